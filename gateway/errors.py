@@ -1,0 +1,113 @@
+"""Every error that the gateway itself raises, and the closed set of codes that callers see.
+
+::
+
+    GatewayError
+    ├── ConfigurationError    the configuration can't be used; all its problems at once
+    ├── RequestError          the caller asked for something that can't be answered
+    ├── UpstreamError         a vendor failed, or did not answer in a way that can be read
+    └── AllSourcesFailedError every source that was asked failed
+
+A message is a sentence for the caller: it names the thing at fault and the way out, and holds
+no Python text, no path of this machine and no secret.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class ErrorCode(enum.Enum):
+    """The codes of ``errors[].extensions.code`` and of ``sourceReports``; the value explains."""
+
+    GRAPHQL_PARSE_FAILED = "The document is not GraphQL."
+    GRAPHQL_VALIDATION_FAILED = "The document does not fit the schema."
+    BAD_REQUEST = "The HTTP request is not a GraphQL request."
+    INVALID_ID = "The id was not made by this gateway, or is damaged."
+    INVALID_CURSOR = "The cursor was not made by this gateway, or is damaged."
+    CURSOR_FILTER_MISMATCH = "The cursor belongs to a list with another filter."
+    CURSOR_TOO_OLD = "Too many logs are newer than the cursor to count back to it."
+    INVALID_PAGE_SIZE = "first or last is out of its bounds, or the two are mixed."
+    INVALID_FILTER = "The filter contradicts itself or holds a value that can't be compared."
+    UNKNOWN_SOURCE = "The configuration has no source of that name."
+    NOT_FOUND = "The vendor has no such webhook log, or the configuration does not grant it."
+    UPSTREAM_UNAUTHORIZED = "The vendor does not accept the credential (401)."
+    UPSTREAM_FORBIDDEN = "The credential may not read this (403)."
+    UPSTREAM_NOT_FOUND = "The vendor does not know the place that was asked for (404)."
+    UPSTREAM_RATE_LIMITED = "The vendor asks to slow down (429)."
+    UPSTREAM_REJECTED = "The vendor refused the request (any other 3xx or 4xx)."
+    UPSTREAM_ERROR = "The vendor failed (5xx)."
+    UPSTREAM_TIMEOUT = "The vendor did not answer in time."
+    UPSTREAM_UNREACHABLE = "No connection to the vendor could be made or kept."
+    UPSTREAM_INVALID_RESPONSE = "The vendor's answer is not the document it should be."
+    UPSTREAM_RESPONSE_TOO_LARGE = "The vendor's answer is larger than the gateway reads."
+    ALL_SOURCES_FAILED = "Every chosen source failed, so there is no list to give."
+    INTERNAL_ERROR = "The gateway has a defect; its own log tells more."
+
+
+class GatewayError(Exception):
+    """The root of the tree; ``str(error)`` is the sentence for the caller."""
+
+
+class ConfigurationError(GatewayError):
+    """The configuration can't be used.
+
+    ``problems`` holds one sentence for each mistake, every one naming the file and the key.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class RequestError(GatewayError):
+    """The caller asked for something that can't be answered."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class UpstreamError(GatewayError):
+    """A vendor failed.
+
+    ``status`` is the vendor's HTTP status, ``vendor_code``, ``vendor_message`` and
+    ``request_id`` are its own words about the failure, redacted. All of them may be missing.
+    ``retry_after`` is in seconds.
+    """
+
+    def __init__(
+        self,
+        code: ErrorCode,
+        message: str,
+        *,
+        source: str,
+        status: int | None = None,
+        vendor_code: str | None = None,
+        vendor_message: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.code = code
+        self.source = source
+        self.status = status
+        self.vendor_code = vendor_code
+        self.vendor_message = vendor_message
+        self.request_id = request_id
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class AllSourcesFailedError(GatewayError):
+    """Every source that was asked failed; ``errors`` has one failure for each."""
+
+    code = ErrorCode.ALL_SOURCES_FAILED
+
+    def __init__(self, errors: Sequence[UpstreamError]) -> None:
+        self.errors = tuple(errors)
+        told = " ".join(str(error) for error in self.errors)
+        super().__init__(f"No source could be read. {told}")

@@ -1,0 +1,199 @@
+"""The record that all vendors' webhook logs are turned into, and what surrounds it.
+
+Everything here is frozen and already redacted. A field that the vendor does not give is None,
+never invented. Timestamps are whole nanoseconds since 1970 in UTC, so that no vendor's precision
+is lost and keys compare exactly.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+from typing import Any, NewType
+
+import msgspec
+
+Timestamp = NewType("Timestamp", int)
+"""Nanoseconds since 1970-01-01T00:00:00Z."""
+
+
+class Provider(enum.Enum):
+    """The kinds of system that webhook logs are read from; the value is the configuration's."""
+
+    CODEARTS = "codearts"
+    YANDEX_TRACKER = "yandex-tracker"
+    LANGUAGE_WEAVER = "language-weaver"
+    ELASTIC_PATH = "elastic-path"
+
+
+class WebhookLogStatus(enum.Enum):
+    """How a delivery ended."""
+
+    SUCCEEDED = "The receiver accepted the delivery."
+    FAILED = "The receiver refused the delivery, or could not be reached."
+    PENDING = "The delivery has not ended yet."
+    UNKNOWN = "The vendor does not say, or says it in a way the gateway can't read."
+
+
+class FailureCategory(enum.Enum):
+    """Why a delivery failed."""
+
+    TIMEOUT = "The receiver did not answer in time."
+    DNS = "The receiver's host name could not be resolved."
+    CONNECTION = "No connection to the receiver could be made or kept."
+    TLS = "The receiver's certificate or TLS handshake was refused."
+    REDIRECT = "The receiver answered with a redirect (3xx), which vendors do not follow."
+    HTTP_CLIENT_ERROR = "The receiver answered 4xx."
+    HTTP_SERVER_ERROR = "The receiver answered 5xx."
+    NO_RESPONSE = "No answer was recorded, and the vendor does not say why."
+    UNKNOWN = "The vendor says it failed, in words the gateway does not know."
+
+
+class Capability(enum.Enum):
+    """What a source can do."""
+
+    LIST = "List webhook logs."
+    GET = "Read one webhook log in one call."
+    RETRY = "Send a delivery again."
+    DELETE = "Delete a webhook log."
+    FILTER_TIME = "Filter by time at the vendor, so that deep pages cost what the first costs."
+    FILTER_STATUS = "Filter by status at the vendor."
+    FILTER_EVENT = "Filter by event at the vendor."
+    COUNT = "Tell how many logs there are."
+    REQUEST_BODY = "Give the body that was sent."
+    RESPONSE_BODY = "Give the body that the receiver answered."
+
+
+class Header(msgspec.Struct, frozen=True, gc=False):
+    """One HTTP header; ``redacted`` tells that the gateway or the vendor hid the value."""
+
+    name: str
+    value: str
+    redacted: bool
+
+
+class HttpRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """What the vendor sent to the receiver."""
+
+    method: str | None = None
+    url: str | None = None
+    headers: tuple[Header, ...] | None = None
+    body: str | None = None
+
+    @functools.cached_property
+    def body_json(self) -> Any:
+        """The body as a JSON value, or None when it is not JSON."""
+        return _json(self.body)
+
+
+class HttpResponse(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """What the receiver answered."""
+
+    status_code: int | None = None
+    headers: tuple[Header, ...] | None = None
+    body: str | None = None
+
+    @functools.cached_property
+    def body_json(self) -> Any:
+        """The body as a JSON value, or None when it is not JSON."""
+        return _json(self.body)
+
+
+def _json(text: str | None) -> Any:
+    if text is None:
+        return None
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a delivery failed.
+
+    ``message`` is the vendor's own text where it gives one, redacted, else a sentence of the
+    gateway. ``retryable`` tells whether the same delivery may well succeed when sent again
+    unchanged; it says nothing about whether the vendor can send it again.
+    """
+
+    category: FailureCategory
+    message: str
+    retryable: bool
+
+
+class CodeArtsDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """What only Huawei CodeArts Repo has."""
+
+    scope: str
+    scope_id: str
+    repository_id: int | None = None
+    repository: str | None = None
+    uuid: str | None = None
+
+
+class YandexTrackerDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """What only Yandex Tracker has."""
+
+    queue: str
+    trigger_id: str
+    action_id: str | None = None
+    issue_id: str | None = None
+    auth_type: str | None = None
+
+
+class LanguageWeaverDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """What only RWS Language Weaver Edge has."""
+
+    webhook_uuid: str | None = None
+    retry_attempts: int | None = None
+
+
+class ElasticPathDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """What only Elastic Path Commerce Cloud has."""
+
+    integration_id: str | None = None
+    job_id: str | None = None
+
+
+Details = CodeArtsDetails | YandexTrackerDetails | LanguageWeaverDetails | ElasticPathDetails
+
+
+class WebhookLog(msgspec.Struct, frozen=True, kw_only=True):
+    """One delivery of one webhook.
+
+    ``id`` and ``hook_id`` are the gateway's ids (``gateway.ids``), ``upstream_id`` the vendor's.
+    ``complete`` is False when the vendor has headers and bodies that only its detail call gives.
+    """
+
+    id: str
+    upstream_id: str
+    source: str
+    provider: Provider
+    hook_id: str | None = None
+    event: str | None = None
+    status: WebhookLogStatus
+    failure: Failure | None = None
+    triggered_at: Timestamp | None = None
+    last_attempted_at: Timestamp | None = None
+    duration_ms: float | None = None
+    attempt: int | None = None
+    correlation_id: str | None = None
+    request: HttpRequest | None = None
+    response: HttpResponse | None = None
+    details: Details
+    raw: Any = None
+    warnings: tuple[str, ...] = ()
+    complete: bool = True
+
+
+class Hook(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook, trigger or integration: what makes a vendor send deliveries."""
+
+    id: str
+    upstream_id: str
+    source: str
+    name: str | None = None
+    url: str | None = None
+    events: tuple[str, ...] = ()
+    enabled: bool | None = None
+    created_at: Timestamp | None = None

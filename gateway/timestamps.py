@@ -1,0 +1,149 @@
+"""Moments as text: what the vendors write, what they are asked with, what callers give.
+
+RFC 3339, loosened by what the vendors' own examples have, and the ISO 8601 durations with which a
+caller counts back from now.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import re
+from typing import Literal
+
+from gateway.model import Timestamp
+
+_SECOND = 1_000_000_000
+_DAY = 24 * 60 * 60
+_NAIVE_EPOCH = dt.datetime.fromisoformat("1970-01-01")
+_EPOCH_ORDINAL = _NAIVE_EPOCH.toordinal()
+# One of these is looked up in a third of the time that an f-string needs to write it.
+_DIGITS = tuple(f"{number:02}" for number in range(60))
+
+EARLIEST = Timestamp((1 - _EPOCH_ORDINAL) * _DAY * _SECOND)
+"""The first nanosecond of the year 1; no calendar here reaches further back."""
+
+LATEST = Timestamp((dt.date.max.toordinal() + 1 - _EPOCH_ORDINAL) * _DAY * _SECOND - 1)
+"""The last nanosecond of the year 9999."""
+
+_INSTANT = re.compile(
+    r"(\d{4}-\d\d-\d\d[Tt ](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|(60)))"
+    r"(?:\.(\d{1,9}))?"
+    r"([Zz]|[+-](?:[01]\d|2[0-3]):?[0-5]\d)?",
+    re.ASCII,
+)
+_DURATION = re.compile(
+    r"-?P(?=[T\d])(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?"
+    r"(?:(\d{1,12})W)?(?:(\d{1,12})D)?"
+    r"(?:T(?=\d)(?:(\d{1,12})H)?(?:(\d{1,12})M)?(?:(\d{1,12})S)?)?",
+    re.ASCII,
+)
+
+
+def parse(text: str) -> Timestamp:
+    """Read a vendor's date and time.
+
+    Between date and time stands ``T`` or a space; the fraction has 0 to 9 digits; the offset is
+    ``Z``, ``+0800`` or ``+08:00``. Without an offset the time is UTC: Yandex Tracker's page asks
+    for offsets, shows an example without, and says that its times are UTC. A leap second is the
+    first second of the next minute. Raises ValueError for anything else, and for a moment outside
+    the years 1 to 9999 in UTC; the message does not repeat the text, which may hold anything.
+    """
+    match = _INSTANT.fullmatch(text)
+    timestamp = None if match is None else _timestamp(match)
+    if timestamp is None:
+        raise ValueError("This is not a date and time such as 2026-03-04T09:10:11.120Z.")
+    return timestamp
+
+
+def parse_moment(text: str, now: Timestamp) -> Timestamp:
+    """Read a caller's moment: RFC 3339, or an ISO 8601 duration back from ``now``.
+
+    The offset is required, because a caller's clock need not be UTC. ``PT1H`` and ``-PT1H`` are
+    both an hour ago, as in Linear's filters. Raises ValueError with a sentence for the caller.
+    """
+    shown = repr(text[:40])
+    if match := _INSTANT.fullmatch(text):
+        if match[4] is None:
+            raise ValueError(f"{shown} needs an offset from UTC at its end: Z, or one like +08:00.")
+        timestamp = _timestamp(match)
+        if timestamp is None:
+            raise ValueError(f"{shown} is not a day of the calendar between the years 1 and 9999.")
+        return timestamp
+    if duration := _DURATION.fullmatch(text):
+        return _back(shown, duration, now)
+    raise ValueError(
+        f"{shown} is neither a date and time such as 2026-03-04T09:10:11Z"
+        " nor a duration back from now such as PT1H, P1DT12H or P2W."
+    )
+
+
+def format_rfc3339(timestamp: Timestamp) -> str:
+    """Write a moment in UTC, ending in ``Z``, with 0, 3, 6 or 9 fraction digits as it needs.
+
+    The moment lies between EARLIEST and LATEST, as all do that were parsed here.
+    """
+    seconds, nanoseconds = divmod(timestamp, _SECOND)
+    if nanoseconds == 0:
+        return f"{_clock(seconds)}Z"
+    fraction = f"{nanoseconds:09}"
+    if fraction.endswith("000"):
+        fraction = fraction[:3] if fraction.endswith("000000") else fraction[:6]
+    return f"{_clock(seconds)}.{fraction}Z"
+
+
+def format_millis(timestamp: Timestamp, offset: Literal["Z", "+0000"] = "Z") -> str:
+    """Write a moment in UTC with always 3 fraction digits, cut down to the millisecond.
+
+    For the vendors' time filters; Tracker wants the offset ``+0000``. The moment lies between
+    EARLIEST and LATEST.
+    """
+    seconds, nanoseconds = divmod(timestamp, _SECOND)
+    return f"{_clock(seconds)}.{nanoseconds // 1_000_000:03}{offset}"
+
+
+def _timestamp(match: re.Match[str]) -> Timestamp | None:
+    clock, leap, fraction, offset = match.groups()
+    if leap is not None:
+        clock = clock[:-2] + "59"
+    try:
+        elapsed = dt.datetime.fromisoformat(clock) - _NAIVE_EPOCH
+    except ValueError:
+        return None
+    seconds = elapsed.days * _DAY + elapsed.seconds + (leap is not None)
+    if offset is not None and len(offset) > 1:
+        seconds -= _offset(offset)
+    nanoseconds = 0 if fraction is None else int(fraction.ljust(9, "0"))
+    timestamp = seconds * _SECOND + nanoseconds
+    return Timestamp(timestamp) if EARLIEST <= timestamp <= LATEST else None
+
+
+@functools.lru_cache(maxsize=128)
+def _offset(text: str) -> int:
+    seconds = int(text[1:3]) * 3600 + int(text[-2:]) * 60
+    return -seconds if text[0] == "-" else seconds
+
+
+def _back(shown: str, duration: re.Match[str], now: Timestamp) -> Timestamp:
+    if duration["years"] or duration["months"]:
+        raise ValueError(
+            f"{shown} counts in years or months, whose length varies;"
+            " give weeks, days, hours, minutes or seconds, such as P30D."
+        )
+    weeks, days, hours, minutes, seconds = (int(part or 0) for part in duration.groups()[2:])
+    elapsed = (weeks * 7 + days) * _DAY + hours * 3600 + minutes * 60 + seconds
+    timestamp = now - elapsed * _SECOND
+    if timestamp < EARLIEST:
+        raise ValueError(f"{shown} reaches back to before the year 1.")
+    return Timestamp(timestamp)
+
+
+def _clock(seconds: int) -> str:
+    days, second = divmod(seconds, _DAY)
+    minute, second = divmod(second, 60)
+    return f"{_date(days)}T{_DIGITS[minute // 60]}:{_DIGITS[minute % 60]}:{_DIGITS[second]}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _date(days: int) -> str:
+    return dt.date.fromordinal(_EPOCH_ORDINAL + days).isoformat()
