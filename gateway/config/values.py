@@ -1,0 +1,119 @@
+"""The types of single settings, and the base of the tables that hold them."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    ValidationError,
+    ValidationInfo,
+)
+
+Item = TypeVar("Item")
+
+_NO_ADDRESS = 'must be an http or https address, such as "https://vendor.example:8001"'
+
+
+def or_else(words: str) -> Any:
+    """Say what to answer, after the key, to a value that does not fit its type.
+
+    Editors show ``errorMessage``, though it is no keyword of JSON schema itself.
+    """
+    return Field(json_schema_extra={"errorMessage": words})
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host, in the form that a URL has it, can only be this machine."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _address(value: str) -> str:
+    try:
+        url = HttpUrl(value)
+    except ValidationError:
+        raise ValueError(_NO_ADDRESS) from None
+    if url.username or url.password:
+        raise ValueError("must not hold a user name or password: auth is the place for them")
+    if "?" in value or "#" in value:
+        raise ValueError("must end before any ? or #")
+    if url.scheme == "http" and not is_loopback(url.host or ""):
+        raise ValueError(
+            "must begin with https://, or the credential would cross the network unencrypted; "
+            "a server without TLS can be reached through a tunnel that ends on localhost"
+        )
+    return str(url).rstrip("/")
+
+
+def _certificates(value: Path, info: ValidationInfo) -> Path:
+    path: Path = info.context.folder / value if info.context else value
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except (OSError, ValueError):
+        raise ValueError("must be the path of a readable file of PEM certificates") from None
+    return path
+
+
+def _distinct(values: tuple[Item, ...]) -> tuple[Item, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("holds the same entry twice")
+    return values
+
+
+Name = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$"),
+    or_else("must be 1 to 63 lower-case letters, digits and hyphens, and not begin with a hyphen"),
+]
+Text = Annotated[str, Field(min_length=1)]
+Seconds = Annotated[float, Field(strict=True, gt=0, le=300)]
+UpToHundred = Annotated[int, Field(strict=True, ge=1, le=100)]
+Address = Annotated[str, AfterValidator(_address), or_else(_NO_ADDRESS)]
+Certificates = Annotated[Path, AfterValidator(_certificates)]
+ListOf = Annotated[
+    tuple[Item, ...], AfterValidator(_distinct), Field(json_schema_extra={"uniqueItems": True})
+]
+CodeArtsProject = Annotated[
+    str,
+    Field(pattern=r"^[0-9A-Za-z]{32}$"),
+    or_else("must be the id of a CodeArts project: exactly 32 letters and digits, in quotes"),
+]
+CodeArtsId = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+Organisation = Annotated[
+    str,
+    Field(pattern=r"^[!-~]+$"),
+    or_else("must be the id of an organisation, in quotes"),
+]
+Queue = Annotated[
+    str,
+    Field(pattern=r"^[0-9A-Za-z_-]+$"),
+    or_else('must be the key of a queue, such as "DEV"'),
+]
+Trigger = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
+Integration = Annotated[
+    str,
+    Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"),
+    or_else("must be the id of an integration: a UUID in lower case, in quotes"),
+]
+
+
+class Table(BaseModel):
+    """A table of the file: every key of it is known, and none changes once it was read."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
