@@ -1,0 +1,103 @@
+"""The sandbox as a whole."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, ClassVar
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+
+from gateway.sandbox import streams
+from gateway.sandbox.codearts import CodeArts
+from gateway.sandbox.control import Control
+from gateway.sandbox.credentials import Credentials
+from gateway.sandbox.deliveries import Traffic, seeded
+from gateway.sandbox.elastic_path import ElasticPath
+from gateway.sandbox.front import Front, Record
+from gateway.sandbox.language_weaver import LanguageWeaver
+from gateway.sandbox.planted import plant
+from gateway.sandbox.vendor import Vendor, answer, vendor_at
+from gateway.sandbox.yandex_tracker import YandexTracker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp
+
+    from gateway.sandbox.faults import Fault
+
+
+class Sandbox:
+    """Four vendors' REST APIs, with at least ``logs`` webhook logs of the last two weeks.
+
+    ``app`` serves them below ``/codearts``, ``/iam``, ``/tracker``, ``/yandex-iam``,
+    ``/language-weaver`` and ``/elastic-path``, and ``/control`` beside them. It needs no lifespan.
+    The same seed, clock and number of logs make the same sandbox. Every answer of a vendor takes
+    between the two times of ``latency``, in seconds; logs arrive as the clock goes on.
+    """
+
+    codearts_projects: ClassVar[tuple[str, ...]] = streams.PROJECTS
+    codearts_group: ClassVar[int] = streams.GROUP
+    codearts_repository: ClassVar[int] = streams.REPOSITORY
+    tracker_org_id: ClassVar[str] = streams.ORG_ID
+    tracker_cloud_org_id: ClassVar[str] = streams.CLOUD_ORG_ID
+    tracker_queues: ClassVar[tuple[str, ...]] = tuple(streams.QUEUES)
+
+    app: ASGIApp
+    credentials: Credentials
+
+    def __init__(
+        self,
+        seed: int = 7,
+        *,
+        clock: Callable[[], float] = time.time,
+        arrivals_per_second: float = 0.0,
+        latency: tuple[float, float] = (0.0, 0.0),
+        logs: int = 20_000,
+    ) -> None:
+        self.credentials = Credentials()
+        secrets = plant(seeded(seed, "secrets"))
+        vendors: list[Vendor] = [
+            make(seed, secrets, self.credentials, clock)
+            for make in (CodeArts, YandexTracker, LanguageWeaver, ElasticPath)
+        ]
+        traffic = Traffic(
+            [vendor.archive for vendor in vendors],
+            seed=seed,
+            clock=clock,
+            arrivals_per_second=arrivals_per_second,
+            logs=logs,
+        )
+        faults: dict[str, Fault] = {}
+        record = Record()
+        control = Control(vendors, traffic, secrets, faults, record)
+
+        async def refuse(request: Request, error: Exception) -> Response:
+            if not isinstance(error, HTTPException):
+                raise error
+            vendor = vendor_at(request.scope["path"], vendors)
+            if vendor is None:
+                return answer({"error": error.detail}, error.status_code)
+            return vendor.error(error.status_code, error.detail)
+
+        app = Starlette(
+            routes=[
+                *control.routes(),
+                *(route for vendor in vendors for route in vendor.routes()),
+            ],
+            exception_handlers={HTTPException: refuse},
+        )
+        app.router.redirect_slashes = False
+        self.app = Front(
+            app,
+            seed=seed,
+            vendors=vendors,
+            traffic=traffic,
+            faults=faults,
+            record=record,
+            latency=latency,
+            clock=clock,
+        )

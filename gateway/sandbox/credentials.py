@@ -1,0 +1,60 @@
+"""The credentials that the simulated vendors accept, fixed and issued."""
+
+# ruff: noqa: S105 - these passwords open nothing but the sandbox
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client of the sandbox signs in with; always the same."""
+
+    codearts_token: str = "MIIPAgYJKoZIhvcNAQcCoIIO8zCCDu8CAQExDTALBglghkgBZQMEAgEwggzQBgkqhkiG-Kq7"
+    iam_user: str = "svc-webhook-log"
+    iam_password: str = "qV7-tern-Lattice-40"
+    iam_domain: str = "kestrel-cn"
+    iam_project: str = "cn-north-4"
+    tracker_oauth_token: str = "y0_AgAAAABkq7ZpAAhX3wAAAADn5Lw2RbYtQ0sWcVh1JpXzKd8uMfEoGiA"
+    yandex_passport_token: str = "y0_AgAAAAD1m4NvAATuwQAAAADsT9cJxE7rBnGyLq2HkPfVzWaUo5iMdSg"
+    language_weaver_key: str = "u_gateway@blueharbor.example_k3ZqVtYc8XwN"
+    language_weaver_username: str = "gateway@blueharbor.example"
+    language_weaver_password: str = "oat-Harbour-77-sail"
+    elastic_path_client_id: str = "nKx4WvUq0ZtLr8YbMc2HsDfJg6PaEi9oTy1QwRu5Xe"
+    elastic_path_client_secret: str = "Gz7TbNq3VxLk9RfWm1HcPd5YsJu8EaKo0ZiXt4Qw6B"
+
+
+class Tokens:
+    """The tokens that one vendor has issued; each is good until its expiry by the clock."""
+
+    def __init__(self, prefix: str, size: int, lifetime: float, clock: Callable[[], float]) -> None:
+        self._prefix = prefix
+        self._size = size
+        self._lifetime = lifetime
+        self._clock = clock
+        self._expiries: dict[str, float] = {}
+        self._count = 0
+
+    def issue(self) -> tuple[str, float, float]:
+        """Make a token; return it with the times of its issue and expiry in epoch seconds."""
+        self._count += 1
+        noise = hashlib.shake_256(f"{self._prefix}{self._count}".encode()).digest(self._size)
+        token = self._prefix + base64.urlsafe_b64encode(noise).decode().rstrip("=")
+        now = self._clock()
+        self._expiries[token] = now + self._lifetime
+        return token, now, now + self._lifetime
+
+    def accepts(self, token: str) -> bool:
+        """Whether the token was issued here and has not expired."""
+        return self._clock() < self._expiries.get(token, 0)
+
+    def forget(self) -> None:
+        """Refuse every token that was issued so far."""
+        self._expiries.clear()

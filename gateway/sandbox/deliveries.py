@@ -1,0 +1,233 @@
+"""What the simulated vendors have recorded: two weeks of history, and what keeps arriving."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from hashlib import blake2b
+from random import Random
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+import msgspec
+
+from gateway.sandbox.outcomes import FAILURES, INCIDENTS, SUCCESSES, Draw, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gateway.sandbox.streams import Stream
+
+SECOND = 1_000_000_000
+MILLISECOND = 1_000_000
+_HOUR = 3600 * SECOND
+_DAYS = 14
+_FULL_HISTORY = 20_000
+
+_FAILURE_RATE = 0.11
+_INCIDENT_FAILURE_RATE = 0.92
+_HOURS_PER_INCIDENT = 20
+_RESEND_RATE = 0.45
+_SAME_FAILURE_RATE = 0.45
+_MAX_ATTEMPTS = 4
+
+_TIE_RATE = 0.012
+_ROWS_PER_BURST = 500
+_BURST = 8
+_SHARED_MOMENTS = 24
+
+_BUSY = tuple(0.2 + 0.8 * max(0.0, math.sin((hour - 4) / 16 * math.pi)) for hour in range(24))
+"""How busy each hour of the day (UTC) is, of 1."""
+
+
+class Delivery(msgspec.Struct, eq=False, gc=False):
+    """One recorded delivery; everything else about it is derived when it is asked for.
+
+    ``number`` counts the vendor's deliveries from 0, oldest first. ``time`` is in nanoseconds
+    since 1970. ``attempt`` and ``job`` matter to vendors that record each attempt of an event.
+    """
+
+    stream: Stream
+    number: int
+    time: int
+    outcome: Outcome
+    duration_ms: int
+    attempt: int
+    job: int
+
+
+class Archive:
+    """The deliveries of one vendor, oldest first, as a whole and for each stream.
+
+    ``precision`` is the smallest step of the vendor's timestamps in nanoseconds. A vendor that
+    ``resends`` records a new delivery for each attempt of the same job. ``count`` includes the
+    deliveries that were removed.
+    """
+
+    def __init__(
+        self, streams: Sequence[Stream], *, precision: int = 1, resends: bool = False
+    ) -> None:
+        self.streams = tuple(streams)
+        self.precision = precision
+        self.resends = resends
+        self.deliveries: list[Delivery] = []
+        self.by_stream: dict[str, list[Delivery]] = {stream.id: [] for stream in streams}
+        self.count = 0
+
+    def add(self, delivery: Delivery) -> None:
+        """Record the newest delivery."""
+        self.deliveries.append(delivery)
+        self.by_stream[delivery.stream.id].append(delivery)
+        self.count += 1
+
+    def remove(self, delivery: Delivery) -> None:
+        """Forget a delivery; its number is not used again."""
+        self.deliveries.remove(delivery)
+        self.by_stream[delivery.stream.id].remove(delivery)
+
+
+class Traffic:
+    """Writes the history of all archives when it is made, and later what has arrived since."""
+
+    def __init__(
+        self,
+        archives: Sequence[Archive],
+        *,
+        seed: int,
+        clock: Callable[[], float],
+        arrivals_per_second: float,
+        logs: int,
+    ) -> None:
+        self._seed = seed
+        self._clock = clock
+        self._arrivals_per_second = arrivals_per_second
+        self._random = seeded(seed, "traffic")
+        self._success = Draw(SUCCESSES)
+        self._failure = Draw(FAILURES)
+        self._unsettled: dict[str, deque[Delivery]] = {}
+        self._archive_of = {
+            stream.id: archive for archive in archives for stream in archive.streams
+        }
+        self._active = [
+            stream for archive in archives for stream in archive.streams if stream.active
+        ]
+        self._shares = [stream.share for stream in self._active]
+        self._arrived = 0
+        self.start = self._now()
+        moments = [
+            self._moment() // step * step
+            for step in (SECOND, MILLISECOND, MILLISECOND)
+            for _ in range(_SHARED_MOMENTS // 3)
+        ]
+        for archive in archives:
+            self._write_history(archive, logs / _FULL_HISTORY, moments)
+
+    def catch_up(self) -> None:
+        """Record what has arrived since the last call, with times up to now."""
+        if not self._arrivals_per_second:
+            return
+        elapsed = (self._now() - self.start) / SECOND
+        due = int(elapsed * self._arrivals_per_second)
+        for count in range(self._arrived + 1, due + 1):
+            self._arrive(self.start + int(count / self._arrivals_per_second * SECOND))
+        self._arrived = max(self._arrived, due)
+
+    def arrive(self, count: int) -> list[Delivery]:
+        """Record ``count`` new deliveries of this very moment, over all vendors and streams."""
+        self.catch_up()
+        now = self._now()
+        return [self._arrive(now) for _ in range(count)]
+
+    def _now(self) -> int:
+        return nanoseconds(self._clock())
+
+    def _moment(self) -> int:
+        """Draw a time of the two weeks before the start, more likely in a busy hour."""
+        while True:
+            time = self.start - 1 - int(self._random.random() * _DAYS * 24 * _HOUR)
+            if self._random.random() < _BUSY[time // _HOUR % 24]:
+                return time
+
+    def _write_history(self, archive: Archive, scale: float, moments: list[int]) -> None:
+        plan = [
+            (time // archive.precision * archive.precision, stream)
+            for stream in archive.streams
+            for time in self._times(math.ceil(stream.share * scale), moments)
+        ]
+        plan.sort(key=lambda planned: planned[0])
+        for time, stream in plan:
+            self._deliver(archive, stream, time)
+
+    def _times(self, count: int, moments: list[int]) -> list[int]:
+        """Draw times in order, with ties inside the stream, bursts, and ties with other streams."""
+        random = self._random
+        times = sorted(self._moment() for _ in range(count))
+        for index in range(1, count):
+            if random.random() < _TIE_RATE:
+                times[index] = times[index - 1]
+        for start in range(_ROWS_PER_BURST // 2, count - _BURST, _ROWS_PER_BURST):
+            times[start : start + _BURST] = [times[start]] * _BURST
+        shared = random.sample(moments, min(count, len(moments)) // 2)
+        for index, moment in zip(random.sample(range(count), len(shared)), shared, strict=True):
+            times[index] = moment
+        return times
+
+    def _arrive(self, time: int) -> Delivery:
+        stream = self._random.choices(self._active, self._shares)[0]
+        archive = self._archive_of[stream.id]
+        return self._deliver(archive, stream, time // archive.precision * archive.precision)
+
+    def _deliver(self, archive: Archive, stream: Stream, time: int) -> Delivery:
+        earlier = self._to_resend(stream, time) if archive.resends else None
+        outcome = self._outcome(stream, time, earlier)
+        delivery = Delivery(
+            stream=stream,
+            number=archive.count,
+            time=time,
+            outcome=outcome,
+            duration_ms=self._random.randint(*outcome.duration),
+            attempt=earlier.attempt + 1 if earlier else 1,
+            job=earlier.job if earlier else archive.count,
+        )
+        archive.add(delivery)
+        if archive.resends and not outcome.accepted and delivery.attempt < _MAX_ATTEMPTS:
+            self._unsettled.setdefault(stream.id, deque()).append(delivery)
+        return delivery
+
+    def _to_resend(self, stream: Stream, time: int) -> Delivery | None:
+        """Find the failed delivery whose next attempt is due, if one is."""
+        waiting = self._unsettled.get(stream.id)
+        if waiting and waiting[0].time + SECOND < time and self._random.random() < _RESEND_RATE:
+            return waiting.popleft()
+        return None
+
+    def _outcome(self, stream: Stream, time: int, earlier: Delivery | None) -> Outcome:
+        random = self._random
+        if (incident := self._incident(stream, time)) and random.random() < _INCIDENT_FAILURE_RATE:
+            return incident
+        if earlier and not earlier.outcome.transient and random.random() < _SAME_FAILURE_RATE:
+            return earlier.outcome
+        return self._failure(random) if random.random() < _FAILURE_RATE else self._success(random)
+
+    def _incident(self, stream: Stream, time: int) -> Outcome | None:
+        """Tell what the receiver suffers from in this hour of the stream, if anything."""
+        phase = crc32(stream.id.encode()) % 3600 * SECOND
+        roll = crc32(f"{self._seed}/{stream.id}/{(time + phase) // _HOUR}".encode())
+        if roll % _HOURS_PER_INCIDENT:
+            return None
+        return INCIDENTS[roll // _HOURS_PER_INCIDENT % len(INCIDENTS)]
+
+
+def nanoseconds(seconds: float) -> int:
+    """Turn a clock's reading into nanoseconds, as far as a float is exact: to the microsecond."""
+    return int(seconds * 1e6) * 1000
+
+
+def seeded(*parts: object) -> Random:
+    """Numbers that are the same for the same parts."""
+    return Random("/".join(map(str, parts)))  # noqa: S311 - made-up data, nothing to protect
+
+
+def digest(*parts: object) -> bytes:
+    """Sixteen bytes that are the same for the same parts, and cheaper than ``seeded``."""
+    return blake2b("/".join(map(str, parts)).encode(), digest_size=16).digest()

@@ -1,0 +1,279 @@
+"""The faults that a simulated vendor can be given, and what each does to an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import struct
+from socket import SO_LINGER, SOL_SOCKET
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import msgspec
+import orjson
+from starlette.datastructures import Headers, QueryParams
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+
+if TYPE_CHECKING:
+    from asyncio import Transport
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from gateway.sandbox.vendor import Vendor
+
+_WINDOW = {
+    "codearts": {"created_after", "created_before"},
+    "yandex-tracker": {"from", "to", "limit", "issueId"},
+}
+"""The parameters that older revisions of the vendors' APIs do not have."""
+
+_VERSION = "/elastic-path/v2/"
+_LINGER_NOT = struct.pack("ii", 1, 0)
+"""Makes the kernel close a connection with RST in place of FIN."""
+_CHUNK = 64 * 1024
+_CHUNKS_PER_MEGABYTE = 16
+
+
+class Fault(msgspec.Struct, forbid_unknown_fields=True):
+    """What is wrong with a vendor.
+
+    ``paths`` is a part of the path that a request must have to suffer from it; without it, every
+    request does that does not ask for a token. After ``times`` requests the fault is gone. Each of
+    the other members belongs to the kind beside it.
+    """
+
+    kind: Literal[
+        "latency",  # seconds: how long to wait before the answer
+        "status",  # status, headers: of a refusal in the vendor's own form
+        "rate-limit",  # retry_after: seconds, or a date that many `seconds` from now, or no header
+        "reset",
+        "refuse-window",
+        "no-v2",
+        "html",
+        "empty",
+        "truncated-json",
+        "cut-body",
+        "huge",  # megabytes: of JSON, without a content-length
+        "wrong-types",  # shape: another document, or every second row with absurd fields
+        "expired-token",
+    ]
+    seconds: float = 2.0
+    status: int = 503
+    headers: dict[str, str] = {}
+    retry_after: float | Literal["http-date"] | None = None
+    megabytes: int = 200
+    shape: Literal["document", "rows"] = "document"
+    paths: str = ""
+    times: int | None = None
+
+    def fits(self, vendor: str) -> bool:
+        """Whether the vendor can have this fault at all."""
+        if self.kind == "refuse-window":
+            return vendor in _WINDOW
+        return self.kind != "no-v2" or vendor == "elastic-path"
+
+    def hits(self, scope: Scope, vendor: Vendor) -> bool:
+        """Whether this request suffers from the fault."""
+        path: str = scope["path"]
+        if self.paths not in path or (not self.paths and path.startswith(vendor.token_paths)):
+            return False
+        if self.kind == "refuse-window":
+            return not _WINDOW[vendor.name].isdisjoint(QueryParams(scope["query_string"]))
+        if self.kind == "expired-token":
+            headers = Headers(scope=scope)
+            return any(headers.get(name) == value for name, value in vendor.fixed_credentials)
+        return True
+
+
+class Call(NamedTuple):
+    """One request to a vendor; ``app`` would answer it properly."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+    app: ASGIApp
+    vendor: Vendor
+    transport: Transport | None
+    now: float
+
+
+async def suffer(fault: Fault, call: Call) -> None:
+    """Answer the request the way the fault makes the vendor answer."""
+    if fault.kind in _REPLACED:
+        response = _REPLACED[fault.kind](fault, call)
+        await response(call.scope, call.receive, call.send)
+    else:
+        await _DISTURBED[fault.kind](fault, call)
+
+
+def _status(fault: Fault, call: Call) -> Response:
+    response = call.vendor.error(fault.status, "")
+    response.headers.update(fault.headers)
+    return response
+
+
+def _rate_limit(fault: Fault, call: Call) -> Response:
+    response = call.vendor.error(429, "")
+    if fault.retry_after == "http-date":
+        date = email.utils.formatdate(call.now + fault.seconds, usegmt=True)
+        response.headers["Retry-After"] = date
+    elif fault.retry_after is not None:
+        response.headers["Retry-After"] = f"{fault.retry_after:g}"
+    return response
+
+
+def _refuse_window(_fault: Fault, call: Call) -> Response:
+    return call.vendor.error(400, "Unknown request parameter.")
+
+
+def _html(_fault: Fault, _call: Call) -> Response:
+    return HTMLResponse("<!DOCTYPE html><html><title>Sign in</title><h1>Sign in</h1></html>")
+
+
+def _empty(_fault: Fault, _call: Call) -> Response:
+    return Response(media_type="application/json")
+
+
+def _huge(fault: Fault, _call: Call) -> Response:
+    return StreamingResponse(_rows_without_end(fault.megabytes), media_type="application/json")
+
+
+def _expired_token(_fault: Fault, call: Call) -> Response:
+    return call.vendor.error(401, "")
+
+
+async def _rows_without_end(megabytes: int) -> AsyncIterator[bytes]:
+    row = b'{"id":1,"padding":"' + b"x" * 105 + b'"},'
+    chunk = row * (_CHUNK // len(row))
+    yield b"["
+    for _ in range(megabytes * _CHUNKS_PER_MEGABYTE):
+        yield chunk
+    yield b"{}]"
+
+
+async def _latency(fault: Fault, call: Call) -> None:
+    await asyncio.sleep(fault.seconds)
+    await call.app(call.scope, call.receive, call.send)
+
+
+async def _reset(_fault: Fault, call: Call) -> None:
+    if call.transport is None:
+        raise ConnectionResetError
+    socket = call.transport.get_extra_info("socket")
+    socket.setsockopt(SOL_SOCKET, SO_LINGER, _LINGER_NOT)
+    call.transport.abort()
+    await _disconnected(call)
+
+
+async def _no_v2(_fault: Fault, call: Call) -> None:
+    path = call.scope["path"]
+    if path.startswith(_VERSION):
+        await call.vendor.error(404, "")(call.scope, call.receive, call.send)
+        return
+    versioned = path.replace("/elastic-path/", _VERSION, 1)
+    await call.app({**call.scope, "path": versioned}, call.receive, call.send)
+
+
+async def _truncated_json(_fault: Fault, call: Call) -> None:
+    status, headers, body = await _proper_answer(call)
+    await Response(body[: len(body) // 2], status, headers)(call.scope, call.receive, call.send)
+
+
+async def _cut_body(_fault: Fault, call: Call) -> None:
+    status, headers, body = await _proper_answer(call)
+    if call.transport is None:
+        raise ConnectionResetError
+    start = Response(status_code=status, headers=headers | {"content-length": str(len(body))})
+    await call.send({"type": "http.response.start", "status": status, "headers": start.raw_headers})
+    await call.send(
+        {"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True}
+    )
+    call.transport.close()
+    await _disconnected(call)
+
+
+async def _wrong_types(fault: Fault, call: Call) -> None:
+    status, headers, body = await _proper_answer(call)
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        document = None
+    if fault.shape == "rows":
+        wrong = _with_absurd_rows(document)
+    else:
+        wrong = {"result": "none"} if isinstance(document, list) else ["none"]
+    response = Response(orjson.dumps(wrong), status, headers)
+    await response(call.scope, call.receive, call.send)
+
+
+def _with_absurd_rows(document: Any) -> Any:
+    """Spoil every second row of a list; a document without rows is itself a row."""
+    if isinstance(document, list):
+        return [row if number % 2 else _absurd_row(row) for number, row in enumerate(document)]
+    if isinstance(document, dict):
+        for name, value in document.items():
+            if isinstance(value, list) and value and isinstance(value[0], dict):
+                return document | {name: _with_absurd_rows(value)}
+    return _absurd_row(document)
+
+
+def _absurd_row(row: Any) -> Any:
+    if not isinstance(row, dict):
+        return [row]
+    return {name: _absurd(value) for name, value in row.items()}
+
+
+def _absurd(value: Any) -> Any:
+    match value:
+        case bool():
+            return "perhaps"
+        case int() | float():
+            return {"value": str(value)}
+        case str():
+            return [len(value)]
+        case list():
+            return 0
+        case dict():
+            return True
+        case _:
+            return [None]
+
+
+async def _proper_answer(call: Call) -> tuple[int, dict[str, str], bytes]:
+    """Learn what the vendor would have answered: status, headers without the length, and body."""
+    messages: list[Message] = []
+
+    async def keep(message: Message) -> None:
+        messages.append(message)
+
+    await call.app(call.scope, call.receive, keep)
+    headers = dict(Headers(raw=messages[0]["headers"]))
+    headers.pop("content-length", None)
+    return messages[0]["status"], headers, b"".join(part["body"] for part in messages[1:])
+
+
+async def _disconnected(call: Call) -> None:
+    """Wait until the server knows that the connection is gone, so that it expects no answer."""
+    while (await call.receive())["type"] != "http.disconnect":
+        pass
+
+
+_REPLACED: dict[str, Callable[[Fault, Call], Response]] = {
+    "status": _status,
+    "rate-limit": _rate_limit,
+    "refuse-window": _refuse_window,
+    "html": _html,
+    "empty": _empty,
+    "huge": _huge,
+    "expired-token": _expired_token,
+}
+"""The faults whose answer has nothing of the proper one."""
+
+_DISTURBED: dict[str, Callable[[Fault, Call], Awaitable[None]]] = {
+    "latency": _latency,
+    "reset": _reset,
+    "no-v2": _no_v2,
+    "truncated-json": _truncated_json,
+    "cut-body": _cut_body,
+    "wrong-types": _wrong_types,
+}

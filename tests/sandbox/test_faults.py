@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import email.utils
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from . import test_codearts, test_elastic_path, test_language_weaver, test_yandex_tracker
+
+if TYPE_CHECKING:
+    import httpx
+
+    from .conftest import Clock
+
+CODEARTS = test_codearts.LOGS
+TRACKER = test_yandex_tracker.LOG
+WEAVER = test_language_weaver.ENTRIES
+STORE = test_elastic_path.STORE
+TOKEN = "/elastic-path/oauth/access_token"  # noqa: S105 - a path
+
+
+@pytest.fixture
+async def signed_in(client: httpx.AsyncClient) -> httpx.AsyncClient:
+    """A client that may call all four vendors; the two that want Authorization get their own."""
+    client.headers.update(test_codearts.TOKEN | test_yandex_tracker.ORG)
+    return client
+
+
+async def call(client: httpx.AsyncClient, path: str, **parameters: str) -> httpx.Response:
+    if path.startswith("/tracker"):
+        headers = test_yandex_tracker.OAUTH
+    elif path.startswith("/elastic-path"):
+        issued = await client.post(TOKEN, data=test_elastic_path.LOGIN)
+        headers = {"Authorization": f"Bearer {issued.json()['access_token']}"}
+    else:
+        headers = {}
+    auth = test_language_weaver.KEY if path.startswith("/language-weaver") else None
+    return await client.get(path, params=parameters, headers=headers, auth=auth)
+
+
+async def spoil(client: httpx.AsyncClient, vendor: str, kind: str, **members: Any) -> None:
+    response = await client.put(f"/control/faults/{vendor}", json={"kind": kind, **members})
+    assert response.status_code == 204, response.text
+
+
+@pytest.mark.parametrize(
+    ("vendor", "path", "words"),
+    [
+        ("codearts", CODEARTS, '{"error_code":"CH.000001","error_msg":'),
+        ("yandex-tracker", TRACKER, '{"errors":{},"errorMessages":['),
+        ("language-weaver", WEAVER, '{"error":{"code":503,"message":'),
+        ("elastic-path", STORE, '{"errors":[{"status":503,"title":"Service Unavailable"'),
+    ],
+)
+async def test_status_is_refused_in_the_vendors_words(
+    signed_in: httpx.AsyncClient, vendor: str, path: str, words: str
+) -> None:
+    await spoil(signed_in, vendor, "status", status=503, headers={"Retry-After": "7"})
+    response = await call(signed_in, path)
+    assert response.status_code == 503
+    assert response.text.startswith(words)
+    assert response.headers["Retry-After"] == "7"
+    assert response.headers["X-Request-Id"]
+    await signed_in.delete(f"/control/faults/{vendor}")
+    assert (await call(signed_in, path)).status_code == 200
+
+
+async def test_status_may_be_one_without_a_name(signed_in: httpx.AsyncClient) -> None:
+    await spoil(signed_in, "elastic-path", "status", status=520)
+    assert (await call(signed_in, STORE)).json() == {"errors": [{"status": 520, "title": "Error"}]}
+
+
+async def test_one_vendors_fault_is_not_anothers(signed_in: httpx.AsyncClient) -> None:
+    await spoil(signed_in, "codearts", "status")
+    assert (await call(signed_in, CODEARTS)).status_code == 503
+    assert (await call(signed_in, TRACKER)).status_code == 200
+    await signed_in.delete("/control/faults")
+    assert (await call(signed_in, CODEARTS)).status_code == 200
+
+
+async def test_fault_is_gone_after_its_times(signed_in: httpx.AsyncClient) -> None:
+    await spoil(signed_in, "codearts", "status", status=500, times=2)
+    statuses = [(await call(signed_in, CODEARTS)).status_code for _ in range(3)]
+    assert statuses == [500, 500, 200]
+
+
+async def test_fault_may_have_a_path_of_its_own(signed_in: httpx.AsyncClient) -> None:
+    await spoil(signed_in, "codearts", "status", paths="990413")
+    assert (await call(signed_in, CODEARTS)).status_code == 200
+    assert (await call(signed_in, CODEARTS.replace("990412", "990413"))).status_code == 503
+
+
+async def test_token_endpoint_is_spared_unless_it_is_named(client: httpx.AsyncClient) -> None:
+    await spoil(client, "elastic-path", "status")
+    assert (await client.post(TOKEN, data=test_elastic_path.LOGIN)).status_code == 200
+    await spoil(client, "elastic-path", "status", paths="access_token")
+    assert (await client.post(TOKEN, data=test_elastic_path.LOGIN)).status_code == 503
+
+
+async def test_rate_limit_says_when_or_does_not(signed_in: httpx.AsyncClient, clock: Clock) -> None:
+    await spoil(signed_in, "codearts", "rate-limit", retry_after=3)
+    response = await call(signed_in, CODEARTS)
+    assert (response.status_code, response.headers["Retry-After"]) == (429, "3")
+    assert response.json()["error_code"] == "APIG.0308"
+    await spoil(signed_in, "codearts", "rate-limit", retry_after=None)
+    assert "Retry-After" not in (await call(signed_in, CODEARTS)).headers
+    await spoil(signed_in, "codearts", "rate-limit", retry_after="http-date", seconds=30)
+    date = (await call(signed_in, CODEARTS)).headers["Retry-After"]
+    assert email.utils.parsedate_to_datetime(date).timestamp() == int(clock.now + 30)
+
+
+async def test_latency_still_answers(signed_in: httpx.AsyncClient) -> None:
+    await spoil(signed_in, "codearts", "latency", seconds=0.001)
+    assert (await call(signed_in, CODEARTS)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("vendor", "path", "newer"),
+    [
+        ("codearts", CODEARTS, {"created_after": "2026-03-01T00:00:00Z"}),
+        ("codearts", CODEARTS, {"created_before": "2026-03-01T00:00:00Z"}),
+        ("yandex-tracker", TRACKER, {"from": "2026-03-01T00:00:00Z"}),
+        ("yandex-tracker", TRACKER, {"limit": "50"}),
+    ],
+)
+async def test_older_revision_refuses_newer_parameters(
+    signed_in: httpx.AsyncClient, vendor: str, path: str, newer: dict[str, str]
+) -> None:
+    assert (await call(signed_in, path, **newer)).status_code == 200
+    await spoil(signed_in, vendor, "refuse-window")
+    assert (await call(signed_in, path, **newer)).status_code == 400
+    assert (await call(signed_in, path)).status_code == 200
+
+
+async def test_store_without_version_serves_the_documented_paths(
+    signed_in: httpx.AsyncClient,
+) -> None:
+    proper = (await call(signed_in, STORE)).json()
+    await spoil(signed_in, "elastic-path", "no-v2")
+    assert (await call(signed_in, STORE)).status_code == 404
+    assert (await call(signed_in, STORE.replace("/v2", ""))).json() == proper
+
+
+async def test_html_and_nothing(signed_in: httpx.AsyncClient) -> None:
+    await spoil(signed_in, "language-weaver", "html")
+    page = await call(signed_in, WEAVER)
+    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    await spoil(signed_in, "language-weaver", "empty")
+    nothing = await call(signed_in, WEAVER)
+    assert (nothing.status_code, nothing.content) == (200, b"")
+
+
+async def test_truncated_json_is_half_the_document(signed_in: httpx.AsyncClient) -> None:
+    proper = (await call(signed_in, CODEARTS)).content
+    await spoil(signed_in, "codearts", "truncated-json")
+    half = await call(signed_in, CODEARTS)
+    assert half.content == proper[: len(proper) // 2]
+    assert half.headers["Content-Length"] == str(len(half.content))
+    assert half.headers["X-Total"]
+
+
+async def test_huge_body_has_no_length(signed_in: httpx.AsyncClient) -> None:
+    await spoil(signed_in, "codearts", "huge", megabytes=2)
+    huge = await call(signed_in, CODEARTS)
+    assert "Content-Length" not in huge.headers
+    assert len(huge.content) > 1.9 * 2**20
+    assert len(huge.json()) > 10_000
+
+
+@pytest.mark.parametrize(
+    ("vendor", "path"),
+    [
+        ("codearts", CODEARTS),
+        ("yandex-tracker", TRACKER),
+        ("language-weaver", WEAVER),
+        ("elastic-path", STORE),
+    ],
+)
+async def test_wrong_types_are_still_json(
+    signed_in: httpx.AsyncClient, vendor: str, path: str
+) -> None:
+    proper = (await call(signed_in, path)).json()
+    await spoil(signed_in, vendor, "wrong-types")
+    assert type((await call(signed_in, path)).json()) is not type(proper)
+    await spoil(signed_in, vendor, "wrong-types", shape="rows")
+    wrong = (await call(signed_in, path)).json()
+    assert type(wrong) is type(proper)
+    if isinstance(proper, dict):
+        rows = "entries" if "entries" in proper else "data"
+        proper, wrong = proper[rows], wrong[rows]
+    assert wrong[1::2] == proper[1::2]
+    for spoilt, good in zip(wrong[::2], proper[::2], strict=True):
+        assert spoilt.keys() == good.keys()
+        assert not any(type(spoilt[name]) is type(good[name]) for name in good)
+
+
+async def test_wrong_types_of_a_single_document(signed_in: httpx.AsyncClient) -> None:
+    newest = (await call(signed_in, CODEARTS)).json()[0]
+    await spoil(signed_in, "codearts", "wrong-types", shape="rows")
+    detail = (await call(signed_in, f"{CODEARTS}/{newest['id']}")).json()
+    assert isinstance(detail["id"], dict)
+
+
+async def test_issued_token_expires_once(signed_in: httpx.AsyncClient) -> None:
+    issued = await signed_in.post(TOKEN, data=test_elastic_path.LOGIN)
+    headers = {"Authorization": f"Bearer {issued.json()['access_token']}"}
+    assert (await signed_in.get(STORE, headers=headers)).status_code == 200
+    await spoil(signed_in, "elastic-path", "expired-token")
+    assert (await signed_in.get(STORE, headers=headers)).status_code == 401
+    assert (await call(signed_in, STORE)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("vendor", "path"),
+    [("codearts", CODEARTS), ("yandex-tracker", TRACKER), ("language-weaver", WEAVER)],
+)
+async def test_fixed_token_is_refused_for_as_long_as_told(
+    signed_in: httpx.AsyncClient, vendor: str, path: str
+) -> None:
+    await spoil(signed_in, vendor, "expired-token", times=1)
+    assert (await call(signed_in, path)).status_code == 401
+    assert (await call(signed_in, path)).status_code == 200
+
+
+async def test_broken_connection_needs_a_connection(signed_in: httpx.AsyncClient) -> None:
+    for kind in ("reset", "cut-body"):
+        await spoil(signed_in, "codearts", kind)
+        with pytest.raises(ConnectionResetError):
+            await call(signed_in, CODEARTS)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "content", "status"),
+    [
+        ("codearts", "{}", 400),
+        ("codearts", '{"kind":"flood"}', 400),
+        ("codearts", '{"kind":"html","colour":"red"}', 400),
+        ("codearts", '{"kind":"no-v2"}', 400),
+        ("elastic-path", '{"kind":"refuse-window"}', 400),
+        ("github", '{"kind":"html"}', 404),
+    ],
+)
+async def test_impossible_fault_is_refused(
+    client: httpx.AsyncClient, vendor: str, content: str, status: int
+) -> None:
+    response = await client.put(f"/control/faults/{vendor}", content=content)
+    assert response.status_code == status
+    assert response.json()["error"]
