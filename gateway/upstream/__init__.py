@@ -1,0 +1,1 @@
+"""Everything that touches the network towards a vendor; nothing else imports httpx."""
