@@ -1,0 +1,406 @@
+"""One ordered list out of many: the k-way merge of all streams of the chosen sources.
+
+Newest first. All streams are opened at the same time, and read on only when the merge needs it.
+A stream that fails ends, and is told about in its source's report; the others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import bisect
+import functools
+import heapq
+import logging
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway.cursor import LATEST, UNDATED, VERSION, Anchor, Cursor, Place
+from gateway.errors import AllSourcesFailedError, ErrorCode, RequestError, UpstreamError
+from gateway.filters import Filter, Partial
+from gateway.model import Capability, Timestamp
+from gateway.reader import Reader, Row
+from gateway.sources.base import StreamsChanged, Wanted, Window
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Sequence
+
+    from gateway.sources.base import Source, Stream
+    from gateway.upstream.operation import Operation
+
+log = logging.getLogger(__name__)
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """How the reading of one source went.
+
+    ``returned`` counts its logs on the page, ``scanned`` those that were looked at for it, and
+    ``unreadable`` has a reason for each row that could not be turned into a log. ``error`` is the
+    first failure, ``failed`` tells that it left nothing of the source to read.
+    """
+
+    source: str
+    error: UpstreamError | None = None
+    failed: bool = False
+    returned: int = 0
+    scanned: int = 0
+    upstream_calls: int = 0
+    unreadable: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    fetched_at: Timestamp | None = None
+
+
+class Entry:
+    """A log on a page, and how to get the cursor that stands behind it."""
+
+    def __init__(self, places: _Places, index: int) -> None:
+        self.log = places.rows[index].log
+        self._places = places
+        self._index = index
+
+    def cursor(self) -> Cursor:
+        """Make the cursor; it costs work, so only for those that are asked for."""
+        return self._places.cursor(self._index)
+
+
+class Slice(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the merged list.
+
+    ``end`` resumes behind the last log looked at: behind the last entry, or further on where the
+    filter refused what followed and the scan limit was reached.
+    """
+
+    entries: Sequence[Entry]
+    end: Cursor | None
+    has_next: bool
+    has_previous: bool
+    reports: Sequence[Report]
+
+
+class Feed:
+    """The merged list of some sources under one filter, for one page of one operation.
+
+    ``scan_limit`` is how many logs are looked at for a page, ``now`` the time it is read at.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        wanted: Filter,
+        operation: Operation,
+        *,
+        scan_limit: int,
+        now: Timestamp,
+    ) -> None:
+        self._sources = [
+            source
+            for source in sources
+            if wanted.may_match(Partial(source=source.name, provider=source.provider))
+        ]
+        self._filter = wanted
+        self._operation = operation
+        self._scan_limit = scan_limit
+        self._now = now
+        self._reports = {source.name: Report(source=source.name) for source in self._sources}
+        self._readers: list[Reader] = []
+
+    async def forward(self, first: int, after: Cursor | None) -> Slice:
+        """Give the ``first`` matches behind a cursor, or fewer once the scan limit is reached."""
+        since, _ = self._filter.bounds("triggered_at")
+        await self._open(after, since)
+        places = _Places(self._filter, self._readers, after, first)
+        entries: list[Entry] = []
+        async for reader, row in self._merged(self._scan_limit if first else 0):
+            places.add(reader, row)
+            if self._filter.test(row.log) is True:
+                entries.append(Entry(places, len(places.rows) - 1))
+                if len(entries) == first:
+                    break
+        return Slice(
+            entries=entries,
+            end=places.cursor(len(places.rows) - 1) if places.rows else after,
+            has_next=any(_next_time(reader) is not None for reader in self._readers),
+            has_previous=after is not None,
+            reports=self._finish(entries),
+        )
+
+    async def backward(self, last: int, before: Cursor) -> Slice:
+        """Give the ``last`` matches in front of a cursor: what is new since it was made.
+
+        Raises RequestError when there is more in front of it than the scan limit allows to count
+        back through.
+        """
+        await self._open(None, before.time)
+        places = _Places(self._filter, self._readers, None, last)
+        entries: deque[Entry] = deque(maxlen=last)
+        found = scanned = 0
+        passed = False
+        async for reader, row in self._merged(self._scan_limit + 1):
+            places.add(reader, row)
+            scanned += 1
+            if scanned > self._scan_limit:
+                raise RequestError(
+                    ErrorCode.CURSOR_TOO_OLD,
+                    f"More than {self._scan_limit} logs are newer than that cursor."
+                    " Begin without a cursor and read with first and after.",
+                )
+            passed = passed or row.mark == before.given[-1]
+            if row.time == UNDATED == before.time:
+                # Of these only the order tells where they stand.
+                if passed:
+                    continue
+            elif row.time == before.time and not _stands_before(row.mark, before):
+                continue
+            if self._filter.test(row.log) is True:
+                entries.append(Entry(places, len(places.rows) - 1))
+                found += 1
+        return Slice(
+            entries=list(entries),
+            end=entries[-1].cursor() if entries else None,
+            has_next=True,
+            has_previous=found > len(entries),
+            reports=self._finish(entries),
+        )
+
+    async def count(self, page: Slice) -> int | None:
+        """Count the logs of the whole list, exactly, or tell None where no vendor call can."""
+        if any(report.error for report in page.reports):
+            return None
+        if not page.has_previous and not page.has_next:
+            return len(page.entries)
+        if not all(Capability.COUNT in source.capabilities for source in self._sources):
+            return None
+        # A filter that looks at the logs themselves leaves fewer than the vendors count.
+        if not all(
+            self._filter.test(_partial(reader.source, reader.stream)) is True
+            for reader in self._readers
+        ):
+            return None
+        counts = await asyncio.gather(*map(self._count, self._readers))
+        return None if None in counts else sum(count or 0 for count in counts)
+
+    async def _count(self, reader: Reader) -> int | None:
+        if reader.total is None:
+            window = Window(limit=1)
+            try:
+                page = await reader.source.read_page(
+                    reader.stream, window, Wanted(), self._operation
+                )
+            except UpstreamError:
+                return None
+            return page.total
+        return reader.total
+
+    async def _open(self, after: Cursor | None, down_to: Timestamp | None) -> None:
+        """Find the streams of every source and read the first rows of each, all at once."""
+        opened = await asyncio.gather(
+            *(self._open_source(source, after, down_to) for source in self._sources)
+        )
+        self._readers = [reader for readers in opened for reader in readers]
+
+    async def _open_source(
+        self, source: Source, after: Cursor | None, down_to: Timestamp | None
+    ) -> list[Reader]:
+        try:
+            return await self._open_streams(source, after, down_to)
+        except StreamsChanged:
+            return await self._open_streams(source, after, down_to)
+
+    async def _open_streams(
+        self, source: Source, after: Cursor | None, down_to: Timestamp | None
+    ) -> list[Reader]:
+        report = self._reports[source.name]
+        try:
+            found = await source.find_streams(self._operation)
+        except UpstreamError as error:
+            report.error, report.failed = error, True
+            return []
+        if found.errors:
+            report.error = found.errors[0]
+        streams = [
+            stream for stream in found.streams if self._filter.may_match(_partial(source, stream))
+        ]
+        wanted = self._wanted()
+        readers = [
+            Reader(source, stream, wanted, self._operation, after=after, down_to=down_to)
+            for stream in streams
+        ]
+        await asyncio.gather(
+            *(
+                self._fill(reader)
+                for reader in readers
+                if after is None or reader.waits_at is None or reader.waits_at >= after.horizon
+            )
+        )
+        return readers
+
+    async def _fill(self, reader: Reader) -> None:
+        try:
+            await reader.fill()
+        except UpstreamError as error:
+            reader.end(error)
+        except StreamsChanged:
+            raise
+        except Exception:
+            # One vendor's surprise must not take the other vendors' rows away.
+            log.exception("Reading source %s failed.", reader.source.name)
+            reader.end(
+                UpstreamError(
+                    ErrorCode.INTERNAL_ERROR,
+                    f"Source {reader.source.name} gave something that the gateway stumbled over;"
+                    " the gateway's log tells more.",
+                    source=reader.source.name,
+                )
+            )
+
+    def _wanted(self) -> Wanted:
+        since, until = self._filter.bounds("triggered_at")
+        events, correlations = self._filter.only("event"), self._filter.only("correlation_id")
+        return Wanted(
+            since=_moment(since),
+            until=_moment(until),
+            failed=self._filter.failed(),
+            events=tuple(sorted(events)) if events else None,
+            url_part=self._filter.url_part(),
+            correlation_id=next(iter(correlations))
+            if correlations and len(correlations) == 1
+            else None,
+        )
+
+    async def _merged(self, limit: int) -> AsyncIterator[tuple[Reader, Row]]:
+        """Give at most ``limit`` rows of all readers, the newest first."""
+        heap: list[tuple[int, int]] = []
+        for order, reader in enumerate(self._readers):
+            if (time := _next_time(reader)) is not None:
+                heap.append((-time, order))
+        heapq.heapify(heap)
+        while heap and limit:
+            _, order = heapq.heappop(heap)
+            reader = self._readers[order]
+            if reader.rows:
+                self._reports[reader.source.name].scanned += 1
+                limit -= 1
+                yield reader, reader.rows.popleft()
+            if limit and not reader.rows:
+                await self._fill(reader)
+            if reader.rows:
+                heapq.heappush(heap, (-reader.rows[0].time, order))
+
+    def _finish(self, entries: Iterable[Entry]) -> list[Report]:
+        """Complete the reports; AllSourcesFailedError when there is nothing else to tell."""
+        for entry in entries:
+            self._reports[entry.log.source].returned += 1
+        for name, report in self._reports.items():
+            readers = [reader for reader in self._readers if reader.source.name == name]
+            errors = [reader.error for reader in readers if reader.error]
+            report.error = report.error or next(iter(errors), None)
+            report.failed = report.failed or (
+                len(errors) == len(readers) > 0 and not report.scanned
+            )
+            report.fetched_at = None if report.failed else self._now
+            report.unreadable = [reason for reader in readers for reason in reader.unreadable]
+            report.notes = [note for reader in readers for note in reader.notes]
+            report.upstream_calls = self._operation.calls[name]
+        reports = list(self._reports.values())
+        if reports and all(report.failed for report in reports):
+            raise AllSourcesFailedError([report.error for report in reports if report.error])
+        return reports
+
+
+class _Places:
+    """The rows that a merge gave, from which the cursor behind any of them is made.
+
+    ``size`` is how many rows the next page will have.
+    """
+
+    def __init__(
+        self, wanted: Filter, readers: Sequence[Reader], after: Cursor | None, size: int
+    ) -> None:
+        self.rows: list[Row] = []
+        self._indices: dict[bytes, list[int]] = {reader.key: [] for reader in readers}
+        self._filter = wanted
+        self._readers = readers
+        self._after = after
+        self._size = size
+
+    def add(self, reader: Reader, row: Row) -> None:
+        self._indices[reader.key].append(len(self.rows))
+        self.rows.append(row)
+
+    def cursor(self, index: int) -> Cursor:
+        row = self.rows[index]
+        given = [row.mark]
+        known: list[bytes] = []
+        # Undated logs all stand at one place, where the anchors tell what was given.
+        if row.time != UNDATED:
+            given = [*self._same_time(index, -1), row.mark]
+            if self._after is not None and self._after.time == row.time:
+                given = [*self._after.given, *given]
+            known = self._same_time(index, 1)
+            for reader in self._readers:
+                known += [other.mark for other in reader.rows if other.time == row.time]
+        return Cursor(
+            version=VERSION,
+            filter=self._filter.fingerprint,
+            time=row.time,
+            given=tuple(given),
+            known=tuple(known),
+            horizon=self._horizon(index),
+            places={reader.key: self._place(reader, index) for reader in self._readers},
+        )
+
+    def _place(self, reader: Reader, index: int) -> Place:
+        indices = self._indices[reader.key]
+        taken = bisect.bisect_right(indices, index)
+        before = self._after.places.get(reader.key) if self._after else None
+        anchor = self.rows[indices[taken - 1]].anchor if taken else before and before.anchor
+        if reader.error is not None:
+            # What a failed stream did not give must not come later, out of order.
+            return Place(anchor=anchor and Anchor(anchor.offset, b"", anchor.total))
+        time = self.rows[indices[taken]].time if taken < len(indices) else _next_time(reader)
+        return Place(None if time == NOT_READ else time, time is None, anchor)
+
+    def _horizon(self, index: int) -> Timestamp:
+        last = index + self._size
+        return self._times[last] if self._size and last < len(self._times) else UNDATED
+
+    @functools.cached_property
+    def _times(self) -> list[Timestamp]:
+        """The times of all rows that are read, given or not, in the order of the list."""
+        waiting = (row.time for reader in self._readers for row in reader.rows)
+        return [row.time for row in self.rows] + sorted(waiting, reverse=True)
+
+    def _same_time(self, index: int, step: int) -> list[bytes]:
+        marks = []
+        other = index + step
+        while 0 <= other < len(self.rows) and self.rows[other].time == self.rows[index].time:
+            marks.append(self.rows[other].mark)
+            other += step
+        return marks
+
+
+NOT_READ = Timestamp(2**63 - 1)
+"""The time of a row that is not read yet and may be any; the merge has to look at it first."""
+
+
+def _next_time(reader: Reader) -> Timestamp | None:
+    """Tell when the next row of a stream was, or None when there is none."""
+    if reader.rows:
+        return reader.rows[0].time
+    if reader.exhausted:
+        return None
+    return NOT_READ if reader.waits_at is None else reader.waits_at
+
+
+def _partial(source: Source, stream: Stream) -> Partial:
+    return Partial(source=source.name, provider=source.provider, hook_id=stream.hook_id)
+
+
+def _stands_before(mark: bytes, cursor: Cursor) -> bool:
+    """Tell whether a log of the cursor's own time stands before it; one not met before is new."""
+    return mark in cursor.given[:-1] or mark not in (*cursor.given, *cursor.known)
+
+
+def _moment(bound: int | None) -> Timestamp | None:
+    return Timestamp(bound) if bound is not None and 0 < bound < LATEST else None

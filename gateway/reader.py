@@ -1,0 +1,224 @@
+"""Reading one upstream list lazily, from where a cursor left it.
+
+A windowed stream is asked for what is no newer than the last log read, so that arrivals shift
+nothing and page 1000 costs what page 1 costs. Any other stream has offsets, which arrivals shift
+down and deletions shift up: there the list is read from where the anchor stood, and aligned on
+the logs themselves.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway import ids
+from gateway.cursor import UNDATED, Anchor, Cursor, Place
+from gateway.model import Timestamp, WebhookLog
+from gateway.sources.base import Page, Stream, Wanted, Window
+
+if TYPE_CHECKING:
+    from gateway.errors import UpstreamError
+    from gateway.sources.base import Source
+    from gateway.upstream.operation import Operation
+
+MILLISECOND = 1_000_000
+REPEATS = 3
+"""How often a vendor may give the very same page before its list counts as ended."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A log with its place in the merged order.
+
+    ``anchor`` is where it stood, for streams that have offsets.
+    """
+
+    log: WebhookLog
+    mark: bytes
+    time: Timestamp
+    anchor: Anchor | None
+
+
+class _Placed(msgspec.Struct):
+    """A page whose logs have got their marks and their times."""
+
+    rows: list[tuple[WebhookLog, bytes, Timestamp]]
+    offset: int
+    read: int
+    more: bool
+    total: int
+
+
+class Reader:
+    """One stream of one source, for one operation.
+
+    It begins behind ``after``, and ends with the last log that is no older than ``down_to``.
+    ``rows`` are read and not yet taken; ``waits_at`` is the time of the first of them where a
+    cursor knows it, so that it need not be read yet. ``error`` is what ended the reading early; what was read
+    before stays good. ``total`` is the vendor's count of the whole list, or None where it gives
+    none or was asked for a part only.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        stream: Stream,
+        wanted: Wanted,
+        operation: Operation,
+        *,
+        after: Cursor | None = None,
+        down_to: Timestamp | None = None,
+    ) -> None:
+        self.source = source
+        self.key = ids.mark(f"{source.name}/{stream.key}")
+        self.rows: deque[Row] = deque()
+        self.error: UpstreamError | None = None
+        self.exhausted = False
+        self.total: int | None = None
+        self.notes: list[str] = []
+        self.unreadable: list[str] = []
+        self.stream = stream
+        self._wanted = wanted
+        self._operation = operation
+        self._down_to = down_to
+        self._windowed = stream.windowed
+        self._bound = after.time if after else None
+        self._time = self._bound
+        self._seen: set[bytes] = set(after.given) if after else set()
+        # Whether logs of this stream are known to stand before what is read next.
+        self._begun = False
+        place = (after.places.get(self.key) if after else None) or Place()
+        self.waits_at = place.next
+        self._anchor = place.anchor
+        self._offset = self._anchor.offset if self._anchor else 0
+        self._last_total = -1
+        self._last_marks: list[bytes] = []
+        self._repeats = 0
+        if place.ended or (self._windowed and self._bound == UNDATED):
+            self.exhausted = True
+
+    def end(self, error: UpstreamError) -> None:
+        """Read no further."""
+        self.error = error
+        self.exhausted = True
+
+    async def fill(self) -> None:
+        """Read on until a row is ready or the stream has ended; UpstreamError ends the stream."""
+        self.waits_at = None
+        while not self.rows and not self.exhausted:
+            if self._windowed:
+                await self._fill_from_window()
+            else:
+                await self._fill_from_offset()
+
+    async def _fill_from_window(self) -> None:
+        page = await self._read(self._offset, self._time)
+        if page.offset >= 0 and self._time is not None:
+            # The vendor knows no windows after all, and answered from the top of its list.
+            self._windowed = False
+        until = self._time
+        page.rows.sort(key=lambda row: row[2], reverse=True)
+        found = False
+        for log, mark, time in page.rows:
+            if mark not in self._seen and (until is None or time <= until):
+                self._take(log, mark, time, None)
+                found = True
+        self.exhausted = self.exhausted or not page.more or page.read == 0
+        # Where a page holds nothing new, more logs share one moment than it has room for.
+        self._offset = 0 if found and self._windowed else self._offset + page.read
+        if not found and page.more and self._repeats > 1 and self._time is not None:
+            self.notes.append(
+                f"More than {page.read} logs share one millisecond; the vendor does not list the"
+                " others."
+            )
+            self._time = Timestamp(self._time - MILLISECOND)
+            self._offset = 0
+
+    async def _fill_from_offset(self) -> None:
+        page = await self._read(self._offset)
+        anchor, self._anchor = self._anchor, None
+        in_place = page.total >= self._last_total if anchor is None else self._align(page, anchor)
+        if anchor is not None and not in_place and 0 <= anchor.total < page.total:
+            # Logs that arrived have pushed the anchor down by as many places.
+            page = await self._read(anchor.offset + page.total - anchor.total)
+            in_place = self._align(page, anchor)
+        if not in_place:
+            # Something was deleted, so what stood behind it may now stand on a page read before.
+            page = await self._read_back(page)
+        # Behind a log given before, the vendor's order tells what is fresh, not the times.
+        self._take_page(page, None if in_place and self._begun else self._time)
+        self._offset, self._last_total = page.offset + page.read, page.total
+        self.exhausted = self.exhausted or not page.more or page.read == 0
+
+    async def _read_back(self, page: _Placed) -> _Placed:
+        """Find the page that begins with a log given before, from where to read forward again."""
+        while page.offset > 0 and not (page.rows and self._is_known(*page.rows[0])):
+            page = await self._read(max(0, page.offset - self.source.page_size))
+        return page
+
+    async def _read(self, offset: int, until: Timestamp | None = None) -> _Placed:
+        window = Window(limit=self.source.page_size, offset=offset, until=until)
+        page = await self.source.read_page(self.stream, window, self._wanted, self._operation)
+        self.unreadable.extend(page.unreadable)
+        if self.total is None and self._wanted == Wanted():
+            self.total = page.total
+        marks = [ids.mark(log.id) for log in page.logs]
+        self._repeats = self._repeats + 1 if marks and marks == self._last_marks else 0
+        self._last_marks = marks
+        return _Placed(
+            rows=list(zip(page.logs, marks, self._times(page), strict=True)),
+            offset=-1 if page.offset is None else page.offset,
+            read=page.read,
+            # Some lists ignore their paging parameters and give the same page for ever.
+            more=page.more and self._repeats < REPEATS,
+            total=-1 if page.total is None else page.total,
+        )
+
+    def _times(self, page: Page) -> list[Timestamp]:
+        """Place each log in time so that the vendor's order stays as it is.
+
+        A log without a time stands with the one before it. Leading ones stand with the first that
+        has one, and a list without any time goes to the end, where it hides nothing. A log that
+        is older than one behind it stands with that one.
+        """
+        dated = (log.triggered_at for log in page.logs if log.triggered_at is not None)
+        before = self._time if self._begun and self._time is not None else next(dated, UNDATED)
+        times = []
+        for log in page.logs:
+            before = before if log.triggered_at is None else log.triggered_at
+            times.append(before)
+        if not self._windowed:
+            for index in range(len(times) - 2, -1, -1):
+                times[index] = max(times[index], times[index + 1])
+        return times
+
+    def _align(self, page: _Placed, anchor: Anchor) -> bool:
+        """Look for the anchor; everything up to it was given before."""
+        for index, (_, mark, _) in enumerate(page.rows):
+            if mark == anchor.mark:
+                self._seen.update(row[1] for row in page.rows[: index + 1])
+                self._begun = True
+                return True
+        return False
+
+    def _is_known(self, log: WebhookLog, mark: bytes, time: Timestamp) -> bool:
+        if mark in self._seen:
+            return True
+        return log.triggered_at is not None and self._bound is not None and time > self._bound
+
+    def _take_page(self, page: _Placed, bound: Timestamp | None) -> None:
+        for index, (log, mark, time) in enumerate(page.rows):
+            if mark not in self._seen and (bound is None or time <= bound):
+                self._take(log, mark, time, Anchor(page.offset + index, mark, page.total))
+        # What was left out was given before or is new, and may be met again on the next page.
+        self._seen.update(row[1] for row in page.rows)
+
+    def _take(self, log: WebhookLog, mark: bytes, time: Timestamp, anchor: Anchor | None) -> None:
+        self._seen.add(mark)
+        self._begun = True
+        self._time = time if self._time is None else min(time, self._time)
+        if self._down_to is not None and self._time < self._down_to:
+            self.exhausted = True
+        else:
+            self.rows.append(Row(log, mark, self._time, anchor))

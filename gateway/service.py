@@ -1,0 +1,218 @@
+"""The gateway itself: the only thing that the schema and the command line call."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway import cursor, errors, filters, ids
+from gateway.cache import Cache
+from gateway.errors import ErrorCode, RequestError, UpstreamError
+from gateway.feed import Feed, Slice
+from gateway.filters import Document
+from gateway.model import Hook, Timestamp, WebhookLog
+from gateway.sources import Source, make_source
+from gateway.sources.base import not_found
+from gateway.upstream.operation import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import httpx
+
+    from gateway.config import Settings
+
+PAGE_SIZE = 25
+MAX_PAGE_SIZE = 100
+DETAIL_SECONDS = 300.0
+"""How long the detail of a log is remembered; a delivery that has ended does not change."""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A page of logs, and the feed it came from, which can still count the whole list."""
+
+    slice: Slice
+    feed: Feed
+
+    async def total(self) -> int | None:
+        """Count the logs of the whole list, exactly, or tell None."""
+        return await self.feed.count(self.slice)
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """What a trial of one source showed; ``seconds`` is how long its newest log took to come."""
+
+    source: str
+    provider: str
+    seconds: float
+    error: UpstreamError | None = None
+    hooks: int | None = None
+    newest: Timestamp | None = None
+
+
+class Gateway:
+    """The configured sources behind one door.
+
+    ``transport`` takes the place of the network in tests, ``clock`` gives Unix time in
+    nanoseconds. Use as an asynchronous context manager: leaving it closes all connections.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.settings = settings
+        self._clock = clock
+        self._cache = Cache()
+        self.sources: Mapping[str, Source] = {
+            source.name: make_source(source, self._cache, transport)
+            for source in sorted(settings.sources, key=lambda source: source.name)
+        }
+
+    async def __aenter__(self) -> Gateway:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._cache.close()
+        await asyncio.gather(*(source.close() for source in self.sources.values()))
+
+    def operation(self) -> Operation:
+        """Begin an operation: its upstream calls share one deadline."""
+        return Operation(self.settings.server.deadline)
+
+    def source(self, name: str) -> Source:
+        """Give a source; RequestError when there is none of that name."""
+        try:
+            return self.sources[name]
+        except KeyError:
+            raise filters.unknown_source(name, self.sources) from None
+
+    async def logs(
+        self,
+        operation: Operation,
+        *,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        wanted: Document | None = None,
+    ) -> Page:
+        """Give a page of the merged list, forward behind ``after`` or backward from ``before``.
+
+        Raises RequestError for what can't be answered, AllSourcesFailedError when nothing could
+        be read; a failure of some sources is told in their reports.
+        """
+        _check_paging(first, after, last, before)
+        now = Timestamp(self._clock())
+        ready = filters.prepare(wanted, now, self.sources)
+        feed = Feed(
+            list(self.sources.values()),
+            ready,
+            operation,
+            scan_limit=self.settings.server.scan_limit,
+            now=now,
+        )
+        if before is not None:
+            place = cursor.decode(before, ready)
+            size = PAGE_SIZE if last is None else last
+            return Page(await feed.backward(size, place), feed)
+        start = None if after is None else cursor.decode(after, ready)
+        return Page(await feed.forward(PAGE_SIZE if first is None else first, start), feed)
+
+    async def log(self, operation: Operation, id: str) -> WebhookLog:
+        """Give one log, complete; RequestError when there is none, or it is not granted."""
+        reference = ids.decode(id, ids.Kind.LOG)
+        source = self.sources.get(reference.source)
+        log = source and await source.read_log(reference.place, operation)
+        if not log:
+            raise not_found("webhook log")
+        return log
+
+    async def complete(self, operation: Operation, log: WebhookLog) -> WebhookLog:
+        """Give a log of a list with its headers and bodies, by a detail call where it needs one."""
+        if log.complete:
+            return log
+        return await self._cache.remember(
+            f"{log.source}/detail/{log.id}", DETAIL_SECONDS, lambda: self.log(operation, log.id)
+        )
+
+    async def hook(self, operation: Operation, id: str) -> Hook:
+        """Give one hook; RequestError when there is none."""
+        reference = ids.decode(id, ids.Kind.HOOK)
+        source = self.sources.get(reference.source)
+        for hook in await source.hooks(operation) if source else ():
+            if hook.id == id:
+                return hook
+        raise not_found("hook")
+
+    async def check(self, name: str) -> Check:
+        """Try a source: find its hooks, and read its newest log."""
+        source = self.source(name)
+        operation = self.operation()
+        began = time.perf_counter()
+        error: UpstreamError | None = None
+        newest: WebhookLog | None = None
+        hooks: Sequence[Hook] | None = None
+        try:
+            page = await self.logs(operation, first=1, wanted={"source": {"eq": name}})
+            seconds = time.perf_counter() - began
+            error = page.slice.reports[0].error
+            newest = next((entry.log for entry in page.slice.entries), None)
+            hooks = await source.hooks(operation)
+        except UpstreamError as failure:
+            seconds, error = time.perf_counter() - began, failure
+        except errors.AllSourcesFailedError as failure:
+            seconds, error = time.perf_counter() - began, failure.errors[0]
+        return Check(
+            source=name,
+            provider=source.provider.value,
+            seconds=seconds,
+            error=error,
+            hooks=None if hooks is None else len(hooks),
+            newest=newest and newest.triggered_at,
+        )
+
+
+def _check_paging(
+    first: int | None, after: str | None, last: int | None, before: str | None
+) -> None:
+    forward, backward = (
+        first is not None or after is not None,
+        last is not None or before is not None,
+    )
+    if forward and backward:
+        problem = "first and after read forward, last and before backward; use one of the pairs"
+    elif last is not None and before is None:
+        problem = "last needs before: give the cursor that what is new is counted back from"
+    else:
+        name, size = ("last", last) if backward else ("first", first)
+        if size is None or 0 <= size <= MAX_PAGE_SIZE:
+            return
+        problem = f"{name} must lie between 0 and {MAX_PAGE_SIZE}"
+    raise RequestError(ErrorCode.INVALID_PAGE_SIZE, f"That page can't be read: {problem}.")
+
+
+async def page_of_hooks(
+    source: Source, operation: Operation, first: int, after: str | None
+) -> tuple[Sequence[Hook], int, int]:
+    """Give all hooks of a source, and where the page behind the hook ``after`` begins and ends."""
+    _check_paging(first, after, None, None)
+    hooks = await source.hooks(operation)
+    begin = 0
+    if after is not None:
+        places = [hook.id for hook in hooks]
+        if after not in places:
+            raise RequestError(
+                ErrorCode.INVALID_CURSOR,
+                "That cursor is not of this source's hooks, or its hook is gone."
+                " Begin without one.",
+            )
+        begin = places.index(after) + 1
+    return hooks, begin, min(begin + first, len(hooks))

@@ -1,0 +1,110 @@
+"""A vendor in memory: lists of logs that grow and shrink while they are read."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable, Sequence
+
+from gateway import ids
+from gateway.model import (
+    Capability,
+    LanguageWeaverDetails,
+    Provider,
+    Timestamp,
+    WebhookLog,
+    WebhookLogStatus,
+)
+from gateway.sources.base import Found, Page, Stream, Wanted, Window
+from gateway.upstream.operation import Operation
+
+
+def log(source: str, number: int, time: int | None, status: str = "SUCCEEDED") -> WebhookLog:
+    """Make a log that has little more than a number and a time."""
+    return WebhookLog(
+        id=ids.encode(ids.Kind.LOG, source, str(number)),
+        upstream_id=str(number),
+        source=source,
+        provider=Provider.LANGUAGE_WEAVER,
+        status=WebhookLogStatus[status],
+        triggered_at=None if time is None else Timestamp(time),
+        details=LanguageWeaverDetails(),
+    )
+
+
+class FakeSource:
+    """Streams of logs, the newest first; ``before_call`` may change them between two calls.
+
+    ``kinds`` tell for each stream how it is read: "window" by time (and offset), "moment" by time
+    alone, "offset", or "page", where only whole pages are to be had.
+    """
+
+    provider = Provider.LANGUAGE_WEAVER
+    capabilities = frozenset({Capability.LIST, Capability.COUNT})
+
+    def __init__(
+        self,
+        name: str,
+        kinds: Sequence[str],
+        *,
+        page_size: int = 10,
+        before_call: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.name = name
+        self.kinds = kinds
+        self.page_size = page_size
+        self.logs: list[list[WebhookLog]] = [[] for _ in kinds]
+        self.calls: list[tuple[str, Window]] = []
+        self.errors: dict[str, Exception] = {}
+        self._before_call = before_call
+        self._number = 0
+
+    def add(self, stream: int, time: int | None, status: str = "SUCCEEDED") -> WebhookLog:
+        """Let a delivery happen: at the head, or where its time belongs."""
+        self._number += 1
+        made = log(self.name, self._number, time, status)
+        place = 0
+        if time is not None:
+            place = bisect.bisect_left(self.logs[stream], -time, key=lambda row: -_time(row))
+        self.logs[stream].insert(place, made)
+        return made
+
+    async def find_streams(self, operation: Operation) -> Found:
+        del operation
+        if error := self.errors.get("find"):
+            raise error
+        return Found(
+            [
+                Stream(key=str(index), windowed=kind in {"window", "moment"})
+                for index, kind in enumerate(self.kinds)
+            ]
+        )
+
+    async def read_page(
+        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
+    ) -> Page:
+        self._before_call()
+        self.calls.append((stream.key, window))
+        operation.calls[self.name] += 1
+        if error := self.errors.get(stream.key):
+            raise error
+        kind, logs = self.kinds[int(stream.key)], self.logs[int(stream.key)]
+        until, offset = window.until, window.offset
+        if kind in {"window", "moment"} and until is not None:
+            logs = [row for row in logs if _time(row) <= until]
+        if kind == "moment":
+            offset = 0
+        if kind == "page":
+            offset -= offset % window.limit
+        rows = logs[offset : offset + window.limit]
+        whole = kind in {"offset", "page"} or (kind == "window" and until is None)
+        return Page(
+            logs=rows,
+            read=len(rows),
+            offset=offset if whole else None,
+            total=len(logs) if whole and wanted == Wanted() else None,
+            more=len(rows) == window.limit if kind == "moment" else offset + len(rows) < len(logs),
+        )
+
+
+def _time(row: WebhookLog) -> int:
+    return 0 if row.triggered_at is None else row.triggered_at

@@ -1,0 +1,383 @@
+"""The merge: every log once, newest first, whatever happens to the lists meanwhile."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway import cursor, filters
+from gateway.cursor import UNDATED
+from gateway.errors import AllSourcesFailedError, ErrorCode, RequestError, UpstreamError
+from gateway.feed import Feed, Slice
+from gateway.model import Timestamp
+from gateway.upstream.operation import Operation
+from tests.fakes import FakeSource
+
+NOW = Timestamp(10**18)
+MILLISECOND = 10**6
+
+
+def down(name: str) -> UpstreamError:
+    return UpstreamError(ErrorCode.UPSTREAM_ERROR, f"Source {name} is down.", source=name)
+
+
+def feed(
+    sources: list[FakeSource], wanted: dict[str, Any] | None = None, *, scan_limit: int = 10_000
+) -> Feed:
+    ready = filters.prepare(wanted, NOW, [source.name for source in sources])
+    return Feed(sources, ready, Operation(5), scan_limit=scan_limit, now=NOW)  # type: ignore[arg-type]
+
+
+async def forward(
+    sources: list[FakeSource],
+    first: int,
+    after: str | None = None,
+    wanted: dict[str, Any] | None = None,
+    **options: Any,
+) -> Slice:
+    ready = filters.prepare(wanted, NOW, [source.name for source in sources])
+    start = None if after is None else cursor.decode(after, ready)
+    return await feed(sources, wanted, **options).forward(first, start)
+
+
+def end(page: Slice) -> str:
+    assert page.end is not None
+    return cursor.encode(page.end)
+
+
+def given_ids(page: Slice) -> list[str]:
+    return [entry.log.id for entry in page.entries]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    kinds=st.lists(
+        st.lists(st.sampled_from(["window", "moment", "offset", "page"]), min_size=1, max_size=3),
+        min_size=1,
+        max_size=3,
+    ),
+    page_size=st.integers(5, 12),
+    first=st.integers(1, 20),
+    seed=st.integers(0, 2**32),
+    spread=st.sampled_from([3, 50, 5000]),
+    restless=st.booleans(),
+)
+async def test_every_log_is_given_once_and_newest_first(
+    kinds: list[list[str]], page_size: int, first: int, seed: int, spread: int, restless: bool
+) -> None:
+    chance = random.Random(seed)
+    clock = [10**15]
+    sources: list[FakeSource] = []
+    deleted: set[str] = set()
+
+    def unrest() -> None:
+        """Let deliveries arrive, and entries of the lists with offsets be deleted."""
+        if not restless or chance.random() < 0.5:
+            return
+        source = chance.choice(sources)
+        stream = chance.randrange(len(source.kinds))
+        clock[0] += chance.randrange(3) * MILLISECOND
+        source.add(stream, clock[0])
+        logs = source.logs[stream]
+        if source.kinds[stream] in {"offset", "page"}:
+            for _ in range(chance.randrange(4)):
+                if logs:
+                    deleted.add(logs.pop(chance.randrange(len(logs))).id)
+
+    for number, streams in enumerate(kinds):
+        sources.append(
+            FakeSource(f"s{number}", streams, page_size=page_size, before_call=unrest)
+        )
+    for source in sources:
+        for stream, kind in enumerate(source.kinds):
+            # A list that can only be asked for by moment can't show more of one than a page.
+            ties = page_size - 2 if kind == "moment" else 10**6
+            for _ in range(chance.randrange(40)):
+                time = 10**15 - chance.randrange(spread) * MILLISECOND
+                if sum(row.triggered_at == time for row in source.logs[stream]) < ties:
+                    source.add(stream, time)
+    existing = {row.id for source in sources for logs in source.logs for row in logs}
+
+    seen: list[str] = []
+    times: list[int] = []
+    after = None
+    while True:
+        page = await forward(sources, first, after)
+        seen += given_ids(page)
+        times += [entry.log.triggered_at or 0 for entry in page.entries]
+        if not page.has_next:
+            break
+        after = end(page)
+
+    assert len(seen) == len(set(seen))
+    assert existing - deleted <= set(seen)
+    assert times == sorted(times, reverse=True)
+
+
+async def test_logs_without_a_time_stand_behind_the_log_before_them() -> None:
+    dated = FakeSource("dated", ["window"])
+    partly = FakeSource("partly", ["offset"], page_size=5)
+    never = FakeSource("never", ["offset"], page_size=5)
+    for time in (90, 70, 50):
+        dated.add(0, time)
+    for number, time in enumerate([80, None, None, 60, None, 40]):
+        row = partly.add(0, time)
+        partly.logs[0].remove(row)
+        partly.logs[0].insert(number, row)
+    for _ in range(7):
+        never.add(0, None)
+    sources = [dated, partly, never]
+
+    seen: list[tuple[str, int | None]] = []
+    after = None
+    while True:
+        page = await forward(sources, 2, after)
+        seen += [(entry.log.source, entry.log.triggered_at) for entry in page.entries]
+        if not page.has_next:
+            break
+        after = end(page)
+    assert seen == [
+        ("dated", 90),
+        ("partly", 80),
+        ("partly", None),
+        ("partly", None),
+        ("dated", 70),
+        ("partly", 60),
+        ("partly", None),
+        ("dated", 50),
+        ("partly", 40),
+        *[("never", None)] * 7,
+    ]
+    assert page.end is not None
+    assert page.end.time == UNDATED
+
+
+async def test_a_log_out_of_order_drags_no_others_with_it() -> None:
+    crooked, other = FakeSource("crooked", ["offset"]), FakeSource("other", ["window"])
+    for number, time in enumerate([90, 5, 70, 60]):
+        row = crooked.add(0, time)
+        crooked.logs[0].remove(row)
+        crooked.logs[0].insert(number, row)
+    for time in (80, 65, 10):
+        other.add(0, time)
+    page = await forward([crooked, other], 10)
+    assert [entry.log.triggered_at for entry in page.entries] == [90, 80, 5, 70, 65, 60, 10]
+
+
+async def test_first_page_costs_one_call_a_stream_and_the_next_only_where_needed() -> None:
+    busy = FakeSource("busy", ["window", "offset"], page_size=10)
+    quiet = FakeSource("quiet", ["window", "page", "moment"], page_size=10)
+    for number in range(100):
+        busy.add(number % 2, 10**15 - number * MILLISECOND)
+    for stream in range(3):
+        quiet.add(stream, 10**9)
+    sources = [busy, quiet]
+
+    page = await forward(sources, 5)
+    assert [len(source.calls) for source in sources] == [2, 3]
+    for source in sources:
+        source.calls.clear()
+
+    for _ in range(8):
+        page = await forward(sources, 5, end(page))
+    assert [report.upstream_calls for report in page.reports] == [2, 0]
+    assert quiet.calls == []
+
+
+@pytest.mark.parametrize("kind", ["window", "moment", "offset"])
+async def test_deep_pages_cost_what_the_second_costs(kind: str) -> None:
+    source = FakeSource("deep", [kind], page_size=10)
+    for number in range(1000):
+        source.add(0, 10**15 - number * MILLISECOND)
+    costs = []
+    page = await forward([source], 5)
+    while page.has_next:
+        page = await forward([source], 5, end(page))
+        costs.append(page.reports[0].upstream_calls)
+    assert len(costs) == 199
+    assert max(costs) == costs[0] == 1
+
+
+async def test_a_full_page_of_one_moment_is_read_to_its_end() -> None:
+    source = FakeSource("burst", ["window"], page_size=5)
+    for _ in range(23):
+        source.add(0, 10**15)
+    page = await forward([source], 100)
+    assert len(set(given_ids(page))) == 23
+    assert page.reports[0].notes == []
+
+
+async def test_more_of_one_moment_than_a_vendor_lists_is_told() -> None:
+    source = FakeSource("burst", ["moment"], page_size=5)
+    for _ in range(9):
+        source.add(0, 10**15)
+    source.add(0, 10**15 - MILLISECOND)
+    page = await forward([source], 100)
+    assert len(set(given_ids(page))) == 6
+    assert page.reports[0].notes == [
+        "More than 5 logs share one millisecond; the vendor does not list the others."
+    ]
+
+
+async def test_a_list_that_ignores_paging_ends() -> None:
+    class Stubborn(FakeSource):
+        async def read_page(self, stream: Any, window: Any, wanted: Any, operation: Any) -> Any:
+            from msgspec.structs import replace
+
+            page = await super().read_page(stream, replace(window, offset=0), wanted, operation)
+            return replace(page, more=True, offset=window.offset)
+
+    source = Stubborn("stubborn", ["offset"], page_size=5)
+    for number in range(5):
+        source.add(0, 10**15 - number)
+    page = await forward([source], 50)
+    assert len(given_ids(page)) == 5
+    assert not page.has_next
+
+
+async def test_a_failing_source_spoils_no_other_and_is_told() -> None:
+    good, bad, half = (
+        FakeSource("good", ["window"]),
+        FakeSource("bad", ["offset"]),
+        FakeSource("half", ["offset", "offset"]),
+    )
+    for source in (good, bad, half):
+        for stream in range(len(source.kinds)):
+            source.add(stream, 50 + stream)
+    bad.errors["find"] = down("bad")
+    half.errors["1"] = down("half")
+    page = await forward([good, bad, half], 10)
+    assert [entry.log.source for entry in page.entries] == ["good", "half"]
+    assert [(report.failed, report.error is None) for report in page.reports] == [
+        (False, True),
+        (True, False),
+        (False, False),
+    ]
+
+
+async def test_a_defect_in_one_source_spoils_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    good, bad = FakeSource("good", ["window"]), FakeSource("bad", ["window"])
+    good.add(0, 50)
+    bad.errors["0"] = ZeroDivisionError("secret")
+    page = await forward([good, bad], 10)
+    assert len(page.entries) == 1
+    error = page.reports[1].error
+    assert error is not None
+    assert error.code is ErrorCode.INTERNAL_ERROR
+    assert "secret" not in str(error)
+    assert "Reading source bad failed." in caplog.text
+
+
+async def test_what_a_failed_source_missed_does_not_come_later_out_of_order() -> None:
+    steady, shaky = FakeSource("steady", ["window"]), FakeSource("shaky", ["page"], page_size=5)
+    for number in range(20):
+        (steady if number % 2 else shaky).add(0, 10**15 - number * MILLISECOND)
+    first = await forward([steady, shaky], 6)
+    shaky.errors["0"] = down("shaky")
+    second = await forward([steady, shaky], 3, end(first))
+    del shaky.errors["0"]
+    third = await forward([steady, shaky], 10, end(second))
+    times = [row.log.triggered_at for row in (*first.entries, *second.entries, *third.entries)]
+    assert times == sorted(times, key=lambda time: -(time or 0))
+    assert len(times) == len(set(times))
+    again = await forward([steady, shaky], 3, end(first))
+    assert {entry.log.source for entry in again.entries} == {"steady", "shaky"}
+
+
+async def test_only_when_all_fail_the_list_is_an_error() -> None:
+    one, two = FakeSource("one", ["window"]), FakeSource("two", ["window"])
+    for source in (one, two):
+        source.errors["0"] = down(source.name)
+    with pytest.raises(AllSourcesFailedError) as caught:
+        await forward([one, two], 10)
+    assert [error.source for error in caught.value.errors] == ["one", "two"]
+
+
+async def test_a_rare_match_stops_at_the_scan_limit_and_resumes() -> None:
+    source = FakeSource("rare", ["window"], page_size=10)
+    for number in range(100):
+        source.add(0, 10**15 - number * MILLISECOND, "FAILED" if number == 77 else "SUCCEEDED")
+    wanted = {"status": {"eq": filters.WebhookLogStatus.FAILED}}
+    found, empty = [], 0
+    after = None
+    while True:
+        page = await forward([source], 5, after, wanted, scan_limit=30)
+        found += given_ids(page)
+        empty += not page.entries
+        assert sum(report.scanned for report in page.reports) <= 30
+        if not page.has_next:
+            break
+        after = end(page)
+    assert len(found) == 1
+    assert empty == 3
+
+
+async def test_what_is_new_since_a_cursor() -> None:
+    source, other = FakeSource("one", ["window"]), FakeSource("two", ["page"])
+    for number in range(20):
+        source.add(0, 10**15 - number)
+        other.add(0, 10**15 - number)
+    page = await forward([source, other], 10)
+    start = page.entries[0].cursor()
+
+    nothing = await feed([source, other]).backward(10, start)
+    assert (nothing.entries, nothing.has_previous, nothing.has_next) == ([], False, True)
+
+    # Of the cursor's own moment, and later.
+    arrived = [other.add(0, 10**15), source.add(0, 10**15 + 5), other.add(0, 10**15 + 7)]
+    new = await feed([source, other]).backward(10, start)
+    assert set(given_ids(new)) == {row.id for row in arrived}
+    assert [entry.log.triggered_at for entry in new.entries] == [10**15 + 7, 10**15 + 5, 10**15]
+
+    nearest = await feed([source, other]).backward(1, start)
+    assert [entry.log.triggered_at for entry in nearest.entries] == [10**15]
+    assert nearest.has_previous
+
+    last = page.entries[-1].cursor()
+    between = await feed([source, other]).backward(100, last)
+    assert set(given_ids(between)) == {*given_ids(page)[:-1], *(row.id for row in arrived)}
+
+
+async def test_counting_back_too_far_is_refused() -> None:
+    source = FakeSource("one", ["window"], page_size=10)
+    for number in range(50):
+        source.add(0, 10**15 - number)
+    page = await forward([source], 40)
+    with pytest.raises(RequestError) as caught:
+        await feed([source], scan_limit=20).backward(5, page.entries[-1].cursor())
+    assert caught.value.code is ErrorCode.CURSOR_TOO_OLD
+
+
+async def test_total_is_exact_or_none() -> None:
+    one, two = FakeSource("one", ["window", "offset"]), FakeSource("two", ["page"])
+    for source in (one, two):
+        for stream in range(len(source.kinds)):
+            for number in range(30):
+                source.add(stream, 10**15 - number)
+
+    async def total(wanted: dict[str, Any] | None, after: str | None = None) -> int | None:
+        made = feed([one, two], wanted)
+        ready = filters.prepare(wanted, NOW, ["one", "two"])
+        page = await made.forward(5, None if after is None else cursor.decode(after, ready))
+        return await made.count(page)
+
+    assert await total(None) == 90
+    assert await total(None, end(await forward([one, two], 5))) == 90
+    assert await total({"source": {"eq": "two"}}) == 30
+    assert await total({"source": {"neq": "two"}}) == 60
+    assert await total({"status": {"eq": filters.WebhookLogStatus.SUCCEEDED}}) is None
+    two.errors["0"] = down("two")
+    assert await total(None) is None
+
+
+async def test_no_page_at_all_still_tells_whether_there_are_logs() -> None:
+    source = FakeSource("one", ["window"])
+    page = await forward([source], 0)
+    assert (page.entries, page.has_next, page.end) == ([], False, None)
+    source.add(0, 5)
+    page = await forward([source], 0)
+    assert (page.entries, page.has_next) == ([], True)

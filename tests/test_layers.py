@@ -1,0 +1,92 @@
+"""Who may import whom: the arrows of the package point one way."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import gateway
+
+ROOT = Path(gateway.__file__).parent
+
+LAYERS = [
+    {"model", "errors", "sandbox", "flight", "__init__"},
+    {"config", "timestamps", "redaction", "ids"},
+    {"failure", "filters"},
+    {"cursor", "upstream", "cache"},
+    {"sources"},
+    {"reader"},
+    {"feed"},
+    {"service"},
+    {"schema"},
+    {"web"},
+    {"demo"},
+    {"cli", "__main__"},
+]
+"""A room imports only from rooms on a line above its own, and from itself."""
+
+ONLY_IMPORTERS = {
+    "httpx": {"upstream", "sources", "service", "web"},
+    "aiocache": {"cache"},
+    "strawberry": {"schema", "web"},
+    "starlette": {"web", "sandbox", "cli", "demo"},
+    "typer": {"cli"},
+    "rich": {"cli"},
+}
+RUN_TIME_ONLY = {("httpx", room) for room in ("sources", "service", "web")}
+"""They name its types in annotations, but call nothing of it."""
+
+
+def imports(path: Path, *, run_time: bool = False) -> set[str]:
+    """Give the dotted names that a module imports; at run time without those for typing only."""
+    names: set[str] = set()
+    todo: list[ast.AST] = [ast.parse(path.read_text())]
+    while todo:
+        node = todo.pop()
+        if run_time and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            module = node.module or ""
+            names.update(f"{module}.{alias.name}" for alias in node.names)
+        todo.extend(ast.iter_child_nodes(node))
+    return names
+
+
+def room(name: str) -> str:
+    """Give the room that a dotted name of the package lies in."""
+    parts = name.split(".")
+    known = set().union(*LAYERS)
+    return parts[1] if len(parts) > 1 and parts[1] in known else "__init__"
+
+
+MODULES = sorted(ROOT.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_arrows_point_one_way(path: Path) -> None:
+    own = path.relative_to(ROOT).with_suffix("").parts[0]
+    level = next((number for number, rooms in enumerate(LAYERS) if own in rooms), None)
+    assert level is not None, f"{own} is in no layer; put it on its line in LAYERS"
+    allowed = set().union(*LAYERS[:level], {own, "__init__"})
+    ours = {room(name) for name in imports(path) if name.split(".")[0] == "gateway"}
+    assert ours <= allowed, f"{own} imports {sorted(ours - allowed)}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_libraries_stay_in_their_rooms(path: Path) -> None:
+    own = path.relative_to(ROOT).with_suffix("").parts[0]
+    for name in {name.split(".")[0] for name in imports(path)}:
+        assert own in ONLY_IMPORTERS.get(name, {own}), f"{own} imports {name}"
+    for name in {name.split(".")[0] for name in imports(path, run_time=True)}:
+        assert (name, own) not in RUN_TIME_ONLY, f"{own} imports {name} at run time"
+
+
+def test_sandbox_is_a_black_box() -> None:
+    for path in (ROOT / "sandbox").rglob("*.py"):
+        ours = {name for name in imports(path) if name.split(".")[0] == "gateway"}
+        assert all(name.startswith("gateway.sandbox") for name in ours), path
