@@ -17,6 +17,7 @@ from gateway.config.values import (
     ListOf,
     Name,
     Organisation,
+    PageSize,
     Queue,
     Seconds,
     Table,
@@ -36,7 +37,7 @@ class _Source(Table):
     """How long one call to the vendor may take, in seconds."""
     concurrency: UpToHundred = 10
     """How many calls to the vendor may be under way at the same time."""
-    page_size: UpToHundred = 50
+    page_size: PageSize = 50
     """How many webhook logs to ask the vendor for in one call, in rows."""
     ca_bundle: Certificates | None = None
     """A PEM file of the authorities to trust; a relative path starts at the folder of this file."""
