@@ -66,6 +66,7 @@ _VALUE = re.compile(
       (?:(?<!\\)(?P=slashes)(?P=quote)|(?=[\r\n])|\Z)
     | \[(?P<listed>[^\[\]\r\n]*)
     | \{(?P<braced>[^{}\r\n]*)
+    | (?P<parameter>\*{3})(?=[&\#])
     | (?P<bare>(?:(?i:basic|bearer|digest|oauth|token)[ ]+)?
         (?:[^\s&"'<>\\,;.)\]}]|\\(?![nrt"'])|[,;.)\]}]++(?![\s&"'<>\\]|\Z))++)
     """,
@@ -382,10 +383,10 @@ def _redact_parameter(part: str, depth: int) -> str:
 def _is_random(text: str) -> bool:
     """Tell a generated secret from words, by how often letters, capitals and digits take turns.
 
-    They do so at 4 of 10 places of a random text, but at less than 1 of 4 even of a name such as
-    ``GetUserV2ByIdentifierName``.
+    They do so at some 4 of 10 places of a random text, but at less than 2 of 10 even of a name such
+    as ``processIncomingWebhookEventsV2``.
     """
     if _LONG_WORD.fullmatch(text) is None:
         return False
     rest = _UUID.sub("", text)
-    return _PLAIN_ID.fullmatch(rest) is None and 4 * len(_CLASS_CHANGE.findall(rest)) >= len(rest)
+    return _PLAIN_ID.fullmatch(rest) is None and 5 * len(_CLASS_CHANGE.findall(rest)) >= len(rest)

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from gateway.model import Timestamp
+from gateway.timestamps import (
+    EARLIEST,
+    LATEST,
+    format_millis,
+    format_rfc3339,
+    parse,
+    parse_moment,
+)
+
+NOW = parse("2026-03-04T09:10:11.120Z")
+timestamps = st.integers(EARLIEST, LATEST).map(Timestamp)
+
+
+@pytest.mark.parametrize(
+    ("text", "same_moment"),
+    [
+        ("2026-03-04T17:10:11.120+08:00", "2026-03-04T09:10:11.120Z"),
+        ("2025-02-25T14:22:03.596+0000", "2025-02-25T14:22:03.596Z"),
+        ("2018-06-21 19:03:31.799810031Z", "2018-06-21T19:03:31.799810031Z"),
+        ("2018-06-21 19:03:31Z", "2018-06-21T19:03:31Z"),
+        ("2026-03-04T09:14:55.5Z", "2026-03-04T09:14:55.500Z"),
+        ("2026-03-04T09:10:11.12043z", "2026-03-04T09:10:11.120430Z"),
+        ("2026-03-04t03:40:11-0530", "2026-03-04T09:10:11Z"),
+        ("2025-09-23T00:00:00", "2025-09-23T00:00:00Z"),
+        ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z"),
+        ("2016-12-31T23:59:60.25Z", "2017-01-01T00:00:00.250Z"),
+        ("2024-02-29T23:59:59.999999999Z", "2024-02-29T23:59:59.999999999Z"),
+        ("1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.999Z"),
+    ],
+)
+def test_every_vendors_form_is_read(text: str, same_moment: str) -> None:
+    assert format_rfc3339(parse(text)) == same_moment
+
+
+def test_timestamps_are_nanoseconds_since_1970() -> None:
+    assert parse("1970-01-01T00:00:00Z") == 0
+    assert parse("1970-01-02T00:00:01.000000002Z") == 86_401 * 10**9 + 2
+    assert parse("1969-12-31T23:59:59Z") == -(10**9)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "yesterday",
+        "2026-03-04",
+        "2026-03-04T09:10Z",
+        "2026-03-04T09:10:11.Z",
+        "2026-03-04T09:10:11.1234567890Z",
+        "2026-03-04T09:10:11,5Z",
+        "2026-02-29T00:00:00Z",
+        "2026-13-01T00:00:00Z",
+        "2026-00-10T00:00:00Z",
+        "0000-01-01T00:00:00Z",
+        "2026-03-04T24:00:00Z",
+        "2026-03-04T09:60:00Z",
+        "2026-03-04T09:10:61Z",
+        "2026-03-04T09:10:11+24:00",
+        "2026-03-04T09:10:11+08:60",
+        "2026-03-04T09:10:11+8",
+        "2026-03-04T09:10:11 Z",
+        " 2026-03-04T09:10:11Z",
+        "2026-03-04T09:10:11Z\n",
+        "2026-03-04_09:10:11Z",
+        "20260304T091011Z",
+        "٢٠٢٦-03-04T09:10:11Z",
+        "0001-01-01T00:00:00+00:01",
+        "9999-12-31T23:59:59-00:01",
+        "9999-12-31T23:59:60Z",
+    ],
+)
+def test_anything_else_is_refused_without_repeating_it(text: str) -> None:
+    sentence = r"^This is not a date and time such as 2026-03-04T09:10:11\.120Z\.$"
+    with pytest.raises(ValueError, match=sentence):
+        parse(text)
+
+
+@given(timestamps)
+@example(EARLIEST)
+@example(LATEST)
+@example(Timestamp(-1))
+@settings(deadline=None)
+def test_what_is_written_reads_back(timestamp: Timestamp) -> None:
+    assert parse(format_rfc3339(timestamp)) == timestamp
+    assert parse_moment(format_rfc3339(timestamp), NOW) == timestamp
+
+
+@given(timestamps)
+@settings(deadline=None)
+def test_millis_cut_down_to_the_millisecond(timestamp: Timestamp) -> None:
+    floor = timestamp // 1_000_000 * 1_000_000
+    assert parse(format_millis(timestamp)) == floor
+    assert format_millis(timestamp, "+0000") == format_millis(timestamp)[:-1] + "+0000"
+    assert len(format_millis(timestamp)) == len("2026-03-04T09:10:11.120Z")
+
+
+@given(timestamps, timestamps)
+@settings(deadline=None)
+def test_text_keeps_the_order_of_the_moments(one: Timestamp, other: Timestamp) -> None:
+    assert (format_millis(one) <= format_millis(other)) or one > other
+    # Without the Z a shorter fraction is a prefix of a longer one, so it sorts before it.
+    assert (one < other) == (format_rfc3339(one)[:-1] < format_rfc3339(other)[:-1])
+
+
+@given(st.datetimes(), st.integers(1 - 24 * 60, 24 * 60 - 1), st.sampled_from("T "))
+@settings(deadline=None)
+def test_agrees_with_the_standard_library(
+    local: dt.datetime, offset_minutes: int, separator: str
+) -> None:
+    offset = dt.timezone(dt.timedelta(minutes=offset_minutes))
+    text = local.replace(tzinfo=offset).isoformat(separator)
+    elapsed = local - dt.datetime.fromisoformat("1970-01-01") - dt.timedelta(minutes=offset_minutes)
+    expected = elapsed // dt.timedelta(microseconds=1) * 1000
+    if EARLIEST <= expected <= LATEST:
+        assert parse(text) == expected
+    else:
+        with pytest.raises(ValueError, match="not a date and time"):
+            parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "ago"),
+    [
+        ("PT1H", dt.timedelta(hours=1)),
+        ("-PT1H", dt.timedelta(hours=1)),
+        ("P2W", dt.timedelta(weeks=2)),
+        ("-P2W", dt.timedelta(weeks=2)),
+        ("P1DT12H", dt.timedelta(days=1, hours=12)),
+        ("P1W2DT3H4M5S", dt.timedelta(weeks=1, days=2, hours=3, minutes=4, seconds=5)),
+        ("PT90M", dt.timedelta(minutes=90)),
+        ("PT0S", dt.timedelta()),
+    ],
+)
+def test_a_duration_reaches_back_from_now(text: str, ago: dt.timedelta) -> None:
+    assert NOW - parse_moment(text, NOW) == ago // dt.timedelta(seconds=1) * 10**9
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("2026-03-04T09:10:11", "needs an offset"),
+        ("2026-02-30T09:10:11Z", "is not a day of the calendar"),
+        ("P1Y", "whose length varies"),
+        ("P1M", "whose length varies"),
+        ("-P1Y2M3DT4H", "whose length varies"),
+        ("P" + "9" * 12 + "W", "before the year 1"),
+        ("P3000000D", "before the year 1"),
+        ("P" + "9" * 5000 + "D", "is neither"),
+        ("P", "is neither"),
+        ("PT", "is neither"),
+        ("P1DT", "is neither"),
+        ("P1H", "is neither"),
+        ("PT1D", "is neither"),
+        ("PT1.5H", "is neither"),
+        ("+PT1H", "is neither"),
+        ("PT-1H", "is neither"),
+        ("1h", "is neither"),
+        ("2026-03-04", "is neither"),
+        ("", "is neither"),
+        ("now\nthen", "is neither"),
+    ],
+)
+def test_a_callers_mistake_gets_a_sentence(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason) as caught:
+        parse_moment(text, NOW)
+    sentence = str(caught.value)
+    assert sentence.startswith(repr(text[:40]))
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+    assert len(sentence) < 200
+
+
+@given(st.integers(0, 10_000), st.integers(0, 10_000), st.integers(0, 10_000))
+@settings(deadline=None)
+def test_a_longer_duration_reaches_further_back(days: int, hours: int, seconds: int) -> None:
+    moment = parse_moment(f"P{days}DT{hours}H{seconds}S", NOW)
+    assert moment <= NOW
+    assert parse_moment(f"P{days}DT{hours}H{seconds + 1}S", NOW) == moment - 10**9
