@@ -178,11 +178,6 @@ def redact_text(text: str) -> str:
     return _redact_string(text, -_TEXT_DEPTH)
 
 
-def redact_body(body: str | None) -> str | None:
-    """Hide the secrets in a body, if there is one."""
-    return None if body is None else redact_text(body)
-
-
 def redact_json(value: Any) -> Any:
     """Copy a decoded JSON document with its secrets hidden.
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from gateway.model import Header
 from gateway.redaction import (
     MASK,
-    redact_body,
     redact_headers,
     redact_json,
     redact_text,
@@ -183,7 +182,7 @@ def test_tokens_of_known_shapes_are_hidden_everywhere(frame: str, token: str) ->
         redact_text(text),
         redact_url(text),
         json.dumps(redact_json({"a": [text]})),
-        redact_body(json.dumps({"a": json.dumps([text])})),
+        redact_text(json.dumps({"a": json.dumps([text])})),
         redact_headers([("X-A", text)])[0].value,
     ):
         assert clean is not None
@@ -256,12 +255,7 @@ def test_secrets_in_text_are_hidden(text: str, clean: str) -> None:
 )
 def test_text_without_secrets_stays_byte_for_byte(text: str) -> None:
     assert redact_text(text) == text
-    assert redact_body(text) == text
     assert redact_json([text]) == [text]
-
-
-def test_no_body_stays_no_body() -> None:
-    assert redact_body(None) is None
 
 
 @pytest.mark.parametrize(
@@ -278,7 +272,7 @@ def test_no_body_stays_no_body() -> None:
     ],
 )
 def test_json_is_written_anew_where_something_was_hidden(body: str, clean: str) -> None:
-    assert redact_body(body) == clean
+    assert redact_text(body) == clean
 
 
 def test_json_documents_are_redacted_by_key_and_by_value() -> None:
@@ -415,7 +409,7 @@ def test_redacting_a_document_twice_is_redacting_it_once(document: Any) -> None:
 @given(st.dictionaries(texts, documents))
 @settings(deadline=None)
 def test_json_is_the_same_redacted_as_text_or_as_a_document(document: dict[str, Any]) -> None:
-    body = redact_body(json.dumps(document))
+    body = redact_text(json.dumps(document))
     assert body is not None
     assert json.loads(body) == redact_json(document)
 
