@@ -7,8 +7,6 @@ A stream that fails ends, and is told about in its source's report; the others g
 from __future__ import annotations
 
 import asyncio
-import bisect
-import functools
 import heapq
 import logging
 from collections import deque
@@ -16,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.cursor import LATEST, UNDATED, VERSION, Anchor, Cursor, Place
+from gateway.cursor import LATEST, UNDATED, Cursor
 from gateway.errors import AllSourcesFailedError, ErrorCode, RequestError, UpstreamError
 from gateway.filters import Filter, Partial
 from gateway.model import Capability, Timestamp
+from gateway.places import Entry, Places
 from gateway.reader import Reader, Row
 from gateway.sources.base import StreamsChanged, Wanted, Window
 
@@ -49,19 +48,6 @@ class Report(msgspec.Struct, kw_only=True):
     unreadable: Sequence[str] = ()
     notes: Sequence[str] = ()
     fetched_at: Timestamp | None = None
-
-
-class Entry:
-    """A log on a page, and how to get the cursor that stands behind it."""
-
-    def __init__(self, places: _Places, index: int) -> None:
-        self.log = places.rows[index].log
-        self._places = places
-        self._index = index
-
-    def cursor(self) -> Cursor:
-        """Make the cursor; it costs work, so only for those that are asked for."""
-        return self._places.cursor(self._index)
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +95,7 @@ class Feed:
         """Give the ``first`` matches behind a cursor, or fewer once the scan limit is reached."""
         since, _ = self._filter.bounds("triggered_at")
         await self._open(after, since)
-        places = _Places(self._filter, self._readers, after, first)
+        places = Places(self._filter, self._readers, after, first)
         entries: list[Entry] = []
         async for reader, row in self._merged(self._scan_limit if first else 0):
             places.add(reader, row)
@@ -120,7 +106,7 @@ class Feed:
         return Slice(
             entries=entries,
             end=places.cursor(len(places.rows) - 1) if places.rows else after,
-            has_next=any(_next_time(reader) is not None for reader in self._readers),
+            has_next=any(reader.next_time is not None for reader in self._readers),
             has_previous=after is not None,
             reports=self._finish(entries),
         )
@@ -132,7 +118,7 @@ class Feed:
         back through.
         """
         await self._open(None, before.time)
-        places = _Places(self._filter, self._readers, None, last)
+        places = Places(self._filter, self._readers, None, last)
         entries: deque[Entry] = deque(maxlen=last)
         found = scanned = 0
         passed = False
@@ -272,7 +258,7 @@ class Feed:
         """Give at most ``limit`` rows of all readers, the newest first."""
         heap: list[tuple[int, int]] = []
         for order, reader in enumerate(self._readers):
-            if (time := _next_time(reader)) is not None:
+            if (time := reader.next_time) is not None:
                 heap.append((-time, order))
         heapq.heapify(heap)
         while heap and limit:
@@ -306,91 +292,6 @@ class Feed:
         if reports and all(report.failed for report in reports):
             raise AllSourcesFailedError([report.error for report in reports if report.error])
         return reports
-
-
-class _Places:
-    """The rows that a merge gave, from which the cursor behind any of them is made.
-
-    ``size`` is how many rows the next page will have.
-    """
-
-    def __init__(
-        self, wanted: Filter, readers: Sequence[Reader], after: Cursor | None, size: int
-    ) -> None:
-        self.rows: list[Row] = []
-        self._indices: dict[bytes, list[int]] = {reader.key: [] for reader in readers}
-        self._filter = wanted
-        self._readers = readers
-        self._after = after
-        self._size = size
-
-    def add(self, reader: Reader, row: Row) -> None:
-        self._indices[reader.key].append(len(self.rows))
-        self.rows.append(row)
-
-    def cursor(self, index: int) -> Cursor:
-        row = self.rows[index]
-        given = [row.mark]
-        known: list[bytes] = []
-        # Undated logs all stand at one place, where the anchors tell what was given.
-        if row.time != UNDATED:
-            given = [*self._same_time(index, -1), row.mark]
-            if self._after is not None and self._after.time == row.time:
-                given = [*self._after.given, *given]
-            known = self._same_time(index, 1)
-            for reader in self._readers:
-                known += [other.mark for other in reader.rows if other.time == row.time]
-        return Cursor(
-            version=VERSION,
-            filter=self._filter.fingerprint,
-            time=row.time,
-            given=tuple(given),
-            known=tuple(known),
-            horizon=self._horizon(index),
-            places={reader.key: self._place(reader, index) for reader in self._readers},
-        )
-
-    def _place(self, reader: Reader, index: int) -> Place:
-        indices = self._indices[reader.key]
-        taken = bisect.bisect_right(indices, index)
-        before = self._after.places.get(reader.key) if self._after else None
-        anchor = self.rows[indices[taken - 1]].anchor if taken else before and before.anchor
-        if reader.error is not None:
-            # What a failed stream did not give must not come later, out of order.
-            return Place(anchor=anchor and Anchor(anchor.offset, b"", anchor.total))
-        time = self.rows[indices[taken]].time if taken < len(indices) else _next_time(reader)
-        return Place(None if time == NOT_READ else time, time is None, anchor)
-
-    def _horizon(self, index: int) -> Timestamp:
-        last = index + self._size
-        return self._times[last] if self._size and last < len(self._times) else UNDATED
-
-    @functools.cached_property
-    def _times(self) -> list[Timestamp]:
-        """The times of all rows that are read, given or not, in the order of the list."""
-        waiting = (row.time for reader in self._readers for row in reader.rows)
-        return [row.time for row in self.rows] + sorted(waiting, reverse=True)
-
-    def _same_time(self, index: int, step: int) -> list[bytes]:
-        marks = []
-        other = index + step
-        while 0 <= other < len(self.rows) and self.rows[other].time == self.rows[index].time:
-            marks.append(self.rows[other].mark)
-            other += step
-        return marks
-
-
-NOT_READ = Timestamp(2**63 - 1)
-"""The time of a row that is not read yet and may be any; the merge has to look at it first."""
-
-
-def _next_time(reader: Reader) -> Timestamp | None:
-    """Tell when the next row of a stream was, or None when there is none."""
-    if reader.rows:
-        return reader.rows[0].time
-    if reader.exhausted:
-        return None
-    return NOT_READ if reader.waits_at is None else reader.waits_at
 
 
 def _partial(source: Source, stream: Stream) -> Partial:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from gateway.upstream.operation import Operation
 
 MILLISECOND = 1_000_000
+NOT_READ = Timestamp(2**63 - 1)
+"""The time of a row that is not read yet and may be any; the merge has to look at it first."""
 REPEATS = 3
 """How often a vendor may give the very same page before its list counts as ended."""
 
@@ -55,9 +57,9 @@ class Reader:
 
     It begins behind ``after``, and ends with the last log that is no older than ``down_to``.
     ``rows`` are read and not yet taken; ``waits_at`` is the time of the first of them where a
-    cursor knows it, so that it need not be read yet. ``error`` is what ended the reading early; what was read
-    before stays good. ``total`` is the vendor's count of the whole list, or None where it gives
-    none or was asked for a part only.
+    cursor knows it, so that it need not be read yet. ``error`` is what ended the reading early;
+    what was read before stays good. ``total`` is the vendor's count of the whole list, or None
+    where it gives none or was asked for a part only.
     """
 
     def __init__(
@@ -97,6 +99,15 @@ class Reader:
         self._repeats = 0
         if place.ended or (self._windowed and self._bound == UNDATED):
             self.exhausted = True
+
+    @property
+    def next_time(self) -> Timestamp | None:
+        """When the next row happened: NOT_READ until it is read, None when there is none."""
+        if self.rows:
+            return self.rows[0].time
+        if self.exhausted:
+            return None
+        return NOT_READ if self.waits_at is None else self.waits_at
 
     def end(self, error: UpstreamError) -> None:
         """Read no further."""

@@ -18,6 +18,7 @@ LAYERS = [
     {"cursor", "upstream", "cache"},
     {"sources"},
     {"reader"},
+    {"places"},
     {"feed"},
     {"service"},
     {"schema"},
