@@ -24,7 +24,8 @@ LAYERS = [
     {"schema"},
     {"web"},
     {"demo"},
-    {"cli", "__main__"},
+    {"cli"},
+    {"__main__"},
 ]
 """A room imports only from rooms on a line above its own, and from itself."""
 
