@@ -9,8 +9,8 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aiocache import SimpleMemoryCache
-from aiocache.serializers import NullSerializer
+from aiocache import SimpleMemoryCache  # type: ignore[import-untyped]
+from aiocache.serializers import NullSerializer  # type: ignore[import-untyped]
 
 from gateway.flight import Flights
 
@@ -47,10 +47,11 @@ class Cache:
         Whatever ``load`` returns is kept, None too; what it raises reaches all who wait, and is
         not kept.
         """
-        if self._ends.get(key, self._clock()) > self._clock():
+        if key in self._ends and not self._is_over(key):
             kept: T = await self._store.get(key)
             return kept
-        return await self._flights.once(key, lambda: self._load(key, seconds, load))
+        loaded: T = await self._flights.once(key, lambda: self._load(key, seconds, load))
+        return loaded
 
     async def _load(
         self, key: str, seconds: float, load: Callable[[], Coroutine[Any, Any, T]]
@@ -60,12 +61,12 @@ class Cache:
         self._ends[key] = self._clock() + seconds
         self._ends.move_to_end(key)
         # The one kept longest ago goes first, and with it what has ended unnoticed.
-        while len(self._ends) > self._max_entries or self._is_over(next(iter(self._ends))):
+        while len(self._ends) > self._max_entries or self._is_over(next(iter(self._ends), "")):
             await self._store.delete(self._ends.popitem(last=False)[0])
         return value
 
     def _is_over(self, key: str) -> bool:
-        return self._ends[key] <= self._clock()
+        return key in self._ends and self._ends[key] <= self._clock()
 
     async def close(self) -> None:
         """Drop everything, and end what is being loaded."""

@@ -1,33 +1,35 @@
 """The filter of a list: a tree of comparators, as callers write it, made ready to use.
 
 It arrives as plain dictionaries with the field names of ``WebhookLogFilter``, so the GraphQL
-schema and the command line share one meaning. A null comparator or operand counts as not given.
+schema and the command line share one meaning. What is null counts as not given, and so does a
+comparator object or ``and`` that holds nothing else.
 
 A field that a log does not have matches only negations: an absent event is not equal to ``push``,
 so ``neq`` holds, and ``eq``, ``contains``, ``gt`` and the like do not.
+
+A filter that plainly matches nothing is a mistake, and refused. So is a source that is not
+configured, where ``eq`` or ``in`` names it, and a hook's id of such a source: wherever in the tree
+it stands, even inside ``not``. ``neq`` and ``nin`` may leave out what is not there any more.
 """
 
 from __future__ import annotations
 
 import enum
-import hashlib
 import json
 import operator
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from gateway import ids, timestamps
 from gateway.errors import ErrorCode, RequestError
-from gateway.model import Provider, Timestamp, WebhookLog, WebhookLogStatus
-from gateway.redaction import MASK
-
-if TYPE_CHECKING:
-    from gateway.model import Failure
+from gateway.model import FailureCategory, Provider, Timestamp, WebhookLog, WebhookLogStatus
 
 MAX_DEPTH = 10
-MAX_COMPARATORS = 200
+MAX_PARTS = 200
+"""How many comparators, searches, and filters below ``and``, ``or`` and ``not`` there may be."""
 MAX_OPERANDS = 100
 MAX_TEXT = 1000
 
@@ -44,67 +46,76 @@ class Partial(msgspec.Struct, frozen=True, kw_only=True):
     hook_id: str | None = None
 
 
+class Term(msgspec.Struct, frozen=True):
+    """A comparator with its operand; ``matches`` tells whether a value, not None, satisfies it."""
+
+    comparator: str
+    operand: Any
+    matches: Callable[[Any], bool]
+
+
 class Filter(msgspec.Struct, frozen=True):
     """A filter made ready.
 
     ``test`` tells whether a log matches. ``terms`` are the comparators that every match satisfies,
-    by field, for the vendors that can apply them. ``fingerprint`` is the same for equal filters,
-    and ``selects_sources_only`` tells that no log of a chosen stream can be refused.
+    by the attribute of the log, for the vendors that can apply them. ``fingerprint`` is the same
+    for equal filters.
     """
 
     test: Test
-    terms: Mapping[str, Sequence[Document]]
+    terms: Mapping[str, Sequence[Term]]
     fingerprint: bytes
-    selects_sources_only: bool
 
     def may_match(self, partial: Partial) -> bool:
         """Tell whether any log of a source or stream can match."""
         return self.test(partial) is not False
 
-    def bounds(self, field: str) -> tuple[Any, Any]:
-        """Give the least and the greatest whole number a match can have in a field, both included.
+    def bounds(self, attribute: str) -> tuple[Any, Any]:
+        """Give the least and the greatest whole number that a match can have, both included.
 
         ``triggered_at`` counts nanoseconds. None stands for no bound.
         """
-        least, greatest = None, None
-        for term in self.terms.get(field, ()):
-            for name, number in term.items():
-                if name in {"gt", "gte"}:
-                    low = number + (name == "gt")
-                    least = low if least is None else max(least, low)
-                elif name in {"lt", "lte"}:
-                    high = number - (name == "lt")
-                    greatest = high if greatest is None else min(greatest, high)
-        return least, greatest
+        least: list[int] = []
+        greatest: list[int] = []
+        for term in self.terms.get(attribute, ()):
+            match term.comparator:
+                case "gt" | "gte":
+                    least.append(term.operand + (term.comparator == "gt"))
+                case "lt" | "lte":
+                    greatest.append(term.operand - (term.comparator == "lt"))
+        return max(least, default=None), min(greatest, default=None)
 
-    def only(self, field: str) -> frozenset[Any] | None:
-        """Give the values that a match can have in a field, where the filter lists them."""
+    def only(self, attribute: str) -> frozenset[Any] | None:
+        """Give the values that a match can have, where the filter lists them."""
         values: frozenset[Any] | None = None
-        for term in self.terms.get(field, ()):
-            for name in ("eq", "in"):
-                if name in term:
-                    listed = frozenset(term[name] if name == "in" else [term[name]])
-                    values = listed if values is None else values & listed
+        for term in self.terms.get(attribute, ()):
+            if term.comparator in {"eq", "in"}:
+                listed = frozenset([term.operand] if term.comparator == "eq" else term.operand)
+                values = listed if values is None else values & listed
         return values
 
     def failed(self) -> bool | None:
         """Tell whether every match has failed, or every match has succeeded."""
-        match self.only("status"):
-            case frozenset() as statuses if statuses == {WebhookLogStatus.FAILED}:
+        match list(self.only("status") or ()):
+            case [WebhookLogStatus.FAILED]:
                 return True
-            case frozenset() as statuses if statuses == {WebhookLogStatus.SUCCEEDED}:
+            case [WebhookLogStatus.SUCCEEDED]:
                 return False
         return None
 
     def url_part(self) -> str | None:
         """Give a text that the URL of every match holds, as the vendor knows the URL."""
         for term in self.terms.get("url", ()):
-            for name in ("eq", "contains", "startsWith", "endsWith"):
-                # A masked URL is not what the vendor has.
-                if term.get(name) and MASK not in term[name]:
-                    part: str = term[name]
-                    return part
+            if term.comparator in {"eq", "contains", "startsWith", "endsWith"} and (
+                _UNCHANGED.fullmatch(term.operand)
+            ):
+                text: str = term.operand
+                return text
         return None
+
+
+# Redaction writes its mask into a URL, and escapes anew what stands beside it.
+_UNCHANGED = re.compile(r"[^*%+]+")
 
 
 def prepare(document: Document | None, now: Timestamp, sources: Iterable[str]) -> Filter:
@@ -112,75 +123,55 @@ def prepare(document: Document | None, now: Timestamp, sources: Iterable[str]) -
 
     ``now`` is where durations count back from, ``sources`` the names that there are.
     """
-    builder = _Builder(now, frozenset(sources))
     given = _given(document or {})
-    test = builder.node(given, depth=1)
-    terms: dict[str, list[Document]] = {}
-    _collect(given, builder, terms)
-    ready = Filter(
-        test=test,
-        terms=terms,
-        fingerprint=_fingerprint(given),
-        selects_sources_only=_fields(given) <= {"source", "provider", "hook"},
-    )
-    for field in ("triggered_at", "http_status"):
-        least, greatest = ready.bounds(field)
-        if least is not None and greatest is not None and least > greatest:
-            raise _impossible(f"no {field} lies both above and below what it asks for")
-    for field, values in ((name, ready.only(name)) for name in terms):
-        if values is not None and not values:
-            raise _impossible(f"{field} can't equal two different values at once")
+    builder = _Builder(now, frozenset(sources))
+    test = builder.node(given, depth=1, conjoined=True)
+    ready = Filter(test, builder.terms, ids.mark(json.dumps(given, sort_keys=True, default=_name)))
+    for name, field in FIELDS.items():
+        least, greatest = ready.bounds(field.attribute)
+        values = ready.only(field.attribute)
+        if (least is not None and greatest is not None and least > greatest) or (
+            values is not None
+            and not any(
+                all(term.matches(value) for term in ready.terms[field.attribute])
+                for value in values
+            )
+        ):
+            raise _impossible(f"no {name} can be all that it asks for at once")
     return ready
 
 
-def _given(document: Any) -> Any:
-    """Drop what is null, at every level."""
-    if isinstance(document, Mapping):
-        return {name: _given(value) for name, value in document.items() if value is not None}
-    if isinstance(document, list | tuple):
-        return [_given(item) for item in document if item is not None]
-    return document
+def _given(document: Document) -> Document:
+    """Drop what is null, at every level, and what then says nothing."""
+    inner = {name: _inner(name, value) for name, value in document.items()}
+    return {name: value for name, value in inner.items() if value is not None}
 
 
-def _fields(document: Document) -> set[str]:
-    names: set[str] = set()
-    for name, value in document.items():
-        if name in {"and", "or"}:
-            names.update(*map(_fields, value))
-        elif name == "not":
-            names |= _fields(value)
-        else:
-            names.add(name)
-    return names
+def _inner(name: str, value: Any) -> Any:
+    if name == "and" and value is not None:
+        return [part for part in map(_given, value) if part] or None
+    if name == "or" and value is not None:
+        return list(map(_given, value))
+    if isinstance(value, Mapping):
+        # All comparators left out allow everything, but a negation of everything nothing.
+        return _given(value) or ({} if name == "not" else None)
+    return value
 
 
-def _collect(document: Document, builder: _Builder, terms: dict[str, list[Document]]) -> None:
-    """Gather the comparators that stand in the tree's conjunction."""
-    for name, value in document.items():
-        if name == "and":
-            for part in value:
-                _collect(part, builder, terms)
-        elif name not in {"or", "not"}:
-            field = FIELDS[name]
-            operands = {key: builder.operand(name, field, key, it) for key, it in value.items()}
-            terms.setdefault(field.attribute, []).append(operands)
-
-
-def _fingerprint(document: Document) -> bytes:
-    text = json.dumps(document, sort_keys=True, default=_plain)
-    return hashlib.blake2b(text.encode(), digest_size=6).digest()
-
-
-def _plain(value: object) -> str:
-    return value.name if isinstance(value, enum.Enum) else str(value)
+def _name(value: enum.Enum) -> str:
+    return value.name
 
 
 class _Field(msgspec.Struct, frozen=True):
-    """A field of the filter: the kind of its operands, and how a log's value is got."""
+    """A field of the filter: the kind of its operands, and how a log's value is got.
+
+    ``early`` tells that the value is known of a whole source or stream.
+    """
 
     kind: str
     attribute: str
-    value: Callable[[WebhookLog], Any]
+    value: Callable[[Any], Any]
+    early: bool = False
 
 
 def _url(log: WebhookLog) -> str | None:
@@ -191,24 +182,22 @@ def _status_code(log: WebhookLog) -> int | None:
     return log.response.status_code if log.response else None
 
 
-def _category(log: WebhookLog) -> Any:
-    failure: Failure | None = log.failure
-    return failure.category if failure else None
+def _category(log: WebhookLog) -> FailureCategory | None:
+    return log.failure.category if log.failure else None
 
 
 FIELDS = {
-    "source": _Field("text", "source", operator.attrgetter("source")),
-    "provider": _Field("enum", "provider", operator.attrgetter("provider")),
+    "source": _Field("text", "source", operator.attrgetter("source"), early=True),
+    "provider": _Field("enum", "provider", operator.attrgetter("provider"), early=True),
     "status": _Field("enum", "status", operator.attrgetter("status")),
     "event": _Field("text", "event", operator.attrgetter("event")),
     "url": _Field("text", "url", _url),
     "httpStatus": _Field("number", "http_status", _status_code),
     "failure": _Field("enum", "failure", _category),
-    "hook": _Field("id", "hook_id", operator.attrgetter("hook_id")),
+    "hook": _Field("id", "hook_id", operator.attrgetter("hook_id"), early=True),
     "correlationId": _Field("text", "correlation_id", operator.attrgetter("correlation_id")),
     "triggeredAt": _Field("time", "triggered_at", operator.attrgetter("triggered_at")),
 }
-KNOWN_EARLY = frozenset({"source", "provider", "hook"})
 
 Comparison = Callable[[Any, Any], bool]
 EQUALITY: dict[str, Comparison] = {
@@ -242,92 +231,124 @@ NEGATIONS = frozenset({"neq", "nin", "notContains"})
 
 
 class _Builder:
-    """Turns the tree into one function, counting what it finds on the way."""
+    """Turns the tree into one function, and gathers the ``terms`` of its conjunction on the way."""
 
     def __init__(self, now: Timestamp, sources: frozenset[str]) -> None:
+        self.terms: dict[str, list[Term]] = {}
         self._now = now
         self._sources = sources
-        self._comparators = 0
+        self._parts = 0
 
-    def node(self, document: Document, depth: int) -> Test:
+    def node(self, document: Document, depth: int, *, conjoined: bool) -> Test:
+        """Build a filter of the tree; every match satisfies it if it is ``conjoined``."""
         if depth > MAX_DEPTH:
             raise _impossible(f"it nests more than {MAX_DEPTH} levels deep")
         tests: list[Test] = []
         for name, value in document.items():
-            if name == "and":
-                tests.extend(self.node(part, depth + 1) for part in value)
-            elif name == "or":
-                if not value:
-                    raise _impossible("or has no alternatives; leave it out to allow everything")
-                tests.append(_any([self.node(part, depth + 1) for part in value]))
-            elif name == "not":
-                tests.append(_not(self.node(value, depth + 1)))
-            elif name == "search":
-                tests.append(self._search(value))
-            else:
-                tests.extend(self._comparisons(name, value))
+            match name:
+                case "and":
+                    tests += [self._nested(part, depth, conjoined=conjoined) for part in value]
+                case "or":
+                    if not value:
+                        raise _impossible("or lists nothing, so nothing could match")
+                    alternatives = [self._nested(part, depth) for part in value]
+                    tests.append(_not(_all([_not(test) for test in alternatives])))
+                case "not":
+                    if not value:
+                        raise _impossible("not holds nothing, so nothing could match")
+                    tests.append(_not(self._nested(value, depth)))
+                case "search":
+                    self._count()
+                    tests.append(_search(_text(name, value).casefold()))
+                case _:
+                    terms = [self._term(name, key, given) for key, given in value.items()]
+                    tests += [_test(FIELDS[name], term) for term in terms]
+                    if conjoined:
+                        self.terms.setdefault(FIELDS[name].attribute, []).extend(terms)
         return tests[0] if len(tests) == 1 else _all(tests)
 
-    def _comparisons(self, name: str, operands: Document) -> Iterable[Test]:
+    def _nested(self, document: Document, depth: int, *, conjoined: bool = False) -> Test:
+        self._count()
+        return self.node(document, depth + 1, conjoined=conjoined)
+
+    def _count(self) -> None:
+        self._parts += 1
+        if self._parts > MAX_PARTS:
+            raise _impossible(f"it has more than {MAX_PARTS} comparators and nested filters")
+
+    def _term(self, name: str, comparator: str, given: Any) -> Term:
+        self._count()
         field = FIELDS[name]
-        for key, given in operands.items():
-            self._comparators += 1
-            if self._comparators > MAX_COMPARATORS:
-                raise _impossible(f"it has more than {MAX_COMPARATORS} comparators")
-            operand = self.operand(name, field, key, given)
-            plain = key.removesuffix(IGNORE_CASE)
-            compare = COMPARISONS[field.kind][plain]
-            fold = plain != key
-            if fold:
-                operand = (
-                    [item.casefold() for item in operand]
-                    if isinstance(operand, list)
-                    else operand.casefold()
-                )
-            yield _test(name, field.value, compare, operand, absent=plain in NEGATIONS, fold=fold)
+        plain = comparator.removesuffix(IGNORE_CASE)
+        folds = plain != comparator
+        where = f"{name}.{comparator}"
+        listed = given if isinstance(given, list) else [given]
+        if plain == "in" and not listed:
+            raise _impossible(f"{where} lists nothing, so nothing could match")
+        if len(listed) > MAX_OPERANDS:
+            raise _impossible(f"{where} lists more than {MAX_OPERANDS} values")
+        operands = [self._operand(where, field, item, folds=folds) for item in listed]
+        if name == "source" and plain in {"eq", "in"}:
+            for item in listed:
+                self._require(item, folds=folds)
+        compare = COMPARISONS[field.kind][plain]
+        operand = frozenset(operands) if isinstance(given, list) else operands[0]
 
-    def operand(self, name: str, field: _Field, key: str, given: Any) -> Any:
+        def matches(value: Any) -> bool:
+            return compare(value.casefold() if folds else value, operand)
+
+        return Term(comparator, operand, matches)
+
+    def _operand(self, where: str, field: _Field, given: Any, *, folds: bool) -> Any:
         """Check an operand and turn it into what a log's value can be compared with."""
-        if isinstance(given, list):
-            if not given and key.startswith("in"):
-                raise _impossible(f"{name}.{key} lists nothing, so nothing could match")
-            if len(given) > MAX_OPERANDS:
-                raise _impossible(f"{name}.{key} lists more than {MAX_OPERANDS} values")
-            return [self.operand(name, field, key, item) for item in given]
-        if isinstance(given, str) and len(given) > MAX_TEXT:
-            raise _impossible(f"{name}.{key} is longer than {MAX_TEXT} characters")
-        if field.kind == "time":
-            return self._moment(name, key, given)
-        if field.kind == "id":
-            source = ids.decode(given, ids.Kind.HOOK).source
-        elif name == "source" and key in {"eq", "in"}:
-            source = given
-        else:
-            return given
-        if source not in self._sources:
+        if isinstance(given, str):
+            _text(where, given)
+        match field.kind:
+            case "time":
+                try:
+                    return timestamps.parse_moment(given, self._now)
+                except ValueError as error:
+                    raise _impossible(f"{where}: {error}") from None
+            case "id":
+                self._require(ids.decode(given, ids.Kind.HOOK).source)
+        return given.casefold() if folds else given
+
+    def _require(self, source: str, *, folds: bool = False) -> None:
+        same = str.casefold if folds else str
+        if same(source) not in map(same, self._sources):
             raise unknown_source(source, self._sources)
-        return given
 
-    def _moment(self, name: str, key: str, given: str) -> Timestamp:
-        try:
-            return timestamps.parse_moment(given, self._now)
-        except ValueError as error:
-            raise RequestError(
-                ErrorCode.INVALID_FILTER, f"The filter can't be used: {name}.{key}: {error}"
-            ) from None
 
-    def _search(self, text: str) -> Test:
-        """Look for a text, in any case, in what a log shows without a detail call."""
-        if len(text) > MAX_TEXT:
-            raise _impossible(f"search is longer than {MAX_TEXT} characters")
-        sought = text.casefold()
+def _test(field: _Field, term: Term) -> Test:
+    absent = term.comparator.removesuffix(IGNORE_CASE) in NEGATIONS
 
-        def test(log: Any) -> bool | None:
-            if isinstance(log, Partial):
-                return None
-            return any(sought in part.casefold() for part in _searchable(log) if part)
+    def test(log: Any) -> bool | None:
+        early = isinstance(log, Partial)
+        if early and not field.early:
+            return None
+        value = field.value(log)
+        if value is None:
+            return None if early else absent
+        return term.matches(value)
 
-        return test
+    return test
+
+
+def _text(where: str, given: str) -> str:
+    if len(given) > MAX_TEXT:
+        raise _impossible(f"{where} is longer than {MAX_TEXT} characters")
+    return given
+
+
+def _search(sought: str) -> Test:
+    """Look for a text, in any case, in what a log shows without a detail call."""
+
+    def test(log: Any) -> bool | None:
+        if isinstance(log, Partial):
+            return None
+        return any(sought in part.casefold() for part in _searchable(log) if part)
+
+    return test
 
 
 def _searchable(log: WebhookLog) -> Iterable[str | None]:
@@ -338,28 +359,6 @@ def _searchable(log: WebhookLog) -> Iterable[str | None]:
         yield from (log.request.url, log.request.body)
     if log.response:
         yield log.response.body
-
-
-def _test(
-    name: str,
-    value_of: Callable[[Any], Any],
-    compare: Comparison,
-    operand: Any,
-    *,
-    absent: bool,
-    fold: bool,
-) -> Test:
-    def test(log: Any) -> bool | None:
-        if isinstance(log, Partial) and (
-            name not in KNOWN_EARLY or (name == "hook" and log.hook_id is None)
-        ):
-            return None
-        value = value_of(log)
-        if value is None:
-            return absent
-        return compare(value.casefold() if fold else value, operand)
-
-    return test
 
 
 def _all(tests: Sequence[Test]) -> Test:
@@ -375,11 +374,6 @@ def _all(tests: Sequence[Test]) -> Test:
     return test
 
 
-def _any(tests: Sequence[Test]) -> Test:
-    opposite = _all([_not(test) for test in tests])
-    return _not(opposite)
-
-
 def _not(test: Test) -> Test:
     def opposite(log: Any) -> bool | None:
         result = test(log)
@@ -388,14 +382,16 @@ def _not(test: Test) -> Test:
     return opposite
 
 
-def unknown_source(name: object, sources: Iterable[str]) -> RequestError:
+def unknown_source(name: str, sources: Iterable[str]) -> RequestError:
     """Make the error for a source that is not configured, naming those that are."""
     known = ", ".join(sorted(sources))
     return RequestError(
         ErrorCode.UNKNOWN_SOURCE,
-        f"There is no source named {str(name)[:64]!r}. The sources are: {known}.",
+        f"There is no source named {name[:64]!r}. The sources are: {known}.",
     )
 
 
 def _impossible(why: str) -> RequestError:
-    return RequestError(ErrorCode.INVALID_FILTER, f"The filter can't be used: {why}.")
+    return RequestError(
+        ErrorCode.INVALID_FILTER, f"The filter can't be used: {why.removesuffix('.')}."
+    )

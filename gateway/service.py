@@ -176,7 +176,7 @@ class Gateway:
             seconds=seconds,
             error=error,
             hooks=None if hooks is None else len(hooks),
-            newest=newest and newest.triggered_at,
+            newest=newest.triggered_at if newest else None,
         )
 
 

@@ -272,7 +272,7 @@ def test_addresses(written: str, kept: str) -> None:
         ("", False),
     ],
 )
-def test_loopback(host: str, expected: bool) -> None:  # noqa: FBT001 - a table
+def test_loopback(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
 
 

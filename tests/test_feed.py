@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway import cursor, filters
 from gateway.cursor import UNDATED
 from gateway.errors import AllSourcesFailedError, ErrorCode, RequestError, UpstreamError
 from gateway.feed import Feed, Slice
-from gateway.model import Timestamp
+from gateway.model import Timestamp, WebhookLogStatus
 from gateway.upstream.operation import Operation
 from tests.fakes import FakeSource
 
@@ -89,9 +90,7 @@ async def test_every_log_is_given_once_and_newest_first(
                     deleted.add(logs.pop(chance.randrange(len(logs))).id)
 
     for number, streams in enumerate(kinds):
-        sources.append(
-            FakeSource(f"s{number}", streams, page_size=page_size, before_call=unrest)
-        )
+        sources.append(FakeSource(f"s{number}", streams, page_size=page_size, before_call=unrest))
     for source in sources:
         for stream, kind in enumerate(source.kinds):
             # A list that can only be asked for by moment can't show more of one than a page.
@@ -124,8 +123,8 @@ async def test_logs_without_a_time_stand_behind_the_log_before_them() -> None:
     never = FakeSource("never", ["offset"], page_size=5)
     for time in (90, 70, 50):
         dated.add(0, time)
-    for number, time in enumerate([80, None, None, 60, None, 40]):
-        row = partly.add(0, time)
+    for number, moment in enumerate([80, None, None, 60, None, 40]):
+        row = partly.add(0, moment)
         partly.logs[0].remove(row)
         partly.logs[0].insert(number, row)
     for _ in range(7):
@@ -226,8 +225,6 @@ async def test_more_of_one_moment_than_a_vendor_lists_is_told() -> None:
 async def test_a_list_that_ignores_paging_ends() -> None:
     class Stubborn(FakeSource):
         async def read_page(self, stream: Any, window: Any, wanted: Any, operation: Any) -> Any:
-            from msgspec.structs import replace
-
             page = await super().read_page(stream, replace(window, offset=0), wanted, operation)
             return replace(page, more=True, offset=window.offset)
 
@@ -301,7 +298,7 @@ async def test_a_rare_match_stops_at_the_scan_limit_and_resumes() -> None:
     source = FakeSource("rare", ["window"], page_size=10)
     for number in range(100):
         source.add(0, 10**15 - number * MILLISECOND, "FAILED" if number == 77 else "SUCCEEDED")
-    wanted = {"status": {"eq": filters.WebhookLogStatus.FAILED}}
+    wanted = {"status": {"eq": WebhookLogStatus.FAILED}}
     found, empty = [], 0
     after = None
     while True:
@@ -369,7 +366,7 @@ async def test_total_is_exact_or_none() -> None:
     assert await total(None, end(await forward([one, two], 5))) == 90
     assert await total({"source": {"eq": "two"}}) == 30
     assert await total({"source": {"neq": "two"}}) == 60
-    assert await total({"status": {"eq": filters.WebhookLogStatus.SUCCEEDED}}) is None
+    assert await total({"status": {"eq": WebhookLogStatus.SUCCEEDED}}) is None
     two.errors["0"] = down("two")
     assert await total(None) is None
 

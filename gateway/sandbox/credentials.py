@@ -1,6 +1,6 @@
 """The credentials that the simulated vendors accept, fixed and issued."""
 
-# ruff: noqa: S105 - these passwords open nothing but the sandbox
+
 
 from __future__ import annotations
 

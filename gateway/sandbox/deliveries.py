@@ -225,7 +225,7 @@ def nanoseconds(seconds: float) -> int:
 
 def seeded(*parts: object) -> Random:
     """Numbers that are the same for the same parts."""
-    return Random("/".join(map(str, parts)))  # noqa: S311 - made-up data, nothing to protect
+    return Random("/".join(map(str, parts)))
 
 
 def digest(*parts: object) -> bytes:

@@ -62,7 +62,7 @@ class Front:
     ``send``. Without a connection (in process) such a fault raises ``ConnectionResetError``.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts of the sandbox are joined here
+    def __init__(
         self,
         app: ASGIApp,
         *,

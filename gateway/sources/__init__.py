@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from gateway.sources import codearts, elastic_path, language_weaver, yandex_tracker
 from gateway.sources.base import Source
 from gateway.upstream.auth import TokenEndpoint
-from gateway.upstream.client import UpstreamClient, network
+from gateway.upstream.client import UpstreamClient
+from gateway.upstream.exchange import http_client, network
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     import httpx
@@ -31,22 +34,36 @@ VENDORS: dict[str, tuple[ModuleType, type[Source]]] = {
 
 
 def make_source(
-    settings: SourceSettings, cache: Cache, transport: httpx.AsyncBaseTransport | None = None
+    settings: SourceSettings,
+    cache: Cache,
+    transport: httpx.AsyncBaseTransport | None = None,
+    clock: Callable[[], int] = time.time_ns,
 ) -> Source:
-    """Join a configured source with its client; a test gives the transport in place of a network."""
+    """Join a configured source with its client, which closes the transport in the end.
+
+    A test gives the transport in place of a network; ``clock`` gives Unix time in nanoseconds.
+    """
     module, vendor = VENDORS[settings.provider]
-    timeout = settings.timeout
-    transport = transport or network(settings.ca_bundle, settings.concurrency)
+    http = http_client(transport or network(settings.ca_bundle, settings.concurrency))
+
+    def endpoint(url: str) -> TokenEndpoint:
+        return TokenEndpoint(
+            settings.name,
+            url,
+            http=http,
+            read_error=module.read_error,
+            timeout=settings.timeout,
+            clock=clock,
+        )
+
     client = UpstreamClient(
         settings.name,
         settings.base_url,
-        credential=module.credential(
-            settings,
-            lambda url: TokenEndpoint(settings.name, url, timeout=timeout, transport=transport),
-        ),
+        http=http,
+        credential=module.credential(settings, endpoint),
         read_error=module.read_error,
-        timeout=timeout,
+        timeout=settings.timeout,
         concurrency=settings.concurrency,
-        transport=transport,
+        clock=clock,
     )
     return vendor(settings, client, cache)

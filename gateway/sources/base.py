@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import msgspec
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 HOOKS_SECONDS = 60.0
 """How long the hooks of a source are remembered; a new hook is seen after that."""
+
+REFUSED = frozenset({400, 422})
+"""The statuses of a vendor that does not take a parameter."""
+
+Params = tuple[tuple[str, str], ...]
+"""The parameters of a query."""
 
 T = TypeVar("T")
 
@@ -66,7 +72,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     ``offset`` is where the first log really stands, which may be before what was asked for where
     the vendor has page numbers, or None when it counts from the window's ``until``. ``total`` is
-    the vendor's count for the same list. ``unreadable`` has one reason for each row left out.
+    the vendor's count for the same list. ``read`` counts the rows, and ``unreadable`` has one
+    reason for each of them that is left out of ``logs``.
     """
 
     logs: Sequence[WebhookLog]
@@ -84,6 +91,13 @@ class Found(msgspec.Struct, frozen=True):
     errors: Sequence[UpstreamError] = ()
 
 
+class Hooks(msgspec.Struct, frozen=True):
+    """The hooks of a place, and a reason for each that could not be read."""
+
+    readable: Sequence[Hook]
+    unreadable: Sequence[str] = ()
+
+
 class StreamsChanged(Exception):  # noqa: N818 - no failure, but news
     """A call taught the source that its streams are others; find them again."""
 
@@ -93,7 +107,7 @@ class Source(abc.ABC):
 
     A source applies its vendor's rules only: it neither merges nor filters, and it takes every
     id as untrusted: a place outside of its configuration is answered with None, like one that
-    does not exist.
+    does not exist. Its methods raise UpstreamError where the vendor fails.
     """
 
     provider: ClassVar[Provider]
@@ -113,19 +127,15 @@ class Source(abc.ABC):
     async def read_page(
         self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
     ) -> Page:
-        """Make one list call."""
+        """Read one page of a list; StreamsChanged when there is no such list after all."""
 
     @abc.abstractmethod
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Read the log whose id has that place, complete; None when there is none."""
 
     @abc.abstractmethod
-    async def load_hooks(self, operation: Operation) -> Sequence[Hook]:
-        """Ask the vendor for the hooks inside the configuration."""
-
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
-        """Give the hooks, remembered for a while."""
-        return await self.remember("hooks", lambda: self.load_hooks(operation))
+        """Give the hooks inside the configuration, remembered for a while."""
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -143,19 +153,74 @@ class Source(abc.ABC):
         """Make the id of a hook of this source."""
         return ids.encode(ids.Kind.HOOK, self.name, *place)
 
-    def rows(
-        self, documents: Any, parse: Callable[[Fields], WebhookLog]
-    ) -> tuple[list[WebhookLog], list[str]]:
+    def listed(self, document: Any, name: str) -> list[Any]:
+        """Give the list in an envelope, where null is an empty one, as Go writes it."""
+        if isinstance(document, dict) and name in document:
+            return self.checked_list(document[name] if document[name] is not None else [])
+        raise self.unexpected(f"an object with {name}")
+
+    def checked_list(self, document: Any) -> list[Any]:
+        """Give a document that has to be a list; UpstreamError when it is none."""
+        if isinstance(document, list):
+            return document
+        raise self.unexpected("a list")
+
+    def rows(self, documents: list[Any], parse: Callable[[Fields], T]) -> tuple[list[T], list[str]]:
         """Parse the rows of a page; those that can't be read are told apart, with the reason."""
-        if not isinstance(documents, list):
-            raise self.unexpected("a list of logs")
-        logs, unreadable = [], []
+        readable, unreadable = [], []
         for document in documents:
             try:
-                logs.append(parse(Fields(document)))
+                readable.append(parse(Fields(document)))
             except UnreadableError as error:
                 unreadable.append(str(error))
-        return logs, unreadable
+        return readable, unreadable
+
+    async def read_hooks(
+        self,
+        ask: Callable[[int, str], Awaitable[tuple[list[Any], bool]]],
+        parse: Callable[[Fields], tuple[str, Hook | None]],
+    ) -> Hooks:
+        """Read a list of hooks to its end.
+
+        ``ask`` is given the number of rows read and the id of the last of them, and gives the
+        next rows and whether others follow. ``parse`` gives an id, with None for what sends no
+        webhooks. A page without a new id is the last: some lists ignore paging parameters.
+        """
+        found: dict[str, Hook | None] = {}
+        unreadable: list[str] = []
+        read, more = 0, True
+        while more:
+            rows, more = await ask(read, next(reversed(found), ""))
+            fresh, reasons = self.rows(rows, parse)
+            known = len(found)
+            found.update(fresh)
+            unreadable += reasons
+            read += len(rows)
+            more = more and len(found) > known
+        return Hooks([hook for hook in found.values() if hook is not None], unreadable)
+
+    async def scan(
+        self,
+        stream: Stream,
+        upstream_id: str,
+        operation: Operation,
+        is_gone: Callable[[Page], bool] = lambda _: False,
+    ) -> WebhookLog | None:
+        """Look for a log through a whole list, newest first, as long as the operation may take.
+
+        ``is_gone`` tells from a page that it would have stood there.
+        """
+        offset = 0
+        while True:
+            window = Window(limit=self.page_size, offset=offset)
+            page = await self.read_page(stream, window, Wanted(), operation)
+            for log in page.logs:
+                if log.upstream_id == upstream_id:
+                    return log
+            end = (page.offset or 0) + page.read
+            if not page.more or is_gone(page) or end <= offset:
+                return None
+            offset = end
 
     def unexpected(self, what: str) -> UpstreamError:
         """Make the error for an answer of another shape."""
@@ -164,6 +229,45 @@ class Source(abc.ABC):
             f"Source {self.name} answered with a document that is not {what}. Check base_url.",
             source=self.name,
         )
+
+    def unread(self, hooks: Hooks) -> list[UpstreamError]:
+        """Make the error that tells of hooks that could not be read, if there are any."""
+        if not hooks.unreadable:
+            return []
+        reason = hooks.unreadable[0]
+        return [
+            UpstreamError(
+                ErrorCode.UPSTREAM_INVALID_RESPONSE,
+                f"Source {self.name} has hooks that can't be read, so their logs are missing:"
+                f" {reason}. Check that its API is of the documented version.",
+                source=self.name,
+            )
+        ]
+
+
+async def outcome(work: Awaitable[T]) -> T | UpstreamError:
+    """Await, giving a vendor's failure in place of raising it, so that others can go on."""
+    try:
+        return await work
+    except UpstreamError as error:
+        return error
+
+
+async def first_accepted(
+    ask: Callable[[Params], Awaitable[T]], attempts: Iterable[Params]
+) -> tuple[T, Params]:
+    """Ask with one set of parameters after the other, until the vendor does not refuse them.
+
+    Gives what was answered and the parameters that were taken; the last refusal is raised.
+    """
+    *others, last = dict.fromkeys(attempts)
+    for params in others:
+        try:
+            return await ask(params), params
+        except UpstreamError as error:
+            if error.status not in REFUSED:
+                raise
+    return await ask(last), last
 
 
 def either(values: Iterable[T | UpstreamError]) -> tuple[list[T], list[UpstreamError]]:
@@ -176,6 +280,11 @@ def either(values: Iterable[T | UpstreamError]) -> tuple[list[T], list[UpstreamE
         else:
             good.append(value)
     return good, bad
+
+
+def is_sendable(text: str) -> bool:
+    """Tell whether a caller's text can go into a vendor's query; the feed filters anyway."""
+    return 0 < len(text) <= 100 and text.isprintable()
 
 
 def not_found(what: str) -> RequestError:

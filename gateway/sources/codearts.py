@@ -27,26 +27,34 @@ from gateway.model import (
     WebhookLog,
     WebhookLogStatus,
 )
-from gateway.sources.base import Found, Page, Source, Stream, Wanted, Window, either
-from gateway.sources.fields import Fields, UnreadableError
-from gateway.upstream.auth import (
-    Credential,
-    FixedCredential,
-    Token,
-    TokenCredential,
-    TokenEndpoint,
-    expiry,
+from gateway.sources.base import (
+    Found,
+    Hooks,
+    Page,
+    Params,
+    Source,
+    Stream,
+    Wanted,
+    Window,
+    either,
+    first_accepted,
+    is_sendable,
+    outcome,
 )
-from gateway.upstream.client import VendorError
+from gateway.sources.fields import Fields, UnreadableError, is_number
+from gateway.upstream.auth import Credential, FixedCredential, Token, TokenEndpoint
+from gateway.upstream.refusal import VendorError
 
 if TYPE_CHECKING:
     from gateway.cache import Cache
     from gateway.config import CodeArtsIam, CodeArtsSettings
-    from gateway.upstream.client import Params, UpstreamClient
+    from gateway.upstream.client import UpstreamClient
     from gateway.upstream.operation import Operation
 
 SCOPES = {"projects": "project", "groups": "group", "repositories": "repository"}
 MILLISECOND = 1_000_000
+HOOKS_PER_PAGE = 100
+IDS_END = 2**31
 EVENTS = {
     "push_events": "push_hooks",
     "tag_push_events": "tag_push_hooks",
@@ -81,23 +89,32 @@ class CodeArts(Source):
             *(("groups", str(group)) for group in settings.groups),
             *(("repositories", str(repository)) for repository in settings.repositories),
         ]
-        self._chosen = {str(hook) for hook in settings.hooks or ()} or None
+        self._chosen = {str(hook) for hook in settings.hooks}
         self._filters = True
 
     async def find_streams(self, operation: Operation) -> Found:
         """Give one stream a hook; the hooks are asked for only where that can't be known."""
-        if self._chosen is not None and len(self._scopes) == 1:
+        if self._chosen and len(self._scopes) == 1:
             scope = self._scopes[0]
             return Found([self._stream(scope, hook) for hook in sorted(self._chosen, key=int)])
         found, errors = either(
-            await asyncio.gather(*(self._try_hooks(scope, operation) for scope in self._scopes))
+            await asyncio.gather(
+                *(outcome(self._scope_hooks(scope, operation)) for scope in self._scopes)
+            )
         )
         if not found:
             raise errors[0]
-        return Found(
-            [self._stream(scope, hook.upstream_id) for scope, hooks in found for hook in hooks],
-            errors,
-        )
+        streams = [
+            self._stream(scope, hook.upstream_id)
+            for scope, hooks in found
+            for hook in self._choose(hooks)
+        ]
+        missing = self._chosen - {stream.place[2] for stream in streams}
+        for _, hooks in found:
+            errors += self.unread(hooks)
+        if missing and not errors:
+            errors = [self._absent(missing)]
+        return Found(streams, errors)
 
     def _stream(self, scope: Scope, hook: str) -> Stream:
         return Stream(
@@ -107,37 +124,57 @@ class CodeArts(Source):
             windowed=self._filters,
         )
 
+    def _absent(self, hooks: set[str]) -> UpstreamError:
+        return UpstreamError(
+            ErrorCode.UPSTREAM_NOT_FOUND,
+            f"Source {self.name} has no hook {', '.join(sorted(hooks))} in any of its scopes."
+            " Check hooks in the configuration.",
+            source=self.name,
+        )
+
     async def read_page(
         self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
     ) -> Page:
-        """List logs; without the newer parameters for good once the vendor has refused them."""
-        plain = [("offset", str(window.offset)), ("limit", str(window.limit))]
-        filters = _filters(window, wanted) if self._filters else []
-        path = _hook_path(stream.place) + "/logs"
-        try:
-            document, headers = await self.client.json(path, plain + filters, operation=operation)
-        except UpstreamError as error:
-            if not (filters and error.status in {400, 422}):
-                raise
-            filters, plain = [], [("offset", "0"), ("limit", str(window.limit))]
-            document, headers = await self.client.json(path, plain, operation=operation)
+        """Make one list call, and others with fewer parameters where they are refused.
+
+        The newer ones are left out for good once the vendor has refused those that no caller chose.
+        """
+        own = _filters(window, Wanted())
+        page, taken = await first_accepted(
+            lambda filters: self._list(stream, window, filters, operation),
+            (_filters(window, wanted), own, ()) if self._filters else [()],
+        )
+        if own and not taken:
             self._filters = False
-        logs, unreadable = self.rows(document, lambda row: self._parse(row, stream.place))
-        offset = int(plain[0][1])
+        return page
+
+    async def _list(
+        self, stream: Stream, window: Window, filters: Params, operation: Operation
+    ) -> Page:
+        windowed = window.until is not None and bool(filters)
+        # An offset that counts from a moment means nothing without it.
+        offset = window.offset if windowed or window.until is None else 0
+        document, headers = await self.client.json(
+            _hook_path(stream.place) + "/logs",
+            [("offset", str(offset)), ("limit", str(window.limit)), *filters],
+            operation=operation,
+        )
+        rows = self.checked_list(document)
+        logs, unreadable = self.rows(rows, lambda row: self._parse(row, stream.place))
+        read = len(rows)
         total = _total(headers)
-        read = len(document)
         return Page(
             logs=logs,
             unreadable=unreadable,
             read=read,
-            offset=None if any(name == "created_before" for name, _ in filters) else offset,
+            offset=None if windowed else offset,
             total=None if filters else total,
             more=read >= window.limit if total is None else offset + read < total,
         )
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Make the detail call, if the place lies inside the configuration."""
-        if len(place) != 4 or not self._granted(place[:3]) or not _is_number(place[3]):
+        if len(place) != 4 or not self._granted(place[:3]) or not is_number(place[3], IDS_END):
             return None
         try:
             document, _ = await self.client.json(
@@ -152,57 +189,47 @@ class CodeArts(Source):
         except UnreadableError:
             raise self.unexpected("a webhook log") from None
 
-    async def load_hooks(self, operation: Operation) -> Sequence[Hook]:
-        """List the hooks of every scope."""
-        found = await asyncio.gather(*(self._hooks(scope, operation) for scope in self._scopes))
-        return [hook for hooks in found for hook in hooks]
-
-    async def _try_hooks(
-        self, scope: Scope, operation: Operation
-    ) -> tuple[Scope, Sequence[Hook]] | UpstreamError:
-        try:
-            return scope, await self._hooks(scope, operation)
-        except UpstreamError as error:
-            return error
-
-    async def _hooks(self, scope: Scope, operation: Operation) -> Sequence[Hook]:
-        hooks: Sequence[Hook] = await self.remember(
-            "hooks/" + "/".join(scope), lambda: self._load_hooks(scope, operation)
+    async def hooks(self, operation: Operation) -> Sequence[Hook]:
+        """Give the hooks of every scope."""
+        found = await asyncio.gather(
+            *(self._scope_hooks(scope, operation) for scope in self._scopes)
         )
-        return hooks
+        return [hook for _, hooks in found for hook in self._choose(hooks)]
 
-    async def _load_hooks(self, scope: Scope, operation: Operation) -> list[Hook]:
-        path = f"/v4/{scope[0]}/{scope[1]}/hooks"
-        hooks: dict[str, Hook] = {}
-        offset, limit = 0, 100
-        while True:
-            params = [("offset", str(offset)), ("limit", str(limit))]
-            document, headers = await self.client.json(path, params, operation=operation)
-            if not isinstance(document, list):
-                raise self.unexpected("a list of hooks")
-            before = len(hooks)
-            for item in document:
-                hook = self._parse_hook(Fields(item).redacted(), scope)
-                if self._chosen is None or hook.upstream_id in self._chosen:
-                    hooks[hook.upstream_id] = hook
-            offset += len(document)
+    def _choose(self, hooks: Hooks) -> list[Hook]:
+        return [
+            hook for hook in hooks.readable if not self._chosen or hook.upstream_id in self._chosen
+        ]
+
+    async def _scope_hooks(self, scope: Scope, operation: Operation) -> tuple[Scope, Hooks]:
+        async def ask(read: int, _last: str) -> tuple[list[Any], bool]:
+            document, headers = await self.client.json(
+                f"/v4/{scope[0]}/{scope[1]}/hooks",
+                [("offset", str(read)), ("limit", str(HOOKS_PER_PAGE))],
+                operation=operation,
+            )
+            rows = self.checked_list(document)
             total = _total(headers)
-            # A vendor that ignores the offset would give the same page for ever.
-            ended = len(document) < limit if total is None else offset >= total
-            if ended or not document or len(hooks) == before:
-                return list(hooks.values())
+            end = read + len(rows)
+            return rows, len(rows) >= HOOKS_PER_PAGE if total is None else end < total
+
+        hooks: Hooks = await self.remember(
+            "hooks/" + "/".join(scope),
+            lambda: self.read_hooks(ask, lambda row: self._parse_hook(row, scope)),
+        )
+        return scope, hooks
 
     def _granted(self, place: Sequence[str]) -> bool:
         scope, hook = (place[0], place[1]), place[2]
         return (
             scope in self._scopes
-            and _is_number(hook)
-            and (self._chosen is None or hook in self._chosen)
+            and is_number(hook, IDS_END)
+            and (not self._chosen or hook in self._chosen)
         )
 
     def _parse(self, row: Fields, place: tuple[str, ...], *, complete: bool = False) -> WebhookLog:
+        upstream_id = row.number_id()
         shown = row.redacted()
-        upstream_id = row.id()
         status, code = _status(row)
         repository = shown.object("repository")
         uuid = row.text("uuid")
@@ -218,7 +245,7 @@ class CodeArts(Source):
             failure=classify(status_code=code, message=None if code else "internal error")
             if status is WebhookLogStatus.FAILED
             else None,
-            triggered_at=row.time("created_at"),
+            triggered_at=row.own_time("created_at"),
             last_attempted_at=row.time("updated_at"),
             duration_ms=None if duration is None else round(duration * 1000, 6),
             correlation_id=uuid,
@@ -246,14 +273,15 @@ class CodeArts(Source):
             complete=complete,
         )
 
-    def _parse_hook(self, row: Fields, scope: Scope) -> Hook:
-        upstream_id = row.id()
-        return Hook(
+    def _parse_hook(self, row: Fields, scope: Scope) -> tuple[str, Hook]:
+        upstream_id = row.number_id()
+        shown = row.redacted()
+        return upstream_id, Hook(
             id=self.hook_id(*scope, upstream_id),
             upstream_id=upstream_id,
             source=self.name,
-            name=row.text("name"),
-            url=row.text("url"),
+            name=shown.text("name"),
+            url=shown.text("url"),
             events=tuple(event for switch, event in EVENTS.items() if row.boolean(switch)),
             created_at=row.time("created_at"),
         )
@@ -265,7 +293,7 @@ def _hook_path(place: Sequence[str]) -> str:
 
 def _filters(window: Window, wanted: Wanted) -> Params:
     """Write the bounds a millisecond wide of the mark: whether they include theirs is not told."""
-    filters: list[tuple[str, str]] = []
+    filters = []
     untils = [moment for moment in (window.until, wanted.until) if moment is not None]
     if untils:
         before = Timestamp(min(untils) + MILLISECOND)
@@ -273,19 +301,19 @@ def _filters(window: Window, wanted: Wanted) -> Params:
     if wanted.since is not None:
         after = Timestamp(wanted.since - MILLISECOND)
         filters.append(("created_after", timestamps.format_millis(after)))
-    if wanted.correlation_id is not None and 1 <= len(wanted.correlation_id) <= 100:
+    if wanted.correlation_id is not None and is_sendable(wanted.correlation_id):
         filters.append(("uuid", wanted.correlation_id))
-    return filters
+    return tuple(filters)
 
 
 def _status(row: Fields) -> tuple[WebhookLogStatus, int | None]:
     """Read ``response_status``: digits, or "internal error" where no answer came."""
-    text = row.text("response_status")
-    if text and text.isdecimal() and len(text) == 3:
+    text = row.text("response_status") or ""
+    if is_number(text) and 100 <= int(text) < 600:
         code = int(text)
         accepted = 200 <= code < 300
         return (WebhookLogStatus.SUCCEEDED if accepted else WebhookLogStatus.FAILED), code
-    if text and text.strip().lower() == "internal error":
+    if text.strip().lower() == "internal error":
         return WebhookLogStatus.FAILED, None
     if text:
         row.warnings.append("The vendor's response_status is neither a code nor a known text.")
@@ -297,21 +325,15 @@ def _total(headers: Mapping[str, str]) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
 
 
-def _is_number(text: str) -> bool:
-    """Tell a hook or log id, which runs from 1 to 2147483647."""
-    return text.isascii() and text.isdecimal() and len(text) <= 10 and 1 <= int(text) < 2**31
-
-
-def read_error(body: Any, headers: Mapping[str, str]) -> VendorError:
+def read_error(body: Any) -> VendorError:
     """Find code and message in any of the shapes that the vendor's own client accepts."""
     found = _words(body)
     if found is None and isinstance(body, dict):
         found = next(filter(None, map(_words, body.values())), None)
-    code, message = found or (None, None)
-    return VendorError(code, message, headers.get("X-Request-Id"))
+    return found or VendorError()
 
 
-def _words(body: Any) -> tuple[str | None, str | None] | None:
+def _words(body: Any) -> VendorError | None:
     if not isinstance(body, dict):
         return None
     for code, message in (
@@ -321,7 +343,7 @@ def _words(body: Any) -> tuple[str | None, str | None] | None:
     ):
         if isinstance(body.get(code), str) or isinstance(body.get(message), str):
             fields = Fields(body)
-            return fields.text(code), fields.text(message)
+            return VendorError(fields.text(code), fields.text(message))
     return None
 
 
@@ -334,7 +356,9 @@ def credential(settings: CodeArtsSettings, endpoint: Callable[[str], TokenEndpoi
     if auth.type == "token":
         return FixedCredential({"X-Auth-Token": auth.token.get_secret_value()})
     tokens = endpoint(f"{auth.url}/v3/auth/tokens?nocatalog=true")
-    return TokenCredential(lambda: _iam_token(auth, tokens), lambda token: {"X-Auth-Token": token})
+    return tokens.credential(
+        lambda: _iam_token(auth, tokens), lambda token: {"X-Auth-Token": token}
+    )
 
 
 async def _iam_token(auth: CodeArtsIam, endpoint: TokenEndpoint) -> Token:
@@ -352,5 +376,5 @@ async def _iam_token(auth: CodeArtsIam, endpoint: TokenEndpoint) -> Token:
         }
     )
     token = document.get("token")
-    expires = token.get("expires_at") if isinstance(token, dict) else None
-    return endpoint.token(headers.get("X-Subject-Token"), expiry(expires, 24 * 3600))
+    expires_at = token.get("expires_at") if isinstance(token, dict) else None
+    return endpoint.token(headers.get("X-Subject-Token"), 24 * 3600, expires_at)

@@ -1,7 +1,7 @@
 """Elastic Path Commerce Cloud: the logs of a store's integrations.
 
-The published specification lacks the ``/v2`` that every client of the vendor sends, and the lists
-of whole stores: both are tried first, and given up for good where the vendor refuses them.
+The published specification lacks the ``/v2`` that every client of the vendor sends, and the list
+of the whole store: both are tried first, and given up for good where only the others work.
 
 https://elasticpath.dev/docs/api/integrations/list-integration-logs
 """
@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gateway.errors import UpstreamError
+from gateway.errors import ErrorCode, UpstreamError
 from gateway.failure import classify
 from gateway.model import (
     Capability,
@@ -23,24 +22,35 @@ from gateway.model import (
     HttpRequest,
     HttpResponse,
     Provider,
+    Timestamp,
     WebhookLog,
     WebhookLogStatus,
 )
-from gateway.sources.base import Found, Page, Source, Stream, StreamsChanged, Wanted, Window
-from gateway.sources.fields import Fields
-from gateway.upstream.auth import Credential, Token, TokenCredential, TokenEndpoint
-from gateway.upstream.client import VendorError
+from gateway.sources.base import (
+    Found,
+    Hooks,
+    Page,
+    Params,
+    Source,
+    Stream,
+    StreamsChanged,
+    Wanted,
+    Window,
+    first_accepted,
+)
+from gateway.sources.fields import Fields, UnreadableError
+from gateway.upstream.auth import Credential, Token, TokenEndpoint
+from gateway.upstream.refusal import VendorError
 
 if TYPE_CHECKING:
     from gateway.cache import Cache
     from gateway.config import ElasticPathSettings
-    from gateway.upstream.client import Params, UpstreamClient
+    from gateway.upstream.client import UpstreamClient
     from gateway.upstream.operation import Operation
 
 ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
-MAX_LIMIT = 100
-SCAN_PAGES = 10
-"""How many pages of an integration are looked through for a log that names no job."""
+HOOKS_PER_PAGE = 100
+TOKEN_SECONDS = 3600
 
 
 class ElasticPath(Source):
@@ -53,20 +63,25 @@ class ElasticPath(Source):
 
     def __init__(self, settings: ElasticPathSettings, client: UpstreamClient, cache: Cache) -> None:
         super().__init__(settings, client, cache)
-        self._chosen = tuple(settings.integrations or ())
-        self._prefix = "/v2"
+        self._chosen = settings.integrations
+        self._prefixes: tuple[str, ...] = ("/v2", "")
         self._store_wide = not self._chosen
 
     async def find_streams(self, operation: Operation) -> Found:
         """One stream for the store, or one for each integration."""
         if self._store_wide:
             return Found([Stream(key="store")])
-        integrations = self._chosen or [hook.upstream_id for hook in await self.hooks(operation)]
+        integrations, errors = self._chosen, []
+        if not integrations:
+            hooks = await self._integrations(operation)
+            integrations = tuple(hook.upstream_id for hook in hooks.readable)
+            errors = self.unread(hooks)
         return Found(
             [
                 Stream(key=integration, place=(integration,), hook_id=self.hook_id(integration))
                 for integration in integrations
-            ]
+            ],
+            errors,
         )
 
     async def read_page(
@@ -74,132 +89,156 @@ class ElasticPath(Source):
     ) -> Page:
         """List logs, and give them event and address, which only their integrations know."""
         del wanted
-        params = [("page[limit]", str(window.limit)), ("page[offset]", str(window.offset))]
         path = "/".join(("/integrations", *stream.place, "logs"))
+        paging = (("page[limit]", str(window.limit)), ("page[offset]", str(window.offset)))
         try:
-            document, hooks = await asyncio.gather(
-                self._get(path, params, operation), self._known_hooks(operation)
+            (document, taken), hooks = await asyncio.gather(
+                first_accepted(
+                    lambda params: self._get(path, params, operation),
+                    # The specification has no pages, but then there is no second one either.
+                    [paging] if window.offset else [paging, ()],
+                ),
+                self._known_hooks(operation),
             )
         except UpstreamError as error:
-            if stream.place or error.status not in {400, 404, 405}:
+            # Far down the list, a refusal is about the offset.
+            if stream.place or window.offset or error.status not in {400, 404, 405}:
                 raise
-            self._store_wide = False
+            await self._give_up_store(operation, error)
             raise StreamsChanged from None
-        rows = document.get("data") if isinstance(document, dict) else None
+        rows = self.listed(document, "data")
         logs, unreadable = self.rows(rows, lambda row: self._parse(row, stream.place, hooks))
         read = len(logs) + len(unreadable)
         results = Fields(document).object("results")
-        total = results.integer("total") if results else None
+        total = results.count("total") if results else None
         return Page(
             logs=logs,
             unreadable=unreadable,
             read=read,
             offset=window.offset,
             total=total,
-            more=read >= window.limit if total is None else window.offset + read < total,
+            more=bool(taken)
+            and (read >= window.limit if total is None else window.offset + read < total),
         )
 
+    async def _give_up_store(self, operation: Operation, refusal: UpstreamError) -> None:
+        """Turn to the lists of the single integrations, if those can be found."""
+        try:
+            await self._integrations(operation)
+        except UpstreamError:
+            raise refusal from None
+        self._store_wide = False
+
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Ask for the one job that the id keeps: it has a log for each attempt."""
+        """Ask for the one job that the id keeps: it has a log for each attempt.
+
+        A log without a job, which none should be, is looked for in the list it came from.
+        """
         if len(place) != 3 or not self._granted(place):
             return None
         integration, job, upstream_id = place
-        hooks = await self._known_hooks(operation)
-        for number in range(1 if job else SCAN_PAGES):
-            path = f"/integrations/{integration}/jobs/{job}/logs"
-            params: Params = ()
+        try:
             if not job:
-                path = f"/integrations/{integration}/logs"
-                params = [("page[limit]", "100"), ("page[offset]", str(number * MAX_LIMIT))]
-            try:
-                document = await self._get(path, params, operation)
-            except UpstreamError as error:
-                if error.status == 404:
-                    return None
-                raise
-            rows = document.get("data") if isinstance(document, dict) else None
-            logs, _ = self.rows(rows, lambda row: self._parse(row, place[:2], hooks))
-            for log in logs:
-                if log.upstream_id == upstream_id:
-                    return log
-            if len(logs) < MAX_LIMIT:
-                break
-        return None
+                stream = Stream(key="", place=(integration,) if integration else ())
+                return await self.scan(stream, upstream_id, operation)
+            document, hooks = await asyncio.gather(
+                self._get(f"/integrations/{integration}/jobs/{job}/logs", (), operation),
+                self._known_hooks(operation),
+            )
+        except StreamsChanged:
+            return None
+        except UpstreamError as error:
+            if error.code is ErrorCode.UPSTREAM_NOT_FOUND:
+                return None
+            raise
+        rows = self.listed(document, "data")
+        logs, _ = self.rows(rows, lambda row: self._parse(row, place[:2], hooks))
+        return next((log for log in logs if log.upstream_id == upstream_id), None)
 
-    async def load_hooks(self, operation: Operation) -> Sequence[Hook]:
-        """List the integrations, page by page."""
-        hooks: dict[str, Hook] = {}
-        offset = 0
-        while True:
-            params = [("page[limit]", str(MAX_LIMIT)), ("page[offset]", str(offset))]
-            document = await self._get("/integrations", params, operation)
-            if not isinstance(document, dict) or not isinstance(document.get("data"), list):
-                raise self.unexpected("a list of integrations")
-            rows = Fields(document).objects("data")
-            fresh = [hook for hook in map(self._parse_hook, rows) if hook.upstream_id not in hooks]
-            hooks |= {hook.upstream_id: hook for hook in fresh}
-            # Whether this list is paged is not documented: the same page again ends it.
-            if len(rows) < MAX_LIMIT or not fresh:
-                break
-            offset += len(rows)
+    async def hooks(self, operation: Operation) -> Sequence[Hook]:
+        """Give the integrations."""
         return [
-            hook for hook in hooks.values() if not self._chosen or hook.upstream_id in self._chosen
+            hook
+            for hook in (await self._integrations(operation)).readable
+            if not self._chosen or hook.upstream_id in self._chosen
         ]
+
+    async def _integrations(self, operation: Operation) -> Hooks:
+        async def ask(read: int, _last: str) -> tuple[list[Any], bool]:
+            # Whether this list has pages is not documented.
+            paging = (("page[limit]", str(HOOKS_PER_PAGE)), ("page[offset]", str(read)))
+            document, taken = await first_accepted(
+                lambda params: self._get("/integrations", params, operation), (paging, ())
+            )
+            rows = self.listed(document, "data")
+            return rows, bool(taken) and len(rows) >= HOOKS_PER_PAGE
+
+        hooks: Hooks = await self.remember("hooks", lambda: self.read_hooks(ask, self._parse_hook))
+        return hooks
 
     async def _known_hooks(self, operation: Operation) -> Mapping[str, Hook]:
         """Give the integrations, or none where the credential may not list them."""
         try:
-            return {hook.upstream_id: hook for hook in await self.hooks(operation)}
+            hooks = await self._integrations(operation)
         except UpstreamError:
             return {}
+        return {hook.upstream_id: hook for hook in hooks.readable}
 
     async def _get(self, path: str, params: Params, operation: Operation) -> Any:
+        prefix, *others = self._prefixes
         try:
-            document, _ = await self.client.json(self._prefix + path, params, operation=operation)
+            document, _ = await self.client.json(prefix + path, params, operation=operation)
         except UpstreamError as error:
-            if error.status != 404 or not self._prefix:
+            if error.status != 404 or not others:
                 raise
+            prefix = others[0]
             try:
-                document, _ = await self.client.json(path, params, operation=operation)
+                document, _ = await self.client.json(prefix + path, params, operation=operation)
             except UpstreamError:
                 raise error from None
-            self._prefix = ""
+        self._prefixes = (prefix,)
         return document
 
     def _granted(self, place: tuple[str, ...]) -> bool:
+        integration, job, upstream_id = place
+        if integration in {"logs", "jobs"} or not upstream_id:
+            return False
+        if not integration:
+            return not self._chosen and not job
         return (
-            all(ID.fullmatch(part) for part in (place[0], place[1] or "none"))
-            and not {"logs", "jobs"} & set(place[:2])
-            and (not self._chosen or place[0] in self._chosen)
+            ID.fullmatch(integration) is not None
+            and (not job or ID.fullmatch(job) is not None)
+            and (not self._chosen or integration in self._chosen)
         )
 
     def _parse(self, row: Fields, place: tuple[str, ...], hooks: Mapping[str, Hook]) -> WebhookLog:
-        shown = row.redacted()
         upstream_id = row.id()
-        integration = _related(row, "integration") or (place[0] if place else "")
+        shown = row.redacted()
+        integration = place[0] if place else _related(row, "integration")
         job = _related(row, "job")
-        hook = hooks.get(integration)
-        code = row.integer("status_code") or None
+        hook = hooks.get(integration or "")
+        code = row.status("status_code")
         status = _status(row, code)
         seconds = row.number("processing_time")
         body = shown.body("body")
         created_at = _created(row)
         return WebhookLog(
-            id=self.log_id(integration, job or "", upstream_id),
+            # A job can be asked for only below its integration.
+            id=self.log_id(integration or "", (integration and job) or "", upstream_id),
             upstream_id=upstream_id,
             source=self.name,
             provider=self.provider,
             hook_id=self.hook_id(integration) if integration else None,
             event=hook.events[0] if hook and len(hook.events) == 1 else None,
             status=status,
-            failure=classify(status_code=code, message=shown.text("error_detail"))
+            failure=classify(status_code=code, message=row.text("error_detail"))
             if status is WebhookLogStatus.FAILED
             else None,
             triggered_at=created_at,
             last_attempted_at=created_at,
             # The unit is not documented; with a limit of ten seconds, 0.2529 and 1.4414 are such.
             duration_ms=None if seconds is None else round(seconds * 1000, 6),
-            attempt=row.integer("attempt"),
+            attempt=row.count("attempt"),
             correlation_id=job,
             request=HttpRequest(url=hook.url) if hook and hook.url else None,
             response=None
@@ -210,13 +249,15 @@ class ElasticPath(Source):
             warnings=tuple(dict.fromkeys(row.warnings)),
         )
 
-    def _parse_hook(self, row: Fields) -> Hook:
+    def _parse_hook(self, row: Fields) -> tuple[str, Hook]:
         upstream_id = row.id()
+        if not ID.fullmatch(upstream_id):
+            raise UnreadableError("id is no id of an integration")
         shown = row.redacted()
         meta = row.object("meta")
         configuration = shown.object("configuration")
         times = meta.object("timestamps") if meta else None
-        return Hook(
+        return upstream_id, Hook(
             id=self.hook_id(upstream_id),
             upstream_id=upstream_id,
             source=self.name,
@@ -237,13 +278,13 @@ def _related(row: Fields, name: str) -> str | None:
     return text if text and ID.fullmatch(text) else None
 
 
-def _created(row: Fields) -> Any:
+def _created(row: Fields) -> Timestamp | None:
     """Read ``meta.timestamps.created_at``, which the specification lacks."""
     meta = row.object("meta")
     times = meta.object("timestamps") if meta else None
     # The vendor's own types nest it once more than its own data do.
     times = (times.object("timestamps") or times) if times else None
-    return times.time("created_at") if times else None
+    return times.own_time("created_at") if times else None
 
 
 def _status(row: Fields, code: int | None) -> WebhookLogStatus:
@@ -257,17 +298,14 @@ def _status(row: Fields, code: int | None) -> WebhookLogStatus:
     return WebhookLogStatus.SUCCEEDED if succeeded else WebhookLogStatus.FAILED
 
 
-def read_error(body: Any, headers: Mapping[str, str]) -> VendorError:
+def read_error(body: Any) -> VendorError:
     """Find title and detail of the first error."""
     errors = Fields(body).objects("errors") if isinstance(body, dict) else []
-    request_id = headers.get("X-Request-Id")
     if not errors:
-        return VendorError(request_id=request_id)
+        return VendorError()
     said = [text for text in (errors[0].text("title"), errors[0].text("detail")) if text]
     return VendorError(
-        errors[0].text("status"),
-        ": ".join(said) or None,
-        errors[0].text("request_id") or request_id,
+        errors[0].text("status"), ": ".join(said) or None, errors[0].text("request_id")
     )
 
 
@@ -289,7 +327,8 @@ def credential(
                 "client_secret": auth.client_secret.get_secret_value(),
             }
         )
-        seconds = Fields(document).number("expires_in") or 3600
-        return tokens.token(document.get("access_token"), time.time() + seconds)
+        seconds = Fields(document).number("expires_in") or 0
+        usual = 0 < seconds < 100 * TOKEN_SECONDS
+        return tokens.token(document.get("access_token"), seconds if usual else TOKEN_SECONDS)
 
-    return TokenCredential(fetch, lambda token: {"Authorization": f"Bearer {token}"})
+    return tokens.credential(fetch, lambda token: {"Authorization": f"Bearer {token}"})

@@ -1,15 +1,15 @@
 """RWS Language Weaver Edge, API v2: the audit log of its webhooks.
 
-The only vendor of the first four that can send again and delete. It has page numbers over a list
-that grows at its head and shrinks wherever an entry is deleted, no time filter, and no call for
-one entry.
+It has page numbers over a list that grows at its head and shrinks wherever an entry is deleted,
+no time filter, and no call for one entry.
 
 https://developers.languageweaver.com/api/lw-edge/webhook-audit-logging
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gateway.failure import classify
@@ -22,27 +22,27 @@ from gateway.model import (
     WebhookLog,
     WebhookLogStatus,
 )
-from gateway.sources.base import Found, Page, Source, Stream, Wanted, Window
-from gateway.sources.fields import Fields
-from gateway.upstream.auth import (
-    Credential,
-    FixedCredential,
-    Token,
-    TokenCredential,
-    TokenEndpoint,
-    basic,
-    expiry,
+from gateway.sources.base import (
+    Found,
+    Hooks,
+    Page,
+    Params,
+    Source,
+    Stream,
+    Wanted,
+    Window,
+    is_sendable,
 )
-from gateway.upstream.client import VendorError
+from gateway.sources.fields import MAX_ID, Fields, is_number
+from gateway.upstream.auth import Credential, FixedCredential, Token, TokenEndpoint, basic
+from gateway.upstream.refusal import VendorError
 
 if TYPE_CHECKING:
     from gateway.config import LanguageWeaverLogin, LanguageWeaverSettings
     from gateway.upstream.operation import Operation
 
 STREAM = Stream(key="audit")
-MAX_PER_PAGE = 100
-SCAN_PAGES = 100
-"""How many pages are looked through for one entry."""
+MAX_EVENTS = 10
 
 
 class LanguageWeaver(Source):
@@ -52,8 +52,6 @@ class LanguageWeaver(Source):
     capabilities: ClassVar = frozenset(
         {
             Capability.LIST,
-            Capability.RETRY,
-            Capability.DELETE,
             Capability.FILTER_STATUS,
             Capability.FILTER_EVENT,
             Capability.COUNT,
@@ -71,89 +69,90 @@ class LanguageWeaver(Source):
     ) -> Page:
         """List the page that holds the offset."""
         del stream
-        number = window.offset // window.limit + 1
-        params = [("page", str(number)), ("perPage", str(window.limit))]
-        if wanted.failed is not None:
-            params.append(("failed", "true" if wanted.failed else "false"))
-        if wanted.events is not None:
-            params.append(("event", ",".join(wanted.events)))
-        if wanted.url_part is not None:
-            params.append(("url", wanted.url_part))
+        page, size = await self._page(window.offset, window.limit, wanted, operation)
+        if page.offset is not None and page.offset > window.offset:
+            # The vendor's pages are larger than asked for, so that number is of a later one.
+            page, size = await self._page(window.offset, size, wanted, operation)
+        if size < window.limit and page.more:
+            self.page_size = size
+        return page
+
+    async def _page(
+        self, offset: int, size: int, wanted: Wanted, operation: Operation
+    ) -> tuple[Page, int]:
+        """Ask for the page that holds the offset, and tell how large the vendor's pages are."""
+        number = offset // size + 1
+        params = [("page", str(number)), ("perPage", str(size)), *_filters(wanted)]
         document, _ = await self.client.json("/api/v2/audit/webhooks", params, operation=operation)
-        if not isinstance(document, dict):
-            raise self.unexpected("a page of the audit log")
-        envelope = Fields(document)
-        entries = document.get("entries")
-        logs, unreadable = self.rows(entries if entries is not None else [], self._parse)
+        logs, unreadable = self.rows(self.listed(document, "entries"), self._parse)
         read = len(logs) + len(unreadable)
-        # The largest page is not documented: where the vendor cuts it down, that is the size.
-        per_page = envelope.integer("perPage") or window.limit
-        if 0 < per_page < window.limit:
-            self.page_size = per_page
-        offset = ((envelope.integer("page") or number) - 1) * per_page
-        total = envelope.integer("totalItems")
-        return Page(
+        envelope = Fields(document)
+        total = envelope.count("totalItems")
+        number = min(number, envelope.count("page") or number)
+        # The largest page is not documented, so the vendor may answer with pages of its own size.
+        for own in (size, envelope.count("perPage") or size):
+            if own == read or (number - 1) * own + read == total:
+                size = own
+                break
+        offset = (number - 1) * size
+        page = Page(
             logs=logs,
             unreadable=unreadable,
             read=read,
             offset=offset,
             total=total,
-            more=read >= per_page if total is None else offset + read < total,
+            more=read >= size if total is None else offset + read < total,
         )
+        return page, size
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Look through the list, newest first: the vendor has no call for one entry."""
-        if len(place) != 1 or not place[0].isdecimal():
+        if len(place) != 1 or not is_number(place[0]):
             return None
-        offset = 0
-        for _ in range(SCAN_PAGES):
-            window = Window(limit=min(MAX_PER_PAGE, max(self.page_size, 50)), offset=offset)
-            page = await self.read_page(STREAM, window, Wanted(), operation)
-            for log in page.logs:
-                if log.upstream_id == place[0]:
-                    return log
-            if not page.more or not page.read:
-                break
-            offset = (page.offset or 0) + page.read
-        return None
+        number = int(place[0])
 
-    async def load_hooks(self, operation: Operation) -> Sequence[Hook]:
-        """List the webhooks, page by page."""
-        hooks: dict[str, Hook] = {}
-        number = 1
-        while True:
-            params = [("page", str(number)), ("perPage", str(MAX_PER_PAGE))]
-            document, _ = await self.client.json("/api/v2/webhooks", params, operation=operation)
-            if not isinstance(document, dict):
-                raise self.unexpected("a page of webhooks")
-            envelope = Fields(document)
-            before = len(hooks)
-            for row in envelope.objects("webhooks"):
-                hook = self._parse_hook(row)
-                hooks[hook.upstream_id] = hook
-            if len(hooks) == before or number >= (envelope.integer("totalPages") or 1):
-                return list(hooks.values())
-            number += 1
+        def is_gone(page: Page) -> bool:
+            # Ids are counted up; a page that is in their order and ends below has passed it.
+            numbers = [int(log.upstream_id) for log in page.logs]
+            return bool(numbers) and numbers[-1] < number and sorted(numbers)[::-1] == numbers
+
+        return await self.scan(STREAM, place[0], operation, is_gone)
+
+    async def hooks(self, operation: Operation) -> Sequence[Hook]:
+        """Give the webhooks."""
+        numbers = itertools.count(1)
+        size = self.page_size
+
+        async def ask(read: int, _last: str) -> tuple[list[Any], bool]:
+            document, _ = await self.client.json(
+                "/api/v2/webhooks",
+                [("page", str(next(numbers))), ("perPage", str(size))],
+                operation=operation,
+            )
+            rows = self.listed(document, "webhooks")
+            total = Fields(document).count("totalItems")
+            return rows, len(rows) >= size if total is None else read + len(rows) < total
+
+        hooks: Hooks = await self.remember("hooks", lambda: self.read_hooks(ask, self._parse_hook))
+        return hooks.readable
 
     def _parse(self, row: Fields) -> WebhookLog:
+        upstream_id = row.number_id()
         shown = row.redacted()
-        upstream_id = row.id()
         uuid = row.text("uuid")
-        message = shown.text("errorMessage")
-        status = _status(row)
-        retries = row.integer("retryAttempts")
+        message = row.text("errorMessage")
+        status = _status(message)
+        retries = row.count("retryAttempts")
         return WebhookLog(
             id=self.log_id(upstream_id),
             upstream_id=upstream_id,
             source=self.name,
             provider=self.provider,
-            hook_id=self.hook_id(uuid) if uuid else None,
+            hook_id=self.hook_id(uuid) if uuid and len(uuid) <= MAX_ID else None,
             event=row.text("event"),
             status=status,
-            failure=classify(status_code=None, message=message)
-            if status is WebhookLogStatus.FAILED
-            else None,
-            triggered_at=row.time("timeTriggered"),
+            failure=classify(message=message) if status is WebhookLogStatus.FAILED else None,
+            triggered_at=row.own_time("timeTriggered"),
             last_attempted_at=row.time("timeLastAttempted"),
             attempt=None if retries is None else retries + 1,
             request=HttpRequest(url=shown.text("url"), body=shown.body("data")),
@@ -162,10 +161,10 @@ class LanguageWeaver(Source):
             warnings=tuple(dict.fromkeys(row.warnings)),
         )
 
-    def _parse_hook(self, row: Fields) -> Hook:
-        shown = row.redacted()
+    def _parse_hook(self, row: Fields) -> tuple[str, Hook]:
         upstream_id = row.id("uuid")
-        return Hook(
+        shown = row.redacted()
+        return upstream_id, Hook(
             id=self.hook_id(upstream_id),
             upstream_id=upstream_id,
             source=self.name,
@@ -175,21 +174,37 @@ class LanguageWeaver(Source):
         )
 
 
-def _status(row: Fields) -> WebhookLogStatus:
+def _status(message: str | None) -> WebhookLogStatus:
     """Trust the message, the only sign of a failure; without it nothing is known."""
-    if "errorMessage" not in row:
+    if message is None:
         return WebhookLogStatus.UNKNOWN
-    return WebhookLogStatus.FAILED if row.text("errorMessage") else WebhookLogStatus.SUCCEEDED
+    return WebhookLogStatus.FAILED if message else WebhookLogStatus.SUCCEEDED
 
 
-def read_error(body: Any, headers: Mapping[str, str]) -> VendorError:
+def _filters(wanted: Wanted) -> Params:
+    """Write what the vendor can apply.
+
+    Not a part of the URL: callers see URLs redacted, and how many logs the vendor found for a
+    part would tell them what was hidden.
+    """
+    filters = []
+    if wanted.failed is not None:
+        filters.append(("failed", "true" if wanted.failed else "false"))
+    events = wanted.events or ()
+    if 0 < len(events) <= MAX_EVENTS and all(
+        is_sendable(event) and "," not in event for event in events
+    ):
+        filters.append(("event", ",".join(events)))
+    return tuple(filters)
+
+
+def read_error(body: Any) -> VendorError:
     """Find code and message; the details are optional, and so is the body."""
     error = Fields(body).object("error") if isinstance(body, dict) else None
-    request_id = headers.get("X-Request-Id")
     if error is None:
-        return VendorError(request_id=request_id)
+        return VendorError()
     said = [text for text in (error.text("message"), error.text("details")) if text]
-    return VendorError(error.text("code"), ": ".join(said) or None, request_id)
+    return VendorError(error.text("code"), ": ".join(said) or None)
 
 
 def credential(
@@ -203,7 +218,7 @@ def credential(
     if auth.type == "api-key":
         return FixedCredential(basic(auth.key.get_secret_value(), ""))
     tokens = endpoint(f"{settings.base_url}/api/v2/auth")
-    return TokenCredential(
+    return tokens.credential(
         lambda: _login(auth, tokens), lambda token: {"Authorization": f"Bearer {token}"}
     )
 
@@ -214,5 +229,5 @@ async def _login(auth: LanguageWeaverLogin, endpoint: TokenEndpoint) -> Token:
     )
     # The field that carries the token is not documented.
     names = ("token", "accessToken", "access_token", "authToken", "jwt")
-    value = next((document[name] for name in names if name in document), None)
-    return endpoint.token(value, expiry(None, 30 * 24 * 3600))
+    found = [document[name] for name in names if isinstance(document.get(name), str)]
+    return endpoint.token(found[0] if found else None, 30 * 24 * 3600)

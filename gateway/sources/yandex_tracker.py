@@ -11,12 +11,12 @@ https://yandex.ru/support/tracker/ru/concepts/queues/get-triggers
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from gateway import timestamps
-from gateway.errors import UpstreamError
+from gateway.errors import ErrorCode, UpstreamError
 from gateway.failure import classify
 from gateway.model import (
     Capability,
@@ -29,25 +29,32 @@ from gateway.model import (
     WebhookLogStatus,
     YandexTrackerDetails,
 )
-from gateway.sources.base import Found, Page, Source, Stream, Wanted, Window, either
-from gateway.sources.fields import Fields
-from gateway.upstream.auth import (
-    Credential,
-    FixedCredential,
-    Token,
-    TokenCredential,
-    TokenEndpoint,
-    expiry,
+from gateway.sources.base import (
+    Found,
+    Hooks,
+    Page,
+    Params,
+    Source,
+    Stream,
+    Wanted,
+    Window,
+    either,
+    first_accepted,
+    is_sendable,
+    outcome,
 )
-from gateway.upstream.client import VendorError
+from gateway.sources.fields import Fields, UnreadableError, is_number
+from gateway.upstream.auth import Credential, FixedCredential, Token, TokenEndpoint
+from gateway.upstream.refusal import VendorError
 
 if TYPE_CHECKING:
     from gateway.cache import Cache
     from gateway.config import YandexTrackerIam, YandexTrackerSettings
-    from gateway.upstream.client import Params, UpstreamClient
+    from gateway.upstream.client import UpstreamClient
     from gateway.upstream.operation import Operation
 
 MILLISECOND = 1_000_000
+TIMES_END = 2**62
 MAX_LIMIT = 100
 TRIGGERS_PER_PAGE = 50
 
@@ -65,95 +72,96 @@ class YandexTracker(Source):
     ) -> None:
         super().__init__(settings, client, cache)
         # None stands for every trigger of the queue that sends webhooks.
-        self._queues: dict[str, set[str] | None] = (
-            dict.fromkeys(settings.queues)
-            if settings.queues
-            else {
-                queue: {str(trigger) for trigger in triggers}
-                for queue, triggers in settings.triggers.items()
-            }
-        )
+        self._queues: dict[str, list[str] | None] = dict.fromkeys(settings.queues)
+        for queue, triggers in settings.triggers.items():
+            self._queues[queue] = [str(trigger) for trigger in triggers]
         self._filters = True
 
     async def find_streams(self, operation: Operation) -> Found:
         """One stream a trigger; only the triggers of whole queues are asked for."""
         found, errors = either(
             await asyncio.gather(
-                *(
-                    self._try_triggers(queue, chosen, operation)
-                    for queue, chosen in self._queues.items()
-                )
+                *(outcome(self._triggers(queue, operation)) for queue in self._queues)
             )
         )
         if not found:
             raise errors[0]
-        return Found(
-            [
+        streams: list[Stream] = []
+        for queue, triggers, unread in found:
+            errors += unread
+            streams += [
                 Stream(
                     key=f"{queue}/{trigger}",
                     place=(queue, trigger),
                     hook_id=self.hook_id(queue, trigger),
                     windowed=self._filters,
                 )
-                for queue, triggers in found
                 for trigger in triggers
-            ],
-            errors,
-        )
+            ]
+        return Found(streams, errors)
 
-    async def _try_triggers(
-        self, queue: str, chosen: set[str] | None, operation: Operation
-    ) -> tuple[str, list[str]] | UpstreamError:
+    async def _triggers(
+        self, queue: str, operation: Operation
+    ) -> tuple[str, Sequence[str], list[UpstreamError]]:
+        chosen = self._queues[queue]
         if chosen is not None:
-            return queue, sorted(chosen, key=int)
-        try:
-            return queue, [hook.upstream_id for hook in await self._queue_hooks(queue, operation)]
-        except UpstreamError as error:
-            return error
+            return queue, chosen, []
+        hooks = await self._queue_hooks(queue, operation)
+        return queue, [hook.upstream_id for hook in hooks.readable], self.unread(hooks)
 
     async def read_page(
         self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
     ) -> Page:
-        """List the newest logs of the window, or of the trigger if windows are refused."""
-        if self._filters:
-            limit = min(window.limit, MAX_LIMIT)
-            params = [("limit", str(limit)), *_filters(window, wanted)]
-            try:
-                return await self._list(stream, params, operation, limit)
-            except UpstreamError as error:
-                if error.status not in {400, 422}:
-                    raise
-        page = await self._list(stream, [], operation, None)
-        self._filters = False
+        """List the newest logs of the window, or of the trigger where parameters are refused.
+
+        They are left out for good once the vendor has refused those that no caller chose.
+        """
+        limit = ("limit", str(min(window.limit, MAX_LIMIT)))
+        page, taken = await first_accepted(
+            lambda params: self._list(stream, params, operation),
+            (
+                (limit, *_filters(window, wanted)),
+                (limit, *_filters(window, Wanted())),
+                (),
+            )
+            if self._filters
+            else [()],
+        )
+        if not taken:
+            self._filters = False
         return page
 
-    async def _list(
-        self, stream: Stream, params: Params, operation: Operation, limit: int | None
-    ) -> Page:
+    async def _list(self, stream: Stream, params: Params, operation: Operation) -> Page:
         document, _ = await self.client.json(_log_path(stream.place), params, operation=operation)
-        logs, unreadable = self.rows(document, lambda row: self._parse(row, stream.place))
+        rows = self.checked_list(document)
+        logs, unreadable = self.rows(rows, lambda row: self._parse(row, stream.place))
         return Page(
             logs=logs,
             unreadable=unreadable,
-            read=len(document),
-            offset=0 if limit is None else None,
-            more=limit is not None and len(document) >= limit,
+            read=len(rows),
+            offset=None if params else 0,
+            more=bool(params) and len(rows) >= int(dict(params)["limit"]),
         )
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Ask for the millisecond that the id keeps; there is no call for one log."""
         if len(place) != 4 or not self._granted(place[0], place[1]):
             return None
-        moment = Timestamp(int(place[2])) if place[2].isdecimal() else None
-        # The vendor does not tell which bounds it includes, so both lie a millisecond off.
-        wanted = Wanted(since=moment)
+        if place[2] and not is_number(place[2], TIMES_END):
+            return None
+        moment = Timestamp(int(place[2])) if place[2] else None
         window = Window(limit=MAX_LIMIT, until=moment)
         stream = Stream(key="", place=place[:2])
-        page = await self.read_page(stream, window, wanted, operation)
+        try:
+            page = await self.read_page(stream, window, Wanted(since=moment), operation)
+        except UpstreamError as error:
+            if error.code is ErrorCode.UPSTREAM_NOT_FOUND:
+                return None
+            raise
         return next((log for log in page.logs if log.upstream_id == place[3]), None)
 
-    async def load_hooks(self, operation: Operation) -> Sequence[Hook]:
-        """List the triggers of whole queues, and read those that are named one by one."""
+    async def hooks(self, operation: Operation) -> Sequence[Hook]:
+        """Give the triggers of whole queues, and those that are named, read one by one."""
         found = await asyncio.gather(
             *(
                 self._queue_hooks(queue, operation)
@@ -162,60 +170,60 @@ class YandexTracker(Source):
                 for queue, chosen in self._queues.items()
             )
         )
-        return [hook for hooks in found for hook in hooks]
+        return [hook for hooks in found for hook in hooks.readable]
 
-    async def _queue_hooks(self, queue: str, operation: Operation) -> Sequence[Hook]:
-        hooks: Sequence[Hook] = await self.remember(
-            f"hooks/{queue}", lambda: self._load_queue_hooks(queue, operation)
+    async def _queue_hooks(self, queue: str, operation: Operation) -> Hooks:
+        async def ask(_read: int, last: str) -> tuple[list[Any], bool]:
+            # The page after a cursor may begin with the cursor's own row.
+            cursor = [("id", last)] if last else []
+            document, _ = await self.client.json(
+                _triggers_path(queue),
+                [("perPage", str(TRIGGERS_PER_PAGE)), *cursor],
+                operation=operation,
+            )
+            rows = self.checked_list(document)
+            return rows, len(rows) >= TRIGGERS_PER_PAGE
+
+        hooks: Hooks = await self.remember(
+            f"hooks/{queue}",
+            lambda: self.read_hooks(ask, lambda row: self._parse_hook(row, queue)),
         )
         return hooks
 
-    async def _load_queue_hooks(self, queue: str, operation: Operation) -> list[Hook]:
-        triggers: dict[str, Hook | None] = {}
-        params = [("perPage", str(TRIGGERS_PER_PAGE))]
-        while True:
-            path = f"/v3/queues/{quote(queue, safe='')}/triggers"
-            document, _ = await self.client.json(path, params, operation=operation)
-            if not isinstance(document, list):
-                raise self.unexpected("a list of triggers")
-            fresh = {
-                row.id(): self._parse_hook(row, queue)
-                for row in map(Fields, document)
-                # The page of a cursor may begin with the cursor's own row.
-                if row.id() not in triggers
-            }
-            triggers |= fresh
-            if not fresh or len(document) < TRIGGERS_PER_PAGE:
-                return [hook for hook in triggers.values() if hook is not None]
-            params = [("perPage", str(TRIGGERS_PER_PAGE)), ("id", next(reversed(fresh)))]
-
-    async def _named_hooks(
-        self, queue: str, chosen: set[str], operation: Operation
-    ) -> Sequence[Hook]:
-        found = await asyncio.gather(
-            *(
-                self.client.json(
-                    f"/v3/queues/{quote(queue, safe='')}/triggers/{trigger}", operation=operation
+    async def _named_hooks(self, queue: str, chosen: Sequence[str], operation: Operation) -> Hooks:
+        async def read(trigger: str) -> Hook | None:
+            try:
+                document, _ = await self.client.json(
+                    f"{_triggers_path(queue)}/{trigger}", operation=operation
                 )
-                for trigger in sorted(chosen, key=int)
-            )
-        )
-        hooks = (self._parse_hook(Fields(document), queue) for document, _ in found)
-        return [hook for hook in hooks if hook is not None]
+                return self._parse_hook(Fields(document), queue)[1]
+            except UnreadableError:
+                raise self.unexpected("a trigger") from None
+            except UpstreamError as error:
+                if error.code is ErrorCode.UPSTREAM_NOT_FOUND:
+                    return None
+                raise
+
+        async def load() -> Hooks:
+            hooks = await asyncio.gather(*map(read, chosen))
+            return Hooks([hook for hook in hooks if hook is not None])
+
+        hooks: Hooks = await self.remember(f"hooks/{queue}", load)
+        return hooks
 
     def _granted(self, queue: str, trigger: str) -> bool:
-        if queue not in self._queues or not (trigger.isascii() and trigger.isdecimal()):
+        if queue not in self._queues or not is_number(trigger):
             return False
         chosen = self._queues[queue]
         return chosen is None or trigger in chosen
 
     def _parse(self, row: Fields, place: tuple[str, ...]) -> WebhookLog:
-        shown = row.redacted()
         upstream_id = row.id()
-        triggered_at = row.time("startTime")
+        triggered_at = row.own_time("startTime")
+        shown = row.redacted()
         issue = row.text("issueId")
         request, response = shown.object("request"), shown.object("response")
-        code = response.integer("statusCode") if response else None
+        code = response.status("statusCode") if response else None
         auth = request.object("webhookAuthContext") if request else None
         status = _status(row, code)
         return WebhookLog(
@@ -225,22 +233,22 @@ class YandexTracker(Source):
             provider=self.provider,
             hook_id=self.hook_id(*place),
             status=status,
-            failure=classify(status_code=code, message=None)
-            if status is WebhookLogStatus.FAILED
-            else None,
+            failure=classify(status_code=code) if status is WebhookLogStatus.FAILED else None,
             triggered_at=triggered_at,
             last_attempted_at=row.time("endTime"),
             duration_ms=row.number("duration"),
             correlation_id=issue,
-            request=request
-            and HttpRequest(
+            request=None
+            if request is None
+            else HttpRequest(
                 method=request.text("method"),
                 url=request.text("endpoint"),
                 headers=request.headers("headers"),
                 body=request.body("body"),
             ),
-            response=response
-            and HttpResponse(status_code=code, headers=response.headers("headers")),
+            response=None
+            if response is None
+            else HttpResponse(status_code=code, headers=response.headers("headers")),
             details=YandexTrackerDetails(
                 queue=place[0],
                 trigger_id=row.text("triggerId") or place[1],
@@ -252,15 +260,15 @@ class YandexTracker(Source):
             warnings=tuple(dict.fromkeys(row.warnings)),
         )
 
-    def _parse_hook(self, row: Fields, queue: str) -> Hook | None:
+    def _parse_hook(self, row: Fields, queue: str) -> tuple[str, Hook | None]:
+        upstream_id = row.number_id()
         shown = row.redacted()
         actions = [
             action for action in shown.objects("actions") if action.text("type") == "Webhook"
         ]
         if not actions:
-            return None
-        upstream_id = row.id()
-        return Hook(
+            return upstream_id, None
+        return upstream_id, Hook(
             id=self.hook_id(queue, upstream_id),
             upstream_id=upstream_id,
             source=self.name,
@@ -270,11 +278,15 @@ class YandexTracker(Source):
         )
 
 
+def _triggers_path(queue: str) -> str:
+    return f"/v3/queues/{quote(queue, safe='')}/triggers"
+
+
 def _log_path(place: Sequence[str]) -> str:
-    return f"/v3/queues/{quote(place[0], safe='')}/triggers/{place[1]}/webhooks/log"
+    return f"{_triggers_path(place[0])}/{place[1]}/webhooks/log"
 
 
-def _filters(window: Window, wanted: Wanted) -> list[tuple[str, str]]:
+def _filters(window: Window, wanted: Wanted) -> Params:
     """Write the bounds a millisecond wide of the mark: whether they include theirs is not told."""
     filters = []
     if wanted.since is not None:
@@ -284,9 +296,9 @@ def _filters(window: Window, wanted: Wanted) -> list[tuple[str, str]]:
     if untils:
         before = Timestamp(min(untils) + MILLISECOND)
         filters.append(("to", timestamps.format_millis(before, "+0000")))
-    if wanted.correlation_id is not None:
+    if wanted.correlation_id is not None and is_sendable(wanted.correlation_id):
         filters.append(("issueId", wanted.correlation_id))
-    return filters
+    return tuple(filters)
 
 
 def _status(row: Fields, code: int | None) -> WebhookLogStatus:
@@ -296,17 +308,17 @@ def _status(row: Fields, code: int | None) -> WebhookLogStatus:
     return WebhookLogStatus.SUCCEEDED if 200 <= code < 300 else WebhookLogStatus.FAILED
 
 
-def read_error(body: Any, headers: Mapping[str, str]) -> VendorError:
-    """Find the messages, and those about single fields."""
+def read_error(body: Any) -> VendorError:
+    """Find the messages and those about single fields; IAM has one message and its own code."""
     if not isinstance(body, dict):
-        return VendorError(request_id=headers.get("X-Request-Id"))
+        return VendorError()
     fields = Fields(body)
+    said = [fields.text("message"), *fields.texts("errorMessages")]
     about = fields.object("errors")
-    fragments = [f"{name}: {about.text(name)}" for name in about.document] if about else []
+    if about:
+        said += [f"{name}: {about.text(name) or 'refused'}" for name in about.document]
     return VendorError(
-        fields.text("statusCode"),
-        " ".join((*fields.texts("errorMessages"), *fragments)) or None,
-        headers.get("X-Request-Id"),
+        fields.text("statusCode") or fields.text("code"), " ".join(filter(None, said)) or None
     )
 
 
@@ -330,7 +342,7 @@ def credential(
         token = auth.token.get_secret_value()
         return FixedCredential({"Authorization": f"Bearer {token}", **organisation})
     tokens = endpoint(auth.url)
-    return TokenCredential(
+    return tokens.credential(
         lambda: _iam_token(auth, tokens),
         lambda token: {"Authorization": f"Bearer {token}", **organisation},
     )
@@ -340,4 +352,4 @@ async def _iam_token(auth: YandexTrackerIam, endpoint: TokenEndpoint) -> Token:
     passport = auth.passport_token.get_secret_value() if auth.passport_token else ""
     document, _ = await endpoint.post(json={"yandexPassportOauthToken": passport})
     # Twelve hours is the most a token lives, so an hour is safe where the end is not told.
-    return endpoint.token(document.get("iamToken"), expiry(document.get("expiresAt"), 3600))
+    return endpoint.token(document.get("iamToken"), 3600, document.get("expiresAt"))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import time
+import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import httpx
 import msgspec
@@ -18,13 +18,16 @@ import msgspec
 from gateway import timestamps
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.flight import Flights
-from gateway.upstream.client import exchange, http_client
+from gateway.upstream.exchange import exchange
+from gateway.upstream.refusal import ReadError, refusal
 
-if TYPE_CHECKING:
-    from gateway.upstream.client import Answer
+SECOND = 1_000_000_000
+EARLY = 60 * SECOND
+"""How long before its end a token is renewed, so that none expires on the way."""
+LONGEST = 30 * 24 * 3600 * SECOND
+"""No token of any vendor is said to live longer."""
 
-EARLY = 60.0
-"""Seconds before its end at which a token is renewed, so that none expires on the way."""
+_SENDABLE = re.compile(r"[!-~]+")
 
 
 class Credential(Protocol):
@@ -35,6 +38,9 @@ class Credential(Protocol):
 
     def forget(self, headers: Mapping[str, str]) -> bool:
         """Hear that the vendor refused these headers; tell whether asking again may help."""
+
+    async def close(self) -> None:
+        """End what is under way."""
 
 
 class FixedCredential:
@@ -52,6 +58,9 @@ class FixedCredential:
         del headers
         return False
 
+    async def close(self) -> None:
+        """Nothing is ever under way."""
+
 
 def basic(user: str, password: str) -> dict[str, str]:
     """Make the header of HTTP Basic authentication (RFC 7617)."""
@@ -60,10 +69,10 @@ def basic(user: str, password: str) -> dict[str, str]:
 
 
 class Token(msgspec.Struct, frozen=True):
-    """A token and the Unix time, in seconds, of its end."""
+    """A token, and the Unix time in nanoseconds from which another one is used."""
 
     value: str
-    expires: float
+    renewal: int
 
 
 class TokenCredential:
@@ -76,7 +85,7 @@ class TokenCredential:
         self,
         fetch: Callable[[], Awaitable[Token]],
         headers: Callable[[str], Mapping[str, str]],
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], int],
     ) -> None:
         self._fetch = fetch
         self._make = headers
@@ -87,7 +96,7 @@ class TokenCredential:
     async def headers(self) -> Mapping[str, str]:
         """Give the headers, fetching a token when there is none or it is about to end."""
         token = self._token
-        if token is None or token.expires - EARLY <= self._clock():
+        if token is None or token.renewal <= self._clock():
             token = await self._flights.once("token", self._renew)
         return self._make(token.value)
 
@@ -97,73 +106,98 @@ class TokenCredential:
             self._token = None
         return True
 
+    async def close(self) -> None:
+        """End a renewal that is under way."""
+        await self._flights.cancel()
+
     async def _renew(self) -> Token:
         self._token = token = await self._fetch()
         return token
 
 
 class TokenEndpoint:
-    """Where tokens are got: one POST, outside the source's own limits and credential."""
+    """Where tokens are got: one POST, outside the source's own limits and credential.
+
+    ``timeout`` is in seconds; ``clock`` gives Unix time in nanoseconds. ``http`` is the source's
+    own client, and closed by that.
+    """
 
     def __init__(
-        self, source: str, url: str, *, timeout: float, transport: httpx.AsyncBaseTransport
+        self,
+        source: str,
+        url: str,
+        *,
+        http: httpx.AsyncClient,
+        read_error: ReadError,
+        timeout: float,
+        clock: Callable[[], int],
     ) -> None:
-        self.source = source
-        self.url = url
+        self._source = source
+        self._url = url
+        self._http = http
+        self._read_error = read_error
         self._timeout = timeout
-        self._http = http_client(transport)
+        self._clock = clock
+
+    def credential(
+        self,
+        fetch: Callable[[], Awaitable[Token]],
+        headers: Callable[[str], Mapping[str, str]],
+    ) -> TokenCredential:
+        """Make the credential of the tokens that ``fetch`` gets from here."""
+        return TokenCredential(fetch, headers, self._clock)
 
     async def post(
         self, *, json: Any = None, form: Mapping[str, str] | None = None
     ) -> tuple[dict[str, Any], httpx.Headers]:
-        """Send the credential; the answer's object (empty when it has none) and its headers."""
-        request = self._http.build_request("POST", self.url, json=json, data=form)
+        """Send the credential; the answer's object (empty when it has none) and its headers.
+
+        Raises UpstreamError unless the answer is 2xx.
+        """
+        request = self._http.build_request("POST", self._url, json=json, data=form)
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await exchange(self._http, request, self.source)
+                answer = await exchange(self._http, request, self._source)
         except TimeoutError:
             raise UpstreamError(
                 ErrorCode.UPSTREAM_TIMEOUT,
-                f"Source {self.source} gave no token within {self._timeout:g} seconds."
-                f" Try again, or raise its timeout.",
-                source=self.source,
+                f"Source {self._source} gave no token within {self._timeout:g} seconds."
+                " Try again, or raise its timeout.",
+                source=self._source,
             ) from None
         if not httpx.codes.is_success(answer.status):
-            raise self._refused(answer)
+            raise refusal(
+                answer, self._read_error, source=self._source, now=self._clock(), for_token=True
+            )
         try:
-            document = msgspec.json.decode(answer.content) if answer.content else {}
-        except (msgspec.DecodeError, RecursionError):
-            document = {}
+            document = answer.json()
+        except ValueError:
+            document = None
         # Elastic Path's specification wraps the answer in "data", its clients read it bare.
         if isinstance(document, dict) and isinstance(document.get("data"), dict):
             document = document["data"]
         return document if isinstance(document, dict) else {}, answer.headers
 
-    def token(self, value: Any, expires: float) -> Token:
-        """Check that a token came; UpstreamError when it did not."""
-        if isinstance(value, str) and value.isascii() and value.isprintable():
-            return Token(value, expires)
-        raise UpstreamError(
-            ErrorCode.UPSTREAM_INVALID_RESPONSE,
-            f"Source {self.source} was given no token by its token endpoint."
-            " Check the url under auth.",
-            source=self.source,
-        )
+    def token(self, value: Any, seconds: float, until: Any = None) -> Token:
+        """Check that a token came; UpstreamError when it did not.
 
-    def _refused(self, answer: Answer) -> UpstreamError:
-        refused = answer.status in {400, 401, 403}
-        return UpstreamError(
-            ErrorCode.UPSTREAM_UNAUTHORIZED if refused else ErrorCode.UPSTREAM_ERROR,
-            f"Source {self.source} got no token: its token endpoint answered {answer.status}. "
-            + ("Check the credential under auth." if refused else "Try again later."),
-            source=self.source,
-            status=answer.status,
-        )
-
-
-def expiry(text: Any, otherwise: float, clock: Callable[[], float] = time.time) -> float:
-    """Read the end of a token from a time in text, or take ``otherwise`` seconds from now."""
-    try:
-        return timestamps.parse(text) / 1e9
-    except (TypeError, ValueError):
-        return clock() + otherwise
+        It lives until a moment, as the vendor writes it, or for as many seconds where that tells
+        nothing, as when it has passed by this machine's clock. A token that lives shortly is used
+        for half of its life.
+        """
+        if not (isinstance(value, str) and _SENDABLE.fullmatch(value)):
+            raise UpstreamError(
+                ErrorCode.UPSTREAM_INVALID_RESPONSE,
+                f"Source {self._source} got an answer without a token from its token endpoint."
+                " Check base_url, and url under auth where there is one.",
+                source=self._source,
+            )
+        now = self._clock()
+        try:
+            life = timestamps.parse(until) - now
+        except (TypeError, ValueError):
+            life = 0
+        if life <= 0:
+            life = int(seconds * SECOND)
+        life = min(life, LONGEST)
+        return Token(value, now + max(life - EARLY, life // 2))

@@ -87,7 +87,7 @@ async def test_iam_token_lasts_a_day(client: httpx.AsyncClient, clock: Clock) ->
 
 
 async def test_iam_refuses_a_wrong_password_and_half_a_document(client: httpx.AsyncClient) -> None:
-    wrong = await client.post("/iam/v3/auth/tokens", json=login(password="guess"))  # noqa: S106
+    wrong = await client.post("/iam/v3/auth/tokens", json=login(password="guess"))
     assert wrong.status_code == 401
     assert "X-Subject-Token" not in wrong.headers
     assert (await client.post("/iam/v3/auth/tokens", content="{")).status_code == 400

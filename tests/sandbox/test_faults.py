@@ -16,7 +16,7 @@ CODEARTS = test_codearts.LOGS
 TRACKER = test_yandex_tracker.LOG
 WEAVER = test_language_weaver.ENTRIES
 STORE = test_elastic_path.STORE
-TOKEN = "/elastic-path/oauth/access_token"  # noqa: S105 - a path
+TOKEN = "/elastic-path/oauth/access_token"
 
 
 @pytest.fixture

@@ -1,0 +1,240 @@
+"""The command line: ``gateway``.
+
+Each command imports what it needs when it runs: the schema alone takes a third of a second, for
+which ``--help`` and ``--version`` need not wait.
+"""
+
+# ruff: noqa: PLC0415 - see above
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from gateway import __version__
+from gateway.cli.screen import complain, sentence
+from gateway.errors import ConfigurationError, ErrorCode, RequestError, UpstreamError
+
+if TYPE_CHECKING:
+    from gateway.service import Gateway
+
+MAX_ROWS = 10_000
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="One GraphQL endpoint over the webhook delivery logs of many systems.",
+)
+config_app = typer.Typer(no_args_is_help=True, help="What a configuration looks like.")
+app.add_typer(config_app, name="config")
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        help="The configuration file.",
+        show_default="GATEWAY_CONFIG, or gateway.toml in this folder",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, with the names of the schema.")]
+
+
+def main() -> None:
+    """Run the command that the process was started with."""
+    # These end a command as Ctrl-C does, so that what is open is closed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What an old encoding has no character for is escaped, not a reason to fail.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    app()
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"webhook-log-gateway {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("serve")
+def _serve(
+    *,
+    config: Config = None,
+    host: Annotated[
+        str | None, typer.Option(help="The address to listen on.", show_default="as configured")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="The port to listen on; 0 takes any free one.",
+            show_default="as configured",
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option(
+            "--insecure", help="Let other machines call, though callers are not told apart."
+        ),
+    ] = False,
+) -> None:
+    """Serve GraphQL over HTTP."""
+    from gateway.cli.server import run
+    from gateway.config import load
+
+    with _told():
+        run(load(config, os.environ), host, port, insecure=insecure)
+
+
+@app.command("demo")
+def _demo(
+    *,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The gateway's port; 0 takes any free one.")
+    ] = 8000,
+    sandbox_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The simulated vendors' port, in the same way.")
+    ] = 8001,
+    seed: Annotated[int, typer.Option(help="Another seed makes other logs.")] = 7,
+) -> None:
+    """Serve four simulated vendors, and the gateway over them, to try it out."""
+    from gateway.cli.demo import run_demo
+
+    run_demo(port, sandbox_port, seed)
+
+
+@app.command("check")
+def _check(*, config: Config = None) -> None:
+    """Try every source, and say what to do about those that can't be read."""
+    from gateway.cli.check import check_sources
+
+    _work(config, check_sources)
+
+
+@app.command("logs")
+def _logs(
+    *,
+    config: Config = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(help="Of this source; may be repeated.", show_default="all sources"),
+    ] = None,
+    status: Annotated[
+        Literal["succeeded", "failed", "pending", "unknown"] | None,
+        typer.Option(help="With this status."),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            help="No older than this: a time such as 2026-03-04T09:10:11Z, or a duration back from"
+            " now such as PT1H, P1D or P2W."
+        ),
+    ] = None,
+    event: Annotated[str | None, typer.Option(help="Of this event, by the vendor's name.")] = None,
+    first: Annotated[int, typer.Option(min=1, max=MAX_ROWS, help="How many, at most.")] = 25,
+    as_json: Json = False,
+) -> None:
+    """List the webhook logs of all sources, the newest first.
+
+    In a file or a pipe, lines are not shortened, and end with the id.
+    """
+    from gateway.cli.logs import print_logs
+    from gateway.model import WebhookLogStatus
+
+    wanted: dict[str, Any] = {
+        "source": {"in": source} if source else None,
+        "status": {"eq": WebhookLogStatus[status.upper()]} if status else None,
+        "triggeredAt": {"gte": since} if since is not None else None,
+        "event": {"eq": event} if event is not None else None,
+    }
+    _work(config, lambda gateway: print_logs(gateway, wanted, first, as_json=as_json))
+
+
+@app.command("show")
+def _show(
+    id: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="The log's id: lists in a pipe or in JSON have it."),
+    ],
+    *,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Show one webhook log, complete with its headers and bodies."""
+    from gateway.cli.show import print_log
+
+    _work(config, lambda gateway: print_log(gateway, id, as_json=as_json))
+
+
+@app.command("schema")
+def _schema() -> None:
+    """Print the GraphQL schema."""
+    from gateway.schema import build_schema
+
+    typer.echo(build_schema().as_str())
+
+
+@config_app.command("schema")
+def _config_schema() -> None:
+    """Print the JSON schema of the configuration file, for editors."""
+    from gateway.config import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+def _work(config: Path | None, work: Callable[[Gateway], Awaitable[int]]) -> None:
+    """Do something with the configured gateway, and exit with the code that it gives."""
+    from gateway.config import load
+    from gateway.service import Gateway
+
+    async def run() -> int:
+        async with Gateway(settings) as gateway:
+            return await work(gateway)
+
+    with _told():
+        settings = load(config, os.environ)
+        raise typer.Exit(asyncio.run(run()))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell in sentences of what can be expected to go wrong, and exit."""
+    try:
+        yield
+    except ConfigurationError as error:
+        for problem in error.problems:
+            complain(problem)
+        raise typer.Exit(2) from None
+    except RequestError as error:
+        complain(str(error))
+        raise typer.Exit(1 if error.code is ErrorCode.NOT_FOUND else 2) from None
+    except UpstreamError as error:
+        complain(sentence(error))
+        raise typer.Exit(1) from None

@@ -1,0 +1,71 @@
+"""A webhook log as JSON, with the names and forms of the GraphQL schema."""
+
+from __future__ import annotations
+
+import enum
+import json
+from typing import Any
+
+import msgspec
+
+from gateway.model import HttpRequest, HttpResponse, WebhookLog
+from gateway.timestamps import format_rfc3339
+
+Exchange = HttpRequest | HttpResponse
+
+
+def document(log: WebhookLog) -> dict[str, Any]:
+    """Write a log as a query gives it, but for ``raw``, which says everything twice.
+
+    What only a detail call would tell, headers and bodies, is left out.
+    """
+    return {
+        "id": log.id,
+        "upstreamId": log.upstream_id,
+        "source": {"name": log.source, "provider": log.provider.name},
+        "hook": None if log.hook_id is None else {"id": log.hook_id},
+        "event": log.event,
+        "status": log.status.name,
+        "failure": _plain(log.failure),
+        "triggeredAt": None if log.triggered_at is None else format_rfc3339(log.triggered_at),
+        "lastAttemptedAt": None
+        if log.last_attempted_at is None
+        else format_rfc3339(log.last_attempted_at),
+        "durationMs": log.duration_ms,
+        "attempt": log.attempt,
+        "correlationId": log.correlation_id,
+        "request": _exchange(log.request, HttpRequest(), complete=log.complete),
+        "response": _exchange(log.response, HttpResponse(), complete=log.complete),
+        "details": _plain(log.details),
+        "warnings": list(log.warnings),
+    }
+
+
+def dumps(value: object, *, indent: int | None = None) -> str:
+    """Write JSON in ASCII: no encoding breaks it, and no terminal finds anything to obey."""
+    return json.dumps(value, indent=indent)
+
+
+def _exchange(part: Exchange | None, unknown: Exchange, *, complete: bool) -> Any:
+    if part is None and complete:
+        return None
+    part = part or unknown
+    written = _plain(part) | {"bodyJson": part.body_json}
+    if not complete:
+        for name in ("headers", "body", "bodyJson"):
+            if written[name] is None:
+                del written[name]
+    return written
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, msgspec.Struct):
+        return {_camel(name): _plain(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value.name if isinstance(value, enum.Enum) else value
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)

@@ -1,0 +1,111 @@
+"""``gateway serve``, and what the demo shares with it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import typer
+import uvicorn
+
+from gateway.cli.screen import complain
+from gateway.config import is_loopback
+from gateway.web.app import create_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from starlette.types import ASGIApp
+
+    from gateway.config import Settings
+
+GRACE = 10
+"""Seconds that answers under way are given when the server is told to stop."""
+
+
+def run(settings: Settings, host: str | None, port: int | None, *, insecure: bool) -> None:
+    """Serve the gateway; ``host`` and ``port`` win over the settings."""
+    host = settings.server.host if host is None else host
+    port = settings.server.port if port is None else port
+    if not (insecure or is_loopback(host)):
+        complain(
+            f"The gateway does not listen on {host}: it can't tell callers apart yet, so whoever"
+            " reaches it from another machine could read every webhook log. Listen on 127.0.0.1,"
+            " behind a proxy that lets in only whom it knows, or take the risk with --insecure."
+        )
+        raise typer.Exit(2)
+    app = create_app(settings)
+    with listen(host, port) as listener:
+        address = url(listener)
+        serve(app, listener, lambda: typer.echo(f"Serving {address}/graphql. Ctrl-C stops."))
+
+
+def listen(host: str, port: int, option: str = "--port") -> socket.socket:
+    """Listen on a port, or on any free one if it is 0; where that can't be, say why and exit.
+
+    ``option`` is the one of the command line by which another port is given.
+    """
+    host = host.strip("[]")
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        match error.errno:
+            case errno.EADDRINUSE:
+                why = f"it is in use. Give another with {option}, or stop what uses it"
+            case errno.EACCES:
+                why = f"it is reserved for the system. Give one above 1023 with {option}"
+            case _:
+                why = "that host is none of this machine's. Give another with --host"
+        complain(f"Can't listen on port {port} of {host}: {why}.")
+        raise typer.Exit(1) from None
+
+
+def url(listener: socket.socket) -> str:
+    """Give the URL of what is served on a socket."""
+    host, port = listener.getsockname()[:2]
+    return (
+        f"http://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"http://{host}:{port}"
+    )
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, app: ASGIApp, started: Callable[[], None] = lambda: None) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                lifespan="on",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE,
+            )
+        )
+        self._started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._started()
+
+
+def serve(app: ASGIApp, listener: socket.socket, started: Callable[[], None]) -> None:
+    """Serve until a signal tells to stop; ``started`` is called once requests are answered."""
+    # When all is closed, uvicorn raises the signal again.
+    with contextlib.suppress(KeyboardInterrupt):
+        _Server(app, started).run([listener])
+
+
+@contextlib.contextmanager
+def serving(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
+    """Serve in a thread, where uvicorn leaves the signals alone, for as long as the context."""
+    server = _Server(app)
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -1,0 +1,62 @@
+"""The GraphQL schema: Strawberry types over the gateway's records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError, OperationDefinitionNode
+from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext, ExecutionResult
+
+from gateway.schema.failures import explain
+from gateway.schema.scalars import SCALARS
+from gateway.schema.types import Hook, Query, Source, WebhookLog
+
+DOCUMENTS = 512
+"""How many documents stay parsed and validated; a frontend has fewer."""
+
+
+class Schema(strawberry.Schema):
+    """The schema; what it gives of an error is fit for callers."""
+
+    async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
+        """Execute an operation, with the parameters of Strawberry's own method."""
+        result = await super().execute(*args, **kwargs)
+        if result.errors:
+            result.errors = [explain(error) for error in result.errors]
+        return result
+
+    def process_errors(
+        self, errors: Sequence[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Log nothing: it would show documents, and most errors are the callers' own."""
+
+
+class _Named(SchemaExtension):
+    """Wants to know which operation of several is meant; Strawberry takes the first."""
+
+    def on_validate(self) -> Iterator[None]:
+        context = self.execution_context
+        assert context.graphql_document is not None  # noqa: S101 - it was parsed
+        definitions = context.graphql_document.definitions
+        operations = [one for one in definitions if isinstance(one, OperationDefinitionNode)]
+        if len(operations) > 1 and context._provided_operation_name is None:  # noqa: SLF001
+            raise GraphQLError("The document has several operations; name one as operationName.")
+        yield
+
+
+def build_schema() -> Schema:
+    """Make the schema."""
+    return Schema(
+        query=Query,
+        types=[WebhookLog, Hook, Source],
+        extensions=[
+            _Named,
+            lambda: ParserCache(maxsize=DOCUMENTS),
+            lambda: ValidationCache(maxsize=DOCUMENTS),
+        ],
+        config=StrawberryConfig(scalar_map=SCALARS),
+    )

@@ -1,0 +1,66 @@
+"""The enums of the schema: those of the record, with their meaning as descriptions.
+
+The other modules of the schema take the record's enums from here, because Strawberry must know
+them before it meets them in an annotation.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+import strawberry
+
+from gateway.errors import ErrorCode
+from gateway.model import Capability, FailureCategory, Provider, WebhookLogStatus
+
+__all__ = [
+    "Capability",
+    "ErrorCode",
+    "FailureCategory",
+    "Provider",
+    "SourceOutcome",
+    "SourceStatus",
+    "WebhookLogStatus",
+]
+
+
+class SourceOutcome(enum.Enum):
+    """How the reading of one source went."""
+
+    OK = "Everything that the page needs of this source was read."
+    PARTIAL = "Something of this source could not be read; error tells what."
+    FAILED = "Nothing of this source could be read; error tells why."
+
+
+class SourceStatus(enum.Enum):
+    """Whether a source answers."""
+
+    UP = "Its latest call was answered."
+    DOWN = "Its latest call failed."
+    UNKNOWN = "It has not been called yet."
+
+
+def _describe(kind: type[enum.Enum], values: Mapping[str, str] | None = None) -> None:
+    """Make an enum known to the schema; its values describe it unless others are given."""
+    made: Any = strawberry.enum(kind, description=(kind.__doc__ or "").replace("``", "`"))
+    for value in made.__strawberry_definition__.values:
+        value.description = (values or {}).get(value.name, str(value.value))
+
+
+_describe(WebhookLogStatus)
+_describe(FailureCategory)
+_describe(Capability)
+_describe(ErrorCode)
+_describe(SourceOutcome)
+_describe(SourceStatus)
+_describe(
+    Provider,
+    {
+        "CODEARTS": "Huawei CodeArts Repo.",
+        "YANDEX_TRACKER": "Yandex Tracker.",
+        "LANGUAGE_WEAVER": "RWS Language Weaver Edge.",
+        "ELASTIC_PATH": "Elastic Path Commerce Cloud.",
+    },
+)

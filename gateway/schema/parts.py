@@ -1,0 +1,125 @@
+"""The types that are parts of others, and lead nowhere."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import strawberry
+
+from gateway import model
+from gateway.schema.enums import ErrorCode, FailureCategory, SourceStatus
+from gateway.schema.fields import described, is_a
+from gateway.schema.scalars import JSON, DateTime
+
+
+@strawberry.type(description="One HTTP header.")
+class HttpHeader:
+    name: str = described("The name, as the vendor wrote it.")
+    value: str = described("The value, or a mask in its place.")
+    redacted: bool = described("Whether the value was hidden, by the gateway or by the vendor.")
+
+
+@strawberry.type(description="What the vendor sent to the receiver. Secrets are masked.")
+class HttpRequest:
+    method: str | None = described("The HTTP method; null where the vendor does not tell.")
+    url: str | None = described("The receiver's URL.")
+    headers: list[HttpHeader] | None = described("The headers; null where the vendor keeps none.")
+    body: str | None = described("The body as text; null where the vendor keeps none.")
+    body_json: JSON | None = described("The body, where it is JSON.")
+
+
+@strawberry.type(description="What the receiver answered. Secrets are masked.")
+class HttpResponse:
+    status_code: int | None = described("The HTTP status.")
+    headers: list[HttpHeader] | None = described("The headers; null where the vendor keeps none.")
+    body: str | None = described("The body as text; null where the vendor keeps none.")
+    body_json: JSON | None = described("The body, where it is JSON.")
+
+
+@strawberry.type(description="Why a delivery failed.")
+class Failure:
+    category: FailureCategory = described("The kind of failure, the same for all vendors.")
+    message: str = described("The vendor's words where it has any, else the gateway's.")
+    retryable: bool = described(
+        "Whether the same delivery may well succeed when sent again unchanged. Whether the vendor"
+        " can send it again is another question."
+    )
+
+
+@strawberry.type(description="What only Huawei CodeArts Repo has.")
+class CodeArtsDetails:
+    is_type_of = is_a(model.CodeArtsDetails)
+
+    scope: str = described("What the hook belongs to: project, group or repository.")
+    scope_id: str = described("The id of that project, group or repository.")
+    repository_id: int | None = described("The repository that the event happened in.")
+    repository: str | None = described("The path of that repository.")
+    uuid: str | None = described("The uuid that the delivered body carries too.")
+
+
+@strawberry.type(description="What only Yandex Tracker has.")
+class YandexTrackerDetails:
+    is_type_of = is_a(model.YandexTrackerDetails)
+
+    queue: str = described("The key of the queue.")
+    trigger_id: str = described("The id of the trigger.")
+    action_id: str | None = described("The id of the action inside the trigger.")
+    issue_id: str | None = described("The id (not the key) of the issue that set the trigger off.")
+    auth_type: str | None = described(
+        "How the request was authenticated: noauth, basic and others."
+    )
+
+
+@strawberry.type(description="What only RWS Language Weaver Edge has.")
+class LanguageWeaverDetails:
+    is_type_of = is_a(model.LanguageWeaverDetails)
+
+    webhook_uuid: str | None = described("The uuid of the webhook.")
+    retry_attempts: int | None = described("How many times the delivery was sent again.")
+
+
+@strawberry.type(description="What only Elastic Path Commerce Cloud has.")
+class ElasticPathDetails:
+    is_type_of = is_a(model.ElasticPathDetails)
+
+    integration_id: str | None = described("The id of the integration.")
+    job_id: str | None = described("The id of the job: one event, with a log for each attempt.")
+
+
+WebhookLogDetails = Annotated[
+    CodeArtsDetails | YandexTrackerDetails | LanguageWeaverDetails | ElasticPathDetails,
+    strawberry.union(
+        "WebhookLogDetails", description="What only one vendor has; one member for each."
+    ),
+]
+
+
+@strawberry.type(description="Where a page stands in its list.")
+class PageInfo:
+    has_next_page: bool = described("Whether more may follow.")
+    has_previous_page: bool = described("Whether something stands in front.")
+    start_cursor: str | None = described(
+        "Where the page begins. Ask with before for what is new in front of it."
+    )
+    end_cursor: str | None = described(
+        "Where the page ends. Ask with after for what follows. It may be there without any edge,"
+        " when the scan limit was reached before a match."
+    )
+
+
+@strawberry.type(description="Why a source could not be read.")
+class SourceError:
+    code: ErrorCode = described("The kind of failure.")
+    message: str = described("What happened, and what to do.")
+    http_status: int | None = described("The HTTP status of the vendor's answer.")
+    vendor_code: str | None = described("The vendor's own code.")
+    vendor_message: str | None = described("The vendor's own words. Secrets are masked.")
+    request_id: str | None = described("The vendor's id of the request, for its support.")
+
+
+@strawberry.type(description="Whether a source answers, from the calls made to it so far.")
+class SourceHealth:
+    status: SourceStatus = described("How the latest call went.")
+    last_success_at: DateTime | None = described("When a call was last answered.")
+    last_failure_at: DateTime | None = described("When a call last failed.")
+    last_error: SourceError | None = described("The latest failure, even if calls succeed again.")

@@ -1,0 +1,286 @@
+"""What the fields of the schema need beside the attributes of the gateway's records."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+from strawberry import UNSET, Parent
+
+from gateway import cursor, feed, ids, model, service
+from gateway.errors import ErrorCode, RequestError, UpstreamError
+from gateway.filters import Document
+from gateway.places import Entry
+from gateway.schema.arguments import After, Before, First, Id, Ids, Last, Name, Wanted
+from gateway.schema.context import Info
+from gateway.schema.enums import SourceOutcome, SourceStatus
+from gateway.schema.filters import document
+from gateway.schema.parts import PageInfo, SourceError, SourceHealth
+from gateway.schema.scalars import DateTime
+from gateway.service import MAX_PAGE_SIZE
+from gateway.sources import Source
+
+
+async def webhook_logs(
+    info: Info,
+    first: First = UNSET,
+    after: After = UNSET,
+    last: Last = UNSET,
+    before: Before = UNSET,
+    filter: Wanted = UNSET,
+) -> service.Page:
+    wanted = document(filter)
+    return await _logs(info, wanted, first=first, after=after, last=last, before=before)
+
+
+async def logs_of_source(
+    source: Parent[Source],
+    info: Info,
+    first: First = UNSET,
+    after: After = UNSET,
+    last: Last = UNSET,
+    before: Before = UNSET,
+    filter: Wanted = UNSET,
+) -> service.Page:
+    own = {"source": {"eq": source.name}}
+    wanted = {"and": [own, document(filter)]} if filter else own
+    return await _logs(info, wanted, first=first, after=after, last=last, before=before)
+
+
+async def _logs(info: Info, wanted: Document | None, **paging: Any) -> service.Page:
+    given = {name: value for name, value in paging.items() if value is not UNSET}
+    context = info.context
+    return await context.gateway.logs(context.operation, wanted=wanted, **given)
+
+
+async def webhook_log(info: Info, id: Id) -> model.WebhookLog:
+    return await info.context.gateway.log(info.context.operation, id)
+
+
+async def node(info: Info, id: Id) -> model.WebhookLog | model.Hook | Source:
+    gateway, operation = info.context.gateway, info.context.operation
+    reference = ids.decode(id)
+    match reference.kind:
+        case ids.Kind.LOG:
+            return await gateway.log(operation, id)
+        case ids.Kind.HOOK:
+            return await gateway.hook(operation, id)
+        case ids.Kind.SOURCE:
+            return gateway.source(reference.source)
+
+
+def nodes(info: Info, ids: Ids) -> list[Awaitable[object]]:
+    if len(ids) > MAX_PAGE_SIZE:
+        raise RequestError(
+            ErrorCode.INVALID_PAGE_SIZE,
+            f"{len(ids)} ids are too many at once; ask for {MAX_PAGE_SIZE} at most.",
+        )
+    # Awaited one beside the other, and each that fails is a null and an error at its own place.
+    return [node(info, id) for id in ids]
+
+
+def sources(info: Info) -> list[Source]:
+    return list(info.context.gateway.sources.values())
+
+
+def source(info: Info, name: Name) -> Source:
+    return info.context.gateway.source(name)
+
+
+def source_of(record: Parent[model.WebhookLog | model.Hook | feed.Report], info: Info) -> Source:
+    return info.context.gateway.sources[record.source]
+
+
+async def hook_of_log(log: Parent[model.WebhookLog], info: Info) -> model.Hook | None:
+    if log.hook_id is None:
+        return None
+    try:
+        return await info.context.gateway.hook(info.context.operation, log.hook_id)
+    except RequestError:
+        return None
+
+
+class _OnDemand:
+    """The request or response of a log that was listed without headers and bodies.
+
+    Those are awaited where a query selects them. The detail call is made once, however many want
+    it; where it fails, only they are errors.
+    """
+
+    def __init__(
+        self,
+        listed: model.HttpRequest | model.HttpResponse,
+        load: Callable[[], Awaitable[model.HttpRequest | model.HttpResponse | None]],
+    ) -> None:
+        self._listed = listed
+        self._load = load
+
+    def __getattr__(self, name: str) -> Any:
+        """Give what was listed: method, URL or status."""
+        return getattr(self._listed, name)
+
+    @property
+    def headers(self) -> Awaitable[Any]:
+        return self._loaded("headers")
+
+    @property
+    def body(self) -> Awaitable[Any]:
+        return self._loaded("body")
+
+    @property
+    def body_json(self) -> Awaitable[Any]:
+        return self._loaded("body_json")
+
+    async def _loaded(self, name: str) -> Any:
+        part = await self._load()
+        return part and getattr(part, name)
+
+
+def request_of_log(
+    log: Parent[model.WebhookLog], info: Info
+) -> model.HttpRequest | _OnDemand | None:
+    if log.complete:
+        return log.request
+
+    async def load() -> model.HttpRequest | None:
+        return (await info.context.gateway.complete(info.context.operation, log)).request
+
+    return _OnDemand(log.request or model.HttpRequest(), load)
+
+
+def response_of_log(
+    log: Parent[model.WebhookLog], info: Info
+) -> model.HttpResponse | _OnDemand | None:
+    if log.complete:
+        return log.response
+
+    async def load() -> model.HttpResponse | None:
+        return (await info.context.gateway.complete(info.context.operation, log)).response
+
+    return _OnDemand(log.response or model.HttpResponse(), load)
+
+
+def edges(page: Parent[service.Page]) -> Sequence[Entry]:
+    return page.slice.entries
+
+
+def nodes_of_page(page: Parent[service.Page]) -> list[model.WebhookLog]:
+    return [entry.log for entry in page.slice.entries]
+
+
+def page_info(page: Parent[service.Page]) -> PageInfo:
+    part = page.slice
+    return PageInfo(
+        has_next_page=part.has_next,
+        has_previous_page=part.has_previous,
+        start_cursor=cursor.encode(part.entries[0].cursor()) if part.entries else None,
+        end_cursor=cursor.encode(part.end) if part.end else None,
+    )
+
+
+async def total_count(page: Parent[service.Page]) -> int | None:
+    return await page.total()
+
+
+def source_reports(page: Parent[service.Page]) -> Sequence[feed.Report]:
+    return page.slice.reports
+
+
+def cursor_of_entry(entry: Parent[Entry]) -> str:
+    return cursor.encode(entry.cursor())
+
+
+def log_of_entry(entry: Parent[Entry]) -> model.WebhookLog:
+    return entry.log
+
+
+def outcome(report: Parent[feed.Report]) -> SourceOutcome:
+    if report.failed:
+        return SourceOutcome.FAILED
+    return SourceOutcome.PARTIAL if report.error else SourceOutcome.OK
+
+
+def error_of_report(report: Parent[feed.Report]) -> SourceError | None:
+    return _told(report.error)
+
+
+def unreadable(report: Parent[feed.Report]) -> int:
+    return len(report.unreadable)
+
+
+def unreadable_reasons(report: Parent[feed.Report]) -> list[str]:
+    return list(dict.fromkeys(report.unreadable))
+
+
+def _told(error: UpstreamError | None) -> SourceError | None:
+    """Copy an error: GraphQL would raise it if it were returned as it is."""
+    if error is None:
+        return None
+    return SourceError(
+        code=error.code,
+        message=str(error),
+        http_status=error.status,
+        vendor_code=error.vendor_code,
+        vendor_message=error.vendor_message,
+        request_id=error.request_id,
+    )
+
+
+def id_of_source(source: Parent[Source]) -> str:
+    return ids.encode(ids.Kind.SOURCE, source.name)
+
+
+def capabilities(source: Parent[Source]) -> list[model.Capability]:
+    return [capability for capability in model.Capability if capability in source.capabilities]
+
+
+def health(source: Parent[Source]) -> SourceHealth:
+    seen = source.client.health
+    success, failure = seen.last_success_at, seen.last_failure_at
+    status = SourceStatus.UNKNOWN
+    if success or failure:
+        status = SourceStatus.UP if (success or 0) > (failure or 0) else SourceStatus.DOWN
+    return SourceHealth(
+        status=status,
+        last_success_at=None if success is None else DateTime(success),
+        last_failure_at=None if failure is None else DateTime(failure),
+        last_error=_told(seen.last_error),
+    )
+
+
+class HookEntry(msgspec.Struct):
+    """A hook in a list; its id is its cursor."""
+
+    cursor: str
+    node: model.Hook
+
+
+class HookPage(msgspec.Struct):
+    """A page of hooks."""
+
+    nodes: Sequence[model.Hook]
+    edges: Sequence[HookEntry]
+    page_info: PageInfo
+    total_count: int
+
+
+async def hooks_of_source(
+    source: Parent[Source], info: Info, first: First = UNSET, after: After = UNSET
+) -> HookPage:
+    size = service.PAGE_SIZE if first is None or first is UNSET else first
+    hooks, begin, end = await service.page_of_hooks(
+        source, info.context.operation, size, after or None
+    )
+    page = hooks[begin:end]
+    return HookPage(
+        nodes=page,
+        edges=[HookEntry(cursor=hook.id, node=hook) for hook in page],
+        page_info=PageInfo(
+            has_next_page=end < len(hooks),
+            has_previous_page=begin > 0,
+            start_cursor=page[0].id if page else None,
+            end_cursor=page[-1].id if page else None,
+        ),
+        total_count=len(hooks),
+    )

@@ -1,0 +1,82 @@
+"""The web application: the one place where the gateway's parts are joined."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from gateway.config import is_loopback
+from gateway.errors import ErrorCode
+from gateway.schema import build_schema
+from gateway.service import Gateway
+from gateway.web.explorer import explorer_page, explorer_routes
+from gateway.web.host import LoopbackHost
+from gateway.web.view import GraphQLView, refused
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import httpx
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gateway.config import Settings
+
+
+def create_app(
+    settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None
+) -> Starlette:
+    """Make the application; a test gives the transport in place of the vendors' network."""
+    gateway = Gateway(settings, transport=transport)
+    graphiql = settings.server.graphiql
+    view = GraphQLView(build_schema(), gateway, explorer_page if graphiql else None)
+
+    async def health(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def ready(_: Request) -> Response:
+        """Tell that requests are served; a vendor that is down is no reason not to be."""
+        sources = {}
+        for source in gateway.sources.values():
+            seen = source.client.health
+            failed = (seen.last_failure_at or 0) > (seen.last_success_at or 0)
+            error = seen.last_error if failed else None
+            sources[source.name] = error.code.name if error else "OK"
+        return JSONResponse({"status": "ready", "sources": sources})
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with gateway:
+            yield
+
+    return Starlette(
+        routes=[
+            Route("/graphql", view),
+            Route("/healthz", health),
+            Route("/readyz", ready),
+            *(explorer_routes() if graphiql else ()),
+        ],
+        middleware=[Middleware(LoopbackHost)] if is_loopback(settings.server.host) else [],
+        exception_handlers={HTTPException: _refuse, Exception: _fail},
+        lifespan=lifespan,
+    )
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for no other
+    response = refused(error.status_code, f"{error.detail}.")
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _fail(_: Request, __: Exception) -> Response:
+    """Tell of a defect; Starlette raises it again, for the server's log."""
+    return refused(
+        500, "The gateway has a defect. Its log tells more.", code=ErrorCode.INTERNAL_ERROR
+    )

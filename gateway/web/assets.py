@@ -1,0 +1,162 @@
+"""The third-party files of the explorer: which they are, and how a build gets them.
+
+The build hook runs this file by its path, where the package's dependencies are not installed; it
+imports the standard library only.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+STATIC = Path(__file__).parent / "static"
+"""Where a build puts the files; not under version control."""
+
+
+class Asset(NamedTuple):
+    """One file of an npm package; ``integrity`` is written as in HTML's attribute."""
+
+    name: str
+    package: str
+    member: str
+    integrity: str
+
+
+# The last versions of GraphiQL and React that come as ready files.
+STYLES = (
+    Asset(
+        "graphiql.min.css",
+        "graphiql@4.1.2",
+        "graphiql.min.css",
+        "sha384-1el1QShFBnnXTx9x/Cprg82hZWKt0ry29OAYIXt05swbi0KcZDFoj0CWguMpopJr",
+    ),
+)
+SCRIPTS = (  # in the order in which they must run
+    Asset(
+        "react.production.min.js",
+        "react@18.3.1",
+        "umd/react.production.min.js",
+        "sha384-DGyLxAyjq0f9SPpVevD6IgztCFlnMF6oW/XQGmfe+IsZ8TqEiDrcHkMLKI6fiB/Z",
+    ),
+    Asset(
+        "react-dom.production.min.js",
+        "react-dom@18.3.1",
+        "umd/react-dom.production.min.js",
+        "sha384-gTGxhz21lVGYNMcdJOyq01Edg0jhn/c22nsx0kyqP0TxaV5WVdsSH1fSDUf5YJj1",
+    ),
+    Asset(
+        "graphiql.min.js",
+        "graphiql@4.1.2",
+        "graphiql.min.js",
+        "sha384-9XdHu7ajgGJziD4J1zNBKQ842Q/+zZfDv+ib1eMhZWBH6hPAs806x+Jbcf0yNO6B",
+    ),
+)
+LICENSES = (
+    Asset(
+        "graphiql.LICENSE.txt",
+        "graphiql@4.1.2",
+        "LICENSE",
+        "sha384-9JPX1agGTIUB7wtQt2kO3PUO7clmCJp+9e50VMjw1yd8briI77AZnMDBz5VcerBH",
+    ),
+    Asset(
+        "react.LICENSE.txt",
+        "react@18.3.1",
+        "LICENSE",
+        "sha384-dIN5gxuW3odCH42AKpxql36fRQlrVsjCi4EJgGC2Ty8Ihkcq9cdrChEZpKhSAfks",
+    ),
+    Asset(
+        "react-dom.LICENSE.txt",
+        "react-dom@18.3.1",
+        "LICENSE",
+        "sha384-dIN5gxuW3odCH42AKpxql36fRQlrVsjCi4EJgGC2Ty8Ihkcq9cdrChEZpKhSAfks",
+    ),
+)
+ASSETS = (*STYLES, *SCRIPTS, *LICENSES)
+
+
+class AssetError(Exception):
+    """The files can't be had; ``str(error)`` says why."""
+
+
+def missing(folder: Path) -> list[str]:
+    """Return the names of the files that ``folder`` lacks, or has with another content."""
+    return [asset.name for asset in ASSETS if not _is_in(folder, asset)]
+
+
+def fetch(folder: Path, *, npm: str | None = None, seconds: float = 60) -> None:
+    """Put the files into ``folder`` with ``npm pack``, unless all are there already.
+
+    Raises AssetError when npm is missing, fails, takes too long, or brings anything but the
+    pinned files.
+    """
+    if not missing(folder):
+        return
+    npm = npm or shutil.which("npm")
+    if npm is None:
+        raise AssetError("npm is not installed")
+    try:
+        contents = _pack(npm, seconds)
+        folder.mkdir(exist_ok=True)
+        for asset in ASSETS:
+            (folder / asset.name).write_bytes(contents[asset])
+    except subprocess.TimeoutExpired as error:
+        raise AssetError(f"npm did not end within {seconds:g} seconds") from error
+    except subprocess.CalledProcessError as error:
+        raise AssetError(f"npm failed: {error.stderr.strip()}") from error
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+        raise AssetError(f"the files could not be put in place: {error}") from error
+
+
+def _pack(npm: str, seconds: float) -> dict[Asset, bytes]:
+    contents = {}
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
+        subprocess.run(  # noqa: S603 - nothing of the command is anyone's input
+            [
+                *(npm, "pack", "--ignore-scripts", "--loglevel=error", "--no-update-notifier"),
+                *("--cache=cache", "--fetch-retries=1", "--fetch-retry-mintimeout=1000"),
+                *dict.fromkeys(asset.package for asset in ASSETS),
+            ],
+            cwd=temporary,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            timeout=seconds,
+            check=True,
+        )
+        for asset in ASSETS:
+            archive = Path(temporary, asset.package.replace("@", "-") + ".tgz")
+            contents[asset] = _member(archive, f"package/{asset.member}")
+            if _integrity(contents[asset]) != asset.integrity:
+                raise AssetError(f"{asset.member} of {asset.package} is not the file it should be")
+    return contents
+
+
+def _member(archive: Path, name: str) -> bytes:
+    with tarfile.open(archive) as package:
+        try:
+            file = package.extractfile(name)
+        except KeyError:
+            file = None
+        if file is None:
+            raise AssetError(f"{archive.name} has no file {name}")
+        return file.read()
+
+
+def _is_in(folder: Path, asset: Asset) -> bool:
+    try:
+        return _integrity((folder / asset.name).read_bytes()) == asset.integrity
+    except OSError:
+        return False
+
+
+def _integrity(content: bytes) -> str:
+    return "sha384-" + base64.b64encode(hashlib.sha384(content).digest()).decode()

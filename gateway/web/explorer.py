@@ -1,0 +1,138 @@
+"""GraphiQL, served by the gateway itself under a strict Content-Security-Policy.
+
+Where the build could not get GraphiQL's files, the page loads the same files, pinned by their
+hashes, from a public CDN.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import html
+import json
+import logging
+import secrets
+import string
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.responses import FileResponse, HTMLResponse
+from starlette.routing import Route
+
+from gateway.web.assets import ASSETS, SCRIPTS, STATIC, STYLES, Asset, missing
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+CDN = "https://unpkg.com"
+"""Serves the files of npm packages at PACKAGE@VERSION/FILE."""
+
+_OWN = Path(__file__).parent / "explorer"
+_OWN_FILES = (_OWN / "explorer.css", _OWN / "explorer.js")
+_MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".txt": "text/plain"}
+
+
+@functools.cache
+def example_operations() -> tuple[str, ...]:
+    """Return the documents of GraphiQL's first tabs, in their order; one operation each."""
+    return tuple(path.read_text("utf-8") for path in sorted(_OWN.glob("examples/*.graphql")))
+
+
+def explorer_routes(graphql_path: str = "/graphql", *, static: Path = STATIC) -> list[Route]:
+    """Return routes of the files that the page of the same ``graphql_path`` loads.
+
+    Their addresses change with their content, so a browser may keep them for ever.
+    """
+    paths = list(_OWN_FILES)
+    if _is_built_in(static):
+        paths += [static / asset.name for asset in ASSETS]
+    else:
+        logging.getLogger(__name__).warning(
+            "GraphiQL is not built in: the page at %s loads it from %s", graphql_path, CDN
+        )
+    return [Route(f"{_prefix(graphql_path)}/{path.name}", _file(path)) for path in paths]
+
+
+def explorer_page(graphql_path: str = "/graphql", *, static: Path = STATIC) -> Response:
+    """Return GraphiQL over the endpoint at ``graphql_path``; each page has a nonce of its own."""
+    prefix = _prefix(graphql_path)
+    nonce = secrets.token_urlsafe(16)
+    built_in = _is_built_in(static)
+
+    def address(asset: Asset) -> str:
+        return f"{prefix}/{asset.name}" if built_in else f"{CDN}/{asset.package}/{asset.member}"
+
+    def sources(assets: tuple[Asset, ...]) -> str:
+        return "'self'" if built_in else " ".join(("'self'", *map(address, assets)))
+
+    def pin(asset: Asset) -> str:
+        return f'integrity="{asset.integrity}" crossorigin="anonymous"'
+
+    page = _template().substitute(
+        prefix=prefix,
+        nonce=nonce,
+        styles="\n    ".join(
+            f'<link rel="stylesheet" href="{address(asset)}" {pin(asset)}>' for asset in STYLES
+        ),
+        scripts="\n    ".join(
+            f'<script defer src="{address(asset)}" {pin(asset)}></script>' for asset in SCRIPTS
+        ),
+        url=html.escape(graphql_path),
+        examples=html.escape(json.dumps(example_operations())),
+    )
+    policy = (
+        "default-src 'none'",
+        f"script-src {sources(SCRIPTS)}",
+        f"style-src {sources(STYLES)} 'nonce-{nonce}'",
+        "connect-src 'self'",
+        "font-src data:",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "; ".join(policy),
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return HTMLResponse(page, headers=headers)
+
+
+def _file(path: Path) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(_request: Request) -> Response:
+        return FileResponse(
+            path,
+            media_type=_MEDIA_TYPES[path.suffix],
+            headers={
+                "Cache-Control": "public, max-age=31536000, immutable",
+                "X-Content-Type-Options": "nosniff",
+            },
+        )
+
+    return endpoint
+
+
+def _prefix(graphql_path: str) -> str:
+    return f"{graphql_path.rstrip('/')}/static/{_version()}"
+
+
+@functools.cache
+def _version() -> str:
+    contents = [path.read_bytes() for path in _OWN_FILES]
+    contents += [asset.integrity.encode() for asset in ASSETS]
+    return hashlib.sha256(b"".join(contents)).hexdigest()[:16]
+
+
+@functools.cache
+def _template() -> string.Template:
+    return string.Template((_OWN / "index.html").read_text("utf-8"))
+
+
+@functools.cache
+def _is_built_in(static: Path) -> bool:
+    return not missing(static)

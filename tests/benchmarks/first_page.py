@@ -1,0 +1,122 @@
+"""How much the gateway adds to its vendors: run ``python -m tests.benchmarks.first_page``.
+
+Against the sandbox over real HTTP on loopback, which answers in 20 to 60 ms. Printed are the
+milliseconds from the slowest source's last answer to the finished GraphQL answer, and the memory
+that paging deeper costs.
+"""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+import uvloop
+
+from gateway.config import Settings, load
+from gateway.demo import write_configuration
+from gateway.sandbox import Sandbox
+from gateway.schema import build_schema
+from gateway.schema.context import Context
+from gateway.service import Gateway
+from gateway.upstream.exchange import network
+
+RUNS = 40
+LIST = """
+query List($first: Int!, $after: String) {
+  webhookLogs(first: $first, after: $after) {
+    edges { cursor node {
+      id upstreamId event status triggeredAt durationMs attempt source { name }
+      failure { category message } request { url } response { statusCode } warnings } }
+    pageInfo { hasNextPage endCursor }
+    sourceReports { source { name } outcome upstreamCalls }
+  }
+}
+"""
+
+
+class Timed(httpx.AsyncBaseTransport):
+    """Remembers when the last answer was read to its end."""
+
+    def __init__(self) -> None:
+        self.answered = 0.0
+        self._inner = network(None, 20)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        content = await response.aread()
+        self.answered = time.perf_counter()
+        return httpx.Response(response.status_code, headers=response.headers, content=content)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+async def main() -> None:
+    # The vendors run in a process of their own, so that they take no time from the gateway.
+    vendors = subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, "-m", "tests.benchmarks.first_page", "vendors"], stdout=subprocess.PIPE
+    )
+    try:
+        assert vendors.stdout is not None
+        url = vendors.stdout.readline().decode().strip()
+        with tempfile.TemporaryDirectory() as folder:
+            path = write_configuration(Path(folder), Sandbox(logs=100), url, port=0)
+            await measure(load(path, {}))
+    finally:
+        vendors.terminate()
+        vendors.wait()
+
+
+async def measure(settings: Settings) -> None:
+    transport = Timed()
+    schema = build_schema()
+    async with Gateway(settings, transport=transport) as gateway:
+
+        async def page(first: int, after: str | None = None) -> tuple[float, str | None]:
+            result = await schema.execute(
+                LIST,
+                variable_values={"first": first, "after": after},
+                context_value=Context(gateway, gateway.operation()),
+            )
+            added = (time.perf_counter() - transport.answered) * 1000
+            assert result.errors is None, result.errors
+            assert result.data is not None
+            end: str | None = result.data["webhookLogs"]["pageInfo"]["endCursor"]
+            return added, end
+
+        for first in (25, 100):
+            await page(first)
+            added = sorted([(await page(first))[0] for _ in range(RUNS)])
+            print(
+                f"first {first:3}: added ms: median {statistics.median(added):.1f},"
+                f" p95 {added[int(RUNS * 0.95)]:.1f}, max {added[-1]:.1f}"
+            )
+        after = None
+        for number in range(1, 201):
+            _, after = await page(100, after)
+            if number in {1, 10, 50, 100, 200}:
+                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+                print(f"page {number:3}: peak memory {peak:.0f} MiB, cursor {len(after or '')} B")
+
+
+def serve_vendors() -> None:
+    """Serve the sandbox on a free port, and print where."""
+    import uvicorn  # noqa: PLC0415
+
+    config = uvicorn.Config(Sandbox(latency=(0.02, 0.06)).app, port=0, log_level="error")
+    with config.bind_socket() as socket:
+        print(f"http://127.0.0.1:{socket.getsockname()[1]}", flush=True)
+        uvicorn.Server(config).run([socket])
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["vendors"]:
+        serve_vendors()
+    else:
+        uvloop.run(main())

@@ -1,0 +1,100 @@
+"""What several test modules share: a real server, a real browser, and what to do without one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import threading
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+import uvicorn
+
+from gateway.web.assets import STATIC, missing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+    from starlette.types import ASGIApp
+
+CHROMIUM_FLAGS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run ``async def`` tests on asyncio only."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def absent() -> Callable[[str], NoReturn]:
+    """Skip a test because a program is not installed; where all must be there, fail it."""
+
+    def stop(reason: str) -> NoReturn:
+        if os.environ.get("GATEWAY_TESTS_REQUIRE_ALL") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+    return stop
+
+
+@pytest.fixture(scope="session")
+def static(absent: Callable[[str], NoReturn]) -> Path:
+    """Give the folder of GraphiQL's files, which the gateway's installation fetched with npm."""
+    if missing(STATIC):
+        absent("npm was not installed when the gateway was: GraphiQL's files are not here")
+    return STATIC
+
+
+@pytest.fixture(scope="module")
+def serve() -> Iterator[Callable[[ASGIApp], str]]:
+    """Start an application on a free port and give its URL; it stops with the module."""
+    with contextlib.ExitStack() as servers:
+        yield lambda app: servers.enter_context(_serving(app))
+
+
+@contextlib.contextmanager
+def _serving(app: ASGIApp) -> Iterator[str]:
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, lifespan="on", log_config=None, log_level="warning"
+    )
+    server = uvicorn.Server(config)
+    with config.bind_socket() as socket:
+        socket.listen()  # who calls before the server is ready waits for it
+        thread = threading.Thread(target=server.run, args=([socket],))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser(absent: Callable[[str], NoReturn]) -> Iterator[Browser]:
+    """Start headless Chromium that resolves no host; its module's tests must not be async."""
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415 - may be absent
+    except ImportError:
+        absent("Playwright is not installed")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        absent("chromium is not installed")
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(
+            executable_path=chromium, args=CHROMIUM_FLAGS, chromium_sandbox=False
+        ) as launched,
+    ):
+        yield launched

@@ -1,0 +1,170 @@
+"""What only a detail call gives is asked for when it is selected, and never twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.schema.conftest import Demo
+
+LIST = """
+{ webhookLogs(first: 25, filter: { provider: { eq: CODEARTS } }) { nodes { %s } } }
+%s
+"""
+LISTED = """
+  id upstreamId event status triggeredAt lastAttemptedAt durationMs attempt correlationId raw
+  warnings source { name } hook { name } details { __typename } failure { category }
+  request { method url } response { statusCode }
+"""
+ALL_PARTS = "name headers { name value redacted } body bodyJson"
+
+
+async def details(demo: Demo) -> list[str]:
+    """Give the paths of the detail calls made so far."""
+    return await demo.calls("codearts", "/logs/")
+
+
+async def logs(demo: Demo, selection: str, fragments: str = "") -> list[dict[str, Any]]:
+    data = await demo.data(LIST % (selection, fragments))
+    nodes: list[dict[str, Any]] = data["webhookLogs"]["nodes"]
+    assert len(nodes) == 25
+    return nodes
+
+
+async def test_what_is_listed_costs_no_detail_call(demo: Demo) -> None:
+    await logs(demo, LISTED)
+    assert await details(demo) == []
+
+
+@pytest.mark.parametrize(
+    ("selection", "fragments"),
+    [
+        ("request { headers { name } }", ""),
+        ("request { body }", ""),
+        ("request { bodyJson }", ""),
+        ("response { headers { name } }", ""),
+        ("response { body bodyJson }", ""),
+        ("request { headers { name } body bodyJson } response { headers { name } body }", ""),
+        ("one: request { url body } two: request { sent: body } response { body }", ""),
+        (
+            "...Log request { ... on HttpRequest { ...Part } }",
+            "fragment Log on WebhookLog { request { ... { body } } response { ...Answer } }"
+            " fragment Part on HttpRequest { headers { name } body }"
+            " fragment Answer on HttpResponse { headers { name } body }",
+        ),
+    ],
+)
+async def test_headers_and_bodies_of_25_rows_cost_25_detail_calls(
+    demo: Demo, selection: str, fragments: str
+) -> None:
+    await logs(demo, selection, fragments)
+    assert len(await details(demo)) == len(set(await details(demo))) == 25
+    calls = (await demo.control.get("/control/calls")).json()
+    limit = next(one.concurrency for one in demo.settings.sources if one.provider == "codearts")
+    assert 1 < calls["simultaneous"]["codearts"] <= limit
+
+    # They are remembered for the next query.
+    await logs(demo, selection, fragments)
+    assert len(await details(demo)) == 25
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize(
+    "selection",
+    [
+        "request { url body @include(if: $wanted) }",
+        "request { url body @skip(if: $not) }",
+        "request { url ... @include(if: $wanted) { headers { name } } }",
+        "response { statusCode ...Answer @skip(if: $not) }",
+        "request @include(if: $wanted) { body }",
+    ],
+)
+async def test_what_variables_leave_out_costs_nothing(
+    demo: Demo, selection: str, wanted: bool
+) -> None:
+    page = LIST % (selection, "")
+    used = "" if "Answer" not in page else "fragment Answer on HttpResponse { body }"
+    declared = "$wanted: Boolean!" if "$wanted" in page else "$not: Boolean!"
+    await demo.data(f"query ({declared}) {page} {used}", wanted=wanted, **{"not": not wanted})
+    assert len(await details(demo)) == (25 if wanted else 0)
+
+
+async def test_a_listed_log_is_the_same_as_the_log_alone(demo: Demo) -> None:
+    parts = """
+      id request { method url headers { name value redacted } body bodyJson }
+      response { statusCode headers { name value redacted } body bodyJson }
+    """
+    listed = await logs(demo, parts)
+    alone = await demo.data(
+        f"query ($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on WebhookLog {{ {parts} }} }} }}",
+        ids=[log["id"] for log in listed],
+    )
+    assert alone["nodes"] == listed
+    assert {log["response"]["statusCode"] is None for log in listed} == {True, False}
+    assert all(log["request"]["headers"] for log in listed)
+
+
+async def test_a_failed_detail_call_takes_only_what_it_would_have_given(demo: Demo) -> None:
+    await demo.fault("codearts", kind="status", status=503, paths="/logs/")
+    answer = await demo.answer(
+        LIST
+        % (
+            "request { url headers { name } body bodyJson }"
+            " response { statusCode headers { name } body }",
+            "",
+        )
+    )
+    nodes = answer["data"]["webhookLogs"]["nodes"]
+    assert len(nodes) == 25
+    lost = {"headers": None, "body": None, "bodyJson": None}
+    for log in nodes:
+        assert log["request"] == {"url": log["request"]["url"], **lost}
+        assert log["request"]["url"].startswith("http")
+        assert log["response"].keys() == {"statusCode", "headers", "body"}
+        assert (log["response"]["headers"], log["response"]["body"]) == (None, None)
+    assert {log["response"]["statusCode"] for log in nodes} > {200}
+    places = Counter(
+        (error["path"][2], *error["path"][3:], error["extensions"]["code"])
+        for error in answer["errors"]
+    )
+    assert places == Counter(
+        (number, part, field, "UPSTREAM_ERROR")
+        for number in range(25)
+        for part, field in [
+            ("request", "headers"),
+            ("request", "body"),
+            ("request", "bodyJson"),
+            ("response", "headers"),
+            ("response", "body"),
+        ]
+    )
+    # A failure is not remembered.
+    await demo.control.delete("/control/faults")
+    await logs(demo, "request { body }")
+
+
+async def test_other_vendors_list_everything(demo: Demo) -> None:
+    data = await demo.data(
+        """{
+          webhookLogs(first: 100, filter: { provider: { neq: CODEARTS } }) {
+            nodes {
+              request { url headers { name } body } response { statusCode headers { name } body }
+            }
+            sourceReports { source { name } upstreamCalls }
+          }
+        }"""
+    )
+    reports = data["webhookLogs"]["sourceReports"]
+    made = {report["source"]["name"]: report["upstreamCalls"] for report in reports}
+    vendors = {
+        "shop": "elastic-path",
+        "tracker": "yandex-tracker",
+        "translations": "language-weaver",
+    }
+    assert made.keys() == vendors.keys()
+    for name, vendor in vendors.items():
+        calls = [path for path in await demo.calls(vendor) if "oauth" not in path]
+        assert len(calls) == made[name]

@@ -1,0 +1,402 @@
+"""The command line over the sandbox, as its user meets it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from graphql import GraphQLObjectType, GraphQLUnionType, get_named_type
+from rich.text import Text
+from starlette.types import ASGIApp
+from typer.testing import CliRunner
+
+from gateway import __version__, ids
+from gateway.cli import app, logs, screen, show
+from gateway.cli.document import document, dumps
+from gateway.config import json_schema, load
+from gateway.demo import write_configuration
+from gateway.model import (
+    Failure,
+    FailureCategory,
+    Header,
+    HttpRequest,
+    HttpResponse,
+    LanguageWeaverDetails,
+    Provider,
+    WebhookLog,
+    WebhookLogStatus,
+)
+from gateway.redaction import MASK
+from gateway.sandbox import Sandbox
+from gateway.schema import build_schema
+from gateway.schema.context import Context
+from gateway.service import Gateway
+from tests.processes import started
+
+SOURCES = ["repo-cn", "shop", "tracker", "translations"]
+
+
+class Outcome(NamedTuple):
+    code: int
+    output: str
+    complaints: str
+
+    def lines(self) -> list[str]:
+        return self.output.splitlines()
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.lines()]
+
+
+def run(*words: str, **environ: str) -> Outcome:
+    """Run the command; it may end with any code, but not with an exception."""
+    result = CliRunner().invoke(app, words, env=environ)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Outcome(result.exit_code, result.stdout, result.stderr)
+
+
+@pytest.fixture(scope="module")
+def vendors(serve: Callable[[ASGIApp], str]) -> tuple[Sandbox, str]:
+    sandbox = Sandbox(logs=1000)
+    return sandbox, serve(sandbox.app)
+
+
+@pytest.fixture
+def control(vendors: tuple[Sandbox, str]) -> Iterator[httpx.Client]:
+    """Give a client of the sandbox's control API; faults end with the test."""
+    with httpx.Client(base_url=vendors[1] + "/control") as client:
+        yield client
+        client.delete("/faults")
+
+
+@pytest.fixture(autouse=True)
+def configuration(
+    vendors: tuple[Sandbox, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    path = write_configuration(tmp_path, *vendors, port=0)
+    monkeypatch.setenv("GATEWAY_CONFIG", str(path))
+    return path
+
+
+def test_check_shows_four_good_sources() -> None:
+    checked = run("check")
+    assert checked.code == 0
+    rows = [line.split() for line in checked.lines()[2:]]
+    assert [row[:4] for row in rows] == [
+        ["repo-cn", "codearts", "ok", "6"],
+        ["shop", "elastic-path", "ok", "5"],
+        ["tracker", "yandex-tracker", "ok", "5"],
+        ["translations", "language-weaver", "ok", "4"],
+    ]
+    for row in rows:
+        assert row[-3] == "ago"
+        assert row[-1] == "ms"
+
+
+def test_check_says_what_to_do_about_a_wrong_token(configuration: Path) -> None:
+    (configuration.parent / "secrets" / "tracker-token").write_text("not-the-token")
+    checked = run("check")
+    assert checked.code == 1
+    results = {line.split()[0]: line.split()[2] for line in checked.lines()[2:6]}
+    assert results == {name: "failed" if name == "tracker" else "ok" for name in SOURCES}
+    (advice,) = checked.lines()[6:]
+    assert "Source tracker answered 401 Unauthorized" in advice
+    assert "Check the source's credential under auth." in advice
+    assert "request id" in advice
+    assert "not-the-token" not in checked.output
+
+
+def test_check_advises_on_every_failure(control: httpx.Client) -> None:
+    for vendor in ("codearts", "yandex-tracker", "language-weaver", "elastic-path"):
+        control.put(f"/faults/{vendor}", json={"kind": "status", "status": 503})
+    checked = run("check")
+    assert checked.code == 1
+    for name, advice in zip(SOURCES, checked.lines()[6:], strict=True):
+        assert advice.startswith(f"Source {name} answered 503 Service Unavailable")
+
+
+def test_logs_lists_all_sources_newest_first() -> None:
+    listed = run("logs", "--first", "250")
+    assert (listed.code, listed.complaints) == (0, "")
+    rows = [line.split() for line in listed.lines()]
+    assert len({row[-1] for row in rows}) == 250
+    times = [row[0] for row in rows]
+    assert times == sorted(times, reverse=True)
+    assert {row[1] for row in rows} == set(SOURCES)
+    assert all(ids.decode(row[-1]).source == row[1] for row in rows)
+
+
+def test_logs_applies_every_option() -> None:
+    everything = run("logs", "--json", "--first", "1000").rows()
+    since = everything[600]["triggeredAt"]
+    assert since.endswith("Z")
+    wanted = [
+        row["id"]
+        for row in everything[:601]
+        if row["source"]["name"] in {"shop", "repo-cn"}
+        and row["status"] == "FAILED"
+        and row["event"] == "order.paid"
+    ]
+    assert wanted
+    words = ["--source", "shop", "--source", "repo-cn", "--status", "failed", "--since", since]
+    listed = run("logs", "--json", "--event", "order.paid", *words)
+    assert [row["id"] for row in listed.rows()] == wanted[:25]
+
+
+def test_logs_without_a_match_says_so() -> None:
+    listed = run("logs", "--event", "none.such")
+    assert listed == (0, "", "No webhook log matches.\n")
+
+
+def test_logs_tells_of_a_source_that_failed_after_the_list(control: httpx.Client) -> None:
+    control.put("/faults/elastic-path", json={"kind": "html"})
+    listed = run("logs", "--json", "--first", "120")
+    assert listed.code == 0
+    assert {row["source"]["name"] for row in listed.rows()} == set(SOURCES) - {"shop"}
+    assert listed.complaints.startswith("Source shop answered with a web page")
+    assert listed.complaints.count("\n") == 1
+
+
+def test_logs_fails_when_every_source_does(control: httpx.Client) -> None:
+    control.put("/faults/elastic-path", json={"kind": "reset"})
+    listed = run("logs", "--source", "shop")
+    assert (listed.code, listed.output) == (1, "")
+    assert listed.complaints.startswith("Source shop broke the connection")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["logs", "--source", "nope"], "There is no source named 'nope'. The sources are:"),
+        (["logs", "--since", "yesterday"], "'yesterday' is neither a date and time such as"),
+        (["logs", "--first", "0"], "Invalid value for '--first'"),
+        (["logs", "--status", "lost"], "Invalid value for '--status'"),
+        (["show", "abc"], "That id was not made by this gateway."),
+        (["check", "--config", "none.toml"], "none.toml: the file does not exist"),
+        (["serve", "--config", "none.toml"], "none.toml: the file does not exist"),
+        (["serve", "--host", "0.0.0.0"], "take the risk with --insecure"),  # noqa: S104
+    ],
+)
+def test_mistakes_are_answered_with_a_sentence(words: list[str], sentence: str) -> None:
+    told = run(*words)
+    assert (told.code, told.output) == (2, "")
+    assert sentence in " ".join(told.complaints.replace("│", " ").split())
+
+
+def test_every_mistake_of_a_configuration_has_its_line(configuration: Path) -> None:
+    text = configuration.read_text().replace("port = 0", "prot = 0\nhost = 1")
+    configuration.write_text(text)
+    told = run("check")
+    assert told.code == 2
+    assert sorted(line.partition(": ")[2] for line in told.complaints.splitlines()) == [
+        "server.host must be text in quotes, and not empty",
+        "server.prot is unknown: did you mean port?",
+    ]
+
+
+def test_show_of_what_is_gone_fails() -> None:
+    shown = run("show", ids.encode(ids.Kind.LOG, "translations", "999999"))
+    assert shown.code == 1
+    assert shown.complaints.startswith("There is no such webhook log.")
+
+
+DETAIL = {"headers", "body", "bodyJson"}
+"""What some vendors give only in a detail call."""
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_json_is_what_a_query_gives(configuration: Path, name: str) -> None:
+    (listed,) = run("logs", "--json", "--first", "1", "--source", name).rows()
+    shown = json.loads(run("show", "--json", listed["id"]).output)
+    fields = every_field("WebhookLog")
+    one = f"query($id: ID!) {{ webhookLog(id: $id) {fields} }}"
+    assert ask(configuration, one, id=listed["id"])["webhookLog"] == shown
+
+    for exchange in (listed["request"], listed["response"]):
+        for key in DETAIL & (exchange or {}).keys():
+            del exchange[key]
+    fields = every_field("WebhookLog", without=DETAIL | {"raw"})
+    many = (
+        "query($name: String)"
+        " { webhookLogs(first: 1, filter: { source: { eq: $name } }) { nodes " + fields + " } }"
+    )
+    assert ask(configuration, many, name=name)["webhookLogs"]["nodes"] == [listed]
+
+
+def ask(configuration: Path, document: str, **variables: str) -> dict[str, Any]:
+    async def execute() -> Any:
+        async with Gateway(load(configuration, {})) as gateway:
+            context = Context(gateway, gateway.operation())
+            return await SCHEMA.execute(document, variables, context_value=context)
+
+    result = asyncio.run(execute())
+    assert result.errors is None
+    answer: dict[str, Any] = result.data
+    return answer
+
+
+SCHEMA = build_schema()
+
+
+def every_field(name: str, without: Collection[str] = ()) -> str:
+    """Select all fields that the schema has for a type, and all below them."""
+    match SCHEMA._schema.type_map[name]:
+        case GraphQLObjectType(name="Source"):
+            return "{ name provider }"
+        case GraphQLObjectType(name="Hook"):
+            return "{ id }"
+        case GraphQLObjectType(fields=fields):
+            parts = [
+                f"{field} {every_field(get_named_type(each.type).name, without)}"
+                for field, each in fields.items()
+                if field not in without
+            ]
+        case GraphQLUnionType(types=members):
+            parts = [f"... on {each.name} {every_field(each.name, without)}" for each in members]
+        case _:
+            return ""
+    return f"{{ {' '.join(parts)} }}"
+
+
+def test_show_is_made_to_be_read() -> None:
+    rows = run("logs", "--json", "--first", "400", "--status", "failed").rows()
+    row = next(row for row in rows if row["source"]["name"] == "repo-cn" and row["response"])
+    shown = run("show", row["id"])
+    assert shown.code == 0
+    lines = shown.lines()
+    assert lines[0].split() == ["id", row["id"]]
+    assert f"failure.category      {row['failure']['category']}" in lines
+    assert f"Request {row['request']['url']}" in lines
+    assert "Content-Type: application/json" in lines
+    assert '  "object_kind": ' in shown.output
+    assert f"Response {row['response']['statusCode'] or ''}".strip() in lines
+
+
+def test_planted_secrets_are_never_printed(control: httpx.Client) -> None:
+    secrets = control.get("/secrets").json()
+    assert len(secrets) > 20
+    listed = run("logs", "--json", "--first", "1000")
+    rows = listed.rows()
+    printed = [listed.output, run("logs", "--first", "1000").output]
+    for name in SOURCES:
+        own = [row["id"] for row in rows if row["source"]["name"] == name]
+        for id in own[:: len(own) // 6]:
+            printed += [run("show", id).output, run("show", id, "--json").output]
+    everything = "\n".join(printed)
+    assert everything.count(MASK) > 1000
+    assert [secret for secret in secrets if secret in everything] == []
+
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m[red]a\u202eb\r\nc"
+"""A window title, a cleared screen, a colour, Rich's markup and a turned direction."""
+
+
+@pytest.fixture
+def hostile() -> WebhookLog:
+    header = Header(HOSTILE, HOSTILE, redacted=False)
+    return WebhookLog(
+        id="an-id",
+        upstream_id=HOSTILE,
+        source="translations",
+        provider=Provider.LANGUAGE_WEAVER,
+        event=HOSTILE,
+        status=WebhookLogStatus.FAILED,
+        failure=Failure(FailureCategory.UNKNOWN, HOSTILE, retryable=False),
+        correlation_id=HOSTILE,
+        request=HttpRequest(method=HOSTILE, url=HOSTILE, headers=(header,), body=HOSTILE),
+        response=HttpResponse(headers=(header,), body=json.dumps({HOSTILE: HOSTILE})),
+        details=LanguageWeaverDetails(webhook_uuid=HOSTILE),
+        warnings=(HOSTILE,),
+    )
+
+
+def test_no_terminal_finds_anything_to_obey(
+    hostile: WebhookLog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = logs.Rows(["translations"])
+    rows.print(hostile)
+    assert capsys.readouterr().out.count("\n") == 1
+    rows.print(hostile)
+    show.print_texts(hostile)
+    screen.complain(HOSTILE)
+    out, err = capsys.readouterr()
+    assert screen.line("half a \ud800") == "half a"
+    assert "[red]ab" in out
+    assert "[red]ab c" in err
+    assert [each for each in out + err if not each.isprintable() and each != "\n"] == []
+    written = dumps(document(hostile))
+    assert written.isascii()
+    assert written.isprintable()
+    assert json.loads(written)["event"] == HOSTILE
+
+
+def test_a_terminal_gets_lines_of_its_width() -> None:
+    for width in (80, 100, 200):
+        listed = run("logs", FORCE_COLOR="1", COLUMNS=str(width))
+        plain = [Text.from_ansi(line) for line in listed.lines()]
+        assert len(plain) == 26
+        assert all(line.cell_len <= width for line in plain)
+        assert plain[0].plain.split()[:3] == ["TIME", "SOURCE", "EVENT"]
+        assert "\x1b[31mfailed" in listed.output
+
+
+def test_a_reader_that_leaves_hears_no_complaint() -> None:
+    with started("logs", "--json", "--first", "1000") as (_, output, complaints):
+        assert output.readline().startswith('{"id": ')
+        output.close()
+        assert complaints.read() == ""
+
+
+def test_ctrl_c_ends_quietly() -> None:
+    with started("logs", "--json", "--first", "1000") as (process, output, complaints):
+        output.readline()
+        process.send_signal(signal.SIGINT)
+        output.read()
+        assert complaints.read() == ""
+        assert process.wait() == 130
+
+
+def test_serve_answers_until_it_is_told_to_stop() -> None:
+    with started("serve") as (process, output, complaints):
+        said = output.readline()
+        assert said.startswith("Serving http://127.0.0.1:")
+        answer = httpx.post(said.split()[1].rstrip("."), json={"query": "{ sources { name } }"})
+        assert [source["name"] for source in answer.json()["data"]["sources"]] == SOURCES
+        assert "server" not in answer.headers
+        assert "date" in answer.headers
+        process.terminate()
+        assert complaints.read() == ""
+        assert process.wait() == 0
+
+
+def test_serve_says_that_its_port_is_in_use() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        told = run("serve", "--port", port)
+    assert (told.code, told.output) == (1, "")
+    assert told.complaints == (
+        f"Can't listen on port {port} of 127.0.0.1: it is in use."
+        " Give another with --port, or stop what uses it.\n"
+    )
+
+
+def test_schema_prints_the_schema() -> None:
+    assert run("schema") == (0, build_schema().as_str() + "\n", "")
+
+
+def test_config_schema_describes_the_file() -> None:
+    printed = run("config", "schema")
+    assert printed.code == 0
+    assert json.loads(printed.output) == json_schema()
+
+
+def test_version() -> None:
+    assert run("--version") == (0, f"webhook-log-gateway {__version__}\n", "")

@@ -1,0 +1,243 @@
+"""Cursors: opaque, bound to their filter, and harmless whoever wrote them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway import cursor, filters, ids
+from gateway.cursor import LATEST, UNDATED, VERSION, Anchor, Cursor, Place
+from gateway.errors import ErrorCode, RequestError
+from gateway.feed import Feed, Slice
+from gateway.model import Timestamp
+from gateway.upstream.operation import Operation
+from tests.fakes import FakeSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOW = Timestamp(10**18)
+FILTER = filters.prepare(None, NOW, ["one", "two"])
+MARKS = [ids.mark(letter) for letter in "abc"]
+CURSOR = Cursor(
+    version=VERSION,
+    filter=FILTER.fingerprint,
+    time=Timestamp(10**15),
+    given=(MARKS[0], MARKS[1]),
+    known=(MARKS[2],),
+    horizon=UNDATED,
+    places={
+        MARKS[0]: Place(),
+        MARKS[1]: Place(next=Timestamp(5), anchor=Anchor(7, b"", 9)),
+        MARKS[2]: Place(ended=True, anchor=Anchor(2**31 - 1, MARKS[0])),
+    },
+)
+TEXT = cursor.encode(CURSOR)
+REFUSED = (
+    "That cursor was not made by this gateway. Use startCursor, endCursor or the cursor of an edge"
+    " as a query gave it, or begin without one."
+)
+
+
+def refusal(text: str, code: ErrorCode = ErrorCode.INVALID_CURSOR) -> str:
+    with pytest.raises(RequestError) as caught:
+        cursor.decode(text, FILTER)
+    assert caught.value.code is code
+    return str(caught.value)
+
+
+def test_round_trip() -> None:
+    assert cursor.decode(TEXT, FILTER) == CURSOR
+    assert cursor.encode(cursor.decode(TEXT, FILTER)) == TEXT
+
+
+def test_a_cursor_of_another_filter_is_told_apart() -> None:
+    other = filters.prepare({"event": {"eq": "push"}}, NOW, ["one"])
+    text = cursor.encode(msgspec.structs.replace(CURSOR, filter=other.fingerprint))
+    assert refusal(text, ErrorCode.CURSOR_FILTER_MISMATCH) == (
+        "That cursor belongs to a list with another filter. Repeat the filter of the query that"
+        " gave it, or begin without a cursor."
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "25",
+        TEXT + "=",
+        TEXT + "A",
+        TEXT + " ",
+        TEXT[:-1],
+        TEXT[1:],
+        TEXT.replace("-", "+").replace("_", "/") + "+",
+        "YXJyYXljb25uZWN0aW9uOjI0",
+        "ключ",
+        "\ud800",
+        ids.encode(ids.Kind.LOG, "shop", "1"),
+        "A" * (cursor.MAX_LENGTH + 1),
+    ],
+)
+def test_other_text_is_refused(text: str) -> None:
+    assert refusal(text) == REFUSED
+
+
+MARK = MARKS[0]
+BUILTIN: list[Any] = msgspec.to_builtins(CURSOR, builtin_types=(bytes,))
+
+
+def altered(index: int, value: Any) -> bytes:
+    return msgspec.msgpack.encode([*BUILTIN[:index], value, *BUILTIN[index + 1 :]])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        altered(0, VERSION + 1),
+        altered(0, "1"),
+        altered(1, b""),
+        altered(1, b"1234567"),
+        altered(2, -1),
+        altered(2, UNDATED + 1),
+        altered(2, LATEST + 1),
+        altered(2, 2**64 - 1),
+        altered(2, 1e15),
+        altered(2, None),
+        altered(3, []),
+        altered(3, [b""]),
+        altered(3, [b"1234567"]),
+        altered(3, ["abcdef"]),
+        altered(4, [[MARK]]),
+        altered(5, LATEST + 1),
+        altered(5, 2**64 - 1),
+        altered(6, {b"": []}),
+        altered(6, {MARK: [LATEST + 1]}),
+        altered(6, {MARK: [None, 1]}),
+        altered(6, {MARK: [None, False, [-1, b""]]}),
+        altered(6, {MARK: [None, False, [2**31, b""]]}),
+        altered(6, {MARK: [None, False, [0, b"1234567"]]}),
+        altered(6, {MARK: [None, False, [0, b"", -2]]}),
+        altered(6, {MARK: [None, False, [0, b"", 2**31]]}),
+        altered(6, {MARK: [None, False, [0, b"", 0, 0]]}),
+        altered(6, {MARK: [None, False, None, None]}),
+        msgspec.msgpack.encode([*BUILTIN, None]),
+        msgspec.msgpack.encode(BUILTIN[:6]),
+        msgspec.msgpack.encode(BUILTIN) + b"\x00",
+        b"\x98" + msgspec.msgpack.encode(BUILTIN)[1:] + b"\x91" * 90_000 + b"\x90",
+        b"\x91" * 90_000,
+        b"\x81" * 90_000,
+        b"\xdd\xff\xff\xff\xff",
+        b"\xc6\xff\xff\xff\xff",
+    ],
+)
+def test_what_is_packed_but_no_cursor_is_refused(data: bytes) -> None:
+    assert refusal(ids.pack(data)) == REFUSED
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=80) | st.binary(max_size=80).map(ids.pack))
+def test_any_other_text_is_refused(text: str) -> None:
+    assert refusal(text) == REFUSED
+
+
+def fakes() -> list[FakeSource]:
+    """Make lists of every kind with logs a millisecond apart, some of one moment, some undated."""
+    sources = [
+        FakeSource("one", ["window", "moment"], page_size=5),
+        FakeSource("two", ["offset", "page"], page_size=5),
+    ]
+    for source in sources:
+        for stream in range(len(source.kinds)):
+            for number in range(12):
+                source.add(stream, 10**15 - number // 2 * 10**6)
+    for _ in range(3):
+        sources[1].add(0, None)
+    return sources
+
+
+async def both_ways(text: str) -> list[Slice | RequestError]:
+    """Read on from a cursor and back from it, on sources of its own; no other error may come."""
+
+    def feed() -> Feed:
+        return Feed(fakes(), FILTER, Operation(5), scan_limit=30, now=NOW)  # type: ignore[arg-type]
+
+    ways: list[Callable[[Cursor], Any]] = [
+        lambda place: feed().forward(4, place),
+        lambda place: feed().backward(4, place),
+    ]
+    results: list[Slice | RequestError] = []
+    for way in ways:
+        try:
+            results.append(await way(cursor.decode(text, FILTER)))
+        except RequestError as error:
+            results.append(error)
+    return results
+
+
+KEYS = [ids.mark(key) for key in ("one/0", "one/1", "two/0", "two/1")]
+LOGS = [ids.mark(log.id) for source in fakes() for logs in source.logs for log in logs]
+TIMES = st.one_of(
+    st.sampled_from([UNDATED, 0, 1, 10**15, 10**15 - 10**6, LATEST]),
+    st.integers(10**15 - 10**7, 10**15),
+    st.integers(0, LATEST),
+)
+SOME_MARKS = st.sampled_from(LOGS) | st.binary(min_size=6, max_size=6)
+ANCHORS = st.builds(
+    Anchor,
+    offset=st.integers(0, 20) | st.integers(0, 1000),
+    mark=st.just(b"") | SOME_MARKS,
+    total=st.integers(-1, 20) | st.integers(-1, 2**31 - 1),
+)
+PLACES = st.builds(
+    Place,
+    next=st.none() | TIMES | st.integers(UNDATED, LATEST),
+    ended=st.booleans(),
+    anchor=st.none() | ANCHORS,
+)
+CURSORS = st.builds(
+    Cursor,
+    version=st.just(VERSION),
+    filter=st.just(FILTER.fingerprint),
+    time=TIMES,
+    given=st.lists(SOME_MARKS, min_size=1, max_size=30).map(tuple),
+    known=st.lists(SOME_MARKS, max_size=30).map(tuple),
+    horizon=TIMES | st.integers(UNDATED, LATEST),
+    places=st.dictionaries(
+        st.sampled_from(KEYS) | st.binary(min_size=6, max_size=6), PLACES, max_size=5
+    ),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(made=CURSORS)
+async def test_whatever_is_a_cursor_gives_a_page_with_good_cursors_or_is_refused(
+    made: Cursor,
+) -> None:
+    for result in await both_ways(cursor.encode(made)):
+        if isinstance(result, Slice):
+            assert [report.error for report in result.reports] == [None, None]
+            ends = [entry.cursor() for entry in result.entries]
+            for end in [*ends, result.end] if result.end else ends:
+                assert cursor.decode(cursor.encode(end), FILTER) == end
+        else:
+            assert result.code is ErrorCode.CURSOR_TOO_OLD
+
+
+async def test_a_cursor_with_a_flipped_bit_gives_a_page_or_is_refused() -> None:
+    page = await Feed(fakes(), FILTER, Operation(5), scan_limit=30, now=NOW).forward(  # type: ignore[arg-type]
+        4, None
+    )
+    assert page.end is not None
+    data = ids.unpack(cursor.encode(page.end), cursor.MAX_LENGTH)
+    outcomes: set[str] = set()
+    for bit in range(len(data) * 8):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        for result in await both_ways(ids.pack(bytes(damaged))):
+            outcomes.add("page" if isinstance(result, Slice) else result.code.name)
+    assert {"page", "INVALID_CURSOR", "CURSOR_FILTER_MISMATCH"} <= outcomes
+    assert outcomes <= {"page", "INVALID_CURSOR", "CURSOR_FILTER_MISMATCH", "CURSOR_TOO_OLD"}

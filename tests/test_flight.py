@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.flight import Flights
+
+
+class Work:
+    """Something slow, which ends when it is told to."""
+
+    def __init__(self) -> None:
+        self.started = 0
+        self.ready = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def __call__(self) -> int:
+        self.started += 1
+        await self.ready.wait()
+        if self.error:
+            raise self.error
+        return self.started
+
+
+async def settle() -> None:
+    """Let every task run as far as it can."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_equal_work_is_done_once() -> None:
+    flights: Flights[int] = Flights()
+    work = Work()
+    callers = [asyncio.create_task(flights.once("key", work)) for _ in range(50)]
+    await settle()
+    work.ready.set()
+    assert await asyncio.gather(*callers) == [1] * 50
+
+
+async def test_other_work_is_done_beside_it() -> None:
+    flights: Flights[int] = Flights()
+    one, other = Work(), Work()
+    waiting = asyncio.create_task(flights.once("one", one))
+    other.ready.set()
+    assert await flights.once("other", other) == 1
+    one.ready.set()
+    assert await waiting == 1
+
+
+async def test_work_that_has_ended_is_done_anew() -> None:
+    flights: Flights[int] = Flights()
+    work = Work()
+    work.ready.set()
+    assert [await flights.once("key", work) for _ in range(3)] == [1, 2, 3]
+
+
+async def test_failure_is_shared_and_forgotten() -> None:
+    flights: Flights[int] = Flights()
+    work = Work()
+    work.error = ValueError("broken")
+    callers = [asyncio.create_task(flights.once("key", work)) for _ in range(50)]
+    await settle()
+    work.ready.set()
+    results = await asyncio.gather(*callers, return_exceptions=True)
+    assert {str(result) for result in results} == {"broken"}
+    assert work.started == 1
+    work.error = None
+    assert await flights.once("key", work) == 2
+
+
+async def test_caller_who_gives_up_ends_nobody_elses_wait() -> None:
+    flights: Flights[int] = Flights()
+    work = Work()
+    first, second = (asyncio.create_task(flights.once("key", work)) for _ in range(2))
+    await settle()
+    first.cancel()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await flights.once("key", work)
+    await settle()
+    assert first.cancelled()
+    work.ready.set()
+    assert await second == 1
+
+
+async def test_failure_that_nobody_waits_for_is_no_warning() -> None:
+    """Asyncio complains, when it forgets a task, of an error that nobody looked at."""
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    flights: Flights[int] = Flights()
+    work = Work()
+    work.error = ValueError("broken")
+    caller = asyncio.create_task(flights.once("key", work))
+    await settle()
+    caller.cancel()
+    await settle()
+    work.ready.set()
+    await settle()
+    assert work.started == 1
+    assert complaints == []
+
+
+async def test_cancel_ends_everything() -> None:
+    flights: Flights[int] = Flights()
+    work = Work()
+    callers = [asyncio.create_task(flights.once(key, work)) for key in range(3)]
+    await settle()
+    await flights.cancel()
+    await settle()
+    assert [caller.cancelled() for caller in callers] == [True] * 3
+    await flights.cancel()

@@ -1,0 +1,93 @@
+"""An upstream client over a network that a test makes up."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any
+
+import httpx
+
+from gateway.sources.elastic_path import read_error
+from gateway.upstream.auth import Credential, FixedCredential
+from gateway.upstream.client import UpstreamClient
+from gateway.upstream.exchange import http_client
+from gateway.upstream.operation import Operation
+
+NOW = 1_772_615_411_000_000_000
+"""2026-03-04T09:10:11Z in Unix nanoseconds."""
+
+Handler = Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
+
+
+class Network(httpx.AsyncBaseTransport):
+    """Answers requests with what a handler makes of them, and keeps them."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.requests: list[httpx.Request] = []
+        self.closed = False
+        self._handler = handler
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        response = self._handler(request)
+        return await response if inspect.isawaitable(response) else response
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class Body(httpx.AsyncByteStream):
+    """A body in pieces, which counts how many bytes were taken from it."""
+
+    def __init__(self, chunks: Iterable[bytes], end: Exception | None = None) -> None:
+        self.taken = 0
+        self.closed = False
+        self._chunks = chunks
+        self._end = end
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for chunk in self._chunks:
+            self.taken += len(chunk)
+            yield chunk
+        if self._end:
+            raise self._end
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+def client_of(
+    handler: Handler | httpx.AsyncBaseTransport,
+    *,
+    credential: Credential | None = None,
+    timeout: float = 5.0,
+    concurrency: int = 10,
+    base_url: str = "https://shop.example",
+    clock: Callable[[], int] = lambda: NOW,
+) -> UpstreamClient:
+    """Make the client of a source named "shop", whose vendor is Elastic Path."""
+    transport = handler if isinstance(handler, httpx.AsyncBaseTransport) else Network(handler)
+    return UpstreamClient(
+        "shop",
+        base_url,
+        http=http_client(transport),
+        credential=credential or FixedCredential({"Authorization": "Bearer fixed"}),
+        read_error=read_error,
+        timeout=timeout,
+        concurrency=concurrency,
+        clock=clock,
+    )
+
+
+async def call(client: UpstreamClient, path: str = "/logs", seconds: float = 5.0) -> Any:
+    """Get one document."""
+    document, _ = await client.json(path, [("secret", "s3cr3t")], operation=Operation(seconds))
+    return document
+
+
+def document(content: Any, status: int = 200, **headers: str) -> httpx.Response:
+    """Make a JSON answer; the names of headers have _ in place of -."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Response(status, content=json.dumps(content), headers=named)

@@ -1,0 +1,176 @@
+"""The explorer in a real browser that reaches nothing but loopback."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+import strawberry
+from starlette.applications import Starlette
+from starlette.routing import Route
+from strawberry.asgi import GraphQL
+
+from gateway.config import load
+from gateway.demo import write_configuration
+from gateway.sandbox import Sandbox
+from gateway.web.app import create_app
+from gateway.web.assets import ASSETS
+from gateway.web.explorer import CDN, explorer_page, explorer_routes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Route as BrowserRoute
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp
+
+    Serve = Callable[[ASGIApp], str]
+
+EXAMPLES = ["NewestFailures", "OneSource", "OneLog", "SourcesAndHooks"]
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    def greeting(self, name: str) -> str:
+        return f"Hello {name}"
+
+
+def application(folder: Path) -> Starlette:
+    async def page(request: Request) -> Response:
+        return explorer_page(request.url.path, static=folder)
+
+    graphql: GraphQL[None, None] = GraphQL(strawberry.Schema(Query), graphql_ide=None)
+    return Starlette(
+        routes=[
+            Route("/graphql", page, methods=["GET"]),
+            Route("/graphql", graphql, methods=["POST"]),
+            *explorer_routes(static=folder),
+        ]
+    )
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """Collect the errors of the page's console; a test ends with none."""
+    return []
+
+
+@pytest.fixture
+def browser_page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
+    """Open a page that may reach loopback only, and may not complain."""
+    refused: list[str] = []
+
+    def guard(route: BrowserRoute) -> None:
+        if urlsplit(route.request.url).hostname == "127.0.0.1":
+            route.continue_()
+        else:
+            refused.append(route.request.url)
+            route.abort()
+
+    with browser.new_context(viewport={"width": 1400, "height": 900}) as context:
+        context.route("**/*", guard)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda message: complaints.append(message.text) if message.type == "error" else None,
+        )
+        yield page
+    assert refused == []
+    assert complaints == []
+
+
+def greet(page: Page) -> None:
+    """Run a query of one's own in the first tab; its title tells that GraphiQL took the edit in."""
+    page.locator(".graphiql-query-editor .CodeMirror").click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text('query Greeting { greeting(name: "reader") }')
+    page.get_by_role("tab", name="Greeting").wait_for()
+    page.keyboard.press("Control+Enter")
+    page.locator(".result-window").get_by_text('"Hello reader"').wait_for()
+
+
+def test_a_query_is_run(browser_page: Page, serve: Serve, static: Path) -> None:
+    browser_page.goto(f"{serve(application(static))}/graphql")
+    greet(browser_page)
+    assert browser_page.title() == "Webhook logs"
+
+
+def test_the_examples_are_the_tabs(browser_page: Page, serve: Serve, static: Path) -> None:
+    browser_page.goto(f"{serve(application(static))}/graphql")
+    tabs = browser_page.get_by_role("tab")
+    tabs.first.wait_for()
+    assert tabs.all_inner_texts() == EXAMPLES
+
+
+def test_an_example_reads_rows_of_four_vendors(
+    browser_page: Page, serve: Serve, static: Path, tmp_path: Path
+) -> None:
+    """The demo as a person sees it."""
+    del static
+    sandbox = Sandbox()
+    settings = load(write_configuration(tmp_path, sandbox, serve(sandbox.app), port=0), {})
+    browser_page.goto(f"{serve(create_app(settings))}/graphql")
+    browser_page.get_by_role("tab", name="NewestFailures").wait_for()
+    with browser_page.expect_response(
+        # GraphiQL asks for the schema, too.
+        lambda response: "NewestFailures" in (response.request.post_data or "")
+    ) as answered:
+        browser_page.get_by_role("button", name="Execute query").click()
+    rows = answered.value.json()["data"]["webhookLogs"]["nodes"]
+    assert {row["source"]["name"] for row in rows} == {source.name for source in settings.sources}
+    assert all(row["failure"]["message"] for row in rows)
+    browser_page.locator(".result-window").get_by_text("webhookLogs").wait_for()
+    browser_page.screenshot(path=tmp_path / "explorer.png")
+    assert (tmp_path / "explorer.png").stat().st_size > 10_000
+
+
+def test_dialogs_and_documentation_obey_the_policy(
+    browser_page: Page, serve: Serve, static: Path
+) -> None:
+    browser_page.goto(f"{serve(application(static))}/graphql")
+    for label in ("Open short keys dialog", "Open settings dialog"):
+        browser_page.get_by_label(label).click()
+        browser_page.get_by_role("dialog").wait_for()
+        assert browser_page.locator("style[nonce]").count() == 1
+        browser_page.keyboard.press("Escape")
+        browser_page.get_by_role("dialog").wait_for(state="hidden")
+    browser_page.get_by_label("Show Documentation Explorer").click()
+    browser_page.get_by_role("link", name="Query").click()
+    browser_page.get_by_text("greeting").first.wait_for()
+
+
+def test_the_cdn_serves_what_is_not_built_in(
+    browser_page: Page, serve: Serve, static: Path, tmp_path: Path
+) -> None:
+    for asset in ASSETS:
+        body = (static / asset.name).read_bytes()
+        cdn(browser_page, f"{CDN}/{asset.package}/{asset.member}", body)
+    browser_page.goto(f"{serve(application(tmp_path))}/graphql")
+    greet(browser_page)
+
+
+def test_a_file_that_the_cdn_changed_is_refused(
+    browser_page: Page, complaints: list[str], serve: Serve, tmp_path: Path
+) -> None:
+    cdn(browser_page, f"{CDN}/**", b"window.GraphiQL = 'another';")
+    browser_page.goto(f"{serve(application(tmp_path))}/graphql")
+    browser_page.get_by_text("GraphiQL could not be loaded").wait_for()
+    assert all("integrity" in complaint for complaint in complaints)
+    assert len(complaints) == 4
+    complaints.clear()
+
+
+def cdn(page: Page, url: str, body: bytes) -> None:
+    media_type = "text/css" if url.endswith(".css") else "text/javascript"
+    page.route(
+        url,
+        lambda route: route.fulfill(
+            body=body, content_type=media_type, headers={"Access-Control-Allow-Origin": "*"}
+        ),
+    )

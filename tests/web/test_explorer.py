@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from typing import TYPE_CHECKING
+
+import graphql
+import httpx
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from gateway.web.assets import ASSETS, SCRIPTS, STYLES
+from gateway.web.explorer import CDN, example_operations, explorer_page, explorer_routes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "txt": "text/plain"}
+
+
+def client(folder: Path, path: str = "/graphql") -> httpx.AsyncClient:
+    async def page(_request: Request) -> Response:
+        return explorer_page(path, static=folder)
+
+    app = Starlette(routes=[Route(path, page), *explorer_routes(path, static=folder)])
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway")
+
+
+async def page_of(folder: Path, path: str = "/graphql") -> httpx.Response:
+    async with client(folder, path) as http:
+        return await http.get(path)
+
+
+def policy_of(page: httpx.Response) -> dict[str, str]:
+    directives = page.headers["content-security-policy"].split("; ")
+    return dict(directive.split(" ", 1) for directive in directives)
+
+
+def addresses(page: httpx.Response) -> list[str]:
+    return re.findall(r'<(?:script|link rel="stylesheet")[^>]* (?:src|href)="([^"]+)"', page.text)
+
+
+async def test_the_policy_allows_nothing_but_the_gateway(static: Path) -> None:
+    page = await page_of(static)
+    nonce = re.findall(r'nonce="([^"]+)"', page.text)
+    assert len(nonce) == 1
+    assert policy_of(page) == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": f"'self' 'nonce-{nonce[0]}'",
+        "connect-src": "'self'",
+        "font-src": "data:",
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    assert "://" not in page.text
+
+
+async def test_the_page_is_not_kept_and_tells_no_one_where_it_is(tmp_path: Path) -> None:
+    page = await page_of(tmp_path)
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert page.headers["referrer-policy"] == "no-referrer"
+    assert page.headers["cache-control"] == "no-store"
+
+
+async def test_no_nonce_is_used_twice(tmp_path: Path) -> None:
+    policies = {policy_of(await page_of(tmp_path))["style-src"] for _ in range(3)}
+    assert len(policies) == 3
+
+
+async def test_nothing_is_inline(static: Path) -> None:
+    page = await page_of(static)
+    scripts = re.findall(r"<script([^>]*)>(.*?)</script>", page.text, re.DOTALL)
+    assert len(scripts) == page.text.count("<script") == 4
+    assert all("src=" in attributes and content == "" for attributes, content in scripts)
+    assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", page.text)
+
+
+async def test_every_file_of_the_page_is_served_and_kept(static: Path) -> None:
+    page = await page_of(static)
+    names = [address.rsplit("/", 1)[1] for address in addresses(page)]
+    assert names == [
+        *(asset.name for asset in STYLES),
+        "explorer.css",
+        *(asset.name for asset in SCRIPTS),
+        "explorer.js",
+    ]
+    async with client(static) as http:
+        for address in addresses(page):
+            response = await http.get(address)
+            assert response.status_code == 200
+            media_type = MEDIA_TYPES[address.rsplit(".", 1)[1]]
+            assert response.headers["content-type"] == f"{media_type}; charset=utf-8"
+            assert response.headers["x-content-type-options"] == "nosniff"
+            assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+async def test_third_party_files_and_licenses_are_the_pinned_ones(static: Path) -> None:
+    folder = addresses(await page_of(static))[0].rsplit("/", 1)[0]
+    async with client(static) as http:
+        for asset in ASSETS:
+            content = (await http.get(f"{folder}/{asset.name}")).content
+            digest = base64.b64encode(hashlib.sha384(content).digest()).decode()
+            assert f"sha384-{digest}" == asset.integrity
+
+
+async def test_without_the_files_the_page_pins_those_of_the_cdn(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    page = await page_of(tmp_path)
+    for asset in (*STYLES, *SCRIPTS):
+        address = f"{CDN}/{asset.package}/{asset.member}"
+        assert f'="{address}" integrity="{asset.integrity}" crossorigin="anonymous">' in page.text
+    foreign = [address for address in addresses(page) if "://" in address]
+    assert len(foreign) == 4
+    policy = policy_of(page)
+    assert policy["script-src"].split(" ") == ["'self'", *foreign[1:]]
+    assert policy["style-src"].split(" ")[:-1] == ["'self'", foreign[0]]
+    assert "GraphiQL is not built in" in caplog.text
+
+
+async def test_one_damaged_file_is_enough_to_go_to_the_cdn(static: Path, tmp_path: Path) -> None:
+    for asset in ASSETS:
+        (tmp_path / asset.name).write_bytes((static / asset.name).read_bytes())
+    (tmp_path / "graphiql.min.js").write_text("damaged")
+    page = await page_of(tmp_path)
+    own = [address for address in addresses(page) if "://" not in address]
+    assert [address.rsplit("/", 1)[1] for address in own] == ["explorer.css", "explorer.js"]
+    async with client(tmp_path) as http:
+        assert (await http.get(own[0])).status_code == 200
+        damaged = own[0].replace("explorer.css", "graphiql.min.js")
+        assert (await http.get(damaged)).status_code == 404
+
+
+async def test_another_path_moves_the_page_and_its_files(static: Path) -> None:
+    page = await page_of(static, "/api/logs")
+    assert 'data-url="/api/logs"' in page.text
+    assert all(address.startswith("/api/logs/static/") for address in addresses(page))
+
+
+async def test_the_page_holds_the_examples(tmp_path: Path) -> None:
+    page = await page_of(tmp_path)
+    [held] = re.findall(r'data-examples="([^"]*)"', page.text)
+    assert tuple(json.loads(html.unescape(held))) == example_operations()
+
+
+def test_each_example_is_one_named_operation() -> None:
+    names = []
+    for example in example_operations():
+        [operation] = graphql.parse(example).definitions
+        assert isinstance(operation, graphql.OperationDefinitionNode)
+        assert operation.name
+        names.append(operation.name.value)
+    assert names == ["NewestFailures", "OneSource", "OneLog", "SourcesAndHooks"]
