@@ -106,6 +106,16 @@ async def test_number_of_values_is_bounded(clock: Clock, loads: Loads) -> None:
     assert loads.loaded == ["a"]
 
 
+async def test_value_kept_longest_ago_goes_first(clock: Clock, loads: Loads) -> None:
+    cache = Cache(max_entries=2, clock=clock)
+    await cache.remember("a", 60, loads.of("a"))
+    await cache.remember("b", 600, loads.of("b"))
+    clock.now += 60
+    await cache.remember("a", 60, loads.of("a"))
+    await cache.remember("c", 60, loads.of("c"))
+    assert list(cache._ends) == ["a", "c"]
+
+
 async def test_what_has_ended_is_dropped_when_something_comes(clock: Clock, loads: Loads) -> None:
     cache = Cache(clock=clock)
     for key in "abc":

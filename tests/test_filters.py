@@ -368,7 +368,7 @@ def ready_or_refused(document: Any) -> Filter | RequestError:
         return error
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(document=DOCUMENTS, logs=st.lists(LOGS, min_size=5, max_size=12))
 def test_a_filter_means_what_it_says_and_promises_no_more_than_it_keeps(
     document: dict[str, Any], logs: list[tuple[WebhookLog, str | None]]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -98,6 +99,8 @@ async def test_failure_that_nobody_waits_for_is_no_warning() -> None:
     work.ready.set()
     await settle()
     assert work.started == 1
+    del caller
+    gc.collect()
     assert complaints == []
 
 

@@ -112,10 +112,7 @@ def test_every_command_runs(
             assert result.output
             ran.append(words[1])
     assert {"check", "logs"} <= set(ran)
-    assert [line for line in lines if not line.startswith("gateway ")] == [
-        "export GATEWAY_CONFIG=/tmp/webhook-log-gateway-demo/gateway.toml",
-        next(line for line in lines if line.startswith("curl ")),
-    ]
+    assert all(line.startswith(("gateway ", "curl ")) for line in lines)
 
 
 async def test_the_curl_line_is_answered(gateway: Gateway) -> None:

@@ -6,7 +6,7 @@ import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-import orjson
+import msgspec
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
@@ -197,8 +197,8 @@ class CodeArts:
 
     async def _issue_token(self, request: Request) -> Response:
         try:
-            document = orjson.loads(await request.body())
-        except orjson.JSONDecodeError:
+            document = msgspec.json.decode(await request.body())
+        except msgspec.DecodeError:
             return _iam_error(400, "The request body is invalid.", "Bad Request")
         users = self._users
         user = {"name": users.iam_user, "domain": {"name": users.iam_domain}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import orjson
+import msgspec
 
 from gateway.sandbox.deliveries import seeded
 from gateway.sandbox.outcomes import phrase
@@ -126,9 +126,9 @@ def _response_body(random: Random, secrets: Mapping[str, str], outcome: Outcome)
     notified = {"result": "success", "notified": [secrets["author_mail"], secrets["reviewer_mail"]]}
     bodies: tuple[Any, ...] = (
         '{"result": "success"}',
-        orjson.dumps(job).decode(),
-        orjson.dumps(session).decode(),
-        orjson.dumps(notified).decode(),
+        msgspec.json.encode(job).decode(),
+        msgspec.json.encode(session).decode(),
+        msgspec.json.encode(notified).decode(),
         "ok",
         job,
         [job],

@@ -1,7 +1,5 @@
 """The credentials that the simulated vendors accept, fixed and issued."""
 
-
-
 from __future__ import annotations
 
 import base64

@@ -8,7 +8,7 @@ import uuid
 from http.client import responses
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import orjson
+import msgspec
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
@@ -198,7 +198,7 @@ class ElasticPath:
             {"ok": True, "job": job},
         )
         chosen = random.randrange(len(contents) + 4)
-        return orjson.dumps(contents[chosen]).decode() if chosen < len(contents) else "OK"
+        return msgspec.json.encode(contents[chosen]).decode() if chosen < len(contents) else "OK"
 
     def _error_detail(self, log: Delivery) -> str:
         outcome = log.outcome

@@ -9,7 +9,6 @@ from socket import SO_LINGER, SOL_SOCKET
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
-import orjson
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
@@ -195,14 +194,14 @@ async def _cut_body(_fault: Fault, call: Call) -> None:
 async def _wrong_types(fault: Fault, call: Call) -> None:
     status, headers, body = await _proper_answer(call)
     try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        document = msgspec.json.decode(body)
+    except msgspec.DecodeError:
         document = None
     if fault.shape == "rows":
         wrong = _with_absurd_rows(document)
     else:
         wrong = {"result": "none"} if isinstance(document, list) else ["none"]
-    response = Response(orjson.dumps(wrong), status, headers)
+    response = Response(msgspec.json.encode(wrong), status, headers)
     await response(call.scope, call.receive, call.send)
 
 

@@ -9,7 +9,7 @@ import math
 import uuid
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import orjson
+import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
@@ -213,7 +213,7 @@ class LanguageWeaver:
             data["requestedBy"] = self._secrets["translator_mail"]
         elif extra == 1:
             data["callback"] = {"token": self._secrets["data_jwt"]}
-        return orjson.dumps(data).decode() if log.number % 11 == 0 else data
+        return msgspec.json.encode(data).decode() if log.number % 11 == 0 else data
 
 
 def _error_message(log: Delivery) -> str:

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from urllib.parse import parse_qsl
 
-import orjson
+import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -62,7 +62,9 @@ def vendor_at(path: str, vendors: Iterable[Vendor]) -> Vendor | None:
 
 def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with JSON."""
-    return Response(orjson.dumps(content), status, headers=headers, media_type="application/json")
+    return Response(
+        msgspec.json.encode(content), status, headers=headers, media_type="application/json"
+    )
 
 
 async def form(request: Request) -> dict[str, str]:

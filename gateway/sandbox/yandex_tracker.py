@@ -7,7 +7,7 @@ import datetime as dt
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import orjson
+import msgspec
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
@@ -189,7 +189,7 @@ class YandexTracker:
                 "method": "POST",
                 "endpoint": trigger.url,
                 "headers": self._request_headers(trigger, random.randbytes),
-                "body": orjson.dumps(body, option=orjson.OPT_INDENT_2).decode(),
+                "body": msgspec.json.format(msgspec.json.encode(body)).decode(),
                 "webhookAuthContext": {"type": trigger.auth},
             },
         }
@@ -223,8 +223,8 @@ class YandexTracker:
 
     async def _issue_token(self, request: Request) -> Response:
         try:
-            document = orjson.loads(await request.body())
-        except orjson.JSONDecodeError:
+            document = msgspec.json.decode(await request.body())
+        except msgspec.DecodeError:
             return answer({"code": 3, "message": "Request body is not JSON", "details": []}, 400)
         if document != {"yandexPassportOauthToken": self._users.yandex_passport_token}:
             return answer({"code": 16, "message": "OAuth token is invalid", "details": []}, 401)

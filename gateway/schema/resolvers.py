@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from gateway.errors import ErrorCode, RequestError, UpstreamError
 from gateway.filters import Document
 from gateway.places import Entry
 from gateway.schema.arguments import After, Before, First, Id, Ids, Last, Name, Wanted
-from gateway.schema.context import Info
+from gateway.schema.context import Context, Info
 from gateway.schema.enums import SourceOutcome, SourceStatus
 from gateway.schema.filters import document
 from gateway.schema.parts import PageInfo, SourceError, SourceHealth
@@ -110,11 +110,15 @@ class _OnDemand:
 
     def __init__(
         self,
+        log: model.WebhookLog,
+        part: str,
         listed: model.HttpRequest | model.HttpResponse,
-        load: Callable[[], Awaitable[model.HttpRequest | model.HttpResponse | None]],
+        context: Context,
     ) -> None:
+        self._log = log
+        self._part = part
         self._listed = listed
-        self._load = load
+        self._context = context
 
     def __getattr__(self, name: str) -> Any:
         """Give what was listed: method, URL or status."""
@@ -122,19 +126,20 @@ class _OnDemand:
 
     @property
     def headers(self) -> Awaitable[Any]:
-        return self._loaded("headers")
+        return self._read("headers")
 
     @property
     def body(self) -> Awaitable[Any]:
-        return self._loaded("body")
+        return self._read("body")
 
     @property
     def body_json(self) -> Awaitable[Any]:
-        return self._loaded("body_json")
+        return self._read("body_json")
 
-    async def _loaded(self, name: str) -> Any:
-        part = await self._load()
-        return part and getattr(part, name)
+    async def _read(self, name: str) -> Any:
+        log = await self._context.gateway.complete(self._context.operation, self._log)
+        part = getattr(log, self._part)
+        return None if part is None else getattr(part, name)
 
 
 def request_of_log(
@@ -142,11 +147,7 @@ def request_of_log(
 ) -> model.HttpRequest | _OnDemand | None:
     if log.complete:
         return log.request
-
-    async def load() -> model.HttpRequest | None:
-        return (await info.context.gateway.complete(info.context.operation, log)).request
-
-    return _OnDemand(log.request or model.HttpRequest(), load)
+    return _OnDemand(log, "request", log.request or model.HttpRequest(), info.context)
 
 
 def response_of_log(
@@ -154,11 +155,7 @@ def response_of_log(
 ) -> model.HttpResponse | _OnDemand | None:
     if log.complete:
         return log.response
-
-    async def load() -> model.HttpResponse | None:
-        return (await info.context.gateway.complete(info.context.operation, log)).response
-
-    return _OnDemand(log.response or model.HttpResponse(), load)
+    return _OnDemand(log, "response", log.response or model.HttpResponse(), info.context)
 
 
 def edges(page: Parent[service.Page]) -> Sequence[Entry]:

@@ -73,7 +73,7 @@ class LanguageWeaver(Source):
         if page.offset is not None and page.offset > window.offset:
             # The vendor's pages are larger than asked for, so that number is of a later one.
             page, size = await self._page(window.offset, size, wanted, operation)
-        if size < window.limit and page.more:
+        if size < window.limit:
             self.page_size = size
         return page
 

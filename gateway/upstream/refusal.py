@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import email.utils
 import re
 import socket
@@ -107,9 +106,7 @@ def _retry_after(text: str, now: int) -> float | None:
         moment = email.utils.parsedate_to_datetime(text)
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=dt.UTC)
-    return max(0.0, moment.timestamp() - now / 1e9)
+    return None if moment.tzinfo is None else max(0.0, moment.timestamp() - now / 1e9)
 
 
 def unreachable(error: Exception, source: str) -> UpstreamError:

@@ -101,7 +101,6 @@ class GraphQLView:
                 asked.query,
                 variable_values=asked.variables,
                 operation_name=asked.operation_name or None,
-                operation_extensions=asked.extensions,
                 context_value=Context(self._gateway, self._gateway.operation()),
                 allowed_operation_types=ALLOWED[method],
             )

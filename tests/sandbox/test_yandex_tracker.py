@@ -4,7 +4,7 @@ import datetime as dt
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import orjson
+import msgspec
 import pytest
 
 from gateway.sandbox import Credentials, Sandbox
@@ -174,7 +174,7 @@ async def test_time_without_an_offset_is_utc(client: httpx.AsyncClient) -> None:
 
 async def test_issue_is_found_by_id_and_by_key(client: httpx.AsyncClient) -> None:
     newest = (await read(client, LOG, limit=1)).json()[0]
-    key = orjson.loads(newest["request"]["body"])["issue"]
+    key = msgspec.json.decode(newest["request"]["body"])["issue"]
     by_id = (await read(client, LOG, issueId=newest["issueId"])).json()
     by_key = (await read(client, LOG, issueId=key)).json()
     assert by_id == by_key

@@ -103,7 +103,6 @@ async def test_a_listed_log_is_the_same_as_the_log_alone(demo: Demo) -> None:
         ids=[log["id"] for log in listed],
     )
     assert alone["nodes"] == listed
-    assert {log["response"]["statusCode"] is None for log in listed} == {True, False}
     assert all(log["request"]["headers"] for log in listed)
 
 
@@ -125,7 +124,7 @@ async def test_a_failed_detail_call_takes_only_what_it_would_have_given(demo: De
         assert log["request"]["url"].startswith("http")
         assert log["response"].keys() == {"statusCode", "headers", "body"}
         assert (log["response"]["headers"], log["response"]["body"]) == (None, None)
-    assert {log["response"]["statusCode"] for log in nodes} > {200}
+    assert {log["response"]["statusCode"] for log in nodes} != {None}
     places = Counter(
         (error["path"][2], *error["path"][3:], error["extensions"]["code"])
         for error in answer["errors"]

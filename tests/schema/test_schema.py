@@ -14,7 +14,7 @@ from graphql import (
     is_leaf_type,
 )
 
-from gateway import cursor, filters, ids
+from gateway import cursor, filters, ids, timestamps
 from gateway.model import Timestamp
 from gateway.schema import build_schema
 
@@ -237,7 +237,7 @@ BAD_INPUT: dict[str, tuple[str, dict[str, Any], Any, tuple[str, str]]] = {
         None,
         NO_SOURCE,
     ),
-    "a hook of an unknown source": (
+    "a filter of a hook of an unknown source": (
         listed(f'filter: {{ hook: {{ eq: "{id_of("HOOK", "1", source="nope")}" }} }}'),
         {},
         None,
@@ -497,7 +497,7 @@ async def test_health_tells_how_the_latest_call_went(demo: Demo) -> None:
     down = await health()
     assert down["status"] == "DOWN"
     assert (down["lastError"]["code"], down["lastError"]["httpStatus"]) == ("UPSTREAM_ERROR", 503)
-    assert down["lastFailureAt"] > down["lastSuccessAt"]
+    assert timestamps.parse(down["lastFailureAt"]) > timestamps.parse(down["lastSuccessAt"])
 
     await demo.control.delete("/control/faults")
     await demo.data(listing)

@@ -310,6 +310,7 @@ async def test_calls_are_counted_for_their_operation(demo: Demo) -> None:
     operation = Operation(30)
     await demo.source.hooks(operation)
     assert operation.calls == {"it": len(await demo.calls())}
+    assert demo.source.client.health.last_success_at == demo.clock.now
 
 
 async def test_secrets_are_hidden_in_everything_that_comes_out(demo: Demo) -> None:

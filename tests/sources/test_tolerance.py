@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway import timestamps
+from gateway import ids, timestamps
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.model import WebhookLog, WebhookLogStatus
 from gateway.sources.base import Page, Source, Stream, StreamsChanged, Wanted, Window, outcome
@@ -239,6 +239,15 @@ async def test_hook_that_cannot_be_read_is_told_and_the_others_are_served(provid
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
+async def test_list_of_hooks_that_ignores_its_paging_has_an_end(provider: str) -> None:
+    """Even where the vendor gives no total, and a full page that could have a successor."""
+    id = "uuid" if provider == "language-weaver" else "id"
+    rows = [HOOKS[provider][0] | {id: 1000 + number} for number in range(100)]
+    source = hook_source(provider, rows)
+    assert len(await source.hooks(Operation(5))) == 100
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
 async def test_list_of_nothing_may_be_null(provider: str) -> None:
     if provider in ENVELOPES:
         assert (await read(provider, None)).logs == []
@@ -267,7 +276,7 @@ async def test_document_of_another_shape_is_refused(provider: str, document: Any
 async def test_vendor_with_pages_of_its_own_size_is_followed() -> None:
     """``perPage`` is documented with a default but no bounds."""
     entries = [changed("language-weaver", id=number) for number in range(100, 0, -1)]
-    for own in (7, 20, 60):
+    for own, asked in ((7, 50), (20, 50), (60, 50), (30, 10)):
 
         def respond(request: httpx.Request, own: int = own) -> httpx.Response:
             begin = (int(request.url.params["page"]) - 1) * own
@@ -280,7 +289,7 @@ async def test_vendor_with_pages_of_its_own_size_is_followed() -> None:
                 }
             )
 
-        source = make("language-weaver", Vendor(respond))
+        source = make("language-weaver", Vendor(respond), page_size=asked)
         seen: list[WebhookLog] = []
         page = Page(logs=[], more=True, offset=0)
         while page.more:
@@ -293,7 +302,7 @@ async def test_vendor_with_pages_of_its_own_size_is_followed() -> None:
             assert page.offset <= begin
             seen += page.logs[begin - page.offset :]
         assert [log.upstream_id for log in seen] == [str(number) for number in range(100, 0, -1)]
-        assert source.page_size == min(own, 50)
+        assert source.page_size == min(own, asked)
 
 
 async def test_per_page_may_count_what_the_page_holds() -> None:
@@ -303,6 +312,29 @@ async def test_per_page_may_count_what_the_page_holds() -> None:
     window = Window(limit=50, offset=100)
     page = await source.read_page(STREAMS["language-weaver"], window, Wanted(), Operation(5))
     assert (page.offset, page.more, source.page_size) == (100, False, 50)
+
+
+async def test_page_number_of_nowhere_is_not_believed() -> None:
+    page = await read("language-weaver", ROWS["language-weaver"])
+    document = {"entries": ROWS["language-weaver"], "page": 99, "perPage": -4, "totalItems": -1}
+    source = make("language-weaver", always(document))
+    odd = await source.read_page(
+        STREAMS["language-weaver"], Window(limit=50), Wanted(), Operation(5)
+    )
+    assert (odd.offset, odd.total, odd.logs) == (0, None, page.logs)
+
+
+async def test_language_weaver_list_in_another_order_is_gone_through() -> None:
+    entries = [changed("language-weaver", id=number) for number in range(1, 101)]
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        begin = (int(request.url.params["page"]) - 1) * 50
+        rows = entries[begin : begin + 50]
+        return answer({"entries": rows, "page": begin // 50 + 1, "perPage": 50, "totalItems": 100})
+
+    log = await make("language-weaver", Vendor(respond)).read_log(("75",), Operation(5))
+    assert log is not None
+    assert log.upstream_id == "75"
 
 
 async def test_language_weaver_does_not_look_further_than_an_entry_can_be() -> None:
@@ -317,6 +349,64 @@ async def test_language_weaver_does_not_look_further_than_an_entry_can_be() -> N
         assert len(vendor.requests) == calls
 
 
+@pytest.mark.parametrize("related", [{}, {"job": {"data": {"id": "j-1"}}}])
+async def test_elastic_path_log_without_an_integration_is_found_again(related: Any) -> None:
+    """None should be such; there is no list to find it in but that of the store."""
+    row = changed("elastic-path", relationships=related)
+    source = make("elastic-path", always({"data": [row]}))
+    page = await source.read_page(STREAMS["elastic-path"], Window(limit=5), Wanted(), Operation(5))
+    (log,) = page.logs
+    assert log.hook_id is None
+    assert await source.read_log(ids.decode(log.id).place, Operation(5)) == log
+
+
+@pytest.mark.parametrize("id", ["../jobs", "a/b", "..", "x" * 65, "é"])
+async def test_elastic_path_integration_that_would_lead_elsewhere_is_not_asked_for(id: str) -> None:
+    source = hook_source("elastic-path", [{"id": id}])
+    with pytest.raises(StreamsChanged):
+        await source.read_page(STREAMS["elastic-path"], Window(limit=1), Wanted(), Operation(5))
+    found = await source.find_streams(Operation(5))
+    assert found.streams == []
+    assert len(found.errors) == 1
+
+
+@pytest.mark.parametrize("provider", ["codearts", "yandex-tracker", "elastic-path"])
+async def test_log_that_the_vendor_does_not_know_is_none(provider: str) -> None:
+    assert await make(provider, always({}, 404)).read_log(PLACES[provider], Operation(5)) is None
+    with pytest.raises(UpstreamError):
+        await make(provider, always({}, 403)).read_log(PLACES[provider], Operation(5))
+
+
+async def test_scope_that_fails_leaves_the_others() -> None:
+    def respond(request: httpx.Request) -> httpx.Response:
+        if "/groups/" in request.url.path:
+            return answer({}, 403)
+        return answer(HOOKS["codearts"])
+
+    source = make("codearts", Vendor(respond), groups=[41207])
+    found = await source.find_streams(Operation(5))
+    assert [stream.place for stream in found.streams] == [("projects", PROJECT, "990412")]
+    assert [error.code for error in found.errors] == [ErrorCode.UPSTREAM_FORBIDDEN]
+    with pytest.raises(UpstreamError):
+        await make("codearts", Vendor(respond), projects=[], groups=[41207]).find_streams(
+            Operation(5)
+        )
+
+
+async def test_chosen_hook_that_no_scope_has_is_told() -> None:
+    source = make("codearts", always(HOOKS["codearts"]), groups=[1], hooks=[990412, 7])
+    found = await source.find_streams(Operation(5))
+    assert len(found.streams) == 2
+    (error,) = found.errors
+    assert str(error).startswith("Source it has no hook 7 in any of its scopes. Check hooks")
+
+
+PLACES = {
+    "codearts": ("projects", PROJECT, "1", "1"),
+    "yandex-tracker": ("DEV", "41", "1772615411120000000", "a"),
+    "language-weaver": ("1",),
+    "elastic-path": ("a", "b", "c"),
+}
 JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -393,17 +483,11 @@ async def test_any_document_at_all_is_read_or_refused(
     provider: str, document: Any, status: int
 ) -> None:
     source = make(provider, always(document, status))
-    places = {
-        "codearts": ("projects", PROJECT, "1", "1"),
-        "yandex-tracker": ("DEV", "41", "1772615411120000000", "a"),
-        "language-weaver": ("1",),
-        "elastic-path": ("a", "b", "c"),
-    }
     for work in (
         source.find_streams,
         source.hooks,
         lambda operation: source.read_page(STREAMS[provider], Window(limit=5), Wanted(), operation),
-        lambda operation: source.read_log(places[provider], operation),
+        lambda operation: source.read_log(PLACES[provider], operation),
     ):
         with contextlib.suppress(StreamsChanged):
             result = await outcome(work(Operation(5)))

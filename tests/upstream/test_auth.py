@@ -151,6 +151,17 @@ async def test_however_many_wait_there_is_one_renewal() -> None:
     assert documents <= 50 + 10
 
 
+async def test_refusal_that_comes_late_does_not_drop_the_new_token() -> None:
+    vendor = Vendor()
+    await call(vendor.client)
+    old = await vendor.credential.headers()
+    vendor.forget()
+    await call(vendor.client)
+    assert vendor.credential.forget(old)
+    assert await vendor.credential.headers() != old
+    assert vendor.calls == (2, 3)
+
+
 async def test_failed_renewal_is_shared_by_all_who_wait() -> None:
     vendor = Vendor()
     vendor.refuses = 401

@@ -315,7 +315,7 @@ async def test_nothing_is_asked_when_the_time_is_up() -> None:
         ("0", 0.0),
         (formatdate(NOW / 1e9 + 30, usegmt=True), 30.0),
         (formatdate(NOW / 1e9 - 30, usegmt=True), 0.0),
-        (formatdate(NOW / 1e9 + 30).replace("+0000", "-0000"), 30.0),
+        (formatdate(NOW / 1e9 + 30), None),
         ("", None),
         ("soon", None),
         ("-3", None),
