@@ -69,19 +69,19 @@ class LanguageWeaver(Source):
     ) -> Page:
         """List the page that holds the offset."""
         del stream
-        page, size = await self._page(window.offset, window.limit, wanted, operation)
-        if page.offset is not None and page.offset > window.offset:
+        limit, offset = window.limit, window.offset
+        page, size = await self._page(offset // limit + 1, limit, wanted, operation)
+        if page.offset is not None and page.offset > offset:
             # The vendor's pages are larger than asked for, so that number is of a later one.
-            page, size = await self._page(window.offset, size, wanted, operation)
-        if size < window.limit:
+            page, size = await self._page(offset // size + 1, limit, wanted, operation)
+        if size < limit:
             self.page_size = size
         return page
 
     async def _page(
-        self, offset: int, size: int, wanted: Wanted, operation: Operation
+        self, number: int, size: int, wanted: Wanted, operation: Operation
     ) -> tuple[Page, int]:
-        """Ask for the page that holds the offset, and tell how large the vendor's pages are."""
-        number = offset // size + 1
+        """Ask for a page by its number, and tell how large the vendor's pages really are."""
         params = [("page", str(number)), ("perPage", str(size)), *_filters(wanted)]
         document, _ = await self.client.json("/api/v2/audit/webhooks", params, operation=operation)
         logs, unreadable = self.rows(self.listed(document, "entries"), self._parse)
@@ -89,11 +89,10 @@ class LanguageWeaver(Source):
         envelope = Fields(document)
         total = envelope.count("totalItems")
         number = min(number, envelope.count("page") or number)
-        # The largest page is not documented, so the vendor may answer with pages of its own size.
-        for own in (size, envelope.count("perPage") or size):
-            if own == read or (number - 1) * own + read == total:
-                size = own
-                break
+        if (number - 1) * size + read != total:
+            # The largest page is not documented, so the vendor may have pages of its own size. On
+            # the last page that number may be what the page happens to hold.
+            size = envelope.count("perPage") or size
         offset = (number - 1) * size
         page = Page(
             logs=logs,

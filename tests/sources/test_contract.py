@@ -173,6 +173,7 @@ async def test_pages_obey_their_limit(demo: Demo, limit: int) -> None:
     page = await demo.page(stream, limit=limit)
     assert len(page.logs) == limit
     assert page.more
+    assert demo.source.page_size == 50
 
 
 async def test_one_log_is_the_listed_one_complete(demo: Demo) -> None:
