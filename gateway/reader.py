@@ -165,7 +165,11 @@ class Reader:
     async def _read_back(self, page: _Placed) -> _Placed:
         """Find the page that begins with a log given before, from where to read forward again."""
         while page.offset > 0 and not (page.rows and self._is_known(*page.rows[0])):
-            page = await self._read(max(0, page.offset - self.source.page_size))
+            behind = page.offset
+            if not page.rows:
+                # Most of the list was deleted, or the cursor made up: steps would take too long.
+                behind = min(behind, page.total) if page.total >= 0 else behind // 2
+            page = await self._read(max(0, behind - self.source.page_size))
         return page
 
     async def _read(self, offset: int, until: Timestamp | None = None) -> _Placed:

@@ -224,7 +224,7 @@ async def test_three_vendors_in_trouble_leave_the_fourth_its_rows(
     async with Gateway(settings) as gateway, httpx.AsyncClient(base_url=url) as control:
         for vendor, fault in (
             ("codearts", {"kind": "reset"}),
-            ("yandex-tracker", {"kind": "latency", "seconds": 30}),
+            ("yandex-tracker", {"kind": "latency", "seconds": 4}),
             ("language-weaver", {"kind": "html"}),
         ):
             assert (await control.put(f"/control/faults/{vendor}", json=fault)).is_success

@@ -173,6 +173,7 @@ async def both_ways(text: str) -> list[Slice | RequestError]:
     for way in ways:
         try:
             results.append(await way(cursor.decode(text, FILTER)))
+            assert sum(report.upstream_calls for report in results[-1].reports) < 120
         except RequestError as error:
             results.append(error)
     return results
@@ -188,7 +189,7 @@ TIMES = st.one_of(
 SOME_MARKS = st.sampled_from(LOGS) | st.binary(min_size=6, max_size=6)
 ANCHORS = st.builds(
     Anchor,
-    offset=st.integers(0, 20) | st.integers(0, 1000),
+    offset=st.integers(0, 20) | st.integers(0, 2**31 - 1),
     mark=st.just(b"") | SOME_MARKS,
     total=st.integers(-1, 20) | st.integers(-1, 2**31 - 1),
 )

@@ -75,6 +75,13 @@ async def test_every_log_is_given_once_and_newest_first(
     sources: list[FakeSource] = []
     deleted: set[str] = set()
 
+    def happens(source: FakeSource, stream: int, time: int) -> None:
+        """Let a delivery happen, but no more of one moment than a list of moments can show."""
+        logs = source.logs[stream]
+        ties = page_size - 2 if source.kinds[stream] == "moment" else 10**6
+        if sum(row.triggered_at == time for row in logs) < ties:
+            source.add(stream, time)
+
     def unrest() -> None:
         """Let deliveries arrive, and entries of the lists with offsets be deleted."""
         if not restless or chance.random() < 0.5:
@@ -82,7 +89,7 @@ async def test_every_log_is_given_once_and_newest_first(
         source = chance.choice(sources)
         stream = chance.randrange(len(source.kinds))
         clock[0] += chance.randrange(3) * MILLISECOND
-        source.add(stream, clock[0])
+        happens(source, stream, clock[0])
         logs = source.logs[stream]
         if source.kinds[stream] in {"offset", "page"}:
             for _ in range(chance.randrange(4)):
@@ -92,13 +99,9 @@ async def test_every_log_is_given_once_and_newest_first(
     for number, streams in enumerate(kinds):
         sources.append(FakeSource(f"s{number}", streams, page_size=page_size, before_call=unrest))
     for source in sources:
-        for stream, kind in enumerate(source.kinds):
-            # A list that can only be asked for by moment can't show more of one than a page.
-            ties = page_size - 2 if kind == "moment" else 10**6
+        for stream in range(len(source.kinds)):
             for _ in range(chance.randrange(40)):
-                time = 10**15 - chance.randrange(spread) * MILLISECOND
-                if sum(row.triggered_at == time for row in source.logs[stream]) < ties:
-                    source.add(stream, time)
+                happens(source, stream, 10**15 - chance.randrange(spread) * MILLISECOND)
     existing = {row.id for source in sources for logs in source.logs for row in logs}
 
     seen: list[str] = []
