@@ -248,7 +248,6 @@ class Feed:
             until=_moment(until),
             failed=self._filter.failed(),
             events=tuple(sorted(events)) if events else None,
-            url_part=self._filter.url_part(),
             correlation_id=next(iter(correlations))
             if correlations and len(correlations) == 1
             else None,

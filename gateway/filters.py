@@ -17,7 +17,6 @@ from __future__ import annotations
 import enum
 import json
 import operator
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -102,20 +101,6 @@ class Filter(msgspec.Struct, frozen=True):
             case [WebhookLogStatus.SUCCEEDED]:
                 return False
         return None
-
-    def url_part(self) -> str | None:
-        """Give a text that the URL of every match holds, as the vendor knows the URL."""
-        for term in self.terms.get("url", ()):
-            if term.comparator in {"eq", "contains", "startsWith", "endsWith"} and (
-                _UNCHANGED.fullmatch(term.operand)
-            ):
-                text: str = term.operand
-                return text
-        return None
-
-
-# Redaction writes its mask into a URL, and escapes anew what stands beside it.
-_UNCHANGED = re.compile(r"[^*%+]+")
 
 
 def prepare(document: Document | None, now: Timestamp, sources: Iterable[str]) -> Filter:

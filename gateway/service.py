@@ -72,7 +72,7 @@ class Gateway:
         self._clock = clock
         self._cache = Cache()
         self.sources: Mapping[str, Source] = {
-            source.name: make_source(source, self._cache, transport)
+            source.name: make_source(source, self._cache, transport, clock)
             for source in sorted(settings.sources, key=lambda source: source.name)
         }
 

@@ -172,8 +172,9 @@ async def both_ways(text: str) -> list[Slice | RequestError]:
     results: list[Slice | RequestError] = []
     for way in ways:
         try:
-            results.append(await way(cursor.decode(text, FILTER)))
-            assert sum(report.upstream_calls for report in results[-1].reports) < 120
+            page: Slice = await way(cursor.decode(text, FILTER))
+            assert sum(report.upstream_calls for report in page.reports) < 120
+            results.append(page)
         except RequestError as error:
             results.append(error)
     return results

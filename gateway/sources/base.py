@@ -42,7 +42,6 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     until: Timestamp | None = None
     failed: bool | None = None
     events: tuple[str, ...] | None = None
-    url_part: str | None = None
     correlation_id: str | None = None
 
 
@@ -251,6 +250,16 @@ async def outcome(work: Awaitable[T]) -> T | UpstreamError:
         return await work
     except UpstreamError as error:
         return error
+
+
+async def if_known(work: Awaitable[T]) -> T | None:
+    """Await, giving None where the vendor does not know what it is asked for."""
+    try:
+        return await work
+    except UpstreamError as error:
+        if error.code is ErrorCode.UPSTREAM_NOT_FOUND:
+            return None
+        raise
 
 
 async def first_accepted(

@@ -38,6 +38,7 @@ from gateway.sources.base import (
     Window,
     either,
     first_accepted,
+    if_known,
     is_sendable,
     outcome,
 )
@@ -93,7 +94,7 @@ class CodeArts(Source):
         self._filters = True
 
     async def find_streams(self, operation: Operation) -> Found:
-        """Give one stream a hook; the hooks are asked for only where that can't be known."""
+        """Give a stream for each hook; they are asked for only where that can't be known."""
         if self._chosen and len(self._scopes) == 1:
             scope = self._scopes[0]
             return Found([self._stream(scope, hook) for hook in sorted(self._chosen, key=int)])
@@ -176,16 +177,12 @@ class CodeArts(Source):
         """Make the detail call, if the place lies inside the configuration."""
         if len(place) != 4 or not self._granted(place[:3]) or not is_number(place[3], IDS_END):
             return None
+        path = f"{_hook_path(place)}/logs/{place[3]}"
+        answer = await if_known(self.client.json(path, operation=operation))
+        if answer is None:
+            return None
         try:
-            document, _ = await self.client.json(
-                f"{_hook_path(place)}/logs/{place[3]}", operation=operation
-            )
-        except UpstreamError as error:
-            if error.code is ErrorCode.UPSTREAM_NOT_FOUND:
-                return None
-            raise
-        try:
-            return self._parse(Fields(document), place[:3], complete=True)
+            return self._parse(Fields(answer[0]), place[:3], complete=True)
         except UnreadableError:
             raise self.unexpected("a webhook log") from None
 

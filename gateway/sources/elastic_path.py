@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gateway.errors import ErrorCode, UpstreamError
+from gateway.errors import UpstreamError
 from gateway.failure import classify
 from gateway.model import (
     Capability,
@@ -37,6 +37,7 @@ from gateway.sources.base import (
     Wanted,
     Window,
     first_accepted,
+    if_known,
 )
 from gateway.sources.fields import Fields, UnreadableError
 from gateway.upstream.auth import Credential, Token, TokenEndpoint
@@ -68,7 +69,7 @@ class ElasticPath(Source):
         self._store_wide = not self._chosen
 
     async def find_streams(self, operation: Operation) -> Found:
-        """One stream for the store, or one for each integration."""
+        """Give a stream for the store, or one for each integration."""
         if self._store_wide:
             return Found([Stream(key="store")])
         integrations, errors = self._chosen, []
@@ -137,20 +138,18 @@ class ElasticPath(Source):
         if len(place) != 3 or not self._granted(place):
             return None
         integration, job, upstream_id = place
-        try:
-            if not job:
-                stream = Stream(key="", place=(integration,) if integration else ())
-                return await self.scan(stream, upstream_id, operation)
-            document, hooks = await asyncio.gather(
-                self._get(f"/integrations/{integration}/jobs/{job}/logs", (), operation),
-                self._known_hooks(operation),
-            )
-        except StreamsChanged:
-            return None
-        except UpstreamError as error:
-            if error.code is ErrorCode.UPSTREAM_NOT_FOUND:
+        if not job:
+            stream = Stream(key="", place=(integration,) if integration else ())
+            try:
+                return await if_known(self.scan(stream, upstream_id, operation))
+            except StreamsChanged:
                 return None
-            raise
+        path = f"/integrations/{integration}/jobs/{job}/logs"
+        document, hooks = await asyncio.gather(
+            if_known(self._get(path, (), operation)), self._known_hooks(operation)
+        )
+        if document is None:
+            return None
         rows = self.listed(document, "data")
         logs, _ = self.rows(rows, lambda row: self._parse(row, place[:2], hooks))
         return next((log for log in logs if log.upstream_id == upstream_id), None)

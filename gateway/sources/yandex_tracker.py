@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from gateway import timestamps
-from gateway.errors import ErrorCode, UpstreamError
+from gateway.errors import UpstreamError
 from gateway.failure import classify
 from gateway.model import (
     Capability,
@@ -40,6 +40,7 @@ from gateway.sources.base import (
     Window,
     either,
     first_accepted,
+    if_known,
     is_sendable,
     outcome,
 )
@@ -71,14 +72,14 @@ class YandexTracker(Source):
         self, settings: YandexTrackerSettings, client: UpstreamClient, cache: Cache
     ) -> None:
         super().__init__(settings, client, cache)
-        # None stands for every trigger of the queue that sends webhooks.
+        # By queue; None stands for every trigger of the queue that sends webhooks.
         self._queues: dict[str, list[str] | None] = dict.fromkeys(settings.queues)
         for queue, triggers in settings.triggers.items():
             self._queues[queue] = [str(trigger) for trigger in triggers]
         self._filters = True
 
     async def find_streams(self, operation: Operation) -> Found:
-        """One stream a trigger; only the triggers of whole queues are asked for."""
+        """Give a stream for each trigger; only those of whole queues are asked for."""
         found, errors = either(
             await asyncio.gather(
                 *(outcome(self._triggers(queue, operation)) for queue in self._queues)
@@ -152,13 +153,9 @@ class YandexTracker(Source):
         moment = Timestamp(int(place[2])) if place[2] else None
         window = Window(limit=MAX_LIMIT, until=moment)
         stream = Stream(key="", place=place[:2])
-        try:
-            page = await self.read_page(stream, window, Wanted(since=moment), operation)
-        except UpstreamError as error:
-            if error.code is ErrorCode.UPSTREAM_NOT_FOUND:
-                return None
-            raise
-        return next((log for log in page.logs if log.upstream_id == place[3]), None)
+        page = await if_known(self.read_page(stream, window, Wanted(since=moment), operation))
+        logs = page.logs if page else ()
+        return next((log for log in logs if log.upstream_id == place[3]), None)
 
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
         """Give the triggers of whole queues, and those that are named, read one by one."""
@@ -192,17 +189,14 @@ class YandexTracker(Source):
 
     async def _named_hooks(self, queue: str, chosen: Sequence[str], operation: Operation) -> Hooks:
         async def read(trigger: str) -> Hook | None:
+            path = f"{_triggers_path(queue)}/{trigger}"
+            answer = await if_known(self.client.json(path, operation=operation))
+            if answer is None:
+                return None
             try:
-                document, _ = await self.client.json(
-                    f"{_triggers_path(queue)}/{trigger}", operation=operation
-                )
-                return self._parse_hook(Fields(document), queue)[1]
+                return self._parse_hook(Fields(answer[0]), queue)[1]
             except UnreadableError:
                 raise self.unexpected("a trigger") from None
-            except UpstreamError as error:
-                if error.code is ErrorCode.UPSTREAM_NOT_FOUND:
-                    return None
-                raise
 
         async def load() -> Hooks:
             hooks = await asyncio.gather(*map(read, chosen))
