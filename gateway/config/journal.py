@@ -1,0 +1,107 @@
+"""The ``[journal]`` table: where actions are recorded, and how long they are kept."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import parse_qs
+
+from platformdirs import user_state_path
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationInfo,
+    WithJsonSchema,
+)
+
+from gateway.config.secret import Secret
+from gateway.config.values import Table
+
+_SQLITE = "sqlite:///"
+_FORM = (
+    'must be "sqlite:///" with the path of a file behind it, an address such as'
+    ' "postgresql://user@host/database", or { env = "NAME" } or { file = "/path" } that holds one'
+)
+# Stricter than needed: a password with a / or # that is not encoded would be cut there, and its
+# end be taken for the database's name, which is shown.
+_HOST = r"(\[[0-9A-Fa-f:.]+\]|[^/?#@:,\[\]]*)(:\d{1,5})?"
+_POSTGRES = re.compile(
+    rf"postgres(ql)?://((?P<user>[^/?#@]*)@)?{_HOST}(,{_HOST})*(/[^?#@]*)?(\?(?P<query>[^#@]*))?"
+)
+_POSTGRES_FORM = (
+    'must be an address such as "postgresql://user@host:5432/database", with special characters of'
+    " its parts written as % and two digits: / as %2F, @ as %40"
+)
+
+
+def _without_password(value: object) -> object:
+    match value:
+        case str() if _has_password(value):
+            raise ValueError(
+                "must not show a password: keep the whole address in an environment variable or a "
+                'file of its own, and write { env = "NAME" } or { file = "/path" }'
+            )
+        case str():
+            return SecretStr(value)
+        case SecretStr() | dict():
+            return value
+        case _:
+            raise ValueError(_FORM)
+
+
+def _has_password(address: str) -> bool:
+    parts = _POSTGRES.fullmatch(address)
+    if parts is None:
+        return False
+    return ":" in (parts["user"] or "") or "password" in parse_qs(parts["query"] or "")
+
+
+def _address(secret: SecretStr, info: ValidationInfo) -> SecretStr:
+    """Check the form of an address, and make the path of a file absolute."""
+    address = secret.get_secret_value()
+    if re.match(r"postgres(ql)?://", address):
+        if not _POSTGRES.fullmatch(address):
+            raise ValueError(_POSTGRES_FORM)
+        return secret
+    path = address.removeprefix(_SQLITE)
+    if path in ("", address) or "?" in path:
+        raise ValueError(_FORM)
+    folder = info.context.folder if info.context else Path()
+    return SecretStr(f"{_SQLITE}{Path(folder, path).absolute()}")
+
+
+JournalAddress = Annotated[
+    Secret,
+    BeforeValidator(_without_password),
+    AfterValidator(_address),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^(sqlite:///|postgres(ql)?://)"},
+                TypeAdapter(Secret).json_schema(),
+            ],
+            "errorMessage": _FORM,
+        }
+    ),
+]
+"""An address without a password, or the reference of one."""
+
+
+def _usual_address() -> SecretStr:
+    return SecretStr(f"{_SQLITE}{user_state_path('webhook-log-gateway') / 'journal.sqlite3'}")
+
+
+class JournalSettings(Table):
+    """Where every retry and delete is recorded before it is sent."""
+
+    url: JournalAddress = Field(default_factory=_usual_address)
+    """The database: a SQLite file, or PostgreSQL where several gateways share one journal.
+
+    A relative path starts at the folder of this file. Left out, it is journal.sqlite3 in the
+    user's folder for the state of programs."""
+    retention_days: Annotated[int, Field(strict=True, ge=1, le=36500)] = 90
+    """How long an action is kept, in days."""

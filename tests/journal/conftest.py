@@ -1,0 +1,65 @@
+"""Both databases that a journal can lie in, each test's own and empty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.journal import Action, ActionKind, Begun, Journal
+from tests.postgres import Postgres
+
+
+class Clock:
+    """A clock that only tests move, in seconds."""
+
+    def __init__(self) -> None:
+        self.now = 1_772_615_411_250_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+    def move(self, seconds: float) -> None:
+        self.now += int(seconds * 10**9)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the address of a database without tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/journal.sqlite3"
+    postgres: Postgres = request.getfixturevalue("postgres")
+    return postgres.make_database()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def open_journal(url: str, clock: Clock) -> Callable[[], Journal]:
+    """Make journals over one database, as replicas do."""
+    return lambda: Journal(url, retention_days=30, clock=clock)
+
+
+async def begin(journal: Journal, **changes: Any) -> Begun:
+    """Begin a retry with a lease of ten seconds."""
+    fields: dict[str, Any] = {
+        "kind": ActionKind.RETRY,
+        "log_id": "log",
+        "source": "translations",
+        "upstream_id": "42",
+        "caller": "ada",
+        "lease": 10,
+    }
+    return await journal.begin(**fields | changes)
+
+
+async def stored(journal: Journal, action: Action) -> Action:
+    """Look up an action that must be there."""
+    found = await journal.get(action.id)
+    assert found is not None
+    return found

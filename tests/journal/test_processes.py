@@ -1,0 +1,99 @@
+"""What several processes over one journal do to each other."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.journal import ActionFilter, Journal, Outcome
+
+from .conftest import begin
+
+WORKER = Path(__file__).parent / "worker.py"
+
+
+class Worker:
+    """A process that runs ``worker.py``."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def tell(self, line: str) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
+    def hear(self) -> Any:
+        assert self.process.stdout
+        return json.loads(self.process.stdout.readline())
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+def tell_all(workers: list[Worker], line: str) -> list[Any]:
+    """Tell something to all before listening to any."""
+    for worker in workers:
+        worker.tell(line)
+    return [worker.hear() for worker in workers]
+
+
+@pytest.fixture
+def start(url: str) -> Iterator[Callable[[], Worker]]:
+    """Start workers over the database; they end with the test."""
+    environ = {**os.environ, "JOURNAL": url, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with contextlib.ExitStack() as stack:
+
+        def start_one() -> Worker:
+            process = subprocess.Popen(  # noqa: S603 - it is this package
+                [sys.executable, "-W", "error", WORKER],
+                env=environ,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            worker = Worker(stack.enter_context(process))
+            stack.callback(process.kill)
+            assert worker.hear() == "ready"
+            return worker
+
+        yield start_one
+
+
+def test_two_starts_at_once_and_fifty_actions_with_one_key(start: Callable[[], Worker]) -> None:
+    workers = [start(), start()]
+    assert tell_all(workers, "open") == ["open", "open"]
+    begun = [one for answer in tell_all(workers, "25") for one in answer]
+    assert len(begun) == 50
+    assert len({id for id, _ in begun}) == 1
+    assert sum(new for _, new in begun) == 1
+
+
+async def test_a_killed_process_leaves_unknown(start: Callable[[], Worker], url: str) -> None:
+    worker = start()
+    worker.tell("open")
+    assert worker.hear() == "open"
+    worker.tell("1")
+    ((id, new),) = worker.hear()
+    assert new
+
+    async with Journal(url, retention_days=30) as journal:  # the worker still lives
+        again = await begin(journal, idempotency_key="key")
+        assert (again.action.id, again.action.outcome, again.new) == (id, Outcome.PENDING, False)
+
+    worker.kill()
+    async with Journal(url, retention_days=30) as journal:
+        again = await begin(journal, idempotency_key="key")
+        assert (again.action.id, again.action.outcome, again.new) == (id, Outcome.UNKNOWN, False)
+        listed = await journal.page(10, None, ActionFilter(outcome=Outcome.UNKNOWN))
+        assert listed.actions == (again.action,)

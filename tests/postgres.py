@@ -1,0 +1,84 @@
+"""A real PostgreSQL server of the tests' own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+PASSWORD = "pla1nted-password"
+
+
+class Postgres:
+    """A running PostgreSQL server."""
+
+    def __init__(self, programs: Path, port: int) -> None:
+        self._programs = programs
+        self.port = port
+
+    def make_database(self) -> str:
+        """Make an empty database and give its address."""
+        name = f"journal_{uuid.uuid4().hex}"
+        subprocess.run(  # noqa: S603 - nothing of it is anyone's input
+            [self._programs / "createdb", "--host=127.0.0.1", f"--port={self.port}", name],
+            env={"PGUSER": "postgres", "PGPASSWORD": PASSWORD},
+            check=True,
+        )
+        return f"postgresql://postgres:{PASSWORD}@127.0.0.1:{self.port}/{name}"
+
+
+@contextlib.contextmanager
+def running(programs: Path) -> Iterator[Postgres]:
+    """Start PostgreSQL on a free port."""
+    with tempfile.TemporaryDirectory(prefix="gateway-postgres-") as name:
+        folder = Path(name)
+        user: dict[str, Any] = {}
+        if os.geteuid() == 0:  # whom PostgreSQL refuses to run for
+            user = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+            shutil.chown(folder, "nobody", "nogroup")
+
+        def run(program: str, *arguments: str) -> None:
+            with (folder / "output").open("a") as output:  # the server would keep a pipe open
+                done = subprocess.run(  # noqa: S603 - nothing of it is anyone's input
+                    [programs / program, f"--pgdata={folder / 'data'}", *arguments],
+                    cwd=folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    check=False,
+                    **user,
+                )
+            assert done.returncode == 0, (folder / "output").read_text()
+
+        (folder / "password").write_text(PASSWORD)
+        run(
+            "initdb",
+            "--username=postgres",
+            f"--pwfile={folder / 'password'}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--no-locale",
+            "--no-sync",
+        )
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        run("pg_ctl", "start", "--wait", f"--options=-h 127.0.0.1 -p {port} -k '' -F")
+        try:
+            yield Postgres(programs, port)
+        finally:
+            run("pg_ctl", "stop", "--mode=immediate")
+
+
+def find_programs() -> Path | None:
+    """Find PostgreSQL's programs, which Debian keeps out of PATH."""
+    if debian := sorted(Path("/usr/lib/postgresql").glob("*/bin")):
+        return debian[-1]
+    found = shutil.which("pg_ctl")
+    return Path(found).resolve().parent if found else None
