@@ -1,0 +1,101 @@
+"""The one door: who a request's headers say is calling."""
+
+from __future__ import annotations
+
+import functools
+import time
+from typing import TYPE_CHECKING, Any
+
+from gateway.callers.attempts import Attempts
+from gateway.callers.caller import ANONYMOUS
+from gateway.callers.errors import (
+    ExpiredTokenError,
+    TooManyAttemptsError,
+    UnauthenticatedError,
+    missing,
+    refused,
+)
+from gateway.callers.issuer_keys import IssuerKeys
+from gateway.callers.keys import PREFIX, KeyRing
+from gateway.callers.tokens import TokenVerifier
+from gateway.config.public_key import public_key
+from gateway.upstream import jwks
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from gateway.callers.caller import Caller
+    from gateway.config.auth import AuthSettings, JwtSettings
+
+
+class Authenticator:
+    """Tells callers apart by the methods of the configuration.
+
+    ``fetch`` gets the JSON Web Key Set of an address. ``clock`` gives Unix time, and
+    ``monotonic`` a time that only ever goes forward, both in seconds.
+    """
+
+    def __init__(
+        self,
+        settings: AuthSettings,
+        *,
+        fetch: Callable[[str], Awaitable[dict[str, Any]]] = jwks.fetch,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._open = "none" in settings.methods
+        self._attempts = Attempts(monotonic)
+        self._keys = KeyRing(settings.keys) if settings.keys else None
+        self._tokens = None
+        if settings.jwt:
+            keys = IssuerKeys(functools.partial(_document, settings.jwt, fetch), monotonic)
+            self._tokens = TokenVerifier(settings.jwt, keys, clock)
+
+    async def authenticate(self, headers: Mapping[str, str], address: str) -> Caller:
+        """Give the caller that a request is from, by its headers and the address it came from.
+
+        The headers are looked up by their names in lower case. Raises UnauthenticatedError,
+        TooManyAttemptsError or KeysUnavailableError.
+        """
+        if self._open:
+            return ANONYMOUS
+        key, token = self._credentials(headers)
+        if not (key or token):
+            raise missing()
+        if wait := self._attempts.check(address):
+            raise TooManyAttemptsError(wait)
+        try:
+            caller = await self._recognise(key, token)
+        except ExpiredTokenError:
+            raise
+        except UnauthenticatedError:
+            self._attempts.failed(address)
+            raise
+        self._attempts.succeeded(address)
+        return caller
+
+    def _credentials(self, headers: Mapping[str, str]) -> tuple[str, str]:
+        """Find the API key, else the token; X-Api-Key wins, for a proxy may fill the other."""
+        if self._keys and (key := headers.get("x-api-key", "").strip()):
+            return key, ""
+        scheme, _, credential = headers.get("authorization", "").strip().partition(" ")
+        if scheme.lower() != "bearer":
+            return "", ""
+        credential = credential.strip()
+        return (credential, "") if credential.startswith(PREFIX) else ("", credential)
+
+    async def _recognise(self, key: str, token: str) -> Caller:
+        if self._tokens and token:
+            return await self._tokens.verify(token)
+        if self._keys and key.isascii() and (caller := self._keys.find(key)):
+            return caller
+        raise refused()
+
+
+async def _document(
+    settings: JwtSettings, fetch: Callable[[str], Awaitable[dict[str, Any]]]
+) -> dict[str, Any]:
+    """Get the issuer's keys: from its address, or the one of the configuration."""
+    if settings.jwks_url:
+        return await fetch(settings.jwks_url)
+    return {"keys": [public_key(settings.public_key or "").as_dict()]}
