@@ -65,6 +65,11 @@ class Cache:
             await self._store.delete(self._ends.popitem(last=False)[0])
         return value
 
+    async def forget(self, key: str) -> None:
+        """Drop what is kept under the key."""
+        if self._ends.pop(key, None) is not None:
+            await self._store.delete(key)
+
     def _is_over(self, key: str) -> bool:
         return key in self._ends and self._ends[key] <= self._clock()
 

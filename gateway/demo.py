@@ -34,6 +34,9 @@ def write_configuration(folder: Path, sandbox: Sandbox, url: str, *, port: int) 
 [server]
 port = {port}
 
+[journal]
+url = "sqlite:///journal.sqlite3"
+
 [[sources]]
 name = "repo-cn"
 provider = "codearts"

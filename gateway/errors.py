@@ -6,7 +6,9 @@
     ├── ConfigurationError    the configuration can't be used; all its problems at once
     ├── RequestError          the caller asked for something that can't be answered
     ├── UpstreamError         a vendor failed, or did not answer in a way that can be read
-    └── AllSourcesFailedError every source that was asked failed
+    ├── AllSourcesFailedError every source that was asked failed
+    ├── JournalError          the journal of actions can't be opened, read or written
+    └── (in gateway.callers)  a caller is not let in
 
 A message is a sentence for the caller: it names the thing at fault and the way out, and holds
 no Python text, no path of this machine and no secret.
@@ -34,6 +36,11 @@ class ErrorCode(enum.Enum):
     INVALID_PAGE_SIZE = "first or last is out of its bounds, or the two are mixed."
     INVALID_FILTER = "The filter contradicts itself or holds a value that can't be compared."
     UNKNOWN_SOURCE = "The configuration has no source of that name."
+    UNAUTHENTICATED = "No API key or token came, or none that is accepted."
+    TOO_MANY_ATTEMPTS = "Too many API keys or tokens from this address were not accepted."
+    KEYS_UNAVAILABLE = "The issuer's keys are out of reach, so no token can be checked."
+    FORBIDDEN = "The caller lacks the role that this takes."
+    JOURNAL_UNAVAILABLE = "The journal can't be read or written, so no action is begun."
     NOT_FOUND = "The vendor has no such webhook log, or the configuration does not grant it."
     UPSTREAM_UNAUTHORIZED = "The vendor does not accept the credential (401)."
     UPSTREAM_FORBIDDEN = "The credential may not read this (403)."
@@ -77,7 +84,8 @@ class UpstreamError(GatewayError):
 
     ``status`` is the vendor's HTTP status, ``vendor_code``, ``vendor_message`` and
     ``request_id`` are its own words about the failure, redacted. All of them may be missing.
-    ``retry_after`` is in seconds.
+    ``retry_after`` is in seconds. ``sent`` is False where the request certainly did not reach the
+    vendor, which matters for what must not happen twice.
     """
 
     def __init__(
@@ -91,6 +99,7 @@ class UpstreamError(GatewayError):
         vendor_message: str | None = None,
         request_id: str | None = None,
         retry_after: float | None = None,
+        sent: bool = True,
     ) -> None:
         self.code = code
         self.source = source
@@ -99,6 +108,7 @@ class UpstreamError(GatewayError):
         self.vendor_message = vendor_message
         self.request_id = request_id
         self.retry_after = retry_after
+        self.sent = sent
         super().__init__(message)
 
 
@@ -111,3 +121,13 @@ class AllSourcesFailedError(GatewayError):
         self.errors = tuple(errors)
         told = " ".join(str(error) for error in self.errors)
         super().__init__(f"No source could be read. {told}")
+
+
+class JournalError(GatewayError):
+    """The journal can't be opened, read or written.
+
+    Raised while it is opened, the sentence is for the operator, and names the database; raised
+    later it is for the caller, and names nothing. The cause is always chained for the log.
+    """
+
+    code = ErrorCode.JOURNAL_UNAVAILABLE

@@ -17,7 +17,7 @@ from __future__ import annotations
 import enum
 import json
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -103,13 +103,19 @@ class Filter(msgspec.Struct, frozen=True):
         return None
 
 
-def prepare(document: Document | None, now: Timestamp, sources: Iterable[str]) -> Filter:
+def prepare(
+    document: Document | None,
+    now: Timestamp,
+    sources: Collection[str],
+    readable: Collection[str] | None = None,
+) -> Filter:
     """Check a filter and make it ready; RequestError when it makes no sense.
 
-    ``now`` is where durations count back from, ``sources`` the names that there are.
+    ``now`` is where durations count back from, ``sources`` the names that there are, ``readable``
+    those whose bodies the caller may see: what is found tells what was looked through.
     """
     given = _given(document or {})
-    builder = _Builder(now, frozenset(sources))
+    builder = _Builder(now, frozenset(sources), sources if readable is None else readable)
     test = builder.node(given, depth=1, conjoined=True)
     ready = Filter(test, builder.terms, ids.mark(json.dumps(given, sort_keys=True, default=_name)))
     for name, field in FIELDS.items():
@@ -218,7 +224,8 @@ NEGATIONS = frozenset({"neq", "nin", "notContains"})
 class _Builder:
     """Turns the tree into one function, and gathers the ``terms`` of its conjunction on the way."""
 
-    def __init__(self, now: Timestamp, sources: frozenset[str]) -> None:
+    def __init__(self, now: Timestamp, sources: frozenset[str], readable: Collection[str]) -> None:
+        self._readable = readable
         self.terms: dict[str, list[Term]] = {}
         self._now = now
         self._sources = sources
@@ -244,7 +251,7 @@ class _Builder:
                     tests.append(_not(self._nested(value, depth)))
                 case "search":
                     self._count()
-                    tests.append(_search(_text(name, value).casefold()))
+                    tests.append(_search(_text(name, value).casefold(), self._readable))
                 case _:
                     terms = [self._term(name, key, given) for key, given in value.items()]
                     tests += [_test(FIELDS[name], term) for term in terms]
@@ -325,23 +332,27 @@ def _text(where: str, given: str) -> str:
     return given
 
 
-def _search(sought: str) -> Test:
+def _search(sought: str, readable: Collection[str]) -> Test:
     """Look for a text, in any case, in what a log shows without a detail call."""
 
     def test(log: Any) -> bool | None:
         if isinstance(log, Partial):
             return None
-        return any(sought in part.casefold() for part in _searchable(log) if part)
+        return any(sought in part.casefold() for part in _searchable(log, readable) if part)
 
     return test
 
 
-def _searchable(log: WebhookLog) -> Iterable[str | None]:
+def _searchable(log: WebhookLog, readable: Collection[str]) -> Iterable[str | None]:
     yield from (log.upstream_id, log.event, log.correlation_id)
     if log.failure:
         yield log.failure.message
     if log.request:
-        yield from (log.request.url, log.request.body)
+        yield log.request.url
+    if log.source not in readable:
+        return
+    if log.request:
+        yield log.request.body
     if log.response:
         yield log.response.body
 
@@ -372,7 +383,8 @@ def unknown_source(name: str, sources: Iterable[str]) -> RequestError:
     known = ", ".join(sorted(sources))
     return RequestError(
         ErrorCode.UNKNOWN_SOURCE,
-        f"There is no source named {name[:64]!r}. The sources are: {known}.",
+        f"There is no source named {name[:64]!r}."
+        + (f" The sources are: {known}." if known else ""),
     )
 
 

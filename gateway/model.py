@@ -121,7 +121,7 @@ class Failure(msgspec.Struct, frozen=True):
     retryable: bool
 
 
-class CodeArtsDetails(msgspec.Struct, frozen=True, kw_only=True):
+class CodeArtsDetails(msgspec.Struct, frozen=True, kw_only=True, tag="codearts"):
     """What only Huawei CodeArts Repo has."""
 
     scope: str
@@ -131,7 +131,7 @@ class CodeArtsDetails(msgspec.Struct, frozen=True, kw_only=True):
     uuid: str | None = None
 
 
-class YandexTrackerDetails(msgspec.Struct, frozen=True, kw_only=True):
+class YandexTrackerDetails(msgspec.Struct, frozen=True, kw_only=True, tag="tracker"):
     """What only Yandex Tracker has."""
 
     queue: str
@@ -141,14 +141,14 @@ class YandexTrackerDetails(msgspec.Struct, frozen=True, kw_only=True):
     auth_type: str | None = None
 
 
-class LanguageWeaverDetails(msgspec.Struct, frozen=True, kw_only=True):
+class LanguageWeaverDetails(msgspec.Struct, frozen=True, kw_only=True, tag="weaver"):
     """What only RWS Language Weaver Edge has."""
 
     webhook_uuid: str | None = None
     retry_attempts: int | None = None
 
 
-class ElasticPathDetails(msgspec.Struct, frozen=True, kw_only=True):
+class ElasticPathDetails(msgspec.Struct, frozen=True, kw_only=True, tag="elastic"):
     """What only Elastic Path Commerce Cloud has."""
 
     integration_id: str | None = None

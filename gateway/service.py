@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway import cursor, errors, filters, ids
+from gateway.actions import (
+    Actions,
+    Answer,
+    AnyProblem,
+    InvalidInput,
+    NotFound,
+    able,
+    hindrance,
+)
 from gateway.cache import Cache
+from gateway.callers import ANONYMOUS, Caller, Role
 from gateway.errors import ErrorCode, RequestError, UpstreamError
 from gateway.feed import Feed, Slice
 from gateway.filters import Document
+from gateway.journal import ActionFilter, ActionKind, ActionPage, Journal
 from gateway.model import Hook, Timestamp, WebhookLog
 from gateway.sources import Source, make_source
 from gateway.sources.base import not_found
@@ -58,7 +71,8 @@ class Gateway:
     """The configured sources behind one door.
 
     ``transport`` takes the place of the network in tests, ``clock`` gives Unix time in
-    nanoseconds. Use as an asynchronous context manager: leaving it closes all connections.
+    nanoseconds. Use as an asynchronous context manager: leaving it completes the actions under
+    way and closes all connections. ``seen_by`` gives what one caller sees of it.
     """
 
     def __init__(
@@ -69,8 +83,21 @@ class Gateway:
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self.settings = settings
+        self.caller = ANONYMOUS
         self._clock = clock
+        self._passed = [
+            source.auth.header.lower()
+            for source in settings.sources
+            if source.auth.type == "pass-through"
+        ]
         self._cache = Cache()
+        self._actions = Actions(
+            Journal(
+                settings.journal.url.get_secret_value(),
+                retention_days=settings.journal.retention_days,
+                clock=clock,
+            )
+        )
         self.sources: Mapping[str, Source] = {
             source.name: make_source(source, self._cache, transport, clock)
             for source in sorted(settings.sources, key=lambda source: source.name)
@@ -79,13 +106,32 @@ class Gateway:
     async def __aenter__(self) -> Gateway:
         return self
 
+    async def open_journal(self) -> None:
+        """Open the journal now, not at the first action; JournalError when that can't be done."""
+        await self._actions.journal()
+
     async def __aexit__(self, *_: object) -> None:
+        await self._actions.close()
         await self._cache.close()
         await asyncio.gather(*(source.close() for source in self.sources.values()))
 
-    def operation(self) -> Operation:
-        """Begin an operation: its upstream calls share one deadline."""
-        return Operation(self.settings.server.deadline)
+    def seen_by(self, caller: Caller) -> Gateway:
+        """Give the gateway as a caller sees it: what lies outside its grants does not exist."""
+        view = copy.copy(self)
+        view.caller = caller
+        view.sources = {name: source for name, source in self.sources.items() if caller.sees(name)}
+        return view
+
+    def operation(
+        self, headers: Mapping[str, str] | None = None, request_id: str | None = None
+    ) -> Operation:
+        """Begin an operation: its upstream calls share one deadline.
+
+        ``headers`` are the request's, by any case, of which those are passed on that hold a
+        vendor credential of the caller's own.
+        """
+        passed = {name: (headers or {}).get(name, "") for name in self._passed}
+        return Operation(self.settings.server.deadline, passed, request_id)
 
     def source(self, name: str) -> Source:
         """Give a source; RequestError when there is none of that name."""
@@ -111,7 +157,8 @@ class Gateway:
         """
         _check_paging(first, after, last, before)
         now = Timestamp(self._clock())
-        ready = filters.prepare(wanted, now, self.sources)
+        readable = {name for name in self.sources if self.caller.may(Role.READER, name)}
+        ready = filters.prepare(wanted, now, self.sources, readable)
         feed = Feed(
             list(self.sources.values()),
             ready,
@@ -140,8 +187,14 @@ class Gateway:
         if log.complete:
             return log
         return await self._cache.remember(
-            f"{log.source}/detail/{log.id}", DETAIL_SECONDS, lambda: self.log(operation, log.id)
+            self._detail_key(operation, log.id),
+            DETAIL_SECONDS,
+            lambda: self.log(operation, log.id),
         )
+
+    def _detail_key(self, operation: Operation, id: str) -> str:
+        source = self.sources[ids.decode(id, ids.Kind.LOG).source]
+        return f"{source.partition(operation)}/detail/{id}"
 
     async def hook(self, operation: Operation, id: str) -> Hook:
         """Give one hook; RequestError when there is none."""
@@ -151,6 +204,39 @@ class Gateway:
             if hook.id == id:
                 return hook
         raise not_found("hook")
+
+    async def act(
+        self, operation: Operation, kind: ActionKind, id: str, key: str | None = None
+    ) -> Answer:
+        """Retry or delete a log, once for a key; JournalError when that can't be recorded."""
+        answer = await self._actions.perform(
+            kind,
+            id,
+            sources=self.sources,
+            caller=self.caller,
+            operation=operation,
+            key=key,
+            request_id=operation.request_id,
+        )
+        if not isinstance(answer.problem, InvalidInput | NotFound):
+            # Whatever came of it, what is remembered of the log may be of before.
+            await self._cache.forget(self._detail_key(operation, id))
+        return answer
+
+    def hindrance(self, kind: ActionKind, source: Source) -> AnyProblem | None:
+        """Tell why the caller can't do an action on the logs of a source; None when it can."""
+        return hindrance(kind, source, self.caller, able(kind, self.sources))
+
+    async def actions(self, first: int, after: str | None, wanted: ActionFilter) -> ActionPage:
+        """Give a page of the journal, as far as the caller is an admin of the sources.
+
+        Raises RequestError for a caller who is none of any.
+        """
+        _check_paging(first, after, None, None)
+        sources = frozenset(name for name in self.sources if self.caller.may(Role.ADMIN, name))
+        if not sources:
+            raise forbidden(Role.ADMIN, "see the journal")
+        return await self._actions.page(first, after, replace(wanted, sources=sources))
 
     async def check(self, name: str) -> Check:
         """Try a source: find its hooks, and read its newest log."""
@@ -178,6 +264,11 @@ class Gateway:
             hooks=None if hooks is None else len(hooks),
             newest=newest.triggered_at if newest else None,
         )
+
+
+def forbidden(role: Role, what: str) -> RequestError:
+    """Make the error for what a caller's role does not allow."""
+    return RequestError(ErrorCode.FORBIDDEN, f"To {what} you need the role {role.name.lower()}.")
 
 
 def _check_paging(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import threading
@@ -12,6 +13,7 @@ import pytest
 import uvicorn
 
 from gateway.web.assets import STATIC, missing
+from tests.postgres import Postgres, find_programs, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,6 +49,18 @@ def absent() -> Callable[[str], NoReturn]:
         pytest.skip(reason)
 
     return stop
+
+
+@pytest.fixture(scope="session")
+def postgres(absent: Callable[[str], NoReturn]) -> Iterator[Postgres]:
+    """Start PostgreSQL on a free port."""
+    programs = find_programs()
+    if programs is None:
+        absent("PostgreSQL is not installed")
+    if importlib.util.find_spec("asyncpg") is None:
+        absent("asyncpg is not installed")
+    with running(programs) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 import signal
 import socket
@@ -18,6 +19,8 @@ from starlette.types import ASGIApp
 from typer.testing import CliRunner
 
 from gateway import __version__, ids
+from gateway.callers import Role
+from gateway.callers.keys import KeyRing
 from gateway.cli import app, logs, screen, show
 from gateway.cli.document import document, dumps
 from gateway.config import json_schema, load
@@ -213,20 +216,22 @@ def test_show_of_what_is_gone_fails() -> None:
 
 DETAIL = {"headers", "body", "bodyJson"}
 """What some vendors give only in a detail call."""
+RIGHTS = {"availableActions"}
+"""What is not of the log, but of who asks."""
 
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_json_is_what_a_query_gives(configuration: Path, name: str) -> None:
     (listed,) = run("logs", "--json", "--first", "1", "--source", name).rows()
     shown = json.loads(run("show", "--json", listed["id"]).output)
-    fields = every_field("WebhookLog")
+    fields = every_field("WebhookLog", without=RIGHTS)
     one = f"query($id: ID!) {{ webhookLog(id: $id) {fields} }}"
     assert ask(configuration, one, id=listed["id"])["webhookLog"] == shown
 
     for exchange in (listed["request"], listed["response"]):
         for key in DETAIL & (exchange or {}).keys():
             del exchange[key]
-    fields = every_field("WebhookLog", without=DETAIL | {"raw"})
+    fields = every_field("WebhookLog", without=DETAIL | RIGHTS | {"raw"})
     many = (
         "query($name: String)"
         " { webhookLogs(first: 1, filter: { source: { eq: $name } }) { nodes " + fields + " } }"
@@ -389,6 +394,157 @@ def test_serve_says_that_its_port_is_in_use() -> None:
         f"Can't listen on port {port} of 127.0.0.1: it is in use."
         " Give another with --port, or stop what uses it.\n"
     )
+
+
+def listed_failures() -> list[dict[str, Any]]:
+    words = ("--source", "translations", "--status", "failed", "--first", "100")
+    return run("logs", "--json", *words).rows()
+
+
+def deliveries_of(control: httpx.Client, vendor: str) -> set[str]:
+    return {log["id"] for log in control.get("/inventory").json() if log["vendor"] == vendor}
+
+
+def test_retry_has_each_delivery_sent_once_more(control: httpx.Client) -> None:
+    control.delete("/calls")
+    first, second = listed_failures()[:2]
+    told = run("retry", first["id"], second["id"])
+    assert (told.code, told.complaints) == (0, "")
+    for line, log in zip(told.lines(), (first, second), strict=True):
+        assert line.startswith(f"Sent again: {log['upstreamId']} (")
+        assert line.endswith(f") {log['id']}")
+        now = json.loads(run("show", "--json", log["id"]).output)
+        assert now["attempt"] == log["attempt"] + 1
+    acts = [
+        call["path"] for call in control.get("/calls").json()["calls"] if call["method"] == "PUT"
+    ]
+    assert [path.split("/")[-2] for path in acts] == [first["upstreamId"], second["upstreamId"]]
+
+
+def test_retry_goes_on_after_what_can_not_be_retried() -> None:
+    (other,) = run("logs", "--json", "--first", "1", "--source", "shop").rows()
+    gone = ids.encode(ids.Kind.LOG, "translations", "999999")
+    log = listed_failures()[0]
+    told = run("retry", "abc", other["id"], gone, log["id"])
+    assert told.code == 1
+    assert [line.partition(": ")[0] for line in told.complaints.splitlines()] == [
+        "abc",
+        other["id"],
+        gone,
+    ]
+    assert "The vendor of source shop can't retry webhook logs." in told.complaints
+    assert len(told.lines()) == 1
+
+
+def test_delete_asks_first(control: httpx.Client) -> None:
+    log = listed_failures()[0]
+    before = deliveries_of(control, "language-weaver")
+    for answer in ("n\n", "\n", ""):
+        asked = CliRunner().invoke(app, ["delete", log["id"]], input=answer)
+        assert asked.exit_code == 1
+        assert "Delete this webhook log at the vendor for good? [y/N]" in asked.output
+        assert "Aborted" in asked.output
+    assert deliveries_of(control, "language-weaver") == before
+    assert run("actions") == (0, "", "")
+
+    done = CliRunner().invoke(app, ["delete", log["id"]], input="y\n")
+    assert done.exit_code == 0
+    assert f"Deleted: {log['upstreamId']} (failed) {log['id']}" in done.output
+    assert before - deliveries_of(control, "language-weaver") == {log["upstreamId"]}
+
+
+def test_delete_of_several_without_a_question(control: httpx.Client) -> None:
+    logs = listed_failures()[:2]
+    before = deliveries_of(control, "language-weaver")
+    told = run("delete", "--yes", *(log["id"] for log in logs))
+    assert (told.code, told.complaints, len(told.lines())) == (0, "", 2)
+    gone = {log["upstreamId"] for log in logs}
+    assert before - deliveries_of(control, "language-weaver") == gone
+    assert not {log["id"] for log in logs} & {log["id"] for log in listed_failures()}
+    assert run("show", logs[0]["id"]).code == 1
+
+
+def test_actions_lists_the_journal_newest_first(configuration: Path) -> None:
+    log = listed_failures()[0]
+    run("retry", log["id"])
+    run("delete", "--yes", log["id"])
+    run("delete", "--yes", log["id"])
+    listed = run("actions")
+    assert (listed.code, listed.complaints) == (0, "")
+    assert [line.split()[1:5] for line in listed.lines()] == [
+        [kind, outcome, "translations", log["upstreamId"]]
+        for kind, outcome in (
+            ("DELETE", "REJECTED"),
+            ("DELETE", "SUCCEEDED"),
+            ("RETRY", "SUCCEEDED"),
+        )
+    ]
+    rows = run("actions", "--json").rows()
+    caller = f"none:{getpass.getuser()}"
+    assert {(row["logId"], row["caller"]) for row in rows} == {(log["id"], caller)}
+    assert parse(rows[0]["requestedAt"]) > parse(rows[1]["requestedAt"])
+    assert run("actions", "--json", "--first", "1").rows() == rows[:1]
+
+    fields = " ".join(rows[0])
+    asked = ask(configuration, f"{{ actions {{ nodes {{ {fields} }} }} }}")
+    assert asked["actions"]["nodes"] == rows
+
+
+@pytest.mark.parametrize(
+    "words", [["actions"], ["retry", "ID"], ["delete", "--yes", "ID"]], ids=" ".join
+)
+def test_a_journal_that_can_not_be_opened_is_told_in_a_sentence(
+    configuration: Path, words: list[str], control: httpx.Client
+) -> None:
+    id = listed_failures()[0]["id"]
+    control.delete("/calls")
+    (configuration.parent / "journal.sqlite3").mkdir()
+    told = run(*(id if word == "ID" else word for word in words))
+    assert (told.code, told.output) == (1, "")
+    assert told.complaints.count("\n") == 1
+    assert told.complaints.startswith("The journal of actions at ")
+    assert control.get("/calls").json()["calls"] == []
+
+
+def test_reading_needs_no_journal(configuration: Path) -> None:
+    assert run("logs").code == run("check").code == 0
+    assert not (configuration.parent / "journal.sqlite3").exists()
+
+
+@pytest.mark.parametrize("sources", [[], ["shop", "translations"]])
+def test_key_create_shows_a_key_and_the_lines_for_it(
+    configuration: Path, sources: list[str]
+) -> None:
+    words = [word for source in sources for word in ("--source", source)]
+    made = run("key", "create", "--name", "ada", "--role", "operator", *words)
+    assert made.code == 0
+    key, *lines = made.lines()
+    assert key not in made.complaints
+    assert key not in "\n".join(lines)
+    configuration.write_text(
+        configuration.read_text() + "\n".join(["\n[auth]", 'methods = ["api-keys"]', *lines, ""])
+    )
+    (settings,) = load(configuration, {}).auth.keys
+    assert (settings.name, settings.role, sorted(settings.sources)) == ("ada", "operator", sources)
+    caller = KeyRing([settings]).find(key)
+    assert caller is not None
+    assert caller.role_on("shop") is Role.OPERATOR
+    assert caller.sees("tracker") is not bool(sources)
+    assert run("key", "create", "--name", "ada", "--role", "operator").lines()[0] != key
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--name", "", "--role", "admin"], "name"),
+        (["--name", "ada", "--role", "root"], "Invalid value for '--role'"),
+        (["--role", "admin"], "Missing option '--name'"),
+    ],
+)
+def test_key_create_says_what_is_wrong(words: list[str], sentence: str) -> None:
+    told = run("key", "create", *words)
+    assert (told.code, told.output) == (2, "")
+    assert sentence in told.complaints
 
 
 def test_schema_prints_the_schema() -> None:

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from typer.testing import CliRunner
 
 from gateway.cli import app
-from gateway.config import load
+from gateway.config import Settings, load
 from gateway.demo import write_configuration
 from gateway.errors import ErrorCode
 from gateway.model import Capability
@@ -65,11 +65,13 @@ async def test_the_picture_is_a_real_answer(gateway: Gateway) -> None:
 async def test_every_query_runs(gateway: Gateway) -> None:
     first = await ask(
         gateway,
-        "{ webhookLogs(first: 3) { nodes { id } pageInfo { startCursor endCursor } } }",
+        """{ webhookLogs(first: 3, filter: { source: { eq: "translations" } }) {
+               nodes { id } } all: webhookLogs { pageInfo { startCursor endCursor } } }""",
     )
-    page = first["webhookLogs"]
+    page = first["all"]
     variables = {
-        "id": page["nodes"][0]["id"],
+        "id": first["webhookLogs"]["nodes"][0]["id"],
+        "key": "of the README",
         "after": page["pageInfo"]["endCursor"],
         "before": page["pageInfo"]["startCursor"],
     }
@@ -81,7 +83,7 @@ async def test_every_query_runs(gateway: Gateway) -> None:
 
 
 def test_the_configuration_is_good(tmp_path: Path) -> None:
-    (file,) = blocks("toml")
+    file = blocks("toml")[0]
     (tmp_path / "gateway.toml").write_text(file)
     environ = dict.fromkeys(re.findall(r'env = "(\w+)"', file), "secret")
     settings = load(tmp_path / "gateway.toml", environ)
@@ -94,6 +96,21 @@ def test_the_configuration_is_good(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "gateway.toml").write_text(swapped)
     load(tmp_path / "gateway.toml", environ)
+
+
+def test_the_other_tables_are_good(tmp_path: Path) -> None:
+    sources = blocks("toml")[0]
+    environ = dict.fromkeys(re.findall(r'env = "(\w+)"', sources), "secret")
+    environ["JOURNAL_URL"] = "postgresql://gateway:secret@db.example.com/gateway"
+    assert len(blocks("toml")) == 4
+    for table in blocks("toml")[1:]:
+        (tmp_path / "gateway.toml").write_text(f"{table}\n{sources}")
+        assert load(tmp_path / "gateway.toml", environ) != load_alone(tmp_path, sources, environ)
+
+
+def load_alone(folder: Path, text: str, environ: dict[str, str]) -> Settings:
+    (folder / "gateway.toml").write_text(text)
+    return load(folder / "gateway.toml", environ)
 
 
 def test_every_command_runs(

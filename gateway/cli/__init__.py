@@ -24,7 +24,7 @@ import typer
 
 from gateway import __version__
 from gateway.cli.screen import complain, sentence
-from gateway.errors import ConfigurationError, ErrorCode, RequestError, UpstreamError
+from gateway.errors import ConfigurationError, ErrorCode, JournalError, RequestError, UpstreamError
 
 if TYPE_CHECKING:
     from gateway.service import Gateway
@@ -37,7 +37,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="One GraphQL endpoint over the webhook delivery logs of many systems.",
 )
+key_app = typer.Typer(no_args_is_help=True, help="API keys of callers.")
 config_app = typer.Typer(no_args_is_help=True, help="What a configuration looks like.")
+app.add_typer(key_app, name="key")
 app.add_typer(config_app, name="config")
 
 Config = Annotated[
@@ -193,6 +195,74 @@ def _show(
     _work(config, lambda gateway: print_log(gateway, id, as_json=as_json))
 
 
+Ids = Annotated[
+    list[str],
+    typer.Argument(metavar="ID...", help="The logs' ids: lists in a pipe or in JSON have them."),
+]
+
+
+@app.command("retry")
+def _retry(ids: Ids, *, config: Config = None) -> None:
+    """Have the vendor send deliveries again, each one once."""
+    from gateway.cli.actions import perform
+    from gateway.journal import ActionKind
+
+    _work(config, lambda gateway: perform(gateway, ActionKind.RETRY, ids))
+
+
+@app.command("delete")
+def _delete(
+    ids: Ids,
+    *,
+    config: Config = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Have the vendor delete webhook logs."""
+    from gateway.cli.actions import perform
+    from gateway.journal import ActionKind
+
+    if not yes:
+        logs = "this webhook log" if len(ids) == 1 else f"these {len(ids)} webhook logs"
+        typer.confirm(f"Delete {logs} at the vendor for good?", abort=True)
+    _work(config, lambda gateway: perform(gateway, ActionKind.DELETE, ids))
+
+
+@app.command("actions")
+def _actions(
+    *,
+    config: Config = None,
+    first: Annotated[int, typer.Option(min=1, max=100, help="How many, at most.")] = 25,
+    as_json: Json = False,
+) -> None:
+    """List the journal: every retry and delete, the newest first."""
+    from gateway.cli.actions import print_actions
+
+    _work(config, lambda gateway: print_actions(gateway, first, as_json=as_json))
+
+
+@key_app.command("create")
+def _key_create(
+    *,
+    name: Annotated[str, typer.Option(help="Whose key it is, as the journal will tell it.")],
+    role: Annotated[
+        Literal["viewer", "reader", "operator", "admin"], typer.Option(help="What it allows.")
+    ],
+    source: Annotated[
+        list[str] | None,
+        typer.Option(help="On this source; may be repeated.", show_default="all sources"),
+    ] = None,
+) -> None:
+    """Make an API key: print it once, and the lines for the configuration file."""
+    from gateway.callers.keys import create
+
+    with _told():
+        key, lines = create(name, role, source or ())
+        typer.echo("The key, which is shown this once:", err=True)
+        typer.echo(key)
+        typer.echo('For gateway.toml, with methods = ["api-keys"] under [auth]:', err=True)
+        typer.echo(lines)
+
+
 @app.command("schema")
 def _schema() -> None:
     """Print the GraphQL schema."""
@@ -235,6 +305,9 @@ def _told() -> Iterator[None]:
     except RequestError as error:
         complain(str(error))
         raise typer.Exit(1 if error.code is ErrorCode.NOT_FOUND else 2) from None
+    except JournalError as error:
+        complain(str(error))
+        raise typer.Exit(1) from None
     except UpstreamError as error:
         complain(sentence(error))
         raise typer.Exit(1) from None

@@ -30,11 +30,12 @@ def run(settings: Settings, host: str | None, port: int | None, *, insecure: boo
     """Serve the gateway; ``host`` and ``port`` win over the settings."""
     host = settings.server.host if host is None else host
     port = settings.server.port if port is None else port
-    if not (insecure or is_loopback(host)):
+    if "none" in settings.auth.methods and not (insecure or is_loopback(host)):
         complain(
-            f"The gateway does not listen on {host}: it can't tell callers apart yet, so whoever"
-            " reaches it from another machine could read every webhook log. Listen on 127.0.0.1,"
-            " behind a proxy that lets in only whom it knows, or take the risk with --insecure."
+            f"The gateway does not listen on {host}: it asks nobody for a credential, so whoever"
+            " reaches it from another machine could read and delete every webhook log. Make a key"
+            " with gateway key create and add it under [auth], listen on 127.0.0.1, or take the"
+            " risk with --insecure."
         )
         raise typer.Exit(2)
     app = create_app(settings)

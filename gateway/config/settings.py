@@ -10,6 +10,8 @@ from pydantic import Field, StrictBool, ValidationError, field_validator
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from gateway.config.auth import AuthSettings, unknown_sources
+from gateway.config.journal import JournalSettings
 from gateway.config.problems import Problem, problems_of, sentence, unknown
 from gateway.config.secret import Surroundings
 from gateway.config.sources import SourceSettings
@@ -44,6 +46,10 @@ class Settings(Table, title="Configuration of the webhook log gateway"):
 
     server: ServerSettings = ServerSettings()
     """Where the gateway listens, and what one operation may cost."""
+    auth: AuthSettings = Field(default_factory=AuthSettings)
+    """How callers show who they are, and what each may do."""
+    journal: JournalSettings = Field(default_factory=JournalSettings)
+    """Where retries and deletes are recorded."""
     sources: Annotated[
         tuple[SourceSettings, ...], or_else("must be a list of tables, each under [[sources]]")
     ]
@@ -86,6 +92,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     except ValidationError as error:
         found += problems_of(error, json_schema())
     else:
+        found += unknown_sources(settings.auth, {source.name for source in settings.sources})
         if not problems and not found:
             return settings
     origin = str(file or "environment")

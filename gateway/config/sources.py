@@ -13,6 +13,7 @@ from gateway.config.values import (
     Certificates,
     CodeArtsId,
     CodeArtsProject,
+    HeaderName,
     Integration,
     ListOf,
     Name,
@@ -24,6 +25,7 @@ from gateway.config.values import (
     Text,
     Trigger,
     UpToHundred,
+    check_alternative,
     or_else,
 )
 
@@ -43,15 +45,14 @@ class _Source(Table):
     """A PEM file of the authorities to trust; a relative path starts at the folder of this file."""
 
 
-def _check_alternative(info: ValidationInfo, first: str, second: object) -> None:
-    """See to it that of ``first`` and the field under validation just one is given."""
-    if first not in info.data:  # it was given, and has a mistake of its own
-        return
-    names = {"key": first, "other": info.field_name}
-    if info.data[first] and second:
-        raise PydanticCustomError("sibling", "can't stand beside {other}: give one of them", names)
-    if not info.data[first] and not second:
-        raise PydanticCustomError("sibling", "is missing: give {key} or {other}", names)
+class PassThrough(Table, title="The caller's own credential"):
+    """Each caller sends a vendor credential of its own; what it fetches is for it alone."""
+
+    type: Literal["pass-through"]
+    """The form of authentication."""
+    header: HeaderName
+    """The request header that holds it, as the vendor wants it: the value of X-Auth-Token for
+    CodeArts Repo, of Authorization for the others."""
 
 
 class CodeArtsToken(Table, title="CodeArts: a ready IAM token"):
@@ -93,7 +94,7 @@ class CodeArtsSettings(_Source, title="Huawei CodeArts Repo"):
     """The repositories whose webhooks are read, by id."""
     hooks: ListOf[CodeArtsId] = ()
     """The webhooks to read, by id; when left out or empty, all that the scopes have."""
-    auth: Annotated[CodeArtsToken | CodeArtsIam, Field(discriminator="type")]
+    auth: Annotated[CodeArtsToken | CodeArtsIam | PassThrough, Field(discriminator="type")]
     """How to authenticate."""
 
     @field_validator("repositories")
@@ -130,7 +131,7 @@ class YandexTrackerIam(Table, title="Tracker: IAM tokens"):
     @field_validator("passport_token")
     @classmethod
     def _has_one_token(cls, value: Secret | None, info: ValidationInfo) -> Secret | None:
-        _check_alternative(info, "token", value)
+        check_alternative(info, "token", value)
         return value
 
 
@@ -152,13 +153,15 @@ class YandexTrackerSettings(_Source, title="Yandex Tracker"):
         or_else("must be a table of lists of trigger ids by queue, such as { DEV = [41] }"),
     ] = Field(default_factory=dict)
     """The triggers to read, by id, under the keys of their queues."""
-    auth: Annotated[YandexTrackerOAuth | YandexTrackerIam, Field(discriminator="type")]
+    auth: Annotated[
+        YandexTrackerOAuth | YandexTrackerIam | PassThrough, Field(discriminator="type")
+    ]
     """How to authenticate."""
 
     @field_validator("cloud_org_id")
     @classmethod
     def _has_one_organisation(cls, value: str | None, info: ValidationInfo) -> str | None:
-        _check_alternative(info, "org_id", value)
+        check_alternative(info, "org_id", value)
         return value
 
     @field_validator("triggers")
@@ -166,7 +169,7 @@ class YandexTrackerSettings(_Source, title="Yandex Tracker"):
     def _has_triggers(
         cls, value: dict[str, tuple[int, ...]], info: ValidationInfo
     ) -> dict[str, tuple[int, ...]]:
-        _check_alternative(info, "queues", value)
+        check_alternative(info, "queues", value)
         if not all(value.values()):
             raise ValueError("has a queue without trigger ids: queues takes all triggers of one")
         return value
@@ -174,8 +177,8 @@ class YandexTrackerSettings(_Source, title="Yandex Tracker"):
     @field_validator("auth")
     @classmethod
     def _fits_organisation(
-        cls, value: YandexTrackerOAuth | YandexTrackerIam, info: ValidationInfo
-    ) -> YandexTrackerOAuth | YandexTrackerIam:
+        cls, value: YandexTrackerOAuth | YandexTrackerIam | PassThrough, info: ValidationInfo
+    ) -> YandexTrackerOAuth | YandexTrackerIam | PassThrough:
         if value.type == "iam" and info.data.get("org_id"):
             raise ValueError('of type "iam" needs cloud_org_id in place of org_id')
         return value
@@ -206,7 +209,9 @@ class LanguageWeaverSettings(_Source, title="RWS Language Weaver Edge"):
 
     provider: Literal["language-weaver"]
     """Which vendor's system this is; the other keys depend on it."""
-    auth: Annotated[LanguageWeaverApiKey | LanguageWeaverLogin, Field(discriminator="type")]
+    auth: Annotated[
+        LanguageWeaverApiKey | LanguageWeaverLogin | PassThrough, Field(discriminator="type")
+    ]
     """How to authenticate."""
 
 
@@ -230,7 +235,7 @@ class ElasticPathSettings(_Source, title="Elastic Path Commerce Cloud"):
     """The address of the store's region, with a path prefix if it has one."""
     integrations: ListOf[Integration] = ()
     """The integrations to read, by id; when left out or empty, the whole store."""
-    auth: ElasticPathClientCredentials
+    auth: Annotated[ElasticPathClientCredentials | PassThrough, Field(discriminator="type")]
     """How to authenticate."""
 
 

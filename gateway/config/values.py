@@ -16,6 +16,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
 )
+from pydantic_core import PydanticCustomError
 
 Item = TypeVar("Item")
 
@@ -95,6 +96,11 @@ Organisation = Annotated[
     Field(pattern=r"^[!-~]+$"),
     or_else("must be the id of an organisation, in quotes"),
 ]
+HeaderName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9-]{1,64}$"),
+    or_else("must be the name of an HTTP header: letters, digits and hyphens"),
+]
 Queue = Annotated[
     str,
     Field(pattern=r"^[0-9A-Za-z_-]+$"),
@@ -118,3 +124,14 @@ class Table(BaseModel):
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
     )
+
+
+def check_alternative(info: ValidationInfo, first: str, second: object) -> None:
+    """See to it that of ``first`` and the field under validation just one is given."""
+    if first not in info.data:  # it was given, and has a mistake of its own
+        return
+    names = {"key": first, "other": info.field_name}
+    if info.data[first] and second:
+        raise PydanticCustomError("sibling", "can't stand beside {other}: give one of them", names)
+    if not info.data[first] and not second:
+        raise PydanticCustomError("sibling", "is missing: give {key} or {other}", names)

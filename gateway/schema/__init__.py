@@ -12,6 +12,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext, ExecutionResult
 
 from gateway.schema.failures import explain
+from gateway.schema.mutation import ERRORS, Mutation
 from gateway.schema.scalars import SCALARS
 from gateway.schema.types import Hook, Query, Source, WebhookLog
 
@@ -52,7 +53,8 @@ def build_schema() -> Schema:
     """Make the schema."""
     return Schema(
         query=Query,
-        types=[WebhookLog, Hook, Source],
+        mutation=Mutation,
+        types=[WebhookLog, Hook, Source, *ERRORS],
         extensions=[
             _Named,
             lambda: ParserCache(maxsize=DOCUMENTS),

@@ -12,16 +12,24 @@ from typing import Any
 
 import strawberry
 
+from gateway.actions import UserErrorCode
+from gateway.callers import Method, Role
 from gateway.errors import ErrorCode
+from gateway.journal import ActionKind, Outcome
 from gateway.model import Capability, FailureCategory, Provider, WebhookLogStatus
 
 __all__ = [
+    "ActionKind",
     "Capability",
     "ErrorCode",
     "FailureCategory",
+    "Method",
+    "Outcome",
     "Provider",
+    "Role",
     "SourceOutcome",
     "SourceStatus",
+    "UserErrorCode",
     "WebhookLogStatus",
 ]
 
@@ -53,6 +61,18 @@ _describe(WebhookLogStatus)
 _describe(FailureCategory)
 _describe(Capability)
 _describe(ErrorCode)
+_describe(ActionKind)
+_describe(UserErrorCode)
+_describe(Outcome)
+_describe(Role)
+_describe(
+    Method,
+    {
+        "NONE": "Nobody is asked.",
+        "API_KEYS": "By an API key.",
+        "JWT": "By a JSON Web Token.",
+    },
+)
 _describe(SourceOutcome)
 _describe(SourceStatus)
 _describe(

@@ -7,7 +7,13 @@ from typing import Any
 
 from graphql import FieldNode, GraphQLError, GraphQLSyntaxError
 
-from gateway.errors import AllSourcesFailedError, ErrorCode, RequestError, UpstreamError
+from gateway.errors import (
+    AllSourcesFailedError,
+    ErrorCode,
+    JournalError,
+    RequestError,
+    UpstreamError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +38,12 @@ def _told(error: GraphQLError) -> tuple[str, dict[str, Any]]:
         case AllSourcesFailedError() as original:
             sources = [_of_vendor(failure) for failure in original.errors]
             return str(original), {"code": original.code.name, "sources": sources}
+        case JournalError() as original:
+            log.error("The journal can't be used.", exc_info=original)
+            return (
+                "The journal of actions can't be used now, so nothing was done. Try again later.",
+                {"code": original.code.name},
+            )
         case RequestError() as original:
             return str(original), {"code": original.code.name}
         case None | GraphQLError() if not _is_of_a_result(error):

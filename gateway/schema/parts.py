@@ -15,7 +15,7 @@ from gateway.schema.scalars import JSON, DateTime
 @strawberry.type(description="One HTTP header.")
 class HttpHeader:
     name: str = described("The name, as the vendor wrote it.")
-    value: str = described("The value, or a mask in its place.")
+    value: str | None = described("The value, or a mask in its place. It takes the role reader.")
     redacted: bool = described("Whether the value was hidden, by the gateway or by the vendor.")
 
 
@@ -24,16 +24,20 @@ class HttpRequest:
     method: str | None = described("The HTTP method; null where the vendor does not tell.")
     url: str | None = described("The receiver's URL.")
     headers: list[HttpHeader] | None = described("The headers; null where the vendor keeps none.")
-    body: str | None = described("The body as text; null where the vendor keeps none.")
-    body_json: JSON | None = described("The body, where it is JSON.")
+    body: str | None = described(
+        "The body as text; null where the vendor keeps none. It takes the role reader."
+    )
+    body_json: JSON | None = described("The body, where it is JSON. It takes the role reader.")
 
 
 @strawberry.type(description="What the receiver answered. Secrets are masked.")
 class HttpResponse:
     status_code: int | None = described("The HTTP status.")
     headers: list[HttpHeader] | None = described("The headers; null where the vendor keeps none.")
-    body: str | None = described("The body as text; null where the vendor keeps none.")
-    body_json: JSON | None = described("The body, where it is JSON.")
+    body: str | None = described(
+        "The body as text; null where the vendor keeps none. It takes the role reader."
+    )
+    body_json: JSON | None = described("The body, where it is JSON. It takes the role reader.")
 
 
 @strawberry.type(description="Why a delivery failed.")

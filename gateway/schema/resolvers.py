@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from strawberry import UNSET, Parent
 
 from gateway import cursor, feed, ids, model, service
+from gateway.actions import CAPABILITIES
+from gateway.callers import Role
 from gateway.errors import ErrorCode, RequestError, UpstreamError
 from gateway.filters import Document
+from gateway.journal import ActionKind
 from gateway.places import Entry
 from gateway.schema.arguments import After, Before, First, Id, Ids, Last, Name, Wanted
 from gateway.schema.context import Context, Info
@@ -142,20 +147,60 @@ class _OnDemand:
         return None if part is None else getattr(part, name)
 
 
-def request_of_log(
-    log: Parent[model.WebhookLog], info: Info
-) -> model.HttpRequest | _OnDemand | None:
-    if log.complete:
-        return log.request
-    return _OnDemand(log, "request", log.request or model.HttpRequest(), info.context)
+class _Veiled:
+    """The request or response of a log for a caller who may not see what was said in it."""
+
+    def __init__(self, part: model.HttpRequest | model.HttpResponse | _OnDemand) -> None:
+        self._part = part
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._part, name)
+
+    @property
+    def headers(self) -> Any:
+        return self._veil(self._part.headers)
+
+    @property
+    def body(self) -> Any:
+        # An error as a value becomes a null and an error at just that field.
+        return service.forbidden(Role.READER, "see bodies")
+
+    body_json = body
+
+    def _veil(self, headers: Any) -> Any:
+        if inspect.isawaitable(headers):
+            return self._veil_later(headers)
+        hidden: Any = service.forbidden(Role.READER, "see header values")
+        return headers and [replace(header, value=hidden) for header in headers]
+
+    async def _veil_later(self, headers: Awaitable[Any]) -> Any:
+        return self._veil(await headers)
 
 
-def response_of_log(
-    log: Parent[model.WebhookLog], info: Info
-) -> model.HttpResponse | _OnDemand | None:
+def _veiled(info: Info, log: model.WebhookLog, part: Any) -> Any:
+    if part is None or info.context.gateway.caller.may(Role.READER, log.source):
+        return part
+    return _Veiled(part)
+
+
+def raw_of_log(log: Parent[model.WebhookLog], info: Info) -> Any:
+    if not info.context.gateway.caller.may(Role.ADMIN, log.source):
+        raise service.forbidden(Role.ADMIN, "see the vendor's raw document")
+    return log.raw
+
+
+def request_of_log(log: Parent[model.WebhookLog], info: Info) -> Any:
     if log.complete:
-        return log.response
-    return _OnDemand(log, "response", log.response or model.HttpResponse(), info.context)
+        return _veiled(info, log, log.request)
+    listed = log.request or model.HttpRequest()
+    return _veiled(info, log, _OnDemand(log, "request", listed, info.context))
+
+
+def response_of_log(log: Parent[model.WebhookLog], info: Info) -> Any:
+    if log.complete:
+        return _veiled(info, log, log.response)
+    listed = log.response or model.HttpResponse()
+    return _veiled(info, log, _OnDemand(log, "response", listed, info.context))
 
 
 def edges(page: Parent[service.Page]) -> Sequence[Entry]:
@@ -228,8 +273,12 @@ def id_of_source(source: Parent[Source]) -> str:
     return ids.encode(ids.Kind.SOURCE, source.name)
 
 
-def capabilities(source: Parent[Source]) -> list[model.Capability]:
-    return [capability for capability in model.Capability if capability in source.capabilities]
+def capabilities(source: Parent[Source], info: Info) -> list[model.Capability]:
+    gateway = info.context.gateway
+    able = source.capabilities - {
+        CAPABILITIES[kind] for kind in ActionKind if gateway.hindrance(kind, source)
+    }
+    return [capability for capability in model.Capability if capability in able]
 
 
 def health(source: Parent[Source]) -> SourceHealth:

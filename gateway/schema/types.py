@@ -6,7 +6,8 @@ import strawberry
 from strawberry import ID
 
 from gateway import model, sources
-from gateway.schema import resolvers
+from gateway.schema import action_resolvers, resolvers
+from gateway.schema.action_types import ActionConnection, AvailableAction, Viewer
 from gateway.schema.enums import Capability, Provider, SourceOutcome, WebhookLogStatus
 from gateway.schema.fields import described, is_a
 from gateway.schema.parts import (
@@ -56,7 +57,13 @@ class WebhookLog(Node):
         resolvers.response_of_log,
     )
     details: WebhookLogDetails = described("What only this vendor has.")
-    raw: JSON | None = described("The vendor's document as its list gives it. Secrets are masked.")
+    raw: JSON | None = described(
+        "The vendor's document as its list gives it. Secrets are masked. It takes the role admin.",
+        resolvers.raw_of_log,
+    )
+    available_actions: list[AvailableAction] = described(
+        "What the caller can have done about it.", action_resolvers.available_actions
+    )
     warnings: list[str] = described("Where the vendor's document contradicts itself or is odd.")
 
 
@@ -81,7 +88,7 @@ class Source(Node):
     name: str = described("Its name in the configuration.")
     provider: Provider = described("The kind of system.")
     capabilities: list[Capability] = described(
-        "What it can do, in the order of the enum.", resolvers.capabilities
+        "What it can do for the caller, in the order of the enum.", resolvers.capabilities
     )
     health: SourceHealth = described("Whether it answers.", resolvers.health)
     hooks: HookConnection = described(
@@ -168,3 +175,10 @@ class Query:
     )
     sources: list[Source] = described("The configured sources, by name.", resolvers.sources)
     source: Source | None = described("One source by its name.", resolvers.source)
+    actions: ActionConnection = described(
+        "The journal: every retry and delete, the newest first. It takes the role admin.",
+        action_resolvers.actions,
+    )
+    viewer: Viewer = described(
+        "Who the caller is, and what the caller may do.", action_resolvers.viewer
+    )

@@ -65,5 +65,6 @@ def make_source(
         timeout=settings.timeout,
         concurrency=settings.concurrency,
         clock=clock,
+        private=settings.auth.type == "pass-through",
     )
     return vendor(settings, client, cache)

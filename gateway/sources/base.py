@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -117,6 +118,8 @@ class Source(abc.ABC):
         self.page_size = settings.page_size
         self.client = client
         self._cache = cache
+        auth = settings.auth
+        self._passed = auth.header.lower() if auth.type == "pass-through" else None
 
     @abc.abstractmethod
     async def find_streams(self, operation: Operation) -> Found:
@@ -132,6 +135,19 @@ class Source(abc.ABC):
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Read the log whose id has that place, complete; None when there is none."""
 
+    def grants(self, place: tuple[str, ...]) -> bool:
+        """Tell whether a log of that place lies inside the configuration, for an action."""
+        del place
+        return True
+
+    async def retry(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
+        """Send a delivery again, once; give the log as it then is, where it can be read."""
+        raise _unable(self.name, "retry", place, operation)
+
+    async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
+        """Delete a log, once; give it as it was, where the vendor tells."""
+        raise _unable(self.name, "delete", place, operation)
+
     @abc.abstractmethod
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
         """Give the hooks inside the configuration, remembered for a while."""
@@ -140,9 +156,21 @@ class Source(abc.ABC):
         """Give the connections back."""
         await self.client.close()
 
-    async def remember(self, what: str, load: Callable[[], Any]) -> Any:
-        """Keep what ``load`` gives for ``HOOKS_SECONDS``, for this source alone."""
-        return await self._cache.remember(f"{self.name}/{what}", HOOKS_SECONDS, load)
+    def partition(self, operation: Operation) -> str:
+        """Name the part of the cache that an operation may use: what was fetched for it alone.
+
+        It is the same for all who share the source's credential, and each caller's own where
+        callers send theirs.
+        """
+        if self._passed is None:
+            return self.name
+        credential = operation.passed.get(self._passed, "")
+        return f"{self.name}/{hashlib.sha256(credential.encode()).hexdigest()}"
+
+    async def remember(self, what: str, load: Callable[[], Any], operation: Operation) -> Any:
+        """Keep what ``load`` gives for ``HOOKS_SECONDS``, for this source and credential alone."""
+        key = f"{self.partition(operation)}/{what}"
+        return await self._cache.remember(key, HOOKS_SECONDS, load)
 
     def log_id(self, *place: str) -> str:
         """Make the id of a log of this source."""
@@ -242,6 +270,11 @@ class Source(abc.ABC):
                 source=self.name,
             )
         ]
+
+
+def _unable(source: str, verb: str, *_: object) -> RequestError:
+    """Make the error for what the capabilities rule out; callers look at those first."""
+    return RequestError(ErrorCode.FORBIDDEN, f"The vendor of source {source} can't {verb} logs.")
 
 
 async def outcome(work: Awaitable[T]) -> T | UpstreamError:

@@ -43,7 +43,13 @@ from gateway.sources.base import (
     outcome,
 )
 from gateway.sources.fields import Fields, UnreadableError, is_number
-from gateway.upstream.auth import Credential, FixedCredential, Token, TokenEndpoint
+from gateway.upstream.auth import (
+    Credential,
+    FixedCredential,
+    PassedCredential,
+    Token,
+    TokenEndpoint,
+)
 from gateway.upstream.refusal import VendorError
 
 if TYPE_CHECKING:
@@ -213,6 +219,7 @@ class CodeArts(Source):
         hooks: Hooks = await self.remember(
             "hooks/" + "/".join(scope),
             lambda: self.read_hooks(ask, lambda row: self._parse_hook(row, scope)),
+            operation,
         )
         return scope, hooks
 
@@ -350,6 +357,8 @@ def credential(settings: CodeArtsSettings, endpoint: Callable[[str], TokenEndpoi
     https://support.huaweicloud.com/intl/en-us/api-iam/iam_30_0001.html
     """
     auth = settings.auth
+    if auth.type == "pass-through":
+        return PassedCredential(settings.name, auth.header, "X-Auth-Token")
     if auth.type == "token":
         return FixedCredential({"X-Auth-Token": auth.token.get_secret_value()})
     tokens = endpoint(f"{auth.url}/v3/auth/tokens?nocatalog=true")

@@ -40,7 +40,7 @@ from gateway.sources.base import (
     if_known,
 )
 from gateway.sources.fields import Fields, UnreadableError
-from gateway.upstream.auth import Credential, Token, TokenEndpoint
+from gateway.upstream.auth import Credential, PassedCredential, Token, TokenEndpoint
 from gateway.upstream.refusal import VendorError
 
 if TYPE_CHECKING:
@@ -172,7 +172,9 @@ class ElasticPath(Source):
             rows = self.listed(document, "data")
             return rows, bool(taken) and len(rows) >= HOOKS_PER_PAGE
 
-        hooks: Hooks = await self.remember("hooks", lambda: self.read_hooks(ask, self._parse_hook))
+        hooks: Hooks = await self.remember(
+            "hooks", lambda: self.read_hooks(ask, self._parse_hook), operation
+        )
         return hooks
 
     async def _known_hooks(self, operation: Operation) -> Mapping[str, Hook]:
@@ -316,6 +318,8 @@ def credential(
     https://elasticpath.dev/docs/api/authentication/create-an-access-token
     """
     auth = settings.auth
+    if auth.type == "pass-through":
+        return PassedCredential(settings.name, auth.header, "Authorization")
     tokens = endpoint(f"{settings.base_url}/oauth/access_token")
 
     async def fetch() -> Token:

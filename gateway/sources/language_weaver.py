@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from gateway.errors import UpstreamError
 from gateway.failure import classify
 from gateway.model import (
     Capability,
@@ -34,7 +35,14 @@ from gateway.sources.base import (
     is_sendable,
 )
 from gateway.sources.fields import MAX_ID, Fields, is_number
-from gateway.upstream.auth import Credential, FixedCredential, Token, TokenEndpoint, basic
+from gateway.upstream.auth import (
+    Credential,
+    FixedCredential,
+    PassedCredential,
+    Token,
+    TokenEndpoint,
+    basic,
+)
 from gateway.upstream.refusal import VendorError
 
 if TYPE_CHECKING:
@@ -52,6 +60,8 @@ class LanguageWeaver(Source):
     capabilities: ClassVar = frozenset(
         {
             Capability.LIST,
+            Capability.RETRY,
+            Capability.DELETE,
             Capability.FILTER_STATUS,
             Capability.FILTER_EVENT,
             Capability.COUNT,
@@ -117,6 +127,27 @@ class LanguageWeaver(Source):
 
         return await self.scan(STREAM, place[0], operation, is_gone)
 
+    def grants(self, place: tuple[str, ...]) -> bool:
+        """Tell whether the place is an entry's number: all of the audit log is granted."""
+        return len(place) == 1 and is_number(place[0])
+
+    async def retry(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
+        """Ask for a retry, whose answer is not documented, and read the entry again."""
+        path = f"/api/v2/audit/webhooks/{place[0]}/retry"
+        await self.client.act("PUT", path, operation=operation)
+        try:
+            return await self.read_log(place, operation)
+        except UpstreamError:
+            # It was done all the same.
+            return None
+
+    async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
+        """Delete the entry, which the vendor gives back."""
+        path = f"/api/v2/audit/webhooks/{place[0]}"
+        document = await self.client.act("DELETE", path, operation=operation)
+        logs, _ = self.rows([document], self._parse)
+        return logs[0] if logs else None
+
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
         """Give the webhooks."""
         numbers = itertools.count(1)
@@ -132,7 +163,9 @@ class LanguageWeaver(Source):
             total = Fields(document).count("totalItems")
             return rows, len(rows) >= size if total is None else read + len(rows) < total
 
-        hooks: Hooks = await self.remember("hooks", lambda: self.read_hooks(ask, self._parse_hook))
+        hooks: Hooks = await self.remember(
+            "hooks", lambda: self.read_hooks(ask, self._parse_hook), operation
+        )
         return hooks.readable
 
     def _parse(self, row: Fields) -> WebhookLog:
@@ -214,6 +247,8 @@ def credential(
     https://developers.languageweaver.com/api/lw-edge/auth
     """
     auth = settings.auth
+    if auth.type == "pass-through":
+        return PassedCredential(settings.name, auth.header, "Authorization")
     if auth.type == "api-key":
         return FixedCredential(basic(auth.key.get_secret_value(), ""))
     tokens = endpoint(f"{settings.base_url}/api/v2/auth")

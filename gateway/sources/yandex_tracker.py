@@ -45,7 +45,13 @@ from gateway.sources.base import (
     outcome,
 )
 from gateway.sources.fields import Fields, UnreadableError, is_number
-from gateway.upstream.auth import Credential, FixedCredential, Token, TokenEndpoint
+from gateway.upstream.auth import (
+    Credential,
+    FixedCredential,
+    PassedCredential,
+    Token,
+    TokenEndpoint,
+)
 from gateway.upstream.refusal import VendorError
 
 if TYPE_CHECKING:
@@ -184,6 +190,7 @@ class YandexTracker(Source):
         hooks: Hooks = await self.remember(
             f"hooks/{queue}",
             lambda: self.read_hooks(ask, lambda row: self._parse_hook(row, queue)),
+            operation,
         )
         return hooks
 
@@ -202,7 +209,7 @@ class YandexTracker(Source):
             hooks = await asyncio.gather(*map(read, chosen))
             return Hooks([hook for hook in hooks if hook is not None])
 
-        hooks: Hooks = await self.remember(f"hooks/{queue}", load)
+        hooks: Hooks = await self.remember(f"hooks/{queue}", load, operation)
         return hooks
 
     def _granted(self, queue: str, trigger: str) -> bool:
@@ -329,6 +336,8 @@ def credential(
         else {"X-Cloud-Org-ID": settings.cloud_org_id or ""}
     )
     auth = settings.auth
+    if auth.type == "pass-through":
+        return PassedCredential(settings.name, auth.header, "Authorization", organisation)
     if auth.type == "oauth":
         token = auth.token.get_secret_value()
         return FixedCredential({"Authorization": f"OAuth {token}", **organisation})

@@ -19,6 +19,7 @@ from gateway import timestamps
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.flight import Flights
 from gateway.upstream.exchange import exchange
+from gateway.upstream.operation import Operation
 from gateway.upstream.refusal import ReadError, refusal
 
 SECOND = 1_000_000_000
@@ -28,10 +29,14 @@ LONGEST = 30 * 24 * 3600 * SECOND
 """No token of any vendor is said to live longer."""
 
 _SENDABLE = re.compile(r"[!-~]+")
+_PASSABLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
 
 class Credential(Protocol):
     """What ``UpstreamClient`` asks for."""
+
+    def of(self, operation: Operation) -> Credential:
+        """Give the credential for an operation; UpstreamError when its caller sent none."""
 
     async def headers(self) -> Mapping[str, str]:
         """Give the headers for the next request; raises UpstreamError when there are none."""
@@ -49,6 +54,11 @@ class FixedCredential:
     def __init__(self, headers: Mapping[str, str]) -> None:
         self._headers = headers
 
+    def of(self, operation: Operation) -> Credential:
+        """Give the one credential that there is."""
+        del operation
+        return self
+
     async def headers(self) -> Mapping[str, str]:
         """Give the headers."""
         return self._headers
@@ -60,6 +70,32 @@ class FixedCredential:
 
     async def close(self) -> None:
         """Nothing is ever under way."""
+
+
+class PassedCredential(FixedCredential):
+    """The credential that each caller sends, in ``header``, passed on in ``sent_as``."""
+
+    def __init__(
+        self, source: str, header: str, sent_as: str, others: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__({})
+        self._source = source
+        self._header = header
+        self._sent_as = sent_as
+        self._others = others or {}
+
+    def of(self, operation: Operation) -> Credential:
+        """Give the caller's credential; UpstreamError when it sent none that can be passed on."""
+        value = operation.passed.get(self._header.lower(), "")
+        if not _PASSABLE.fullmatch(value):
+            raise UpstreamError(
+                ErrorCode.UPSTREAM_UNAUTHORIZED,
+                f"Source {self._source} is read with your own credential."
+                f" Send it in the header {self._header}.",
+                source=self._source,
+                sent=False,
+            )
+        return FixedCredential({self._sent_as: value, **self._others})
 
 
 def basic(user: str, password: str) -> dict[str, str]:
@@ -92,6 +128,11 @@ class TokenCredential:
         self._clock = clock
         self._token: Token | None = None
         self._flights: Flights[Token] = Flights()
+
+    def of(self, operation: Operation) -> Credential:
+        """Give the one credential that there is."""
+        del operation
+        return self
 
     async def headers(self) -> Mapping[str, str]:
         """Give the headers, fetching a token when there is none or it is about to end."""

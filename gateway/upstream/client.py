@@ -39,7 +39,8 @@ class UpstreamClient:
 
     ``timeout`` is in seconds and for one call, with the waits for a free place and for a token;
     ``concurrency`` is how many calls are under way at the same time. ``clock`` gives Unix time in
-    nanoseconds. The client owns ``http``.
+    nanoseconds. What befalls a ``private`` client is told only to the caller it befell. The
+    client owns ``http``.
     """
 
     def __init__(
@@ -53,16 +54,18 @@ class UpstreamClient:
         timeout: float,
         concurrency: int,
         clock: Callable[[], int],
+        private: bool = False,
     ) -> None:
         self.source = source
         self.base_url = base_url
         self.health = Health()
+        self.timeout = timeout
         self._http = http
         self._credential = credential
         self._read_error = read_error
-        self._timeout = timeout
         self._slots = asyncio.Semaphore(concurrency)
         self._clock = clock
+        self._private = private
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -78,35 +81,53 @@ class UpstreamClient:
         holds a document.
         """
         with self._noted():
-            answer = await self._get(path, params, operation)
+            answer = await self._call("GET", path, params, operation)
             return self._document(answer), answer.headers
+
+    async def act(self, method: str, path: str, *, operation: Operation) -> Any:
+        """Ask for something to be done, once; give the answer's document, or None without one.
+
+        Only a request that was refused for its credential is sent again. Raises UpstreamError
+        unless the answer is 2xx; its ``sent`` tells whether the vendor may have acted.
+        """
+        with self._noted():
+            answer = await self._call(method, path, (), operation)
+            try:
+                return answer.json()
+            except ValueError:
+                return None
 
     @contextlib.contextmanager
     def _noted(self) -> Iterator[None]:
         try:
             yield
         except UpstreamError as error:
+            if self._private:
+                raise
             self.health = msgspec.structs.replace(
                 self.health, last_failure_at=self._clock(), last_error=kept(error)
             )
             raise
         self.health = msgspec.structs.replace(self.health, last_success_at=self._clock())
 
-    async def _get(self, path: str, params: Params, operation: Operation) -> Answer:
+    async def _call(self, method: str, path: str, params: Params, operation: Operation) -> Answer:
+        credential = self._credential.of(operation)
+        sent = False
         now = asyncio.get_running_loop().time()
-        until = min(operation.deadline, now + self._timeout)
+        until = min(operation.deadline, now + self.timeout)
         try:
             async with asyncio.timeout_at(until):
                 # Those who wait for a place share this renewal, and its failure, too.
-                await self._credential.headers()
+                await credential.headers()
                 async with self._slots:
-                    headers = await self._credential.headers()
-                    answer = await self._ask(path, params, headers, operation)
-                    if answer.status == httpx.codes.UNAUTHORIZED and self._credential.forget(
-                        headers
-                    ):
-                        headers = await self._credential.headers()
-                        answer = await self._ask(path, params, headers, operation)
+                    headers = await credential.headers()
+                    sent = True
+                    answer = await self._ask(method, path, params, headers, operation)
+                    if answer.status == httpx.codes.UNAUTHORIZED and credential.forget(headers):
+                        sent = False
+                        headers = await credential.headers()
+                        sent = True
+                        answer = await self._ask(method, path, params, headers, operation)
         except TimeoutError:
             late = (
                 f"did not answer within {until - now:.3g} seconds"
@@ -118,17 +139,26 @@ class UpstreamClient:
                 f"Source {self.source} {late}."
                 " Try again, or raise its timeout or the server's deadline.",
                 source=self.source,
+                sent=sent,
             ) from None
+        except UpstreamError as error:
+            error.sent = error.sent and sent
+            raise
         if not httpx.codes.is_success(answer.status):
             raise refusal(answer, self._read_error, source=self.source, now=self._clock())
         return answer
 
     async def _ask(
-        self, path: str, params: Params, headers: Mapping[str, str], operation: Operation
+        self,
+        method: str,
+        path: str,
+        params: Params,
+        headers: Mapping[str, str],
+        operation: Operation,
     ) -> Answer:
         operation.calls[self.source] += 1
         request = self._http.build_request(
-            "GET", self.base_url + path, params=list(params) or None, headers=dict(headers)
+            method, self.base_url + path, params=list(params) or None, headers=dict(headers)
         )
         return await exchange(self._http, request, self.source)
 

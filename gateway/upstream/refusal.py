@@ -129,7 +129,9 @@ def unreachable(error: Exception, source: str) -> UpstreamError:
             what = "could not be reached: nothing answers there; check base_url and the network"
         case _:
             what = "broke the connection; try again, and check base_url if it goes on"
-    return UpstreamError(code, f"Source {source} {what}.", source=source)
+    # A connection that was never made has carried no request.
+    sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+    return UpstreamError(code, f"Source {source} {what}.", source=source, sent=sent)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from gateway.callers import Authenticator
 from gateway.config import is_loopback
 from gateway.errors import ErrorCode
 from gateway.schema import build_schema
@@ -30,18 +31,29 @@ if TYPE_CHECKING:
 
 
 def create_app(
-    settings: Settings, *, transport: httpx.AsyncBaseTransport | None = None
+    settings: Settings,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    authenticator: Authenticator | None = None,
 ) -> Starlette:
     """Make the application; a test gives the transport in place of the vendors' network."""
     gateway = Gateway(settings, transport=transport)
     graphiql = settings.server.graphiql
-    view = GraphQLView(build_schema(), gateway, explorer_page if graphiql else None)
+    view = GraphQLView(
+        build_schema(),
+        gateway,
+        authenticator or Authenticator(settings.auth),
+        explorer_page if graphiql else None,
+    )
 
     async def health(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
     async def ready(_: Request) -> Response:
         """Tell that requests are served; a vendor that is down is no reason not to be."""
+        if "none" not in settings.auth.methods:
+            # The names of the sources are for known callers.
+            return JSONResponse({"status": "ready"})
         sources = {}
         for source in gateway.sources.values():
             seen = source.client.health
@@ -53,6 +65,7 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with gateway:
+            await gateway.open_journal()
             yield
 
     return Starlette(

@@ -6,6 +6,7 @@ https://graphql.github.io/graphql-over-http/
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable, Mapping
 from email.message import Message
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,13 @@ from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
+from gateway.callers import (
+    Authenticator,
+    Caller,
+    KeysUnavailableError,
+    TooManyAttemptsError,
+    UnauthenticatedError,
+)
 from gateway.errors import ErrorCode
 from gateway.schema.context import Context
 
@@ -46,9 +54,17 @@ class GraphQLRequest(msgspec.Struct, rename="camel"):
 
 
 class Refusal(Exception):  # noqa: N818 - an answer
-    """The request is no GraphQL request; the text says why."""
+    """The request is not executed; the text says why."""
 
-    def __init__(self, status: int, message: str, **headers: str) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: ErrorCode = ErrorCode.BAD_REQUEST,
+        **headers: str,
+    ) -> None:
+        self.code = code
         self.status = status
         self.headers = headers
         super().__init__(message)
@@ -57,17 +73,20 @@ class Refusal(Exception):  # noqa: N818 - an answer
 class GraphQLView:
     """The endpoint, as an ASGI application that a route stands before.
 
-    ``explorer`` makes the page for browsers; without it they are told to send a query.
+    ``explorer`` makes the page for browsers; without it they are told to send a query. The page
+    is for everybody: what it shows, it has to ask for like any caller.
     """
 
     def __init__(
         self,
         schema: Schema,
         gateway: Gateway,
+        authenticator: Authenticator,
         explorer: Callable[[], Response] | None = None,
     ) -> None:
         self._schema = schema
         self._gateway = gateway
+        self._authenticator = authenticator
         self._explorer = explorer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,21 +107,38 @@ class GraphQLView:
                 raise Refusal(400, "There is no query. Send one, or open this page in a browser.")
             if media_type is None:
                 raise Refusal(406, f"This endpoint answers with {GRAPHQL} or {JSON}.")
+            gateway = self._gateway.seen_by(await self._caller(request))
             read = _from_body if request.method == "POST" else _from_url
-            return await self._execute(request.method, await read(request), media_type)
+            return await self._execute(gateway, request, await read(request), media_type)
         except Refusal as refusal:
-            response = refused(refusal.status, str(refusal), media_type or JSON)
+            response = refused(refusal.status, str(refusal), media_type or JSON, code=refusal.code)
             response.headers.update(refusal.headers)
             return response
 
-    async def _execute(self, method: str, asked: GraphQLRequest, media_type: str) -> Response:
+    async def _caller(self, request: Request) -> Caller:
+        address = request.client.host if request.client else ""
+        try:
+            return await self._authenticator.authenticate(request.headers, address)
+        except UnauthenticatedError as error:
+            challenge = {"WWW-Authenticate": error.www_authenticate}
+            raise Refusal(401, str(error), code=error.code, **challenge) from None
+        except TooManyAttemptsError as error:
+            wait = {"Retry-After": str(error.retry_after)}
+            raise Refusal(429, str(error), code=error.code, **wait) from None
+        except KeysUnavailableError as error:
+            raise Refusal(503, str(error), code=error.code) from None
+
+    async def _execute(
+        self, gateway: Gateway, request: Request, asked: GraphQLRequest, media_type: str
+    ) -> Response:
+        operation = gateway.operation(request.headers, _request_id(request))
         try:
             result = await self._schema.execute(
                 asked.query,
                 variable_values=asked.variables,
                 operation_name=asked.operation_name or None,
-                context_value=Context(self._gateway, self._gateway.operation()),
-                allowed_operation_types=ALLOWED[method],
+                context_value=Context(gateway, operation),
+                allowed_operation_types=ALLOWED[request.method],
             )
         except MissingQueryError:
             raise Refusal(400, "There is no query in the request.") from None
@@ -121,6 +157,12 @@ class GraphQLView:
             body["errors"] = [error.formatted for error in errors]
         # With the older media type, clients read only what is 200.
         return _response(body, 200 if executed or media_type == JSON else 400, media_type)
+
+
+def _request_id(request: Request) -> str:
+    """Take the request's own id, if it can be written anywhere, or make one."""
+    given = request.headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 def refused(
@@ -210,4 +252,5 @@ def _chosen(accept: str) -> str | None:
     return best if quality_of(best) > 0 else None
 
 
+_REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
 _QUALITY = re.compile(r"0(\.\d*)?|1(\.0*)?", re.ASCII)

@@ -29,6 +29,7 @@ from gateway.model import FailureCategory, Provider, WebhookLogStatus
 from gateway.schema import DOCUMENTS, build_schema
 from gateway.schema.context import Context
 from gateway.schema.filters import WebhookLogFilter, document
+from gateway.schema.mutation import ERRORS
 from gateway.web.explorer import example_operations
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ def test_everything_has_a_description() -> None:
     assert len(sentences) > 250
 
 
+USER_ERRORS = {one.__name__ for one in ERRORS}
 BOUNDED = {
+    "ActionConnection": {"edges", "nodes"},
     "CodeArtsDetails": set(),
     "Hook": {"events"},  # as many as the vendor has
     "HttpRequest": {"headers"},
@@ -83,8 +86,14 @@ BOUNDED = {
     "Query": {"nodes", "sources"},  # 100 at most; as many as are configured
     "Source": {"capabilities"},
     "SourceReport": {"notes", "unreadableReasons"},  # one for each thing that is odd about a page
-    "WebhookLog": {"warnings"},
+    "Granted": {"sources"},  # as many as are configured
+    "Viewer": {"grants"},
+    "WebhookLog": {"availableActions", "warnings"},
     "WebhookLogConnection": {"edges", "nodes", "sourceReports"},
+    "RetryWebhookLogPayload": {"userErrors"},
+    "DeleteWebhookLogPayload": {"userErrors"},
+    **{name: {"path"} for name in ("UserError", *USER_ERRORS)},
+    "ActionNotSupported": {"path", "sources"},
 }
 """Every list of the schema: inside a page, or bounded by something small."""
 
@@ -307,9 +316,9 @@ async def test_a_result_that_does_not_fit_its_type_is_a_defect(
             "The document has several operations; name one as operationName.",
         ),
         (
-            "mutation { retry }",
+            "subscription { logs }",
             "GRAPHQL_VALIDATION_FAILED",
-            "The mutation operation is not supported by the schema.",
+            "The subscription operation is not supported by the schema.",
         ),
     ],
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from graphql import (
+    GraphQLInterfaceType,
     GraphQLNamedType,
     GraphQLObjectType,
     GraphQLUnionType,
@@ -36,8 +37,9 @@ SOURCES = {
 
 def everything(named: GraphQLNamedType, visited: set[tuple[str, str]], depth: int) -> str:
     """Write a selection of every field, as deep as ``depth``; all its fields are ``visited``."""
-    if isinstance(named, GraphQLUnionType):
-        members = (f"... on {one.name} {everything(one, visited, depth)}" for one in named.types)
+    if isinstance(named, GraphQLUnionType | GraphQLInterfaceType):
+        kinds = CORE.get_possible_types(named)
+        members = (f"... on {one.name} {everything(one, visited, depth)}" for one in kinds)
         return "{ __typename " + " ".join(members) + " }"
     assert isinstance(named, GraphQLObjectType)
     selected = ["__typename"]
@@ -76,10 +78,26 @@ async def test_every_field_of_every_type_resolves(demo: Demo, name: str) -> None
     assert data["webhookLogs"]["sourceReports"][0]["outcome"] == "OK"
     assert data["source"]["hooks"]["nodes"]
     assert [source["name"] for source in data["sources"]] == sorted(SOURCES)
+    retried = everything(CORE.type_map["RetryWebhookLogPayload"], visited, 1)
+    deleted = everything(CORE.type_map["DeleteWebhookLogPayload"], visited, 1)
+    done = await demo.data(
+        "mutation ($one: ID!, $other: ID!) {"
+        f" retryWebhookLog(id: $one) {retried} deleteWebhookLog(id: $other) {deleted} }}",
+        one=logs[0]["id"],
+        other=logs[1]["id"],
+    )
+    able = name == "translations"
+    assert [payload["userErrors"] == [] for payload in done.values()] == [able, able]
+    actions = everything(CORE.type_map["ActionConnection"], visited, 2)
+    viewer = everything(CORE.type_map["Viewer"], visited, 1)
+    told = await demo.data(f"{{ actions {actions} viewer {viewer} }}")
+    kinds = [action["kind"] for action in told["actions"]["nodes"]]
+    assert kinds == (["DELETE", "RETRY"] if able else [])
     declared = {
         (named.name, field)
         for named in TYPES
-        if isinstance(named, GraphQLObjectType) and named is not CORE.query_type
+        if isinstance(named, GraphQLObjectType)
+        and named not in (CORE.query_type, CORE.mutation_type)
         for field in named.fields
     }
     assert visited == declared

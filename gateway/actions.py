@@ -1,0 +1,342 @@
+"""Retry and delete: what is asked of a vendor once, and never again on the gateway's own account.
+
+An action is written into the journal before it is sent and completed after. When its answer is
+lost, nobody can tell whether the vendor acted, and that is what the caller is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+
+from gateway import ids
+from gateway.callers import Role
+from gateway.errors import ErrorCode, JournalError, RequestError, UpstreamError
+from gateway.journal import Action, ActionFilter, ActionKind, ActionPage, Journal, Outcome
+from gateway.model import Capability, WebhookLog
+
+if TYPE_CHECKING:
+    from gateway.callers import Caller
+    from gateway.sources import Source
+    from gateway.upstream.operation import Operation
+
+log = logging.getLogger(__name__)
+
+MAX_KEY = 255
+"""Characters of an idempotency key."""
+MARGIN = 5.0
+"""Seconds past the operation's deadline in which an outcome may be recorded."""
+
+
+class UserErrorCode(enum.Enum):
+    """Why an action was not done, or not known to be."""
+
+    INVALID_INPUT = "An argument can't be used."
+    NOT_FOUND = "There is no such webhook log, or it is not granted."
+    NOT_AUTHORIZED = "The caller lacks a role on the log's source."
+    ACTION_NOT_SUPPORTED = "The vendor can't do it."
+    IDEMPOTENCY_KEY_REUSED = "The key was used for another action or another log."
+    UPSTREAM_REJECTED = "The vendor refused: nothing happened."
+    UPSTREAM_UNAVAILABLE = "The vendor was not reached, or did not take it: nothing happened."
+    OUTCOME_UNKNOWN = "It was sent and the answer was lost: it may have happened."
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Why an action was not done, or not known to be; ``path`` names the argument at fault."""
+
+    message: str
+    path: tuple[str, ...] | None = None
+
+
+class InvalidInput(Problem, frozen=True, kw_only=True):
+    """An argument can't be used."""
+
+    code: ClassVar = UserErrorCode.INVALID_INPUT
+
+
+class NotFound(Problem, frozen=True, kw_only=True):
+    """There is no such webhook log, or it is not granted."""
+
+    code: ClassVar = UserErrorCode.NOT_FOUND
+
+
+class NotAuthorized(Problem, frozen=True, kw_only=True):
+    """The caller lacks a role on the log's source."""
+
+    code: ClassVar = UserErrorCode.NOT_AUTHORIZED
+    required_role: Role
+
+
+class ActionNotSupported(Problem, frozen=True, kw_only=True):
+    """The vendor can't do it; ``sources`` are the names of those that can."""
+
+    code: ClassVar = UserErrorCode.ACTION_NOT_SUPPORTED
+    action: ActionKind
+    sources: tuple[str, ...]
+
+
+class IdempotencyKeyReused(Problem, frozen=True, kw_only=True):
+    """The key was used for another action or another log, which is told to who may see it."""
+
+    code: ClassVar = UserErrorCode.IDEMPOTENCY_KEY_REUSED
+    log_id: str | None
+
+
+class UpstreamRejected(Problem, frozen=True, kw_only=True):
+    """The vendor refused: nothing happened."""
+
+    code: ClassVar = UserErrorCode.UPSTREAM_REJECTED
+    http_status: int | None = None
+    vendor_code: str | None = None
+    vendor_message: str | None = None
+    request_id: str | None = None
+
+
+class UpstreamUnavailable(Problem, frozen=True, kw_only=True):
+    """The vendor was not reached or did not take it: nothing happened. Seconds to wait, if told."""
+
+    code: ClassVar = UserErrorCode.UPSTREAM_UNAVAILABLE
+    retry_after: float | None = None
+
+
+class OutcomeUnknown(Problem, frozen=True, kw_only=True):
+    """It was sent and the answer was lost: it may have happened."""
+
+    code: ClassVar = UserErrorCode.OUTCOME_UNKNOWN
+    action_id: str
+
+
+AnyProblem = (
+    InvalidInput
+    | NotFound
+    | NotAuthorized
+    | ActionNotSupported
+    | IdempotencyKeyReused
+    | UpstreamRejected
+    | UpstreamUnavailable
+    | OutcomeUnknown
+)
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What an action came to: the log as it is after it, or was before its deletion."""
+
+    log: WebhookLog | None = None
+    problem: AnyProblem | None = None
+
+
+NEEDS = {ActionKind.RETRY: Role.OPERATOR, ActionKind.DELETE: Role.ADMIN}
+CAPABILITIES = {ActionKind.RETRY: Capability.RETRY, ActionKind.DELETE: Capability.DELETE}
+VERBS = {ActionKind.RETRY: "retry", ActionKind.DELETE: "delete"}
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Answer)
+
+
+def hindrance(
+    kind: ActionKind, source: Source, caller: Caller, able: Sequence[str]
+) -> AnyProblem | None:
+    """Tell why a caller can't do an action on any log of a source, before any call.
+
+    ``able`` are the names of the sources whose vendors can, as far as the caller sees them.
+    """
+    verb = VERBS[kind]
+    if CAPABILITIES[kind] not in source.capabilities:
+        others = f" Sources that can: {', '.join(able)}." if able else ""
+        return ActionNotSupported(
+            message=f"The vendor of source {source.name} can't {verb} webhook logs.{others}",
+            path=("id",),
+            action=kind,
+            sources=tuple(able),
+        )
+    if not caller.may(NEEDS[kind], source.name):
+        role = NEEDS[kind]
+        return NotAuthorized(
+            message=f"To {verb} logs of source {source.name} you need the role"
+            f" {role.name.lower()}.",
+            path=("id",),
+            required_role=role,
+        )
+    return None
+
+
+def able(kind: ActionKind, sources: Mapping[str, Source]) -> list[str]:
+    """Name the sources whose vendors can do an action."""
+    return [name for name, it in sources.items() if CAPABILITIES[kind] in it.capabilities]
+
+
+class Actions:
+    """Does actions, once for an idempotency key, however often and wherever they are asked.
+
+    The journal is opened when it is first needed: who only reads needs no disk.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._opening: asyncio.Task[Journal] | None = None
+        self._under_way: set[asyncio.Task[tuple[Action, Answer | None]]] = set()
+
+    async def journal(self) -> Journal:
+        """Give the open journal; JournalError when it can't be opened."""
+        if self._opening is None or (self._opening.done() and _failed_task(self._opening)):
+            self._opening = asyncio.create_task(self._journal.__aenter__())
+        return await asyncio.shield(self._opening)
+
+    async def page(self, first: int, after: str | None, wanted: ActionFilter) -> ActionPage:
+        """Give a page of the journal."""
+        return await (await self.journal()).page(first, after, wanted)
+
+    async def perform(
+        self,
+        kind: ActionKind,
+        log_id: str,
+        *,
+        sources: Mapping[str, Source],
+        caller: Caller,
+        operation: Operation,
+        key: str | None = None,
+        request_id: str | None = None,
+    ) -> Answer:
+        """Do an action on a log of one of the sources that the caller sees."""
+        try:
+            reference = ids.decode(log_id, ids.Kind.LOG)
+        except RequestError as error:
+            return Answer(problem=InvalidInput(message=str(error), path=("id",)))
+        if key is not None and not (0 < len(key) <= MAX_KEY and key.isprintable()):
+            return Answer(
+                problem=InvalidInput(
+                    message=f"idempotencyKey must have 1 to {MAX_KEY} printable characters.",
+                    path=("idempotencyKey",),
+                )
+            )
+        source = sources.get(reference.source)
+        if source is None or not source.grants(reference.place):
+            return Answer(problem=_not_found())
+        if problem := hindrance(kind, source, caller, able(kind, sources)):
+            return Answer(problem=problem)
+        journal = await self.journal()
+
+        async def once() -> tuple[Action, Answer | None]:
+            begun = await journal.begin(
+                kind=kind,
+                log_id=log_id,
+                source=source.name,
+                upstream_id=reference.place[-1],
+                caller=f"{caller.method.value}:{caller.name}",
+                # No call outlasts the operation.
+                lease=operation.deadline - asyncio.get_running_loop().time() + MARGIN,
+                idempotency_key=key,
+                request_id=request_id,
+            )
+            if not begun.new:
+                return begun.action, None
+            act = source.retry if kind is ActionKind.RETRY else source.delete
+            return begun.action, await self._send(
+                begun.action, lambda: act(reference.place, operation)
+            )
+
+        task = asyncio.create_task(once())
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        # Whoever asked may go away; what was begun is completed all the same.
+        action, answer = await asyncio.shield(task)
+        return answer or await self._repeated(action, kind, log_id, sources, operation)
+
+    async def close(self) -> None:
+        """Wait until everything that is under way is completed, and close the journal."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        if self._opening is not None and not _failed_task(self._opening):
+            await self._journal.__aexit__()
+
+    async def _repeated(
+        self,
+        action: Action,
+        kind: ActionKind,
+        log_id: str,
+        sources: Mapping[str, Source],
+        operation: Operation,
+    ) -> Answer:
+        """Give the answer of an action that another call has begun."""
+        if (action.kind, action.log_id) != (kind, log_id):
+            return Answer(
+                problem=IdempotencyKeyReused(
+                    message="That idempotencyKey was used for another action. Choose a new one for"
+                    " each action.",
+                    path=("idempotencyKey",),
+                    log_id=action.log_id if action.source in sources else None,
+                )
+            )
+        if action.outcome is Outcome.PENDING:
+            action = await (await self.journal()).wait(action.id, operation.deadline)
+        if action.outcome is Outcome.PENDING:
+            return Answer(
+                problem=OutcomeUnknown(
+                    message="It is still under way. Ask again with the same idempotencyKey.",
+                    action_id=action.id,
+                )
+            )
+        if action.answer is None:
+            return Answer(problem=_unknown(action.id))
+        return _decoder.decode(action.answer)
+
+    async def _send(
+        self, action: Action, act: Callable[[], Awaitable[WebhookLog | None]]
+    ) -> Answer:
+        error: UpstreamError | None = None
+        try:
+            answer, outcome = Answer(log=await act()), Outcome.SUCCEEDED
+        except UpstreamError as failure:
+            error = failure
+            answer, outcome = _failed(action, failure)
+        try:
+            await (await self.journal()).complete(
+                action.id,
+                outcome,
+                error_code=error.code.name if error else None,
+                message=str(error) if error else None,
+                answer=_encoder.encode(answer),
+            )
+        except JournalError:
+            # The caller is told what is known; the journal will tell that it does not know.
+            log.exception("The outcome of action %s can't be recorded.", action.id)
+        return answer
+
+
+def _failed_task(task: asyncio.Task[Journal]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
+
+
+def _failed(action: Action, error: UpstreamError) -> tuple[Answer, Outcome]:
+    """Tell what a failed call means: refused, never sent, or nobody knows."""
+    if error.code is ErrorCode.UPSTREAM_NOT_FOUND:
+        return Answer(problem=_not_found()), Outcome.REJECTED
+    if not error.sent or error.code is ErrorCode.UPSTREAM_RATE_LIMITED or error.status == 503:
+        problem = UpstreamUnavailable(message=str(error), retry_after=error.retry_after)
+        return Answer(problem=problem), Outcome.FAILED
+    if error.status is not None and 300 <= error.status < 500:
+        rejected = UpstreamRejected(
+            message=str(error),
+            http_status=error.status,
+            vendor_code=error.vendor_code,
+            vendor_message=error.vendor_message,
+            request_id=error.request_id,
+        )
+        return Answer(problem=rejected), Outcome.REJECTED
+    return Answer(problem=_unknown(action.id)), Outcome.UNKNOWN
+
+
+def _not_found() -> NotFound:
+    return NotFound(message="There is no such webhook log. It may have expired.", path=("id",))
+
+
+def _unknown(id: str) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        message="It was sent, and the answer was lost: it may have happened. Look at the log again"
+        " before you repeat it.",
+        action_id=id,
+    )

@@ -1,0 +1,78 @@
+"""``gateway retry``, ``gateway delete`` and ``gateway actions``."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from typing import TYPE_CHECKING
+
+import msgspec
+import typer
+
+from gateway import timestamps
+from gateway.callers import ANONYMOUS
+from gateway.cli.screen import complain, line
+from gateway.journal import ActionFilter, ActionKind
+
+if TYPE_CHECKING:
+    from gateway.journal import Action
+    from gateway.service import Gateway
+
+DONE = {ActionKind.RETRY: "Sent again", ActionKind.DELETE: "Deleted"}
+
+
+async def perform(gateway: Gateway, kind: ActionKind, ids: list[str]) -> int:
+    """Do an action on each log, one after the other; 1 when any was not done."""
+    # Who may read the configuration has every right; the journal tells who it was.
+    gateway = gateway.seen_by(msgspec.structs.replace(ANONYMOUS, name=getpass.getuser()))
+    failed = 0
+    for id in ids:
+        answer = await gateway.act(gateway.operation(), kind, id)
+        if answer.problem:
+            failed += 1
+            complain(f"{id}: {answer.problem.message}")
+        elif answer.log:
+            status = answer.log.status.name.lower()
+            typer.echo(f"{DONE[kind]}: {line(answer.log.upstream_id)} ({status}) {id}")
+        else:
+            typer.echo(f"{DONE[kind]}: {id}")
+    return 1 if failed else 0
+
+
+async def print_actions(gateway: Gateway, first: int, *, as_json: bool) -> int:
+    """Print the newest entries of the journal."""
+    page = await gateway.actions(first, None, ActionFilter())
+    for action in page.actions:
+        typer.echo(json.dumps(_document(action)) if as_json else _row(action))
+    return 0
+
+
+def _row(action: Action) -> str:
+    cells = (
+        timestamps.format_rfc3339(action.requested_at),
+        action.kind.name,
+        action.outcome.name,
+        action.source,
+        action.upstream_id,
+        action.caller,
+        action.message or "",
+    )
+    return "  ".join(line(cell) for cell in cells if cell)
+
+
+def _document(action: Action) -> dict[str, object]:
+    completed = action.completed_at
+    return {
+        "id": action.id,
+        "kind": action.kind.name,
+        "outcome": action.outcome.name,
+        "logId": action.log_id,
+        "source": action.source,
+        "upstreamId": action.upstream_id,
+        "caller": action.caller,
+        "idempotencyKey": action.idempotency_key,
+        "requestedAt": timestamps.format_rfc3339(action.requested_at),
+        "completedAt": None if completed is None else timestamps.format_rfc3339(completed),
+        "errorCode": action.error_code,
+        "message": action.message,
+    }

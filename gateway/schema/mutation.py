@@ -1,0 +1,159 @@
+"""The mutations: retry and delete, with typed errors for what a frontend can act on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import strawberry
+from strawberry import ID, UNSET
+
+from gateway import actions, model
+from gateway.schema.arguments import Id
+from gateway.schema.context import Info
+from gateway.schema.enums import ActionKind, Role, UserErrorCode
+from gateway.schema.fields import described, is_a
+from gateway.schema.types import WebhookLog
+
+
+@strawberry.interface(description="Why an action was not done, or not known to be.")
+class UserError:
+    code: UserErrorCode = described("The kind of error.")
+    message: str = described("What happened, and what to do.")
+    path: list[str] | None = described("The argument at fault; null where none is.")
+
+
+@strawberry.type(description="An argument can't be used.")
+class InvalidInput(UserError):
+    is_type_of = is_a(actions.InvalidInput)
+
+
+@strawberry.type(description="There is no such webhook log, or it is not granted.")
+class NotFound(UserError):
+    is_type_of = is_a(actions.NotFound)
+
+
+@strawberry.type(description="The caller lacks a role on the log's source.")
+class NotAuthorized(UserError):
+    is_type_of = is_a(actions.NotAuthorized)
+
+    required_role: Role = described("The role that it takes.")
+
+
+@strawberry.type(description="The vendor can't do it; nothing was asked of it.")
+class ActionNotSupported(UserError):
+    is_type_of = is_a(actions.ActionNotSupported)
+
+    action: ActionKind = described("The action.")
+    sources: list[str] = described("The names of the sources that can.")
+
+
+@strawberry.type(description="The key was used for another action or another log.")
+class IdempotencyKeyReused(UserError):
+    is_type_of = is_a(actions.IdempotencyKeyReused)
+
+    log_id: ID | None = described(
+        "The id of the log that it was used for; null where the caller may not see it."
+    )
+
+
+@strawberry.type(description="The vendor refused: nothing happened.")
+class UpstreamRejected(UserError):
+    is_type_of = is_a(actions.UpstreamRejected)
+
+    http_status: int | None = described("The HTTP status of the vendor's answer.")
+    vendor_code: str | None = described("The vendor's own code.")
+    vendor_message: str | None = described("The vendor's own words. Secrets are masked.")
+    request_id: str | None = described("The vendor's id of the request, for its support.")
+
+
+@strawberry.type(
+    description="The vendor was not reached, or did not take it: nothing happened. Try again."
+)
+class UpstreamUnavailable(UserError):
+    is_type_of = is_a(actions.UpstreamUnavailable)
+
+    retry_after: float | None = described("How long to wait, in seconds, where the vendor says.")
+
+
+@strawberry.type(
+    description=(
+        "It was sent and the answer was lost: it may have happened. Look at the log again; the"
+        " gateway does not repeat it on its own."
+    )
+)
+class OutcomeUnknown(UserError):
+    is_type_of = is_a(actions.OutcomeUnknown)
+
+    action_id: ID = described("The id of the action in the journal.")
+
+
+class Payload(msgspec.Struct):
+    """What a mutation gives."""
+
+    webhook_log: model.WebhookLog | None = None
+    deleted_webhook_log_id: str | None = None
+    user_errors: tuple[actions.Problem, ...] = ()
+
+
+@strawberry.type(description="What a retry came to.")
+class RetryWebhookLogPayload:
+    webhook_log: WebhookLog | None = described(
+        "The log as it is after the retry; null where that could not be read, or it failed."
+    )
+    user_errors: list[UserError] = described("Why it was not done; empty when it was.")
+
+
+@strawberry.type(description="What a deletion came to.")
+class DeleteWebhookLogPayload:
+    webhook_log: WebhookLog | None = described("The log as it was, where the vendor gives it.")
+    deleted_webhook_log_id: ID | None = described("The id of the log that is gone.")
+    user_errors: list[UserError] = described("Why it was not done; empty when it was.")
+
+
+IdempotencyKey = Annotated[
+    str | None,
+    strawberry.argument(
+        description=(
+            "Text of your choice, 1 to 255 characters. However often it is sent, the retry happens"
+            " once and each call gets the same answer, as long as the journal is kept."
+        )
+    ),
+]
+
+
+async def _retry(info: Info, id: Id, idempotency_key: IdempotencyKey = UNSET) -> Payload:
+    context = info.context
+    key = None if idempotency_key is UNSET else idempotency_key
+    answer = await context.gateway.act(context.operation, ActionKind.RETRY, id, key)
+    return Payload(answer.log, None, (answer.problem,) if answer.problem else ())
+
+
+async def _delete(info: Info, id: Id) -> Payload:
+    context = info.context
+    answer = await context.gateway.act(context.operation, ActionKind.DELETE, id)
+    if answer.problem:
+        return Payload(user_errors=(answer.problem,))
+    return Payload(answer.log, id)
+
+
+@strawberry.type(description="Everything that can be done.")
+class Mutation:
+    retry_webhook_log: RetryWebhookLogPayload = described(
+        "Have the vendor send a delivery again, once. It takes the role operator.", _retry
+    )
+    delete_webhook_log: DeleteWebhookLogPayload = described(
+        "Have the vendor delete a webhook log, once. It takes the role admin.", _delete
+    )
+
+
+ERRORS = [
+    InvalidInput,
+    NotFound,
+    NotAuthorized,
+    ActionNotSupported,
+    IdempotencyKeyReused,
+    UpstreamRejected,
+    UpstreamUnavailable,
+    OutcomeUnknown,
+]
