@@ -491,7 +491,9 @@ def test_actions_lists_the_journal_newest_first(configuration: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["actions"], ["retry", "ID"], ["delete", "--yes", "ID"]], ids=" ".join
+    "words",
+    [["actions"], ["retry", "ID"], ["delete", "--yes", "ID"], ["serve", "--port", "0"]],
+    ids=" ".join,
 )
 def test_a_journal_that_can_not_be_opened_is_told_in_a_sentence(
     configuration: Path, words: list[str], control: httpx.Client

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import socket
@@ -13,6 +14,7 @@ import uvicorn
 
 from gateway.cli.screen import complain
 from gateway.config import is_loopback
+from gateway.service import Gateway
 from gateway.web.app import create_app
 
 if TYPE_CHECKING:
@@ -38,10 +40,17 @@ def run(settings: Settings, host: str | None, port: int | None, *, insecure: boo
             " risk with --insecure."
         )
         raise typer.Exit(2)
+    asyncio.run(_try_journal(settings))
     app = create_app(settings)
     with listen(host, port) as listener:
         address = url(listener)
         serve(app, listener, lambda: typer.echo(f"Serving {address}/graphql. Ctrl-C stops."))
+
+
+async def _try_journal(settings: Settings) -> None:
+    """Open the journal once; JournalError here is a sentence, and a traceback in the server."""
+    async with Gateway(settings) as gateway:
+        await gateway.open_journal()
 
 
 def listen(host: str, port: int, option: str = "--port") -> socket.socket:
