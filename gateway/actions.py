@@ -173,7 +173,8 @@ def able(kind: ActionKind, sources: Mapping[str, Source]) -> list[str]:
 class Actions:
     """Does actions, once for an idempotency key, however often and wherever they are asked.
 
-    The journal is opened when it is first needed: who only reads needs no disk.
+    The journal is opened when it is first needed, by a server at its start: who only reads on the
+    command line needs no disk.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -282,7 +283,7 @@ class Actions:
             )
         if action.answer is None:
             return Answer(problem=_unknown(action.id))
-        return _decoder.decode(action.answer)
+        return _stored(action.answer, action)
 
     async def _send(
         self, action: Action, act: Callable[[], Awaitable[WebhookLog | None]]
@@ -305,6 +306,20 @@ class Actions:
             # The caller is told what is known; the journal will tell that it does not know.
             log.exception("The outcome of action %s can't be recorded.", action.id)
         return answer
+
+
+def _stored(answer: bytes, action: Action) -> Answer:
+    """Read an answer of the journal; one that another version wrote may be told only in short."""
+    try:
+        return _decoder.decode(answer)
+    except msgspec.MsgspecError:
+        match action.outcome:
+            case Outcome.SUCCEEDED:
+                return Answer()
+            case Outcome.REJECTED | Outcome.FAILED:
+                message = action.message or "It was not done."
+                return Answer(problem=UpstreamRejected(message=message))
+        return Answer(problem=_unknown(action.id))
 
 
 def _failed_task(task: asyncio.Task[Journal]) -> bool:

@@ -469,6 +469,24 @@ async def test_a_key_is_for_one_action_on_one_log(tmp_path: Path) -> None:
     assert len(vendor.acts) == 1
 
 
+@pytest.mark.parametrize("answer", [b'{"problem": {"type": "Gone"}}', b"\x00"])
+async def test_an_answer_of_another_version_is_told_in_short(tmp_path: Path, answer: bytes) -> None:
+    cases = {200: [], 400: ["UpstreamRejected"], 500: ["OutcomeUnknown"]}
+    for status, errors in cases.items():
+        vendor, key = Controller(answering(status)), f"key {status}"
+        async with gateway_over(tmp_path, vendor) as gateway:
+            await Schema(gateway).retry(LOG_ID, key)
+            with sqlite3.connect(tmp_path / "journal.sqlite3") as connection:
+                change = "UPDATE gateway_actions SET answer = ? WHERE idempotency_key = ?"
+                connection.execute(change, (answer, key))
+            connection.close()
+            payload = await Schema(gateway).retry(LOG_ID, key)
+        told = [error["__typename"] for error in payload["userErrors"]]
+        assert told == errors
+        assert payload["webhookLog"] is None
+        assert len(vendor.acts) == 1
+
+
 async def test_a_key_is_the_caller_s_own(tmp_path: Path) -> None:
     vendor = Controller(answering(200))
     callers = [
