@@ -25,7 +25,7 @@ from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.service import Gateway
-from gateway.sources import VENDORS
+from gateway.sources import VENDORS, Source
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -153,6 +153,12 @@ def test_the_two_commands_are_what_ci_runs() -> None:
 def test_every_error_code_is_explained() -> None:
     told = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", README, re.MULTILINE))
     assert told == {code.name: code.value for code in ErrorCode}
+
+
+def test_what_a_vendor_has_to_have_is_named() -> None:
+    extend = README.partition("## Extend")[2]
+    for name in (*Source.__abstractmethods__, "retry", "delete"):
+        assert f"`{name}`" in extend
 
 
 def test_what_vendors_can_do_is_true() -> None:
