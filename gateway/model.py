@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import functools
-from typing import Any, NewType
+from typing import Any, NewType, Self
 
 import msgspec
 
@@ -17,36 +17,49 @@ Timestamp = NewType("Timestamp", int)
 """Nanoseconds since 1970-01-01T00:00:00Z."""
 
 
-class Provider(enum.Enum):
+class Described(enum.Enum):
+    """An enum whose values are kept and compared, so that its descriptions may be reworded."""
+
+    description: str
+
+    def __new__(cls, value: str, description: str) -> Self:
+        """Make a member of the two parts that its line holds."""
+        member = object.__new__(cls)
+        member._value_ = value
+        member.description = description
+        return member
+
+
+class Provider(Described):
     """The kinds of system that webhook logs are read from; the value is the configuration's."""
 
-    CODEARTS = "codearts"
-    YANDEX_TRACKER = "yandex-tracker"
-    LANGUAGE_WEAVER = "language-weaver"
-    ELASTIC_PATH = "elastic-path"
+    CODEARTS = "codearts", "Huawei CodeArts Repo."
+    YANDEX_TRACKER = "yandex-tracker", "Yandex Tracker."
+    LANGUAGE_WEAVER = "language-weaver", "RWS Language Weaver Edge."
+    ELASTIC_PATH = "elastic-path", "Elastic Path Commerce Cloud."
 
 
-class WebhookLogStatus(enum.Enum):
+class WebhookLogStatus(Described):
     """How a delivery ended."""
 
-    SUCCEEDED = "The receiver accepted the delivery."
-    FAILED = "The receiver refused the delivery, or could not be reached."
-    PENDING = "The delivery has not ended yet."
-    UNKNOWN = "The vendor does not say, or says it in a way the gateway can't read."
+    SUCCEEDED = "SUCCEEDED", "The receiver accepted the delivery."
+    FAILED = "FAILED", "The receiver refused the delivery, or could not be reached."
+    PENDING = "PENDING", "The delivery has not ended yet."
+    UNKNOWN = "UNKNOWN", "The vendor does not say, or says it in a way the gateway can't read."
 
 
-class FailureCategory(enum.Enum):
+class FailureCategory(Described):
     """Why a delivery failed."""
 
-    TIMEOUT = "The receiver did not answer in time."
-    DNS = "The receiver's host name could not be resolved."
-    CONNECTION = "No connection to the receiver could be made or kept."
-    TLS = "The receiver's certificate or TLS handshake was refused."
-    REDIRECT = "The receiver answered with a redirect (3xx), which vendors do not follow."
-    HTTP_CLIENT_ERROR = "The receiver answered 4xx."
-    HTTP_SERVER_ERROR = "The receiver answered 5xx."
-    NO_RESPONSE = "No answer was recorded, and the vendor does not say why."
-    UNKNOWN = "The vendor says it failed, in words the gateway does not know."
+    TIMEOUT = "TIMEOUT", "The receiver did not answer in time."
+    DNS = "DNS", "The receiver's host name could not be resolved."
+    CONNECTION = "CONNECTION", "No connection to the receiver could be made or kept."
+    TLS = "TLS", "The receiver's certificate or TLS handshake was refused."
+    REDIRECT = "REDIRECT", "The receiver answered 3xx, which vendors do not follow."
+    HTTP_CLIENT_ERROR = "HTTP_CLIENT_ERROR", "The receiver answered 4xx."
+    HTTP_SERVER_ERROR = "HTTP_SERVER_ERROR", "The receiver answered 5xx."
+    NO_RESPONSE = "NO_RESPONSE", "No answer was recorded, and the vendor does not say why."
+    UNKNOWN = "UNKNOWN", "The vendor says it failed, in words the gateway does not know."
 
 
 class Capability(enum.Enum):

@@ -16,7 +16,7 @@ from gateway.actions import UserErrorCode
 from gateway.callers import Method, Role
 from gateway.errors import ErrorCode
 from gateway.journal import ActionKind, Outcome
-from gateway.model import Capability, FailureCategory, Provider, WebhookLogStatus
+from gateway.model import Capability, Described, FailureCategory, Provider, WebhookLogStatus
 
 __all__ = [
     "ActionKind",
@@ -51,10 +51,12 @@ class SourceStatus(enum.Enum):
 
 
 def _describe(kind: type[enum.Enum], values: Mapping[str, str] | None = None) -> None:
-    """Make an enum known to the schema; its values describe it unless others are given."""
+    """Make an enum known to the schema, with what its members say of themselves."""
     made: Any = strawberry.enum(kind, description=(kind.__doc__ or "").replace("``", "`"))
     for value in made.__strawberry_definition__.values:
-        value.description = (values or {}).get(value.name, str(value.value))
+        member = kind[value.name]
+        said = member.description if isinstance(member, Described) else str(member.value)
+        value.description = (values or {}).get(value.name, said)
 
 
 _describe(WebhookLogStatus)
@@ -75,12 +77,4 @@ _describe(
 )
 _describe(SourceOutcome)
 _describe(SourceStatus)
-_describe(
-    Provider,
-    {
-        "CODEARTS": "Huawei CodeArts Repo.",
-        "YANDEX_TRACKER": "Yandex Tracker.",
-        "LANGUAGE_WEAVER": "RWS Language Weaver Edge.",
-        "ELASTIC_PATH": "Elastic Path Commerce Cloud.",
-    },
-)
+_describe(Provider)
