@@ -68,7 +68,7 @@ _VALUE = re.compile(
     | \{(?P<braced>[^{}\r\n]*)
     | (?P<parameter>\*{3})(?=[&\#])
     | (?P<bare>(?:(?i:basic|bearer|digest|oauth|token)[ ]+)?
-        (?:[^\s&"'<>\\,;.)\]}]|\\(?![nrt"'])|[,;.)\]}]++(?![\s&"'<>\\]|\Z))++)
+        (?:[^\s&"'<>\\,;.)\]}]|\\(?![nrt"'])|[,;.)\]}]++(?![\s&"'<>\\]|\Z))+)
     """,
     re.VERBOSE,
 )
@@ -117,7 +117,7 @@ _EMAIL = re.compile(
     r"(?:[\w-]++\.)+[^\W\d_]{2,}+(?:[\w.+-]*[\w+-])?"
 )
 
-_URL = re.compile(r""":(?:\\?/){2}[^\s"'<>\\`]*+(?:\\/[^\s"'<>\\`]*+)*+""")
+_URL = re.compile(r""":(?:\\?/){2}[^\s"'<>\\`]*+(?:\\/[^\s"'<>\\`]*+)*""")
 _USER_INFO = re.compile(
     # Up to a raw / ? or # of a password it is no host, whose colon only a port could follow.
     r"//(?:[^/?#@\s\[:]*+:(?!\d*(?:[/?#]|\Z))[^@\s]{0,200}+|[^/?#@\s]*+)@(?:[^/?#@\s]*+@)*"
