@@ -4,7 +4,7 @@ A value is hidden for its name (a header, a JSON key, a query parameter, ``name:
 for its shape (an e-mail address, a token of a well-known kind, the secret part of a webhook's URL).
 What was hidden is MASK, after the prefix that tells a token's kind; all else keeps its text.
 Redacting twice is redacting once. Nothing here raises, and no pattern needs more than linear time:
-every repetition is possessive, bounded, or starts only where the one before it ended.
+every repetition is possessive, bounded, last, or starts only where the one before it ended.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ _PAIR = re.compile(_NAME + r"""\]?\\{0,15}["']?\s{0,4}(?:=>|[:=])[ \t]{0,4}""")
 _LINE_NAME = re.compile(r"(?:authorization|cookies?)\W*\Z")
 # A name that stands here is a host's, and what follows its colon is a port.
 _HOST = re.compile(r"//[\w.-]*\Z")
+# Only classes of characters are repeated possessively: with groups, Python 3.11.2 goes wrong.
 _VALUE = re.compile(
     r"""
       (?P<slashes>\\{0,15})(?P<quote>["'])(?P<quoted>[^\r\n]*?)
