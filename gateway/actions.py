@@ -184,7 +184,7 @@ class Actions:
 
     async def journal(self) -> Journal:
         """Give the open journal; JournalError when it can't be opened."""
-        if self._opening is None or (self._opening.done() and _failed_task(self._opening)):
+        if self._opening is None or _failed_task(self._opening):
             self._opening = asyncio.create_task(self._journal.__aenter__())
         return await asyncio.shield(self._opening)
 
@@ -251,7 +251,10 @@ class Actions:
     async def close(self) -> None:
         """Wait until everything that is under way is completed, and close the journal."""
         await asyncio.gather(*self._under_way, return_exceptions=True)
-        if self._opening is not None and not _failed_task(self._opening):
+        if self._opening is None:
+            return
+        await asyncio.wait([self._opening])
+        if not _failed_task(self._opening):
             await self._journal.__aexit__()
 
     async def _repeated(

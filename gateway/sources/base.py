@@ -142,11 +142,13 @@ class Source(abc.ABC):
 
     async def retry(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Send a delivery again, once; give the log as it then is, where it can be read."""
-        raise _unable(self.name, "retry", place, operation)
+        del place, operation
+        raise self._unable("retry")
 
     async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Delete a log, once; give it as it was, where the vendor tells."""
-        raise _unable(self.name, "delete", place, operation)
+        del place, operation
+        raise self._unable("delete")
 
     @abc.abstractmethod
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
@@ -257,6 +259,12 @@ class Source(abc.ABC):
             source=self.name,
         )
 
+    def _unable(self, verb: str) -> RequestError:
+        """Make the error for what the capabilities rule out; callers look at those first."""
+        return RequestError(
+            ErrorCode.FORBIDDEN, f"The vendor of source {self.name} can't {verb} logs."
+        )
+
     def unread(self, hooks: Hooks) -> list[UpstreamError]:
         """Make the error that tells of hooks that could not be read, if there are any."""
         if not hooks.unreadable:
@@ -270,11 +278,6 @@ class Source(abc.ABC):
                 source=self.name,
             )
         ]
-
-
-def _unable(source: str, verb: str, *_: object) -> RequestError:
-    """Make the error for what the capabilities rule out; callers look at those first."""
-    return RequestError(ErrorCode.FORBIDDEN, f"The vendor of source {source} can't {verb} logs.")
 
 
 async def outcome(work: Awaitable[T]) -> T | UpstreamError:

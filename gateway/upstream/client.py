@@ -59,7 +59,7 @@ class UpstreamClient:
         self.source = source
         self.base_url = base_url
         self.health = Health()
-        self.timeout = timeout
+        self._timeout = timeout
         self._http = http
         self._credential = credential
         self._read_error = read_error
@@ -114,7 +114,7 @@ class UpstreamClient:
         credential = self._credential.of(operation)
         sent = False
         now = asyncio.get_running_loop().time()
-        until = min(operation.deadline, now + self.timeout)
+        until = min(operation.deadline, now + self._timeout)
         try:
             async with asyncio.timeout_at(until):
                 # Those who wait for a place share this renewal, and its failure, too.
