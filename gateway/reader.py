@@ -158,7 +158,8 @@ class Reader:
             # Something was deleted, so what stood behind it may now stand on a page read before.
             page = await self._read_back(page)
         # Behind a log given before, the vendor's order tells what is fresh, not the times.
-        self._take_page(page, None if in_place and self._begun else self._time)
+        behind = self._bound if anchor is None else None
+        self._take_page(page, behind if in_place and self._begun else self._time)
         self._offset, self._last_total = page.offset + page.read, page.total
         self.exhausted = self.exhausted or not page.more or page.read == 0
 

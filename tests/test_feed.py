@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -67,6 +67,7 @@ def given_ids(page: Slice) -> list[str]:
     spread=st.sampled_from([3, 50, 5000]),
     restless=st.booleans(),
 )
+@example([["page", "page", "page"], ["offset", "window"]], 7, 17, 796705531, 5000, True)
 async def test_every_log_is_given_once_and_newest_first(
     kinds: list[list[str]], page_size: int, first: int, seed: int, spread: int, restless: bool
 ) -> None:
