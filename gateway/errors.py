@@ -50,6 +50,7 @@ class ErrorCode(enum.Enum):
     UPSTREAM_ERROR = "The vendor failed (5xx)."
     UPSTREAM_TIMEOUT = "The vendor did not answer in time."
     UPSTREAM_UNREACHABLE = "No connection to the vendor could be made or kept."
+    UPSTREAM_CIRCUIT_OPEN = "The vendor failed so often that it is left alone for a while."
     UPSTREAM_INVALID_RESPONSE = "The vendor's answer is not the document it should be."
     UPSTREAM_RESPONSE_TOO_LARGE = "The vendor's answer is larger than the gateway reads."
     ALL_SOURCES_FAILED = "Every chosen source failed, so there is no list to give."

@@ -77,6 +77,34 @@ class Capability(enum.Enum):
     RESPONSE_BODY = "Give the body that the receiver answered."
 
 
+class CacheStatus(Described):
+    """Where something that a vendor said comes from."""
+
+    HIT = "HIT", "It was kept, and is fresh."
+    MISS = "MISS", "It was asked of the vendor for this."
+    STALE = (
+        "STALE",
+        "It was kept, and is fresh no longer: it is asked for again behind this answer, or the"
+        " vendor fails.",
+    )
+    REVALIDATED = "REVALIDATED", "It was kept, and the vendor has just said that it is unchanged."
+
+
+class Freshness(msgspec.Struct, frozen=True, kw_only=True):
+    """How fresh something that a vendor said is.
+
+    ``fetched_at`` is when the vendor said it, and ``fresh_until`` when it should be asked again.
+    ``collapsed`` tells that another caller's call was waited for, ``failure`` has the error code
+    of a vendor that failed when it was asked again.
+    """
+
+    status: CacheStatus
+    fetched_at: Timestamp
+    fresh_until: Timestamp
+    collapsed: bool = False
+    failure: str | None = None
+
+
 class Header(msgspec.Struct, frozen=True, gc=False):
     """One HTTP header; ``redacted`` tells that the gateway or the vendor hid the value."""
 
