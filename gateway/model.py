@@ -82,11 +82,7 @@ class CacheStatus(Described):
 
     HIT = "HIT", "It was kept, and is fresh."
     MISS = "MISS", "It was asked of the vendor for this."
-    STALE = (
-        "STALE",
-        "It was kept, and is fresh no longer: it is asked for again behind this answer, or the"
-        " vendor fails.",
-    )
+    STALE = "STALE", "It was kept, and is fresh no longer; it is asked for again behind the answer."
     REVALIDATED = "REVALIDATED", "It was kept, and the vendor has just said that it is unchanged."
 
 
