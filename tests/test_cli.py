@@ -216,8 +216,8 @@ def test_show_of_what_is_gone_fails() -> None:
 
 DETAIL = {"headers", "body", "bodyJson"}
 """What some vendors give only in a detail call."""
-RIGHTS = {"availableActions"}
-"""What is not of the log, but of who asks."""
+RIGHTS = {"availableActions", "freshness"}
+"""What is not of the log, but of who asks, and when."""
 
 
 @pytest.mark.parametrize("name", SOURCES)

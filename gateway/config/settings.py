@@ -11,6 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from gateway.config.auth import AuthSettings, unknown_sources
+from gateway.config.cache import CacheSettings
 from gateway.config.journal import JournalSettings
 from gateway.config.problems import Problem, problems_of, sentence, unknown
 from gateway.config.secret import Surroundings
@@ -48,6 +49,8 @@ class Settings(Table, title="Configuration of the webhook log gateway"):
     """Where the gateway listens, and what one operation may cost."""
     auth: AuthSettings = Field(default_factory=AuthSettings)
     """How callers show who they are, and what each may do."""
+    cache: CacheSettings = Field(default_factory=CacheSettings)
+    """What is kept of what vendors said, and for how long."""
     journal: JournalSettings = Field(default_factory=JournalSettings)
     """Where retries and deletes are recorded."""
     sources: Annotated[

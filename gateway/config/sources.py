@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from gateway.config.cache import Lifetimes
 from gateway.config.secret import HeaderSecret, Secret
 from gateway.config.values import (
     Address,
@@ -43,6 +44,8 @@ class _Source(Table):
     """How many webhook logs to ask the vendor for in one call, in rows."""
     ca_bundle: Certificates | None = None
     """A PEM file of the authorities to trust; a relative path starts at the folder of this file."""
+    cache: Lifetimes = Field(default_factory=Lifetimes)
+    """How long what this vendor said is good, where that differs from [cache]."""
 
 
 class PassThrough(Table, title="The caller's own credential"):

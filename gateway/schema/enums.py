@@ -16,10 +16,18 @@ from gateway.actions import UserErrorCode
 from gateway.callers import Method, Role
 from gateway.errors import ErrorCode
 from gateway.journal import ActionKind, Outcome
-from gateway.model import Capability, Described, FailureCategory, Provider, WebhookLogStatus
+from gateway.model import (
+    CacheStatus,
+    Capability,
+    Described,
+    FailureCategory,
+    Provider,
+    WebhookLogStatus,
+)
 
 __all__ = [
     "ActionKind",
+    "CacheStatus",
     "Capability",
     "ErrorCode",
     "FailureCategory",
@@ -62,6 +70,7 @@ def _describe(kind: type[enum.Enum], values: Mapping[str, str] | None = None) ->
 _describe(WebhookLogStatus)
 _describe(FailureCategory)
 _describe(Capability)
+_describe(CacheStatus)
 _describe(ErrorCode)
 _describe(ActionKind)
 _describe(UserErrorCode)

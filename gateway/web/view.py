@@ -132,12 +132,13 @@ class GraphQLView:
         self, gateway: Gateway, request: Request, asked: GraphQLRequest, media_type: str
     ) -> Response:
         operation = gateway.operation(request.headers, _request_id(request))
+        context = Context(gateway, operation)
         try:
             result = await self._schema.execute(
                 asked.query,
                 variable_values=asked.variables,
                 operation_name=asked.operation_name or None,
-                context_value=Context(gateway, operation),
+                context_value=context,
                 allowed_operation_types=ALLOWED[request.method],
             )
         except MissingQueryError:
@@ -149,6 +150,8 @@ class GraphQLView:
             if kind == "mutation":
                 raise Refusal(405, "Send mutations by POST.", Allow="POST") from None
             raise Refusal(400, f"No {kind} is executed here.") from None
+        finally:
+            context.close()
         # Without a path it is an error of the request, not of a field: nothing was executed.
         errors = result.errors or []
         executed = result.data is not None or any(error.path for error in errors)

@@ -90,7 +90,14 @@ async def test_every_field_of_every_type_resolves(demo: Demo, name: str) -> None
     assert [payload["userErrors"] == [] for payload in done.values()] == [able, able]
     actions = everything(CORE.type_map["ActionConnection"], visited, 2)
     viewer = everything(CORE.type_map["Viewer"], visited, 1)
-    told = await demo.data(f"{{ actions {actions} viewer {viewer} }}")
+    cache = everything(CORE.type_map["CacheState"], visited, 1)
+    told = await demo.data(f"{{ actions {actions} viewer {viewer} cache {cache} }}")
+    dropped = everything(CORE.type_map["InvalidateCachePayload"], visited, 1)
+    gone = await demo.data(
+        f"mutation ($tags: [String!]!) {{ invalidateCache(tags: $tags) {dropped} }}",
+        tags=[f"source:{name}"],
+    )
+    assert gone["invalidateCache"]["entries"] > 0
     kinds = [action["kind"] for action in told["actions"]["nodes"]]
     assert kinds == (["DELETE", "RETRY"] if able else [])
     declared = {
@@ -500,7 +507,7 @@ async def test_health_tells_how_the_latest_call_went(demo: Demo) -> None:
     async def health() -> Any:
         return (await demo.data(HEALTH, name="translations"))["source"]["health"]
 
-    listing = listed('first: 1, filter: { source: { eq: "translations" } }')
+    listing = listed('first: 1, filter: { source: { eq: "translations" } }, cache: { maxAge: 0 }')
     nothing = dict.fromkeys(("lastSuccessAt", "lastFailureAt", "lastError"))
     assert await health() == {"status": "UNKNOWN", **nothing}
 
