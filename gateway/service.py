@@ -85,11 +85,11 @@ class Gateway:
         self.settings = settings
         self.caller = ANONYMOUS
         self._clock = clock
-        self._passed = [
-            source.auth.header.lower()
+        self._passed = {
+            source.name: source.auth.header.lower()
             for source in settings.sources
             if source.auth.type == "pass-through"
-        ]
+        }
         self._cache = Cache()
         self._actions = Actions(
             Journal(
@@ -122,16 +122,36 @@ class Gateway:
         view.sources = {name: source for name, source in self.sources.items() if caller.sees(name)}
         return view
 
+    def now(self) -> Timestamp:
+        """Tell the time."""
+        return Timestamp(self._clock())
+
     def operation(
-        self, headers: Mapping[str, str] | None = None, request_id: str | None = None
+        self,
+        headers: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        *,
+        seconds: float | None = None,
+        max_age: float | None = None,
     ) -> Operation:
         """Begin an operation: its upstream calls share one deadline.
 
         ``headers`` are the request's, by any case, of which those are passed on that hold a
-        vendor credential of the caller's own.
+        vendor credential of the caller's own. ``seconds`` lowers the server's deadline, and never
+        raises it. ``max_age`` is the Operation's.
         """
-        passed = {name: (headers or {}).get(name, "") for name in self._passed}
-        return Operation(self.settings.server.deadline, passed, request_id)
+        passed = {
+            header: (headers or {}).get(header, "")
+            for name, header in self._passed.items()
+            if name in self.sources
+        }
+        deadline = self.settings.server.deadline
+        return Operation(
+            deadline if seconds is None else min(seconds, deadline),
+            passed,
+            request_id,
+            max_age=max_age,
+        )
 
     def source(self, name: str) -> Source:
         """Give a source; RequestError when there is none of that name."""
@@ -156,7 +176,7 @@ class Gateway:
         be read; a failure of some sources is told in their reports.
         """
         _check_paging(first, after, last, before)
-        now = Timestamp(self._clock())
+        now = self.now()
         readable = {name for name in self.sources if self.caller.may(Role.READER, name)}
         ready = filters.prepare(wanted, now, self.sources, readable)
         feed = Feed(
