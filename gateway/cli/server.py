@@ -23,7 +23,7 @@ from gateway.web.app import create_app
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from gateway.config import Settings
 
@@ -103,7 +103,8 @@ class _Server(uvicorn.Server):
     ) -> None:
         super().__init__(
             uvicorn.Config(
-                app,
+                self._app,
+                interface="asgi3",
                 lifespan="on",
                 access_log=False,
                 log_config=None,
@@ -111,16 +112,23 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=math.ceil(grace),
             )
         )
+        self._inner = app
         self._started = started
+
+    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_on(message: Message) -> None:
+            if self.should_exit and message["type"] == "http.response.start":
+                # Who is answered from now on is not to send another request on the connection.
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+            await send(message)
+
+        await self._inner(scope, receive, send_on)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # Whoever calls from now on is told to take another connection for the next request.
-        state = self.server_state
-        state.default_headers = [*state.default_headers, (b"connection", b"close")]
         # A listener that closes resets the connections that wait to be accepted.
         for _ in range(self.config.backlog):
             if not (sockets and select.select(sockets, (), (), 0)[0]):
