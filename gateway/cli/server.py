@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from gateway.config import Settings
 
-ARRIVAL = 0.25
+ARRIVAL = 0.5
 """Seconds in which a request may still come on a connection that was open before the stop."""
 
 

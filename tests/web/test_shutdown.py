@@ -113,11 +113,7 @@ async def test_what_is_under_way_is_answered_and_nothing_else_is_taken(
         under_way = asyncio.create_task(client.post(server.url, json=LIST))
         assert await asyncio.to_thread(vendor.asked.wait, PATIENCE)
         os.kill(server.pid, signal.SIGTERM)
-        async with asyncio.timeout(PATIENCE):
-            with contextlib.suppress(ConnectionRefusedError):
-                while True:
-                    socket.create_connection(server.address).close()
-                    await asyncio.sleep(0)
+        await asyncio.to_thread(refused, server)
         assert not under_way.done()
         vendor.told.set()
         answer = await under_way
@@ -126,6 +122,13 @@ async def test_what_is_under_way_is_answered_and_nothing_else_is_taken(
     assert await asyncio.to_thread(server.wait) == 0
     assert server.complaints.read() == ""
     assert files(tmp_path) == {"gateway.toml", "key", "journal.sqlite3"}
+
+
+def refused(server: Server) -> None:
+    """Wait until the server takes no connection."""
+    with contextlib.suppress(ConnectionRefusedError):
+        while True:
+            socket.create_connection(server.address, PATIENCE).close()
 
 
 def files(folder: Path) -> set[str]:
@@ -157,6 +160,18 @@ def test_what_came_before_the_stop_is_answered(server: Server) -> None:
             assert connection.recv(1) == b""
     assert server.wait() == 0
     assert server.complaints.read() == ""
+
+
+def test_the_first_request_of_a_connection_may_come_after_the_stop(server: Server) -> None:
+    with (
+        socket.create_connection(server.address, PATIENCE) as quiet,
+        socket.create_connection(server.address, PATIENCE) as later,
+    ):
+        assert answer_to(later, SMALL) == SMALL[1]
+        os.kill(server.pid, signal.SIGTERM)
+        refused(server)
+        assert answer_to(quiet, SMALL) == SMALL[1]
+    assert server.wait() == 0
 
 
 def answer_to(connection: socket.socket, exchange: tuple[bytes, bytes]) -> bytes:
