@@ -96,7 +96,7 @@ def url(listener: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Drops no request that came before the stop, which takes ``grace`` seconds at most."""
+    """Drops no request that came before the stop; those have ``grace`` seconds to be answered."""
 
     def __init__(
         self, app: ASGIApp, grace: float, started: Callable[[], None] = lambda: None
@@ -119,7 +119,8 @@ class _Server(uvicorn.Server):
         async def send_on(message: Message) -> None:
             if self.should_exit and message["type"] == "http.response.start":
                 # Who is answered from now on is not to send another request on the connection.
-                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+                headers = [*message.get("headers", ()), (b"connection", b"close")]
+                message = {**message, "headers": headers}
             await send(message)
 
         await self._inner(scope, receive, send_on)

@@ -45,7 +45,7 @@ def _member(source: str, reads: Sequence[Freshness], now: int) -> str:
 
 
 def cache_control(reads: Reads, now: int) -> str:
-    """Tell how long an answer may be kept: until the first of what was read is not fresh."""
+    """Tell how long an answer may be kept: until the first of what was read is fresh no longer."""
     every = [read for of_source in reads.values() for read in of_source]
     return f"private, max-age={max(0, _seconds_left(every, now))}" if every else "private, no-cache"
 
@@ -63,7 +63,7 @@ def is_kept(if_none_match: str, tag: str) -> bool:
 
 
 def _seconds_left(reads: Sequence[Freshness], now: int) -> int:
-    """Give the whole seconds until the first is not fresh; negative when it is not any more."""
+    """Give the whole seconds for which all are fresh; negative when one is fresh no longer."""
     return (min(read.fresh_until for read in reads) - now) // 10**9
 
 

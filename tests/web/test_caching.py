@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from gateway.callers import Authenticator
+from gateway.callers import Authenticator, Caller, Grant, Method, Role
 from gateway.config import Settings
 from gateway.model import CacheStatus, Freshness, Timestamp
 from gateway.schema import build_schema
@@ -198,6 +198,14 @@ async def test_the_answer_to_a_get_may_be_kept(told: Told, client: httpx.AsyncCl
         'gateway; hit; ttl=4; key="shop", gateway; fwd=uri-miss; stored; key="tracker"'
     )
     assert answer.headers["etag"][:1] == answer.headers["etag"][-1:] == '"'
+
+
+async def test_nobody_is_told_of_a_credential_for_a_source_that_is_not_granted(told: Told) -> None:
+    grant = Grant(Role.VIEWER, frozenset({"shop"}))
+    view = told.seen_by(Caller(name="ada", method=Method.API_KEYS, grants=(grant,)))
+    sent = {"x-tracker-token": "t"}
+    assert view.operation(sent).passed == {}
+    assert told.operation(sent).passed == sent
 
 
 async def test_what_a_caller_has_is_not_sent_again(told: Told, client: httpx.AsyncClient) -> None:
