@@ -307,6 +307,7 @@ class Feed:
             if report.freshness and report.freshness.failure:
                 report.notes.append(_instead(report.freshness.failure))
             report.upstream_calls = self._operation.calls[name]
+            self._operation.incomplete |= report.error is not None
         reports = list(self._reports.values())
         if reports and all(report.failed for report in reports):
             raise AllSourcesFailedError([report.error for report in reports if report.error])

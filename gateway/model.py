@@ -102,14 +102,16 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True):
     failure: str | None = None
 
 
+BEST_FIRST = (CacheStatus.HIT, CacheStatus.REVALIDATED, CacheStatus.MISS, CacheStatus.STALE)
+
+
 def worst(reads: Iterable[Freshness]) -> Freshness | None:
     """Tell how fresh what was put together is: as old as its oldest part."""
-    rank = [CacheStatus.HIT, CacheStatus.REVALIDATED, CacheStatus.MISS, CacheStatus.STALE]
     found = list(reads)
     if not found:
         return None
     return Freshness(
-        status=max((read.status for read in found), key=rank.index),
+        status=max((read.status for read in found), key=BEST_FIRST.index),
         fetched_at=min(read.fetched_at for read in found),
         fresh_until=min(read.fresh_until for read in found),
         collapsed=any(read.collapsed for read in found),

@@ -99,11 +99,11 @@ class Gateway:
         self.settings = settings
         self.caller = ANONYMOUS
         self._clock = clock
-        self._passed = [
-            source.auth.header.lower()
+        self._passed = {
+            source.name: source.auth.header.lower()
             for source in settings.sources
             if source.auth.type == "pass-through"
-        ]
+        }
         kept = settings.cache
         store = make_store(
             kept.url.get_secret_value(),
@@ -148,29 +148,42 @@ class Gateway:
         view.sources = {name: source for name, source in self.sources.items() if caller.sees(name)}
         return view
 
+    def now(self) -> Timestamp:
+        """Tell the time."""
+        return Timestamp(self._clock())
+
     def operation(
-        self, headers: Mapping[str, str] | None = None, request_id: str | None = None
+        self,
+        headers: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        *,
+        seconds: float | None = None,
+        max_age: float | None = None,
     ) -> Operation:
         """Begin an operation: its upstream calls share one deadline.
 
         ``headers`` are the request's, by any case, of which those are passed on that hold a
-        vendor credential of the caller's own.
+        vendor credential of the caller's own. ``seconds`` lowers the server's deadline, and never
+        raises it. ``max_age`` is the Operation's.
         """
-        passed = {name: (headers or {}).get(name, "") for name in self._passed}
+        passed = {
+            header: (headers or {}).get(header, "")
+            for name, header in self._passed.items()
+            if name in self.sources
+        }
+        deadline = self.settings.server.deadline
         return Operation(
-            self.settings.server.deadline,
+            deadline if seconds is None else min(seconds, deadline),
             passed,
             request_id,
+            longest=deadline,
+            max_age=max_age,
             least_age={
                 name: self.settings.cache.least_age
                 for name in self.sources
                 if not self.caller.may(Role.OPERATOR, name)
             },
         )
-
-    def now(self) -> Timestamp:
-        """Tell the time."""
-        return Timestamp(self._clock())
 
     def source(self, name: str) -> Source:
         """Give a source; RequestError when there is none of that name."""

@@ -35,7 +35,10 @@ class ServerSettings(Table):
     port: Annotated[int, Field(strict=True, ge=0, le=65535)] = 8000
     """The port to listen on; 0 takes any free one."""
     deadline: Seconds = 10.0
-    """How long one GraphQL operation may wait for all vendors together, in seconds."""
+    """How long one GraphQL operation may wait for all vendors together, in seconds.
+
+    A caller lowers it for a request by the header X-Request-Timeout.
+    """
     scan_limit: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 2000
     """How many webhook logs one page may look at to find those of its filter, in rows."""
     graphiql: StrictBool = True

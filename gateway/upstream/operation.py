@@ -41,6 +41,8 @@ class Operation:
         self.deadline = asyncio.get_running_loop().time() + seconds
         self.calls: Counter[str] = Counter()
         self.reads: dict[str, list[Freshness]] = defaultdict(list)
+        self.incomplete = False
+        """Whether something could not be read, though the answer is no error."""
         self.etags: Mapping[str, str] = {}
         """What a vendor said to tell by whether its answers changed, by path and query."""
         self.answered: dict[str, str] = {}
