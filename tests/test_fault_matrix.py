@@ -1,9 +1,10 @@
 """What a caller gets while one vendor is in trouble, for each vendor and each kind of trouble.
 
 A cell is one first page of 25 logs from a gateway that knows nothing yet, over a sandbox of which
-one vendor suffers from the fault at every path but that of its tokens. It tells how many of the
-page's logs are that vendor's, and how many calls it got, tokens aside. Whatever the fault, the
-page is full, and the other vendors' part of it is as it is without the fault.
+one vendor suffers from the fault: at every path but that of its tokens, or, in the columns with
+/logs, at its lists of logs alone, after its hooks were found. It tells how many of the page's logs
+are that vendor's, and how many calls it got, tokens aside. Whatever the fault, the page is full,
+and the other vendors' part of it is as it is without the fault.
 
 A test that fails shows the lines that the table would have now.
 """
@@ -28,30 +29,30 @@ from gateway.service import Gateway
 from tests.moment import MOMENT, stopped
 
 MATRIX = """
-fault            outcome code                        codearts tracker weaver shop
-nothing          OK      -                           7/10     7/8     7/1    4/2
-latency          FAILED  UPSTREAM_TIMEOUT            0/4      0/2     0/1    0/2
-reset            FAILED  UPSTREAM_UNREACHABLE        0/4      0/2     0/1    0/2
-refused          FAILED  UPSTREAM_UNREACHABLE        0/4      0/2     0/1    0/0
-401              FAILED  UPSTREAM_UNAUTHORIZED       0/8      0/2     0/1    0/4
-403              FAILED  UPSTREAM_FORBIDDEN          0/4      0/2     0/1    0/2
-404              FAILED  UPSTREAM_NOT_FOUND          0/4      0/2     0/1    0/4
-429 with seconds FAILED  UPSTREAM_RATE_LIMITED       0/4      0/2     0/1    0/2
-429 with date    FAILED  UPSTREAM_RATE_LIMITED       0/4      0/2     0/1    0/2
-429 without      FAILED  UPSTREAM_RATE_LIMITED       0/4      0/2     0/1    0/2
-500              FAILED  UPSTREAM_ERROR              0/4      0/2     0/1    0/2
-503              FAILED  UPSTREAM_ERROR              0/4      0/2     0/1    0/2
-HTML             FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/2     0/1    0/2
-empty            FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/2     0/1    0/2
-truncated JSON   FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/2     0/1    0/2
-cut body         FAILED  UPSTREAM_UNREACHABLE        0/4      0/2     0/1    0/2
-endless body     FAILED  UPSTREAM_RESPONSE_TOO_LARGE 0/4      0/2     0/1    0/2
-wrong document   FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/2     0/1    0/2
-wrong rows       PARTIAL UPSTREAM_INVALID_RESPONSE   1/6      0/4     .      .
-wrong rows       OK      -                           .        .       3/1    2/2
-duplicate ids    OK      -                           7/10     7/8     7/1    4/2
+fault            outcome code                        codearts /logs tracker /log  weaver shop
+nothing          OK      -                           7/10     7/10  7/8     7/8   7/1    4/2
+latency          FAILED  UPSTREAM_TIMEOUT            0/4      0/10  0/2     0/8   0/1    0/2
+reset            FAILED  UPSTREAM_UNREACHABLE        0/4      0/10  0/2     0/8   0/1    0/2
+refused          FAILED  UPSTREAM_UNREACHABLE        0/4      0/4   0/2     0/2   0/1    0/0
+401              FAILED  UPSTREAM_UNAUTHORIZED       0/8      0/16  0/2     0/8   0/1    0/4
+403              FAILED  UPSTREAM_FORBIDDEN          0/4      0/10  0/2     0/8   0/1    0/2
+404              FAILED  UPSTREAM_NOT_FOUND          0/4      0/10  0/2     0/8   0/1    0/4
+429 with seconds FAILED  UPSTREAM_RATE_LIMITED       0/4      0/10  0/2     0/8   0/1    0/2
+429 with date    FAILED  UPSTREAM_RATE_LIMITED       0/4      0/10  0/2     0/8   0/1    0/2
+429 without      FAILED  UPSTREAM_RATE_LIMITED       0/4      0/10  0/2     0/8   0/1    0/2
+500              FAILED  UPSTREAM_ERROR              0/4      0/10  0/2     0/8   0/1    0/2
+503              FAILED  UPSTREAM_ERROR              0/4      0/10  0/2     0/8   0/1    0/2
+HTML             FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/10  0/2     0/8   0/1    0/2
+empty            FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/10  0/2     0/8   0/1    0/2
+truncated JSON   FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/10  0/2     0/8   0/1    0/2
+cut body         FAILED  UPSTREAM_UNREACHABLE        0/4      0/10  0/2     0/8   0/1    0/2
+endless body     FAILED  UPSTREAM_RESPONSE_TOO_LARGE 0/4      0/10  0/2     0/8   0/1    0/2
+wrong document   FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/10  0/2     0/8   0/1    0/2
+wrong rows       PARTIAL UPSTREAM_INVALID_RESPONSE   1/6      .     0/4     .     .      .
+wrong rows       OK      -                           .        3/10  .       3/8   3/1    2/2
+duplicate ids    OK      -                           7/10     7/10  7/8     7/8   7/1    4/2
 """
-"""The last four columns are logs/calls; a vendor with a . is told of in another line."""
+"""The columns behind the code are logs/calls; what has a . is told of in another line."""
 
 SECONDS = 0.5
 """How long the gateway waits for a vendor that is slow."""
@@ -60,7 +61,7 @@ FAULTS: dict[str, dict[str, Any] | None] = {
     "nothing": None,
     "latency": {"kind": "latency", "seconds": 2 * SECONDS},
     "reset": {"kind": "reset"},
-    "refused": None,
+    "refused": None,  # nothing listens there, whatever the path
     "401": {"kind": "status", "status": 401},
     "403": {"kind": "status", "status": 403},
     "404": {"kind": "status", "status": 404},
@@ -79,13 +80,23 @@ FAULTS: dict[str, dict[str, Any] | None] = {
     "duplicate ids": {"kind": "duplicate-ids"},
 }
 
-VENDORS = {
-    "codearts": "repo-cn",
-    "yandex-tracker": "tracker",
-    "language-weaver": "translations",
-    "elastic-path": "shop",
+
+class Column(NamedTuple):
+    """Which vendor suffers, its source, and a part of the paths where it does."""
+
+    vendor: str
+    source: str
+    paths: str = ""
+
+
+COLUMNS = {
+    "codearts": Column("codearts", "repo-cn"),
+    "/logs": Column("codearts", "repo-cn", "/logs"),
+    "tracker": Column("yandex-tracker", "tracker"),
+    "/log": Column("yandex-tracker", "tracker", "/webhooks/log"),
+    "weaver": Column("language-weaver", "translations"),
+    "shop": Column("elastic-path", "shop"),
 }
-"""The vendors in the order of the table's columns, with the names of their sources."""
 
 SCHEMA = build_schema()
 QUERY = """
@@ -119,9 +130,9 @@ class Vendors:
         self._file = write_configuration(folder, sandbox, url, port=0)
         self._configuration = self._file.read_text()
 
-    async def page(self, fault: str, vendor: str, first: int = 25) -> Answer:
+    async def page(self, fault: str, column: Column, first: int = 25) -> Answer:
         """Read a first page while a vendor suffers."""
-        head = f'provider = "{vendor}"\n'
+        head = f'provider = "{column.vendor}"\n'
         text = self._configuration
         if fault == "latency":
             text = text.replace(head, f"{head}timeout = {SECONDS}\n")
@@ -130,7 +141,10 @@ class Vendors:
             text = text.replace(base + self._url, base + self._closed)
         self._file.write_text(text)
         if (body := FAULTS[fault]) is not None:
-            (await self.control.put(f"/faults/{vendor}", json=body)).raise_for_status()
+            put = await self.control.put(
+                f"/faults/{column.vendor}", json=body | {"paths": column.paths}
+            )
+            put.raise_for_status()
         await self.control.delete("/calls")
         async with Gateway(load(self._file, {}), clock=lambda: MOMENT * 10**9) as gateway:
             answer = await SCHEMA.execute(
@@ -167,15 +181,15 @@ async def vendors(
 @pytest.fixture(scope="module")
 async def healthy(vendors: Vendors) -> list[Log]:
     """Give more than a page of the newest logs, without any fault."""
-    return (await vendors.page("nothing", "codearts", 100)).logs
+    return (await vendors.page("nothing", COLUMNS["codearts"], 100)).logs
 
 
 def lines(fault: str, cells: dict[str, tuple[str, str, str]]) -> str:
-    """Write the lines of a fault: one for all vendors that end with the same outcome and code."""
+    """Write the lines of a fault: one for all cells with the same outcome and code."""
     made = []
     for end in dict.fromkeys(cell[:2] for cell in cells.values()):
         numbers = [cell[2] if cell[:2] == end else "." for cell in cells.values()]
-        words = zip((fault, *end, *numbers), (16, 7, 27, 8, 7, 6, 4), strict=True)
+        words = zip((fault, *end, *numbers), (16, 7, 27, 8, 5, 7, 5, 6, 4), strict=True)
         made.append(" ".join(f"{word:<{width}}" for word, width in words).rstrip())
     return "\n".join(made)
 
@@ -183,16 +197,17 @@ def lines(fault: str, cells: dict[str, tuple[str, str, str]]) -> str:
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_fault(fault: str, vendors: Vendors, healthy: list[Log]) -> None:
     cells = {}
-    for vendor, own in VENDORS.items():
-        page, reports = await vendors.page(fault, vendor)
+    for name, column in COLUMNS.items():
+        own = column.source
+        page, reports = await vendors.page(fault, column)
         report = reports.pop(own)
         logs = [log for log in page if log[0] == own]
         code = (report["error"] or {"code": "-"})["code"]
         numbers = f"{len(logs)}/{report['upstreamCalls']}"
-        cells[vendor] = (report["outcome"], code, numbers)
+        cells[name] = (report["outcome"], code, numbers)
         assert report["returned"] == len(logs)
         if fault != "refused":
-            assert report["upstreamCalls"] == await vendors.calls(vendor)
+            assert report["upstreamCalls"] == await vendors.calls(column.vendor)
 
         others = [log for log in page if log[0] != own]
         assert len(page) == 25
