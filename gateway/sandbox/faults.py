@@ -13,6 +13,8 @@ import msgspec
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
+from gateway.sandbox.spoilt import of_another_kind, with_absurd_rows, with_rows_twice
+
 if TYPE_CHECKING:
     from asyncio import Transport
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -206,16 +208,11 @@ async def _endless(_fault: Fault, call: Call) -> None:
 
 
 async def _duplicate_ids(_fault: Fault, call: Call) -> None:
-    await _with_other_document(
-        call,
-        lambda document: _with_rows(document, lambda rows: [row for row in rows for _ in "ab"]),
-    )
+    await _with_other_document(call, with_rows_twice)
 
 
 async def _wrong_types(fault: Fault, call: Call) -> None:
-    await _with_other_document(
-        call, _with_absurd_rows if fault.shape == "rows" else _of_another_kind
-    )
+    await _with_other_document(call, with_absurd_rows if fault.shape == "rows" else of_another_kind)
 
 
 async def _with_other_document(call: Call, change: Callable[[Any], Any]) -> None:
@@ -226,52 +223,6 @@ async def _with_other_document(call: Call, change: Callable[[Any], Any]) -> None
         document = None
     response = Response(msgspec.json.encode(change(document)), status, headers)
     await response(call.scope, call.receive, call.send)
-
-
-def _of_another_kind(document: Any) -> Any:
-    return {"result": "none"} if isinstance(document, list) else ["none"]
-
-
-def _with_absurd_rows(document: Any) -> Any:
-    """Spoil every second row of a list; a document without rows is itself a row."""
-    changed = _with_rows(
-        document,
-        lambda rows: [row if number % 2 else _absurd_row(row) for number, row in enumerate(rows)],
-    )
-    return _absurd_row(document) if changed is document else changed
-
-
-def _with_rows(document: Any, change: Callable[[list[Any]], list[Any]]) -> Any:
-    """Change the rows of a list, bare or in an envelope; a document without rows stays itself."""
-    if isinstance(document, list):
-        return change(document)
-    if isinstance(document, dict):
-        for name, value in document.items():
-            if isinstance(value, list) and value and isinstance(value[0], dict):
-                return document | {name: change(value)}
-    return document
-
-
-def _absurd_row(row: Any) -> Any:
-    if not isinstance(row, dict):
-        return [row]
-    return {name: _absurd(value) for name, value in row.items()}
-
-
-def _absurd(value: Any) -> Any:
-    match value:
-        case bool():
-            return "perhaps"
-        case int() | float():
-            return {"value": str(value)}
-        case str():
-            return [len(value)]
-        case list():
-            return 0
-        case dict():
-            return True
-        case _:
-            return [None]
 
 
 async def _proper_answer(call: Call) -> tuple[int, dict[str, str], bytes]:
