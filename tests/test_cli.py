@@ -42,6 +42,7 @@ from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.service import Gateway
 from gateway.timestamps import parse
+from tests.moment import stopped
 from tests.processes import started
 
 SOURCES = ["repo-cn", "shop", "tracker", "translations"]
@@ -69,7 +70,7 @@ def run(*words: str, **environ: str) -> Outcome:
 
 @pytest.fixture(scope="module")
 def vendors(serve: Callable[[ASGIApp], str]) -> tuple[Sandbox, str]:
-    sandbox = Sandbox(logs=1000)
+    sandbox = Sandbox(clock=stopped, logs=1000)
     return sandbox, serve(sandbox.app)
 
 
