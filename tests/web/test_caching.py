@@ -335,4 +335,4 @@ async def test_a_caller_may_say_how_old_an_answer_may_be(
     answer = await (get(client) if given is None else get(client, cache_control=given))
     assert answer.json() == DATA
     (operation,) = told.operations
-    assert operation.max_age == max_age
+    assert operation.max_age("shop") == max_age
