@@ -167,7 +167,7 @@ class Cache:
             return self._stale(replace(usable, failed=error.code.name))
         if not _recent(renewed.entry, demand):
             # It was asked for before something that this caller has seen already.
-            return await self._wait(wish, demand)
+            return await self._wait(replace(wish, moment=self._now()), demand)
         self.counts["collapsed" if collapsed else "misses"] += 1
         status = CacheStatus.REVALIDATED if renewed.unchanged else CacheStatus.MISS
         return _kept(renewed.entry, status, collapsed=collapsed)

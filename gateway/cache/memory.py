@@ -57,6 +57,9 @@ class MemoryStore(Store):
             return
         if any(self._dropped.get(tag, 0) > era for tag in entry.tags):
             return
+        kept = await self._kept.get(key) if key in self._sizes else None
+        if kept is not None and kept.asked_at > entry.asked_at:
+            return
         try:
             size = len(_encoder.encode(entry))
         except (msgspec.MsgspecError, TypeError, ValueError, OverflowError):
