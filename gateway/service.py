@@ -71,8 +71,9 @@ class Gateway:
     """The configured sources behind one door.
 
     ``transport`` takes the place of the network in tests, ``clock`` gives Unix time in
-    nanoseconds. Use as an asynchronous context manager: leaving it completes the actions under
-    way and closes all connections. ``seen_by`` gives what one caller sees of it.
+    nanoseconds, ``monotonic`` is in seconds. Use as an asynchronous context manager: leaving it
+    completes the actions under way and closes all connections. ``seen_by`` gives what one caller
+    sees of it.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Gateway:
         *,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], int] = time.time_ns,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
         self.caller = ANONYMOUS
@@ -99,7 +101,7 @@ class Gateway:
             )
         )
         self.sources: Mapping[str, Source] = {
-            source.name: make_source(source, self._cache, transport, clock)
+            source.name: make_source(source, self._cache, transport, clock, monotonic)
             for source in sorted(settings.sources, key=lambda source: source.name)
         }
 

@@ -17,9 +17,11 @@ from gateway.callers import Method, Role
 from gateway.errors import ErrorCode
 from gateway.journal import ActionKind, Outcome
 from gateway.model import Capability, Described, FailureCategory, Provider, WebhookLogStatus
+from gateway.upstream.breaker import BreakerState
 
 __all__ = [
     "ActionKind",
+    "BreakerState",
     "Capability",
     "ErrorCode",
     "FailureCategory",
@@ -46,7 +48,7 @@ class SourceStatus(enum.Enum):
     """Whether a source answers."""
 
     UP = "Its latest call was answered."
-    DOWN = "Its latest call failed."
+    DOWN = "Its latest call failed, or its breaker is open."
     UNKNOWN = "It has not been called yet."
 
 
@@ -77,4 +79,5 @@ _describe(
 )
 _describe(SourceOutcome)
 _describe(SourceStatus)
+_describe(BreakerState)
 _describe(Provider)

@@ -12,11 +12,12 @@ from gateway.model import Freshness
 class Operation:
     """One caller's operation: its deadline, and the calls made for it so far, by source.
 
-    The deadline is in seconds of the event loop's clock. A call that several operations wait for
-    counts for the one that started it. ``passed`` are the vendor credentials that the caller sent,
-    by the header's name in lower case; ``request_id`` is what its request is known by. Nothing
-    older than ``max_age`` seconds is to be taken from the cache, as far as the caller may say so.
-    ``reads`` tells how fresh what each source said is, once it has been read.
+    The deadline is in seconds of the event loop's clock, ``seconds`` after the start. A call that
+    several operations wait for counts for the one that started it. ``passed`` are the vendor
+    credentials that the caller sent, by the header's name in lower case; ``request_id`` is what
+    its request is known by. Nothing older than ``max_age`` seconds is to be taken from the cache,
+    as far as the caller may say so. ``reads`` tells how fresh what each source said is, once it
+    has been read.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Operation:
         self.passed = passed or {}
         self.request_id = request_id
         self.max_age = max_age
+        self.seconds = seconds
         self.deadline = asyncio.get_running_loop().time() + seconds
         self.calls: Counter[str] = Counter()
         self.reads: dict[str, list[Freshness]] = defaultdict(list)

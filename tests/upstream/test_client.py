@@ -124,7 +124,7 @@ async def test_caller_who_gives_up_frees_the_place() -> None:
 async def test_health_tells_the_last_success_and_failure() -> None:
     now = NOW
     answers = iter(
-        [document({}), document({}, 503), httpx.Response(200, text="<html>"), document({})]
+        [document({}), document({}, 500), httpx.Response(200, text="<html>"), document({})]
     )
     client = client_of(lambda _: next(answers), clock=lambda: now)
     for expected in ((NOW, None), (NOW, NOW + 1), (NOW, NOW + 2), (NOW + 3, NOW + 2)):
@@ -161,10 +161,15 @@ async def test_cancelled_calls_leave_no_connection_behind() -> None:
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
+        now = 0.0
         client = client_of(
-            real_network(None, 2), concurrency=2, base_url=f"http://127.0.0.1:{port}"
+            real_network(None, 2),
+            concurrency=2,
+            base_url=f"http://127.0.0.1:{port}",
+            monotonic=lambda: now,
         )
         for _ in range(5):
+            now += 60  # so that the breaker forgets the failures
             calls = [asyncio.create_task(call(client, seconds=0.02)) for _ in range(4)]
             results = await asyncio.gather(*calls, return_exceptions=True)
             assert {type(result) for result in results} == {UpstreamError}
