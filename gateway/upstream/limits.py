@@ -94,9 +94,10 @@ class RateLimit:
 
     def _wait(self, calls: int) -> float:
         self._count()
-        # What a clock's rounding lacks of a whole call is not waited for.
-        missing = max(0.0, calls - self._free - 1e-6)
-        return max(missing / self._rate, self._paused_until - self._clock(), 0.0)
+        missing = (calls - self._free) / self._rate
+        seconds = max(missing, self._paused_until - self._counted_at)
+        # Less is a clock's rounding, and can't be slept.
+        return seconds if seconds > 1e-6 else 0.0
 
     def _count(self) -> None:
         now = self._clock()
