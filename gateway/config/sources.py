@@ -40,9 +40,10 @@ class _Source(Table):
     """How long one call to the vendor may take, in seconds."""
     concurrency: UpToHundred = 10
     """How many calls to the vendor may be under way at the same time."""
-    rate_limit: Rate = 50.0
-    """How many calls to the vendor may begin in a second, on the average; where callers bring
-    credentials of their own, with each of them."""
+    rate_limit: Rate = 100.0
+    """How many calls to the vendor may begin in a second, on the average, and with each credential
+    where callers bring their own. Elastic Path allows 100 for a production store and 25 for a
+    development store; the others document no limit."""
     page_size: PageSize = 50
     """How many webhook logs to ask the vendor for in one call, in rows."""
     ca_bundle: Certificates | None = None
@@ -237,9 +238,6 @@ class ElasticPathSettings(_Source, title="Elastic Path Commerce Cloud"):
     """Which vendor's system this is; the other keys depend on it."""
     base_url: Address = "https://euwest.api.elasticpath.com"
     """The address of the store's region, with a path prefix if it has one."""
-    rate_limit: Rate = 100.0
-    """How many calls to the vendor may begin in a second, on the average: Elastic Path allows
-    100 for a production store and 25 for a development store."""
     integrations: ListOf[Integration] = ()
     """The integrations to read, by id; when left out or empty, the whole store."""
     auth: Annotated[ElasticPathClientCredentials | PassThrough, Field(discriminator="type")]

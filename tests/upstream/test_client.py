@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from typing import Any
 
 import httpx
@@ -198,3 +199,15 @@ async def test_port_that_speaks_no_tls() -> None:
         with pytest.raises(UpstreamError, match="TLS failed; check scheme and port"):
             await call(client)
         await client.close()
+
+
+async def test_certificates_are_verified_and_connections_bounded() -> None:
+    transport = real_network(None, 7)
+    assert isinstance(transport, httpx.AsyncHTTPTransport)
+    pool = transport._pool
+    trust = pool._ssl_context
+    assert trust is not None
+    assert (trust.verify_mode, trust.check_hostname) == (ssl.CERT_REQUIRED, True)
+    # One more than calls may be under way, for a token.
+    assert (pool._max_connections, pool._max_keepalive_connections) == (8, 8)
+    await transport.aclose()

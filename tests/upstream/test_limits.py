@@ -169,5 +169,5 @@ async def test_vendor_that_takes_no_more_calls_gets_its_pause(
 ) -> None:
     limit = limit_of(100)
     encoded = {name: value.encode() for name, value in headers.items()}
-    limit.learn(httpx.Headers(encoded), NOW)  # type: ignore[arg-type]
+    limit.learn(httpx.Headers(encoded), NOW)
     assert limit.seconds == pytest.approx(seconds)
