@@ -64,11 +64,13 @@ def test_what_was_before_the_window_is_forgotten(tried: Tried) -> None:
     for _ in range(9):
         tried.call(failed=True)
     tried.now += WINDOW
-    for _ in range(9):
-        tried.call(failed=True)
+    for failed in (True,) * 4 + (False,) * 6:
+        tried.call(failed=failed)
     assert tried.state is CLOSED
     tried.now += WINDOW - 0.01
-    tried.call(failed=True)
+    for _ in range(2):
+        assert tried.state is CLOSED
+        tried.call(failed=True)
     assert tried.state is OPEN
 
 

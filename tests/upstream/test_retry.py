@@ -13,7 +13,7 @@ import pytest
 import stamina
 
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.upstream.auth import PassedCredential
+from gateway.upstream.auth import FixedCredential, PassedCredential
 from gateway.upstream.breaker import BreakerState
 from gateway.upstream.client import NotModified, UpstreamClient
 from gateway.upstream.operation import Operation
@@ -192,6 +192,18 @@ async def test_headers_of_good_answers_pause_it_too() -> None:
     for _ in range(3):
         await call(client)
     assert vendor.waits == [pytest.approx(2), 0]
+
+
+async def test_question_that_is_repeated_with_a_new_token_counts_twice() -> None:
+    class Renewed(FixedCredential):
+        def forget(self, headers: Any) -> bool:
+            return bool(headers)
+
+    vendor = Vendor(answered(401), document({}))
+    client = made(vendor, rate_limit=1, credential=Renewed({"Authorization": "old"}))
+    for _ in range(2):
+        await call(client)
+    assert vendor.waits == [0, pytest.approx(2)]
 
 
 async def test_callers_with_credentials_of_their_own_do_not_stop_each_other() -> None:
