@@ -297,6 +297,8 @@ class Feed:
         for name, report in self._reports.items():
             readers = [reader for reader in self._readers if reader.source.name == name]
             errors = [reader.error for reader in readers if reader.error]
+            # What opened the breaker tells more than that it is open.
+            errors.sort(key=lambda error: error.code is ErrorCode.UPSTREAM_CIRCUIT_OPEN)
             report.error = report.error or next(iter(errors), None)
             report.failed = report.failed or (
                 len(errors) == len(readers) > 0 and not report.scanned

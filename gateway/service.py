@@ -85,8 +85,9 @@ class Gateway:
     """The configured sources behind one door.
 
     ``transport`` takes the place of the network in tests, ``clock`` gives Unix time in
-    nanoseconds. Use as an asynchronous context manager: leaving it completes the actions under
-    way and closes all connections. ``seen_by`` gives what one caller sees of it.
+    nanoseconds, ``monotonic`` is in seconds. Use as an asynchronous context manager: leaving it
+    completes the actions under way and closes all connections. ``seen_by`` gives what one caller
+    sees of it.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Gateway:
         *,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], int] = time.time_ns,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
         self.caller = ANONYMOUS
@@ -125,6 +127,7 @@ class Gateway:
                 self._cache,
                 transport,
                 clock,
+                monotonic,
             )
             for source in sorted(settings.sources, key=lambda source: source.name)
         }

@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+import stamina
 import uvicorn
 
 from gateway.web.assets import STATIC, missing
@@ -39,6 +40,13 @@ CHROMIUM_FLAGS = (
 def anyio_backend() -> str:
     """Run ``async def`` tests on asyncio only."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waits() -> Iterator[None]:
+    """Try again at once what is tried again."""
+    with stamina.set_testing(True, attempts=3, cap=True):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -32,20 +32,20 @@ MATRIX = """
 fault            outcome code                        codearts /logs tracker /log  weaver shop
 nothing          OK      -                           7/10     7/10  7/8     7/8   7/1    4/2
 latency          FAILED  UPSTREAM_TIMEOUT            0/4      0/10  0/2     0/8   0/1    0/2
-reset            FAILED  UPSTREAM_UNREACHABLE        0/4      0/10  0/2     0/8   0/1    0/2
-refused          FAILED  UPSTREAM_UNREACHABLE        0/4      0/4   0/2     0/2   0/1    0/0
+reset            FAILED  UPSTREAM_UNREACHABLE        0/10     0/10  0/6     0/10  0/3    0/6
+refused          FAILED  UPSTREAM_UNREACHABLE        0/10     0/10  0/6     0/6   0/3    0/0
 401              FAILED  UPSTREAM_UNAUTHORIZED       0/8      0/16  0/2     0/8   0/1    0/4
 403              FAILED  UPSTREAM_FORBIDDEN          0/4      0/10  0/2     0/8   0/1    0/2
 404              FAILED  UPSTREAM_NOT_FOUND          0/4      0/10  0/2     0/8   0/1    0/4
-429 with seconds FAILED  UPSTREAM_RATE_LIMITED       0/4      0/10  0/2     0/8   0/1    0/2
-429 with date    FAILED  UPSTREAM_RATE_LIMITED       0/4      0/10  0/2     0/8   0/1    0/2
-429 without      FAILED  UPSTREAM_RATE_LIMITED       0/4      0/10  0/2     0/8   0/1    0/2
+429 with seconds FAILED  UPSTREAM_RATE_LIMITED       0/1      0/5   0/1     0/4   0/1    0/1
+429 with date    FAILED  UPSTREAM_RATE_LIMITED       0/1      0/5   0/1     0/4   0/1    0/1
+429 without      FAILED  UPSTREAM_RATE_LIMITED       0/10     0/10  0/6     0/10  0/3    0/6
 500              FAILED  UPSTREAM_ERROR              0/4      0/10  0/2     0/8   0/1    0/2
-503              FAILED  UPSTREAM_ERROR              0/4      0/10  0/2     0/8   0/1    0/2
+503              FAILED  UPSTREAM_ERROR              0/10     0/10  0/6     0/10  0/3    0/6
 HTML             FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/10  0/2     0/8   0/1    0/2
 empty            FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/10  0/2     0/8   0/1    0/2
 truncated JSON   FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/10  0/2     0/8   0/1    0/2
-cut body         FAILED  UPSTREAM_UNREACHABLE        0/4      0/10  0/2     0/8   0/1    0/2
+cut body         FAILED  UPSTREAM_UNREACHABLE        0/10     0/10  0/6     0/10  0/3    0/6
 endless body     FAILED  UPSTREAM_RESPONSE_TOO_LARGE 0/4      0/10  0/2     0/8   0/1    0/2
 wrong document   FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/10  0/2     0/8   0/1    0/2
 wrong rows       PARTIAL UPSTREAM_INVALID_RESPONSE   1/6      .     0/4     .     .      .
@@ -65,8 +65,8 @@ FAULTS: dict[str, dict[str, Any] | None] = {
     "401": {"kind": "status", "status": 401},
     "403": {"kind": "status", "status": 403},
     "404": {"kind": "status", "status": 404},
-    "429 with seconds": {"kind": "rate-limit", "retry_after": 3},
-    "429 with date": {"kind": "rate-limit", "retry_after": "http-date", "seconds": 3},
+    "429 with seconds": {"kind": "rate-limit", "retry_after": 60},
+    "429 with date": {"kind": "rate-limit", "retry_after": "http-date", "seconds": 60},
     "429 without": {"kind": "rate-limit"},
     "500": {"kind": "status", "status": 500},
     "503": {"kind": "status", "status": 503},
@@ -79,6 +79,10 @@ FAULTS: dict[str, dict[str, Any] | None] = {
     "wrong rows": {"kind": "wrong-types", "shape": "rows"},
     "duplicate ids": {"kind": "duplicate-ids"},
 }
+
+
+BROKEN_OFF = {"refused", "latency", "reset", "cut body"}
+"""Where a call that was begun may not have reached the vendor when the page is there."""
 
 
 class Column(NamedTuple):
@@ -134,11 +138,13 @@ class Vendors:
         """Read a first page while a vendor suffers."""
         head = f'provider = "{column.vendor}"\n'
         text = self._configuration
-        if fault == "latency":
-            text = text.replace(head, f"{head}timeout = {SECONDS}\n")
         if fault == "refused":
             base = f'{head}base_url = "'
             text = text.replace(base + self._url, base + self._closed)
+        if fault == "latency":
+            text = text.replace(head, f"{head}timeout = {SECONDS}\n")
+        # One call after the other, so that the breaker opens at the same one each time.
+        text = text.replace(head, f"{head}concurrency = 1\n")
         self._file.write_text(text)
         if (body := FAULTS[fault]) is not None:
             put = await self.control.put(
@@ -206,7 +212,9 @@ async def test_fault(fault: str, vendors: Vendors, healthy: list[Log]) -> None:
         numbers = f"{len(logs)}/{report['upstreamCalls']}"
         cells[name] = (report["outcome"], code, numbers)
         assert report["returned"] == len(logs)
-        if fault != "refused":
+        if fault in BROKEN_OFF or own == "shop":  # whose integrations are asked for beside its logs
+            assert report["upstreamCalls"] >= await vendors.calls(column.vendor)
+        else:
             assert report["upstreamCalls"] == await vendors.calls(column.vendor)
 
         others = [log for log in page if log[0] != own]

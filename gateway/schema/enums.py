@@ -24,9 +24,11 @@ from gateway.model import (
     Provider,
     WebhookLogStatus,
 )
+from gateway.upstream.breaker import BreakerState
 
 __all__ = [
     "ActionKind",
+    "BreakerState",
     "CacheStatus",
     "Capability",
     "ErrorCode",
@@ -54,7 +56,7 @@ class SourceStatus(enum.Enum):
     """Whether a source answers."""
 
     UP = "Its latest call was answered."
-    DOWN = "Its latest call failed."
+    DOWN = "Its latest call failed, or its breaker is open."
     UNKNOWN = "It has not been called yet."
 
 
@@ -86,4 +88,5 @@ _describe(
 )
 _describe(SourceOutcome)
 _describe(SourceStatus)
+_describe(BreakerState)
 _describe(Provider)

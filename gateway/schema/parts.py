@@ -7,7 +7,13 @@ from typing import Annotated
 import strawberry
 
 from gateway import model
-from gateway.schema.enums import CacheStatus, ErrorCode, FailureCategory, SourceStatus
+from gateway.schema.enums import (
+    BreakerState,
+    CacheStatus,
+    ErrorCode,
+    FailureCategory,
+    SourceStatus,
+)
 from gateway.schema.fields import described, is_a
 from gateway.schema.scalars import JSON, DateTime
 
@@ -152,3 +158,10 @@ class SourceHealth:
     last_success_at: DateTime | None = described("When a call was last answered.")
     last_failure_at: DateTime | None = described("When a call last failed.")
     last_error: SourceError | None = described("The latest failure, even if calls succeed again.")
+    breaker: BreakerState = described(
+        "Whether calls are sent at all. Where callers bring credentials of their own, each has a"
+        " breaker of its own, which is not told here."
+    )
+    retry_at: DateTime | None = described(
+        "From when on an open breaker lets a call pass to try the source."
+    )

@@ -29,7 +29,7 @@ from gateway.schema.arguments import (
     Wanted,
 )
 from gateway.schema.context import Context, Info
-from gateway.schema.enums import SourceOutcome, SourceStatus
+from gateway.schema.enums import BreakerState, SourceOutcome, SourceStatus
 from gateway.schema.filters import document
 from gateway.schema.parts import Freshness, PageInfo, SourceError, SourceHealth
 from gateway.schema.scalars import DateTime
@@ -332,13 +332,17 @@ def health(source: Parent[Source]) -> SourceHealth:
     seen = source.client.health
     success, failure = seen.last_success_at, seen.last_failure_at
     status = SourceStatus.UNKNOWN
-    if success or failure:
+    if seen.breaker is BreakerState.OPEN:
+        status = SourceStatus.DOWN
+    elif success or failure:
         status = SourceStatus.UP if (success or 0) > (failure or 0) else SourceStatus.DOWN
     return SourceHealth(
         status=status,
         last_success_at=None if success is None else DateTime(success),
         last_failure_at=None if failure is None else DateTime(failure),
         last_error=_told(seen.last_error),
+        breaker=seen.breaker,
+        retry_at=None if seen.retry_at is None else DateTime(seen.retry_at),
     )
 
 

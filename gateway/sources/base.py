@@ -16,11 +16,10 @@ from gateway.cache import Cache, Demand, Entry, Kept, Lifetime, Loaded
 from gateway.errors import ErrorCode, RequestError, UpstreamError
 from gateway.model import Capability, Hook, Provider, Timestamp, WebhookLog, WebhookLogStatus
 from gateway.sources.fields import Fields, UnreadableError
-from gateway.upstream.operation import NotModified
+from gateway.upstream.client import NotModified, UpstreamClient
 
 if TYPE_CHECKING:
     from gateway.config import SourceSettings
-    from gateway.upstream.client import UpstreamClient
     from gateway.upstream.operation import Operation
 
 REFUSED = frozenset({400, 422})

@@ -9,10 +9,6 @@ from collections.abc import Mapping
 from gateway.model import Freshness
 
 
-class NotModified(Exception):  # noqa: N818 - good news
-    """The vendor says that its answer is still the one whose ETag it was sent."""
-
-
 class Operation:
     """One caller's operation: its deadline, and the calls made for it so far, by source.
 
@@ -38,6 +34,7 @@ class Operation:
     ) -> None:
         self.passed = passed or {}
         self.request_id = request_id
+        self.seconds = seconds
         self.deadline = asyncio.get_running_loop().time() + seconds
         self.calls: Counter[str] = Counter()
         self.reads: dict[str, list[Freshness]] = defaultdict(list)

@@ -529,3 +529,23 @@ async def test_health_tells_how_the_latest_call_went(demo: Demo) -> None:
     again = await health()
     assert again["status"] == "UP"
     assert again["lastError"] == down["lastError"]
+
+
+async def test_health_tells_of_an_open_breaker(demo: Demo) -> None:
+    listing = listed('first: 1, filter: { source: { eq: "translations" } }')
+    asked = """{ source(name: "translations") {
+      health { status breaker retryAt lastError { code } } } }"""
+    quiet = {"status": "UNKNOWN", "breaker": "CLOSED", "retryAt": None, "lastError": None}
+    assert (await demo.data(asked))["source"]["health"] == quiet
+
+    await demo.fault("language-weaver", kind="status", status=500)
+    for _ in range(10):
+        await demo.answer(listing)
+    # Though the vendor is well again, nobody looks yet.
+    await demo.control.delete("/control/faults")
+    answer = await demo.answer(listing)
+    assert answer["errors"][0]["extensions"]["sources"][0]["code"] == "UPSTREAM_CIRCUIT_OPEN"
+    health = (await demo.data(asked))["source"]["health"]
+    assert (health["status"], health["breaker"]) == ("DOWN", "OPEN")
+    assert health["lastError"] == {"code": "UPSTREAM_ERROR"}
+    assert timestamps.parse(health["retryAt"]) > 0
