@@ -204,12 +204,14 @@ class Reader:
         marks = [ids.mark(log.id) for log in page.logs]
         self._repeats = self._repeats + 1 if marks and marks == self._last_marks else 0
         self._last_marks = marks
+        repeated = len(marks) - len(set(marks))
         return _Placed(
             rows=list(zip(page.logs, marks, self._times(page), strict=True)),
             offset=-1 if page.offset is None else page.offset,
-            read=page.read,
+            # A row that comes twice on one page stands in the list once.
+            read=page.read - repeated,
             # Some lists ignore their paging parameters and give the same page for ever.
-            more=page.more and self._repeats < REPEATS,
+            more=(page.more or repeated > 0) and self._repeats < REPEATS,
             total=-1 if page.total is None else page.total,
             freshness=kept.freshness,
         )

@@ -15,6 +15,7 @@ from gateway.cursor import UNDATED
 from gateway.errors import AllSourcesFailedError, ErrorCode, RequestError, UpstreamError
 from gateway.feed import Feed, Slice
 from gateway.model import Timestamp, WebhookLogStatus
+from gateway.sources.base import Page
 from gateway.upstream.operation import Operation
 from tests.fakes import FakeSource
 
@@ -238,6 +239,25 @@ async def test_a_list_that_ignores_paging_ends() -> None:
     page = await forward([source], 50)
     assert len(given_ids(page)) == 5
     assert not page.has_next
+
+
+@pytest.mark.parametrize("kind", ["window", "offset", "page"])
+async def test_rows_that_come_twice_hide_none_of_those_behind(kind: str) -> None:
+    class Stuttering(FakeSource):
+        async def read_page(self, *asked: Any) -> Page:
+            page = await super().read_page(*asked)
+            rows = [row for row in page.logs for _ in range(2)]
+            return replace(page, logs=rows, read=len(rows), more=page.more and len(rows) < 40)
+
+    source = Stuttering("one", [kind])
+    for time in range(65):
+        source.add(0, time)
+    given, after = [], None
+    for _ in range(5):
+        page = await forward([source], 20, after)
+        given += given_ids(page)
+        after = end(page)
+    assert given == [row.id for row in source.logs[0]]
 
 
 async def test_a_failing_source_spoils_no_other_and_is_told() -> None:
