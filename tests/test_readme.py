@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 from gateway.config import Settings, load
+from gateway.config.cache import CacheSettings
 from gateway.demo import write_configuration
 from gateway.errors import ErrorCode
 from gateway.model import Capability
@@ -97,11 +98,20 @@ def test_the_configuration_is_good(tmp_path: Path) -> None:
     load(tmp_path / "gateway.toml", environ)
 
 
+def test_the_cache_is_as_it_is_when_left_out() -> None:
+    told = tomllib.loads(blocks("toml")[1])["cache"]
+    usual = CacheSettings()
+    assert told.pop("url") != usual.url.get_secret_value()
+    assert told == {
+        name: getattr(usual, name) for name in CacheSettings.model_fields if name != "url"
+    }
+
+
 def test_the_other_tables_are_good(tmp_path: Path) -> None:
     sources = blocks("toml")[0]
     environ = dict.fromkeys(re.findall(r'env = "(\w+)"', sources), "secret")
     environ["JOURNAL_URL"] = "postgresql://gateway:secret@db.example.com/gateway"
-    assert len(blocks("toml")) == 4
+    assert len(blocks("toml")) == 5
     for table in blocks("toml")[1:]:
         (tmp_path / "gateway.toml").write_text(f"{table}\n{sources}")
         assert load(tmp_path / "gateway.toml", environ) != load_alone(tmp_path, sources, environ)

@@ -118,6 +118,7 @@ class Cache:
         self._clock = clock
         self._flights: Flights[_Renewed[Any]] = Flights()
         self._drops = 0
+        self._era = 0
 
     async def remember(
         self, key: str, kind: type[T], load: Load[T], demand: Demand = ANYTHING
@@ -179,9 +180,12 @@ class Cache:
     def _behind(self, wish: _Wish[T]) -> None:
         self._flights.behind(self._flight(wish), lambda: self._renew(wish))
 
-    def _flight(self, wish: _Wish[T]) -> tuple[str, Era, int]:
+    def _flight(self, wish: _Wish[T]) -> tuple[str, int, int]:
         """Name a flight so that nobody joins one from before a drop."""
-        return wish.key, wish.era, self._drops
+        if wish.era is not None:
+            self._era = max(self._era, wish.era)
+        # Who could not ask for the era goes with those who could.
+        return wish.key, self._era if wish.era is None else wish.era, self._drops
 
     async def _renew(self, wish: _Wish[T]) -> _Renewed[T]:
         """Ask the vendor, unless another process does or just did."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiocache import RedisCache  # type: ignore[import-untyped]
-from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -29,7 +28,7 @@ log = logging.getLogger(__name__)
 
 PREFIX = "webhook-log-gateway:1:"
 """Of every key; the number is the form of what is kept, and changes with it."""
-PATIENCE = 0.25
+PATIENCE = 0.5
 """Seconds that Redis has for an answer, and for a connection."""
 PAUSE = 1.0
 """Seconds that it is left alone once it failed."""
@@ -99,13 +98,10 @@ class RedisStore(Store):
             db=address.get("db", 0),
             password=address.get("password"),
             ssl=url.startswith("rediss:"),
-            connection_pool_class=BlockingConnectionPool,
-            pool_max_size=CONNECTIONS,
             create_connection_timeout=PATIENCE,
             connection_pool_kwargs={
                 "username": address.get("username"),
                 "socket_timeout": PATIENCE,
-                "timeout": PATIENCE,
                 "retry": Retry(NoBackoff(), 0),
             },
         )
@@ -114,6 +110,8 @@ class RedisStore(Store):
         self._drop = self._redis.register_script(DROP_TAGS)
         self._extend = self._redis.register_script(EXTEND)
         self._give_back = self._redis.register_script(GIVE_BACK)
+        # To wait here is not to wait for Redis.
+        self._places = asyncio.Semaphore(CONNECTIONS)
         self._clock = clock
         self._back_at = 0
         self._full = False
@@ -189,11 +187,12 @@ class RedisStore(Store):
 
     async def _ask(self, command: Callable[[], Awaitable[Any]], default: Any = None) -> Any:
         """Ask Redis; give the default where it does not answer."""
-        if self._clock() < self._back_at:
-            self.failures += 1
-            return default
         try:
-            answer = await command()
+            async with self._places:
+                if self._clock() < self._back_at:
+                    self.failures += 1
+                    return default
+                answer = await command()
         except ResponseError as error:
             # It works, but refuses: what it mostly has no room for is what is written.
             self.failures += 1

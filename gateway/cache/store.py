@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gateway.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
@@ -71,11 +73,18 @@ class Lease:
 
 
 def make_store(url: str, *, max_entries: int, max_bytes: int, clock: Callable[[], int]) -> Store:
-    """Make the store for an address: ``memory://``, or that of Redis or Valkey."""
+    """Make the store for an address: ``memory://``, or that of Redis or Valkey.
+
+    ConfigurationError where the package for the latter is not installed.
+    """
     if url.startswith("memory:"):
         from gateway.cache.memory import MemoryStore  # noqa: PLC0415
 
         return MemoryStore(max_entries=max_entries, max_bytes=max_bytes)
-    from gateway.cache.redis import RedisStore  # noqa: PLC0415 - an extra
-
+    try:
+        from gateway.cache.redis import RedisStore  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            ["cache.url: Redis needs the extra redis, as in webhook-log-gateway[redis]"]
+        ) from None
     return RedisStore(url, clock=clock)

@@ -147,8 +147,10 @@ def _expectation(node: Schema) -> str:
             return f"must be a table, with a {key} of {_tags(node)}"
         case {"type": "integer", "minimum": least, "maximum": most}:
             return f"must be a whole number from {least} to {most}"
-        case {"type": "number", "exclusiveMinimum": least, "maximum": most}:
-            return f"must be a number above {least:g} and at most {most:g}"
+        case {"type": "number", "maximum": most, **bounds}:
+            least = bounds.get("exclusiveMinimum")
+            from_least = f"above {least:g} and at most" if least is not None else "from 0 to"
+            return f"must be a number {from_least} {most:g}"
         case _:
             return _KINDS[node["type"]]
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from redis.asyncio.connection import parse_url
 
 from gateway.cache import Cache, make_store
 from gateway.cache.redis import DROP, ENTRY, ERA, LEASE, TAG, TAKEN, RedisStore
-from gateway.errors import ErrorCode
+from gateway.errors import ConfigurationError, ErrorCode
 from gateway.model import CacheStatus
 from tests.cache.vendor import Clock, Vendor, settle
 
@@ -253,3 +254,11 @@ async def test_the_address_tells_everything(clock: Clock) -> None:
     assert told["password"] == "pass@word"
     assert "SSL" in store._redis.connection_pool.connection_class.__name__
     await store.close()
+
+
+async def test_without_the_package_it_is_told_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    monkeypatch.setitem(sys.modules, "gateway.cache.redis", None)
+    with pytest.raises(ConfigurationError, match=r"the extra redis, as in webhook-log-gateway"):
+        make_store("redis://127.0.0.1", max_entries=1, max_bytes=1, clock=clock)
