@@ -280,7 +280,9 @@ class Gateway:
                     found.add(tag("source", name))
                 elif kind in {"hook", "log"}:
                     reference = ids.decode(name, ids.Kind[kind.upper()])
-                    source = self.source(reference.source)
+                    if reference.source not in self.sources:
+                        raise not_found("webhook log" if kind == "log" else "hook")
+                    source = self.sources[reference.source]
                     found.update(
                         source.touched(reference.place)
                         if kind == "log"
@@ -304,9 +306,9 @@ class Gateway:
         return await self._cache.drop(found)
 
     async def cache_state(self) -> CacheState:
-        """Tell what the cache did so far; RequestError for a caller who is no admin."""
-        if not any(self.caller.may(Role.ADMIN, name) for name in self.sources):
-            raise forbidden(Role.ADMIN, "see the cache")
+        """Tell what the cache did so far; RequestError for who is no admin of every source."""
+        if not all(self.caller.may(Role.ADMIN, source.name) for source in self.settings.sources):
+            raise forbidden(Role.ADMIN, "see the cache of all sources")
         usage, counts = await self._cache.usage(), self._cache.counts
         return CacheState(
             shared=self._cache.shared,

@@ -149,7 +149,11 @@ def _expectation(node: Schema) -> str:
             return f"must be a whole number from {least} to {most}"
         case {"type": "number", "maximum": most, **bounds}:
             least = bounds.get("exclusiveMinimum")
-            from_least = f"above {least:g} and at most" if least is not None else "from 0 to"
+            from_least = (
+                f"above {least:g} and at most"
+                if least is not None
+                else f"from {bounds.get('minimum', 0):g} to"
+            )
             return f"must be a number {from_least} {most:g}"
         case _:
             return _KINDS[node["type"]]

@@ -193,7 +193,7 @@ class Query:
         action_resolvers.actions,
     )
     cache: CacheState = described(
-        "What the cache did so far. It takes the role admin.", resolvers.cache_state
+        "What the cache did so far. It takes the role admin on every source.", resolvers.cache_state
     )
     viewer: Viewer = described(
         "Who the caller is, and what the caller may do.", action_resolvers.viewer

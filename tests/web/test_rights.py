@@ -325,6 +325,44 @@ async def test_the_journal_is_for_admins(protected: Protected, caller: Caller) -
 
 
 @callers()
+async def test_the_cache_is_for_admins_of_all(
+    protected: Protected, example: Example, caller: Caller
+) -> None:
+    assert example.log
+    document = await protected.answer(caller, "{ cache { hits loads } }")
+    if caller.grant.role is ADMINISTRATOR and set(SOURCES) == set(caller.grant.sources):
+        assert document["data"]["cache"]["loads"] > 0
+    else:
+        assert document["data"] is None
+        assert refusals(document) == {("cache",): "FORBIDDEN"}
+
+
+@callers()
+async def test_what_is_kept_is_dropped_by_admins(
+    protected: Protected, example: Example, caller: Caller
+) -> None:
+    for tag in (f"source:{READ}", f"hook:{example.hook}", f"log:{example.log}"):
+        await protected.data(ADMIN, "{ webhookLog(id: $log) { id } }", log=example.log)
+        data = await protected.data(
+            caller,
+            "mutation { invalidateCache(tags: [$tag]) {"
+            " entries userErrors { __typename message path } } }",
+            tag=tag,
+        )
+        dropped = data["invalidateCache"]
+        if caller.grant.role_on(READ) is ADMINISTRATOR:
+            assert dropped["userErrors"] == []
+            assert dropped["entries"] > 0
+            continue
+        assert dropped["entries"] == 0
+        [error] = dropped["userErrors"]
+        assert error["path"] == ["tags"]
+        exists = caller.grant.role_on(READ) is not None
+        assert error["__typename"] == ("NotAuthorized" if exists else "InvalidInput")
+        assert (READ in error["message"]) is (exists or tag.startswith("source:"))
+
+
+@callers()
 async def test_a_search_finds_only_what_the_caller_may_see(
     protected: Protected, caller: Caller
 ) -> None:
