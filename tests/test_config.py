@@ -215,6 +215,7 @@ def test_defaults() -> None:
         "deadline": 10.0,
         "scan_limit": 2000,
         "graphiql": True,
+        "introspection": True,
     }
     assert shop.base_url == "https://euwest.api.elasticpath.com"
     assert tracker.base_url == "https://api.tracker.yandex.net"

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from gateway.callers import Authenticator
 from gateway.config import is_loopback
 from gateway.errors import ErrorCode
+from gateway.limits import Limits
 from gateway.schema import build_schema
 from gateway.service import Gateway
 from gateway.web.explorer import explorer_page, explorer_routes
@@ -38,11 +39,14 @@ def create_app(
 ) -> Starlette:
     """Make the application; a test gives the transport in place of the vendors' network."""
     gateway = Gateway(settings, transport=transport)
-    graphiql = settings.server.graphiql
+    introspection = settings.server.introspection
+    graphiql = settings.server.graphiql and introspection
+    limits = Limits(settings.limits)
     view = GraphQLView(
-        build_schema(),
+        build_schema(limits, introspection=introspection),
         gateway,
         authenticator or Authenticator(settings.auth),
+        limits,
         explorer_page if graphiql else None,
     )
 

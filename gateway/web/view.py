@@ -26,7 +26,9 @@ from gateway.callers import (
     UnauthenticatedError,
 )
 from gateway.errors import ErrorCode
+from gateway.limits import LimitError, Limits
 from gateway.schema.context import Context
+from gateway.web.body import RepeatedKeyError, decoded, depth, received
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -36,8 +38,6 @@ if TYPE_CHECKING:
 
 GRAPHQL = "application/graphql-response+json"
 JSON = "application/json"
-MAX_BODY = 2**20
-"""Bytes of a request's body; a document with its variables has a few thousand."""
 ALLOWED = {
     "GET": {OperationType.QUERY},
     "POST": {OperationType.QUERY, OperationType.MUTATION},
@@ -82,11 +82,13 @@ class GraphQLView:
         schema: Schema,
         gateway: Gateway,
         authenticator: Authenticator,
+        limits: Limits,
         explorer: Callable[[], Response] | None = None,
     ) -> None:
         self._schema = schema
         self._gateway = gateway
         self._authenticator = authenticator
+        self._limits = limits
         self._explorer = explorer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,8 +110,9 @@ class GraphQLView:
             if media_type is None:
                 raise Refusal(406, f"This endpoint answers with {GRAPHQL} or {JSON}.")
             gateway = self._gateway.seen_by(await self._caller(request))
-            read = _from_body if request.method == "POST" else _from_url
-            return await self._execute(gateway, request, await read(request), media_type)
+            posted = request.method == "POST"
+            asked = await (_from_body(request, self._limits) if posted else _from_url(request))
+            return await self._execute(gateway, request, asked, media_type)
         except Refusal as refusal:
             response = refused(refusal.status, str(refusal), media_type or JSON, code=refusal.code)
             response.headers.update(refusal.headers)
@@ -132,6 +135,7 @@ class GraphQLView:
         self, gateway: Gateway, request: Request, asked: GraphQLRequest, media_type: str
     ) -> Response:
         operation = gateway.operation(request.headers, _request_id(request))
+        self._check(asked)
         try:
             result = await self._schema.execute(
                 asked.query,
@@ -139,6 +143,7 @@ class GraphQLView:
                 operation_name=asked.operation_name or None,
                 context_value=Context(gateway, operation),
                 allowed_operation_types=ALLOWED[request.method],
+                operation_extensions=asked.extensions,
             )
         except MissingQueryError:
             raise Refusal(400, "There is no query in the request.") from None
@@ -155,8 +160,18 @@ class GraphQLView:
         body: dict[str, Any] = {"data": result.data} if executed else {}
         if errors:
             body["errors"] = [error.formatted for error in errors]
+        if result.extensions:
+            body["extensions"] = result.extensions
         # With the older media type, clients read only what is 200.
         return _response(body, 200 if executed or media_type == JSON else 400, media_type)
+
+    def _check(self, asked: GraphQLRequest) -> None:
+        """Hold the variables to their limits."""
+        try:
+            self._limits.check("variables", len(msgspec.json.encode(asked.variables)))
+            self._limits.check("variables_depth", depth(asked.variables or {}) - 1)
+        except LimitError as error:
+            raise Refusal(400, str(error), code=error.code) from None
 
 
 def _request_id(request: Request) -> str:
@@ -185,7 +200,7 @@ def _response(body: Mapping[str, Any], status: int, media_type: str) -> Response
     )
 
 
-async def _from_body(request: Request) -> GraphQLRequest:
+async def _from_body(request: Request, limits: Limits) -> GraphQLRequest:
     content = Message()
     content["Content-Type"] = request.headers.get("content-type", "")
     # Anything else could be sent by a page of another site without being asked for permission.
@@ -195,15 +210,15 @@ async def _from_body(request: Request) -> GraphQLRequest:
         raise Refusal(415, "Send the body in UTF-8.", Accept=JSON)
     if request.headers.get("content-encoding", "identity") != "identity":
         raise Refusal(415, "Send the body without a content coding.", Accept=JSON)
-    body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY:
-                raise Refusal(413, f"The body is larger than {MAX_BODY} bytes.")
+        body = await received(request, limits)
+    except LimitError as error:
+        raise Refusal(413, str(error), code=error.code) from None
+    except TimeoutError:
+        raise Refusal(408, "The body did not arrive in time.", Connection="close") from None
     except ClientDisconnect:
         raise Refusal(400, "The body broke off.") from None
-    document = _decoded(bytes(body), "body")
+    document = _decoded(body, "body")
     if isinstance(document, list):
         raise Refusal(400, "Batches are not executed here; send one operation a request.")
     return _checked(document, "body")
@@ -219,8 +234,10 @@ async def _from_url(request: Request) -> GraphQLRequest:
 
 def _decoded(content: bytes, where: str) -> Any:
     try:
-        return msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return decoded(content)
+    except RepeatedKeyError:
+        raise Refusal(400, f"The {where} has a key twice in one object.") from None
+    except (ValueError, RecursionError):
         raise Refusal(400, f"The {where} is not JSON that can be read.") from None
 
 

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from starlette.routing import Route
 
-from gateway.config import Settings
+from gateway.config import LimitSettings, Settings
 from gateway.web.app import create_app
-from gateway.web.view import MAX_BODY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -30,6 +29,7 @@ GRAPHQL = "application/graphql-response+json"
 QUERY = "{ sources { name } }"
 DATA = {"data": {"sources": [{"name": "translations"}]}}
 LOCAL = "http://127.0.0.1:8000"
+MAX_BODY = LimitSettings().body.max
 
 
 def made_app(**server: Any) -> Starlette:
@@ -146,7 +146,7 @@ async def test_an_operation_that_is_not_there_is_refused(
         ("{ nowhere }", "GRAPHQL_VALIDATION_FAILED"),
         ("query ($name: String!) { source(name: $name) { name } }", "GRAPHQL_VALIDATION_FAILED"),
         ("{" * 10_000, "GRAPHQL_PARSE_FAILED"),
-        ("{ sources " * 5_000 + "}" * 5_000, "GRAPHQL_PARSE_FAILED"),
+        ("{ sources " * 2_000 + "}" * 2_000, "GRAPHQL_PARSE_FAILED"),
         ("mutation { retry }", "GRAPHQL_VALIDATION_FAILED"),
     ],
 )
@@ -295,7 +295,9 @@ async def test_a_large_body_is_refused_however_it_comes(client: httpx.AsyncClien
         response = await client.post(
             "/graphql", content=content, headers={"content-type": JSON, "accept": GRAPHQL}
         )
-        assert sentence(response, 413) == "The body is larger than 1048576 bytes."
+        assert sentence(response, 413, "LIMIT_EXCEEDED").endswith(
+            "; the limit body is 262144. Send less at once."
+        )
 
 
 NO_JSON = "The body is not JSON that can be read."
@@ -316,7 +318,7 @@ BODIES: list[tuple[bytes, str]] = [
     (b'{"query": "\\ud800"}', NO_JSON),
     ('{"query": "{ sources { name } }"}'.encode("utf-16"), NO_JSON),
     (b"[" * 100_000, NO_JSON),
-    (b'{"variables": ' + b'{"a":' * 100_000, NO_JSON),
+    (b'{"variables": ' + b'{"a":' * 40_000, NO_JSON),
     (b"1" * 5000, NO_JSON),
     (b'{"variables": {"a": 1e400}}', NO_JSON),
     (b'{"variables": {"a": NaN}}', NO_JSON),
@@ -352,9 +354,16 @@ async def test_a_body_that_is_no_request_is_refused(
     assert sentence(await post(client, body), 400) == expected
 
 
-async def test_of_two_equal_keys_the_last_counts(client: httpx.AsyncClient) -> None:
-    response = await post(client, b'{"query": "{ nowhere }", "query": "{ sources { name } }"}')
-    assert response.json() == DATA
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"query": "{ sources { name } }", "query": "{ sources { name } }"}',
+        b'{"query": "{ __typename }", "variables": {"a": [{"b": 1, "\\u0062": 1}]}}',
+    ],
+)
+async def test_two_equal_keys_are_refused(client: httpx.AsyncClient, body: bytes) -> None:
+    """What they mean depends on who reads them, and a proxy may have read the other."""
+    assert sentence(await post(client, body), 400) == "The body has a key twice in one object."
 
 
 async def test_huge_whole_numbers_do_no_harm(client: httpx.AsyncClient) -> None:
