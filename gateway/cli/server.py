@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import importlib.util
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 import uvicorn
@@ -82,11 +83,21 @@ def url(listener: socket.socket) -> str:
     )
 
 
+def _protocol() -> type[asyncio.Protocol] | Literal["h11"]:
+    """Give the way to speak HTTP: with httptools where that is installed; h11 has its bounds."""
+    if importlib.util.find_spec("httptools") is None:
+        return "h11"
+    from gateway.cli.protocol import BoundedProtocol  # noqa: PLC0415
+
+    return BoundedProtocol
+
+
 class _Server(uvicorn.Server):
     def __init__(self, app: ASGIApp, started: Callable[[], None] = lambda: None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
+                http=_protocol(),
                 lifespan="on",
                 access_log=False,
                 log_config=None,

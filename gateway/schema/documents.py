@@ -95,7 +95,7 @@ class Documents:
         self._check(document)
         # Validation is dear, so it comes last.
         errors = validate(self._schema, node, self._rules, max_errors=MAX_ERRORS)
-        return msgspec.structs.replace(document, errors=errors)
+        return msgspec.structs.replace(document, errors=[_told(error) for error in errors])
 
     def _parsed(self, text: str) -> DocumentNode:
         most = self._limits.most("tokens")
@@ -119,6 +119,13 @@ class Documents:
         self._taken += _size(text, document)
         while self._taken > self._memory:
             self._taken -= _size(*self._kept.popitem(last=False))
+
+
+def _told(error: GraphQLError) -> GraphQLError:
+    """Give a mistake as it is, but for what Python says of a number with too many digits."""
+    if isinstance(error.original_error, ValueError):
+        return GraphQLError("A number has too many digits.", error.nodes)
+    return error
 
 
 def _size(text: str, document: Document) -> int:

@@ -18,6 +18,7 @@ from gateway.limits import Limits
 from gateway.schema import build_schema
 from gateway.service import Gateway
 from gateway.web.explorer import explorer_page, explorer_routes
+from gateway.web.head import BoundedHead
 from gateway.web.host import LoopbackHost
 from gateway.web.view import GraphQLView, refused
 
@@ -79,7 +80,10 @@ def create_app(
             Route("/readyz", ready),
             *(explorer_routes() if graphiql else ()),
         ],
-        middleware=[Middleware(LoopbackHost)] if is_loopback(settings.server.host) else [],
+        middleware=[
+            Middleware(BoundedHead),
+            *([Middleware(LoopbackHost)] if is_loopback(settings.server.host) else ()),
+        ],
         exception_handlers={HTTPException: _refuse, Exception: _fail},
         lifespan=lifespan,
     )
