@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import importlib.util
 import socket
 import threading
@@ -114,6 +115,10 @@ class _Server(uvicorn.Server):
 
 def serve(app: ASGIApp, listener: socket.socket, started: Callable[[], None]) -> None:
     """Serve until a signal tells to stop; ``started`` is called once requests are answered."""
+    # The schema and the modules stay: whoever collects garbage need not look at them each time,
+    # which took most of the time of a large body.
+    gc.collect()
+    gc.freeze()
     # When all is closed, uvicorn raises the signal again.
     with contextlib.suppress(KeyboardInterrupt):
         _Server(app, started).run([listener])

@@ -67,7 +67,8 @@ ATTACKS = [
     document("100,000 directives", "{ __typename " + "@skip(if:true) " * 100_000 + "}",
              status=413),
     document("directives within the tokens", "{ __typename " + "@a " * 490 + "}"),
-    document("unknown directives on variables", "query ($a: Int " + "@b " * 400 + ") { __typename }"),
+    document("unknown directives on variables",
+             "query ($a: Int " + "@b " * 400 + ") { __typename }"),
     document("a field again and again", "{" + "sources{name}" * 240 + "}"),
     document("a field again in inline fragments", "{" + "...{sources{name}}" * 140 + "}"),
     document("40,000 tokens", "{" + "a " * 20_000 + "}"),
@@ -77,8 +78,8 @@ ATTACKS = [
     document("19 unknown fields", "{" + " ".join(f"x{n}" for n in range(19)) + "}", INVALID),
     document("unknown fields deep down",
              "{ viewer { " + " ".join(f"x{n}" for n in range(900)) + " } }", INVALID),
-    document("a number of 5,000 digits", "{ webhookLogs(first: " + "9" * 5_000 + ") { totalCount } }",
-             INVALID),
+    document("a number of 5,000 digits",
+             "{ webhookLogs(first: " + "9" * 5_000 + ") { totalCount } }", INVALID),
     document("ids of 5,000 digits", "{ node(id: " + "9" * 5_000 + ") { id } }", "INVALID_ID", 200),
     # Fragments.
     document("a circle of one", "{ ...A } fragment A on Query { ...A }", INVALID),
@@ -103,7 +104,8 @@ ATTACKS = [
         " fields { name args { name type { name fields { name } } } type { name fields { name } } }"
         " possibleTypes { name fields { name } } } }"),
     # Variables.
-    variables("100,000 variables in each other", '{"ids": ' + "[" * 100_000 + "]" * 100_000 + "}", BAD),
+    variables("100,000 variables in each other",
+              '{"ids": ' + "[" * 100_000 + "]" * 100_000 + "}", BAD),
     variables("300 variables in each other", '{"ids": ' + "[" * 300 + "]" * 300 + "}"),
     variables("objects in each other", '{"ids": ' + '{"a":' * 100 + "1" + "}" * 101),
     variables("a long text", '{"ids": ["' + "x" * 100_000 + '"]}'),
@@ -131,7 +133,8 @@ ATTACKS = [
     # Heads.
     Attack("1,000 headers", b"{}", 431, "LIMIT_EXCEEDED",
            headers=tuple((f"X-{n}", "x") for n in range(1_000))),
-    Attack("a header of 70,000 bytes", b"{}", 431, "LIMIT_EXCEEDED", headers=(("X", "x" * 70_000),)),
+    Attack("a header of 70,000 bytes", b"{}", 431, "LIMIT_EXCEEDED",
+           headers=(("X", "x" * 70_000),)),
     Attack("a header of 1 MB", b"{}", 431, "LIMIT_EXCEEDED", headers=(("X", "x" * 10**6),)),
     Attack("10,000 media types", json.dumps({"query": "{ nowhere }"}).encode(), 406, BAD,
            headers=(("Accept", "text/html;q=0.1," * 3_000),)),
