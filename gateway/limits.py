@@ -63,24 +63,29 @@ class Limits:
         limit = self.of(name)
         return limit.max if limit.refuses else None
 
-    def check(self, name: str, value: int) -> None:
-        """Compare with a limit; LimitError for what is refused, a line in the log for the rest."""
+    def refuses(self, name: str, value: int) -> bool:
+        """Compare with a limit, and count and log what is beyond it; True for what is refused."""
         limit = self.of(name)
         if value <= limit.max or limit.mode == "off":
-            return
-        if limit.refuses:
-            raise self.refusal(name, value)
+            return False
         self.exceeded[name] += 1
-        log.warning(
-            "A request is beyond the limit %s: %d, with %d allowed. It is number %d since the"
-            " start.",
-            name,
-            value,
-            limit.max,
-            self.exceeded[name],
-        )
+        if not limit.refuses:
+            log.warning(
+                "A request is beyond the limit %s: %d, with %d allowed. It is number %d since the"
+                " start.",
+                name,
+                value,
+                limit.max,
+                self.exceeded[name],
+            )
+        return limit.refuses
 
-    def refusal(self, name: str, value: int | None = None) -> LimitError:
-        """Count and make the error for what is refused; None where it was not counted out."""
+    def check(self, name: str, value: int) -> None:
+        """Compare with a limit; LimitError for what is refused."""
+        if self.refuses(name, value):
+            raise LimitError(name, value, self.of(name).max)
+
+    def refusal(self, name: str) -> LimitError:
+        """Count what is refused, and was not counted to the end, and make the error for it."""
         self.exceeded[name] += 1
-        return LimitError(name, value, self.of(name).max)
+        return LimitError(name, None, self.of(name).max)

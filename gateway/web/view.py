@@ -29,6 +29,8 @@ from gateway.errors import ErrorCode
 from gateway.limits import LimitError, Limits
 from gateway.schema.context import Context
 from gateway.web.body import RepeatedKeyError, decoded, depth, received
+from gateway.web.places import OverloadedError, Places
+from gateway.web.rates import RateLimitedError, Rates
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -89,6 +91,8 @@ class GraphQLView:
         self._gateway = gateway
         self._authenticator = authenticator
         self._limits = limits
+        self._rates = Rates(limits)
+        self._places = Places(limits)
         self._explorer = explorer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,6 +104,7 @@ class GraphQLView:
         """Answer: the explorer, a result, or a refusal in the form of a GraphQL answer."""
         accept = ",".join(request.headers.getlist("accept"))
         media_type = _chosen(accept)
+        told: dict[str, str] = {}
         try:
             if request.method not in ALLOWED:
                 raise Refusal(405, "Send GraphQL by POST, or queries by GET.", Allow="GET, POST")
@@ -109,14 +114,17 @@ class GraphQLView:
                 raise Refusal(400, "There is no query. Send one, or open this page in a browser.")
             if media_type is None:
                 raise Refusal(406, f"This endpoint answers with {GRAPHQL} or {JSON}.")
-            gateway = self._gateway.seen_by(await self._caller(request))
+            caller = await self._caller(request)
+            told = await self._count(caller, request)
+            gateway = self._gateway.seen_by(caller)
             posted = request.method == "POST"
             asked = await (_from_body(request, self._limits) if posted else _from_url(request))
-            return await self._execute(gateway, request, asked, media_type)
+            response = await self._execute(gateway, request, asked, media_type)
         except Refusal as refusal:
             response = refused(refusal.status, str(refusal), media_type or JSON, code=refusal.code)
-            response.headers.update(refusal.headers)
-            return response
+            told |= refusal.headers
+        response.headers.update(told)
+        return response
 
     async def _caller(self, request: Request) -> Caller:
         address = request.client.host if request.client else ""
@@ -131,20 +139,31 @@ class GraphQLView:
         except KeysUnavailableError as error:
             raise Refusal(503, str(error), code=error.code) from None
 
+    async def _count(self, caller: Caller, request: Request) -> dict[str, str]:
+        """Count a request of a caller, and give what headers tell of it."""
+        try:
+            return await self._rates.headers(caller, request.client.host if request.client else "")
+        except RateLimitedError as error:
+            raise Refusal(429, str(error), code=ErrorCode.RATE_LIMITED, **error.headers) from None
+
     async def _execute(
         self, gateway: Gateway, request: Request, asked: GraphQLRequest, media_type: str
     ) -> Response:
         operation = gateway.operation(request.headers, _request_id(request))
         self._check(asked)
         try:
-            result = await self._schema.execute(
-                asked.query,
-                variable_values=asked.variables,
-                operation_name=asked.operation_name or None,
-                context_value=Context(gateway, operation),
-                allowed_operation_types=ALLOWED[request.method],
-                operation_extensions=asked.extensions,
-            )
+            async with self._places.one():
+                result = await self._schema.execute(
+                    asked.query,
+                    variable_values=asked.variables,
+                    operation_name=asked.operation_name or None,
+                    context_value=Context(gateway, operation),
+                    allowed_operation_types=ALLOWED[request.method],
+                    operation_extensions=asked.extensions,
+                )
+        except OverloadedError as error:
+            wait = {"Retry-After": "1"}
+            raise Refusal(503, str(error), code=ErrorCode.OVERLOADED, **wait) from None
         except MissingQueryError:
             raise Refusal(400, "There is no query in the request.") from None
         except CannotGetOperationTypeError:

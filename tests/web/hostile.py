@@ -37,12 +37,12 @@ def fragments(count: int, spreads: int, inside: str = "__typename") -> str:
     return f"{{ ...F0 }} {links} fragment F{count} on Query {{ {inside} }}"
 
 
-def siblings(count: int, inside: str) -> str:
-    """Write fragments with the same content, all spread in one place."""
+def siblings(count: int, inside: str, on: str = "Query") -> str:
+    """Write fragments with the same content, all spread in one place, and one mistake."""
     spreads = " ".join(f"...F{n}" for n in range(count))
-    return f"{{ {spreads} }} " + " ".join(
-        f"fragment F{n} on Query {{ {inside} }}" for n in range(count)
-    )
+    beginning = f"{{ {spreads} }}" if on == "Query" else f"{{ nowhere sources {{ {spreads} }} }}"
+    fragments = [f"fragment F{n} on {on} {{ {inside} }}" for n in range(count)]
+    return " ".join([beginning, *fragments])
 
 
 def batch(count: int) -> bytes:
@@ -90,6 +90,7 @@ ATTACKS = [
     document("tenfold", fragments(20, 10, "sources { name }")),
     document("doubling without operation", fragments(60, 2, "a: __typename").partition("}")[2]),
     document("one in many places", siblings(80, "sources{name}")),
+    document("many in one place", siblings(75, "health{status}", on="Source"), INVALID),
     document("a long chain", fragments(90, 1, "nowhere"), INVALID),
     # Answers that are large.
     document("pages in pages", "{ sources { logs(first: 100) { nodes { source { logs(first: 100)"

@@ -18,7 +18,7 @@ from gateway.config import LimitSettings, Settings
 from gateway.web.app import create_app
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from starlette.applications import Starlette
     from starlette.requests import Request
@@ -32,8 +32,12 @@ LOCAL = "http://127.0.0.1:8000"
 MAX_BODY = LimitSettings().body.max
 
 
-def made_app(**server: Any) -> Starlette:
-    """Make an application over one vendor that refuses everything."""
+def made_app(
+    limits: dict[str, Any] | None = None,
+    answer: Callable[[httpx.Request], Any] = lambda _: httpx.Response(403),
+    **server: Any,
+) -> Starlette:
+    """Make an application over one vendor, which refuses everything unless told otherwise."""
     source = {
         "name": "translations",
         "provider": "language-weaver",
@@ -41,8 +45,8 @@ def made_app(**server: Any) -> Starlette:
         "auth": {"type": "api-key", "key": SecretStr("key")},
     }
     return create_app(
-        Settings.model_validate({"server": server, "sources": [source]}),
-        transport=httpx.MockTransport(lambda _: httpx.Response(403)),
+        Settings.model_validate({"server": server, "limits": limits or {}, "sources": [source]}),
+        transport=httpx.MockTransport(answer),
     )
 
 
@@ -441,6 +445,46 @@ async def test_without_graphiql_browsers_are_refused_too() -> None:
         assert sentence(response, 400).startswith("There is no query.")
 
 
+async def test_without_introspection_there_is_no_graphiql() -> None:
+    async with client_of(made_app(introspection=False)) as client:
+        response = await client.get("/graphql", headers={"accept": "text/html"})
+        assert sentence(response, 400).startswith("There is no query.")
+        response = await client.post("/graphql", json={"query": "{ sourcess { nam } }"})
+        told = sentence(response, 200, "GRAPHQL_VALIDATION_FAILED")
+        assert told == "Cannot query field 'sourcess' on type '...'."
+        assert (await client.post("/graphql", json={"query": QUERY})).json() == DATA
+
+
+async def test_the_cost_is_told_to_who_asks(client: httpx.AsyncClient) -> None:
+    cost = {"cost": {"requested": 2, "maximum": 10_000}}
+    asked = {"query": QUERY, "extensions": {"cost": True}}
+    posted = await client.post("/graphql", json=asked)
+    assert posted.json() == {**DATA, "extensions": cost}
+    got = await client.get("/graphql", params={"query": QUERY, "extensions": '{"cost":true}'})
+    assert got.json() == {**DATA, "extensions": cost}
+    for extensions in ('{"cost": false}', '{"cost": "yes"}', "{}", "null"):
+        body = f'{{"query": "{QUERY}", "extensions": {extensions}}}'
+        assert (await post(client, body.encode())).json() == DATA
+
+
+async def test_variables_are_bounded() -> None:
+    query = "query ($x: [ID!]) { __typename }"
+    async with client_of(made_app({"variables": 40, "variables_depth": 3})) as client:
+        for value, said in [
+            (["x" * 60], "The variables have "),
+            ([[["x"]]], "The variables hold values at depth 4; the limit variables_depth is 3."),
+        ]:
+            for refused in (
+                await client.post("/graphql", json={"query": query, "variables": {"x": value}}),
+                await client.get(
+                    "/graphql", params={"query": query, "variables": json.dumps({"x": value})}
+                ),
+            ):
+                assert sentence(refused, 400, "LIMIT_EXCEEDED").startswith(said)
+        fits = {"query": "{ __typename }", "variables": {"x": [["y"]]}}
+        assert (await client.post("/graphql", json=fits)).json()["data"]
+
+
 HEADER = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 VALUES = st.recursive(
@@ -502,7 +546,7 @@ async def test_whatever_comes_is_answered_in_graphql_form(
         f"{kind}; charset=utf-8" for kind in (JSON, GRAPHQL)
     }
     document = response.json()
-    assert document.keys() <= {"data", "errors"}
+    assert document.keys() <= {"data", "errors", "extensions"}
     assert "data" in document or document["errors"]
     for error in document.get("errors", ()):
         assert error["extensions"]["code"] != "INTERNAL_ERROR"
