@@ -92,9 +92,9 @@ class LimitSettings(Table, title="Limits"):
     """How many fields of the root an operation may have."""
     directives: Limit = Limit(50)
     """How many directives an operation may have."""
-    cost: Limit = Limit(10_000)
+    cost: Limit = Limit(20_000)
     """How many fields the answer of an operation may have, by the sizes of its pages, where a
-    call to a vendor counts as 10."""
+    call to a vendor counts as 10. The introspection of tools takes some 13,000."""
     variables: Limit = Limit(2**16)
     """How large the variables of a request may be, in bytes of JSON."""
     variables_depth: Limit = Limit(20)

@@ -43,9 +43,6 @@ from gateway.service import MAX_PAGE_SIZE, PAGE_SIZE
 
 CALL = 10
 """What a call to a vendor, or a look into the journal, costs; a field costs 1."""
-INTROSPECTION = 0.5
-"""What a field of the introspection costs: of what is asked for as far as it may go, as tools do,
-most is null."""
 LIST = 10
 """How long a list is taken to be whose size nothing tells, such as the headers of a request."""
 ONE_CALL = frozenset(
@@ -148,8 +145,7 @@ class _Bill:
     def _field(self, node: FieldNode, parent: GraphQLNamedType) -> Cost:
         name = node.name.value
         key = f"{parent.name}.{name}"
-        own = INTROSPECTION if key.startswith("__") else 1
-        own += CALL * ((key in ONE_CALL) + self._sources * (key in CALL_A_SOURCE))
+        own = 1 + CALL * ((key in ONE_CALL) + self._sources * (key in CALL_A_SOURCE))
         if node.selection_set is None:
             return Cost(own)
         field = _field_of(parent, name)

@@ -225,7 +225,7 @@ async def test_the_cost_of_one_operation_is_counted_of_several() -> None:
         result = await schema.execute(
             query, operation_name=name, context_value=FOUR, operation_extensions={"cost": True}
         )
-        assert result.extensions == {"cost": {"requested": requested, "maximum": 10_000}}
+        assert result.extensions == {"cost": {"requested": requested, "maximum": 20_000}}
 
 
 async def test_the_cost_is_told_to_who_asks() -> None:
@@ -250,7 +250,7 @@ async def test_what_code_generators_ask_for_is_within_the_usual_limits() -> None
     result = await answer(INTROSPECTION)
     assert result.errors is None
     assert result.extensions
-    assert 1000 < result.extensions["cost"]["requested"] < 8000
+    assert 4800 < result.extensions["cost"]["requested"] < 16_000
     twice = INTROSPECTION.replace("__schema {", "a: __schema { types { name } } __schema {")
     assert (await answer(twice)).errors is None
 

@@ -456,7 +456,7 @@ async def test_without_introspection_there_is_no_graphiql() -> None:
 
 
 async def test_the_cost_is_told_to_who_asks(client: httpx.AsyncClient) -> None:
-    cost = {"cost": {"requested": 2, "maximum": 10_000}}
+    cost = {"cost": {"requested": 2, "maximum": 20_000}}
     asked = {"query": QUERY, "extensions": {"cost": True}}
     posted = await client.post("/graphql", json=asked)
     assert posted.json() == {**DATA, "extensions": cost}
