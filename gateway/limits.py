@@ -50,13 +50,12 @@ class Limits:
     """The configured limits; ``exceeded`` counts for each how often something was beyond it."""
 
     def __init__(self, settings: LimitSettings) -> None:
-        self._settings = settings
+        self._limits: dict[str, Limit] = dict(settings)
         self.exceeded: Counter[str] = Counter()
 
     def of(self, name: str) -> Limit:
         """Give the setting of a limit."""
-        limit: Limit = getattr(self._settings, name)
-        return limit
+        return self._limits[name]
 
     def most(self, name: str) -> int | None:
         """Give what a limit allows; None where nothing is refused."""

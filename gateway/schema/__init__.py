@@ -12,6 +12,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext, ExecutionResult
 
 from gateway.config import LimitSettings
+from gateway.errors import ErrorCode
 from gateway.limits import Limits
 from gateway.schema.cost import Price
 from gateway.schema.documents import Documents
@@ -21,6 +22,9 @@ from gateway.schema.names import unnamed
 from gateway.schema.preparation import Preparation
 from gateway.schema.scalars import SCALARS
 from gateway.schema.types import Hook, Query, Source, WebhookLog
+
+
+_OF_GRAPHQL = {ErrorCode.GRAPHQL_PARSE_FAILED.name, ErrorCode.GRAPHQL_VALIDATION_FAILED.name}
 
 
 class Schema(strawberry.Schema):
@@ -37,7 +41,9 @@ class Schema(strawberry.Schema):
         if result.errors:
             result.errors = [explain(error) for error in result.errors]
             for error in () if self.open else result.errors:
-                error.message = unnamed(error.message, query or "")
+                # What the gateway itself says names nothing of the schema, but quotes vendors.
+                if (error.extensions or {})["code"] in _OF_GRAPHQL:
+                    error.message = unnamed(error.message, query or "")
         return result
 
     def process_errors(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from graphlib import CycleError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from graphql import (
@@ -40,7 +40,8 @@ TOKEN = 700
 class Document(msgspec.Struct, frozen=True):
     """A document that can be executed, unless there are ``errors``.
 
-    ``fragments`` are in an order in which each is spread only by those behind it.
+    ``fragments`` are in an order in which each is spread only by those behind it. ``costs`` keeps
+    what its operations were found to cost.
     """
 
     node: DocumentNode
@@ -48,6 +49,7 @@ class Document(msgspec.Struct, frozen=True):
     shape: Shape = Shape()
     fragments: list[FragmentDefinitionNode] = []
     tokens: int = 0
+    costs: dict[Any, int] = {}
 
 
 class Documents:

@@ -13,6 +13,9 @@ from gateway.schema.context import Context
 from gateway.schema.cost import Price
 from gateway.schema.documents import Document, Documents
 
+COSTS = 100
+"""How many costs are remembered of a document: it is one for each size of its pages."""
+
 
 class Preparation(SchemaExtension):
     """Has each document looked at once, and each operation held to the limits.
@@ -41,17 +44,25 @@ class Preparation(SchemaExtension):
         assert document is not None  # noqa: S101 - it was parsed
         context.pre_execution_errors = document.errors
         if not document.errors:
-            operation = get_operation_ast(document.node, context.operation_name)
-            assert operation is not None  # noqa: S101 - Strawberry looked for it before
-            shared: Context | None = context.context
-            self._cost = self._price.of(
-                operation,
-                document.fragments,
-                context.variables or {},
-                len(shared.gateway.sources) if shared else 1,
-            )
+            self._cost = self._cost_of(document)
             self._limits.check("cost", self._cost)
         yield
+
+    def _cost_of(self, document: Document) -> int:
+        """Count what the operation costs, or remember it of the same with as large pages."""
+        context = self.execution_context
+        shared: Context | None = context.context
+        sources = len(shared.gateway.sources) if shared else 1
+        variables = context.variables or {}
+        sizes = tuple((name, _size(value)) for name, value in variables.items())
+        key = (context.operation_name, sources, sizes)
+        if key not in document.costs:
+            if len(document.costs) >= COSTS:
+                document.costs.clear()
+            operation = get_operation_ast(document.node, context.operation_name)
+            assert operation is not None  # noqa: S101 - Strawberry looked for it before
+            document.costs[key] = self._price.of(operation, document.fragments, variables, sources)
+        return document.costs[key]
 
     def get_results(self) -> dict[str, Any]:
         """Tell the cost to who asked for it."""
@@ -59,3 +70,10 @@ class Preparation(SchemaExtension):
         if asked.get("cost") is not True or self._cost is None:
             return {}
         return {"cost": {"requested": self._cost, "maximum": self._limits.most("cost")}}
+
+
+def _size(value: Any) -> Any:
+    """Give all of a variable that a cost may depend on."""
+    if isinstance(value, list):
+        return "list", len(value)
+    return value if value is None or isinstance(value, int | float) else "other"

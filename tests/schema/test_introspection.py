@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from graphql import (
@@ -17,6 +17,7 @@ from graphql import (
     is_specified_scalar_type,
 )
 
+from gateway.errors import ErrorCode, RequestError
 from gateway.schema import build_schema
 from gateway.schema.names import unnamed
 from gateway.web.explorer import example_operations
@@ -147,6 +148,21 @@ async def test_the_schema_can_not_be_asked_for(document: str) -> None:
 async def test_a_type_that_was_met_may_be_named() -> None:
     result = await CLOSED.execute("{ __typename sources { __typename } }", context_value=NOBODY)
     assert result.data == {"__typename": "Query", "sources": []}
+
+
+async def test_what_the_gateway_says_itself_is_not_touched() -> None:
+    class Gateway:
+        sources: ClassVar[dict[str, Any]] = {}
+
+        def source(self, name: str) -> Any:
+            raise RequestError(ErrorCode.UNKNOWN_SOURCE, f"No '{name}' but \"shop\".")
+
+    result = await CLOSED.execute(
+        "query ($name: String!) { source(name: $name) { name } }",
+        variable_values={"name": "x"},
+        context_value=SimpleNamespace(gateway=Gateway()),
+    )
+    assert [error.message for error in result.errors or ()] == ["No 'x' but \"shop\"."]
 
 
 @pytest.mark.parametrize(

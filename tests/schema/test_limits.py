@@ -209,6 +209,31 @@ async def test_the_size_of_a_page_may_be_a_variable(value: Any, size: int) -> No
     assert await price(query, n=value) == 42 + size
 
 
+async def test_costs_are_remembered_by_what_they_depend_on() -> None:
+    schema = build_schema()
+    query = "query ($n: Int, $after: String) { webhookLogs(first: $n, after: $after) { nodes { id }"
+    query += " } }"
+    values: list[Any] = [None, 1, 2, "2", [2], {}, True, 2.0, *range(3, 110), None, 1, "x"]
+    for value in values:
+        result = await schema.execute(
+            query,
+            variable_values={"n": value, "after": "x"},
+            context_value=FOUR,
+            operation_extensions={"cost": True},
+        )
+        size = 25 if value is None else min(value, 100) if isinstance(value, int | float) else 100
+        assert result.extensions == {"cost": {"requested": 42 + size, "maximum": 20_000}}
+    query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+    for ids in (["x"], ["y"] * 3, ["x"] * 3):
+        result = await schema.execute(
+            query,
+            variable_values={"ids": ids},
+            context_value=FOUR,
+            operation_extensions={"cost": True},
+        )
+        assert result.extensions == {"cost": {"requested": 12 * len(ids), "maximum": 20_000}}
+
+
 async def test_variables_have_defaults_and_lists_their_length() -> None:
     query = "query ($n: Int = 9) { webhookLogs(first: $n) { nodes { id } } }"
     assert await price(query) == 42 + 9

@@ -97,7 +97,7 @@ ATTACKS = [
              " { nodes { source { logs(first: 100) { nodes { id } } } } } } } } } }"),
     document("details of every log", "{ sources { logs(first: 100) { nodes { request { headers"
              " { name } body } response { headers { name } } hook { source { hooks(first: 100)"
-             " { nodes { name } } } } } } } }"),
+             " { nodes { id name url } } } } } } } }"),
     document("introspection of types of types of types", "{ __schema { types { fields { type {"
              " fields { type { fields { name } } } } } } } }", INVALID),
     document("introspection again and again", "{" + " ".join(
