@@ -23,7 +23,6 @@ from gateway.schema.preparation import Preparation
 from gateway.schema.scalars import SCALARS
 from gateway.schema.types import Hook, Query, Source, WebhookLog
 
-
 _OF_GRAPHQL = {ErrorCode.GRAPHQL_PARSE_FAILED.name, ErrorCode.GRAPHQL_VALIDATION_FAILED.name}
 
 
