@@ -182,16 +182,22 @@ class _Bill:
         match self._value(node):
             case None | NullValueNode():
                 return PAGE_SIZE
-            case IntValueNode(value=size) | (int() | float() as size):
-                return max(0, min(MAX_PAGE_SIZE, int(size)))
-            case _:
-                return MAX_PAGE_SIZE
+            case IntValueNode(value=digits):
+                return page_size(int(digits))
+            case value:
+                return page_size(value)
 
     def _value(self, node: ValueNode) -> Any:
         """Give a variable's value as it came, or a node."""
         if isinstance(node, VariableNode):
             return self._variables.get(node.name.value)
         return node
+
+
+def page_size(value: object) -> int:
+    """Tell how long a page of that size may be; what is no number counts as the longest."""
+    number = value if isinstance(value, int | float) else MAX_PAGE_SIZE
+    return int(max(0, min(MAX_PAGE_SIZE, number)))
 
 
 def _field_of(parent: GraphQLNamedType, name: str) -> GraphQLField:

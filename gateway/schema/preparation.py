@@ -10,7 +10,7 @@ from strawberry.extensions import SchemaExtension
 
 from gateway.limits import Limits
 from gateway.schema.context import Context
-from gateway.schema.cost import Price
+from gateway.schema.cost import Price, page_size
 from gateway.schema.documents import Document, Documents
 
 COSTS = 100
@@ -54,13 +54,15 @@ class Preparation(SchemaExtension):
         shared: Context | None = context.context
         sources = len(shared.gateway.sources) if shared else 1
         variables = context.variables or {}
-        sizes = tuple((name, _size(value)) for name, value in variables.items())
+        operation = get_operation_ast(document.node, context.operation_name)
+        assert operation is not None  # noqa: S101 - Strawberry looked for it before
+        # Only of those that it declares: a request may have others, as long as it likes.
+        declared = [one.variable.name.value for one in operation.variable_definitions or ()]
+        sizes = tuple(_size(variables[name]) if name in variables else ... for name in declared)
         key = (context.operation_name, sources, sizes)
         if key not in document.costs:
             if len(document.costs) >= COSTS:
                 document.costs.clear()
-            operation = get_operation_ast(document.node, context.operation_name)
-            assert operation is not None  # noqa: S101 - Strawberry looked for it before
             document.costs[key] = self._price.of(operation, document.fragments, variables, sources)
         return document.costs[key]
 
@@ -72,8 +74,8 @@ class Preparation(SchemaExtension):
         return {"cost": {"requested": self._cost, "maximum": self._limits.most("cost")}}
 
 
-def _size(value: Any) -> Any:
+def _size(value: Any) -> tuple[str, int] | int | None:
     """Give all of a variable that a cost may depend on."""
     if isinstance(value, list):
         return "list", len(value)
-    return value if value is None or isinstance(value, int | float) else "other"
+    return None if value is None else page_size(value)

@@ -22,6 +22,7 @@ from gateway.config import Limit, LimitSettings
 from gateway.limits import Limits
 from gateway.schema import build_schema, cost, documents
 from gateway.schema.documents import Documents
+from gateway.schema.preparation import Preparation
 from gateway.schema.shape import CEILING, Shape, measure
 
 if TYPE_CHECKING:
@@ -232,6 +233,24 @@ async def test_costs_are_remembered_by_what_they_depend_on() -> None:
             operation_extensions={"cost": True},
         )
         assert result.extensions == {"cost": {"requested": 12 * len(ids), "maximum": 20_000}}
+
+
+async def test_what_is_remembered_of_costs_has_a_bound() -> None:
+    kept = Documents(CORE, limits())
+    prepared = Preparation(kept, cost.Price(CORE), limits())
+    text = "query ($n: Int) { webhookLogs(first: $n) { nodes { id } } }"
+    for number in range(300):
+        prepared.execution_context = SimpleNamespace(  # type: ignore[assignment]
+            operation_name=None,
+            context=FOUR,
+            variables={"n": number * 10**100, f"other{number}": "x" * 10**4},
+        )
+        assert prepared._cost_of(kept.get(text)) == (42 if number == 0 else 142)
+    assert kept.get(text).costs == {(None, 4, (0,)): 42, (None, 4, (100,)): 142}
+    for number in range(300):
+        prepared.execution_context.variables = {"n": ["x"] * number}
+        prepared._cost_of(kept.get(text))
+        assert len(kept.get(text).costs) <= 100
 
 
 async def test_variables_have_defaults_and_lists_their_length() -> None:
