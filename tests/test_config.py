@@ -22,6 +22,8 @@ from gateway.config import (
     LanguageWeaverApiKey,
     LanguageWeaverLogin,
     LanguageWeaverSettings,
+    Limit,
+    LimitSettings,
     ServerSettings,
     Settings,
     YandexTrackerIam,
@@ -215,11 +217,36 @@ def test_defaults() -> None:
         "deadline": 10.0,
         "scan_limit": 2000,
         "graphiql": True,
+        "introspection": True,
     }
     assert shop.base_url == "https://euwest.api.elasticpath.com"
     assert tracker.base_url == "https://api.tracker.yandex.net"
     assert (shop.timeout, shop.concurrency, shop.page_size) == (8.0, 10, 50)
     assert shop.ca_bundle is None
+
+
+def test_a_limit_is_a_number_or_off_or_both() -> None:
+    assert read(table("shop")).limits == LimitSettings()
+    assert {limit.mode for _, limit in LimitSettings()} == {"enforce"}
+    limits = read(
+        """[limits]
+        depth = 5
+        cost = "off"
+        rate = { max = 6, mode = "warn" }
+        aliases = { max = 7, mode = "off" }
+        """
+        + table("shop"),
+        GATEWAY_LIMITS__TOKENS="8",
+        GATEWAY_LIMITS__BODY="off",
+        GATEWAY_LIMITS__DEPTH='{"max": 9, "mode": "enforce"}',
+    ).limits
+    assert (limits.depth, limits.tokens) == (Limit(9), Limit(8))
+    assert (limits.rate, limits.aliases) == (Limit(6, "warn"), Limit(7, "off"))
+    assert {limits.cost.mode, limits.body.mode} == {"off"}
+    assert limits.root_fields == LimitSettings().root_fields
+    dumped = limits.model_dump()
+    assert (dumped["depth"], dumped["rate"]) == (9, {"max": 6, "mode": "warn"})
+    assert LimitSettings.model_validate(dumped) == limits
 
 
 def test_scopes_and_choices() -> None:
@@ -514,6 +541,8 @@ def test_code_cannot_pass_a_reference() -> None:
 def test_the_example_fits_the_json_schema() -> None:
     validator = jsonschema_rs.Draft202012Validator(json_schema())
     validator.validate(tomllib.loads(EXAMPLE))
+    for limit in ("5", '"off"', '{ max = 1, mode = "warn" }'):
+        validator.validate(tomllib.loads(f"[limits]\ndepth = {limit}\n" + table("shop")))
     validator.validate(tomllib.loads(table("tracker", queues="", triggers="{ DEV = [41] }")))
 
 
@@ -522,6 +551,8 @@ def test_the_example_fits_the_json_schema() -> None:
     [
         "",
         "[sever]\n" + table("shop"),
+        "[limits]\ndepth = 0\n" + table("shop"),
+        "[limits]\ndepth = { max = 1 }\n" + table("shop"),
         table("shop", name=""),
         table("shop", provider='"github"'),
         table("shop", page_size="101"),

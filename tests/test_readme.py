@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from typer.testing import CliRunner
 
 from gateway.cli import app
-from gateway.config import Settings, load
+from gateway.config import LimitSettings, Settings, load
 from gateway.config.cache import CacheSettings
 from gateway.demo import write_configuration
 from gateway.errors import ErrorCode
@@ -111,7 +111,7 @@ def test_the_other_tables_are_good(tmp_path: Path) -> None:
     sources = blocks("toml")[0]
     environ = dict.fromkeys(re.findall(r'env = "(\w+)"', sources), "secret")
     environ["JOURNAL_URL"] = "postgresql://gateway:secret@db.example.com/gateway"
-    assert len(blocks("toml")) == 5
+    assert len(blocks("toml")) == 6
     for table in blocks("toml")[1:]:
         (tmp_path / "gateway.toml").write_text(f"{table}\n{sources}")
         assert load(tmp_path / "gateway.toml", environ) != load_alone(tmp_path, sources, environ)
@@ -190,3 +190,9 @@ def test_what_vendors_can_do_is_true() -> None:
         assert ("status" in filters) == (Capability.FILTER_STATUS in can)
         assert ("event" in filters) == (Capability.FILTER_EVENT in can)
         assert (count == "✓") == (Capability.COUNT in can)
+
+
+def test_the_usual_limits_are_told() -> None:
+    [table] = (tomllib.loads(text)["limits"] for text in blocks("toml") if "[limits]" in text)
+    table["rate"] = table["rate"]["max"]
+    assert table == LimitSettings().model_dump()

@@ -28,25 +28,25 @@ class Attempts:
 
     def check(self, address: str) -> int:
         """Give the seconds that an address must wait for its next attempt; 0 when it need not."""
-        failures = self._failures.get(_place(address))
+        failures = self._failures.get(place(address))
         if failures is None or len(failures) < LIMIT:
             return 0
         return max(0, math.ceil(failures[0] + WINDOW - self._clock()))
 
     def failed(self, address: str) -> None:
         """Count an attempt that was refused."""
-        place = _place(address)
-        self._failures.setdefault(place, deque(maxlen=LIMIT)).append(self._clock())
-        self._failures.move_to_end(place)
+        failed = place(address)
+        self._failures.setdefault(failed, deque(maxlen=LIMIT)).append(self._clock())
+        self._failures.move_to_end(failed)
         if len(self._failures) > ADDRESSES:
             self._failures.popitem(last=False)
 
     def succeeded(self, address: str) -> None:
         """Forget the failures of an address, which others may share behind a proxy."""
-        self._failures.pop(_place(address), None)
+        self._failures.pop(place(address), None)
 
 
-def _place(address: str) -> str:
+def place(address: str) -> str:
     """Give what is counted as one: an IPv4 address, or the /64 that one IPv6 host can fill."""
     try:
         ip = ipaddress.ip_address(address)

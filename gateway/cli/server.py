@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
+import importlib.util
 import math
 import select
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 import uvicorn
@@ -95,6 +97,15 @@ def url(listener: socket.socket) -> str:
     )
 
 
+def _protocol() -> type[asyncio.Protocol] | Literal["h11"]:
+    """Give the way to speak HTTP: with httptools where that is installed; h11 has its bounds."""
+    if importlib.util.find_spec("httptools") is None:
+        return "h11"
+    from gateway.cli.protocol import BoundedProtocol  # noqa: PLC0415
+
+    return BoundedProtocol
+
+
 class _Server(uvicorn.Server):
     """Drops no request that came before the stop; those have ``grace`` seconds to be answered."""
 
@@ -105,6 +116,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 self._app,
                 interface="asgi3",
+                http=_protocol(),
                 lifespan="on",
                 access_log=False,
                 log_config=None,
@@ -149,6 +161,10 @@ def serve(app: ASGIApp, listener: socket.socket, grace: float, started: Callable
 
     What is under way then has ``grace`` seconds to end.
     """
+    # The schema and the modules stay: whoever collects garbage need not look at them each time,
+    # which took most of the time of a large body.
+    gc.collect()
+    gc.freeze()
     # When all is closed, uvicorn raises the signal again.
     with contextlib.suppress(KeyboardInterrupt):
         _Server(app, grace, started).run([listener])

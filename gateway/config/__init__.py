@@ -9,6 +9,7 @@ The docstrings of the models and their attributes are the descriptions in the JS
 
 from __future__ import annotations
 
+from gateway.config.limits import Limit, LimitSettings
 from gateway.config.settings import ServerSettings, Settings, json_schema, load
 from gateway.config.sources import (
     CodeArtsIam,
@@ -36,6 +37,8 @@ __all__ = [
     "LanguageWeaverApiKey",
     "LanguageWeaverLogin",
     "LanguageWeaverSettings",
+    "Limit",
+    "LimitSettings",
     "PassThrough",
     "ServerSettings",
     "Settings",

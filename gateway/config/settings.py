@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 from gateway.config.auth import AuthSettings, unknown_sources
 from gateway.config.cache import CacheSettings
 from gateway.config.journal import JournalSettings
+from gateway.config.limits import LimitSettings
 from gateway.config.problems import Problem, problems_of, sentence, unknown
 from gateway.config.secret import Surroundings
 from gateway.config.sources import SourceSettings
@@ -43,6 +44,9 @@ class ServerSettings(Table):
     """How many webhook logs one page may look at to find those of its filter, in rows."""
     graphiql: StrictBool = True
     """Whether browsers get the GraphiQL explorer at /graphql."""
+    introspection: StrictBool = True
+    """Whether callers may ask for the schema; when they may not, no message names what they did
+    not write, and there is no GraphiQL, which lives on it."""
 
 
 class Settings(Table, title="Configuration of the webhook log gateway"):
@@ -50,6 +54,8 @@ class Settings(Table, title="Configuration of the webhook log gateway"):
 
     server: ServerSettings = ServerSettings()
     """Where the gateway listens, and what one operation may cost."""
+    limits: LimitSettings = Field(default_factory=LimitSettings)
+    """How much one request, and one caller, may ask for."""
     auth: AuthSettings = Field(default_factory=AuthSettings)
     """How callers show who they are, and what each may do."""
     cache: CacheSettings = Field(default_factory=CacheSettings)

@@ -14,9 +14,11 @@ from starlette.routing import Route
 from gateway.callers import Authenticator
 from gateway.config import is_loopback
 from gateway.errors import ErrorCode
+from gateway.limits import Limits
 from gateway.schema import build_schema
 from gateway.service import Gateway
 from gateway.web.explorer import explorer_page, explorer_routes
+from gateway.web.head import BoundedHead
 from gateway.web.host import LoopbackHost
 from gateway.web.view import GraphQLView, refused
 
@@ -38,11 +40,14 @@ def create_app(
 ) -> Starlette:
     """Make the application; a test gives the transport in place of the vendors' network."""
     gateway = Gateway(settings, transport=transport)
-    graphiql = settings.server.graphiql
+    introspection = settings.server.introspection
+    graphiql = settings.server.graphiql and introspection
+    limits = Limits(settings.limits)
     view = GraphQLView(
-        build_schema(),
+        build_schema(limits, introspection=introspection),
         gateway,
         authenticator or Authenticator(settings.auth),
+        limits,
         explorer_page if graphiql else None,
     )
 
@@ -75,7 +80,10 @@ def create_app(
             Route("/readyz", ready),
             *(explorer_routes() if graphiql else ()),
         ],
-        middleware=[Middleware(LoopbackHost)] if is_loopback(settings.server.host) else [],
+        middleware=[
+            Middleware(BoundedHead),
+            *([Middleware(LoopbackHost)] if is_loopback(settings.server.host) else ()),
+        ],
         exception_handlers={HTTPException: _refuse, Exception: _fail},
         lifespan=lifespan,
     )

@@ -11,14 +11,16 @@ import msgspec
 from starlette.requests import ClientDisconnect
 
 from gateway.errors import ErrorCode
+from gateway.limits import LimitError
+from gateway.web.body import RepeatedKeyError, decoded, received
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from gateway.limits import Limits
+
 GRAPHQL = "application/graphql-response+json"
 JSON = "application/json"
-MAX_BODY = 2**20
-"""Bytes of a request's body; a document with its variables has a few thousand."""
 
 
 class GraphQLRequest(msgspec.Struct, rename="camel"):
@@ -78,12 +80,14 @@ def max_age(request: Request) -> float | None:
     return min(ages, default=None)
 
 
-async def read(request: Request) -> GraphQLRequest:
+async def read(request: Request, limits: Limits) -> GraphQLRequest:
     """Read what is to be executed."""
-    return await (_from_body if request.method == "POST" else _from_url)(request)
+    if request.method == "POST":
+        return await _from_body(request, limits)
+    return _from_url(request)
 
 
-async def _from_body(request: Request) -> GraphQLRequest:
+async def _from_body(request: Request, limits: Limits) -> GraphQLRequest:
     content = Message()
     content["Content-Type"] = request.headers.get("content-type", "")
     # Anything else could be sent by a page of another site without being asked for permission.
@@ -93,21 +97,21 @@ async def _from_body(request: Request) -> GraphQLRequest:
         raise Refusal(415, "Send the body in UTF-8.", Accept=JSON)
     if request.headers.get("content-encoding", "identity") != "identity":
         raise Refusal(415, "Send the body without a content coding.", Accept=JSON)
-    body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY:
-                raise Refusal(413, f"The body is larger than {MAX_BODY} bytes.")
+        body = await received(request, limits)
+    except LimitError as error:
+        raise Refusal(413, str(error), code=error.code) from None
+    except TimeoutError:
+        raise Refusal(408, "The body did not arrive in time.", Connection="close") from None
     except ClientDisconnect:
         raise Refusal(400, "The body broke off.") from None
-    document = _decoded(bytes(body), "body")
+    document = _decoded(body, "body")
     if isinstance(document, list):
         raise Refusal(400, "Batches are not executed here; send one operation a request.")
     return _checked(document, "body")
 
 
-async def _from_url(request: Request) -> GraphQLRequest:
+def _from_url(request: Request) -> GraphQLRequest:
     given: dict[str, Any] = dict(request.query_params)
     for name in ("variables", "extensions"):
         if text := given.pop(name, ""):
@@ -117,8 +121,10 @@ async def _from_url(request: Request) -> GraphQLRequest:
 
 def _decoded(content: bytes, where: str) -> Any:
     try:
-        return msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return decoded(content)
+    except RepeatedKeyError:
+        raise Refusal(400, f"The {where} has a key twice in one object.") from None
+    except (ValueError, RecursionError):
         raise Refusal(400, f"The {where} is not JSON that can be read.") from None
 
 

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from gateway.callers import (
@@ -24,9 +25,13 @@ from gateway.callers import (
     UnauthenticatedError,
 )
 from gateway.errors import ErrorCode
+from gateway.limits import LimitError, Limits
 from gateway.schema.context import Context
 from gateway.web import caching
+from gateway.web.body import depth
 from gateway.web.departure import while_present
+from gateway.web.places import OverloadedError, Places
+from gateway.web.rates import RateLimitedError, Rates
 from gateway.web.request import (
     GRAPHQL,
     JSON,
@@ -66,11 +71,15 @@ class GraphQLView:
         schema: Schema,
         gateway: Gateway,
         authenticator: Authenticator,
+        limits: Limits,
         explorer: Callable[[], Response] | None = None,
     ) -> None:
         self._schema = schema
         self._gateway = gateway
         self._authenticator = authenticator
+        self._limits = limits
+        self._rates = Rates(limits)
+        self._places = Places(limits)
         self._explorer = explorer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,6 +95,7 @@ class GraphQLView:
         """
         accept = ",".join(request.headers.getlist("accept"))
         media_type = chosen(accept)
+        told: dict[str, str] = {}
         try:
             if request.method not in ALLOWED:
                 raise Refusal(405, "Send GraphQL by POST, or queries by GET.", Allow="GET, POST")
@@ -95,12 +105,16 @@ class GraphQLView:
                 raise Refusal(400, "There is no query. Send one, or open this page in a browser.")
             if media_type is None:
                 raise Refusal(406, f"This endpoint answers with {GRAPHQL} or {JSON}.")
-            gateway = self._gateway.seen_by(await self._caller(request))
-            return await self._execute(gateway, request, await read(request), media_type)
+            caller = await self._caller(request)
+            told = await self._count(caller, request)
+            gateway = self._gateway.seen_by(caller)
+            asked = await read(request, self._limits)
+            response = await self._execute(gateway, request, asked, media_type)
         except Refusal as refusal:
             response = refused(refusal.status, str(refusal), media_type or JSON, code=refusal.code)
-            response.headers.update(refusal.headers)
-            return response
+            told |= refusal.headers
+        response.headers.update(told)
+        return response
 
     async def _caller(self, request: Request) -> Caller:
         address = request.client.host if request.client else ""
@@ -115,6 +129,13 @@ class GraphQLView:
         except KeysUnavailableError as error:
             raise Refusal(503, str(error), code=error.code) from None
 
+    async def _count(self, caller: Caller, request: Request) -> dict[str, str]:
+        """Count a request of a caller, and give what headers tell of it."""
+        try:
+            return await self._rates.headers(caller, request.client.host if request.client else "")
+        except RateLimitedError as error:
+            raise Refusal(429, str(error), code=ErrorCode.RATE_LIMITED, **error.headers) from None
+
     async def _execute(
         self, gateway: Gateway, request: Request, asked: GraphQLRequest, media_type: str
     ) -> Response:
@@ -124,16 +145,44 @@ class GraphQLView:
             seconds=seconds(request),
             max_age=max_age(request),
         )
+        self._check(asked)
+        result = await self._result(gateway, operation, request, asked)
+        # Without a path it is an error of the request, not of a field: nothing was executed.
+        errors = result.errors or []
+        executed = result.data is not None or any(error.path for error in errors)
+        body: dict[str, Any] = {"data": result.data} if executed else {}
+        if errors:
+            body["errors"] = [error.formatted for error in errors]
+        if result.extensions:
+            body["extensions"] = result.extensions
+        # With the older media type, clients read only what is 200.
+        response = _response(body, 200 if executed or media_type == JSON else 400, media_type)
+        if executed:
+            now = gateway.now()
+            if status := caching.cache_status(operation.reads, now):
+                response.headers["Cache-Status"] = status
+            if request.method == "GET" and not errors:
+                return _to_keep(response, request, operation, now)
+        return response
+
+    async def _result(
+        self, gateway: Gateway, operation: Operation, request: Request, asked: GraphQLRequest
+    ) -> ExecutionResult:
         context = Context(gateway, operation)
-        execution = self._schema.execute(
-            asked.query,
-            variable_values=asked.variables,
-            operation_name=asked.operation_name or None,
-            context_value=context,
-            allowed_operation_types=ALLOWED[request.method],
-        )
         try:
-            result = await while_present(request.receive, execution)
+            async with self._places.one():
+                execution = self._schema.execute(
+                    asked.query,
+                    variable_values=asked.variables,
+                    operation_name=asked.operation_name or None,
+                    context_value=context,
+                    allowed_operation_types=ALLOWED[request.method],
+                    operation_extensions=asked.extensions,
+                )
+                return await while_present(request.receive, execution)
+        except OverloadedError as error:
+            wait = {"Retry-After": "1"}
+            raise Refusal(503, str(error), code=ErrorCode.OVERLOADED, **wait) from None
         except MissingQueryError:
             raise Refusal(400, "There is no query in the request.") from None
         except CannotGetOperationTypeError:
@@ -145,21 +194,14 @@ class GraphQLView:
             raise Refusal(400, f"No {kind} is executed here.") from None
         finally:
             context.close()
-        # Without a path it is an error of the request, not of a field: nothing was executed.
-        errors = result.errors or []
-        executed = result.data is not None or any(error.path for error in errors)
-        body: dict[str, Any] = {"data": result.data} if executed else {}
-        if errors:
-            body["errors"] = [error.formatted for error in errors]
-        # With the older media type, clients read only what is 200.
-        response = _response(body, 200 if executed or media_type == JSON else 400, media_type)
-        if executed:
-            now = gateway.now()
-            if status := caching.cache_status(operation.reads, now):
-                response.headers["Cache-Status"] = status
-            if request.method == "GET" and not errors:
-                return _to_keep(response, request, operation, now)
-        return response
+
+    def _check(self, asked: GraphQLRequest) -> None:
+        """Hold the variables to their limits."""
+        try:
+            self._limits.check("variables", len(msgspec.json.encode(asked.variables)))
+            self._limits.check("variables_depth", depth(asked.variables or {}) - 1)
+        except LimitError as error:
+            raise Refusal(400, str(error), code=error.code) from None
 
 
 def _to_keep(response: Response, request: Request, operation: Operation, now: int) -> Response:

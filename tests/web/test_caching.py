@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from gateway.callers import Authenticator, Caller, Grant, Method, Role
 from gateway.config import Settings
+from gateway.limits import Limits
 from gateway.model import CacheStatus, Freshness, Timestamp
 from gateway.schema import build_schema
 from gateway.service import Gateway
@@ -169,7 +170,8 @@ async def told() -> AsyncIterator[Told]:
 
 @pytest.fixture
 async def client(told: Told) -> AsyncIterator[httpx.AsyncClient]:
-    view = GraphQLView(build_schema(), told, Authenticator(told.settings.auth))
+    limits = Limits(told.settings.limits)
+    view = GraphQLView(build_schema(), told, Authenticator(told.settings.auth), limits)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(view), base_url="http://127.0.0.1:8000"
     ) as made:

@@ -1,0 +1,235 @@
+"""What an operation may cost, told before anything of it is executed.
+
+A field costs 1, a call to a vendor 10, and what a list holds costs as often as the list may be
+long. It is a bound and no forecast: directives that skip are not looked at, all members of a union
+count, and what the cache already has is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLUnionType,
+    InlineFragmentNode,
+    IntValueNode,
+    ListValueNode,
+    NullValueNode,
+    OperationDefinitionNode,
+    SchemaMetaFieldDef,
+    SelectionSetNode,
+    TypeMetaFieldDef,
+    ValueNode,
+    VariableNode,
+    get_named_type,
+    get_nullable_type,
+    is_list_type,
+)
+
+from gateway.journal import ActionKind
+from gateway.schema.shape import CEILING
+from gateway.service import MAX_PAGE_SIZE, PAGE_SIZE
+
+CALL = 10
+"""What a call to a vendor, or a look into the journal, costs; a field costs 1."""
+LIST = 10
+"""How long a list is taken to be whose size nothing tells, such as the headers of a request."""
+ONE_CALL = frozenset(
+    {
+        "Query.webhookLog",
+        "Query.node",
+        "Query.nodes",
+        "Query.actions",
+        "Source.hooks",
+        "Source.logs",
+        "Mutation.retryWebhookLog",
+        "Mutation.deleteWebhookLog",
+    }
+)
+CALL_A_SOURCE = frozenset({"Query.webhookLogs", "WebhookLogConnection.totalCount"})
+DETAIL_CALL = frozenset(
+    {
+        "HttpRequest.headers",
+        "HttpRequest.body",
+        "HttpRequest.bodyJson",
+        "HttpResponse.headers",
+        "HttpResponse.body",
+        "HttpResponse.bodyJson",
+    }
+)
+"""Those of one log take one call together."""
+LIST_OF_SOURCES = frozenset({"Query.sources", "WebhookLogConnection.sourceReports"})
+LIST_OF_ACTIONS = frozenset({"WebhookLog.availableActions"})
+ROWS = frozenset({"edges", "nodes"})
+"""The lists of a connection that are as long as the page."""
+
+
+class Cost(NamedTuple):
+    """What a selection set costs: once, and for each row of the page that it is selected of."""
+
+    once: float = 0
+    row: float = 0
+
+    def plus(self, other: Cost) -> Cost:
+        """Add what else is selected."""
+        return Cost(min(CEILING, self.once + other.once), min(CEILING, self.row + other.row))
+
+
+class Price:
+    """Tells what operations on a schema cost."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self.schema = schema
+        self.introspection = _introspection_lists(schema)
+
+    def of(
+        self,
+        operation: OperationDefinitionNode,
+        fragments: Sequence[FragmentDefinitionNode],
+        variables: Mapping[str, Any],
+        sources: int,
+    ) -> int:
+        """Give the cost of a valid operation for a caller who sees so many sources.
+
+        ``fragments`` are the document's, the innermost first; ``variables`` are as they came.
+        """
+        defaults = {
+            definition.variable.name.value: definition.default_value
+            for definition in operation.variable_definitions or ()
+        }
+        bill = _Bill(self, {**defaults, **variables}, sources)
+        for fragment in fragments:
+            kind = self.schema.type_map[fragment.type_condition.name.value]
+            bill.fragments[fragment.name.value] = bill.selected(fragment.selection_set, kind)
+        root = self.schema.get_root_type(operation.operation)
+        assert root is not None  # noqa: S101 - the operation is valid
+        return round(bill.selected(operation.selection_set, root).once)
+
+
+class _Bill:
+    """Adds up one operation; variables that were not given have the node of their default."""
+
+    def __init__(self, price: Price, variables: Mapping[str, Any], sources: int) -> None:
+        self.fragments: dict[str, Cost] = {}
+        self._price = price
+        self._variables = variables
+        self._sources = sources
+
+    def selected(self, selection_set: SelectionSetNode, parent: GraphQLNamedType) -> Cost:
+        """Give the cost of what is selected of a type."""
+        total = Cost()
+        detail = False
+        for selection in selection_set.selections:
+            if isinstance(selection, FragmentSpreadNode):
+                total = total.plus(self.fragments[selection.name.value])
+            elif isinstance(selection, InlineFragmentNode):
+                condition = selection.type_condition
+                kind = self._price.schema.type_map[condition.name.value] if condition else parent
+                total = total.plus(self.selected(selection.selection_set, kind))
+            elif isinstance(selection, FieldNode):
+                total = total.plus(self._field(selection, parent))
+                detail = detail or f"{parent.name}.{selection.name.value}" in DETAIL_CALL
+        return total.plus(Cost(CALL if detail else 0))
+
+    def _field(self, node: FieldNode, parent: GraphQLNamedType) -> Cost:
+        name = node.name.value
+        key = f"{parent.name}.{name}"
+        own = 1 + CALL * ((key in ONE_CALL) + self._sources * (key in CALL_A_SOURCE))
+        if node.selection_set is None:
+            return Cost(own)
+        field = _field_of(parent, name)
+        inner = self.selected(node.selection_set, get_named_type(field.type))
+        given = {argument.name.value: argument.value for argument in node.arguments or ()}
+        if "first" in field.args:
+            sizes = [self._size(given[end]) for end in ("first", "last") if end in given]
+            return Cost(own + inner.once + max(sizes, default=PAGE_SIZE) * inner.row)
+        if not is_list_type(get_nullable_type(field.type)):
+            return Cost(own + inner.once)
+        if name in ROWS and parent.name.endswith("Connection"):
+            return Cost(own, inner.once)
+        return Cost((own + inner.once) * self._length(key, name, given))
+
+    def _length(self, key: str, name: str, given: Mapping[str, ValueNode]) -> float:
+        """Tell how long a list may be that is not one of a connection's rows."""
+        if key in LIST_OF_SOURCES:
+            return self._sources
+        if key in LIST_OF_ACTIONS:
+            return len(ActionKind)
+        if key.startswith("__"):
+            return self._price.introspection[name]
+        # A field that is given a list answers each item of it.
+        lists = [self._value(node) for node in given.values()]
+        sizes = [
+            len(one.values or ()) if isinstance(one, ListValueNode) else len(one)
+            for one in lists
+            if isinstance(one, ListValueNode | list)
+        ]
+        return max(sizes, default=LIST)
+
+    def _size(self, node: ValueNode) -> int:
+        """Tell how long a page may be; what is no size is refused later."""
+        match self._value(node):
+            case None | NullValueNode():
+                return PAGE_SIZE
+            case IntValueNode(value=digits):
+                return page_size(int(digits))
+            case value:
+                return page_size(value)
+
+    def _value(self, node: ValueNode) -> Any:
+        """Give a variable's value as it came, or a node."""
+        if isinstance(node, VariableNode):
+            return self._variables.get(node.name.value)
+        return node
+
+
+def page_size(value: object) -> int:
+    """Tell how long a page of that size may be; what is no number counts as the longest."""
+    number = value if isinstance(value, int | float) else MAX_PAGE_SIZE
+    return int(max(0, min(MAX_PAGE_SIZE, number)))
+
+
+def _field_of(parent: GraphQLNamedType, name: str) -> GraphQLField:
+    match name:
+        case "__schema":
+            return SchemaMetaFieldDef
+        case "__type":
+            return TypeMetaFieldDef
+        case _:
+            fields: Mapping[str, GraphQLField] = parent.fields  # type: ignore[attr-defined]
+            return fields[name]
+
+
+def _introspection_lists(schema: GraphQLSchema) -> dict[str, float]:
+    """Count how long the lists of the introspection of a schema are on the average."""
+    types = list(schema.type_map.values())
+    objects = [one for one in types if isinstance(one, GraphQLObjectType | GraphQLInterfaceType)]
+    fields = [field for one in objects for field in one.fields.values()]
+    inputs = [one for one in types if isinstance(one, GraphQLInputObjectType)]
+    enums = [one for one in types if isinstance(one, GraphQLEnumType)]
+    abstract = [one for one in types if isinstance(one, GraphQLInterfaceType | GraphQLUnionType)]
+    totals = {
+        "types": (len(types), 1),
+        "directives": (len(schema.directives), 1),
+        "fields": (len(fields), len(types)),
+        "args": (sum(len(field.args) for field in fields), len(fields)),
+        "interfaces": (sum(len(one.interfaces) for one in objects), len(types)),
+        "inputFields": (sum(len(one.fields) for one in inputs), len(types)),
+        "enumValues": (sum(len(one.values) for one in enums), len(types)),
+        "possibleTypes": (
+            sum(len(schema.get_possible_types(one)) for one in abstract),
+            len(types),
+        ),
+    }
+    return {name: number / among for name, (number, among) in totals.items()}

@@ -1,0 +1,181 @@
+"""Where callers may not ask for the schema, no mistake tells them of it either."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    get_introspection_query,
+    is_introspection_type,
+    is_specified_scalar_type,
+)
+
+from gateway.errors import ErrorCode, RequestError
+from gateway.schema import build_schema
+from gateway.schema.names import unnamed
+from gateway.web.explorer import example_operations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gateway.schema import Schema
+
+OPEN, CLOSED = build_schema(), build_schema(introspection=False)
+NOBODY = SimpleNamespace(gateway=SimpleNamespace(sources={}))
+TYPES = [
+    kind
+    for kind in OPEN._schema.type_map.values()
+    if not (is_introspection_type(kind) or is_specified_scalar_type(kind))
+]
+ENUMS = [kind for kind in TYPES if isinstance(kind, GraphQLEnumType)]
+INPUTS = [kind for kind in TYPES if isinstance(kind, GraphQLInputObjectType)]
+OUTPUTS = [kind for kind in TYPES if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)]
+PROSE = {"and", "in", "name", "not", "or", "path", "source", "value"}
+"""Names that are words of the messages, too."""
+
+
+def names() -> set[str]:
+    """Give all names of the schema that are no words of a sentence."""
+    found = {kind.name for kind in TYPES}
+    for enum in ENUMS:
+        found |= enum.values.keys()
+    for given in INPUTS:
+        found |= given.fields.keys()
+    for answered in OUTPUTS:
+        found |= answered.fields.keys()
+        found |= {name for field in answered.fields.values() for name in field.args}
+    return found - PROSE
+
+
+def near(name: str) -> str:
+    """Misspell a name, so that it is suggested."""
+    return f"{name[:-1]}{name[-1] * 2}"
+
+
+def mistakes() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Make documents with a mistake in every place that has a name."""
+    for text in example_operations():
+        for word in set(re.findall(r"\w+", text)):
+            yield re.sub(rf"\b{word}\b", near(word), text), {}
+            yield re.sub(rf"\b{word}\b", "", text), {}
+            yield re.sub(rf"\b{word}\b", f"{word}(nowhere: 1)", text), {}
+            yield re.sub(rf"\b{word}\b", f"{word} {{ nowhere }}", text), {}
+    for kind in TYPES:
+        yield f"{{ ... on {near(kind.name)} {{ x }} }}", {}
+        yield f"{{ sources {{ ... on {kind.name} {{ id }} }} }}", {}
+        yield f"query ($x: {near(kind.name)}) {{ source(name: $x) {{ name }} }}", {}
+        yield f"query ($x: {kind.name}) {{ source(name: $x) {{ name }} }}", {}
+    for answered in OUTPUTS:
+        for name, field in answered.fields.items():
+            wrong = " ".join(f"{near(argument)}: 1" for argument in field.args)
+            arguments = f"({wrong})" if wrong else ""
+            for selected in (near(name), f"{name} {{ x }}", name, f"{name}{arguments} {{ x }}"):
+                yield f"{{ ...F }} fragment F on {answered.name} {{ {selected} }}", {}
+                yield f"{{ {selected} }}", {}
+    for given in INPUTS:
+        whole = f"query ($x: {given.name}) {{ webhookLogs(filter: $x) {{ nodes {{ id }} }} }}"
+        for name in given.fields:
+            yield f"{{ webhookLogs(filter: {{ {near(name)}: 1 }}) {{ nodes {{ id }} }} }}", {}
+            yield f"{{ webhookLogs(filter: {{ {name}: 1 }}) {{ nodes {{ id }} }} }}", {}
+            yield whole, {"x": {near(name): 1}}
+            yield whole, {"x": {name: {"eqq": 1, "inn": 2}}}
+    for enum in ENUMS:
+        for value in enum.values:
+            for key in ("status", "provider", "failure"):
+                wanted = f"{{ {key}: {{ eq: {near(value)} }} }}"
+                yield f"{{ webhookLogs(filter: {wanted}) {{ nodes {{ id }} }} }}", {}
+                query = "query ($x: WebhookLogFilter) { webhookLogs(filter: $x) { nodes { id } } }"
+                yield query, {"x": {key: {"eq": near(value)}}}
+                yield query, {"x": {key: near(value)}}
+    for whole in ("{ __schemaa { x } }", "{ __typee }", "{ __typename @skipp }", "{ a @include }"):
+        yield whole, {}
+
+
+def leaks(message: str, document: str, known: set[str]) -> set[str]:
+    return set(re.findall(r"\w+", message)) & known - set(re.findall(r"\w+", document))
+
+
+async def messages(schema: Schema, document: str, variables: dict[str, Any]) -> list[str]:
+    result = await schema.execute(document, variable_values=variables, context_value=NOBODY)
+    return [error.message for error in result.errors or () if not error.path]
+
+
+async def test_no_mistake_tells_a_name() -> None:
+    known = names()
+    assert len(known) > 200
+    made = list(mistakes())
+    refused = 0
+    for document, variables in made:
+        written = f"{document} {variables}"
+        for message in await messages(CLOSED, document, variables):
+            refused += 1
+            assert not leaks(message, written, known), (written, message)
+    assert refused > len(made) / 2 > 1000
+    # The same mistakes do tell names where those are no secret.
+    told = [
+        leaks(message, f"{document} {variables}", known)
+        for document, variables in made[::20]
+        for message in await messages(OPEN, document, variables)
+    ]
+    assert sum(map(bool, told)) > len(told) / 4
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        get_introspection_query(),
+        '{ __type(name: "Query") { name } }',
+        "{ __schema { queryType { name } } }",
+        "{ ...F } fragment F on Query { s: __schema { types { name } } }",
+    ],
+)
+async def test_the_schema_can_not_be_asked_for(document: str) -> None:
+    assert (await OPEN.execute(document, context_value=NOBODY)).errors is None
+    result = await CLOSED.execute(document, context_value=NOBODY)
+    assert result.data is None
+    [error, *_] = result.errors or []
+    assert error.message.startswith("GraphQL introspection has been disabled")
+    assert error.extensions == {"code": "GRAPHQL_VALIDATION_FAILED"}
+
+
+async def test_a_type_that_was_met_may_be_named() -> None:
+    result = await CLOSED.execute("{ __typename sources { __typename } }", context_value=NOBODY)
+    assert result.data == {"__typename": "Query", "sources": []}
+
+
+async def test_what_the_gateway_says_itself_is_not_touched() -> None:
+    class Gateway:
+        sources: ClassVar[dict[str, Any]] = {}
+
+        def source(self, name: str) -> Any:
+            raise RequestError(ErrorCode.UNKNOWN_SOURCE, f"No '{name}' but \"shop\".")
+
+    result = await CLOSED.execute(
+        "query ($name: String!) { source(name: $name) { name } }",
+        variable_values={"name": "x"},
+        context_value=SimpleNamespace(gateway=Gateway()),
+    )
+    assert [error.message for error in result.errors or ()] == ["No 'x' but \"shop\"."]
+
+
+@pytest.mark.parametrize(
+    ("message", "document", "expected"),
+    [
+        ("Cannot query field 'nodess' on type 'Page'. Did you mean 'nodes' or 'edges'?",
+         "{ nodess }", "Cannot query field 'nodess' on type '...'."),
+        ("Field 'a' argument 'id' of type 'ID!' is required.", "{ a }",
+         "Field 'a' argument '...' of type '...' is required."),
+        ('Expected type "Int", found "x y".', '{ a(b: "x y") }',
+         'Expected type "...", found "x y".'),
+        ("Nothing to hide.", "", "Nothing to hide."),
+    ],
+)  # fmt: skip
+def test_what_is_taken_out(message: str, document: str, expected: str) -> None:
+    assert unnamed(message, document) == expected

@@ -1,0 +1,157 @@
+"""What means harm is refused, and the server answers as before; over real HTTP.
+
+How little time and memory it costs is measured by tests/benchmarks/hostile.py.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from gateway.cli import protocol
+from gateway.cli.server import listen, serving, url
+from gateway.web import body, head
+from tests.web.hostile import ATTACKS, JSON, Attack
+from tests.web.test_view import DATA, QUERY, made_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GRAPHQL = "application/graphql-response+json"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """Serve the application the way ``gateway serve`` does."""
+    with listen("127.0.0.1", 0) as listener, serving(made_app(), listener, 1.0):
+        yield url(listener)
+
+
+@pytest.fixture(scope="module")
+def client(server: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server) as client:
+        yield client
+
+
+def check_health(client: httpx.Client) -> None:
+    assert client.post("/graphql", json={"query": QUERY}).json() == DATA
+
+
+def sent(client: httpx.Client, attack: Attack) -> httpx.Response:
+    headers = {"Content-Type": JSON, "Accept": GRAPHQL, **dict(attack.headers)}
+    return client.post("/graphql", content=attack.content, headers=headers)
+
+
+@pytest.mark.parametrize("name", [attack.name for attack in ATTACKS])
+def test_harm_is_refused(client: httpx.Client, name: str) -> None:
+    [attack] = [attack for attack in ATTACKS if attack.name == name]
+    response = sent(client, attack)
+    error = response.json()["errors"][0]
+    assert (response.status_code, error["extensions"]["code"]) == (attack.status, attack.code)
+    assert len(response.content) < 10_000
+    check_health(client)
+
+
+def test_the_server_answers_others_meanwhile(server: str) -> None:
+    """Some attack without end, as fast as they are answered."""
+    over = threading.Event()
+    answers: list[int] = []
+
+    def attack(place: int) -> None:
+        with httpx.Client(base_url=server) as client:
+            answers.extend(sent(client, attack).status_code for attack in ATTACKS[place::4])
+        over.set()
+
+    threads = [threading.Thread(target=attack, args=(place,)) for place in range(4)]
+    for thread in threads:
+        thread.start()
+    healthy = 0
+    with httpx.Client(base_url=server) as client:
+        while not over.is_set() or healthy < 10:
+            check_health(client)
+            healthy += 1
+    for thread in threads:
+        thread.join()
+    assert len(answers) == len(ATTACKS)
+    assert max(answers) < 500
+
+
+# What httpx would not send
+
+
+def raw(server: str, *parts: bytes) -> bytes:
+    """Send bytes as they are, and give all that comes until the server closes."""
+    place = urlsplit(server)
+    assert place.hostname
+    assert place.port
+    received = b""
+    with socket.create_connection((place.hostname, place.port), timeout=30) as connection:
+        try:
+            for part in parts:
+                connection.sendall(part)
+            while chunk := connection.recv(65536):
+                received += chunk
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it closed before it had all
+    return received
+
+
+HEAD = b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+def status(answer: bytes) -> int:
+    return int(answer.split(b" ", 2)[1])
+
+
+def closed_with(expected: int, answer: bytes) -> bool:
+    """Tell whether the answer is right; it may be lost where more is sent than is read."""
+    return not answer or status(answer) == expected
+
+
+def test_a_long_address_is_refused(client: httpx.Client, server: str) -> None:
+    address = b"GET /graphql?query=%7B__typename%7D" + b"%20" * 30_000
+    lines = b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    assert status(raw(server, address, lines)) == 400
+    check_health(client)
+
+
+def test_a_head_without_end_is_refused(client: httpx.Client, server: str) -> None:
+    for part in (b"X: y\r\n" * 100, b"X" * 1000, b"X: " + b"y" * 1000 + b"\r\n"):
+        assert closed_with(431, raw(server, HEAD, *[part] * 2_000))
+    check_health(client)
+
+
+def test_a_head_that_does_not_come_is_not_waited_for(
+    client: httpx.Client, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "SECONDS", 0.05)
+    for begun in (b"", b"PO", HEAD):
+        assert status(raw(server, begun)) == 408
+    check_health(client)
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(
+    client: httpx.Client, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body, "SECONDS", 0.05)
+    answer = raw(server, HEAD + b'Content-Length: 100\r\n\r\n{"query": ')
+    assert status(answer) == 408
+    assert b"The body did not arrive in time." in answer
+    check_health(client)
+
+
+def test_a_body_without_end_is_refused(client: httpx.Client, server: str) -> None:
+    chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+    head = HEAD + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert closed_with(413, raw(server, head, *[chunk] * 10))
+    check_health(client)
+
+
+def test_a_head_as_large_as_is_taken(client: httpx.Client) -> None:
+    fits = {"X": "x" * (head.BYTES - 2000)}
+    assert client.post("/graphql", json={"query": QUERY}, headers=fits).json() == DATA

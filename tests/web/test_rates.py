@@ -1,0 +1,220 @@
+"""How often, and how many at once: the headers, the refusals, and what is forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gateway.callers import ANONYMOUS, Caller, Method
+from gateway.config import Limit, LimitSettings
+from gateway.limits import Limits
+from gateway.web import places
+from gateway.web.places import OverloadedError, Places
+from gateway.web.rates import Memory, RateLimitedError, Rates
+from tests.web.test_view import DATA, JSON, QUERY, client_of, made_app, post, sentence
+
+if TYPE_CHECKING:
+    import httpx
+
+ALICE, BOB = (Caller(name, Method.API_KEYS, ()) for name in ("alice", "bob"))
+
+
+def limits(**settings: Limit) -> Limits:
+    return Limits(LimitSettings(**settings))
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+# Rates
+
+
+async def test_requests_come_back_evenly() -> None:
+    clock = Clock()
+    memory = Memory(clock)
+    assert [await memory.take("a", 6) for _ in range(8)] == [5, 4, 3, 2, 1, 0, -1, -1]
+    clock.now += 5
+    assert await memory.take("a", 6) == -0.5
+    clock.now += 5
+    assert await memory.take("a", 6) == 0
+    clock.now += 3600
+    assert await memory.take("a", 6) == 5
+    assert await memory.take("b", 6) == 5
+
+
+async def test_callers_are_remembered_up_to_a_number() -> None:
+    memory = Memory(Clock(), callers=2)
+    for caller in "aab":
+        await memory.take(caller, 10)
+    assert await memory.take("a", 10) == 7
+    assert await memory.take("c", 10) == 9  # b asked longest ago
+    assert await memory.take("a", 10) == 6
+    assert await memory.take("b", 10) == 9
+    assert len(memory._left) == 2
+
+
+async def test_headers_tell_what_is_left_and_when_to_come_again() -> None:
+    rates = Rates(held := limits(rate=Limit(3)), Memory(clock := Clock()))
+    policy = {"RateLimit-Policy": '"requests";q=3;w=60'}
+    for left, seconds in ((2, 20), (1, 40), (0, 60)):
+        told = {"RateLimit": f'"requests";r={left};t={seconds}'}
+        assert await rates.headers(ALICE, "") == {**policy, **told}
+    clock.now += 10
+    with pytest.raises(RateLimitedError, match=r"Wait 10 seconds\.$") as caught:
+        await rates.headers(ALICE, "")
+    assert caught.value.headers == {
+        **policy,
+        "RateLimit": '"requests";r=0;t=60',
+        "Retry-After": "10",
+    }
+    assert held.exceeded == {"rate": 1}
+    clock.now += 10
+    assert (await rates.headers(ALICE, ""))["RateLimit"].startswith('"requests";r=0;')
+
+
+async def test_each_caller_has_a_rate_of_its_own() -> None:
+    rates = Rates(limits(rate=Limit(1)), Memory(Clock()))
+    token = Caller("alice", Method.JWT, ())
+    for caller, address in [
+        (ALICE, "192.0.2.1"),
+        (BOB, "192.0.2.1"),
+        (token, "192.0.2.1"),
+        (ANONYMOUS, "192.0.2.1"),
+        (ANONYMOUS, "192.0.2.2"),
+        (ANONYMOUS, "2001:db8::1"),
+    ]:
+        assert await rates.headers(caller, address)
+    for caller, address in [(ALICE, "192.0.2.9"), (ANONYMOUS, "2001:db8::2")]:
+        with pytest.raises(RateLimitedError):
+            await rates.headers(caller, address)
+
+
+async def test_a_rate_may_warn_or_be_off(caplog: pytest.LogCaptureFixture) -> None:
+    rates = Rates(held := limits(rate=Limit(1, "warn")), Memory(Clock()))
+    for _ in range(3):
+        assert "RateLimit" in await rates.headers(ALICE, "")
+    assert held.exceeded == {"rate": 2}
+    assert len(caplog.records) == 2
+    rates = Rates(limits(rate=Limit(1, "off")), Memory(Clock()))
+    assert [await rates.headers(ALICE, "") for _ in range(3)] == [{}, {}, {}]
+
+
+async def test_over_http() -> None:
+    async with client_of(made_app(limits={"rate": 2})) as client:
+        good = await client.post("/graphql", json={"query": QUERY})
+        assert good.json() == DATA
+        assert good.headers["ratelimit-policy"] == '"requests";q=2;w=60'
+        assert good.headers["ratelimit"].startswith('"requests";r=1;t=')
+        refused = await post(client, b"{")
+        assert refused.status_code == 400
+        assert refused.headers["ratelimit"].startswith('"requests";r=0;t=')
+        late = await client.post("/graphql", json={"query": QUERY})
+        assert sentence(late, 429, "RATE_LIMITED").startswith("That is more than is taken from")
+        assert 0 < int(late.headers["retry-after"]) <= 30
+        # Health is no request of a caller, and the page for browsers asks for nothing yet.
+        assert (await client.get("/healthz")).status_code == 200
+        assert (await client.get("/graphql", headers={"accept": "text/html"})).status_code == 200
+
+
+# Places
+
+
+class Work:
+    """Operations that end when they are told to."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self.running = 0
+        self.end = asyncio.Event()
+
+    async def run(self) -> str:
+        try:
+            async with self._places.one():
+                self.running += 1
+                await self.end.wait()
+                self.running -= 1
+        except OverloadedError:
+            return "refused"
+        return "done"
+
+
+async def settled(tasks: list[asyncio.Task[Any]]) -> None:
+    """Let the tasks go as far as they can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert tasks
+
+
+async def test_as_many_wait_as_are_executed_and_the_rest_is_refused() -> None:
+    work = Work(Places(held := limits(operations=Limit(2))))
+    tasks = [asyncio.create_task(work.run()) for _ in range(7)]
+    await settled(tasks)
+    assert work.running == 2
+    assert [task.result() for task in tasks if task.done()] == ["refused"] * 3
+    work.end.set()
+    assert [await task for task in tasks] == ["done"] * 4 + ["refused"] * 3
+    assert held.exceeded == {"operations": 3}
+    assert await work.run() == "done"
+
+
+async def test_who_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "SECONDS", 0.01)
+    work = Work(Places(limits(operations=Limit(1))))
+    first = asyncio.create_task(work.run())
+    await settled([first])
+    assert await work.run() == "refused"
+    work.end.set()
+    assert await first == "done"
+    assert await work.run() == "done"
+
+
+async def test_a_caller_that_leaves_gives_its_place_back() -> None:
+    work = Work(Places(limits(operations=Limit(1))))
+    tasks = [asyncio.create_task(work.run()) for _ in range(2)]
+    await settled(tasks)
+    for task in tasks:
+        task.cancel()
+    assert await asyncio.gather(*tasks, return_exceptions=True)
+    work.end.set()
+    assert await work.run() == "done"
+
+
+@pytest.mark.parametrize("mode", ["warn", "off"])
+async def test_places_may_warn_or_be_off(caplog: pytest.LogCaptureFixture, mode: Any) -> None:
+    with caplog.at_level(logging.WARNING):
+        work = Work(Places(limits(operations=Limit(1, mode))))
+        tasks = [asyncio.create_task(work.run()) for _ in range(3)]
+        await settled(tasks)
+    assert work.running == 3
+    assert len(caplog.records) == (2 if mode == "warn" else 0)
+    work.end.set()
+    assert [await task for task in tasks] == ["done"] * 3
+
+
+async def test_a_busy_gateway_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "SECONDS", 0.01)
+    begun, end = asyncio.Event(), asyncio.Event()
+
+    async def wait(_: httpx.Request) -> httpx.Response:
+        begun.set()
+        await end.wait()
+        return httpx.Response(403)
+
+    async with client_of(made_app(limits={"operations": 1}, answer=wait)) as client:
+        query = {"query": "{ webhookLogs { nodes { id } } }"}
+        first = asyncio.create_task(client.post("/graphql", json=query))
+        await begun.wait()
+        late = await client.post("/graphql", json={"query": QUERY})
+        assert "busy" in sentence(late, 503, "OVERLOADED")
+        assert late.headers["retry-after"] == "1"
+        end.set()
+        assert (await first).headers["content-type"].startswith(JSON)
+        assert (await client.post("/graphql", json={"query": QUERY})).json() == DATA
