@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from typing import IO
+
+
+def _hear() -> None:
+    """Take the signals that the tests' own process may have been told to ignore, as by nohup."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
@@ -17,6 +24,7 @@ def started(*words: str) -> Iterator[tuple[subprocess.Popen[str], IO[str], IO[st
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_hear,
     ) as process:
         try:
             assert process.stdout is not None
