@@ -14,7 +14,7 @@ def started(*words: str) -> Iterator[tuple[subprocess.Popen[str], IO[str], IO[st
     """Start the command as a process of its own; it ends with the context at the latest."""
     with subprocess.Popen(  # noqa: S603 - it is this package
         # The tests' own process may have been told to ignore signals, as by nohup.
-        ["env", "--default-signal=INT,HUP", sys.executable, "-m", "gateway", *words],
+        ["/usr/bin/env", "--default-signal=INT,HUP", sys.executable, "-m", "gateway", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
