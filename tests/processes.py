@@ -13,7 +13,8 @@ from typing import IO
 def started(*words: str) -> Iterator[tuple[subprocess.Popen[str], IO[str], IO[str]]]:
     """Start the command as a process of its own; it ends with the context at the latest."""
     with subprocess.Popen(  # noqa: S603 - it is this package
-        [sys.executable, "-m", "gateway", *words],
+        # The tests' own process may have been told to ignore signals, as by nohup.
+        ["/usr/bin/env", "--default-signal=INT,HUP", sys.executable, "-m", "gateway", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
