@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import strawberry
 from graphql import GraphQLError, OperationDefinitionNode
+from strawberry import federation
 from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
+from strawberry.federation.schema import FederationAny
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext, ExecutionResult
 
 from gateway.schema.failures import explain
 from gateway.schema.mutation import ERRORS, Mutation
 from gateway.schema.scalars import SCALARS
-from gateway.schema.types import Hook, Query, Source, WebhookLog
+from gateway.schema.subgraph import ANY, VERSION, SubgraphQuery
+from gateway.schema.types import Hook, Source, WebhookLog
 
 DOCUMENTS = 512
 """How many documents stay parsed and validated; a frontend has fewer."""
 
 
-class Schema(strawberry.Schema):
+class Schema(federation.Schema):
     """The schema; what it gives of an error is fit for callers."""
+
+    shows_sdl = True
+
+    @functools.cached_property
+    def sdl(self) -> str | None:
+        """The schema as a subgraph's document; None where callers may not see it."""
+        return self.as_str() if self.shows_sdl else None
 
     async def execute(self, *args: Any, **kwargs: Any) -> ExecutionResult:
         """Execute an operation, with the parameters of Strawberry's own method."""
@@ -49,10 +59,10 @@ class _Named(SchemaExtension):
         yield
 
 
-def build_schema() -> Schema:
-    """Make the schema."""
-    return Schema(
-        query=Query,
+def build_schema(*, sdl: bool = True) -> Schema:
+    """Make the schema; ``sdl`` tells whether ``_service`` gives it to callers."""
+    schema = Schema(
+        query=SubgraphQuery,
         mutation=Mutation,
         types=[WebhookLog, Hook, Source, *ERRORS],
         extensions=[
@@ -61,4 +71,8 @@ def build_schema() -> Schema:
             lambda: ValidationCache(maxsize=DOCUMENTS),
         ],
         config=StrawberryConfig(scalar_map=SCALARS),
+        scalar_overrides={FederationAny: ANY},
+        federation_version=VERSION,
     )
+    schema.shows_sdl = sdl
+    return schema

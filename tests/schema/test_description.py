@@ -37,7 +37,13 @@ if TYPE_CHECKING:
 
 SCHEMA = build_schema()
 CORE = SCHEMA._schema
-TYPES = {name: named for name, named in CORE.type_map.items() if not name.startswith("__")}
+OF_FEDERATION = {"_FieldSet", "link__Import", "link__Purpose"}
+"""The types of its directives, which its own specification describes."""
+TYPES = {
+    name: named
+    for name, named in CORE.type_map.items()
+    if not name.startswith("__") and name not in OF_FEDERATION
+}
 OUTPUTS = {
     name: named
     for name, named in TYPES.items()
@@ -83,7 +89,7 @@ BOUNDED = {
     "HttpRequest": {"headers"},
     "HttpResponse": {"headers"},
     "HookConnection": {"edges", "nodes"},
-    "Query": {"nodes", "sources"},  # 100 at most; as many as are configured
+    "Query": {"_entities", "nodes", "sources"},  # 100 at most; as many as are configured
     "Source": {"capabilities"},
     "SourceReport": {"notes", "unreadableReasons"},  # one for each thing that is odd about a page
     "Granted": {"sources"},  # as many as are configured

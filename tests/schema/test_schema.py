@@ -90,7 +90,8 @@ async def test_every_field_of_every_type_resolves(demo: Demo, name: str) -> None
     assert [payload["userErrors"] == [] for payload in done.values()] == [able, able]
     actions = everything(CORE.type_map["ActionConnection"], visited, 2)
     viewer = everything(CORE.type_map["Viewer"], visited, 1)
-    told = await demo.data(f"{{ actions {actions} viewer {viewer} }}")
+    service = everything(CORE.type_map["_Service"], visited, 0)
+    told = await demo.data(f"{{ actions {actions} viewer {viewer} _service {service} }}")
     kinds = [action["kind"] for action in told["actions"]["nodes"]]
     assert kinds == (["DELETE", "RETRY"] if able else [])
     declared = {
