@@ -6,17 +6,22 @@ import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from graphql import GraphQLError, OperationDefinitionNode
+from graphql import (
+    GraphQLError,
+    OperationDefinitionNode,
+    is_specified_directive,
+    print_directive,
+    print_type,
+)
 from strawberry import federation
 from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
-from strawberry.federation.schema import FederationAny
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext, ExecutionResult
 
 from gateway.schema.failures import explain
 from gateway.schema.mutation import ERRORS, Mutation
 from gateway.schema.scalars import SCALARS
-from gateway.schema.subgraph import ANY, VERSION, SubgraphQuery
+from gateway.schema.subgraph import FEDERATION_SCALARS, VERSION, SubgraphQuery
 from gateway.schema.types import Hook, Source, WebhookLog
 
 DOCUMENTS = 512
@@ -27,6 +32,15 @@ class Schema(federation.Schema):
     """The schema; what it gives of an error is fit for callers."""
 
     shows_sdl = True
+
+    def as_str(self) -> str:
+        """Write the schema as a document that stands alone.
+
+        Strawberry leaves out federation's directives, without which only composers can read it.
+        """
+        directives = [one for one in self._schema.directives if not is_specified_directive(one)]
+        purpose = print_type(self._schema.type_map["link__Purpose"])
+        return "\n\n".join([super().as_str(), *map(print_directive, directives), purpose])
 
     @functools.cached_property
     def sdl(self) -> str | None:
@@ -71,7 +85,7 @@ def build_schema(*, sdl: bool = True) -> Schema:
             lambda: ValidationCache(maxsize=DOCUMENTS),
         ],
         config=StrawberryConfig(scalar_map=SCALARS),
-        scalar_overrides={FederationAny: ANY},
+        scalar_overrides=FEDERATION_SCALARS,
         federation_version=VERSION,
     )
     schema.shows_sdl = sdl

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 import strawberry
 from strawberry import ID
 from strawberry.federation.schema import FederationAny
+from strawberry.federation.types import FieldSet, LinkImport
 from strawberry.types.base import get_object_definition
 
 from gateway import ids
@@ -26,12 +27,20 @@ VERSION: Final = "2.9"
 
 KINDS = {"WebhookLog": ids.Kind.LOG, "Hook": ids.Kind.HOOK, "Source": ids.Kind.SOURCE}
 
-ANY = strawberry.scalar(
-    name="_Any",
-    description="An entity as another subgraph knows it: its __typename and one of its keys.",
-    serialize=lambda value: value,
-    parse_value=lambda value: value,
-)
+FEDERATION_SCALARS: dict[Any, Any] = {
+    FederationAny: strawberry.scalar(
+        name="_Any",
+        description="An entity as another subgraph knows it: its __typename and one of its keys.",
+        parse_value=lambda value: value,
+    ),
+    # The library's own name for it is one that composers refuse in a definition.
+    FieldSet: strawberry.scalar(
+        name="federation__FieldSet", description="Fields that together name an entity."
+    ),
+    LinkImport: strawberry.scalar(
+        name="link__Import", description="What is taken from another specification."
+    ),
+}
 
 Entity = Annotated[
     WebhookLog | Hook | Source,

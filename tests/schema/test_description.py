@@ -37,12 +37,10 @@ if TYPE_CHECKING:
 
 SCHEMA = build_schema()
 CORE = SCHEMA._schema
-OF_FEDERATION = {"_FieldSet", "link__Import", "link__Purpose"}
-"""The types of its directives, which its own specification describes."""
 TYPES = {
     name: named
     for name, named in CORE.type_map.items()
-    if not name.startswith("__") and name not in OF_FEDERATION
+    if not name.startswith("__") and name != "link__Purpose"
 }
 OUTPUTS = {
     name: named
