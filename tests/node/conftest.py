@@ -40,14 +40,9 @@ def run(absent: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFact
     It wants a tool to succeed; with ``fails`` to fail. Where it is not told, it runs beside the
     scripts.
     """
-    npm, node = shutil.which("npm"), shutil.which("node")
-    if npm is None or node is None:
+    npm = shutil.which("npm")
+    if npm is None:
         absent("npm is not installed")
-    version = subprocess.run(  # noqa: S603
-        [node, "--version"], capture_output=True, text=True, check=True
-    )
-    if [int(part) for part in re.findall(r"\d+", version.stdout)] < [20, 19]:
-        absent("the tools of others need Node.js 20.19 or newer")
     lock = (HERE / "package-lock.json").read_bytes()
     installed = HERE / "node_modules" / ".installed"
     if not installed.is_file() or installed.read_bytes() != lock:

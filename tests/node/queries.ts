@@ -5,7 +5,9 @@ import type { NewestFailuresQuery, NextQuery, NextQueryVariables } from "./src/g
 declare const newest: NewestFailuresQuery;
 declare const next: NextQuery;
 
-export const moments: (string | null)[] = newest.webhookLogs.nodes.map((log) => log.triggeredAt);
+type Moment = string | null | undefined;
+
+export const moments: Moment[] = newest.webhookLogs.nodes.map((log) => log.triggeredAt);
 export const ids: string[] = next.webhookLogs.nodes.map((log) => log.id);
 export const variables: NextQueryVariables = { after: next.webhookLogs.pageInfo.endCursor };
 
