@@ -29,5 +29,6 @@ async function joined(variables) {
   return data.webhookLogs.edges.map(({ node }) => node.id);
 }
 
-console.log(JSON.stringify([await joined({}), await joined({ filter: { source: { eq: source } } })]));
+const lists = [await joined({}), await joined({ filter: { source: { eq: source } } })];
+console.log(JSON.stringify(lists));
 client.stop();

@@ -32,8 +32,12 @@ export default [
       ],
       "@graphql-eslint/require-description": [
         "error",
-        // The directives are federation's, and so is their enum.
-        { ...description, DirectiveDefinition: false, ignoredSelectors: ["[name.value=/^link__/]"] },
+        {
+          ...description,
+          // The directives are federation's, and so is their enum.
+          DirectiveDefinition: false,
+          ignoredSelectors: ["[name.value=/^link__/]"],
+        },
       ],
       "@graphql-eslint/strict-id-in-types": [
         "error",
