@@ -202,8 +202,12 @@ class Actions:
         operation: Operation,
         key: str | None = None,
         request_id: str | None = None,
+        settle: Callable[[Sequence[str]], Awaitable[object]],
     ) -> Answer:
-        """Do an action on a log of one of the sources that the caller sees."""
+        """Do an action on a log of one of the sources that the caller sees.
+
+        ``settle`` is given the tags of what the action may have changed, whatever came of it.
+        """
         try:
             reference = ids.decode(log_id, ids.Kind.LOG)
         except RequestError as error:
@@ -237,9 +241,14 @@ class Actions:
             if not begun.new:
                 return begun.action, None
             act = source.retry if kind is ActionKind.RETRY else source.delete
-            return begun.action, await self._send(
-                begun.action, lambda: act(reference.place, operation)
-            )
+
+            async def send() -> WebhookLog | None:
+                try:
+                    return await act(reference.place, operation)
+                finally:
+                    await settle(source.touched(reference.place))
+
+            return begun.action, await self._send(begun.action, send)
 
         task = asyncio.create_task(once())
         self._under_way.add(task)

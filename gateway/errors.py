@@ -46,7 +46,7 @@ class ErrorCode(enum.Enum):
     UPSTREAM_UNAUTHORIZED = "The vendor does not accept the credential (401)."
     UPSTREAM_FORBIDDEN = "The credential may not read this (403)."
     UPSTREAM_NOT_FOUND = "The vendor does not know the place that was asked for (404)."
-    UPSTREAM_RATE_LIMITED = "The vendor asks to slow down (429)."
+    UPSTREAM_RATE_LIMITED = "The vendor asks to slow down (429), or is asked as often as it may be."
     UPSTREAM_REJECTED = "The vendor refused the request (any other 3xx or 4xx)."
     UPSTREAM_ERROR = "The vendor failed (5xx)."
     UPSTREAM_TIMEOUT = "The vendor did not answer in time."

@@ -17,7 +17,7 @@ import msgspec
 from gateway.cursor import LATEST, UNDATED, Cursor
 from gateway.errors import AllSourcesFailedError, ErrorCode, RequestError, UpstreamError
 from gateway.filters import Filter, Partial
-from gateway.model import Capability, Timestamp
+from gateway.model import Capability, Freshness, Timestamp, worst
 from gateway.places import Entry, Places
 from gateway.reader import Reader, Row
 from gateway.sources.base import StreamsChanged, Wanted, Window
@@ -30,13 +30,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MINUTE = 60_000_000_000
+
 
 class Report(msgspec.Struct, kw_only=True):
     """How the reading of one source went.
 
     ``returned`` counts its logs on the page, ``scanned`` those that were looked at for it, and
     ``unreadable`` has a reason for each row that could not be turned into a log. ``error`` is the
-    first failure, ``failed`` tells that it left nothing of the source to read.
+    first failure, ``failed`` tells that it left nothing of the source to read. ``freshness`` is
+    that of its oldest page, with the worst status of all; ``now`` is when the list was asked for.
     """
 
     source: str
@@ -46,8 +49,9 @@ class Report(msgspec.Struct, kw_only=True):
     scanned: int = 0
     upstream_calls: int = 0
     unreadable: Sequence[str] = ()
-    notes: Sequence[str] = ()
-    fetched_at: Timestamp | None = None
+    notes: list[str] = []
+    freshness: Freshness | None = None
+    now: Timestamp
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +72,7 @@ class Feed:
     """The merged list of some sources under one filter, for one page of one operation.
 
     ``scan_limit`` is how many logs are looked at for a page, ``now`` the time it is read at.
+    Nothing older than ``max_age`` seconds is taken from the cache.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class Feed:
         *,
         scan_limit: int,
         now: Timestamp,
+        max_age: float | None = None,
     ) -> None:
         self._sources = [
             source
@@ -88,7 +94,10 @@ class Feed:
         self._operation = operation
         self._scan_limit = scan_limit
         self._now = now
-        self._reports = {source.name: Report(source=source.name) for source in self._sources}
+        self._max_age = max_age
+        self._reports = {
+            source.name: Report(source=source.name, now=now) for source in self._sources
+        }
         self._readers: list[Reader] = []
 
     async def forward(self, first: int, after: Cursor | None) -> Slice:
@@ -170,12 +179,12 @@ class Feed:
         if reader.total is None:
             window = Window(limit=1)
             try:
-                page = await reader.source.read_page(
-                    reader.stream, window, Wanted(), self._operation
+                kept = await reader.source.page(
+                    reader.stream, window, Wanted(), self._operation, max_age=self._max_age
                 )
             except UpstreamError:
                 return None
-            return page.total
+            return kept.value.total
         return reader.total
 
     async def _open(self, after: Cursor | None, down_to: Timestamp | None) -> None:
@@ -209,7 +218,15 @@ class Feed:
         ]
         wanted = self._wanted()
         readers = [
-            Reader(source, stream, wanted, self._operation, after=after, down_to=down_to)
+            Reader(
+                source,
+                stream,
+                wanted,
+                self._operation,
+                after=after,
+                down_to=down_to,
+                max_age=self._max_age,
+            )
             for stream in streams
         ]
         await asyncio.gather(
@@ -244,8 +261,9 @@ class Feed:
         since, until = self._filter.bounds("triggered_at")
         events, correlations = self._filter.only("event"), self._filter.only("correlation_id")
         return Wanted(
-            since=_moment(since),
-            until=_moment(until),
+            # Bounds that move with every call would find nothing in the cache.
+            since=_moment(since and since - since % MINUTE),
+            until=_moment(until and until + -until % MINUTE),
             failed=self._filter.failed(),
             events=tuple(sorted(events)) if events else None,
             correlation_id=next(iter(correlations))
@@ -279,18 +297,28 @@ class Feed:
         for name, report in self._reports.items():
             readers = [reader for reader in self._readers if reader.source.name == name]
             errors = [reader.error for reader in readers if reader.error]
+            # What opened the breaker tells more than that it is open.
+            errors.sort(key=lambda error: error.code is ErrorCode.UPSTREAM_CIRCUIT_OPEN)
             report.error = report.error or next(iter(errors), None)
             report.failed = report.failed or (
                 len(errors) == len(readers) > 0 and not report.scanned
             )
-            report.fetched_at = None if report.failed else self._now
+            report.freshness = worst(read for reader in readers for read in reader.reads)
             report.unreadable = [reason for reader in readers for reason in reader.unreadable]
             report.notes = [note for reader in readers for note in reader.notes]
+            if report.freshness and report.freshness.failure:
+                report.notes.append(_instead(report.freshness.failure))
             report.upstream_calls = self._operation.calls[name]
+            self._operation.incomplete |= report.error is not None
         reports = list(self._reports.values())
         if reports and all(report.failed for report in reports):
             raise AllSourcesFailedError([report.error for report in reports if report.error])
         return reports
+
+
+def _instead(code: str) -> str:
+    what = ErrorCode[code].value.rstrip(".")
+    return f"What was read earlier is given in place of a failure: {what[:1].lower()}{what[1:]}."
 
 
 def _partial(source: Source, stream: Stream) -> Partial:

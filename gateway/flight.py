@@ -12,34 +12,66 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class _Flight(Generic[T]):
+    """Work under way, and how many want it."""
+
+    def __init__(self, task: asyncio.Task[T]) -> None:
+        self.task = task
+        self.wanted_by = 0
+
+
 class Flights(Generic[T]):
     """The work under way, by key.
 
-    A caller that gives up (cancelled, or out of time) ends nobody else's wait, and a failure is
-    shared by those who waited for it, then forgotten. The work itself knows only the caller that
-    started it: whatever it was given, such as a deadline, is that one's.
+    A caller that gives up (cancelled, or out of time) ends nobody else's wait; work that nobody
+    waits for any longer ends, unless it was told to go on behind. A failure is shared by those who
+    waited for it, then forgotten.
     """
 
     def __init__(self) -> None:
-        self._tasks: dict[Hashable, asyncio.Task[T]] = {}
+        self._flights: dict[Hashable, _Flight[T]] = {}
+        self._tasks: set[asyncio.Task[T]] = set()
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._flights
 
     async def once(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Return what ``work`` gives, starting it only when none of that key is under way."""
-        task = self._tasks.get(key)
-        if task is None:
-            task = self._tasks[key] = asyncio.create_task(work())
-            task.add_done_callback(lambda done: self._landed(key, done))
-        return await asyncio.shield(task)
+        flight = self._board(key, work)
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.wanted_by -= 1
+            if not flight.wanted_by and not flight.task.done():
+                # Whoever comes now wants work that goes on.
+                del self._flights[key]
+                flight.task.cancel()
+
+    def behind(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        """Have the work done though nobody may wait for it, or not to its end."""
+        self._board(key, work)
+
+    def _board(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> _Flight[T]:
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = _Flight(asyncio.create_task(work()))
+            self._tasks.add(flight.task)
+            flight.task.add_done_callback(lambda task: self._landed(key, task))
+        flight.wanted_by += 1
+        return flight
 
     def _landed(self, key: Hashable, task: asyncio.Task[T]) -> None:
-        del self._tasks[key]
+        self._tasks.discard(task)
+        flight = self._flights.get(key)
+        if flight is not None and flight.task is task:
+            del self._flights[key]
         if not task.cancelled():
             # Looked at here, because nobody may be left who would, and asyncio complains then.
             task.exception()
 
     async def cancel(self) -> None:
         """End all work under way, for the shutdown; who still waits for it is cancelled too."""
-        tasks = list(self._tasks.values())
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import functools
+from collections.abc import Iterable
 from typing import Any, NewType, Self
 
 import msgspec
@@ -99,6 +100,23 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True):
     fresh_until: Timestamp
     collapsed: bool = False
     failure: str | None = None
+
+
+BEST_FIRST = (CacheStatus.HIT, CacheStatus.REVALIDATED, CacheStatus.MISS, CacheStatus.STALE)
+
+
+def worst(reads: Iterable[Freshness]) -> Freshness | None:
+    """Tell how fresh what was put together is: as old as its oldest part."""
+    found = list(reads)
+    if not found:
+        return None
+    return Freshness(
+        status=max((read.status for read in found), key=BEST_FIRST.index),
+        fetched_at=min(read.fetched_at for read in found),
+        fresh_until=min(read.fresh_until for read in found),
+        collapsed=any(read.collapsed for read in found),
+        failure=next((read.failure for read in found if read.failure), None),
+    )
 
 
 class Header(msgspec.Struct, frozen=True, gc=False):
@@ -200,6 +218,7 @@ class WebhookLog(msgspec.Struct, frozen=True, kw_only=True):
 
     ``id`` and ``hook_id`` are the gateway's ids (``gateway.ids``), ``upstream_id`` the vendor's.
     ``complete`` is False when the vendor has headers and bodies that only its detail call gives.
+    ``freshness`` is None until the log is given to somebody.
     """
 
     id: str
@@ -221,6 +240,7 @@ class WebhookLog(msgspec.Struct, frozen=True, kw_only=True):
     raw: Any = None
     warnings: tuple[str, ...] = ()
     complete: bool = True
+    freshness: Freshness | None = None
 
 
 class Hook(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,8 @@ import bisect
 import functools
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from gateway.cursor import UNDATED, VERSION, Anchor, Cursor, Place
 from gateway.reader import NOT_READ
 
@@ -95,7 +97,8 @@ class Entry:
     """A log on a page, and how to get the cursor that stands behind it."""
 
     def __init__(self, places: Places, index: int) -> None:
-        self.log = places.rows[index].log
+        row = places.rows[index]
+        self.log = replace(row.log, freshness=row.freshness)
         self._places = places
         self._index = index
 

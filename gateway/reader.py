@@ -15,7 +15,7 @@ import msgspec
 
 from gateway import ids
 from gateway.cursor import UNDATED, Anchor, Cursor, Place
-from gateway.model import Timestamp, WebhookLog
+from gateway.model import CacheStatus, Freshness, Timestamp, WebhookLog
 from gateway.sources.base import Page, Stream, Wanted, Window
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Row(msgspec.Struct, frozen=True):
     mark: bytes
     time: Timestamp
     anchor: Anchor | None
+    freshness: Freshness
 
 
 class _Placed(msgspec.Struct):
@@ -50,6 +51,7 @@ class _Placed(msgspec.Struct):
     read: int
     more: bool
     total: int
+    freshness: Freshness
 
 
 class Reader:
@@ -59,7 +61,8 @@ class Reader:
     ``rows`` are read and not yet taken; ``waits_at`` is the time of the first of them where a
     cursor knows it, so that it need not be read yet. ``error`` is what ended the reading early;
     what was read before stays good. ``total`` is the vendor's count of the whole list, or None
-    where it gives none or was asked for a part only.
+    where it gives none or was asked for a part only. Nothing older than ``max_age`` seconds is
+    taken from the cache; ``reads`` tells how fresh what was read is.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Reader:
         *,
         after: Cursor | None = None,
         down_to: Timestamp | None = None,
+        max_age: float | None = None,
     ) -> None:
         self.source = source
         self.key = ids.mark(f"{source.name}/{stream.key}")
@@ -80,10 +84,12 @@ class Reader:
         self.total: int | None = None
         self.notes: list[str] = []
         self.unreadable: list[str] = []
+        self.reads: list[Freshness] = []
         self.stream = stream
         self._wanted = wanted
         self._operation = operation
         self._down_to = down_to
+        self._max_age = max_age
         self._windowed = stream.windowed
         self._bound = after.time if after else None
         self._time = self._bound
@@ -133,7 +139,7 @@ class Reader:
         found = False
         for log, mark, time in page.rows:
             if mark not in self._seen and (until is None or time <= until):
-                self._take(log, mark, time, None)
+                self._take(log, mark, time, None, page.freshness)
                 found = True
         self.exhausted = self.exhausted or not page.more or page.read == 0
         # Where a page holds nothing new, more logs share one moment than it has room for.
@@ -149,13 +155,19 @@ class Reader:
     async def _fill_from_offset(self) -> None:
         page = await self._read(self._offset)
         anchor, self._anchor = self._anchor, None
-        in_place = page.total >= self._last_total if anchor is None else self._align(page, anchor)
+        in_place = self._fits(page, anchor)
+        if not in_place and page.freshness.status is not CacheStatus.MISS:
+            # Kept pages may show the list of another moment.
+            self._max_age = 0
+            page = await self._read(self._offset)
+            in_place = self._fits(page, anchor)
         if anchor is not None and not in_place and 0 <= anchor.total < page.total:
             # Logs that arrived have pushed the anchor down by as many places.
             page = await self._read(anchor.offset + page.total - anchor.total)
             in_place = self._align(page, anchor)
         if not in_place:
             # Something was deleted, so what stood behind it may now stand on a page read before.
+            self._max_age = 0
             page = await self._read_back(page)
         # Behind a log given before, the vendor's order tells what is fresh, not the times.
         behind = self._bound if anchor is None else None
@@ -175,7 +187,17 @@ class Reader:
 
     async def _read(self, offset: int, until: Timestamp | None = None) -> _Placed:
         window = Window(limit=self.source.page_size, offset=offset, until=until)
-        page = await self.source.read_page(self.stream, window, self._wanted, self._operation)
+        kept = await self.source.page(
+            self.stream,
+            window,
+            self._wanted,
+            self._operation,
+            max_age=self._max_age,
+            # A list of before would lack, further down, what has been pushed there since.
+            not_before=self.reads[-1].fetched_at if self.reads else None,
+        )
+        page = kept.value
+        self.reads.append(kept.freshness)
         self.unreadable.extend(page.unreadable)
         if self.total is None and self._wanted == Wanted():
             self.total = page.total
@@ -189,6 +211,7 @@ class Reader:
             # Some lists ignore their paging parameters and give the same page for ever.
             more=page.more and self._repeats < REPEATS,
             total=-1 if page.total is None else page.total,
+            freshness=kept.freshness,
         )
 
     def _times(self, page: Page) -> list[Timestamp]:
@@ -209,6 +232,10 @@ class Reader:
                 times[index] = max(times[index], times[index + 1])
         return times
 
+    def _fits(self, page: _Placed, anchor: Anchor | None) -> bool:
+        """Tell whether a page continues the list without a gap."""
+        return page.total >= self._last_total if anchor is None else self._align(page, anchor)
+
     def _align(self, page: _Placed, anchor: Anchor) -> bool:
         """Look for the anchor; everything up to it was given before."""
         for index, (_, mark, _) in enumerate(page.rows):
@@ -226,15 +253,23 @@ class Reader:
     def _take_page(self, page: _Placed, bound: Timestamp | None) -> None:
         for index, (log, mark, time) in enumerate(page.rows):
             if mark not in self._seen and (bound is None or time <= bound):
-                self._take(log, mark, time, Anchor(page.offset + index, mark, page.total))
+                anchor = Anchor(page.offset + index, mark, page.total)
+                self._take(log, mark, time, anchor, page.freshness)
         # What was left out was given before or is new, and may be met again on the next page.
         self._seen.update(row[1] for row in page.rows)
 
-    def _take(self, log: WebhookLog, mark: bytes, time: Timestamp, anchor: Anchor | None) -> None:
+    def _take(
+        self,
+        log: WebhookLog,
+        mark: bytes,
+        time: Timestamp,
+        anchor: Anchor | None,
+        freshness: Freshness,
+    ) -> None:
         self._seen.add(mark)
         self._begun = True
         self._time = time if self._time is None else min(time, self._time)
         if self._down_to is not None and self._time < self._down_to:
             self.exhausted = True
         else:
-            self.rows.append(Row(log, mark, self._time, anchor))
+            self.rows.append(Row(log, mark, self._time, anchor, freshness))

@@ -17,11 +17,11 @@ from gateway.actions import (
     Answer,
     AnyProblem,
     InvalidInput,
-    NotFound,
+    NotAuthorized,
     able,
     hindrance,
 )
-from gateway.cache import Cache
+from gateway.cache import Cache, make_store
 from gateway.callers import ANONYMOUS, Caller, Role
 from gateway.errors import ErrorCode, RequestError, UpstreamError
 from gateway.feed import Feed, Slice
@@ -29,7 +29,7 @@ from gateway.filters import Document
 from gateway.journal import ActionFilter, ActionKind, ActionPage, Journal
 from gateway.model import Hook, Timestamp, WebhookLog
 from gateway.sources import Source, make_source
-from gateway.sources.base import not_found
+from gateway.sources.base import not_found, tag
 from gateway.upstream.operation import Operation
 
 if TYPE_CHECKING:
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 25
 MAX_PAGE_SIZE = 100
-DETAIL_SECONDS = 300.0
-"""How long the detail of a log is remembered; a delivery that has ended does not change."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -54,6 +52,22 @@ class Page(msgspec.Struct, frozen=True):
     async def total(self) -> int | None:
         """Count the logs of the whole list, exactly, or tell None."""
         return await self.feed.count(self.slice)
+
+
+class CacheState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the cache of this process did so far; ``size`` is in bytes of JSON."""
+
+    shared: bool
+    available: bool
+    entries: int | None
+    size: int | None
+    hits: int
+    stale: int
+    misses: int
+    collapsed: int
+    loads: int
+    failures: int
+    store_failures: int
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,8 +85,9 @@ class Gateway:
     """The configured sources behind one door.
 
     ``transport`` takes the place of the network in tests, ``clock`` gives Unix time in
-    nanoseconds. Use as an asynchronous context manager: leaving it completes the actions under
-    way and closes all connections. ``seen_by`` gives what one caller sees of it.
+    nanoseconds, ``monotonic`` is in seconds. Use as an asynchronous context manager: leaving it
+    completes the actions under way and closes all connections. ``seen_by`` gives what one caller
+    sees of it.
     """
 
     def __init__(
@@ -81,16 +96,24 @@ class Gateway:
         *,
         transport: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], int] = time.time_ns,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
         self.caller = ANONYMOUS
         self._clock = clock
-        self._passed = [
-            source.auth.header.lower()
+        self._passed = {
+            source.name: source.auth.header.lower()
             for source in settings.sources
             if source.auth.type == "pass-through"
-        ]
-        self._cache = Cache()
+        }
+        kept = settings.cache
+        store = make_store(
+            kept.url.get_secret_value(),
+            max_entries=kept.max_entries,
+            max_bytes=kept.max_megabytes * 2**20,
+            clock=clock,
+        )
+        self._cache = Cache(store, clock)
         self._actions = Actions(
             Journal(
                 settings.journal.url.get_secret_value(),
@@ -99,7 +122,13 @@ class Gateway:
             )
         )
         self.sources: Mapping[str, Source] = {
-            source.name: make_source(source, self._cache, transport, clock)
+            source.name: make_source(
+                source.model_copy(update={"cache": source.cache.over(kept)}),
+                self._cache,
+                transport,
+                clock,
+                monotonic,
+            )
             for source in sorted(settings.sources, key=lambda source: source.name)
         }
 
@@ -122,16 +151,42 @@ class Gateway:
         view.sources = {name: source for name, source in self.sources.items() if caller.sees(name)}
         return view
 
+    def now(self) -> Timestamp:
+        """Tell the time."""
+        return Timestamp(self._clock())
+
     def operation(
-        self, headers: Mapping[str, str] | None = None, request_id: str | None = None
+        self,
+        headers: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        *,
+        seconds: float | None = None,
+        max_age: float | None = None,
     ) -> Operation:
         """Begin an operation: its upstream calls share one deadline.
 
         ``headers`` are the request's, by any case, of which those are passed on that hold a
-        vendor credential of the caller's own.
+        vendor credential of the caller's own. ``seconds`` lowers the server's deadline, and never
+        raises it. ``max_age`` is the Operation's.
         """
-        passed = {name: (headers or {}).get(name, "") for name in self._passed}
-        return Operation(self.settings.server.deadline, passed, request_id)
+        passed = {
+            header: (headers or {}).get(header, "")
+            for name, header in self._passed.items()
+            if name in self.sources
+        }
+        deadline = self.settings.server.deadline
+        return Operation(
+            deadline if seconds is None else min(seconds, deadline),
+            passed,
+            request_id,
+            longest=deadline,
+            max_age=max_age,
+            least_age={
+                name: self.settings.cache.least_age
+                for name in self.sources
+                if not self.caller.may(Role.OPERATOR, name)
+            },
+        )
 
     def source(self, name: str) -> Source:
         """Give a source; RequestError when there is none of that name."""
@@ -149,14 +204,17 @@ class Gateway:
         last: int | None = None,
         before: str | None = None,
         wanted: Document | None = None,
+        max_age: float | None = None,
     ) -> Page:
         """Give a page of the merged list, forward behind ``after`` or backward from ``before``.
 
+        Nothing older than ``max_age`` seconds is taken from the cache, as far as the caller may
+        say so.
         Raises RequestError for what can't be answered, AllSourcesFailedError when nothing could
         be read; a failure of some sources is told in their reports.
         """
         _check_paging(first, after, last, before)
-        now = Timestamp(self._clock())
+        now = self.now()
         readable = {name for name in self.sources if self.caller.may(Role.READER, name)}
         ready = filters.prepare(wanted, now, self.sources, readable)
         feed = Feed(
@@ -165,6 +223,7 @@ class Gateway:
             operation,
             scan_limit=self.settings.server.scan_limit,
             now=now,
+            max_age=max_age,
         )
         if before is not None:
             place = cursor.decode(before, ready)
@@ -177,24 +236,10 @@ class Gateway:
         """Give one log, complete; RequestError when there is none, or it is not granted."""
         reference = ids.decode(id, ids.Kind.LOG)
         source = self.sources.get(reference.source)
-        log = source and await source.read_log(reference.place, operation)
-        if not log:
+        kept = await source.log(reference.place, operation) if source else None
+        if kept is None or kept.value is None:
             raise not_found("webhook log")
-        return log
-
-    async def complete(self, operation: Operation, log: WebhookLog) -> WebhookLog:
-        """Give a log of a list with its headers and bodies, by a detail call where it needs one."""
-        if log.complete:
-            return log
-        return await self._cache.remember(
-            self._detail_key(operation, log.id),
-            DETAIL_SECONDS,
-            lambda: self.log(operation, log.id),
-        )
-
-    def _detail_key(self, operation: Operation, id: str) -> str:
-        source = self.sources[ids.decode(id, ids.Kind.LOG).source]
-        return f"{source.partition(operation)}/detail/{id}"
+        return replace(kept.value, freshness=kept.freshness)
 
     async def hook(self, operation: Operation, id: str) -> Hook:
         """Give one hook; RequestError when there is none."""
@@ -209,7 +254,7 @@ class Gateway:
         self, operation: Operation, kind: ActionKind, id: str, key: str | None = None
     ) -> Answer:
         """Retry or delete a log, once for a key; JournalError when that can't be recorded."""
-        answer = await self._actions.perform(
+        return await self._actions.perform(
             kind,
             id,
             sources=self.sources,
@@ -217,11 +262,65 @@ class Gateway:
             operation=operation,
             key=key,
             request_id=operation.request_id,
+            settle=self._cache.drop,
         )
-        if not isinstance(answer.problem, InvalidInput | NotFound):
-            # Whatever came of it, what is remembered of the log may be of before.
-            await self._cache.forget(self._detail_key(operation, id))
-        return answer
+
+    async def invalidate(self, tags: Sequence[str]) -> int | AnyProblem:
+        """Drop what the cache keeps by tags, of sources that the caller is an admin of.
+
+        A tag is ``source:NAME``, ``hook:ID`` or ``log:ID``. Gives how many entries that were, or
+        why nothing was dropped.
+        """
+        found: set[str] = set()
+        for given in tags:
+            kind, _, name = given.partition(":")
+            try:
+                if kind == "source":
+                    source = self.source(name)
+                    found.add(tag("source", name))
+                elif kind in {"hook", "log"}:
+                    reference = ids.decode(name, ids.Kind[kind.upper()])
+                    source = self.source(reference.source)
+                    found.update(
+                        source.touched(reference.place)
+                        if kind == "log"
+                        else source.listed_with(name)
+                    )
+                else:
+                    return InvalidInput(
+                        message=f"The tag {given[:100]!r} is none: write source:NAME, hook:ID or"
+                        " log:ID.",
+                        path=("tags",),
+                    )
+            except RequestError as error:
+                return InvalidInput(message=str(error), path=("tags",))
+            if not self.caller.may(Role.ADMIN, source.name):
+                return NotAuthorized(
+                    message=f"To drop what is kept of source {source.name} you need the role"
+                    " admin.",
+                    path=("tags",),
+                    required_role=Role.ADMIN,
+                )
+        return await self._cache.drop(found)
+
+    async def cache_state(self) -> CacheState:
+        """Tell what the cache did so far; RequestError for a caller who is no admin."""
+        if not any(self.caller.may(Role.ADMIN, name) for name in self.sources):
+            raise forbidden(Role.ADMIN, "see the cache")
+        usage, counts = await self._cache.usage(), self._cache.counts
+        return CacheState(
+            shared=self._cache.shared,
+            available=self._cache.available,
+            entries=usage.entries,
+            size=usage.size,
+            hits=counts["hits"],
+            stale=counts["stale"],
+            misses=counts["misses"],
+            collapsed=counts["collapsed"],
+            loads=counts["loads"],
+            failures=counts["failures"],
+            store_failures=self._cache.store_failures,
+        )
 
     def hindrance(self, kind: ActionKind, source: Source) -> AnyProblem | None:
         """Tell why the caller can't do an action on the logs of a source; None when it can."""

@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+import stamina
 import uvicorn
 
 from gateway.web.assets import STATIC, missing
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
     from starlette.types import ASGIApp
+
+    from tests.redis import Redis
 
 CHROMIUM_FLAGS = (
     "--disable-gpu",
@@ -37,6 +40,13 @@ CHROMIUM_FLAGS = (
 def anyio_backend() -> str:
     """Run ``async def`` tests on asyncio only."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waits() -> Iterator[None]:
+    """Try again at once what is tried again."""
+    with stamina.set_testing(True, attempts=3, cap=True):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +70,20 @@ def postgres(absent: Callable[[str], NoReturn]) -> Iterator[Postgres]:
     if importlib.util.find_spec("asyncpg") is None:
         absent("asyncpg is not installed")
     with running(programs) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis(absent: Callable[[str], NoReturn]) -> Iterator[Redis]:
+    """Start Redis on a free port; it is not emptied between the tests."""
+    if importlib.util.find_spec("redis") is None:
+        absent("redis is not installed")
+    from tests.redis import find_program, running  # noqa: PLC0415 - imports what may be absent
+
+    program = find_program()
+    if program is None:
+        absent("Redis is not installed")
+    with running(program) as server:
         yield server
 
 

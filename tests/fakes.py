@@ -6,8 +6,11 @@ import bisect
 from collections.abc import Callable, Sequence
 
 from gateway import ids
+from gateway.cache import Kept
 from gateway.model import (
+    CacheStatus,
     Capability,
+    Freshness,
     LanguageWeaverDetails,
     Provider,
     Timestamp,
@@ -78,6 +81,22 @@ class FakeSource:
                 for index, kind in enumerate(self.kinds)
             ]
         )
+
+    async def page(
+        self,
+        stream: Stream,
+        window: Window,
+        wanted: Wanted,
+        operation: Operation,
+        *,
+        max_age: float | None = None,
+        not_before: Timestamp | None = None,
+    ) -> Kept[Page]:
+        """Read the page: nothing is kept."""
+        del max_age, not_before
+        page = await self.read_page(stream, window, wanted, operation)
+        moment = Timestamp(len(self.calls))
+        return Kept(page, Freshness(status=CacheStatus.MISS, fetched_at=moment, fresh_until=moment))
 
     async def read_page(
         self, stream: Stream, window: Window, wanted: Wanted, operation: Operation

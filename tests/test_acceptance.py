@@ -22,6 +22,7 @@ from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.service import Gateway
+from tests.moment import stopped
 
 SOURCES = {
     "codearts": "repo-cn",
@@ -120,7 +121,7 @@ async def demo(
 
 @pytest.fixture
 async def whole_demo(tmp_path: Path) -> AsyncIterator[tuple[Demo, Sandbox]]:
-    sandbox = Sandbox()
+    sandbox = Sandbox(clock=stopped)
     async for made in demo(tmp_path, sandbox):
         yield made, sandbox
 
@@ -176,7 +177,7 @@ async def test_no_planted_secret_comes_out(
 ) -> None:
     """Neither in an answer, an error or a log line, nor in the cache, though vendors send it."""
     caplog.set_level(logging.DEBUG)
-    sandbox = Sandbox(logs=4000)
+    sandbox = Sandbox(clock=stopped, logs=4000)
     received: set[str] = set()
     secrets: list[str] = []
 
@@ -197,11 +198,11 @@ async def test_no_planted_secret_comes_out(
         result = await build_schema().execute(
             EVERYTHING,
             variable_values={"first": 10},
-            context_value=Context(made.gateway, made.gateway.operation()),
+            context_value=Context(made.gateway, made.gateway.operation(max_age=0)),
         )
         assert result.errors is not None
         given += json.dumps([error.formatted for error in result.errors])
-        kept = made.gateway._cache._store._cache
+        kept = made.gateway._cache._store._kept._cache  # type: ignore[attr-defined]
         assert kept
         given += "".join(map(str, (msgspec.json.encode(value) for value in kept.values())))
         given += "".join(map(str, kept))
@@ -218,7 +219,7 @@ async def test_three_vendors_in_trouble_leave_the_fourth_its_rows(
     tmp_path: Path, serve: Callable[[ASGIApp], str]
 ) -> None:
     """One resets its connections, one is slow past the deadline, one answers HTML."""
-    sandbox = Sandbox(logs=400)
+    sandbox = Sandbox(clock=stopped, logs=400)
     url = serve(sandbox.app)
     settings = configured(tmp_path, sandbox, url, deadline="1.0")
     async with Gateway(settings) as gateway, httpx.AsyncClient(base_url=url) as control:
@@ -270,7 +271,7 @@ async def test_one_log_costs_one_call(whole_demo: tuple[Demo, Sandbox]) -> None:
 async def test_first_page_asks_every_stream_once_and_all_at_the_same_time(
     tmp_path: Path, serve: Callable[[ASGIApp], str]
 ) -> None:
-    sandbox = Sandbox(logs=2000, latency=(0.05, 0.05))
+    sandbox = Sandbox(clock=stopped, logs=2000, latency=(0.05, 0.05))
     url = serve(sandbox.app)
     async with (
         Gateway(configured(tmp_path, sandbox, url)) as gateway,

@@ -28,6 +28,7 @@ from tests.acting import (
     Schema,
     gateway_over,
 )
+from tests.moment import stopped
 from tests.upstream.network import Body
 
 NOWHERE = "http://127.0.0.1:1"
@@ -63,7 +64,7 @@ class Demo(Schema):
 
 @pytest.fixture
 async def demo(tmp_path: Path) -> AsyncIterator[Demo]:
-    sandbox = Sandbox(logs=400, latency=(0.001, 0.003))
+    sandbox = Sandbox(clock=stopped, logs=400, latency=(0.001, 0.003))
     settings = load(write_configuration(tmp_path, sandbox, NOWHERE, port=0), {})
     vendors = httpx.ASGITransport(sandbox.app)
     async with (

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from gateway.demo import write_configuration
 from gateway.sandbox import Sandbox
 from tests.acting import ACTIONS, LIST, RETRY
+from tests.moment import stopped
 from tests.postgres import Postgres
 from tests.processes import started
 
@@ -26,7 +27,7 @@ PATIENCE = 30.0
 
 @pytest.fixture(scope="module")
 def vendors(serve: Callable[[ASGIApp], str]) -> tuple[Sandbox, str]:
-    sandbox = Sandbox(logs=400)
+    sandbox = Sandbox(clock=stopped, logs=400)
     return sandbox, serve(sandbox.app)
 
 

@@ -42,6 +42,7 @@ from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.service import Gateway
 from gateway.timestamps import parse
+from tests.moment import stopped
 from tests.processes import started
 
 SOURCES = ["repo-cn", "shop", "tracker", "translations"]
@@ -69,7 +70,7 @@ def run(*words: str, **environ: str) -> Outcome:
 
 @pytest.fixture(scope="module")
 def vendors(serve: Callable[[ASGIApp], str]) -> tuple[Sandbox, str]:
-    sandbox = Sandbox(logs=1000)
+    sandbox = Sandbox(clock=stopped, logs=1000)
     return sandbox, serve(sandbox.app)
 
 
@@ -216,8 +217,8 @@ def test_show_of_what_is_gone_fails() -> None:
 
 DETAIL = {"headers", "body", "bodyJson"}
 """What some vendors give only in a detail call."""
-RIGHTS = {"availableActions"}
-"""What is not of the log, but of who asks."""
+RIGHTS = {"availableActions", "freshness"}
+"""What is not of the log, but of who asks, and when."""
 
 
 @pytest.mark.parametrize("name", SOURCES)

@@ -92,14 +92,11 @@ async def test_failure_that_nobody_waits_for_is_no_warning() -> None:
     flights: Flights[int] = Flights()
     work = Work()
     work.error = ValueError("broken")
-    caller = asyncio.create_task(flights.once("key", work))
-    await settle()
-    caller.cancel()
+    flights.behind("key", work)
     await settle()
     work.ready.set()
     await settle()
     assert work.started == 1
-    del caller
     gc.collect()
     assert complaints == []
 
@@ -113,3 +110,45 @@ async def test_cancel_ends_everything() -> None:
     await settle()
     assert [caller.cancelled() for caller in callers] == [True] * 3
     await flights.cancel()
+
+
+async def test_work_that_nobody_waits_for_any_longer_ends() -> None:
+    flights: Flights[int] = Flights()
+    work = Work()
+    callers = [asyncio.create_task(flights.once("key", work)) for _ in range(2)]
+    await settle()
+    for caller in callers:
+        assert "key" in flights
+        caller.cancel()
+        await settle()
+    assert "key" not in flights
+    # Who comes right after the last one left does not wait for what is being ended.
+    work.ready.set()
+    assert await flights.once("key", work) == 2
+
+
+async def test_who_comes_while_abandoned_work_ends_gets_new_work() -> None:
+    flights: Flights[int] = Flights()
+    work = Work()
+    caller = asyncio.create_task(flights.once("key", work))
+    await settle()
+    caller.cancel()
+    await asyncio.sleep(0)
+    late = asyncio.create_task(flights.once("key", work))
+    await settle()
+    work.ready.set()
+    assert await late == 2
+
+
+async def test_work_behind_goes_on_without_anybody() -> None:
+    flights: Flights[int] = Flights()
+    work = Work()
+    flights.behind("key", work)
+    caller = asyncio.create_task(flights.once("key", work))
+    await settle()
+    caller.cancel()
+    await settle()
+    late = asyncio.create_task(flights.once("key", work))
+    await settle()
+    work.ready.set()
+    assert await late == 1

@@ -34,6 +34,7 @@ ONLY_IMPORTERS = {
     "httpx": {"upstream", "sources", "service", "web"},
     "aiocache": {"cache"},
     "joserfc": {"callers", "config"},
+    "stamina": {"upstream"},
     "sqlalchemy": {"journal"},
     "alembic": {"journal"},
     "strawberry": {"schema", "web"},

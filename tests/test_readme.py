@@ -26,12 +26,11 @@ from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.service import Gateway
 from gateway.sources import VENDORS, Source
+from tests.moment import MOMENT, stopped
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-# The moment that the picture at the top was taken at.
-MOMENT = 1772615411
 
 
 def blocks(kind: str) -> list[str]:
@@ -40,7 +39,7 @@ def blocks(kind: str) -> list[str]:
 
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
-    sandbox = Sandbox(clock=lambda: float(MOMENT))
+    sandbox = Sandbox(clock=stopped)
     settings = load(write_configuration(tmp_path, sandbox, "http://127.0.0.1:1", port=0), {})
     transport = httpx.ASGITransport(sandbox.app)
     async with Gateway(settings, transport=transport, clock=lambda: MOMENT * 10**9) as made:
@@ -116,7 +115,7 @@ def load_alone(folder: Path, text: str, environ: dict[str, str]) -> Settings:
 def test_every_command_runs(
     tmp_path: Path, serve: Callable[[ASGIApp], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sandbox = Sandbox(logs=1000)
+    sandbox = Sandbox(clock=stopped, logs=1000)
     path = write_configuration(tmp_path, sandbox, serve(sandbox.app), port=0)
     monkeypatch.setenv("GATEWAY_CONFIG", str(path))
     lines = [line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines()]

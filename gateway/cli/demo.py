@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.text import Text
 
 from gateway.cli.screen import output
-from gateway.cli.server import listen, serve, serving, url
+from gateway.cli.server import grace, listen, serve, serving, url
 from gateway.config import load
 from gateway.demo import write_configuration
 from gateway.sandbox import Sandbox
@@ -30,13 +30,18 @@ def run_demo(port: int, sandbox_port: int, seed: int) -> None:
         tempfile.TemporaryDirectory(prefix="webhook-log-gateway-demo-") as folder,
     ):
         sandbox = Sandbox(seed, arrivals_per_second=ARRIVALS_PER_SECOND, latency=LATENCY)
-        with serving(sandbox.app, sandbox_listener):
+        with serving(sandbox.app, sandbox_listener, grace=1.0):
             address, sandbox_address = url(listener), url(sandbox_listener)
             file = write_configuration(
                 Path(folder), sandbox, sandbox_address, port=listener.getsockname()[1]
             )
-            app = create_app(load(file, {}))
-            serve(app, listener, lambda: _print_banner(address, sandbox_address, file))
+            settings = load(file, {})
+            serve(
+                create_app(settings),
+                listener,
+                grace(settings),
+                lambda: _print_banner(address, sandbox_address, file),
+            )
 
 
 def _print_banner(address: str, sandbox: str, file: Path) -> None:

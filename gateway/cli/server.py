@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import math
+import select
 import socket
 import threading
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 import typer
 import uvicorn
 
+from gateway.actions import MARGIN
 from gateway.cli.screen import complain
 from gateway.config import is_loopback
 from gateway.service import Gateway
@@ -20,12 +23,12 @@ from gateway.web.app import create_app
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from gateway.config import Settings
 
-GRACE = 10
-"""Seconds that answers under way are given when the server is told to stop."""
+ARRIVAL = 0.5
+"""Seconds in which a request may still come on a connection that was open before the stop."""
 
 
 def run(settings: Settings, host: str | None, port: int | None, *, insecure: bool) -> None:
@@ -44,7 +47,17 @@ def run(settings: Settings, host: str | None, port: int | None, *, insecure: boo
     app = create_app(settings)
     with listen(host, port) as listener:
         address = url(listener)
-        serve(app, listener, lambda: typer.echo(f"Serving {address}/graphql. Ctrl-C stops."))
+        serve(
+            app,
+            listener,
+            grace(settings),
+            lambda: typer.echo(f"Serving {address}/graphql. Ctrl-C stops."),
+        )
+
+
+def grace(settings: Settings) -> float:
+    """Give the seconds in which every operation ends, and what it did is recorded."""
+    return settings.server.deadline + MARGIN
 
 
 async def _try_journal(settings: Settings) -> None:
@@ -83,35 +96,68 @@ def url(listener: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, app: ASGIApp, started: Callable[[], None] = lambda: None) -> None:
+    """Drops no request that came before the stop; those have ``grace`` seconds to be answered."""
+
+    def __init__(
+        self, app: ASGIApp, grace: float, started: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__(
             uvicorn.Config(
-                app,
+                self._app,
+                interface="asgi3",
                 lifespan="on",
                 access_log=False,
                 log_config=None,
                 server_header=False,
-                timeout_graceful_shutdown=GRACE,
+                timeout_graceful_shutdown=math.ceil(grace),
             )
         )
+        self._inner = app
         self._started = started
+
+    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_on(message: Message) -> None:
+            if self.should_exit and message["type"] == "http.response.start":
+                # Who is answered from now on is not to send another request on the connection.
+                headers = [*message.get("headers", ()), (b"connection", b"close")]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        await self._inner(scope, receive, send_on)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._started()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # A listener that closes resets the connections that wait to be accepted.
+        for _ in range(self.config.backlog):
+            if not (sockets and select.select(sockets, (), (), 0)[0]):
+                break
+            await asyncio.sleep(0)
+        for server in self.servers:
+            server.close()
+        for listener in sockets or ():
+            listener.close()
+        # uvicorn closes those without a request, whose first one may be on its way.
+        await asyncio.sleep(ARRIVAL)
+        await super().shutdown(sockets)
 
-def serve(app: ASGIApp, listener: socket.socket, started: Callable[[], None]) -> None:
-    """Serve until a signal tells to stop; ``started`` is called once requests are answered."""
+
+def serve(app: ASGIApp, listener: socket.socket, grace: float, started: Callable[[], None]) -> None:
+    """Serve until a signal tells to stop; ``started`` is called once requests are answered.
+
+    What is under way then has ``grace`` seconds to end.
+    """
     # When all is closed, uvicorn raises the signal again.
     with contextlib.suppress(KeyboardInterrupt):
-        _Server(app, started).run([listener])
+        _Server(app, grace, started).run([listener])
 
 
 @contextlib.contextmanager
-def serving(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
+def serving(app: ASGIApp, listener: socket.socket, grace: float) -> Iterator[None]:
     """Serve in a thread, where uvicorn leaves the signals alone, for as long as the context."""
-    server = _Server(app)
+    server = _Server(app, grace)
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:

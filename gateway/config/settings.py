@@ -11,6 +11,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from gateway.config.auth import AuthSettings, unknown_sources
+from gateway.config.cache import CacheSettings
 from gateway.config.journal import JournalSettings
 from gateway.config.problems import Problem, problems_of, sentence, unknown
 from gateway.config.secret import Surroundings
@@ -34,7 +35,10 @@ class ServerSettings(Table):
     port: Annotated[int, Field(strict=True, ge=0, le=65535)] = 8000
     """The port to listen on; 0 takes any free one."""
     deadline: Seconds = 10.0
-    """How long one GraphQL operation may wait for all vendors together, in seconds."""
+    """How long one GraphQL operation may wait for all vendors together, in seconds.
+
+    A caller lowers it for a request by the header X-Request-Timeout.
+    """
     scan_limit: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 2000
     """How many webhook logs one page may look at to find those of its filter, in rows."""
     graphiql: StrictBool = True
@@ -48,6 +52,8 @@ class Settings(Table, title="Configuration of the webhook log gateway"):
     """Where the gateway listens, and what one operation may cost."""
     auth: AuthSettings = Field(default_factory=AuthSettings)
     """How callers show who they are, and what each may do."""
+    cache: CacheSettings = Field(default_factory=CacheSettings)
+    """What is kept of what vendors said, and for how long."""
     journal: JournalSettings = Field(default_factory=JournalSettings)
     """Where retries and deletes are recorded."""
     sources: Annotated[

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from gateway.config.cache import Lifetimes
 from gateway.config.secret import HeaderSecret, Secret
 from gateway.config.values import (
     Address,
@@ -20,6 +21,7 @@ from gateway.config.values import (
     Organisation,
     PageSize,
     Queue,
+    Rate,
     Seconds,
     Table,
     Text,
@@ -39,10 +41,16 @@ class _Source(Table):
     """How long one call to the vendor may take, in seconds."""
     concurrency: UpToHundred = 10
     """How many calls to the vendor may be under way at the same time."""
+    rate_limit: Rate = 100.0
+    """How many calls to the vendor may begin in a second, on the average, and with each credential
+    where callers bring their own. Elastic Path allows 100 for a production store and 25 for a
+    development store; the others document no limit."""
     page_size: PageSize = 50
     """How many webhook logs to ask the vendor for in one call, in rows."""
     ca_bundle: Certificates | None = None
     """A PEM file of the authorities to trust; a relative path starts at the folder of this file."""
+    cache: Lifetimes = Field(default_factory=Lifetimes)
+    """How long what this vendor said is good, where that differs from [cache]."""
 
 
 class PassThrough(Table, title="The caller's own credential"):

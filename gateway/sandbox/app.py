@@ -14,6 +14,7 @@ from gateway.sandbox.control import Control
 from gateway.sandbox.credentials import Credentials
 from gateway.sandbox.deliveries import Traffic, seeded
 from gateway.sandbox.elastic_path import ElasticPath
+from gateway.sandbox.etags import ETags
 from gateway.sandbox.front import Front, Record
 from gateway.sandbox.language_weaver import LanguageWeaver
 from gateway.sandbox.planted import plant
@@ -36,7 +37,8 @@ class Sandbox:
     ``app`` serves them below ``/codearts``, ``/iam``, ``/tracker``, ``/yandex-iam``,
     ``/language-weaver`` and ``/elastic-path``, and ``/control`` beside them. It needs no lifespan.
     The same seed, clock and number of logs make the same sandbox. Every answer of a vendor takes
-    between the two times of ``latency``, in seconds; logs arrive as the clock goes on.
+    between the two times of ``latency``, in seconds; logs arrive as the clock goes on. With
+    ``etags``, answers have an ``ETag``, and who sends it again may get a 304.
     """
 
     codearts_projects: ClassVar[tuple[str, ...]] = streams.PROJECTS
@@ -57,6 +59,7 @@ class Sandbox:
         arrivals_per_second: float = 0.0,
         latency: tuple[float, float] = (0.0, 0.0),
         logs: int = 20_000,
+        etags: bool = False,
     ) -> None:
         self.credentials = Credentials()
         secrets = plant(seeded(seed, "secrets"))
@@ -92,7 +95,7 @@ class Sandbox:
         )
         app.router.redirect_slashes = False
         self.app = Front(
-            app,
+            ETags(app) if etags else app,
             seed=seed,
             vendors=vendors,
             traffic=traffic,

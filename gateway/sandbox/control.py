@@ -69,7 +69,10 @@ class Control:
         return answer(list(self._secrets.values()))
 
     async def _show_calls(self, _request: Request) -> Response:
-        return answer({"calls": list(self._record.calls), "simultaneous": self._record.peaks})
+        record = self._record
+        return answer(
+            {"calls": list(record.calls), "counts": record.counts, "simultaneous": record.peaks}
+        )
 
     async def _clear_calls(self, _request: Request) -> Response:
         self._record.clear()

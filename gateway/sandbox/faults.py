@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import itertools
 import struct
 from socket import SO_LINGER, SOL_SOCKET
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import HTMLResponse, Response, StreamingResponse
+
+from gateway.sandbox.spoilt import of_another_kind, with_absurd_rows, with_rows_twice
 
 if TYPE_CHECKING:
     from asyncio import Transport
@@ -37,8 +40,9 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     """What is wrong with a vendor.
 
     ``paths`` is a part of the path that a request must have to suffer from it; without it, every
-    request does that does not ask for a token. After ``times`` requests the fault is gone. Each of
-    the other members belongs to the kind beside it.
+    request does that does not ask for a token. Of those, ``share`` suffer, drawn at random from
+    the sandbox's seed. After ``times`` requests that suffered the fault is gone. Each of the other
+    members belongs to the kind beside it.
     """
 
     kind: Literal[
@@ -53,6 +57,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
         "truncated-json",
         "cut-body",
         "huge",  # megabytes: of JSON, without a content-length
+        "endless",  # rows of JSON until the reader leaves
+        "duplicate-ids",  # every row of a list twice
         "wrong-types",  # shape: another document, or every second row with absurd fields
         "expired-token",
     ]
@@ -63,6 +69,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     megabytes: int = 200
     shape: Literal["document", "rows"] = "document"
     paths: str = ""
+    share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     times: int | None = None
 
     def fits(self, vendor: str) -> bool:
@@ -134,19 +141,21 @@ def _empty(_fault: Fault, _call: Call) -> Response:
 
 
 def _huge(fault: Fault, _call: Call) -> Response:
-    return StreamingResponse(_rows_without_end(fault.megabytes), media_type="application/json")
+    chunks = fault.megabytes * _CHUNKS_PER_MEGABYTE
+    return StreamingResponse(_rows_without_end(chunks), media_type="application/json")
 
 
 def _expired_token(_fault: Fault, call: Call) -> Response:
     return call.vendor.error(401, "")
 
 
-async def _rows_without_end(megabytes: int) -> AsyncIterator[bytes]:
+async def _rows_without_end(chunks: int | None = None) -> AsyncIterator[bytes]:
     row = b'{"id":1,"padding":"' + b"x" * 105 + b'"},'
     chunk = row * (_CHUNK // len(row))
     yield b"["
-    for _ in range(megabytes * _CHUNKS_PER_MEGABYTE):
+    for _ in itertools.count() if chunks is None else range(chunks):
         yield chunk
+        await asyncio.sleep(0)  # sending to a reader who has left waits for nothing
     yield b"{}]"
 
 
@@ -191,61 +200,43 @@ async def _cut_body(_fault: Fault, call: Call) -> None:
     await _disconnected(call)
 
 
+async def _endless(_fault: Fault, call: Call) -> None:
+    if call.transport is None:  # a caller in process waits for the whole body
+        raise ConnectionResetError
+    response = StreamingResponse(_rows_without_end(), media_type="application/json")
+    await response(call.scope, call.receive, call.send)
+
+
+async def _duplicate_ids(_fault: Fault, call: Call) -> None:
+    await _with_other_document(call, with_rows_twice)
+
+
 async def _wrong_types(fault: Fault, call: Call) -> None:
+    await _with_other_document(call, with_absurd_rows if fault.shape == "rows" else of_another_kind)
+
+
+async def _with_other_document(call: Call, change: Callable[[Any], Any]) -> None:
     status, headers, body = await _proper_answer(call)
     try:
         document = msgspec.json.decode(body)
     except msgspec.DecodeError:
         document = None
-    if fault.shape == "rows":
-        wrong = _with_absurd_rows(document)
-    else:
-        wrong = {"result": "none"} if isinstance(document, list) else ["none"]
-    response = Response(msgspec.json.encode(wrong), status, headers)
+    response = Response(msgspec.json.encode(change(document)), status, headers)
     await response(call.scope, call.receive, call.send)
 
 
-def _with_absurd_rows(document: Any) -> Any:
-    """Spoil every second row of a list; a document without rows is itself a row."""
-    if isinstance(document, list):
-        return [row if number % 2 else _absurd_row(row) for number, row in enumerate(document)]
-    if isinstance(document, dict):
-        for name, value in document.items():
-            if isinstance(value, list) and value and isinstance(value[0], dict):
-                return document | {name: _with_absurd_rows(value)}
-    return _absurd_row(document)
-
-
-def _absurd_row(row: Any) -> Any:
-    if not isinstance(row, dict):
-        return [row]
-    return {name: _absurd(value) for name, value in row.items()}
-
-
-def _absurd(value: Any) -> Any:
-    match value:
-        case bool():
-            return "perhaps"
-        case int() | float():
-            return {"value": str(value)}
-        case str():
-            return [len(value)]
-        case list():
-            return 0
-        case dict():
-            return True
-        case _:
-            return [None]
-
-
 async def _proper_answer(call: Call) -> tuple[int, dict[str, str], bytes]:
-    """Learn what the vendor would have answered: status, headers without the length, and body."""
+    """Learn what the vendor would have answered: status, headers without the length, and body.
+
+    There is always a body, even where the caller has what it would be told.
+    """
     messages: list[Message] = []
+    asked = [pair for pair in call.scope["headers"] if pair[0] != b"if-none-match"]
 
     async def keep(message: Message) -> None:
         messages.append(message)
 
-    await call.app(call.scope, call.receive, keep)
+    await call.app({**call.scope, "headers": asked}, call.receive, keep)
     headers = dict(Headers(raw=messages[0]["headers"]))
     headers.pop("content-length", None)
     return messages[0]["status"], headers, b"".join(part["body"] for part in messages[1:])
@@ -274,5 +265,7 @@ _DISTURBED: dict[str, Callable[[Fault, Call], Awaitable[None]]] = {
     "no-v2": _no_v2,
     "truncated-json": _truncated_json,
     "cut-body": _cut_body,
+    "endless": _endless,
+    "duplicate-ids": _duplicate_ids,
     "wrong-types": _wrong_types,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -27,17 +27,20 @@ _REMEMBERED_CALLS = 10_000
 class Record:
     """The requests that vendors got, and how many were at work at the same time.
 
-    Requests for tokens are listed, but are not counted among the simultaneous ones.
+    ``calls`` are the last ones, ``counts`` tells of all, by vendor and path. Requests for tokens
+    are among them, but not among the simultaneous ones.
     """
 
     def __init__(self) -> None:
         self.calls: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED_CALLS)
+        self.counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.peaks: Counter[str] = Counter()
         self._running: Counter[str] = Counter()
 
     def clear(self) -> None:
         """Begin again."""
         self.calls.clear()
+        self.counts.clear()
         self.peaks.clear()
 
     @contextmanager
@@ -46,6 +49,7 @@ class Record:
         query = dict(QueryParams(scope["query_string"]))
         call = {"vendor": vendor.name, "method": scope["method"], "path": scope["path"]}
         self.calls.append(call | {"query": query})
+        self.counts[vendor.name][scope["path"]] += 1
         counted = not scope["path"].startswith(vendor.token_paths)
         self._running[vendor.name] += counted
         self.peaks[vendor.name] = max(self.peaks[vendor.name], self._running[vendor.name])
@@ -83,6 +87,7 @@ class Front:
         self._latency = latency
         self._clock = clock
         self._random = seeded(seed, "latency")
+        self._chance = seeded(seed, "faults")
         self._count = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,6 +122,8 @@ class Front:
     def _take_fault(self, scope: Scope, vendor: Vendor) -> Fault | None:
         fault = self._faults.get(vendor.name)
         if fault is None or not fault.hits(scope, vendor):
+            return None
+        if self._chance.random() >= fault.share:
             return None
         if fault.times is not None:
             fault.times -= 1

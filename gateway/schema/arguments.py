@@ -41,6 +41,24 @@ Wanted = Annotated[
     WebhookLogFilter | None,
     strawberry.argument(description="Which webhook logs; all unless given."),
 ]
+
+
+@strawberry.input(description="What to take from the gateway's cache.")
+class CacheDemand:
+    max_age: float = strawberry.field(
+        description=(
+            "Take nothing that is older, in seconds, unless the vendor fails: 0 asks the vendor."
+            " Below the role operator, less than the configured least_age counts as that."
+        )
+    )
+
+
+CacheWanted = Annotated[
+    CacheDemand | None,
+    strawberry.argument(
+        description="How fresh the logs must be; as the configuration says unless given."
+    ),
+]
 Id = Annotated[ID, strawberry.argument(description="The id, as a query gave it.")]
 Ids = Annotated[list[ID], strawberry.argument(description="The ids, 100 at most.")]
 Name = Annotated[str, strawberry.argument(description="Its name in the configuration.")]

@@ -2,20 +2,62 @@
 
 from __future__ import annotations
 
-import dataclasses
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
+from strawberry.dataloader import DataLoader
 from strawberry.types import Info as StrawberryInfo
 
+from gateway.model import Hook, WebhookLog
 from gateway.service import Gateway
 from gateway.upstream.operation import Operation
 
+T = TypeVar("T")
 
-@dataclasses.dataclass(frozen=True)
+
 class Context:
-    """The gateway, and the operation that its upstream calls count for."""
+    """The gateway, and the operation that its upstream calls count for.
 
-    gateway: Gateway
-    operation: Operation
+    However often an operation wants the same log or hook, it is read once. Who has executed the
+    operation closes the context, which ends what nobody waits for any longer.
+    """
+
+    def __init__(self, gateway: Gateway, operation: Operation) -> None:
+        self.gateway = gateway
+        self.operation = operation
+        self._batches: set[asyncio.Task[object]] = set()
+        self._logs: DataLoader[str, WebhookLog] = DataLoader(
+            lambda ids: self._all(ids, lambda key: gateway.log(operation, key))
+        )
+        self._hooks: DataLoader[str, Hook] = DataLoader(
+            lambda ids: self._all(ids, lambda key: gateway.hook(operation, key))
+        )
+
+    async def log(self, id: str) -> WebhookLog:
+        """Give a log, complete; raises what ``Gateway.log`` does."""
+        # A loader's results are shared: whoever is cancelled must not take them along.
+        return await asyncio.shield(self._logs.load(id))
+
+    async def hook(self, id: str) -> Hook:
+        """Give a hook; raises what ``Gateway.hook`` does."""
+        return await asyncio.shield(self._hooks.load(id))
+
+    async def _all(
+        self, ids: Sequence[str], read: Callable[[str], Awaitable[T]]
+    ) -> list[T | BaseException]:
+        batch = asyncio.current_task()
+        assert batch is not None  # noqa: S101 - a loader runs its batches as tasks
+        self._batches.add(batch)
+        try:
+            return await asyncio.gather(*map(read, ids), return_exceptions=True)
+        finally:
+            self._batches.discard(batch)
+
+    def close(self) -> None:
+        """End the reading of what the operation wanted."""
+        for batch in self._batches:
+            batch.cancel()
 
 
 Info = StrawberryInfo[Context, None]

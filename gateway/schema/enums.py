@@ -16,10 +16,20 @@ from gateway.actions import UserErrorCode
 from gateway.callers import Method, Role
 from gateway.errors import ErrorCode
 from gateway.journal import ActionKind, Outcome
-from gateway.model import Capability, Described, FailureCategory, Provider, WebhookLogStatus
+from gateway.model import (
+    CacheStatus,
+    Capability,
+    Described,
+    FailureCategory,
+    Provider,
+    WebhookLogStatus,
+)
+from gateway.upstream.breaker import BreakerState
 
 __all__ = [
     "ActionKind",
+    "BreakerState",
+    "CacheStatus",
     "Capability",
     "ErrorCode",
     "FailureCategory",
@@ -46,7 +56,7 @@ class SourceStatus(enum.Enum):
     """Whether a source answers."""
 
     UP = "Its latest call was answered."
-    DOWN = "Its latest call failed."
+    DOWN = "Its latest call failed, or its breaker is open."
     UNKNOWN = "It has not been called yet."
 
 
@@ -62,6 +72,7 @@ def _describe(kind: type[enum.Enum], values: Mapping[str, str] | None = None) ->
 _describe(WebhookLogStatus)
 _describe(FailureCategory)
 _describe(Capability)
+_describe(CacheStatus)
 _describe(ErrorCode)
 _describe(ActionKind)
 _describe(UserErrorCode)
@@ -77,4 +88,5 @@ _describe(
 )
 _describe(SourceOutcome)
 _describe(SourceStatus)
+_describe(BreakerState)
 _describe(Provider)

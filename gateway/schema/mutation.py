@@ -137,6 +137,35 @@ async def _delete(info: Info, id: Id) -> Payload:
     return Payload(answer.log, id)
 
 
+@strawberry.type(description="What the cache was cleared of.")
+class InvalidateCachePayload:
+    entries: int = described("How many entries were dropped.")
+    user_errors: list[UserError] = described("Why none was dropped; empty when they were.")
+
+
+class Invalidated(msgspec.Struct):
+    """What ``invalidateCache`` gives."""
+
+    entries: int = 0
+    user_errors: tuple[actions.Problem, ...] = ()
+
+
+Tags = Annotated[
+    list[str],
+    strawberry.argument(
+        description=(
+            "What to drop: source:NAME, hook:ID or log:ID, with the ids of this schema. A hook and"
+            " a log take along the lists that they stand in."
+        )
+    ),
+]
+
+
+async def _invalidate(info: Info, tags: Tags) -> Invalidated:
+    dropped = await info.context.gateway.invalidate(tags)
+    return Invalidated(dropped) if isinstance(dropped, int) else Invalidated(user_errors=(dropped,))
+
+
 @strawberry.type(description="Everything that can be done.")
 class Mutation:
     retry_webhook_log: RetryWebhookLogPayload = described(
@@ -144,6 +173,11 @@ class Mutation:
     )
     delete_webhook_log: DeleteWebhookLogPayload = described(
         "Have the vendor delete a webhook log, once. It takes the role admin.", _delete
+    )
+    invalidate_cache: InvalidateCachePayload = described(
+        "Drop what the gateway keeps of sources, hooks or logs, on every replica that shares the"
+        " cache. It takes the role admin.",
+        _invalidate,
     )
 
 

@@ -8,7 +8,13 @@ import strawberry
 from strawberry import federation
 
 from gateway import model
-from gateway.schema.enums import ErrorCode, FailureCategory, SourceStatus
+from gateway.schema.enums import (
+    BreakerState,
+    CacheStatus,
+    ErrorCode,
+    FailureCategory,
+    SourceStatus,
+)
 from gateway.schema.fields import described, is_a
 from gateway.schema.scalars import JSON, DateTime
 
@@ -114,6 +120,31 @@ class PageInfo:
     )
 
 
+@strawberry.type(description="How fresh something is that a vendor said.")
+class Freshness:
+    status: CacheStatus = described("Where it comes from.")
+    fetched_at: DateTime = described("When the vendor said it.")
+    age: float = described("How long ago that was, in seconds.")
+    failure: ErrorCode | None = described(
+        "How the vendor failed when it was asked again; null unless this is given in its place."
+    )
+
+
+@strawberry.type(description="What the cache of this gateway did since it was started.")
+class CacheState:
+    shared: bool = described("Whether other replicas see the same entries.")
+    available: bool = described("Whether the store answers; vendors are asked without it if not.")
+    entries: int | None = described("How many entries it keeps; null where only Redis knows.")
+    size: int | None = described("How many bytes of JSON they are; null where only Redis knows.")
+    hits: int = described("How many answers were fresh.")
+    stale: int = described("How many answers were given though they were fresh no longer.")
+    misses: int = described("How many answers came from a vendor.")
+    collapsed: int = described("How many answers came from a vendor that another had asked.")
+    loads: int = described("How many times a vendor was asked for something.")
+    failures: int = described("How many times it could not give it.")
+    store_failures: int = described("How many times the store did not do what it was asked to.")
+
+
 @strawberry.type(description="Why a source could not be read.")
 class SourceError:
     code: ErrorCode = described("The kind of failure.")
@@ -130,3 +161,10 @@ class SourceHealth:
     last_success_at: DateTime | None = described("When a call was last answered.")
     last_failure_at: DateTime | None = described("When a call last failed.")
     last_error: SourceError | None = described("The latest failure, even if calls succeed again.")
+    breaker: BreakerState = described(
+        "Whether calls are sent at all. Where callers bring credentials of their own, each has a"
+        " breaker of its own, which is not told here."
+    )
+    retry_at: DateTime | None = described(
+        "From when on an open breaker lets a call pass to try the source."
+    )

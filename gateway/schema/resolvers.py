@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,11 +17,21 @@ from gateway.errors import ErrorCode, RequestError, UpstreamError
 from gateway.filters import Document
 from gateway.journal import ActionKind
 from gateway.places import Entry
-from gateway.schema.arguments import After, Before, First, Id, Ids, Last, Name, Wanted
+from gateway.schema.arguments import (
+    After,
+    Before,
+    CacheWanted,
+    First,
+    Id,
+    Ids,
+    Last,
+    Name,
+    Wanted,
+)
 from gateway.schema.context import Context, Info
-from gateway.schema.enums import SourceOutcome, SourceStatus
+from gateway.schema.enums import BreakerState, SourceOutcome, SourceStatus
 from gateway.schema.filters import document
-from gateway.schema.parts import PageInfo, SourceError, SourceHealth
+from gateway.schema.parts import Freshness, PageInfo, SourceError, SourceHealth
 from gateway.schema.scalars import DateTime
 from gateway.service import MAX_PAGE_SIZE
 from gateway.sources import Source
@@ -34,9 +44,10 @@ async def webhook_logs(
     last: Last = UNSET,
     before: Before = UNSET,
     filter: Wanted = UNSET,
+    cache: CacheWanted = UNSET,
 ) -> service.Page:
-    wanted = document(filter)
-    return await _logs(info, wanted, first=first, after=after, last=last, before=before)
+    paging = {"first": first, "after": after, "last": last, "before": before}
+    return await _logs(info, document(filter), cache, paging)
 
 
 async def logs_of_source(
@@ -47,32 +58,36 @@ async def logs_of_source(
     last: Last = UNSET,
     before: Before = UNSET,
     filter: Wanted = UNSET,
+    cache: CacheWanted = UNSET,
 ) -> service.Page:
     own = {"source": {"eq": source.name}}
     wanted = {"and": [own, document(filter)]} if filter else own
-    return await _logs(info, wanted, first=first, after=after, last=last, before=before)
+    paging = {"first": first, "after": after, "last": last, "before": before}
+    return await _logs(info, wanted, cache, paging)
 
 
-async def _logs(info: Info, wanted: Document | None, **paging: Any) -> service.Page:
+async def _logs(
+    info: Info, wanted: Document | None, cache: CacheWanted, paging: Mapping[str, Any]
+) -> service.Page:
     given = {name: value for name, value in paging.items() if value is not UNSET}
-    context = info.context
-    return await context.gateway.logs(context.operation, wanted=wanted, **given)
+    if cache:
+        given["max_age"] = cache.max_age
+    return await info.context.gateway.logs(info.context.operation, wanted=wanted, **given)
 
 
 async def webhook_log(info: Info, id: Id) -> model.WebhookLog:
-    return await info.context.gateway.log(info.context.operation, id)
+    return await info.context.log(id)
 
 
 async def node(info: Info, id: Id) -> model.WebhookLog | model.Hook | Source:
-    gateway, operation = info.context.gateway, info.context.operation
     reference = ids.decode(id)
     match reference.kind:
         case ids.Kind.LOG:
-            return await gateway.log(operation, id)
+            return await info.context.log(id)
         case ids.Kind.HOOK:
-            return await gateway.hook(operation, id)
+            return await info.context.hook(id)
         case ids.Kind.SOURCE:
-            return gateway.source(reference.source)
+            return info.context.gateway.source(reference.source)
 
 
 def check_count(count: int, what: str) -> None:
@@ -106,7 +121,7 @@ async def hook_of_log(log: Parent[model.WebhookLog], info: Info) -> model.Hook |
     if log.hook_id is None:
         return None
     try:
-        return await info.context.gateway.hook(info.context.operation, log.hook_id)
+        return await info.context.hook(log.hook_id)
     except RequestError:
         return None
 
@@ -147,7 +162,7 @@ class _OnDemand:
         return self._read("body_json")
 
     async def _read(self, name: str) -> Any:
-        log = await self._context.gateway.complete(self._context.operation, self._log)
+        log = await self._context.log(self._log.id)
         part = getattr(log, self._part)
         return None if part is None else getattr(part, name)
 
@@ -260,6 +275,38 @@ def unreadable_reasons(report: Parent[feed.Report]) -> list[str]:
     return list(dict.fromkeys(report.unreadable))
 
 
+def fetched_at(report: Parent[feed.Report]) -> DateTime | None:
+    return DateTime(report.freshness.fetched_at) if report.freshness else None
+
+
+def age(report: Parent[feed.Report]) -> float | None:
+    return _age(report.freshness, report.now) if report.freshness else None
+
+
+def cache_status(report: Parent[feed.Report]) -> model.CacheStatus | None:
+    return report.freshness.status if report.freshness else None
+
+
+def freshness(log: Parent[model.WebhookLog], info: Info) -> Freshness | None:
+    seen = log.freshness
+    if seen is None:
+        return None
+    return Freshness(
+        status=seen.status,
+        fetched_at=DateTime(seen.fetched_at),
+        age=_age(seen, info.context.gateway.now()),
+        failure=ErrorCode[seen.failure] if seen.failure else None,
+    )
+
+
+async def cache_state(info: Info) -> service.CacheState:
+    return await info.context.gateway.cache_state()
+
+
+def _age(seen: model.Freshness, now: int) -> float:
+    return max(0.0, (now - seen.fetched_at) / 1e9)
+
+
 def _told(error: UpstreamError | None) -> SourceError | None:
     """Copy an error: GraphQL would raise it if it were returned as it is."""
     if error is None:
@@ -290,13 +337,17 @@ def health(source: Parent[Source]) -> SourceHealth:
     seen = source.client.health
     success, failure = seen.last_success_at, seen.last_failure_at
     status = SourceStatus.UNKNOWN
-    if success or failure:
+    if seen.breaker is BreakerState.OPEN:
+        status = SourceStatus.DOWN
+    elif success or failure:
         status = SourceStatus.UP if (success or 0) > (failure or 0) else SourceStatus.DOWN
     return SourceHealth(
         status=status,
         last_success_at=None if success is None else DateTime(success),
         last_failure_at=None if failure is None else DateTime(failure),
         last_error=_told(seen.last_error),
+        breaker=seen.breaker,
+        retry_at=None if seen.retry_at is None else DateTime(seen.retry_at),
     )
 
 

@@ -8,10 +8,12 @@ from strawberry import ID, federation
 from gateway import model, sources
 from gateway.schema import action_resolvers, resolvers
 from gateway.schema.action_types import ActionConnection, AvailableAction, Viewer
-from gateway.schema.enums import Capability, Provider, SourceOutcome, WebhookLogStatus
+from gateway.schema.enums import CacheStatus, Capability, Provider, SourceOutcome, WebhookLogStatus
 from gateway.schema.fields import described, is_a
 from gateway.schema.parts import (
+    CacheState,
     Failure,
+    Freshness,
     HttpRequest,
     HttpResponse,
     PageInfo,
@@ -66,6 +68,9 @@ class WebhookLog(Node):
     )
     available_actions: list[AvailableAction] = described(
         "What the caller can have done about it.", action_resolvers.available_actions
+    )
+    freshness: Freshness | None = described(
+        "How fresh this is; null where an action has just given it.", resolvers.freshness
     )
     warnings: list[str] = described("Where the vendor's document contradicts itself or is odd.")
 
@@ -122,7 +127,15 @@ class SourceReport:
         "Why those rows could not be read, each reason once.", resolvers.unreadable_reasons
     )
     notes: list[str] = described("What else to know about its part of the page.")
-    fetched_at: DateTime | None = described("When it was read; null when nothing could be.")
+    fetched_at: DateTime | None = described(
+        "When the oldest part was read; null when nothing was.", resolvers.fetched_at
+    )
+    age: float | None = described("How long ago that was, in seconds.", resolvers.age)
+    cache: CacheStatus | None = described(
+        "Where its part of the page comes from: STALE if any of it is, else MISS, REVALIDATED or"
+        " HIT; null when nothing was read.",
+        resolvers.cache_status,
+    )
 
 
 @strawberry.type(description="A log in a list.")
@@ -183,6 +196,9 @@ class Query:
     actions: ActionConnection = described(
         "The journal: every retry and delete, the newest first. It takes the role admin.",
         action_resolvers.actions,
+    )
+    cache: CacheState = described(
+        "What the cache did so far. It takes the role admin.", resolvers.cache_state
     )
     viewer: Viewer = described(
         "Who the caller is, and what the caller may do.", action_resolvers.viewer

@@ -38,10 +38,12 @@ def make_source(
     cache: Cache,
     transport: httpx.AsyncBaseTransport | None = None,
     clock: Callable[[], int] = time.time_ns,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> Source:
     """Join a configured source with its client, which closes the transport in the end.
 
-    A test gives the transport in place of a network; ``clock`` gives Unix time in nanoseconds.
+    A test gives the transport in place of a network; ``clock`` gives Unix time in nanoseconds,
+    ``monotonic`` is in seconds.
     """
     module, vendor = VENDORS[settings.provider]
     http = http_client(transport or network(settings.ca_bundle, settings.concurrency))
@@ -64,7 +66,9 @@ def make_source(
         read_error=module.read_error,
         timeout=settings.timeout,
         concurrency=settings.concurrency,
+        rate_limit=settings.rate_limit,
         clock=clock,
+        monotonic=monotonic,
         private=settings.auth.type == "pass-through",
     )
     return vendor(settings, client, cache)

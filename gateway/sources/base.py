@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import abc
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import msgspec
+from pydantic import SecretStr
 
 from gateway import ids
+from gateway.cache import Cache, Demand, Entry, Kept, Lifetime, Loaded
 from gateway.errors import ErrorCode, RequestError, UpstreamError
-from gateway.model import Capability, Hook, Provider, Timestamp, WebhookLog
+from gateway.model import Capability, Hook, Provider, Timestamp, WebhookLog, WebhookLogStatus
 from gateway.sources.fields import Fields, UnreadableError
+from gateway.upstream.client import NotModified, UpstreamClient
 
 if TYPE_CHECKING:
-    from gateway.cache import Cache
     from gateway.config import SourceSettings
-    from gateway.upstream.client import UpstreamClient
     from gateway.upstream.operation import Operation
-
-HOOKS_SECONDS = 60.0
-"""How long the hooks of a source are remembered; a new hook is seen after that."""
 
 REFUSED = frozenset({400, 422})
 """The statuses of a vendor that does not take a parameter."""
@@ -30,6 +29,9 @@ Params = tuple[tuple[str, str], ...]
 """The parameters of a query."""
 
 T = TypeVar("T")
+
+_PROCESS = secrets.token_bytes(32)
+"""What keeps the names of callers' credentials from being guessed."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +120,9 @@ class Source(abc.ABC):
         self.page_size = settings.page_size
         self.client = client
         self._cache = cache
+        self._lifetimes = settings.cache
+        # Others may know a source of that name and see other things with another credential.
+        self._partition = f"{self.name}.{fingerprint(settings)}" if cache.shared else self.name
         auth = settings.auth
         self._passed = auth.header.lower() if auth.type == "pass-through" else None
 
@@ -158,21 +163,152 @@ class Source(abc.ABC):
         """Give the connections back."""
         await self.client.close()
 
+    async def page(
+        self,
+        stream: Stream,
+        window: Window,
+        wanted: Wanted,
+        operation: Operation,
+        *,
+        max_age: float | None = None,
+        not_before: Timestamp | None = None,
+    ) -> Kept[Page]:
+        """Give a page as it is kept, or read it.
+
+        Nothing is taken that is older than ``max_age`` seconds, or was asked for before
+        ``not_before``: a page that was read before another must not be taken to stand behind it.
+        """
+        first = window.offset == 0 and window.until is None
+        seconds = self._lifetimes.first_page if first else self._lifetimes.page
+        asked = msgspec.json.encode((stream.key, window, wanted))
+        return await self.keep(
+            f"page/{hashlib.blake2b(asked, digest_size=16).hexdigest()}",
+            Page,
+            lambda apart: self.read_page(stream, window, wanted, apart),
+            operation,
+            lambda _: (seconds, (tag("hook", stream.hook_id) if stream.hook_id else self._lists,)),
+            max_age=max_age,
+            not_before=not_before,
+        )
+
+    async def log(self, place: tuple[str, ...], operation: Operation) -> Kept[WebhookLog | None]:
+        """Give the log whose id has that place as it is kept, or read it; None when none is."""
+        id = self.log_id(*place)
+
+        def judge(log: WebhookLog | None) -> tuple[float, tuple[str, ...]]:
+            hook_id = log.hook_id if log else self.hook_of(place)
+            tags = (tag("log", id), *((tag("hook", hook_id),) if hook_id else ()))
+            if log is None:
+                return self._lifetimes.negative, tags
+            final = self._is_final(log)
+            return self._lifetimes.detail if final else self._lifetimes.first_page, tags
+
+        def read(apart: Operation) -> Coroutine[Any, Any, WebhookLog | None]:
+            return self.read_log(place, apart)
+
+        return await self.keep(f"log/{id}", WebhookLog | None, read, operation, judge)
+
+    def _is_final(self, log: WebhookLog) -> bool:
+        """Tell whether a log will not change: what failed may be sent again where that can be."""
+        if log.status is WebhookLogStatus.FAILED:
+            return Capability.RETRY not in self.capabilities
+        return log.status is WebhookLogStatus.SUCCEEDED
+
+    def hook_of(self, place: tuple[str, ...]) -> str | None:
+        """Give the id of the hook that a log's place names, where it does."""
+        del place
+        return None
+
+    def touched(self, place: tuple[str, ...]) -> tuple[str, ...]:
+        """Give the tags of all that an action on a log may change: itself, and its lists."""
+        hook_id = self.hook_of(place)
+        lists = (tag("hook", hook_id), self._lists) if hook_id else (self._lists,)
+        return (tag("log", self.log_id(*place)), *lists)
+
+    def listed_with(self, hook_id: str) -> tuple[str, ...]:
+        """Give the tags of all that the logs of a hook may stand in."""
+        return (tag("hook", hook_id), self._lists)
+
+    @property
+    def _lists(self) -> str:
+        """The tag of the lists that hold the logs of several hooks."""
+        return tag("lists", self.name)
+
     def partition(self, operation: Operation) -> str:
         """Name the part of the cache that an operation may use: what was fetched for it alone.
 
         It is the same for all who share the source's credential, and each caller's own where
-        callers send theirs.
+        callers send theirs, of which nothing can be learned from the name.
         """
         if self._passed is None:
-            return self.name
+            return self._partition
         credential = operation.passed.get(self._passed, "")
-        return f"{self.name}/{hashlib.sha256(credential.encode()).hexdigest()}"
+        digest = hashlib.blake2b(credential.encode(), key=_PROCESS, digest_size=16)
+        return f"{self._partition}/{digest.hexdigest()}"
 
-    async def remember(self, what: str, load: Callable[[], Any], operation: Operation) -> Any:
-        """Keep what ``load`` gives for ``HOOKS_SECONDS``, for this source and credential alone."""
+    async def keep(
+        self,
+        what: str,
+        kind: Any,
+        read: Callable[[Operation], Coroutine[Any, Any, T]],
+        operation: Operation,
+        judge: Callable[[T], tuple[float, tuple[str, ...]]],
+        *,
+        max_age: float | None = None,
+        not_before: Timestamp | None = None,
+    ) -> Kept[T]:
+        """Give what is kept for this source and credential, or what ``read`` gives.
+
+        That is called once for all who want the same, with an operation of its own, which has all
+        the time that any operation has. ``judge`` tells of a value how many seconds it is fresh,
+        and what it is dropped by beside its source.
+        """
+
+        async def load(entry: Entry[T] | None, *, behind: bool) -> Loaded[T] | None:
+            apart = operation.apart(entry.etags if entry else {}, counted=not behind)
+            try:
+                value = await read(apart)
+            except NotModified:
+                return None
+            seconds, tags = judge(value)
+            return Loaded(
+                value=value,
+                lifetime=Lifetime(
+                    seconds,
+                    self._lifetimes.stale_while_revalidate,
+                    self._lifetimes.stale_if_error,
+                ),
+                tags=(tag("source", self.name), *tags),
+                etags=apart.answered,
+            )
+
+        demand = Demand(
+            max_age=operation.max_age(self.name, max_age),
+            not_before=not_before,
+            deadline=operation.deadline,
+        )
         key = f"{self.partition(operation)}/{what}"
-        return await self._cache.remember(key, HOOKS_SECONDS, load)
+        try:
+            kept = await self._cache.remember(key, kind, load, demand)
+        except TimeoutError:
+            raise UpstreamError(
+                ErrorCode.UPSTREAM_TIMEOUT,
+                f"Source {self.name} did not answer before the operation's time was up."
+                " Try again, or give it more time.",
+                source=self.name,
+            ) from None
+        operation.reads[self.name].append(kept.freshness)
+        return kept
+
+    async def remember(
+        self,
+        what: str,
+        read: Callable[[Operation], Coroutine[Any, Any, Hooks]],
+        operation: Operation,
+    ) -> Hooks:
+        """Keep the hooks of a place for a while."""
+        kept = await self.keep(what, Hooks, read, operation, lambda _: (self._lifetimes.hooks, ()))
+        return kept.value
 
     def log_id(self, *place: str) -> str:
         """Make the id of a log of this source."""
@@ -242,15 +378,21 @@ class Source(abc.ABC):
         upstream_id: str,
         operation: Operation,
         is_gone: Callable[[Page], bool] = lambda _: False,
+        max_age: float | None = None,
     ) -> WebhookLog | None:
         """Look for a log through a whole list, newest first, as long as the operation may take.
 
-        ``is_gone`` tells from a page that it would have stood there.
+        ``is_gone`` tells from a page that it would have stood there. No page is older than
+        ``max_age`` seconds.
         """
         offset = 0
+        not_before: Timestamp | None = None
         while True:
             window = Window(limit=self.page_size, offset=offset)
-            page = await self.read_page(stream, window, Wanted(), operation)
+            kept = await self.page(
+                stream, window, Wanted(), operation, max_age=max_age, not_before=not_before
+            )
+            page, not_before = kept.value, kept.freshness.fetched_at
             for log in page.logs:
                 if log.upstream_id == upstream_id:
                     return log
@@ -286,6 +428,24 @@ class Source(abc.ABC):
                 source=self.name,
             )
         ]
+
+
+def tag(kind: str, name: str) -> str:
+    """Name something that entries of the cache are dropped by."""
+    return f"{kind}:{name}"
+
+
+def fingerprint(settings: SourceSettings) -> str:
+    """Tell apart what may see different things: other scopes, addresses or credentials.
+
+    It is made slowly, so that nobody who reads it can try out passwords.
+    """
+    secret = settings.model_dump_json(exclude={"cache"}).encode()
+    for name in type(settings.auth).model_fields:
+        value = getattr(settings.auth, name)
+        if isinstance(value, SecretStr):
+            secret += b"\0" + value.get_secret_value().encode()
+    return hashlib.scrypt(secret, salt=settings.name.encode(), n=2**14, r=8, p=1, dklen=12).hex()
 
 
 async def outcome(work: Awaitable[T]) -> T | UpstreamError:

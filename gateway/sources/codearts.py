@@ -192,6 +192,10 @@ class CodeArts(Source):
         except UnreadableError:
             raise self.unexpected("a webhook log") from None
 
+    def hook_of(self, place: tuple[str, ...]) -> str | None:
+        """Give the id of the hook that a log's place names."""
+        return self.hook_id(*place[:3])
+
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
         """Give the hooks of every scope."""
         found = await asyncio.gather(
@@ -205,23 +209,21 @@ class CodeArts(Source):
         ]
 
     async def _scope_hooks(self, scope: Scope, operation: Operation) -> tuple[Scope, Hooks]:
-        async def ask(read: int, _last: str) -> tuple[list[Any], bool]:
-            document, headers = await self.client.json(
-                f"/v4/{scope[0]}/{scope[1]}/hooks",
-                [("offset", str(read)), ("limit", str(HOOKS_PER_PAGE))],
-                operation=operation,
-            )
-            rows = self.checked_list(document)
-            total = _total(headers)
-            end = read + len(rows)
-            return rows, len(rows) >= HOOKS_PER_PAGE if total is None else end < total
+        async def load(operation: Operation) -> Hooks:
+            async def ask(read: int, _last: str) -> tuple[list[Any], bool]:
+                document, headers = await self.client.json(
+                    f"/v4/{scope[0]}/{scope[1]}/hooks",
+                    [("offset", str(read)), ("limit", str(HOOKS_PER_PAGE))],
+                    operation=operation,
+                )
+                rows = self.checked_list(document)
+                total = _total(headers)
+                end = read + len(rows)
+                return rows, len(rows) >= HOOKS_PER_PAGE if total is None else end < total
 
-        hooks: Hooks = await self.remember(
-            "hooks/" + "/".join(scope),
-            lambda: self.read_hooks(ask, lambda row: self._parse_hook(row, scope)),
-            operation,
-        )
-        return scope, hooks
+            return await self.read_hooks(ask, lambda row: self._parse_hook(row, scope))
+
+        return scope, await self.remember("hooks/" + "/".join(scope), load, operation)
 
     def _granted(self, place: Sequence[str]) -> bool:
         scope, hook = (place[0], place[1]), place[2]

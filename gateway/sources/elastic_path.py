@@ -154,6 +154,10 @@ class ElasticPath(Source):
         logs, _ = self.rows(rows, lambda row: self._parse(row, place[:2], hooks))
         return next((log for log in logs if log.upstream_id == upstream_id), None)
 
+    def hook_of(self, place: tuple[str, ...]) -> str | None:
+        """Give the id of the integration that a log's place names, if it does."""
+        return self.hook_id(place[0]) if place and place[0] else None
+
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
         """Give the integrations."""
         return [
@@ -163,19 +167,19 @@ class ElasticPath(Source):
         ]
 
     async def _integrations(self, operation: Operation) -> Hooks:
-        async def ask(read: int, _last: str) -> tuple[list[Any], bool]:
-            # Whether this list has pages is not documented.
-            paging = (("page[limit]", str(HOOKS_PER_PAGE)), ("page[offset]", str(read)))
-            document, taken = await first_accepted(
-                lambda params: self._get("/integrations", params, operation), (paging, ())
-            )
-            rows = self.listed(document, "data")
-            return rows, bool(taken) and len(rows) >= HOOKS_PER_PAGE
+        async def load(operation: Operation) -> Hooks:
+            async def ask(read: int, _last: str) -> tuple[list[Any], bool]:
+                # Whether this list has pages is not documented.
+                paging = (("page[limit]", str(HOOKS_PER_PAGE)), ("page[offset]", str(read)))
+                document, taken = await first_accepted(
+                    lambda params: self._get("/integrations", params, operation), (paging, ())
+                )
+                rows = self.listed(document, "data")
+                return rows, bool(taken) and len(rows) >= HOOKS_PER_PAGE
 
-        hooks: Hooks = await self.remember(
-            "hooks", lambda: self.read_hooks(ask, self._parse_hook), operation
-        )
-        return hooks
+            return await self.read_hooks(ask, self._parse_hook)
+
+        return await self.remember("hooks", load, operation)
 
     async def _known_hooks(self, operation: Operation) -> Mapping[str, Hook]:
         """Give the integrations, or none where the credential may not list them."""

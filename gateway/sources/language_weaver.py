@@ -116,16 +116,21 @@ class LanguageWeaver(Source):
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Look through the list, newest first: the vendor has no call for one entry."""
-        if len(place) != 1 or not is_number(place[0]):
+        if not self.grants(place):
             return None
-        number = int(place[0])
+        return await self._find(place[0], operation)
+
+    async def _find(
+        self, upstream_id: str, operation: Operation, max_age: float | None = None
+    ) -> WebhookLog | None:
+        number = int(upstream_id)
 
         def is_gone(page: Page) -> bool:
             # Ids are counted up; a page that is in their order and ends below has passed it.
             numbers = [int(log.upstream_id) for log in page.logs]
             return bool(numbers) and numbers[-1] < number and sorted(numbers)[::-1] == numbers
 
-        return await self.scan(STREAM, place[0], operation, is_gone)
+        return await self.scan(STREAM, upstream_id, operation, is_gone, max_age)
 
     def log_id_of(self, upstream_id: str) -> str:
         """Make the id of an entry: there is one audit log, and it counts its entries."""
@@ -140,7 +145,7 @@ class LanguageWeaver(Source):
         path = f"/api/v2/audit/webhooks/{place[0]}/retry"
         await self.client.act("PUT", path, operation=operation)
         try:
-            return await self.read_log(place, operation)
+            return await self._find(place[0], operation, max_age=0)
         except UpstreamError:
             # It was done all the same.
             return None
@@ -154,23 +159,24 @@ class LanguageWeaver(Source):
 
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
         """Give the webhooks."""
-        numbers = itertools.count(1)
         size = self.page_size
 
-        async def ask(read: int, _last: str) -> tuple[list[Any], bool]:
-            document, _ = await self.client.json(
-                "/api/v2/webhooks",
-                [("page", str(next(numbers))), ("perPage", str(size))],
-                operation=operation,
-            )
-            rows = self.listed(document, "webhooks")
-            total = Fields(document).count("totalItems")
-            return rows, len(rows) >= size if total is None else read + len(rows) < total
+        async def load(operation: Operation) -> Hooks:
+            numbers = itertools.count(1)
 
-        hooks: Hooks = await self.remember(
-            "hooks", lambda: self.read_hooks(ask, self._parse_hook), operation
-        )
-        return hooks.readable
+            async def ask(read: int, _last: str) -> tuple[list[Any], bool]:
+                document, _ = await self.client.json(
+                    "/api/v2/webhooks",
+                    [("page", str(next(numbers))), ("perPage", str(size))],
+                    operation=operation,
+                )
+                rows = self.listed(document, "webhooks")
+                total = Fields(document).count("totalItems")
+                return rows, len(rows) >= size if total is None else read + len(rows) < total
+
+            return await self.read_hooks(ask, self._parse_hook)
+
+        return (await self.remember("hooks", load, operation)).readable
 
     def _parse(self, row: Fields) -> WebhookLog:
         upstream_id = row.number_id()

@@ -163,6 +163,10 @@ class YandexTracker(Source):
         logs = page.logs if page else ()
         return next((log for log in logs if log.upstream_id == place[3]), None)
 
+    def hook_of(self, place: tuple[str, ...]) -> str | None:
+        """Give the id of the trigger that a log's place names."""
+        return self.hook_id(*place[:2])
+
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
         """Give the triggers of whole queues, and those that are named, read one by one."""
         found = await asyncio.gather(
@@ -176,26 +180,24 @@ class YandexTracker(Source):
         return [hook for hooks in found for hook in hooks.readable]
 
     async def _queue_hooks(self, queue: str, operation: Operation) -> Hooks:
-        async def ask(_read: int, last: str) -> tuple[list[Any], bool]:
-            # The page after a cursor may begin with the cursor's own row.
-            cursor = [("id", last)] if last else []
-            document, _ = await self.client.json(
-                _triggers_path(queue),
-                [("perPage", str(TRIGGERS_PER_PAGE)), *cursor],
-                operation=operation,
-            )
-            rows = self.checked_list(document)
-            return rows, len(rows) >= TRIGGERS_PER_PAGE
+        async def load(operation: Operation) -> Hooks:
+            async def ask(_read: int, last: str) -> tuple[list[Any], bool]:
+                # The page after a cursor may begin with the cursor's own row.
+                cursor = [("id", last)] if last else []
+                document, _ = await self.client.json(
+                    _triggers_path(queue),
+                    [("perPage", str(TRIGGERS_PER_PAGE)), *cursor],
+                    operation=operation,
+                )
+                rows = self.checked_list(document)
+                return rows, len(rows) >= TRIGGERS_PER_PAGE
 
-        hooks: Hooks = await self.remember(
-            f"hooks/{queue}",
-            lambda: self.read_hooks(ask, lambda row: self._parse_hook(row, queue)),
-            operation,
-        )
-        return hooks
+            return await self.read_hooks(ask, lambda row: self._parse_hook(row, queue))
+
+        return await self.remember(f"hooks/{queue}", load, operation)
 
     async def _named_hooks(self, queue: str, chosen: Sequence[str], operation: Operation) -> Hooks:
-        async def read(trigger: str) -> Hook | None:
+        async def read(trigger: str, operation: Operation) -> Hook | None:
             path = f"{_triggers_path(queue)}/{trigger}"
             answer = await if_known(self.client.json(path, operation=operation))
             if answer is None:
@@ -205,12 +207,11 @@ class YandexTracker(Source):
             except UnreadableError:
                 raise self.unexpected("a trigger") from None
 
-        async def load() -> Hooks:
-            hooks = await asyncio.gather(*map(read, chosen))
+        async def load(operation: Operation) -> Hooks:
+            hooks = await asyncio.gather(*(read(trigger, operation) for trigger in chosen))
             return Hooks([hook for hook in hooks if hook is not None])
 
-        hooks: Hooks = await self.remember(f"hooks/{queue}", load, operation)
-        return hooks
+        return await self.remember(f"hooks/{queue}", load, operation)
 
     def _granted(self, queue: str, trigger: str) -> bool:
         if queue not in self._queues or not is_number(trigger):

@@ -12,11 +12,14 @@ from gateway.model import Freshness
 class Operation:
     """One caller's operation: its deadline, and the calls made for it so far, by source.
 
-    The deadline is in seconds of the event loop's clock. A call that several operations wait for
-    counts for the one that started it. ``passed`` are the vendor credentials that the caller sent,
-    by the header's name in lower case; ``request_id`` is what its request is known by. Nothing
-    older than ``max_age`` seconds is to be taken from the cache, as far as the caller may say so.
-    ``reads`` tells how fresh what each source said is, once it has been read.
+    ``seconds`` is how long it may take, ``longest`` how long any operation may. The deadline is in
+    seconds of the event loop's clock. A call that several operations wait for counts for the one
+    that started it. ``passed`` are the vendor credentials that the caller sent, by the header's
+    name in lower case; ``request_id`` is what its request is known by.
+
+    Nothing older than ``max_age`` seconds is to be taken from the cache, or than ``least_age`` has
+    for the source where that is more. ``reads`` tells how fresh what each source said is, once it
+    has been read.
     """
 
     def __init__(
@@ -25,22 +28,37 @@ class Operation:
         passed: Mapping[str, str] | None = None,
         request_id: str | None = None,
         *,
+        longest: float | None = None,
         max_age: float | None = None,
+        least_age: Mapping[str, float] | None = None,
     ) -> None:
         self.passed = passed or {}
         self.request_id = request_id
-        self.max_age = max_age
+        self.seconds = seconds
         self.deadline = asyncio.get_running_loop().time() + seconds
         self.calls: Counter[str] = Counter()
         self.reads: dict[str, list[Freshness]] = defaultdict(list)
+        self.incomplete = False
+        """Whether something could not be read, though the answer is no error."""
         self.etags: Mapping[str, str] = {}
         """What a vendor said to tell by whether its answers changed, by path and query."""
         self.answered: dict[str, str] = {}
         """The same of the answers that came."""
+        self._longest = seconds if longest is None else longest
+        self._max_age = max_age
+        self._least_age = least_age or {}
 
-    def apart(self, seconds: float, etags: Mapping[str, str], *, counted: bool) -> Operation:
-        """Begin what goes on when the caller has gone; its calls may still count for the caller."""
-        other = Operation(seconds, self.passed, self.request_id)
+    def max_age(self, source: str, wanted: float | None = None) -> float | None:
+        """Give the age in seconds that nothing of a source may exceed, or None."""
+        ages = [age for age in (self._max_age, wanted) if age is not None]
+        return max(min(ages), self._least_age.get(source, 0.0)) if ages else None
+
+    def apart(self, etags: Mapping[str, str], *, counted: bool) -> Operation:
+        """Begin what may be shared with others, or go on behind the answer.
+
+        Its deadline is its own; its calls may still count for this one.
+        """
+        other = Operation(self._longest, self.passed, self.request_id)
         other.etags = etags
         if counted:
             other.calls = self.calls

@@ -5,10 +5,8 @@ https://graphql.github.io/graphql-over-http/
 
 from __future__ import annotations
 
-import re
-import uuid
+import contextlib
 from collections.abc import Callable, Mapping
-from email.message import Message
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,47 +25,33 @@ from gateway.callers import (
 )
 from gateway.errors import ErrorCode
 from gateway.schema.context import Context
+from gateway.web import caching
+from gateway.web.departure import while_present
+from gateway.web.request import (
+    GRAPHQL,
+    JSON,
+    GraphQLRequest,
+    Refusal,
+    chosen,
+    max_age,
+    read,
+    request_id,
+    seconds,
+)
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from gateway.schema import Schema
     from gateway.service import Gateway
+    from gateway.upstream.operation import Operation
 
-GRAPHQL = "application/graphql-response+json"
-JSON = "application/json"
-MAX_BODY = 2**20
-"""Bytes of a request's body; a document with its variables has a few thousand."""
+VARY = ("Accept", "Authorization", "X-API-Key")
+"""The headers that every answer depends on; those with vendor credentials come to them."""
 ALLOWED = {
     "GET": {OperationType.QUERY},
     "POST": {OperationType.QUERY, OperationType.MUTATION},
 }
-
-
-class GraphQLRequest(msgspec.Struct, rename="camel"):
-    """The body of a POST, or the parameters of a GET."""
-
-    query: str | None = None
-    operation_name: str | None = None
-    variables: dict[str, Any] | None = None
-    extensions: dict[str, Any] | None = None
-
-
-class Refusal(Exception):  # noqa: N818 - an answer
-    """The request is not executed; the text says why."""
-
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        *,
-        code: ErrorCode = ErrorCode.BAD_REQUEST,
-        **headers: str,
-    ) -> None:
-        self.code = code
-        self.status = status
-        self.headers = headers
-        super().__init__(message)
 
 
 class GraphQLView:
@@ -90,14 +74,18 @@ class GraphQLView:
         self._explorer = explorer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        response = await self.respond(Request(scope, receive))
-        await response(scope, receive, send)
+        """Answer one request, unless its caller goes away."""
+        with contextlib.suppress(ClientDisconnect):
+            response = await self.respond(Request(scope, receive))
+            await response(scope, receive, send)
 
     async def respond(self, request: Request) -> Response:
-        """Answer: the explorer, a result, or a refusal in the form of a GraphQL answer."""
+        """Answer: the explorer, a result, or a refusal in the form of a GraphQL answer.
+
+        Raises ClientDisconnect when the caller goes away while its request is executed.
+        """
         accept = ",".join(request.headers.getlist("accept"))
-        media_type = _chosen(accept)
+        media_type = chosen(accept)
         try:
             if request.method not in ALLOWED:
                 raise Refusal(405, "Send GraphQL by POST, or queries by GET.", Allow="GET, POST")
@@ -108,7 +96,6 @@ class GraphQLView:
             if media_type is None:
                 raise Refusal(406, f"This endpoint answers with {GRAPHQL} or {JSON}.")
             gateway = self._gateway.seen_by(await self._caller(request))
-            read = _from_body if request.method == "POST" else _from_url
             return await self._execute(gateway, request, await read(request), media_type)
         except Refusal as refusal:
             response = refused(refusal.status, str(refusal), media_type or JSON, code=refusal.code)
@@ -131,15 +118,22 @@ class GraphQLView:
     async def _execute(
         self, gateway: Gateway, request: Request, asked: GraphQLRequest, media_type: str
     ) -> Response:
-        operation = gateway.operation(request.headers, _request_id(request))
+        operation = gateway.operation(
+            request.headers,
+            request_id(request),
+            seconds=seconds(request),
+            max_age=max_age(request),
+        )
+        context = Context(gateway, operation)
+        execution = self._schema.execute(
+            asked.query,
+            variable_values=asked.variables,
+            operation_name=asked.operation_name or None,
+            context_value=context,
+            allowed_operation_types=ALLOWED[request.method],
+        )
         try:
-            result = await self._schema.execute(
-                asked.query,
-                variable_values=asked.variables,
-                operation_name=asked.operation_name or None,
-                context_value=Context(gateway, operation),
-                allowed_operation_types=ALLOWED[request.method],
-            )
+            result = await while_present(request.receive, execution)
         except MissingQueryError:
             raise Refusal(400, "There is no query in the request.") from None
         except CannotGetOperationTypeError:
@@ -149,6 +143,8 @@ class GraphQLView:
             if kind == "mutation":
                 raise Refusal(405, "Send mutations by POST.", Allow="POST") from None
             raise Refusal(400, f"No {kind} is executed here.") from None
+        finally:
+            context.close()
         # Without a path it is an error of the request, not of a field: nothing was executed.
         errors = result.errors or []
         executed = result.data is not None or any(error.path for error in errors)
@@ -156,13 +152,27 @@ class GraphQLView:
         if errors:
             body["errors"] = [error.formatted for error in errors]
         # With the older media type, clients read only what is 200.
-        return _response(body, 200 if executed or media_type == JSON else 400, media_type)
+        response = _response(body, 200 if executed or media_type == JSON else 400, media_type)
+        if executed:
+            now = gateway.now()
+            if status := caching.cache_status(operation.reads, now):
+                response.headers["Cache-Status"] = status
+            if request.method == "GET" and not errors:
+                return _to_keep(response, request, operation, now)
+        return response
 
 
-def _request_id(request: Request) -> str:
-    """Take the request's own id, if it can be written anywhere, or make one."""
-    given = request.headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+def _to_keep(response: Response, request: Request, operation: Operation, now: int) -> Response:
+    """Let the caller keep an answer, or go on with the one that it has kept."""
+    tag = caching.entity_tag(response)
+    reads = {} if operation.incomplete else operation.reads
+    response.headers["Cache-Control"] = caching.cache_control(reads, now)
+    response.headers["ETag"] = tag
+    response.headers["Vary"] = ", ".join((*VARY, *operation.passed))
+    if not caching.is_kept(",".join(request.headers.getlist("if-none-match")), tag):
+        return response
+    del response.headers["Content-Type"], response.headers["Content-Length"]
+    return Response(status_code=304, headers=response.headers)
 
 
 def refused(
@@ -183,74 +193,3 @@ def _response(body: Mapping[str, Any], status: int, media_type: str) -> Response
         status,
         headers={"Content-Type": f"{media_type}; charset=utf-8", "Cache-Control": "no-store"},
     )
-
-
-async def _from_body(request: Request) -> GraphQLRequest:
-    content = Message()
-    content["Content-Type"] = request.headers.get("content-type", "")
-    # Anything else could be sent by a page of another site without being asked for permission.
-    if content.get_content_type() != JSON:
-        raise Refusal(415, f"Send the body as {JSON}.", Accept=JSON)
-    if content.get_content_charset("utf-8") != "utf-8":
-        raise Refusal(415, "Send the body in UTF-8.", Accept=JSON)
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise Refusal(415, "Send the body without a content coding.", Accept=JSON)
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY:
-                raise Refusal(413, f"The body is larger than {MAX_BODY} bytes.")
-    except ClientDisconnect:
-        raise Refusal(400, "The body broke off.") from None
-    document = _decoded(bytes(body), "body")
-    if isinstance(document, list):
-        raise Refusal(400, "Batches are not executed here; send one operation a request.")
-    return _checked(document, "body")
-
-
-async def _from_url(request: Request) -> GraphQLRequest:
-    given: dict[str, Any] = dict(request.query_params)
-    for name in ("variables", "extensions"):
-        if text := given.pop(name, ""):
-            given[name] = _decoded(text.encode(), f"URL's parameter {name}")
-    return _checked(given, "URL")
-
-
-def _decoded(content: bytes, where: str) -> Any:
-    try:
-        return msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Refusal(400, f"The {where} is not JSON that can be read.") from None
-
-
-def _checked(given: Any, where: str) -> GraphQLRequest:
-    try:
-        return msgspec.convert(given, GraphQLRequest)
-    except msgspec.ValidationError:
-        raise Refusal(
-            400,
-            f"The {where} must hold query and operationName as text, variables and extensions as"
-            " objects.",
-        ) from None
-
-
-def _chosen(accept: str) -> str | None:
-    """Choose the media type of the answer; None when the caller takes neither."""
-    ranges: dict[str, float] = {}
-    for part in (accept.strip() or "*/*").lower().split(","):
-        kind, *parameters = (piece.strip() for piece in part.split(";"))
-        quality = next((text[2:] for text in parameters if text.startswith("q=")), "1")
-        ranges[kind] = float(quality) if _QUALITY.fullmatch(quality) else 0.0
-
-    def quality_of(media_type: str) -> float:
-        kinds = (media_type, "application/*", "*/*")
-        return next((ranges[kind] for kind in kinds if kind in ranges), 0.0)
-
-    # What is not named may be unknown to the caller.
-    best = max((GRAPHQL, JSON) if GRAPHQL in ranges else (JSON, GRAPHQL), key=quality_of)
-    return best if quality_of(best) > 0 else None
-
-
-_REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
-_QUALITY = re.compile(r"0(\.\d*)?|1(\.0*)?", re.ASCII)

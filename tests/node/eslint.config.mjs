@@ -48,7 +48,9 @@ export default [
             types: [
               "_Service",
               "AvailableAction",
+              "CacheState",
               "Failure",
+              "Freshness",
               "Granted",
               "HttpHeader",
               "HttpRequest",

@@ -109,9 +109,14 @@ async def test_calls_are_listed_until_they_are_cleared(client: httpx.AsyncClient
             "query": {},
         },
     ]
+    assert record["counts"] == {
+        "codearts": {test_codearts.LOGS: 1},
+        "elastic-path": {"/elastic-path/oauth/access_token": 1},
+    }
     assert record["simultaneous"] == {"codearts": 1, "elastic-path": 0}
     await client.delete("/control/calls")
-    assert (await client.get("/control/calls")).json() == {"calls": [], "simultaneous": {}}
+    record = (await client.get("/control/calls")).json()
+    assert record == {"calls": [], "counts": {}, "simultaneous": {}}
 
 
 async def test_simultaneous_calls_are_counted(client: httpx.AsyncClient) -> None:

@@ -84,6 +84,19 @@ async def test_fault_is_gone_after_its_times(signed_in: httpx.AsyncClient) -> No
     assert statuses == [500, 500, 200]
 
 
+async def test_fault_may_hit_a_share_of_the_requests(signed_in: httpx.AsyncClient) -> None:
+    """By chance, but the same chance for the same seed; only who suffers counts as a time."""
+    await spoil(signed_in, "codearts", "status", share=0.3)
+    statuses = [(await call(signed_in, CODEARTS)).status_code for _ in range(200)]
+    assert 40 < statuses.count(503) < 80
+    assert statuses.count(200) + statuses.count(503) == 200
+    await spoil(signed_in, "codearts", "status", share=0)
+    assert (await call(signed_in, CODEARTS)).status_code == 200
+    await spoil(signed_in, "codearts", "status", share=0.3, times=5)
+    statuses = [(await call(signed_in, CODEARTS)).status_code for _ in range(200)]
+    assert statuses.count(503) == 5
+
+
 async def test_fault_may_have_a_path_of_its_own(signed_in: httpx.AsyncClient) -> None:
     await spoil(signed_in, "codearts", "status", paths="990413")
     assert (await call(signed_in, CODEARTS)).status_code == 200
@@ -194,6 +207,35 @@ async def test_wrong_types_are_still_json(
         assert not any(type(spoilt[name]) is type(good[name]) for name in good)
 
 
+@pytest.mark.parametrize(
+    ("vendor", "path"),
+    [
+        ("codearts", CODEARTS),
+        ("yandex-tracker", TRACKER),
+        ("language-weaver", WEAVER),
+        ("elastic-path", STORE),
+    ],
+)
+async def test_duplicate_ids_are_the_rows_twice(
+    signed_in: httpx.AsyncClient, vendor: str, path: str
+) -> None:
+    proper = (await call(signed_in, path)).json()
+    await spoil(signed_in, vendor, "duplicate-ids")
+    doubled = (await call(signed_in, path)).json()
+    if isinstance(proper, dict):
+        rows = "entries" if "entries" in proper else "data"
+        assert doubled | {rows: proper[rows]} == proper
+        proper, doubled = proper[rows], doubled[rows]
+    assert doubled[::2] == doubled[1::2] == proper
+
+
+async def test_duplicate_ids_leave_a_single_document(signed_in: httpx.AsyncClient) -> None:
+    newest = (await call(signed_in, CODEARTS)).json()[0]
+    proper = (await call(signed_in, f"{CODEARTS}/{newest['id']}")).json()
+    await spoil(signed_in, "codearts", "duplicate-ids")
+    assert (await call(signed_in, f"{CODEARTS}/{newest['id']}")).json() == proper
+
+
 async def test_wrong_types_of_a_single_document(signed_in: httpx.AsyncClient) -> None:
     newest = (await call(signed_in, CODEARTS)).json()[0]
     await spoil(signed_in, "codearts", "wrong-types", shape="rows")
@@ -223,7 +265,7 @@ async def test_fixed_token_is_refused_for_as_long_as_told(
 
 
 async def test_broken_connection_needs_a_connection(signed_in: httpx.AsyncClient) -> None:
-    for kind in ("reset", "cut-body"):
+    for kind in ("reset", "cut-body", "endless"):
         await spoil(signed_in, "codearts", kind)
         with pytest.raises(ConnectionResetError):
             await call(signed_in, CODEARTS)
@@ -236,6 +278,7 @@ async def test_broken_connection_needs_a_connection(signed_in: httpx.AsyncClient
         ("codearts", '{"kind":"flood"}', 400),
         ("codearts", '{"kind":"html","colour":"red"}', 400),
         ("codearts", '{"kind":"no-v2"}', 400),
+        ("codearts", '{"kind":"html","share":1.1}', 400),
         ("elastic-path", '{"kind":"refuse-window"}', 400),
         ("github", '{"kind":"html"}', 404),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import httpx
@@ -14,12 +15,35 @@ from . import test_codearts
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+PATIENCE = 30.0
+"""Seconds after which a test has failed."""
+
+
+class Ended(threading.Event):
+    """Whether the last request that was answered has ended, the vendor's part included."""
+
+    def watching(self, app: ASGIApp) -> ASGIApp:
+        async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+            self.clear()
+            try:
+                await app(scope, receive, send)
+            finally:
+                self.set()
+
+        return watched
 
 
 @pytest.fixture(scope="module")
-def url(serve: Callable[[ASGIApp], str]) -> str:
-    return serve(Sandbox(logs=100).app)
+def ended() -> Ended:
+    return Ended()
+
+
+@pytest.fixture(scope="module")
+def url(serve: Callable[[ASGIApp], str], ended: Ended) -> str:
+    return serve(ended.watching(Sandbox(logs=100).app))
 
 
 @pytest.fixture
@@ -73,4 +97,20 @@ async def test_huge_body_may_be_left_unread(client: httpx.AsyncClient) -> None:
         async for chunk in response.aiter_raw():
             assert chunk.startswith(b"[")
             break
+    assert (await test_codearts.read(client, test_codearts.LOGS)).status_code == 200
+
+
+async def test_endless_body_ends_when_its_reader_leaves(
+    client: httpx.AsyncClient, ended: Ended
+) -> None:
+    await spoil(client, "endless")
+    async with client.stream("GET", test_codearts.LOGS, headers=test_codearts.TOKEN) as response:
+        assert response.headers["Transfer-Encoding"] == "chunked"
+        received = 0
+        async for chunk in response.aiter_raw():
+            received += len(chunk)
+            if received > 20 * 2**20:
+                break
+        assert not ended.is_set()
+    assert ended.wait(PATIENCE)
     assert (await test_codearts.read(client, test_codearts.LOGS)).status_code == 200

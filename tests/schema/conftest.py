@@ -9,6 +9,7 @@ from gateway.config import load
 from gateway.demo import write_configuration
 from gateway.sandbox import Sandbox
 from gateway.web.app import create_app
+from tests.moment import stopped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -62,7 +63,7 @@ class Demo:
 @pytest.fixture(scope="module")
 def sandbox() -> Sandbox:
     """Make a sandbox that is slow enough for calls to overlap."""
-    return Sandbox(logs=2_000, latency=(0.001, 0.003))
+    return Sandbox(clock=stopped, logs=2_000, latency=(0.001, 0.003))
 
 
 @pytest.fixture

@@ -96,6 +96,7 @@ BOUNDED = {
     "WebhookLogConnection": {"edges", "nodes", "sourceReports"},
     "RetryWebhookLogPayload": {"userErrors"},
     "DeleteWebhookLogPayload": {"userErrors"},
+    "InvalidateCachePayload": {"userErrors"},
     **{name: {"path"} for name in ("UserError", *USER_ERRORS)},
     "ActionNotSupported": {"path", "sources"},
 }

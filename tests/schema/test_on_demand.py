@@ -107,7 +107,7 @@ async def test_a_listed_log_is_the_same_as_the_log_alone(demo: Demo) -> None:
 
 
 async def test_a_failed_detail_call_takes_only_what_it_would_have_given(demo: Demo) -> None:
-    await demo.fault("codearts", kind="status", status=503, paths="/logs/")
+    await demo.fault("codearts", kind="status", status=403, paths="/logs/")
     answer = await demo.answer(
         LIST
         % (
@@ -130,7 +130,7 @@ async def test_a_failed_detail_call_takes_only_what_it_would_have_given(demo: De
         for error in answer["errors"]
     )
     assert places == Counter(
-        (number, part, field, "UPSTREAM_ERROR")
+        (number, part, field, "UPSTREAM_FORBIDDEN")
         for number in range(25)
         for part, field in [
             ("request", "headers"),

@@ -90,8 +90,17 @@ async def test_every_field_of_every_type_resolves(demo: Demo, name: str) -> None
     assert [payload["userErrors"] == [] for payload in done.values()] == [able, able]
     actions = everything(CORE.type_map["ActionConnection"], visited, 2)
     viewer = everything(CORE.type_map["Viewer"], visited, 1)
+    cache = everything(CORE.type_map["CacheState"], visited, 1)
     service = everything(CORE.type_map["_Service"], visited, 0)
-    told = await demo.data(f"{{ actions {actions} viewer {viewer} _service {service} }}")
+    told = await demo.data(
+        f"{{ actions {actions} viewer {viewer} cache {cache} _service {service} }}"
+    )
+    dropped = everything(CORE.type_map["InvalidateCachePayload"], visited, 1)
+    gone = await demo.data(
+        f"mutation ($tags: [String!]!) {{ invalidateCache(tags: $tags) {dropped} }}",
+        tags=[f"source:{name}"],
+    )
+    assert gone["invalidateCache"]["entries"] > 0
     kinds = [action["kind"] for action in told["actions"]["nodes"]]
     assert kinds == (["DELETE", "RETRY"] if able else [])
     declared = {
@@ -501,7 +510,7 @@ async def test_health_tells_how_the_latest_call_went(demo: Demo) -> None:
     async def health() -> Any:
         return (await demo.data(HEALTH, name="translations"))["source"]["health"]
 
-    listing = listed('first: 1, filter: { source: { eq: "translations" } }')
+    listing = listed('first: 1, filter: { source: { eq: "translations" } }, cache: { maxAge: 0 }')
     nothing = dict.fromkeys(("lastSuccessAt", "lastFailureAt", "lastError"))
     assert await health() == {"status": "UNKNOWN", **nothing}
 
@@ -523,3 +532,23 @@ async def test_health_tells_how_the_latest_call_went(demo: Demo) -> None:
     again = await health()
     assert again["status"] == "UP"
     assert again["lastError"] == down["lastError"]
+
+
+async def test_health_tells_of_an_open_breaker(demo: Demo) -> None:
+    listing = listed('first: 1, filter: { source: { eq: "translations" } }')
+    asked = """{ source(name: "translations") {
+      health { status breaker retryAt lastError { code } } } }"""
+    quiet = {"status": "UNKNOWN", "breaker": "CLOSED", "retryAt": None, "lastError": None}
+    assert (await demo.data(asked))["source"]["health"] == quiet
+
+    await demo.fault("language-weaver", kind="status", status=500)
+    for _ in range(10):
+        await demo.answer(listing)
+    # Though the vendor is well again, nobody looks yet.
+    await demo.control.delete("/control/faults")
+    answer = await demo.answer(listing)
+    assert answer["errors"][0]["extensions"]["sources"][0]["code"] == "UPSTREAM_CIRCUIT_OPEN"
+    health = (await demo.data(asked))["source"]["health"]
+    assert (health["status"], health["breaker"]) == ("DOWN", "OPEN")
+    assert health["lastError"] == {"code": "UPSTREAM_ERROR"}
+    assert timestamps.parse(health["retryAt"]) > 0

@@ -77,10 +77,9 @@ async def test_language_weaver_list_in_another_order_is_gone_through() -> None:
 
 async def test_language_weaver_does_not_look_further_than_an_entry_can_be() -> None:
     entries = [changed("language-weaver", id=number) for number in range(900, 850, -1)]
-    vendor = always({"entries": entries, "page": 1, "perPage": 50, "totalItems": 5000})
-    source = make("language-weaver", vendor)
     for id, calls in (("875", 1), ("901", 1), ("7", 2)):
-        vendor.requests.clear()
+        vendor = always({"entries": entries, "page": 1, "perPage": 50, "totalItems": 5000})
+        source = make("language-weaver", vendor)
         log = await source.read_log((id,), Operation(5))
         assert (log is not None) == (id == "875")
         # The same page again and again is no list to go through.

@@ -12,6 +12,7 @@ import httpx
 from pydantic import SecretStr, TypeAdapter
 
 from gateway.cache import Cache
+from gateway.cache.memory import MemoryStore
 from gateway.config import SourceSettings
 from gateway.sandbox import Sandbox
 from gateway.sources import Source, make_source
@@ -125,7 +126,12 @@ def make(
         **_SETTINGS[provider],
         **changes,
     }
-    return make_source(_ADAPTER.validate_python(values), Cache(), transport, clock)
+    return make_source(
+        _ADAPTER.validate_python(values),
+        Cache(MemoryStore(max_entries=1000, max_bytes=2**24), clock),
+        transport,
+        clock,
+    )
 
 
 def make_on_sandbox(provider: str, sandbox: Sandbox, clock: Clock, **changes: Any) -> Source:

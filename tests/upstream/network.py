@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
@@ -64,8 +65,11 @@ def client_of(
     credential: Credential | None = None,
     timeout: float = 5.0,
     concurrency: int = 10,
+    rate_limit: float = 1000.0,
     base_url: str = "https://shop.example",
     clock: Callable[[], int] = lambda: NOW,
+    monotonic: Callable[[], float] = time.monotonic,
+    private: bool = False,
 ) -> UpstreamClient:
     """Make the client of a source named "shop", whose vendor is Elastic Path."""
     transport = handler if isinstance(handler, httpx.AsyncBaseTransport) else Network(handler)
@@ -77,7 +81,10 @@ def client_of(
         read_error=read_error,
         timeout=timeout,
         concurrency=concurrency,
+        rate_limit=rate_limit,
         clock=clock,
+        monotonic=monotonic,
+        private=private,
     )
 
 

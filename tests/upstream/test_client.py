@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import ssl
 from typing import Any
 
 import httpx
@@ -47,10 +49,12 @@ async def test_nothing_is_asked_when_the_time_is_up() -> None:
     network = Network(lambda _: document({}))
     client = client_of(network, concurrency=1)
     operation = Operation(-1)
-    async with client._slots:
-        with pytest.raises(UpstreamError) as failure:
-            await client.json("/logs", operation=operation)
-    assert "was not asked, since the operation's time was up. Try again" in str(failure.value)
+    for busy in (client._slots, contextlib.nullcontext()):
+        async with busy:
+            with pytest.raises(UpstreamError) as failure:
+                await client.json("/logs", operation=operation)
+        assert "was not asked, since the operation's time was up. Try again" in str(failure.value)
+        assert not failure.value.sent
     assert (network.requests, operation.calls) == ([], {})
 
 
@@ -124,7 +128,7 @@ async def test_caller_who_gives_up_frees_the_place() -> None:
 async def test_health_tells_the_last_success_and_failure() -> None:
     now = NOW
     answers = iter(
-        [document({}), document({}, 503), httpx.Response(200, text="<html>"), document({})]
+        [document({}), document({}, 500), httpx.Response(200, text="<html>"), document({})]
     )
     client = client_of(lambda _: next(answers), clock=lambda: now)
     for expected in ((NOW, None), (NOW, NOW + 1), (NOW, NOW + 2), (NOW + 3, NOW + 2)):
@@ -161,10 +165,15 @@ async def test_cancelled_calls_leave_no_connection_behind() -> None:
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
+        now = 0.0
         client = client_of(
-            real_network(None, 2), concurrency=2, base_url=f"http://127.0.0.1:{port}"
+            real_network(None, 2),
+            concurrency=2,
+            base_url=f"http://127.0.0.1:{port}",
+            monotonic=lambda: now,
         )
         for _ in range(5):
+            now += 60  # so that the breaker forgets the failures
             calls = [asyncio.create_task(call(client, seconds=0.02)) for _ in range(4)]
             results = await asyncio.gather(*calls, return_exceptions=True)
             assert {type(result) for result in results} == {UpstreamError}
@@ -193,3 +202,15 @@ async def test_port_that_speaks_no_tls() -> None:
         with pytest.raises(UpstreamError, match="TLS failed; check scheme and port"):
             await call(client)
         await client.close()
+
+
+async def test_certificates_are_verified_and_connections_bounded() -> None:
+    transport = real_network(None, 7)
+    assert isinstance(transport, httpx.AsyncHTTPTransport)
+    pool = transport._pool
+    trust = pool._ssl_context
+    assert trust is not None
+    assert (trust.verify_mode, trust.check_hostname) == (ssl.CERT_REQUIRED, True)
+    # One more than calls may be under way, for a token.
+    assert (pool._max_connections, pool._max_keepalive_connections) == (8, 8)
+    await transport.aclose()

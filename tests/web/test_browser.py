@@ -17,6 +17,7 @@ from gateway.sandbox import Sandbox
 from gateway.web.app import create_app
 from gateway.web.assets import ASSETS
 from gateway.web.explorer import CDN, explorer_page, explorer_routes
+from tests.moment import stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,7 +114,7 @@ def test_an_example_reads_rows_of_four_vendors(
 ) -> None:
     """The demo as a person sees it."""
     del static
-    sandbox = Sandbox()
+    sandbox = Sandbox(clock=stopped)
     settings = load(write_configuration(tmp_path, sandbox, serve(sandbox.app), port=0), {})
     browser_page.goto(f"{serve(create_app(settings))}/graphql")
     browser_page.get_by_role("tab", name="NewestFailures").wait_for()

@@ -10,6 +10,7 @@ from gateway import ids
 from gateway.callers import Role
 from gateway.sandbox import Sandbox
 from tests.callers.issuer import token
+from tests.moment import stopped
 from tests.web.protected import (
     ADMIN,
     CALLERS,
@@ -107,7 +108,9 @@ class Example(NamedTuple):
 
 @pytest.fixture(scope="module")
 async def protected(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Protected]:
-    async with protected_gateway(tmp_path_factory.mktemp("rights"), Sandbox(logs=400)) as made:
+    async with protected_gateway(
+        tmp_path_factory.mktemp("rights"), Sandbox(clock=stopped, logs=400)
+    ) as made:
         yield made
 
 

@@ -1,0 +1,288 @@
+"""Answers that are kept, shared and renewed, so that a vendor is asked once for what many want.
+
+Only redacted values come here, because redaction happens where a vendor's answer is parsed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway.cache.entry import SECOND, Entry, Lifetime, enclose, lifetime
+from gateway.cache.store import Era, Store, Usage
+from gateway.errors import ErrorCode, UpstreamError
+from gateway.flight import Flights
+from gateway.model import CacheStatus, Freshness, Timestamp
+
+T = TypeVar("T")
+
+EXCUSED = frozenset(
+    {
+        ErrorCode.UPSTREAM_RATE_LIMITED,
+        ErrorCode.UPSTREAM_ERROR,
+        ErrorCode.UPSTREAM_TIMEOUT,
+        ErrorCode.UPSTREAM_UNREACHABLE,
+        ErrorCode.UPSTREAM_CIRCUIT_OPEN,
+        ErrorCode.UPSTREAM_INVALID_RESPONSE,
+        ErrorCode.UPSTREAM_RESPONSE_TOO_LARGE,
+    }
+)
+"""Failures that what is kept is better than; a refusal is none, since it is about the caller."""
+PATIENCE = 1.0
+"""Seconds that a vendor is waited for where something stale could be given in its place."""
+RETRY = 2.0
+"""Seconds after which a vendor that failed is asked again, behind an answer."""
+POLL = 0.02
+"""Seconds between two looks for what another process is asking for."""
+
+
+class Demand(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller asks of what is kept.
+
+    Nothing older than ``max_age`` seconds unless the vendor fails, so nothing kept where that is 0;
+    nothing that was asked for before ``not_before``. It waits until ``deadline``, in seconds of the
+    event loop's clock.
+    """
+
+    max_age: float | None = None
+    not_before: Timestamp | None = None
+    deadline: float | None = None
+
+
+ANYTHING = Demand()
+
+
+class Loaded(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """What a vendor said, how long it is good, and what it is dropped by."""
+
+    value: T
+    lifetime: Lifetime
+    tags: tuple[str, ...] = ()
+    etags: dict[str, str] = {}
+
+
+class Kept(msgspec.Struct, Generic[T], frozen=True):
+    """A value, and how fresh it is."""
+
+    value: T
+    freshness: Freshness
+
+
+class Load(Protocol[T]):
+    """Asks the vendor."""
+
+    def __call__(
+        self, entry: Entry[T] | None, *, behind: bool
+    ) -> Coroutine[Any, Any, Loaded[T] | None]:
+        """Give what the vendor says, or None where it says that the entry is unchanged.
+
+        ``behind`` tells that nobody waits for it.
+        """
+
+
+class _Renewed(msgspec.Struct, Generic[T], frozen=True):
+    """What a flight came to."""
+
+    entry: Entry[T]
+    unchanged: bool = False
+
+
+class _Wish(msgspec.Struct, Generic[T], frozen=True):
+    """What a caller wants renewed, and what it found: at ``moment``, in ``era``."""
+
+    key: str
+    kind: type[T]
+    load: Load[T]
+    moment: Timestamp
+    era: Era
+    entry: Entry[T] | None
+    behind: bool = False
+
+
+class Cache:
+    """Keeps what vendors said in a store, whose entries it knows how to judge.
+
+    ``clock`` gives Unix time in nanoseconds. ``counts`` tells by name what has happened so far.
+    """
+
+    def __init__(self, store: Store, clock: Callable[[], int] = time.time_ns) -> None:
+        self.shared = store.shared
+        self.counts: Counter[str] = Counter()
+        self._store = store
+        self._clock = clock
+        self._flights: Flights[_Renewed[Any]] = Flights()
+        self._drops = 0
+
+    async def remember(
+        self, key: str, kind: type[T], load: Load[T], demand: Demand = ANYTHING
+    ) -> Kept[T]:
+        """Give what is kept under the key, or what ``load`` gives, once for all who want it.
+
+        What is stale is given where it may be, and asked for again behind. A failure of the vendor
+        reaches all who wait, unless there is something stale; TimeoutError those whose deadline is
+        over.
+        """
+        moment = self._now()
+        entry, era = await self._store.read(key, kind)
+        now = self._now()
+        if entry is not None and now >= entry.stale_until:
+            entry = None
+        wish = _Wish(key, kind, load, moment, era, entry)
+        if entry is not None and _accepted(entry, demand, now):
+            if now < entry.fresh_until:
+                self.counts["hits"] += 1
+                return _kept(entry, CacheStatus.HIT)
+            if entry.failed or now < entry.revalidate_until:
+                if now >= entry.retry_at:
+                    self._behind(replace(wish, behind=True))
+                return self._stale(entry)
+        return await self._wait(wish, demand)
+
+    async def _wait(self, wish: _Wish[T], demand: Demand) -> Kept[T]:
+        """Wait for the vendor, or with others who do; not for long where there is a way out."""
+        usable = wish.entry if wish.entry is not None and _recent(wish.entry, demand) else None
+        flight = self._flight(wish)
+        collapsed = flight in self._flights
+        until = demand.deadline
+        if usable is not None and demand.max_age is None:
+            self._behind(wish)
+            patience = asyncio.get_running_loop().time() + PATIENCE
+            until = patience if until is None else min(until, patience)
+        try:
+            async with asyncio.timeout_at(until):
+                renewed: _Renewed[T] = await self._flights.once(flight, lambda: self._renew(wish))
+        except TimeoutError:
+            if usable is None:
+                raise
+            return self._stale(usable)
+        except UpstreamError as error:
+            if usable is None or error.code not in EXCUSED:
+                raise
+            return self._stale(replace(usable, failed=error.code.name))
+        if not _recent(renewed.entry, demand):
+            # It was asked for before something that this caller has seen already.
+            return await self._wait(replace(wish, moment=self._now()), demand)
+        self.counts["collapsed" if collapsed else "misses"] += 1
+        status = CacheStatus.REVALIDATED if renewed.unchanged else CacheStatus.MISS
+        return _kept(renewed.entry, status, collapsed=collapsed)
+
+    def _stale(self, entry: Entry[T]) -> Kept[T]:
+        self.counts["stale"] += 1
+        return _kept(entry, CacheStatus.STALE)
+
+    def _behind(self, wish: _Wish[T]) -> None:
+        self._flights.behind(self._flight(wish), lambda: self._renew(wish))
+
+    def _flight(self, wish: _Wish[T]) -> tuple[str, Era, int]:
+        """Name a flight so that nobody joins one from before a drop."""
+        return wish.key, wish.era, self._drops
+
+    async def _renew(self, wish: _Wish[T]) -> _Renewed[T]:
+        """Ask the vendor, unless another process does or just did."""
+        while (lease := await self._store.lease(wish.key)) is None:
+            await asyncio.sleep(POLL)
+            if (other := await self._since(wish)) is not None:
+                return _Renewed(other)
+        async with lease:
+            if self.shared and (other := await self._since(wish)) is not None:
+                return _Renewed(other)
+            return await self._ask(wish)
+
+    async def _since(self, wish: _Wish[T]) -> Entry[T] | None:
+        """Give what another process has kept in the meantime, unless it tells of a failure."""
+        entry, _ = await self._store.read(wish.key, wish.kind)
+        if entry is None or entry.stored_at < wish.moment or entry.failed:
+            return None
+        return entry
+
+    async def _ask(self, wish: _Wish[T]) -> _Renewed[T]:
+        entry = wish.entry
+        asked_at = self._now()
+        self.counts["loads"] += 1
+        try:
+            loaded = await wish.load(entry, behind=wish.behind)
+        except UpstreamError as error:
+            self.counts["failures"] += 1
+            if entry is not None and error.code in EXCUSED:
+                retry_at = Timestamp(self._now() + round(RETRY * SECOND))
+                failed = replace(entry, failed=error.code.name, retry_at=retry_at)
+                await self._store.write(wish.key, failed, wish.era)
+            raise
+        stored_at = self._now()
+        unchanged = loaded is None
+        if loaded is None:
+            assert entry is not None  # noqa: S101 - what else could be unchanged
+            loaded = Loaded(
+                value=entry.value, lifetime=lifetime(entry), tags=entry.tags, etags=entry.etags
+            )
+        renewed = enclose(
+            loaded.value,
+            loaded.lifetime,
+            asked_at=asked_at,
+            stored_at=stored_at,
+            tags=loaded.tags,
+            etags=loaded.etags,
+        )
+        if renewed.stale_until > stored_at:
+            await self._store.write(wish.key, renewed, wish.era)
+        return _Renewed(renewed, unchanged)
+
+    async def drop(self, tags: Collection[str]) -> int:
+        """Drop what has one of the tags, and what is being read of it; tell how many entries."""
+        self._drops += 1
+        count = await self._store.drop(tags)
+        # Who began to read while the store was asked may have met what is gone now.
+        self._drops += 1
+        self.counts["dropped"] += count
+        return count
+
+    async def usage(self) -> Usage:
+        """Tell how full the store is."""
+        return await self._store.usage()
+
+    @property
+    def store_failures(self) -> int:
+        """How often the store did not do what it was asked to."""
+        return self._store.failures
+
+    @property
+    def available(self) -> bool:
+        """Whether the store answers."""
+        return self._store.available
+
+    async def close(self) -> None:
+        """End what is being asked for, and close the store."""
+        await self._flights.cancel()
+        await self._store.close()
+
+    def _now(self) -> Timestamp:
+        return Timestamp(self._clock())
+
+
+def _accepted(entry: Entry[Any], demand: Demand, now: Timestamp) -> bool:
+    if demand.max_age is not None and now - entry.stored_at >= demand.max_age * SECOND:
+        return False
+    return _recent(entry, demand)
+
+
+def _recent(entry: Entry[Any], demand: Demand) -> bool:
+    return demand.not_before is None or entry.asked_at >= demand.not_before
+
+
+def _kept(entry: Entry[T], status: CacheStatus, *, collapsed: bool = False) -> Kept[T]:
+    return Kept(
+        entry.value,
+        Freshness(
+            status=status,
+            fetched_at=entry.stored_at,
+            fresh_until=entry.fresh_until,
+            collapsed=collapsed,
+            failure=entry.failed,
+        ),
+    )

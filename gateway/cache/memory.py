@@ -1,0 +1,112 @@
+"""The embedded store: the memory of this process."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aiocache import SimpleMemoryCache  # type: ignore[import-untyped]
+from aiocache.serializers import NullSerializer  # type: ignore[import-untyped]
+
+from gateway.cache.store import Era, Store, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from gateway.cache.entry import Entry
+
+MAX_DROPPED = 10_000
+_encoder = msgspec.json.Encoder()
+
+
+class MemoryStore(Store):
+    """Keeps entries by reference, so they must be immutable; the least recently used goes first.
+
+    ``max_bytes`` bounds the length that all entries have as JSON; as objects they take several
+    times as much. What would take more than a tenth of it is not kept.
+    """
+
+    shared = False
+
+    def __init__(self, *, max_entries: int, max_bytes: int) -> None:
+        # A timeout would cost a task for every look at the memory.
+        self._kept = SimpleMemoryCache(serializer=NullSerializer(), timeout=None)
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        # aiocache's memory has no bound, and its expiry is a timer of the event loop for each key.
+        self._sizes: OrderedDict[str, int] = OrderedDict()
+        self._size = 0
+        self._keys: dict[str, set[str]] = {}
+        self._tags: dict[str, tuple[str, ...]] = {}
+        self._era = 0
+        self._dropped: dict[str, int] = {}
+        self._forgotten = 0
+
+    async def read(self, key: str, kind: type[Any]) -> tuple[Entry[Any] | None, Era]:
+        """Give what is kept under a key."""
+        del kind
+        if key not in self._sizes:
+            return None, self._era
+        self._sizes.move_to_end(key)
+        return await self._kept.get(key), self._era
+
+    async def write(self, key: str, entry: Entry[Any], era: Era) -> None:
+        """Keep an entry, and drop others where there is no room."""
+        if era is None or era < self._forgotten:
+            return
+        if any(self._dropped.get(tag, 0) > era for tag in entry.tags):
+            return
+        kept = await self._kept.get(key) if key in self._sizes else None
+        if kept is not None and kept.asked_at > entry.asked_at:
+            return
+        try:
+            size = len(_encoder.encode(entry))
+        except (msgspec.MsgspecError, TypeError, ValueError, OverflowError):
+            # A value that no other store could keep either.
+            self.failures += 1
+            return
+        await self._forget(key)
+        if size > self._max_bytes // 10:
+            return
+        await self._kept.set(key, entry)
+        self._sizes[key] = size
+        self._size += size
+        self._tags[key] = entry.tags
+        for tag in entry.tags:
+            self._keys.setdefault(tag, set()).add(key)
+        while len(self._sizes) > self._max_entries or self._size > self._max_bytes:
+            await self._forget(next(iter(self._sizes)))
+
+    async def drop(self, tags: Collection[str]) -> int:
+        """Drop what has one of the tags."""
+        self._era += 1
+        if len(self._dropped) + len(tags) > MAX_DROPPED:
+            # Whatever is being read now is not kept, which costs a call, and no more.
+            self._dropped.clear()
+            self._forgotten = self._era
+        self._dropped.update(dict.fromkeys(tags, self._era))
+        keys = {key for tag in tags for key in self._keys.get(tag, ())}
+        for key in keys:
+            await self._forget(key)
+        return len(keys)
+
+    async def _forget(self, key: str) -> None:
+        size = self._sizes.pop(key, None)
+        if size is None:
+            return
+        self._size -= size
+        for tag in self._tags.pop(key):
+            self._keys[tag].discard(key)
+            if not self._keys[tag]:
+                del self._keys[tag]
+        await self._kept.delete(key)
+
+    async def usage(self) -> Usage:
+        """Tell how full it is, in entries and in bytes of JSON."""
+        return Usage(len(self._sizes), self._size)
+
+    async def close(self) -> None:
+        """Drop everything."""
+        for key in list(self._sizes):
+            await self._forget(key)

@@ -1,0 +1,93 @@
+"""What a source's calls with one credential share: how often they are sent, and whether."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+
+from gateway.errors import ErrorCode, UpstreamError
+from gateway.upstream.breaker import Breaker
+from gateway.upstream.limits import RateLimit
+
+FAILURES = frozenset(
+    {
+        ErrorCode.UPSTREAM_ERROR,
+        ErrorCode.UPSTREAM_RATE_LIMITED,
+        ErrorCode.UPSTREAM_TIMEOUT,
+        ErrorCode.UPSTREAM_UNREACHABLE,
+    }
+)
+"""What a vendor that works does not answer with; to refuse a request is to work."""
+
+
+class Lane:
+    """A rate limit and a breaker.
+
+    ``rate_limit`` is in calls a second, ``clock`` is monotonic, in seconds.
+    """
+
+    def __init__(self, source: str, rate_limit: float, clock: Callable[[], float]) -> None:
+        self.limit = RateLimit(source, rate_limit, clock=clock)
+        self.breaker = Breaker(clock)
+        self._source = source
+        self._last_failure = ""
+
+    @contextlib.contextmanager
+    def judged(self, slow: float) -> Iterator[Callable[[], None]]:
+        """Begin a call that the breaker learns from; UpstreamError when it must not be sent.
+
+        What this gives is called when the request goes out, and may still refuse it. From then on
+        it is a failure not to answer within ``slow`` seconds; a call that was cut short before
+        that, or never went out, tells nothing.
+        """
+        call = self.breaker.begin()
+        if call is None:
+            raise self._refusal()
+        time = asyncio.get_running_loop().time
+        late_at = math.inf
+
+        def start() -> None:
+            nonlocal late_at
+            if not self.breaker.admits(call):
+                raise self._refusal()
+            late_at = time() + slow
+
+        failed: bool | None = None
+        why = f"Source {self._source} did not answer within {slow:.3g} seconds."
+        try:
+            yield start
+            failed = time() >= late_at
+        except UpstreamError as error:
+            if not is_own(error):
+                failed = error.code in FAILURES or time() >= late_at
+                why = str(error)
+            raise
+        except TimeoutError:
+            failed = True if time() >= late_at else None
+            raise
+        finally:
+            if failed:
+                self._last_failure = why
+            self.breaker.end(call, failed=failed)
+
+    def _refusal(self) -> UpstreamError:
+        # A probe that is under way may end the refusals at any moment.
+        seconds = max(self.breaker.seconds, 1.0)
+        return UpstreamError(
+            ErrorCode.UPSTREAM_CIRCUIT_OPEN,
+            f"Source {self._source} failed so often that it is left alone for another"
+            f" {seconds:.3g} seconds. Try again after that. Its last failure:"
+            f" {self._last_failure}",
+            source=self._source,
+            retry_after=seconds,
+            sent=False,
+        )
+
+
+def is_own(error: UpstreamError) -> bool:
+    """Tell a lane's refusal from a failure of the vendor, which was not even asked."""
+    if error.code is ErrorCode.UPSTREAM_RATE_LIMITED:
+        return error.status is None
+    return error.code is ErrorCode.UPSTREAM_CIRCUIT_OPEN

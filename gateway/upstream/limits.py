@@ -1,0 +1,140 @@
+"""How often a vendor is called: no more than was configured, nor than it says it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+from gateway.errors import ErrorCode, UpstreamError
+
+LONGEST_PAUSE = 300.0
+"""No answer keeps a vendor from being asked for longer than this, in seconds, whatever it says."""
+
+_NUMBER = re.compile(r"\d{1,13}(\.\d{1,9})?", re.ASCII)
+_LEFT = re.compile(r"\b(?:remaining|r)=([\d.]+)", re.ASCII)
+_RESET = re.compile(r"\b(?:reset|t)=([\d.]+)", re.ASCII)
+_UNIX_TIMES = 10**9
+"""A number from here on is a Unix time; as seconds it would be 30 years."""
+
+
+class RateLimit:
+    """A token bucket: ``rate`` calls a second on the average, as many at once after a rest.
+
+    ``clock`` is monotonic and, like what ``sleep`` takes, in seconds. Who waits stands in line,
+    and holds nothing that a call under way needs.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        rate: float,
+        *,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._source = source
+        self._rate = rate
+        self._most = max(1.0, rate)
+        self._clock = clock
+        self._sleep = sleep
+        self._free = self._most
+        self._counted_at = clock()
+        self._paused_until = self._counted_at
+        self._line = asyncio.Lock()
+        self._waiting = 0
+
+    @property
+    def seconds(self) -> float:
+        """How long a call that comes now would have to wait."""
+        return self._wait(self._waiting + 1)
+
+    async def enter(self, places: asyncio.Semaphore, seconds: float) -> None:
+        """Wait for the turn of a call and for its place, which the caller gives back.
+
+        Raises UpstreamError at once when the turn does not come within ``seconds``; the wait for
+        the place is the caller's to end.
+        """
+        until = self._clock() + seconds
+        self._check(self.seconds, until)
+        self._waiting += 1
+        try:
+            async with self._line:
+                await self._turn(until)
+                await places.acquire()
+                while self._wait(1) > 0:  # the vendor asked for a pause meanwhile
+                    places.release()
+                    await self._turn(until)
+                    await places.acquire()
+                self.take()
+        finally:
+            self._waiting -= 1
+
+    def take(self) -> None:
+        """Count a call, though its turn may not have come: the next ones wait the longer."""
+        self._count()
+        self._free -= 1
+
+    def pause(self, seconds: float) -> None:
+        """Begin no call for a while; what is under way is not touched."""
+        until = self._clock() + min(seconds, LONGEST_PAUSE)
+        self._paused_until = max(self._paused_until, until)
+
+    def learn(self, headers: Mapping[str, str], now: int) -> None:
+        """Pause when an answer's headers say that no call is left; ``now`` is Unix nanoseconds."""
+        for left, reset in _policies(headers):
+            if _NUMBER.fullmatch(left) and _NUMBER.fullmatch(reset) and float(left) < 1:
+                seconds = float(reset)
+                self.pause(seconds if seconds < _UNIX_TIMES else seconds - now / 1e9)
+
+    async def _turn(self, until: float) -> None:
+        while (seconds := self._wait(1)) > 0:
+            self._check(seconds, until)
+            await self._sleep(seconds)
+
+    def _wait(self, calls: int) -> float:
+        self._count()
+        missing = (calls - self._free) / self._rate
+        seconds = max(missing, self._paused_until - self._counted_at)
+        # Less is a clock's rounding, and can't be slept.
+        return seconds if seconds > 1e-6 else 0.0
+
+    def _count(self) -> None:
+        now = self._clock()
+        self._free = min(self._most, self._free + (now - self._counted_at) * self._rate)
+        self._counted_at = now
+
+    def _check(self, seconds: float, until: float) -> None:
+        now = self._clock()
+        if seconds == 0 or now + seconds <= until:
+            return
+        if self._paused_until > now:
+            why = f"asked for a pause of another {seconds:.3g} seconds. Ask again after that"
+        else:
+            why = (
+                f"is asked as often as its rate_limit allows, and the next turn is in"
+                f" {seconds:.3g} seconds. Ask again later, or raise rate_limit if the vendor"
+                " takes more"
+            )
+        raise UpstreamError(
+            ErrorCode.UPSTREAM_RATE_LIMITED,
+            f"Source {self._source} {why}.",
+            source=self._source,
+            retry_after=seconds,
+            sent=False,
+        )
+
+
+def _policies(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Give what is left and when it starts anew, for each limit that the headers tell of.
+
+    The RateLimit header has had two forms: ``limit=9, remaining=0, reset=30``, and
+    ``"one";r=0;t=30, "other";r=8;t=900`` (draft-ietf-httpapi-ratelimit-headers, 07 and 08).
+    """
+    whole = headers.get("RateLimit", "")
+    for policy in [whole] if "remaining" in whole else whole.split(","):
+        left, reset = _LEFT.search(policy), _RESET.search(policy)
+        if left and reset:
+            yield left[1], reset[1]
+    for prefix in ("RateLimit", "X-RateLimit"):
+        yield headers.get(f"{prefix}-Remaining", ""), headers.get(f"{prefix}-Reset", "")

@@ -1,0 +1,155 @@
+"""What a request asks for, and how: by POST, or by a URL."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from email.message import Message
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.requests import ClientDisconnect
+
+from gateway.errors import ErrorCode
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+GRAPHQL = "application/graphql-response+json"
+JSON = "application/json"
+MAX_BODY = 2**20
+"""Bytes of a request's body; a document with its variables has a few thousand."""
+
+
+class GraphQLRequest(msgspec.Struct, rename="camel"):
+    """The body of a POST, or the parameters of a GET."""
+
+    query: str | None = None
+    operation_name: str | None = None
+    variables: dict[str, Any] | None = None
+    extensions: dict[str, Any] | None = None
+
+
+class Refusal(Exception):  # noqa: N818 - an answer
+    """The request is not executed; the text says why."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: ErrorCode = ErrorCode.BAD_REQUEST,
+        **headers: str,
+    ) -> None:
+        self.code = code
+        self.status = status
+        self.headers = headers
+        super().__init__(message)
+
+
+def request_id(request: Request) -> str:
+    """Take the request's own id, if it can be written anywhere, or make one."""
+    given = request.headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def seconds(request: Request) -> float | None:
+    """Tell how long the caller waits at most; None where it does not say."""
+    given = request.headers.getlist("x-request-timeout")
+    if not given:
+        return None
+    text = ",".join(given).strip()
+    if not _SECONDS.fullmatch(text) or not (limit := float(text)):
+        raise Refusal(
+            400, "The header X-Request-Timeout must hold seconds as a number above 0, such as 2.5."
+        )
+    return limit
+
+
+def max_age(request: Request) -> float | None:
+    """Tell how many seconds old an answer may be, by Cache-Control; None where it does not say."""
+    ages: list[float] = []
+    for directive in ",".join(request.headers.getlist("cache-control")).lower().split(","):
+        name, _, value = (part.strip(' \t"') for part in directive.partition("="))
+        if name == "no-cache":
+            ages.append(0.0)
+        elif name == "max-age" and value.isdecimal():
+            ages.append(float(value))
+    return min(ages, default=None)
+
+
+async def read(request: Request) -> GraphQLRequest:
+    """Read what is to be executed."""
+    return await (_from_body if request.method == "POST" else _from_url)(request)
+
+
+async def _from_body(request: Request) -> GraphQLRequest:
+    content = Message()
+    content["Content-Type"] = request.headers.get("content-type", "")
+    # Anything else could be sent by a page of another site without being asked for permission.
+    if content.get_content_type() != JSON:
+        raise Refusal(415, f"Send the body as {JSON}.", Accept=JSON)
+    if content.get_content_charset("utf-8") != "utf-8":
+        raise Refusal(415, "Send the body in UTF-8.", Accept=JSON)
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise Refusal(415, "Send the body without a content coding.", Accept=JSON)
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise Refusal(413, f"The body is larger than {MAX_BODY} bytes.")
+    except ClientDisconnect:
+        raise Refusal(400, "The body broke off.") from None
+    document = _decoded(bytes(body), "body")
+    if isinstance(document, list):
+        raise Refusal(400, "Batches are not executed here; send one operation a request.")
+    return _checked(document, "body")
+
+
+async def _from_url(request: Request) -> GraphQLRequest:
+    given: dict[str, Any] = dict(request.query_params)
+    for name in ("variables", "extensions"):
+        if text := given.pop(name, ""):
+            given[name] = _decoded(text.encode(), f"URL's parameter {name}")
+    return _checked(given, "URL")
+
+
+def _decoded(content: bytes, where: str) -> Any:
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Refusal(400, f"The {where} is not JSON that can be read.") from None
+
+
+def _checked(given: Any, where: str) -> GraphQLRequest:
+    try:
+        return msgspec.convert(given, GraphQLRequest)
+    except msgspec.ValidationError:
+        raise Refusal(
+            400,
+            f"The {where} must hold query and operationName as text, variables and extensions as"
+            " objects.",
+        ) from None
+
+
+def chosen(accept: str) -> str | None:
+    """Choose the media type of the answer; None when the caller takes neither."""
+    ranges: dict[str, float] = {}
+    for part in (accept.strip() or "*/*").lower().split(","):
+        kind, *parameters = (piece.strip() for piece in part.split(";"))
+        quality = next((text[2:] for text in parameters if text.startswith("q=")), "1")
+        ranges[kind] = float(quality) if _QUALITY.fullmatch(quality) else 0.0
+
+    def quality_of(media_type: str) -> float:
+        kinds = (media_type, "application/*", "*/*")
+        return next((ranges[kind] for kind in kinds if kind in ranges), 0.0)
+
+    # What is not named may be unknown to the caller.
+    best = max((GRAPHQL, JSON) if GRAPHQL in ranges else (JSON, GRAPHQL), key=quality_of)
+    return best if quality_of(best) > 0 else None
+
+
+_SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
+_REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
+_QUALITY = re.compile(r"0(\.\d*)?|1(\.0*)?", re.ASCII)

@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import pytest
+from redis.asyncio.connection import parse_url
+
+from gateway.cache import Cache, make_store
+from gateway.cache.redis import DROP, ENTRY, ERA, LEASE, TAG, TAKEN, RedisStore
+from gateway.errors import ErrorCode
+from gateway.model import CacheStatus
+from tests.cache.vendor import Clock, Vendor, settle
+
+if TYPE_CHECKING:
+    from tests.redis import Redis
+
+HIT, MISS = CacheStatus.HIT, CacheStatus.MISS
+
+
+@pytest.fixture
+def server(redis: Redis) -> Redis:
+    redis.flush()
+    return redis
+
+
+@pytest.fixture
+async def replicas(server: Redis, clock: Clock) -> AsyncIterator[list[Cache]]:
+    """Give the caches of two gateways."""
+    stores = [make_store(server.url, max_entries=1, max_bytes=1, clock=clock) for _ in range(2)]
+    caches = [Cache(store, clock) for store in stores]
+    yield caches
+    for cache in caches:
+        await cache.close()
+
+
+async def ask(cache: Cache, vendor: Vendor) -> tuple[int, CacheStatus]:
+    kept = await cache.remember("key", int, vendor)
+    return kept.value, kept.freshness.status
+
+
+async def test_replicas_see_the_same(replicas: list[Cache], vendor: Vendor) -> None:
+    one, other = replicas
+    assert await ask(one, vendor) == (1, MISS)
+    assert await ask(other, vendor) == (1, HIT)
+    assert await other.drop(["source:it"]) == 1
+    assert await ask(one, vendor) == (2, MISS)
+
+
+async def test_replicas_make_one_call(replicas: list[Cache], vendor: Vendor) -> None:
+    vendor.answers.clear()
+    callers = [asyncio.create_task(ask(cache, vendor)) for cache in replicas * 100]
+    while not vendor.asked:
+        await settle()
+    vendor.answers.set()
+    assert {value for value, _ in await asyncio.gather(*callers)} == {1}
+    assert vendor.asked == 1
+
+
+async def test_a_failing_leader_gives_way_to_the_next(
+    replicas: list[Cache], vendor: Vendor
+) -> None:
+    vendor.answers.clear()
+    vendor.code = ErrorCode.UPSTREAM_ERROR
+    callers = [asyncio.create_task(ask(cache, vendor)) for cache in replicas * 100]
+    while not vendor.asked:
+        await settle()
+    vendor.answers.set()
+    results = await asyncio.gather(*callers, return_exceptions=True)
+    assert all(isinstance(result, Exception) for result in results)
+    # Each replica has tried once, one after the other.
+    assert vendor.asked == 2
+
+
+async def test_a_drop_by_another_replica_is_heard_by_reads_under_way(
+    replicas: list[Cache], vendor: Vendor
+) -> None:
+    one, other = replicas
+    vendor.answers.clear()
+    early = asyncio.create_task(ask(one, vendor))
+    while not vendor.asked:
+        await settle()
+    await other.drop(["source:it"])
+    late = asyncio.create_task(ask(one, vendor))
+    await settle()
+    vendor.answers.set()
+    assert (await early)[0] == 1
+    assert (await late)[0] == 2
+    assert await ask(other, vendor) == (2, HIT)
+
+
+async def test_a_lease_outlasts_a_slow_vendor_and_ends_with_its_process(
+    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock
+) -> None:
+    vendor.answers.clear()
+    slow = asyncio.create_task(ask(replicas[0], vendor))
+    while not vendor.asked:
+        await settle()
+    with server.client() as client:
+        left = client.pttl(TAKEN + "key")
+        assert 0 < left <= LEASE * 1000
+        # As if most of its time had gone by.
+        client.pexpire(TAKEN + "key", 800)
+        while client.pttl(TAKEN + "key") <= 800:
+            await settle()
+    vendor.answers.set()
+    assert await slow == (1, MISS)
+    with server.client() as client:
+        assert not client.exists(TAKEN + "key")
+        # Left by a process that died: it ends by itself.
+        client.set(TAKEN + "other", "someone", px=30)
+    assert (await replicas[0].remember("other", int, Vendor(clock))).value == 1
+
+
+async def test_entries_end_and_tags_do_not_pile_up(
+    server: Redis, replicas: list[Cache], vendor: Vendor
+) -> None:
+    for number in range(20):
+        await replicas[0].remember(f"key {number}", int, vendor)
+    with server.client() as client:
+        assert 0 < client.pttl(ENTRY + "key 0") <= 110_000
+        assert client.zcard(TAG + "source:it") == 20
+        assert 0 < client.pttl(TAG + "source:it") <= 110_000
+        for number in range(20):
+            client.zadd(TAG + "source:it", {f"{ENTRY}key {number}": 1})
+        await replicas[0].remember("last", int, vendor)
+        assert client.zrange(TAG + "source:it", 0, -1) == [(ENTRY + "last").encode()]
+        await replicas[0].drop(["source:it"])
+        assert client.ttl(DROP + "source:it") > 0
+
+
+async def test_what_can_not_be_read_is_asked_for_anew(
+    server: Redis, replicas: list[Cache], vendor: Vendor
+) -> None:
+    await ask(replicas[0], vendor)
+    with server.client() as client:
+        client.set(ENTRY + "key", b"0" * 16 + b'{"value": "text"}')
+    assert await ask(replicas[0], vendor) == (2, MISS)
+    assert replicas[0].store_failures > 0
+
+
+async def test_eras_grow_though_redis_forgets_everything(
+    server: Redis, replicas: list[Cache], vendor: Vendor
+) -> None:
+    with server.client() as client:
+        await replicas[0].drop(["source:it"])
+        before = int(client.get(ERA) or 0)
+        server.flush()
+        vendor.answers.clear()
+        early = asyncio.create_task(ask(replicas[0], vendor))
+        while not vendor.asked:
+            await settle()
+        await replicas[1].drop(["source:it"])
+        assert int(client.get(ERA) or 0) > before
+    vendor.answers.set()
+    await early
+    assert await ask(replicas[1], vendor) == (2, MISS)
+
+
+async def test_without_redis_the_vendor_is_asked(
+    server: Redis,
+    replicas: list[Cache],
+    vendor: Vendor,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cache = replicas[0]
+    await ask(cache, vendor)
+    server.kill()
+    try:
+        for asked in range(2, 12):
+            assert await ask(cache, vendor) == (asked, MISS)
+        assert not cache.available
+        # Callers at the same time still share a call.
+        vendor.answers.clear()
+        callers = [asyncio.create_task(ask(cache, vendor)) for _ in range(20)]
+        await settle()
+        vendor.answers.set()
+        assert {value for value, _ in await asyncio.gather(*callers)} == {12}
+        assert cache.store_failures > 10
+        clock.seconds += 2
+        assert await ask(cache, vendor) == (13, MISS)
+    finally:
+        server.restart()
+    clock.seconds += 2
+    assert await ask(cache, vendor) == (14, MISS)
+    assert await ask(cache, vendor) == (14, HIT)
+    assert cache.available
+    assert [record.getMessage() for record in caplog.records] == [
+        "The cache's Redis is out of reach (ConnectionError); vendors are asked without it.",
+        "The cache's Redis is back.",
+    ]
+
+
+async def test_what_could_not_be_dropped_is_dropped_before_anything_is_read(
+    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock
+) -> None:
+    cache = replicas[0]
+    await ask(cache, vendor)
+    with server.paused():
+        assert await cache.drop(["source:it"]) == 0
+        assert await ask(cache, vendor) == (2, MISS)
+    # It is left alone for a moment, in which what it has is not to be trusted.
+    assert await ask(cache, vendor) == (3, MISS)
+    clock.seconds += 2
+    assert await ask(cache, vendor) == (4, MISS)
+    assert await ask(cache, vendor) == (4, HIT)
+
+
+async def test_a_slow_redis_is_left_alone(
+    server: Redis, replicas: list[Cache], vendor: Vendor
+) -> None:
+    cache = replicas[0]
+    await ask(cache, vendor)
+    with server.paused():
+        for asked in range(2, 30):
+            assert await ask(cache, vendor) == (asked, MISS)
+    assert cache.store_failures >= 28
+
+
+async def test_a_full_redis_keeps_nothing_and_still_drops(
+    server: Redis,
+    replicas: list[Cache],
+    vendor: Vendor,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cache = replicas[0]
+    await ask(cache, vendor)
+    server.limit_memory(1)
+    try:
+        assert await ask(cache, vendor) == (1, HIT)
+        assert await cache.drop(["source:it"]) == 1
+        for asked in range(2, 6):
+            assert await ask(cache, vendor) == (asked, MISS)
+    finally:
+        server.limit_memory(0)
+    assert await ask(cache, vendor) == (6, MISS)
+    assert await ask(cache, vendor) == (6, HIT)
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.getMessage().startswith("The cache's Redis keeps nothing: ")
+    assert cache.available
+
+
+async def test_the_address_tells_everything(clock: Clock) -> None:
+    url = "rediss://user:pass%40word@example.test:7000/3"
+    store = RedisStore(url, clock=clock)
+    known = store._redis.connection_pool.connection_kwargs
+    told = {name: known[name] for name in ("host", "port", "db", "username", "password")}
+    assert told == {name: value for name, value in parse_url(url).items() if name in told}
+    assert told["password"] == "pass@word"
+    assert "SSL" in store._redis.connection_pool.connection_class.__name__
+    await store.close()

@@ -1,0 +1,233 @@
+"""What a caller gets while one vendor is in trouble, for each vendor and each kind of trouble.
+
+A cell is one first page of 25 logs from a gateway that knows nothing yet, over a sandbox of which
+one vendor suffers from the fault: at every path but that of its tokens, or, in the columns with
+/logs, at its lists of logs alone, after its hooks were found. It tells how many of the page's logs
+are that vendor's, and how many calls it got, tokens aside. Whatever the fault, the page is full,
+and the other vendors' part of it is as it is without the fault.
+
+A test that fails shows the lines that the table would have now.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from gateway.config import load
+from gateway.demo import write_configuration
+from gateway.sandbox import Sandbox
+from gateway.schema import build_schema
+from gateway.schema.context import Context
+from gateway.service import Gateway
+from tests.moment import MOMENT, stopped
+
+MATRIX = """
+fault            outcome code                        codearts /logs tracker /log  weaver shop
+nothing          OK      -                           7/10     7/10  7/8     7/8   7/1    4/2
+latency          FAILED  UPSTREAM_TIMEOUT            0/4      0/10  0/2     0/8   0/1    0/2
+reset            FAILED  UPSTREAM_UNREACHABLE        0/10     0/10  0/6     0/10  0/3    0/6
+refused          FAILED  UPSTREAM_UNREACHABLE        0/10     0/10  0/6     0/6   0/3    0/0
+401              FAILED  UPSTREAM_UNAUTHORIZED       0/8      0/16  0/2     0/8   0/1    0/4
+403              FAILED  UPSTREAM_FORBIDDEN          0/4      0/10  0/2     0/8   0/1    0/2
+404              FAILED  UPSTREAM_NOT_FOUND          0/4      0/10  0/2     0/8   0/1    0/4
+429 with seconds FAILED  UPSTREAM_RATE_LIMITED       0/1      0/5   0/1     0/4   0/1    0/1
+429 with date    FAILED  UPSTREAM_RATE_LIMITED       0/1      0/5   0/1     0/4   0/1    0/1
+429 without      FAILED  UPSTREAM_RATE_LIMITED       0/10     0/10  0/6     0/10  0/3    0/6
+500              FAILED  UPSTREAM_ERROR              0/4      0/10  0/2     0/8   0/1    0/2
+503              FAILED  UPSTREAM_ERROR              0/10     0/10  0/6     0/10  0/3    0/6
+HTML             FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/10  0/2     0/8   0/1    0/2
+empty            FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/10  0/2     0/8   0/1    0/2
+truncated JSON   FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/10  0/2     0/8   0/1    0/2
+cut body         FAILED  UPSTREAM_UNREACHABLE        0/10     0/10  0/6     0/10  0/3    0/6
+endless body     FAILED  UPSTREAM_RESPONSE_TOO_LARGE 0/4      0/10  0/2     0/8   0/1    0/2
+wrong document   FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/10  0/2     0/8   0/1    0/2
+wrong rows       PARTIAL UPSTREAM_INVALID_RESPONSE   1/6      .     0/4     .     .      .
+wrong rows       OK      -                           .        3/10  .       3/8   3/1    2/2
+duplicate ids    OK      -                           7/10     7/10  7/8     7/8   7/1    4/2
+"""
+"""The columns behind the code are logs/calls; what has a . is told of in another line."""
+
+SECONDS = 0.5
+"""How long the gateway waits for a vendor that is slow."""
+
+FAULTS: dict[str, dict[str, Any] | None] = {
+    "nothing": None,
+    "latency": {"kind": "latency", "seconds": 2 * SECONDS},
+    "reset": {"kind": "reset"},
+    "refused": None,  # nothing listens there, whatever the path
+    "401": {"kind": "status", "status": 401},
+    "403": {"kind": "status", "status": 403},
+    "404": {"kind": "status", "status": 404},
+    "429 with seconds": {"kind": "rate-limit", "retry_after": 60},
+    "429 with date": {"kind": "rate-limit", "retry_after": "http-date", "seconds": 60},
+    "429 without": {"kind": "rate-limit"},
+    "500": {"kind": "status", "status": 500},
+    "503": {"kind": "status", "status": 503},
+    "HTML": {"kind": "html"},
+    "empty": {"kind": "empty"},
+    "truncated JSON": {"kind": "truncated-json"},
+    "cut body": {"kind": "cut-body"},
+    "endless body": {"kind": "endless"},
+    "wrong document": {"kind": "wrong-types", "shape": "document"},
+    "wrong rows": {"kind": "wrong-types", "shape": "rows"},
+    "duplicate ids": {"kind": "duplicate-ids"},
+}
+
+
+BROKEN_OFF = {"refused", "latency", "reset", "cut body"}
+"""Where a call that was begun may not have reached the vendor when the page is there."""
+
+
+class Column(NamedTuple):
+    """Which vendor suffers, its source, and a part of the paths where it does."""
+
+    vendor: str
+    source: str
+    paths: str = ""
+
+
+COLUMNS = {
+    "codearts": Column("codearts", "repo-cn"),
+    "/logs": Column("codearts", "repo-cn", "/logs"),
+    "tracker": Column("yandex-tracker", "tracker"),
+    "/log": Column("yandex-tracker", "tracker", "/webhooks/log"),
+    "weaver": Column("language-weaver", "translations"),
+    "shop": Column("elastic-path", "shop"),
+}
+
+SCHEMA = build_schema()
+QUERY = """
+query($first: Int!) {
+  webhookLogs(first: $first) {
+    nodes { id source { name } }
+    sourceReports { source { name } outcome returned upstreamCalls error { code } }
+  }
+}
+"""
+
+
+Log = tuple[str, str]
+"""A log's source and id."""
+
+
+class Answer(NamedTuple):
+    """A page of logs, and the reports by source."""
+
+    logs: list[Log]
+    reports: dict[str, Any]
+
+
+class Vendors:
+    """The sandbox, and gateways over it."""
+
+    def __init__(self, folder: Path, sandbox: Sandbox, url: str, closed: str) -> None:
+        self.control = httpx.AsyncClient(base_url=f"{url}/control")
+        self._url = url
+        self._closed = closed
+        self._file = write_configuration(folder, sandbox, url, port=0)
+        self._configuration = self._file.read_text()
+
+    async def page(self, fault: str, column: Column, first: int = 25) -> Answer:
+        """Read a first page while a vendor suffers."""
+        head = f'provider = "{column.vendor}"\n'
+        text = self._configuration
+        if fault == "refused":
+            base = f'{head}base_url = "'
+            text = text.replace(base + self._url, base + self._closed)
+        if fault == "latency":
+            text = text.replace(head, f"{head}timeout = {SECONDS}\n")
+        # One call after the other, so that the breaker opens at the same one each time.
+        text = text.replace(head, f"{head}concurrency = 1\n")
+        self._file.write_text(text)
+        if (body := FAULTS[fault]) is not None:
+            put = await self.control.put(
+                f"/faults/{column.vendor}", json=body | {"paths": column.paths}
+            )
+            put.raise_for_status()
+        await self.control.delete("/calls")
+        async with Gateway(load(self._file, {}), clock=lambda: MOMENT * 10**9) as gateway:
+            answer = await SCHEMA.execute(
+                QUERY, {"first": first}, context_value=Context(gateway, gateway.operation())
+            )
+        await self.control.delete("/faults")
+        assert answer.errors is None
+        assert answer.data is not None
+        page = answer.data["webhookLogs"]
+        return Answer(
+            [(log["source"]["name"], log["id"]) for log in page["nodes"]],
+            {report["source"]["name"]: report for report in page["sourceReports"]},
+        )
+
+    async def calls(self, vendor: str) -> int:
+        """Count the calls that a vendor got since the last page began, tokens aside."""
+        counts = (await self.control.get("/calls")).json()["counts"].get(vendor, {})
+        return sum(count for path, count in counts.items() if "token" not in path)
+
+
+@pytest.fixture(scope="module")
+async def vendors(
+    serve: Callable[[ASGIApp], str], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Vendors]:
+    sandbox = Sandbox(clock=stopped, logs=2000)
+    with socket.socket() as closed:  # bound, so that nobody else listens there
+        closed.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        made = Vendors(tmp_path_factory.mktemp("vendors"), sandbox, serve(sandbox.app), address)
+        async with made.control:
+            yield made
+
+
+@pytest.fixture(scope="module")
+async def healthy(vendors: Vendors) -> list[Log]:
+    """Give more than a page of the newest logs, without any fault."""
+    return (await vendors.page("nothing", COLUMNS["codearts"], 100)).logs
+
+
+def lines(fault: str, cells: dict[str, tuple[str, str, str]]) -> str:
+    """Write the lines of a fault: one for all cells with the same outcome and code."""
+    made = []
+    for end in dict.fromkeys(cell[:2] for cell in cells.values()):
+        numbers = [cell[2] if cell[:2] == end else "." for cell in cells.values()]
+        words = zip((fault, *end, *numbers), (16, 7, 27, 8, 5, 7, 5, 6, 4), strict=True)
+        made.append(" ".join(f"{word:<{width}}" for word, width in words).rstrip())
+    return "\n".join(made)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_fault(fault: str, vendors: Vendors, healthy: list[Log]) -> None:
+    cells = {}
+    for name, column in COLUMNS.items():
+        own = column.source
+        page, reports = await vendors.page(fault, column)
+        report = reports.pop(own)
+        logs = [log for log in page if log[0] == own]
+        code = (report["error"] or {"code": "-"})["code"]
+        numbers = f"{len(logs)}/{report['upstreamCalls']}"
+        cells[name] = (report["outcome"], code, numbers)
+        assert report["returned"] == len(logs)
+        if fault in BROKEN_OFF or own == "shop":  # whose integrations are asked for beside its logs
+            assert report["upstreamCalls"] >= await vendors.calls(column.vendor)
+        else:
+            assert report["upstreamCalls"] == await vendors.calls(column.vendor)
+
+        others = [log for log in page if log[0] != own]
+        assert len(page) == 25
+        assert others == [log for log in healthy if log[0] != own][: len(others)]
+        assert page == [log for log in healthy if log in page]
+        for other in reports.values():
+            assert (other["outcome"], other["error"]) == ("OK", None)
+    table = MATRIX.splitlines()[2:]
+    told = "\n".join(line for line in table if line[:16].rstrip() == fault)
+    assert lines(fault, cells) == told
+
+
+def test_the_table_tells_of_nothing_else() -> None:
+    told = [line[:16].rstrip() for line in MATRIX.splitlines()[2:]]
+    assert list(dict.fromkeys(told)) == list(FAULTS)

@@ -1,0 +1,399 @@
+"""What is sent again, after which waits, and when a vendor is left alone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from email.utils import formatdate
+from typing import Any
+
+import httpx
+import pytest
+import stamina
+
+from gateway.errors import ErrorCode, UpstreamError
+from gateway.upstream.auth import FixedCredential, PassedCredential
+from gateway.upstream.breaker import BreakerState
+from gateway.upstream.client import NotModified, UpstreamClient
+from gateway.upstream.operation import Operation
+from tests.upstream.network import NOW, Network, call, client_of, document
+from tests.virtual_time import VIRTUAL_TIME, Backend, now
+
+REFUSED = httpx.ConnectError("refused")
+RESET = httpx.ReadError("")
+
+Step = httpx.Response | Exception | float | Callable[[], httpx.Response]
+"""An answer, a broken connection, or how many seconds to be silent before a good answer."""
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> Backend:
+    return VIRTUAL_TIME
+
+
+@pytest.fixture(autouse=True)
+def real_waits() -> Iterator[None]:
+    with stamina.set_testing(False):
+        yield
+
+
+class Vendor(Network):
+    """Takes one step after the other, and the last one again and again; tells when it did."""
+
+    def __init__(self, *steps: Step) -> None:
+        super().__init__(self._step)
+        self.steps = list(steps)
+        self.times: list[float] = []
+
+    async def _step(self, _: httpx.Request) -> httpx.Response:
+        self.times.append(now())
+        step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
+        if isinstance(step, Exception):
+            raise step
+        if isinstance(step, float):
+            await asyncio.sleep(step)
+            return document({})
+        if isinstance(step, httpx.Response):
+            # An answer can be read once only.
+            return httpx.Response(step.status_code, headers=step.headers, content=step.content)
+        return step()
+
+    @property
+    def waits(self) -> list[float]:
+        return [later - sooner for sooner, later in zip(self.times, self.times[1:], strict=False)]
+
+
+def made(vendor: Vendor, **changes: Any) -> UpstreamClient:
+    return client_of(vendor, **{"monotonic": now, **changes})
+
+
+async def failure_of(work: Awaitable[Any]) -> UpstreamError:
+    with pytest.raises(UpstreamError) as failure:
+        await work
+    return failure.value
+
+
+def answered(status: int, **headers: str) -> httpx.Response:
+    return document({}, status, **headers)
+
+
+@pytest.mark.parametrize("fault", [REFUSED, RESET, *map(answered, (429, 502, 503, 504))], ids=repr)
+async def test_what_may_pass_is_tried_again(fault: Step) -> None:
+    vendor = Vendor(fault, fault, document({"good": True}))
+    client, operation = made(vendor), Operation(10)
+    read, _ = await client.json("/logs", operation=operation)
+    assert read == {"good": True}
+    assert operation.calls == {"shop": 3}
+    first, second = vendor.waits
+    assert 0.1 <= first <= 0.4
+    assert 0.2 <= second <= 0.5
+    # A read that was answered in the end is no failure of the source.
+    assert (client.health.last_success_at, client.health.last_failure_at) == (NOW, None)
+
+
+async def test_three_attempts_are_all() -> None:
+    vendor = Vendor(answered(503))
+    error = await failure_of(call(made(vendor)))
+    assert (error.status, len(vendor.requests)) == (503, 3)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [*map(answered, (302, 400, 401, 403, 404, 500, 501)), httpx.Response(200, text="<html>")],
+    ids=repr,
+)
+async def test_what_stays_is_not(fault: Step) -> None:
+    vendor = Vendor(fault)
+    await failure_of(call(made(vendor)))
+    assert len(vendor.requests) == 1
+
+
+async def test_silence_is_not_tried_again() -> None:
+    vendor = Vendor(60.0)
+    began = now()
+    error = await failure_of(call(made(vendor, timeout=2.0)))
+    assert error.code is ErrorCode.UPSTREAM_TIMEOUT
+    assert now() - began == pytest.approx(2.0)
+    assert len(vendor.requests) == 1
+
+
+@pytest.mark.parametrize("fault", [REFUSED, RESET, answered(429), answered(503)], ids=repr)
+async def test_an_action_is_sent_once(fault: Step) -> None:
+    vendor = Vendor(fault)
+    operation = Operation(10)
+    await failure_of(made(vendor).act("POST", "/retry", operation=operation))
+    assert (len(vendor.requests), operation.calls) == (1, {"shop": 1})
+
+
+@pytest.mark.parametrize(
+    "header", ["3", formatdate(NOW / 1e9 + 3, usegmt=True)], ids=["seconds", "date"]
+)
+@pytest.mark.parametrize("status", [429, 503])
+async def test_the_wait_that_a_vendor_names_is_kept(status: int, header: str) -> None:
+    vendor = Vendor(answered(status, Retry_After=header), document({}))
+    await call(made(vendor), seconds=10)
+    (wait,) = vendor.waits
+    assert 3.0 <= wait <= 3.3
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_wait_that_does_not_fit_is_not_begun(status: int) -> None:
+    vendor = Vendor(answered(status, Retry_After="9"))
+    began = now()
+    error = await failure_of(call(made(vendor), seconds=9))
+    assert (error.status, error.retry_after) == (status, 9.0)
+    assert (now(), len(vendor.requests)) == (began, 1)
+
+
+async def test_all_attempts_share_the_deadline() -> None:
+    """Each has the whole timeout, as far as the deadline allows."""
+    vendor = Vendor(lambda: answered(503), 60.0)
+    began = now()
+    error = await failure_of(call(made(vendor, timeout=4.0), seconds=3))
+    assert error.code is ErrorCode.UPSTREAM_TIMEOUT
+    assert now() - began == pytest.approx(3.0)
+
+
+async def test_waiting_for_the_next_attempt_holds_no_place() -> None:
+    vendor = Vendor(answered(503, Retry_After="5"), document({}))
+    client = made(vendor, concurrency=1)
+    failing = asyncio.create_task(call(client, seconds=10))
+    await asyncio.sleep(1)
+    await call(client)
+    assert vendor.waits == [1.0]
+    await failing
+    assert len(vendor.requests) == 3
+
+
+async def test_429_pauses_the_whole_source() -> None:
+    vendor = Vendor(answered(429, Retry_After="4"), document({}))
+    client = made(vendor)
+    await failure_of(call(client, seconds=2))
+    began = now()
+    error = await failure_of(call(client, seconds=2))
+    assert (error.code, error.sent, error.status) == (
+        ErrorCode.UPSTREAM_RATE_LIMITED,
+        False,
+        None,
+    )
+    assert error.retry_after == pytest.approx(4)
+    assert (now(), len(vendor.requests)) == (began, 1)
+    # What was not sent is no failure of the source.
+    assert client.health.last_error is not None
+    assert client.health.last_error.status == 429
+    assert await call(client, seconds=10) == {}
+    assert vendor.waits == [pytest.approx(4)]
+
+
+async def test_headers_of_good_answers_pause_it_too() -> None:
+    vendor = Vendor(document({}, RateLimit_Remaining="0", RateLimit_Reset="2"), document({}))
+    client = made(vendor)
+    for _ in range(3):
+        await call(client)
+    assert vendor.waits == [pytest.approx(2), 0]
+
+
+async def test_question_that_is_repeated_with_a_new_token_counts_twice() -> None:
+    class Renewed(FixedCredential):
+        def forget(self, headers: Any) -> bool:
+            return bool(headers)
+
+    vendor = Vendor(answered(401), document({}))
+    client = made(vendor, rate_limit=1, credential=Renewed({"Authorization": "old"}))
+    for _ in range(2):
+        await call(client)
+    assert vendor.waits == [0, pytest.approx(2)]
+
+
+@pytest.mark.parametrize(("status", "sent"), [(429, 1), (500, 10)])
+async def test_callers_with_credentials_of_their_own_do_not_stop_each_other(
+    status: int, sent: int
+) -> None:
+    def respond(request: httpx.Request) -> httpx.Response:
+        bad = request.headers["authorization"] == "bad"
+        return answered(status, Retry_After="60") if bad else document({})
+
+    def operation(name: str) -> Operation:
+        return Operation(5, {"x-own": name})
+
+    network = Network(respond)
+    client = client_of(
+        network,
+        credential=PassedCredential("shop", "X-Own", "Authorization"),
+        private=True,
+        monotonic=now,
+    )
+    for _ in range(20):
+        await failure_of(client.json("/logs", operation=operation("bad")))
+        await client.json("/logs", operation=operation("good"))
+    assert len(network.requests) == sent + 20
+    assert client.health.breaker is BreakerState.CLOSED
+    assert client.health.last_error is None
+
+
+def many(client: UpstreamClient, count: int, seconds: float = 5.0) -> Awaitable[list[Any]]:
+    calls = (call(client, seconds=seconds) for _ in range(count))
+    return asyncio.gather(*calls, return_exceptions=True)
+
+
+async def test_breaker_opens_and_one_probe_closes_it() -> None:
+    vendor = Vendor(answered(500))
+    client = made(vendor)
+    for _ in range(10):
+        assert client.health.breaker is BreakerState.CLOSED
+        await failure_of(call(client))
+    assert (client.health.breaker, client.health.retry_at) == (BreakerState.OPEN, NOW + 10 * 10**9)
+
+    await asyncio.sleep(4)
+    for work in (call(client), client.act("POST", "/retry", operation=Operation(5))):
+        error = await failure_of(work)
+        assert (error.code, error.sent) == (ErrorCode.UPSTREAM_CIRCUIT_OPEN, False)
+        assert error.retry_after == pytest.approx(6)
+        assert str(error) == (
+            "Source shop failed so often that it is left alone for another 6 seconds. Try again"
+            " after that. Its last failure: Source shop answered 500 Internal Server Error. The"
+            " vendor has trouble; try again later."
+        )
+    assert len(vendor.requests) == 10
+    assert client.health.last_error is not None
+    assert client.health.last_error.status == 500
+
+    await asyncio.sleep(6)
+    assert (client.health.breaker, client.health.retry_at) == (BreakerState.HALF_OPEN, None)
+    vendor.steps = [1.0]
+    results = await many(client, 5)
+    assert [isinstance(result, UpstreamError) for result in results] == [False] + [True] * 4
+    assert len(vendor.requests) == 11
+    assert client.health.breaker is BreakerState.CLOSED
+
+
+async def test_attempts_stop_when_the_breaker_opens() -> None:
+    vendor = Vendor(answered(503))
+    client = made(vendor)
+    for _ in range(3):
+        await failure_of(call(client))
+    error = await failure_of(call(client))
+    assert (error.status, len(vendor.requests)) == (503, 10)
+    assert client.health.breaker is BreakerState.OPEN
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+async def test_refusals_do_not_open_it(status: int) -> None:
+    vendor = Vendor(answered(status))
+    client = made(vendor)
+    for _ in range(20):
+        await failure_of(call(client))
+    assert client.health.breaker is BreakerState.CLOSED
+
+
+async def test_slow_answers_open_it() -> None:
+    for seconds, state in ((2.9, BreakerState.CLOSED), (3.1, BreakerState.OPEN)):
+        client = made(Vendor(seconds), timeout=4.0)
+        assert await many(client, 10) == [{}] * 10
+        assert client.health.breaker is state
+
+
+async def test_silence_opens_it() -> None:
+    client = made(Vendor(60.0), timeout=4.0)
+    await many(client, 10)
+    assert client.health.breaker is BreakerState.OPEN
+    error = await failure_of(call(client))
+    assert "Source shop did not answer within 3 seconds." in str(error)
+
+
+async def test_action_with_little_time_does_not() -> None:
+    """Its caller lowered the deadline; the vendor may be well."""
+    client = made(Vendor(3.0), timeout=4.0)
+    for _ in range(20):
+        work = client.act("POST", "/retry", operation=Operation(0.5))
+        assert (await failure_of(work)).code is ErrorCode.UPSTREAM_TIMEOUT
+    assert client.health.breaker is BreakerState.CLOSED
+
+
+async def test_calls_that_waited_for_a_place_in_vain_do_not() -> None:
+    client = made(Vendor(2.5), timeout=4.0, concurrency=1)
+    results = await many(client, 20, seconds=4)
+    assert sum(isinstance(result, UpstreamError) for result in results) == 19
+    assert client.health.breaker is BreakerState.CLOSED
+
+
+async def test_cancelled_calls_do_not_and_give_the_place_of_a_probe_back() -> None:
+    vendor = Vendor(60.0)
+    client = made(vendor)
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(call(client))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    for _ in range(20):
+        await cancelled()
+    assert client.health.breaker is BreakerState.CLOSED
+    vendor.steps = [answered(500)]
+    for _ in range(10):
+        await failure_of(call(client))
+    await asyncio.sleep(10)
+    vendor.steps = [60.0]
+    await cancelled()
+    vendor.steps = [document({})]
+    assert await call(client) == {}
+    assert client.health.breaker is BreakerState.CLOSED
+
+
+async def test_who_waits_for_a_place_is_not_sent_once_it_is_open() -> None:
+    vendor = Vendor(60.0)
+    client = made(vendor, timeout=2.0, concurrency=10)
+    results = await many(client, 30, seconds=9)
+    codes = [result.code for result in results if isinstance(result, UpstreamError)]
+    assert codes.count(ErrorCode.UPSTREAM_TIMEOUT) == 10
+    assert codes.count(ErrorCode.UPSTREAM_CIRCUIT_OPEN) == 20
+    assert len(vendor.requests) == 10
+
+
+async def test_known_etag_is_sent_and_304_is_told() -> None:
+    vendor = Vendor(document({"a": 1}, ETag='W/"one"'))
+    client, operation = made(vendor), Operation(5)
+    params = [("page[limit]", "5"), ("q", "ä b")]
+    await client.json("/logs", params, operation=operation)
+    assert operation.answered == {"/logs?page%5Blimit%5D=5&q=%C3%A4+b": 'W/"one"'}
+
+    again = Operation(5)
+    again.etags = operation.answered
+    vendor.steps = [answered(503), httpx.Response(304)]
+    with pytest.raises(NotModified):
+        await client.json("/logs", params, operation=again)
+    assert [request.headers.get("if-none-match") for request in vendor.requests] == [
+        None,
+        'W/"one"',
+        'W/"one"',
+    ]
+    assert again.answered == {}
+    assert client.health.last_failure_at is None
+    # Another path has no ETag, and an action never has.
+    vendor.steps = [document({})]
+    again.etags = {"/logs": '"one"'}
+    await client.json("/logs", params, operation=again)
+    await client.act("DELETE", "/logs", operation=again)
+    assert not any("if-none-match" in request.headers for request in vendor.requests[3:])
+
+
+@pytest.mark.parametrize("etag", ["", "bare", '"a', '"a"b"', '"' + "x" * 600 + '"', '"ä"'])
+async def test_bad_etag_is_not_kept(etag: str) -> None:
+    vendor = Vendor(httpx.Response(200, content="{}", headers={b"ETag": etag.encode()}))
+    operation = Operation(5)
+    await made(vendor).json("/logs", operation=operation)
+    assert operation.answered == {}
+
+
+async def test_304_that_was_not_asked_for_is_refused() -> None:
+    error = await failure_of(call(made(Vendor(httpx.Response(304)))))
+    assert error.code is ErrorCode.UPSTREAM_REJECTED
+
+
+async def test_retries_log_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    await failure_of(call(made(Vendor(answered(503)))))
+    assert "s3cr3t" not in caplog.text
+    assert not [record for record in caplog.records if record.name != "asyncio"]

@@ -1,0 +1,231 @@
+"""What becomes of requests when the server is told to stop, in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from gateway.cli.server import grace, listen, serving
+from gateway.config import Settings
+from tests.acting import Controller
+from tests.processes import started
+
+PATIENCE = 30.0
+"""Seconds after which a test has failed."""
+LIST = {"query": "{ webhookLogs { nodes { upstreamId } } }"}
+SMALL = (
+    b"GET /graphql?query={sources{name}} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n",
+    b'{"data":{"sources":[{"name":"translations"}]}}',
+)
+
+
+class Vendor:
+    """A Language Weaver controller that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.told = threading.Event()
+        self.app = Starlette(routes=[Route("/{path:path}", self._answer)])
+
+    async def _answer(self, _: Request) -> Response:
+        self.asked.set()
+        await asyncio.to_thread(self.told.wait, PATIENCE)
+        entries = [Controller.entry(42, 0)]
+        envelope = {"page": 1, "perPage": 25, "totalPages": 1, "totalItems": 1}
+        return JSONResponse({"entries": entries, **envelope})
+
+
+class Server(NamedTuple):
+    """A gateway in another process."""
+
+    url: str
+    pid: int
+    wait: Callable[[], int]
+    complaints: IO[str]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        parts = httpx.URL(self.url)
+        assert parts.port
+        return parts.host, parts.port
+
+
+@pytest.fixture
+def vendor() -> Iterator[Vendor]:
+    """Give a vendor that keeps nobody waiting when the test has ended."""
+    made = Vendor()
+    yield made
+    made.told.set()
+
+
+@pytest.fixture
+def server(
+    vendor: Vendor,
+    serve: Callable[[ASGIApp], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Server]:
+    # Whatever is not closed at the end is complained of.
+    monkeypatch.setenv("PYTHONWARNINGS", "always::ResourceWarning")
+    (tmp_path / "key").write_text("planted")
+    file = tmp_path / "gateway.toml"
+    file.write_text(f"""
+        [server]
+        port = 0
+        graphiql = false
+
+        [journal]
+        url = "sqlite:///journal.sqlite3"
+
+        [[sources]]
+        name = "translations"
+        provider = "language-weaver"
+        base_url = "{serve(vendor.app)}"
+        auth = {{ type = "api-key", key = {{ file = "key" }} }}
+    """)
+    with started("serve", "--config", str(file)) as (process, output, complaints):
+        said = output.readline()
+        assert said, complaints.read()
+        address = said.split()[1].rstrip(".")
+        yield Server(address, process.pid, process.wait, complaints)
+
+
+async def test_what_is_under_way_is_answered_and_nothing_else_is_taken(
+    server: Server, vendor: Vendor, tmp_path: Path
+) -> None:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
+        under_way = asyncio.create_task(client.post(server.url, json=LIST))
+        assert await asyncio.to_thread(vendor.asked.wait, PATIENCE)
+        os.kill(server.pid, signal.SIGTERM)
+        await asyncio.to_thread(refused, server)
+        assert not under_way.done()
+        vendor.told.set()
+        answer = await under_way
+    assert answer.json() == {"data": {"webhookLogs": {"nodes": [{"upstreamId": "42"}]}}}
+    assert answer.headers["connection"] == "close"
+    assert await asyncio.to_thread(server.wait) == 0
+    assert server.complaints.read() == ""
+    assert files(tmp_path) == {"gateway.toml", "key", "journal.sqlite3"}
+
+
+def refused(server: Server) -> None:
+    """Wait until the server takes no connection."""
+    with contextlib.suppress(ConnectionRefusedError):
+        while True:
+            socket.create_connection(server.address, PATIENCE).close()
+
+
+def files(folder: Path) -> set[str]:
+    """Name a folder's files; SQLite leaves two more when its file is not closed."""
+    return {path.name for path in folder.iterdir()}
+
+
+def test_what_came_before_the_stop_is_answered(server: Server) -> None:
+    with contextlib.ExitStack() as stack:
+
+        def connected() -> socket.socket:
+            return stack.enter_context(socket.create_connection(server.address, PATIENCE))
+
+        quiet = [connected() for _ in range(20)]
+        used = [connected() for _ in range(20)]
+        for connection in used:
+            # The ones that were connected earlier have been accepted, too.
+            assert answer_to(connection, SMALL) == SMALL[1]
+        os.kill(server.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, server.pid, os.WSTOPPED)
+        waiting = [connected() for _ in range(50)]
+        everybody = [*quiet, *used, *waiting]
+        for connection in everybody:
+            connection.sendall(SMALL[0])
+        os.kill(server.pid, signal.SIGTERM)
+        os.kill(server.pid, signal.SIGCONT)
+        for connection in everybody:
+            assert body_of(connection) == SMALL[1]
+            assert connection.recv(1) == b""
+    assert server.wait() == 0
+    assert server.complaints.read() == ""
+
+
+def test_the_first_request_of_a_connection_may_come_after_the_stop(server: Server) -> None:
+    with (
+        socket.create_connection(server.address, PATIENCE) as quiet,
+        socket.create_connection(server.address, PATIENCE) as later,
+    ):
+        assert answer_to(later, SMALL) == SMALL[1]
+        os.kill(server.pid, signal.SIGTERM)
+        refused(server)
+        assert answer_to(quiet, SMALL) == SMALL[1]
+    assert server.wait() == 0
+
+
+def answer_to(connection: socket.socket, exchange: tuple[bytes, bytes]) -> bytes:
+    connection.sendall(exchange[0])
+    return body_of(connection)
+
+
+def body_of(connection: socket.socket) -> bytes:
+    """Read one answer, whose length is told."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        received = connection.recv(65536)
+        assert received, head
+        head += received
+    head, _, body = head.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 "), head
+    (length,) = (
+        int(line.partition(b":")[2])
+        for line in head.split(b"\r\n")
+        if line.startswith(b"content-length:")
+    )
+    while len(body) < length:
+        body += connection.recv(65536)
+    return body
+
+
+def test_what_does_not_end_is_ended() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    async def endless(_: Request) -> Response:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        raise AssertionError
+
+    app = Starlette(routes=[Route("/", endless)])
+    with listen("127.0.0.1", 0) as listener, socket.socket() as caller:
+        with serving(app, listener, grace=0.1):
+            caller.settimeout(PATIENCE)
+            caller.connect(listener.getsockname())
+            caller.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert begun.wait(PATIENCE)
+        assert ended.is_set()
+        assert caller.recv(65536).startswith(b"HTTP/1.1 500 ")
+
+
+def test_every_operation_may_use_up_its_deadline() -> None:
+    source = {
+        "name": "translations",
+        "provider": "language-weaver",
+        "base_url": "http://127.0.0.1:1",
+        "auth": {"type": "api-key", "key": SecretStr("key")},
+    }
+    settings = Settings.model_validate({"server": {"deadline": 60.0}, "sources": [source]})
+    assert grace(settings) > 60.0
