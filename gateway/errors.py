@@ -33,6 +33,7 @@ class ErrorCode(enum.Enum):
     RATE_LIMITED = "The caller sent too many requests within a minute."
     OVERLOADED = "The gateway has as many operations at once as it takes."
     INVALID_ID = "The id was not made by this gateway, or is damaged."
+    INVALID_REPRESENTATION = "The representation of an entity has no type or no key of this graph."
     INVALID_CURSOR = "The cursor was not made by this gateway, or is damaged."
     CURSOR_FILTER_MISMATCH = "The cursor belongs to a list with another filter."
     CURSOR_TOO_OLD = "Too many logs are newer than the cursor to count back to it."

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import strawberry
-from graphql import GraphQLError, OperationDefinitionNode
+from graphql import (
+    GraphQLError,
+    OperationDefinitionNode,
+    is_specified_directive,
+    print_directive,
+    print_type,
+)
+from strawberry import federation
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext, ExecutionResult
@@ -21,18 +28,34 @@ from gateway.schema.mutation import ERRORS, Mutation
 from gateway.schema.names import unnamed
 from gateway.schema.preparation import Preparation
 from gateway.schema.scalars import SCALARS
-from gateway.schema.types import Hook, Query, Source, WebhookLog
+from gateway.schema.subgraph import FEDERATION_SCALARS, VERSION, SubgraphQuery
+from gateway.schema.types import Hook, Source, WebhookLog
 
 _OF_GRAPHQL = {ErrorCode.GRAPHQL_PARSE_FAILED.name, ErrorCode.GRAPHQL_VALIDATION_FAILED.name}
 
 
-class Schema(strawberry.Schema):
+class Schema(federation.Schema):
     """The schema; what it gives of an error is fit for callers.
 
-    Where ``open`` is false, no error names what the document does not.
+    Where ``open`` is false, callers can't ask for the schema, and no error names what the document
+    does not.
     """
 
     open = True
+
+    def as_str(self) -> str:
+        """Write the schema as a document that stands alone.
+
+        Strawberry leaves out federation's directives, without which only composers can read it.
+        """
+        directives = [one for one in self._schema.directives if not is_specified_directive(one)]
+        purpose = print_type(self._schema.type_map["link__Purpose"])
+        return "\n\n".join([super().as_str(), *map(print_directive, directives), purpose])
+
+    @functools.cached_property
+    def sdl(self) -> str | None:
+        """The schema as a subgraph's document; None where callers may not see it."""
+        return self.as_str() if self.open else None
 
     async def execute(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
         """Execute an operation, with the parameters of Strawberry's own method."""
@@ -75,11 +98,13 @@ def build_schema(limits: Limits | None = None, *, introspection: bool = True) ->
         return Preparation(documents, price, limits)
 
     schema = Schema(
-        query=Query,
+        query=SubgraphQuery,
         mutation=Mutation,
         types=[WebhookLog, Hook, Source, *ERRORS],
         extensions=[_Named, prepare],
         config=StrawberryConfig(scalar_map=SCALARS),
+        scalar_overrides=FEDERATION_SCALARS,
+        federation_version=VERSION,
     )
     schema.open = introspection
     core = schema._schema  # noqa: SLF001

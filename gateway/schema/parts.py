@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import strawberry
+from strawberry import federation
 
 from gateway import model
 from gateway.schema.enums import (
@@ -18,14 +19,16 @@ from gateway.schema.fields import described, is_a
 from gateway.schema.scalars import JSON, DateTime
 
 
-@strawberry.type(description="One HTTP header.")
+@federation.type(shareable=True, description="One HTTP header.")
 class HttpHeader:
     name: str = described("The name, as the vendor wrote it.")
     value: str | None = described("The value, or a mask in its place. It takes the role reader.")
     redacted: bool = described("Whether the value was hidden, by the gateway or by the vendor.")
 
 
-@strawberry.type(description="What the vendor sent to the receiver. Secrets are masked.")
+@federation.type(
+    shareable=True, description="What the vendor sent to the receiver. Secrets are masked."
+)
 class HttpRequest:
     method: str | None = described("The HTTP method; null where the vendor does not tell.")
     url: str | None = described("The receiver's URL.")
@@ -36,7 +39,7 @@ class HttpRequest:
     body_json: JSON | None = described("The body, where it is JSON. It takes the role reader.")
 
 
-@strawberry.type(description="What the receiver answered. Secrets are masked.")
+@federation.type(shareable=True, description="What the receiver answered. Secrets are masked.")
 class HttpResponse:
     status_code: int | None = described("The HTTP status.")
     headers: list[HttpHeader] | None = described("The headers; null where the vendor keeps none.")
@@ -104,7 +107,7 @@ WebhookLogDetails = Annotated[
 ]
 
 
-@strawberry.type(description="Where a page stands in its list.")
+@federation.type(shareable=True, description="Where a page stands in its list.")
 class PageInfo:
     has_next_page: bool = described("Whether more may follow.")
     has_previous_page: bool = described("Whether something stands in front.")

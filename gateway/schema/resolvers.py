@@ -90,12 +90,17 @@ async def node(info: Info, id: Id) -> model.WebhookLog | model.Hook | Source:
             return info.context.gateway.source(reference.source)
 
 
-def nodes(info: Info, ids: Ids) -> list[Awaitable[object]]:
-    if len(ids) > MAX_PAGE_SIZE:
+def check_count(count: int, what: str) -> None:
+    """Raise RequestError when more things are asked for at once than a page may have."""
+    if count > MAX_PAGE_SIZE:
         raise RequestError(
             ErrorCode.INVALID_PAGE_SIZE,
-            f"{len(ids)} ids are too many at once; ask for {MAX_PAGE_SIZE} at most.",
+            f"{count} {what} are too many at once; ask for {MAX_PAGE_SIZE} at most.",
         )
+
+
+def nodes(info: Info, ids: Ids) -> list[Awaitable[object]]:
+    check_count(len(ids), "ids")
     # Awaited one beside the other, and each that fails is a null and an error at its own place.
     return [node(info, id) for id in ids]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import strawberry
-from strawberry import ID
+from strawberry import ID, federation
 
 from gateway import model, sources
 from gateway.schema import action_resolvers, resolvers
@@ -29,7 +29,10 @@ class Node:
     id: ID = described("Opaque, and always the same for the same thing.")
 
 
-@strawberry.type(description="One delivery of one webhook, in the units of this schema.")
+@federation.type(
+    keys=["id", "source { name } upstreamId"],
+    description="One delivery of one webhook, in the units of this schema.",
+)
 class WebhookLog(Node):
     is_type_of = is_a(model.WebhookLog)
 
@@ -72,7 +75,9 @@ class WebhookLog(Node):
     warnings: list[str] = described("Where the vendor's document contradicts itself or is odd.")
 
 
-@strawberry.type(description="A webhook, trigger or integration: what makes a vendor send.")
+@federation.type(
+    keys=["id"], description="A webhook, trigger or integration: what makes a vendor send."
+)
 class Hook(Node):
     is_type_of = is_a(model.Hook)
 
@@ -85,7 +90,7 @@ class Hook(Node):
     created_at: DateTime | None = described("When it was made.")
 
 
-@strawberry.type(description="One configured system.")
+@federation.type(keys=["id", "name"], description="One configured system.")
 class Source(Node):
     is_type_of = is_a(sources.Source)
 

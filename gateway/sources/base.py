@@ -314,6 +314,14 @@ class Source(abc.ABC):
         """Make the id of a log of this source."""
         return ids.encode(ids.Kind.LOG, self.name, *place)
 
+    def log_id_of(self, upstream_id: str) -> str:
+        """Make a log's id from the vendor's own; RequestError where that does not say enough."""
+        del upstream_id
+        raise RequestError(
+            ErrorCode.INVALID_REPRESENTATION,
+            f"Logs of source {self.name} can't be found by upstreamId alone; refer to them by id.",
+        )
+
     def hook_id(self, *place: str) -> str:
         """Make the id of a hook of this source."""
         return ids.encode(ids.Kind.HOOK, self.name, *place)

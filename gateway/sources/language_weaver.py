@@ -132,6 +132,10 @@ class LanguageWeaver(Source):
 
         return await self.scan(STREAM, upstream_id, operation, is_gone, max_age)
 
+    def log_id_of(self, upstream_id: str) -> str:
+        """Make the id of an entry: there is one audit log, and it counts its entries."""
+        return self.log_id(upstream_id)
+
     def grants(self, place: tuple[str, ...]) -> bool:
         """Tell whether the place is an entry's number: all of the audit log is granted."""
         return len(place) == 1 and is_number(place[0])

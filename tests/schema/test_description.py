@@ -36,7 +36,11 @@ if TYPE_CHECKING:
 
 SCHEMA = build_schema()
 CORE = SCHEMA._schema
-TYPES = {name: named for name, named in CORE.type_map.items() if not name.startswith("__")}
+TYPES = {
+    name: named
+    for name, named in CORE.type_map.items()
+    if not name.startswith("__") and name != "link__Purpose"
+}
 OUTPUTS = {
     name: named
     for name, named in TYPES.items()
@@ -82,7 +86,7 @@ BOUNDED = {
     "HttpRequest": {"headers"},
     "HttpResponse": {"headers"},
     "HookConnection": {"edges", "nodes"},
-    "Query": {"nodes", "sources"},  # 100 at most; as many as are configured
+    "Query": {"_entities", "nodes", "sources"},  # 100 at most; as many as are configured
     "Source": {"capabilities"},
     "SourceReport": {"notes", "unreadableReasons"},  # one for each thing that is odd about a page
     "Granted": {"sources"},  # as many as are configured

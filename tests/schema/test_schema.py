@@ -91,7 +91,10 @@ async def test_every_field_of_every_type_resolves(demo: Demo, name: str) -> None
     actions = everything(CORE.type_map["ActionConnection"], visited, 2)
     viewer = everything(CORE.type_map["Viewer"], visited, 1)
     cache = everything(CORE.type_map["CacheState"], visited, 1)
-    told = await demo.data(f"{{ actions {actions} viewer {viewer} cache {cache} }}")
+    service = everything(CORE.type_map["_Service"], visited, 0)
+    told = await demo.data(
+        f"{{ actions {actions} viewer {viewer} cache {cache} _service {service} }}"
+    )
     dropped = everything(CORE.type_map["InvalidateCachePayload"], visited, 1)
     gone = await demo.data(
         f"mutation ($tags: [String!]!) {{ invalidateCache(tags: $tags) {dropped} }}",

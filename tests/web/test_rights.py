@@ -63,6 +63,8 @@ WAYS = {
     f"webhookLog(id: $log) {LOG}": "NOT_FOUND",
     f"node(id: $log) {{ ... on WebhookLog {LOG} }}": "NOT_FOUND",
     f"nodes(ids: [$log]) {{ ... on WebhookLog {LOG} }}": "NOT_FOUND",
+    '_entities(representations: [{ __typename: "WebhookLog", id: $log }])'
+    f" {{ ... on WebhookLog {LOG} }}": "NOT_FOUND",
 }
 """All that leads to a log, with the error where the log's source does not exist for a caller."""
 
@@ -74,6 +76,15 @@ PLACES = {
     "nodes(ids: [$source]) { id }": "UNKNOWN_SOURCE",
     "node(id: $hook) { id ... on Hook { url } }": "NOT_FOUND",
     "nodes(ids: [$hook]) { id }": "NOT_FOUND",
+    '_entities(representations: [{ __typename: "Hook", id: $hook }]) { ... on Hook { url } }': (
+        "NOT_FOUND"
+    ),
+    '_entities(representations: [{ __typename: "Source", id: $source }]) { __typename }': (
+        "UNKNOWN_SOURCE"
+    ),
+    '_entities(representations: [{ __typename: "Source", name: $name }]) { __typename }': (
+        "UNKNOWN_SOURCE"
+    ),
     "webhookLog(id: $log) { hook { id } availableActions { action available } }": "NOT_FOUND",
     "webhookLogs(first: 1, filter: { hook: { eq: $hook } }) { totalCount }": "UNKNOWN_SOURCE",
     "webhookLogs(first: 1, filter: { source: { in: [$name] } }) { totalCount }": "UNKNOWN_SOURCE",

@@ -1,0 +1,92 @@
+"""The tools of others that judge the gateway: how they are installed, run, and what they read."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import httpx
+import pytest
+
+from gateway.config import load
+from gateway.demo import write_configuration
+from gateway.sandbox import Sandbox
+from gateway.web.app import create_app
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+SCHEMA = ROOT / "schema.graphql"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FILES = dict(re.findall(r"^```\w+ (\S+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL))
+"""The files that the README has readers write, by their names."""
+URL = "http://127.0.0.1:8000/graphql"
+"""Where the README's gateway is."""
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def run(absent: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Install the tools beside their list, unless they are there, and give what runs one.
+
+    It wants a tool to succeed; with ``fails`` to fail. Where it is not told, it runs beside the
+    scripts.
+    """
+    npm = shutil.which("npm")
+    if npm is None:
+        absent("npm is not installed")
+    lock = (HERE / "package-lock.json").read_bytes()
+    installed = HERE / "node_modules" / ".installed"
+    if not installed.is_file() or installed.read_bytes() != lock:
+        done = subprocess.run(  # noqa: S603
+            [npm, "ci"], cwd=HERE, capture_output=True, text=True, check=False, timeout=600
+        )
+        if done.returncode:
+            absent(f"npm could not install the tools: {done.stderr[-500:]}")
+        installed.write_bytes(lock)
+    environ = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path_factory.mktemp("home")),
+        "NPM_CONFIG_OFFLINE": "true",
+    }
+
+    def run(
+        *words: str, folder: Path = HERE, fails: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(  # noqa: S603
+            words, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert bool(done.returncode) is fails, done.stdout + done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def url(serve: Callable[[ASGIApp], str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Serve a gateway over the sandbox, and give the URL of its endpoint."""
+    sandbox = Sandbox(logs=500)
+    folder = tmp_path_factory.mktemp("gateway")
+    settings = load(write_configuration(folder, sandbox, "http://127.0.0.1:1", port=0), {})
+    return serve(create_app(settings, transport=httpx.ASGITransport(sandbox.app))) + "/graphql"
+
+
+@pytest.fixture
+def frontend(tmp_path: Path, url: str) -> Path:
+    """Make a project with the README's files, where all tools are installed."""
+    (tmp_path / "node_modules").symlink_to(HERE / "node_modules")
+    (tmp_path / "package.json").write_text('{ "type": "module" }')
+    shutil.copy(SCHEMA, tmp_path)
+    for name, text in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace(URL, url), encoding="utf-8")
+    return tmp_path

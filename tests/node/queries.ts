@@ -1,0 +1,17 @@
+// What the types of the README's queries know. It is compiled only.
+
+import type { NewestFailuresQuery, NextQuery, NextQueryVariables } from "./src/gql/graphql";
+
+declare const newest: NewestFailuresQuery;
+declare const next: NextQuery;
+
+type Moment = string | null | undefined;
+
+export const moments: Moment[] = newest.webhookLogs.nodes.map((log) => log.triggeredAt);
+export const ids: string[] = next.webhookLogs.nodes.map((log) => log.id);
+export const variables: NextQueryVariables = { after: next.webhookLogs.pageInfo.endCursor };
+
+// @ts-expect-error - it may be null
+export const count: number = next.webhookLogs.totalCount;
+// @ts-expect-error - it was not selected
+export const status = next.webhookLogs.nodes[0].status;

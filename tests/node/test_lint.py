@@ -1,0 +1,39 @@
+"""The lint of schema.graphql by graphql-eslint; its exceptions have their reasons in its file."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tests.node.conftest import HERE, ROOT, SCHEMA
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.node.conftest import Run
+
+LINT = ("npx", "--prefix", str(HERE), "eslint", "--config", str(HERE / "eslint.config.mjs"))
+
+
+def test_the_schema_is_clean(run: Run) -> None:
+    assert run(*LINT, "--max-warnings", "0", "schema.graphql", folder=ROOT).stdout == ""
+
+
+WRONGS = {
+    "naming-convention": ("Granted", "granted"),
+    "no-unreachable-types": ("type Action {", "type Orphan { id: ID! }\n\ntype Action {"),
+    "relay-connection-types": ("  pageInfo: PageInfo!", "  pages: PageInfo!"),
+    "relay-page-info": ("  startCursor: String", "  beginning: String"),
+    "require-description": ('"""An action in a list."""\n', ""),
+    "strict-id-in-types": ('own id."""\n  id: ID!', 'own id."""\n  key: ID!'),
+}
+
+
+def test_it_would_complain(run: Run, tmp_path: Path) -> None:
+    text = SCHEMA.read_text(encoding="utf-8")
+    for right, wrong in WRONGS.values():
+        assert right in text
+        text = text.replace(right, wrong)
+    (tmp_path / "schema.graphql").write_text(text, encoding="utf-8")
+    complaints = run(*LINT, "schema.graphql", folder=tmp_path, fails=True).stdout
+    assert set(re.findall(r"@graphql-eslint/(.*)$", complaints, re.MULTILINE)) == WRONGS.keys()
