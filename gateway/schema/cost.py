@@ -50,6 +50,7 @@ ONE_CALL = frozenset(
         "Query.webhookLog",
         "Query.node",
         "Query.nodes",
+        "Query._entities",
         "Query.actions",
         "Source.hooks",
         "Source.logs",
