@@ -209,10 +209,8 @@ class Cache:
             loaded = await wish.load(entry, behind=wish.behind)
         except UpstreamError as error:
             self.counts["failures"] += 1
-            if entry is not None and error.code in EXCUSED:
-                retry_at = Timestamp(self._now() + round(RETRY * SECOND))
-                failed = replace(entry, failed=error.code.name, retry_at=retry_at)
-                await self._store.write(wish.key, failed, wish.era)
+            if entry is not None:
+                await self._store.write(wish.key, self._after(error, entry), wish.era)
             raise
         stored_at = self._now()
         unchanged = loaded is None
@@ -232,6 +230,16 @@ class Cache:
         if renewed.stale_until > stored_at:
             await self._store.write(wish.key, renewed, wish.era)
         return _Renewed(renewed, unchanged)
+
+    def _after(self, error: UpstreamError, entry: Entry[T]) -> Entry[T]:
+        """Judge an entry anew: better than a failure, and nobody's after a refusal."""
+        now = self._now()
+        if error.code in EXCUSED:
+            retry_at = Timestamp(now + round(RETRY * SECOND))
+            return replace(entry, failed=error.code.name, retry_at=retry_at)
+        # Redis takes nothing that is over, so this is so soon.
+        soon = Timestamp(now + SECOND)
+        return replace(entry, fresh_until=now, revalidate_until=now, stale_until=soon, failed=None)
 
     async def drop(self, tags: Collection[str]) -> int:
         """Drop what has one of the tags, and what is being read of it; tell how many entries."""
