@@ -36,6 +36,9 @@ EXCUSED = frozenset(
 """Failures that what is kept is better than; a refusal is none, since it is about the caller."""
 PATIENCE = 1.0
 """Seconds that a vendor is waited for where something stale could be given in its place."""
+HEADWAY = 0.05
+"""Seconds that an answer is ahead of what is asked for behind it, which takes the same processor:
+for a page of many lists that costs far more than the page."""
 RETRY = 2.0
 """Seconds after which a vendor that failed is asked again, behind an answer."""
 POLL = 0.02
@@ -140,7 +143,7 @@ class Cache:
                 return _kept(entry, CacheStatus.HIT)
             if entry.failed or now < entry.revalidate_until:
                 if now >= entry.retry_at:
-                    self._behind(replace(wish, behind=True))
+                    self._flights.behind(self._flight(wish), lambda: self._renew_later(wish))
                 return self._stale(entry)
         return await self._wait(wish, demand)
 
@@ -151,7 +154,8 @@ class Cache:
         collapsed = flight in self._flights
         until = demand.deadline
         if usable is not None and demand.max_age is None:
-            self._behind(wish)
+            # It goes on when this caller has waited enough.
+            self._flights.behind(flight, lambda: self._renew(wish))
             patience = asyncio.get_running_loop().time() + PATIENCE
             until = patience if until is None else min(until, patience)
         try:
@@ -176,12 +180,13 @@ class Cache:
         self.counts["stale"] += 1
         return _kept(entry, CacheStatus.STALE)
 
-    def _behind(self, wish: _Wish[T]) -> None:
-        self._flights.behind(self._flight(wish), lambda: self._renew(wish))
-
     def _flight(self, wish: _Wish[T]) -> tuple[str, Era, int]:
         """Name a flight so that nobody joins one from before a drop."""
         return wish.key, wish.era, self._drops
+
+    async def _renew_later(self, wish: _Wish[T]) -> _Renewed[T]:
+        await asyncio.sleep(HEADWAY)
+        return await self._renew(replace(wish, behind=True))
 
     async def _renew(self, wish: _Wish[T]) -> _Renewed[T]:
         """Ask the vendor, unless another process does or just did."""
