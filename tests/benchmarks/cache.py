@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -106,12 +106,13 @@ def http(gateway: Gateway) -> Read:
 
     async def read(_: Gateway) -> None:
         sent: list[Message] = []
-        asked = iter([{"type": "http.request", "body": body}])
+        asked: Iterator[Message] = iter([{"type": "http.request", "body": body}])
 
         async def receive() -> Message:
             for message in asked:
                 return message
-            return await asyncio.get_running_loop().create_future()  # the caller stays
+            stays: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+            return await stays
 
         async def send(message: Message) -> None:
             sent.append(message)

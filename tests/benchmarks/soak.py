@@ -1,0 +1,236 @@
+"""How steady the gateway is when a vendor is not: run ``python -m tests.benchmarks.soak``.
+
+Against the sandbox over real HTTP on loopback, which answers in 20 to 60 ms. First a vendor fails
+altogether and comes back, then callers read for a minute while some of its calls fail at random.
+The number of seconds is the first argument.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import statistics
+import sys
+import time
+from collections import Counter, defaultdict
+from typing import Any
+
+import httpx
+import uvloop
+
+from gateway.config import Settings
+from gateway.errors import AllSourcesFailedError
+from gateway.feed import Report
+from gateway.model import CacheStatus
+from gateway.sandbox import Sandbox
+from gateway.service import Gateway
+from tests.benchmarks.cache import SECOND, Clock, renewed, settings_for
+from tests.benchmarks.vendors import vendors
+
+SECONDS = 60.0
+CALLERS = 50
+SHARE = 0.3
+VENDOR, SOURCE = "language-weaver", "translations"
+TURN = 5.0
+"""Seconds after which the vendor is healed, or fails again: what slows the machine slows both."""
+RUNS = 300
+PAUSE = 0.4
+"""Seconds between two reads of a caller, about, so that a processor is not all that is measured."""
+
+
+class Vendors:
+    """The control of the sandbox."""
+
+    def __init__(self, url: str) -> None:
+        self._http = httpx.AsyncClient(base_url=f"{url}/control/faults")
+
+    async def fault(self, **fault: Any) -> None:
+        (await self._http.put(f"/{VENDOR}", json=fault)).raise_for_status()
+
+    async def heal(self) -> None:
+        (await self._http.delete(f"/{VENDOR}")).raise_for_status()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+
+def p99(values: list[float]) -> float:
+    return sorted(values)[max(0, math.ceil(len(values) * 0.99) - 1)]
+
+
+async def report_of(gateway: Gateway, source: str) -> tuple[Report, float]:
+    """Read a first page of a source; give its report, and the milliseconds that it took."""
+    operation = gateway.operation()
+    began = time.perf_counter()
+    page = await gateway.logs(operation, first=25, wanted={"source": {"eq": source}})
+    return page.slice.reports[0], (time.perf_counter() - began) * 1000
+
+
+# Failing altogether
+
+
+async def outage(settings: Settings, control: Vendors) -> None:
+    clock = Clock()
+    async with Gateway(settings, clock=clock) as gateway:
+        lifetimes = gateway.settings.cache
+        await report_of(gateway, SOURCE)
+        fresh: list[float] = []
+        stale: list[float] = []
+
+        async def measure(into: list[float], status: CacheStatus, seconds: float) -> None:
+            clock.now += round(seconds * SECOND)
+            report, took = await report_of(gateway, SOURCE)
+            assert report.error is None, report.error
+            assert report.freshness is not None
+            assert report.freshness.status is status, report.freshness
+            into.append(took)
+            await renewed(gateway)
+
+        for _ in range(RUNS):
+            await measure(fresh, CacheStatus.HIT, 0)
+        await control.fault(kind="status", status=503)
+        clock.now += round((lifetimes.first_page + lifetimes.stale_while_revalidate) * SECOND)
+        first: list[float] = []
+        await measure(first, CacheStatus.STALE, 0)
+        for number in range(RUNS):
+            # Every third of these has the vendor asked again behind it.
+            await measure(stale, CacheStatus.STALE, 0 if number % 3 else 2)
+        await control.heal()
+        status, reads = CacheStatus.STALE, 0
+        while status is CacheStatus.STALE:
+            clock.now += 2 * SECOND
+            report, _ = await report_of(gateway, SOURCE)
+            await renewed(gateway)
+            assert report.freshness is not None
+            status, reads = report.freshness.status, reads + 1
+    print(f"outage of {SOURCE}, a first page of it, {RUNS} reads each")
+    for name, values in (("fresh", fresh), ("stale", stale)):
+        print(f"  {name}: median {statistics.median(values):.2f} ms, p99 {p99(values):.2f} ms")
+    print(
+        f"  stale : fresh {statistics.median(stale) / statistics.median(fresh):.2f} (median),"
+        f" {p99(stale) / p99(fresh):.2f} (p99)"
+    )
+    print(f"  the read that met the failure first: {first[0]:.1f} ms")
+    print(f"  after it came back: {status.name} with read {reads}, so after {reads - 1} renewal")
+
+
+# Failing now and then
+
+
+class Turn:
+    """What callers met in the turns of one condition."""
+
+    def __init__(self) -> None:
+        self.latencies: defaultdict[str, list[float]] = defaultdict(list)
+        self.pages: list[float] = []
+        self.statuses: Counter[str] = Counter()
+        self.errors = 0
+        self.errors_uncached = 0
+
+
+async def soak(settings: Settings, control: Vendors, seconds: float) -> None:
+    healthy, failing = Turn(), Turn()
+    now = [healthy]
+    cached: set[str] = set()
+    async with Gateway(settings) as gateway:
+        names = list(gateway.sources)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + 2 * seconds
+
+        async def read(source: str) -> None:
+            turn = now[0]
+            known = source in cached
+            try:
+                report, took = await report_of(gateway, source)
+                error = report.error
+            except AllSourcesFailedError as failure:
+                error, took, report = failure.errors[0], 0.0, None
+            if error is None:
+                assert report is not None
+                assert report.freshness is not None
+                cached.add(source)
+                turn.latencies[source].append(took)
+                turn.statuses[f"{source} {report.freshness.status.name}"] += 1
+            elif known:
+                turn.errors += 1
+            else:
+                turn.errors_uncached += 1
+
+        async def caller(number: int) -> None:
+            await asyncio.sleep(PAUSE * number / CALLERS)
+            for index in itertools.count(number):
+                if loop.time() >= end:
+                    return
+                await read(names[index % len(names)])
+                await asyncio.sleep(PAUSE)
+
+        async def weather() -> None:
+            for index in itertools.count():
+                if loop.time() >= end:
+                    return
+                now[0] = failing if index % 2 else healthy
+                if index % 2:
+                    await control.fault(kind="status", status=503, share=SHARE)
+                else:
+                    await control.heal()
+                await asyncio.sleep(TURN)
+
+        await asyncio.gather(weather(), *(caller(number) for number in range(CALLERS)))
+        await control.heal()
+        counts = dict(gateway._cache.counts)
+    print(
+        f"\n{CALLERS} callers, {seconds:g} s with {SHARE:.0%} of the calls to {SOURCE} failing and"
+        f" {seconds:g} s without, in turns of {TURN:g} s"
+    )
+    tell(names, healthy, failing)
+    print(f"  the cache's counts: {counts}")
+
+
+def tell(names: list[str], healthy: Turn, failing: Turn) -> None:
+    for turn, name in ((healthy, "without"), (failing, "failing")):
+        reads = sum(map(len, turn.latencies.values()))
+        print(
+            f"  {name}: {reads} reads; errors though it was cached: {turn.errors};"
+            f" errors where nothing was cached yet: {turn.errors_uncached}"
+        )
+    print(f"  {'ms':14} {'without':>16} {'failing':>16} {'ratio':>14}   (median, p99, mean)")
+    for source in names:
+        told = [
+            (statistics.median(values), p99(values), statistics.fmean(values))
+            for values in (healthy.latencies[source], failing.latencies[source])
+        ]
+        ratios = [bad / good for good, bad in zip(*told, strict=True)]
+        columns = ("  ".join(f"{value:.2f}" for value in values) for values in (*told, ratios))
+        print(f"  {source:14} " + "   ".join(columns))
+    others = [
+        [value for name in names if name != SOURCE for value in turn.latencies[name]]
+        for turn in (healthy, failing)
+    ]
+    means = [statistics.fmean(values) for values in others]
+    medians = [statistics.median(values) for values in others]
+    print(
+        f"  the other sources, together: {medians[1] / medians[0] - 1:+.1%} (median),"
+        f" {means[1] / means[0] - 1:+.1%} (mean)"
+    )
+    print(f"  {SOURCE} while it failed: {_statuses(failing)}; without: {_statuses(healthy)}")
+
+
+def _statuses(turn: Turn) -> str:
+    kinds = (CacheStatus.HIT, CacheStatus.STALE, CacheStatus.MISS)
+    return ", ".join(f"{kind.name} {turn.statuses[f'{SOURCE} {kind.name}']}" for kind in kinds)
+
+
+async def main(seconds: float) -> None:
+    with vendors(0.02, 0.06) as url:
+        control = Vendors(url)
+        settings = settings_for(url, Sandbox(logs=100))
+        try:
+            await outage(settings, control)
+            await soak(settings, control, seconds)
+        finally:
+            await control.close()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(float(sys.argv[1]) if sys.argv[1:] else SECONDS))
