@@ -119,24 +119,42 @@ async def outage(settings: Settings, control: Vendors) -> None:
 
 
 class Turn:
-    """What callers met in the turns of one condition."""
+    """What callers met in a turn, or in all turns of one condition."""
 
     def __init__(self) -> None:
         self.latencies: defaultdict[str, list[float]] = defaultdict(list)
-        self.pages: list[float] = []
         self.statuses: Counter[str] = Counter()
         self.errors = 0
         self.errors_uncached = 0
 
+    @staticmethod
+    def of(turns: list[Turn]) -> Turn:
+        """Put turns together."""
+        whole = Turn()
+        for turn in turns:
+            for source, values in turn.latencies.items():
+                whole.latencies[source] += values
+            whole.statuses += turn.statuses
+            whole.errors += turn.errors
+            whole.errors_uncached += turn.errors_uncached
+        return whole
+
+    def others(self) -> list[float]:
+        """Give how long the reads of the sources took whose vendors are well."""
+        return [
+            took for name, values in self.latencies.items() if name != SOURCE for took in values
+        ]
+
 
 async def soak(settings: Settings, control: Vendors, seconds: float) -> None:
-    healthy, failing = Turn(), Turn()
-    now = [healthy]
+    turns: tuple[list[Turn], list[Turn]] = ([], [])
+    now = [Turn()]
     cached: set[str] = set()
     async with Gateway(settings) as gateway:
         names = list(gateway.sources)
         loop = asyncio.get_running_loop()
-        end = loop.time() + 2 * seconds
+        pairs = math.ceil(seconds / TURN)
+        end = loop.time() + 2 * pairs * TURN
 
         async def read(source: str) -> None:
             turn = now[0]
@@ -166,28 +184,30 @@ async def soak(settings: Settings, control: Vendors, seconds: float) -> None:
                 await asyncio.sleep(PAUSE)
 
         async def weather() -> None:
-            for index in itertools.count():
-                if loop.time() >= end:
-                    return
-                now[0] = failing if index % 2 else healthy
-                if index % 2:
+            for index in range(2 * pairs):
+                # Well, ill, ill, well: a drift is no advantage of either.
+                ill = index % 4 in {1, 2}
+                if ill:
                     await control.fault(kind="status", status=503, share=SHARE)
                 else:
                     await control.heal()
+                now[0] = Turn()
+                turns[ill].append(now[0])
                 await asyncio.sleep(TURN)
 
         await asyncio.gather(weather(), *(caller(number) for number in range(CALLERS)))
         await control.heal()
         counts = dict(gateway._cache.counts)
     print(
-        f"\n{CALLERS} callers, {seconds:g} s with {SHARE:.0%} of the calls to {SOURCE} failing and"
-        f" {seconds:g} s without, in turns of {TURN:g} s"
+        f"\n{CALLERS} callers, {pairs * TURN:g} s with {SHARE:.0%} of the calls to {SOURCE} failing"
+        f" and {pairs * TURN:g} s without, in turns of {TURN:g} s"
     )
-    tell(names, healthy, failing)
+    tell(names, *turns)
     print(f"  the cache's counts: {counts}")
 
 
-def tell(names: list[str], healthy: Turn, failing: Turn) -> None:
+def tell(names: list[str], well: list[Turn], ill: list[Turn]) -> None:
+    healthy, failing = Turn.of(well), Turn.of(ill)
     for turn, name in ((healthy, "without"), (failing, "failing")):
         reads = sum(map(len, turn.latencies.values()))
         print(
@@ -203,15 +223,13 @@ def tell(names: list[str], healthy: Turn, failing: Turn) -> None:
         ratios = [bad / good for good, bad in zip(*told, strict=True)]
         columns = ("  ".join(f"{value:.2f}" for value in values) for values in (*told, ratios))
         print(f"  {source:14} " + "   ".join(columns))
-    others = [
-        [value for name in names if name != SOURCE for value in turn.latencies[name]]
-        for turn in (healthy, failing)
+    pairs = [
+        statistics.median(bad.others()) / statistics.median(good.others()) - 1
+        for good, bad in zip(well, ill, strict=True)
     ]
-    means = [statistics.fmean(values) for values in others]
-    medians = [statistics.median(values) for values in others]
     print(
-        f"  the other sources, together: {medians[1] / medians[0] - 1:+.1%} (median),"
-        f" {means[1] / means[0] - 1:+.1%} (mean)"
+        f"  the other sources, medians of {len(pairs)} pairs of turns:"
+        f" {statistics.median(pairs):+.1%}, from {min(pairs):+.1%} to {max(pairs):+.1%}"
     )
     print(f"  {SOURCE} while it failed: {_statuses(failing)}; without: {_statuses(healthy)}")
 
