@@ -19,6 +19,8 @@ from gateway.model import CacheStatus, Freshness, Timestamp, WebhookLog
 from gateway.sources.base import Page, Stream, Wanted, Window
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gateway.errors import UpstreamError
     from gateway.sources.base import Source
     from gateway.upstream.operation import Operation
@@ -101,7 +103,7 @@ class Reader:
         self._anchor = place.anchor
         self._offset = self._anchor.offset if self._anchor else 0
         self._last_total = -1
-        self._last_marks: list[bytes] = []
+        self._last_marks: Sequence[bytes] = ()
         self._repeats = 0
         if place.ended or (self._windowed and self._bound == UNDATED):
             self.exhausted = True
@@ -201,7 +203,7 @@ class Reader:
         self.unreadable.extend(page.unreadable)
         if self.total is None and self._wanted == Wanted():
             self.total = page.total
-        marks = [ids.mark(log.id) for log in page.logs]
+        marks = page.marks
         self._repeats = self._repeats + 1 if marks and marks == self._last_marks else 0
         self._last_marks = marks
         repeated = len(marks) - len(set(marks))

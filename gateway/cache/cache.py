@@ -36,6 +36,9 @@ EXCUSED = frozenset(
 """Failures that what is kept is better than; a refusal is none, since it is about the caller."""
 PATIENCE = 1.0
 """Seconds that a vendor is waited for where something stale could be given in its place."""
+HEADWAY = 0.05
+"""Seconds that an answer is ahead of what is asked for behind it, which takes the same processor:
+for a page of many lists that costs far more than the page."""
 RETRY = 2.0
 """Seconds after which a vendor that failed is asked again, behind an answer."""
 POLL = 0.02
@@ -141,7 +144,7 @@ class Cache:
                 return _kept(entry, CacheStatus.HIT)
             if entry.failed or now < entry.revalidate_until:
                 if now >= entry.retry_at:
-                    self._behind(replace(wish, behind=True))
+                    self._flights.behind(self._flight(wish), lambda: self._renew_later(wish))
                 return self._stale(entry)
         return await self._wait(wish, demand)
 
@@ -152,7 +155,8 @@ class Cache:
         collapsed = flight in self._flights
         until = demand.deadline
         if usable is not None and demand.max_age is None:
-            self._behind(wish)
+            # It goes on when this caller has waited enough.
+            self._flights.behind(flight, lambda: self._renew(wish))
             patience = asyncio.get_running_loop().time() + PATIENCE
             until = patience if until is None else min(until, patience)
         try:
@@ -177,15 +181,16 @@ class Cache:
         self.counts["stale"] += 1
         return _kept(entry, CacheStatus.STALE)
 
-    def _behind(self, wish: _Wish[T]) -> None:
-        self._flights.behind(self._flight(wish), lambda: self._renew(wish))
-
     def _flight(self, wish: _Wish[T]) -> tuple[str, int, int]:
         """Name a flight so that nobody joins one from before a drop."""
         if wish.era is not None:
             self._era = max(self._era, wish.era)
         # Who could not ask for the era goes with those who could.
         return wish.key, self._era if wish.era is None else wish.era, self._drops
+
+    async def _renew_later(self, wish: _Wish[T]) -> _Renewed[T]:
+        await asyncio.sleep(HEADWAY)
+        return await self._renew(replace(wish, behind=True))
 
     async def _renew(self, wish: _Wish[T]) -> _Renewed[T]:
         """Ask the vendor, unless another process does or just did."""
@@ -213,10 +218,8 @@ class Cache:
             loaded = await wish.load(entry, behind=wish.behind)
         except UpstreamError as error:
             self.counts["failures"] += 1
-            if entry is not None and error.code in EXCUSED:
-                retry_at = Timestamp(self._now() + round(RETRY * SECOND))
-                failed = replace(entry, failed=error.code.name, retry_at=retry_at)
-                await self._store.write(wish.key, failed, wish.era)
+            if entry is not None:
+                await self._store.write(wish.key, self._after(error, entry), wish.era)
             raise
         stored_at = self._now()
         unchanged = loaded is None
@@ -236,6 +239,16 @@ class Cache:
         if renewed.stale_until > stored_at:
             await self._store.write(wish.key, renewed, wish.era)
         return _Renewed(renewed, unchanged)
+
+    def _after(self, error: UpstreamError, entry: Entry[T]) -> Entry[T]:
+        """Judge an entry anew: better than a failure, and nobody's after a refusal."""
+        now = self._now()
+        if error.code in EXCUSED:
+            retry_at = Timestamp(now + round(RETRY * SECOND))
+            return replace(entry, failed=error.code.name, retry_at=retry_at)
+        # Redis takes nothing that is over, so this is so soon.
+        soon = Timestamp(now + SECOND)
+        return replace(entry, fresh_until=now, revalidate_until=now, stale_until=soon, failed=None)
 
     async def drop(self, tags: Collection[str]) -> int:
         """Drop what has one of the tags, and what is being read of it; tell how many entries."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -69,7 +70,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     until: Timestamp | None = None
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True):
+class Page(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What a vendor answered, in its order.
 
     ``offset`` is where the first log really stands, which may be before what was asked for where
@@ -84,6 +85,11 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     total: int | None = None
     read: int = 0
     unreadable: Sequence[str] = ()
+
+    @functools.cached_property
+    def marks(self) -> Sequence[bytes]:
+        """The marks of the logs, made once for all who are given a kept page."""
+        return [ids.mark(log.id) for log in self.logs]
 
 
 class Found(msgspec.Struct, frozen=True):
