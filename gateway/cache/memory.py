@@ -63,6 +63,9 @@ class MemoryStore(Store):
             # A value that no other store could keep either.
             self.failures += 1
             return
+        kept = await self._kept.get(key)
+        if kept is not None and kept.asked_at > entry.asked_at:
+            return
         await self._forget(key)
         if size > self._max_bytes // 10:
             return
