@@ -102,6 +102,7 @@ class Reader:
         self.waits_at = place.next
         self._anchor = place.anchor
         self._offset = self._anchor.offset if self._anchor else 0
+        self._first_total = -1
         self._last_total = -1
         self._last_marks: Sequence[bytes] = ()
         self._repeats = 0
@@ -175,6 +176,7 @@ class Reader:
         behind = self._bound if anchor is None else None
         self._take_page(page, behind if in_place and self._begun else self._time)
         self._offset, self._last_total = page.offset + page.read, page.total
+        self._first_total = page.total if self._first_total < 0 else self._first_total
         self.exhausted = self.exhausted or not page.more or page.read == 0
 
     async def _read_back(self, page: _Placed) -> _Placed:
@@ -255,8 +257,11 @@ class Reader:
         return log.triggered_at is not None and self._bound is not None and time > self._bound
 
     def _take_page(self, page: _Placed, bound: Timestamp | None) -> None:
+        # What arrived since the first page, which may have been kept, has pushed the list down.
+        arrived = page.total - self._first_total if self._first_total >= 0 else 0
         for index, (log, mark, time) in enumerate(page.rows):
-            if mark not in self._seen and (bound is None or time <= bound):
+            is_new = page.offset + index < arrived
+            if mark not in self._seen and not is_new and (bound is None or time <= bound):
                 anchor = Anchor(page.offset + index, mark, page.total)
                 self._take(log, mark, time, anchor, page.freshness)
         # What was left out was given before or is new, and may be met again on the next page.

@@ -62,12 +62,16 @@ ANYTHING = Demand()
 
 
 class Loaded(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
-    """What a vendor said, how long it is good, and what it is dropped by."""
+    """What a vendor said, how long it is good, and what it is dropped by.
+
+    ``made_of`` is how fresh that is which it was taken from, where that was kept itself.
+    """
 
     value: T
     lifetime: Lifetime
     tags: tuple[str, ...] = ()
     etags: dict[str, str] = {}
+    made_of: Freshness | None = None
 
 
 class Kept(msgspec.Struct, Generic[T], frozen=True):
@@ -172,7 +176,10 @@ class Cache:
             return self._stale(replace(usable, failed=error.code.name))
         if not _recent(renewed.entry, demand):
             # It was asked for before something that this caller has seen already.
-            return await self._wait(replace(wish, moment=self._now()), demand)
+            later = Timestamp(max(self._now(), renewed.entry.stored_at + 1))
+            return await self._wait(replace(wish, moment=later), demand)
+        if renewed.entry.failed:
+            return self._stale(renewed.entry)
         self.counts["collapsed" if collapsed else "misses"] += 1
         status = CacheStatus.REVALIDATED if renewed.unchanged else CacheStatus.MISS
         return _kept(renewed.entry, status, collapsed=collapsed)
@@ -194,7 +201,9 @@ class Cache:
 
     async def _renew(self, wish: _Wish[T]) -> _Renewed[T]:
         """Ask the vendor, unless another process does or just did."""
-        while (lease := await self._store.lease(wish.key)) is None:
+        # What was asked for before a drop is not waited for by those who come after it.
+        work = f"{wish.key}@{wish.era}"
+        while (lease := await self._store.lease(work)) is None:
             await asyncio.sleep(POLL)
             if (other := await self._since(wish)) is not None:
                 return _Renewed(other)
@@ -221,22 +230,26 @@ class Cache:
             if entry is not None:
                 await self._store.write(wish.key, self._after(error, entry), wish.era)
             raise
-        stored_at = self._now()
+        now = self._now()
         unchanged = loaded is None
         if loaded is None:
             assert entry is not None  # noqa: S101 - what else could be unchanged
             loaded = Loaded(
                 value=entry.value, lifetime=lifetime(entry), tags=entry.tags, etags=entry.etags
             )
+        made_of = loaded.made_of
+        stored_at = made_of.fetched_at if made_of else now
         renewed = enclose(
             loaded.value,
             loaded.lifetime,
-            asked_at=asked_at,
+            asked_at=min(asked_at, stored_at),
             stored_at=stored_at,
             tags=loaded.tags,
             etags=loaded.etags,
         )
-        if renewed.stale_until > stored_at:
+        if made_of and made_of.failure:
+            renewed = replace(renewed, failed=made_of.failure)
+        if renewed.stale_until > now:
             await self._store.write(wish.key, renewed, wish.era)
         return _Renewed(renewed, unchanged)
 
@@ -246,9 +259,7 @@ class Cache:
         if error.code in EXCUSED:
             retry_at = Timestamp(now + round(RETRY * SECOND))
             return replace(entry, failed=error.code.name, retry_at=retry_at)
-        # Redis takes nothing that is over, so this is so soon.
-        soon = Timestamp(now + SECOND)
-        return replace(entry, fresh_until=now, revalidate_until=now, stale_until=soon, failed=None)
+        return replace(entry, fresh_until=now, revalidate_until=now, stale_until=now, failed=None)
 
     async def drop(self, tags: Collection[str]) -> int:
         """Drop what has one of the tags, and what is being read of it; tell how many entries."""

@@ -66,7 +66,7 @@ class MemoryStore(Store):
             # A value that no other store could keep either.
             self.failures += 1
             return
-        kept, _ = await self.read(key, type(entry.value))
+        kept = await self._kept.get(key)
         if kept is not None and kept.asked_at > entry.asked_at:
             return
         await self._forget(key)

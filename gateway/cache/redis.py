@@ -7,6 +7,7 @@ part of what the gateway needs to answer: out of reach, slow or full, it is pass
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from typing import TYPE_CHECKING, Any
@@ -161,9 +162,9 @@ class RedisStore(Store):
         return entry
 
     async def write(self, key: str, entry: Entry[Any], era: Era) -> None:
-        """Keep an entry, and until it is good for nothing."""
+        """Keep an entry until it is good for nothing; one that is so already takes its place."""
         seconds = (entry.stale_until - self._clock()) / SECOND
-        if era is None or seconds <= 0:
+        if era is None:
             return
         try:
             text = _encoder.encode(entry)
@@ -192,9 +193,15 @@ class RedisStore(Store):
     async def lease(self, key: str) -> Lease | None:
         """Take on the work for a key, for ``LEASE`` seconds."""
         token = secrets.token_hex(8)
-        taken = await self._ask(
-            lambda: self._redis.set(TAKEN + key, token, nx=True, px=int(LEASE * 1000)), default=True
-        )
+        try:
+            taken = await self._ask(
+                lambda: self._redis.set(TAKEN + key, token, nx=True, px=int(LEASE * 1000)),
+                default=True,
+            )
+        except asyncio.CancelledError:
+            # It may have been taken all the same.
+            await self.give_back(TAKEN + key, token)
+            raise
         return _RedisLease(self, TAKEN + key, token) if taken else None
 
     async def extend(self, key: str, token: str) -> None:
@@ -230,6 +237,9 @@ class RedisStore(Store):
         except (RedisError, OSError) as error:
             self.failures += 1
             self._back_at = self._clock() + round(PAUSE * SECOND)
+            # The connections of before are as dead, and would each be found so one by one.
+            with contextlib.suppress(RedisError, OSError):
+                await self._redis.connection_pool.disconnect(inuse_connections=False)
             if self.available:
                 self.available = False
                 log.warning(
@@ -255,16 +265,19 @@ class _RedisLease(Lease):
         self._key = key
         self._token = token
         self._extending: asyncio.Task[None] | None = None
+        self._over = False
 
     async def __aenter__(self) -> None:
         self._extending = asyncio.create_task(self._extend())
 
     async def _extend(self) -> None:
-        while True:
+        # A command that times out just then may swallow the cancellation.
+        while not self._over:
             await asyncio.sleep(LEASE / 3)
             await self._store.extend(self._key, self._token)
 
     async def __aexit__(self, *_: object) -> None:
+        self._over = True
         if self._extending is not None:
             self._extending.cancel()
             await asyncio.wait([self._extending])
