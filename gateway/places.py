@@ -52,7 +52,9 @@ class Places:
                 given = [*self._after.given, *given]
             known = self._same_time(index, 1)
             for reader in self._readers:
-                known += [other.mark for other in reader.rows if other.time == row.time]
+                # What waits is ordered, and mostly all of it is older.
+                if reader.rows and reader.rows[0].time >= row.time:
+                    known += [other.mark for other in reader.rows if other.time == row.time]
         return Cursor(
             version=VERSION,
             filter=self._filter.fingerprint,

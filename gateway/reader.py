@@ -19,6 +19,8 @@ from gateway.model import CacheStatus, Freshness, Timestamp, WebhookLog
 from gateway.sources.base import Page, Stream, Wanted, Window
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gateway.errors import UpstreamError
     from gateway.sources.base import Source
     from gateway.upstream.operation import Operation
@@ -100,8 +102,9 @@ class Reader:
         self.waits_at = place.next
         self._anchor = place.anchor
         self._offset = self._anchor.offset if self._anchor else 0
+        self._first_total = -1
         self._last_total = -1
-        self._last_marks: list[bytes] = []
+        self._last_marks: Sequence[bytes] = ()
         self._repeats = 0
         if place.ended or (self._windowed and self._bound == UNDATED):
             self.exhausted = True
@@ -173,6 +176,7 @@ class Reader:
         behind = self._bound if anchor is None else None
         self._take_page(page, behind if in_place and self._begun else self._time)
         self._offset, self._last_total = page.offset + page.read, page.total
+        self._first_total = page.total if self._first_total < 0 else self._first_total
         self.exhausted = self.exhausted or not page.more or page.read == 0
 
     async def _read_back(self, page: _Placed) -> _Placed:
@@ -201,7 +205,7 @@ class Reader:
         self.unreadable.extend(page.unreadable)
         if self.total is None and self._wanted == Wanted():
             self.total = page.total
-        marks = [ids.mark(log.id) for log in page.logs]
+        marks = page.marks
         self._repeats = self._repeats + 1 if marks and marks == self._last_marks else 0
         self._last_marks = marks
         repeated = len(marks) - len(set(marks))
@@ -253,8 +257,11 @@ class Reader:
         return log.triggered_at is not None and self._bound is not None and time > self._bound
 
     def _take_page(self, page: _Placed, bound: Timestamp | None) -> None:
+        # What arrived since the first page, which may have been kept, has pushed the list down.
+        arrived = page.total - self._first_total if self._first_total >= 0 else 0
         for index, (log, mark, time) in enumerate(page.rows):
-            if mark not in self._seen and (bound is None or time <= bound):
+            is_new = page.offset + index < arrived
+            if mark not in self._seen and not is_new and (bound is None or time <= bound):
                 anchor = Anchor(page.offset + index, mark, page.total)
                 self._take(log, mark, time, anchor, page.freshness)
         # What was left out was given before or is new, and may be met again on the next page.

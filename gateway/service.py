@@ -21,7 +21,7 @@ from gateway.actions import (
     able,
     hindrance,
 )
-from gateway.cache import Cache, make_store
+from gateway.cache import Cache, Store, make_store
 from gateway.callers import ANONYMOUS, Caller, Role
 from gateway.errors import ErrorCode, RequestError, UpstreamError
 from gateway.feed import Feed, Slice
@@ -84,10 +84,10 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 class Gateway:
     """The configured sources behind one door.
 
-    ``transport`` takes the place of the network in tests, ``clock`` gives Unix time in
-    nanoseconds, ``monotonic`` is in seconds. Use as an asynchronous context manager: leaving it
-    completes the actions under way and closes all connections. ``seen_by`` gives what one caller
-    sees of it.
+    ``transport`` takes the place of the network in tests, and ``store`` that of the configured
+    cache; ``clock`` gives Unix time in nanoseconds, ``monotonic`` is in seconds. Use as an
+    asynchronous context manager: leaving it completes the actions under way and closes all
+    connections. ``seen_by`` gives what one caller sees of it.
     """
 
     def __init__(
@@ -95,6 +95,7 @@ class Gateway:
         settings: Settings,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
+        store: Store | None = None,
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -107,7 +108,7 @@ class Gateway:
             if source.auth.type == "pass-through"
         }
         kept = settings.cache
-        store = make_store(
+        store = store or make_store(
             kept.url.get_secret_value(),
             max_entries=kept.max_entries,
             max_bytes=kept.max_megabytes * 2**20,

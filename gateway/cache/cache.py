@@ -36,6 +36,9 @@ EXCUSED = frozenset(
 """Failures that what is kept is better than; a refusal is none, since it is about the caller."""
 PATIENCE = 1.0
 """Seconds that a vendor is waited for where something stale could be given in its place."""
+HEADWAY = 0.05
+"""Seconds that an answer is ahead of what is asked for behind it, which takes the same processor:
+for a page of many lists that costs far more than the page."""
 RETRY = 2.0
 """Seconds after which a vendor that failed is asked again, behind an answer."""
 POLL = 0.02
@@ -59,12 +62,16 @@ ANYTHING = Demand()
 
 
 class Loaded(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
-    """What a vendor said, how long it is good, and what it is dropped by."""
+    """What a vendor said, how long it is good, and what it is dropped by.
+
+    ``made_of`` is how fresh that is which it was taken from, where that was kept itself.
+    """
 
     value: T
     lifetime: Lifetime
     tags: tuple[str, ...] = ()
     etags: dict[str, str] = {}
+    made_of: Freshness | None = None
 
 
 class Kept(msgspec.Struct, Generic[T], frozen=True):
@@ -141,7 +148,7 @@ class Cache:
                 return _kept(entry, CacheStatus.HIT)
             if entry.failed or now < entry.revalidate_until:
                 if now >= entry.retry_at:
-                    self._behind(replace(wish, behind=True))
+                    self._flights.behind(self._flight(wish), lambda: self._renew_later(wish))
                 return self._stale(entry)
         return await self._wait(wish, demand)
 
@@ -152,7 +159,8 @@ class Cache:
         collapsed = flight in self._flights
         until = demand.deadline
         if usable is not None and demand.max_age is None:
-            self._behind(wish)
+            # It goes on when this caller has waited enough.
+            self._flights.behind(flight, lambda: self._renew(wish))
             patience = asyncio.get_running_loop().time() + PATIENCE
             until = patience if until is None else min(until, patience)
         try:
@@ -168,7 +176,10 @@ class Cache:
             return self._stale(replace(usable, failed=error.code.name))
         if not _recent(renewed.entry, demand):
             # It was asked for before something that this caller has seen already.
-            return await self._wait(replace(wish, moment=self._now()), demand)
+            later = Timestamp(max(self._now(), renewed.entry.stored_at + 1))
+            return await self._wait(replace(wish, moment=later), demand)
+        if renewed.entry.failed:
+            return self._stale(renewed.entry)
         self.counts["collapsed" if collapsed else "misses"] += 1
         status = CacheStatus.REVALIDATED if renewed.unchanged else CacheStatus.MISS
         return _kept(renewed.entry, status, collapsed=collapsed)
@@ -177,9 +188,6 @@ class Cache:
         self.counts["stale"] += 1
         return _kept(entry, CacheStatus.STALE)
 
-    def _behind(self, wish: _Wish[T]) -> None:
-        self._flights.behind(self._flight(wish), lambda: self._renew(wish))
-
     def _flight(self, wish: _Wish[T]) -> tuple[str, int, int]:
         """Name a flight so that nobody joins one from before a drop."""
         if wish.era is not None:
@@ -187,9 +195,15 @@ class Cache:
         # Who could not ask for the era goes with those who could.
         return wish.key, self._era if wish.era is None else wish.era, self._drops
 
+    async def _renew_later(self, wish: _Wish[T]) -> _Renewed[T]:
+        await asyncio.sleep(HEADWAY)
+        return await self._renew(replace(wish, behind=True))
+
     async def _renew(self, wish: _Wish[T]) -> _Renewed[T]:
         """Ask the vendor, unless another process does or just did."""
-        while (lease := await self._store.lease(wish.key)) is None:
+        # What was asked for before a drop is not waited for by those who come after it.
+        work = f"{wish.key}@{wish.era}"
+        while (lease := await self._store.lease(work)) is None:
             await asyncio.sleep(POLL)
             if (other := await self._since(wish)) is not None:
                 return _Renewed(other)
@@ -213,29 +227,39 @@ class Cache:
             loaded = await wish.load(entry, behind=wish.behind)
         except UpstreamError as error:
             self.counts["failures"] += 1
-            if entry is not None and error.code in EXCUSED:
-                retry_at = Timestamp(self._now() + round(RETRY * SECOND))
-                failed = replace(entry, failed=error.code.name, retry_at=retry_at)
-                await self._store.write(wish.key, failed, wish.era)
+            if entry is not None:
+                await self._store.write(wish.key, self._after(error, entry), wish.era)
             raise
-        stored_at = self._now()
+        now = self._now()
         unchanged = loaded is None
         if loaded is None:
             assert entry is not None  # noqa: S101 - what else could be unchanged
             loaded = Loaded(
                 value=entry.value, lifetime=lifetime(entry), tags=entry.tags, etags=entry.etags
             )
+        made_of = loaded.made_of
+        stored_at = made_of.fetched_at if made_of else now
         renewed = enclose(
             loaded.value,
             loaded.lifetime,
-            asked_at=asked_at,
+            asked_at=min(asked_at, stored_at),
             stored_at=stored_at,
             tags=loaded.tags,
             etags=loaded.etags,
         )
-        if renewed.stale_until > stored_at:
+        if made_of and made_of.failure:
+            renewed = replace(renewed, failed=made_of.failure)
+        if renewed.stale_until > now:
             await self._store.write(wish.key, renewed, wish.era)
         return _Renewed(renewed, unchanged)
+
+    def _after(self, error: UpstreamError, entry: Entry[T]) -> Entry[T]:
+        """Judge an entry anew: better than a failure, and nobody's after a refusal."""
+        now = self._now()
+        if error.code in EXCUSED:
+            retry_at = Timestamp(now + round(RETRY * SECOND))
+            return replace(entry, failed=error.code.name, retry_at=retry_at)
+        return replace(entry, fresh_until=now, revalidate_until=now, stale_until=now, failed=None)
 
     async def drop(self, tags: Collection[str]) -> int:
         """Drop what has one of the tags, and what is being read of it; tell how many entries."""

@@ -23,8 +23,8 @@ _encoder = msgspec.json.Encoder()
 class MemoryStore(Store):
     """Keeps entries by reference, so they must be immutable; the least recently used goes first.
 
-    ``max_bytes`` bounds the length that all entries have as JSON; as objects they take several
-    times as much. What would take more than a tenth of it is not kept.
+    ``max_bytes`` bounds the length that all entries have as JSON; as objects they take about
+    twice as much. What would take more than a tenth of it is not kept.
     """
 
     shared = False
@@ -65,6 +65,9 @@ class MemoryStore(Store):
         except (msgspec.MsgspecError, TypeError, ValueError, OverflowError):
             # A value that no other store could keep either.
             self.failures += 1
+            return
+        kept = await self._kept.get(key)
+        if kept is not None and kept.asked_at > entry.asked_at:
             return
         await self._forget(key)
         if size > self._max_bytes // 10:

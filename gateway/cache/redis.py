@@ -7,6 +7,7 @@ part of what the gateway needs to answer: out of reach, slow or full, it is pass
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 PREFIX = "webhook-log-gateway:1:"
 """Of every key; the number is the form of what is kept, and changes with it."""
-PATIENCE = 0.5
+PATIENCE = 1.0
 """Seconds that Redis has for an answer, and for a connection."""
 PAUSE = 1.0
 """Seconds that it is left alone once it failed."""
@@ -83,6 +84,8 @@ GIVE_BACK = OWN + "'DEL', KEYS[1]) end"
 """Do with a lease what only its owner may."""
 
 _encoder = msgspec.json.Encoder()
+_Batch = tuple[dict[str, type[Any]], asyncio.Task[tuple[dict[str, Entry[Any]], Era]]]
+"""The keys that are wanted at one time with the kinds of their values, and their reading."""
 
 
 class RedisStore(Store):
@@ -110,24 +113,42 @@ class RedisStore(Store):
         self._drop = self._redis.register_script(DROP_TAGS)
         self._extend = self._redis.register_script(EXTEND)
         self._give_back = self._redis.register_script(GIVE_BACK)
-        # To wait here is not to wait for Redis.
-        self._places = asyncio.Semaphore(CONNECTIONS)
         self._clock = clock
         self._back_at = 0
         self._full = False
         self._pending: set[str] = set()
+        self._places = asyncio.Semaphore(CONNECTIONS)
+        self._batch: _Batch | None = None
         self._decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
 
     async def read(self, key: str, kind: type[Any]) -> tuple[Entry[Any] | None, Era]:
-        """Give what is kept under a key; what can't be read is as good as nothing."""
+        """Give what is kept under a key; what can't be read is as good as nothing.
+
+        All that is wanted at one time is one command, and each entry is decoded once for all.
+        """
+        if self._batch is None:
+            wanted: dict[str, type[Any]] = {}
+            self._batch = wanted, asyncio.create_task(self._read_all(wanted))
+        wanted, reading = self._batch
+        wanted[key] = kind
+        entries, era = await asyncio.shield(reading)
+        return entries.get(key), era
+
+    async def _read_all(self, wanted: dict[str, type[Any]]) -> tuple[dict[str, Entry[Any]], Era]:
+        # Who comes now must not be told of what was before, so these are all.
+        self._batch = None
         if self._pending and not await self._drop_pending():
             # What was to be dropped is there yet.
-            return None, None
-        answer = await self._ask(lambda: self._redis.mget(ENTRY + key, ERA))
+            return {}, None
+        answer = await self._ask(lambda: self._redis.mget(ERA, *(ENTRY + key for key in wanted)))
         if answer is None:
-            return None, None
-        text, era = answer
-        return None if text is None else self._decoded(text[16:], kind), int(era or 0)
+            return {}, None
+        era, *texts = answer
+        entries = {}
+        for (key, kind), text in zip(wanted.items(), texts, strict=True):
+            if text is not None and (entry := self._decoded(text[16:], kind)) is not None:
+                entries[key] = entry
+        return entries, int(era or 0)
 
     def _decoded(self, text: bytes, kind: type[Any]) -> Entry[Any] | None:
         decoder = self._decoders.get(kind)
@@ -141,9 +162,9 @@ class RedisStore(Store):
         return entry
 
     async def write(self, key: str, entry: Entry[Any], era: Era) -> None:
-        """Keep an entry, and until it is good for nothing."""
+        """Keep an entry until it is good for nothing; one that is so already takes its place."""
         seconds = (entry.stale_until - self._clock()) / SECOND
-        if era is None or seconds <= 0:
+        if era is None:
             return
         try:
             text = _encoder.encode(entry)
@@ -172,9 +193,15 @@ class RedisStore(Store):
     async def lease(self, key: str) -> Lease | None:
         """Take on the work for a key, for ``LEASE`` seconds."""
         token = secrets.token_hex(8)
-        taken = await self._ask(
-            lambda: self._redis.set(TAKEN + key, token, nx=True, px=int(LEASE * 1000)), default=True
-        )
+        try:
+            taken = await self._ask(
+                lambda: self._redis.set(TAKEN + key, token, nx=True, px=int(LEASE * 1000)),
+                default=True,
+            )
+        except asyncio.CancelledError:
+            # It may have been taken all the same.
+            await self.give_back(TAKEN + key, token)
+            raise
         return _RedisLease(self, TAKEN + key, token) if taken else None
 
     async def extend(self, key: str, token: str) -> None:
@@ -186,13 +213,20 @@ class RedisStore(Store):
         await self._ask(lambda: self._give_back(keys=[key], args=[token]))
 
     async def _ask(self, command: Callable[[], Awaitable[Any]], default: Any = None) -> Any:
-        """Ask Redis; give the default where it does not answer."""
+        """Ask Redis; give the default where it does not answer.
+
+        The wait for a connection is not Redis's fault, and therefore not the pool's.
+        """
+        async with self._places:
+            return await self._ask_now(command, default)
+
+    async def _ask_now(self, command: Callable[[], Awaitable[Any]], default: Any) -> Any:
+        began = self._clock()
+        if began < self._back_at:
+            self.failures += 1
+            return default
         try:
-            async with self._places:
-                if self._clock() < self._back_at:
-                    self.failures += 1
-                    return default
-                answer = await command()
+            answer = await command()
         except ResponseError as error:
             # It works, but refuses: what it mostly has no room for is what is written.
             self.failures += 1
@@ -203,6 +237,9 @@ class RedisStore(Store):
         except (RedisError, OSError) as error:
             self.failures += 1
             self._back_at = self._clock() + round(PAUSE * SECOND)
+            # The connections of before are as dead, and would each be found so one by one.
+            with contextlib.suppress(RedisError, OSError):
+                await self._redis.connection_pool.disconnect(inuse_connections=False)
             if self.available:
                 self.available = False
                 log.warning(
@@ -210,7 +247,8 @@ class RedisStore(Store):
                     type(error).__name__,
                 )
             return default
-        if not self.available:
+        # What was under way when Redis failed does not tell that it is back.
+        if not self.available and began >= self._back_at:
             self.available = True
             log.warning("The cache's Redis is back.")
         return answer
@@ -227,16 +265,19 @@ class _RedisLease(Lease):
         self._key = key
         self._token = token
         self._extending: asyncio.Task[None] | None = None
+        self._over = False
 
     async def __aenter__(self) -> None:
         self._extending = asyncio.create_task(self._extend())
 
     async def _extend(self) -> None:
-        while True:
+        # A command that times out just then may swallow the cancellation.
+        while not self._over:
             await asyncio.sleep(LEASE / 3)
             await self._store.extend(self._key, self._token)
 
     async def __aexit__(self, *_: object) -> None:
+        self._over = True
         if self._extending is not None:
             self._extending.cancel()
             await asyncio.wait([self._extending])

@@ -101,7 +101,7 @@ class CacheSettings(Lifetimes):
     max_entries: Annotated[int, Field(strict=True, ge=1, le=10_000_000)] = 10_000
     """How many entries the memory keeps."""
     max_megabytes: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 64
-    """How many megabytes of JSON the memory keeps; as objects they take several times as much."""
+    """How many megabytes of JSON the memory keeps; as objects they take about twice as much."""
     least_age: Lifetime = 1.0
     """How fresh a caller below the role operator may ask to have it, in seconds of age: whoever
     could ask for less could make the gateway call the vendor each time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -14,7 +15,15 @@ from pydantic import SecretStr
 from gateway import ids
 from gateway.cache import Cache, Demand, Entry, Kept, Lifetime, Loaded
 from gateway.errors import ErrorCode, RequestError, UpstreamError
-from gateway.model import Capability, Hook, Provider, Timestamp, WebhookLog, WebhookLogStatus
+from gateway.model import (
+    Capability,
+    Hook,
+    Provider,
+    Timestamp,
+    WebhookLog,
+    WebhookLogStatus,
+    worst,
+)
 from gateway.sources.fields import Fields, UnreadableError
 from gateway.upstream.client import NotModified, UpstreamClient
 
@@ -69,7 +78,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     until: Timestamp | None = None
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True):
+class Page(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What a vendor answered, in its order.
 
     ``offset`` is where the first log really stands, which may be before what was asked for where
@@ -84,6 +93,11 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     total: int | None = None
     read: int = 0
     unreadable: Sequence[str] = ()
+
+    @functools.cached_property
+    def marks(self) -> Sequence[bytes]:
+        """The marks of the logs, made once for all who are given a kept page."""
+        return [ids.mark(log.id) for log in self.logs]
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -280,6 +294,7 @@ class Source(abc.ABC):
                 ),
                 tags=(tag("source", self.name), *tags),
                 etags=apart.answered,
+                made_of=apart.made_of,
             )
 
         demand = Demand(
@@ -378,21 +393,24 @@ class Source(abc.ABC):
         upstream_id: str,
         operation: Operation,
         is_gone: Callable[[Page], bool] = lambda _: False,
-        max_age: float | None = None,
+        *,
+        anew: bool = False,
     ) -> WebhookLog | None:
         """Look for a log through a whole list, newest first, as long as the operation may take.
 
-        ``is_gone`` tells from a page that it would have stood there. No page is older than
-        ``max_age`` seconds.
+        ``is_gone`` tells from a page that it would have stood there. ``anew`` has nothing of what
+        is kept, nor of what others are asking for already.
         """
         offset = 0
         not_before: Timestamp | None = None
         while True:
             window = Window(limit=self.page_size, offset=offset)
-            kept = await self.page(
-                stream, window, Wanted(), operation, max_age=max_age, not_before=not_before
-            )
-            page, not_before = kept.value, kept.freshness.fetched_at
+            if anew:
+                page = await self.read_page(stream, window, Wanted(), operation)
+            else:
+                kept = await self.page(stream, window, Wanted(), operation, not_before=not_before)
+                page, not_before = kept.value, kept.freshness.fetched_at
+                operation.made_of = worst(filter(None, (operation.made_of, kept.freshness)))
             for log in page.logs:
                 if log.upstream_id == upstream_id:
                     return log

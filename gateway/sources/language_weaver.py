@@ -121,7 +121,7 @@ class LanguageWeaver(Source):
         return await self._find(place[0], operation)
 
     async def _find(
-        self, upstream_id: str, operation: Operation, max_age: float | None = None
+        self, upstream_id: str, operation: Operation, *, anew: bool = False
     ) -> WebhookLog | None:
         number = int(upstream_id)
 
@@ -130,7 +130,7 @@ class LanguageWeaver(Source):
             numbers = [int(log.upstream_id) for log in page.logs]
             return bool(numbers) and numbers[-1] < number and sorted(numbers)[::-1] == numbers
 
-        return await self.scan(STREAM, upstream_id, operation, is_gone, max_age)
+        return await self.scan(STREAM, upstream_id, operation, is_gone, anew=anew)
 
     def log_id_of(self, upstream_id: str) -> str:
         """Make the id of an entry: there is one audit log, and it counts its entries."""
@@ -145,7 +145,7 @@ class LanguageWeaver(Source):
         path = f"/api/v2/audit/webhooks/{place[0]}/retry"
         await self.client.act("PUT", path, operation=operation)
         try:
-            return await self._find(place[0], operation, max_age=0)
+            return await self._find(place[0], operation, anew=True)
         except UpstreamError:
             # It was done all the same.
             return None

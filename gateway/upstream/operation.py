@@ -44,6 +44,8 @@ class Operation:
         """What a vendor said to tell by whether its answers changed, by path and query."""
         self.answered: dict[str, str] = {}
         """The same of the answers that came."""
+        self.made_of: Freshness | None = None
+        """How fresh what was kept is, where the answer is taken from that."""
         self._longest = seconds if longest is None else longest
         self._max_age = max_age
         self._least_age = least_age or {}
@@ -56,9 +58,16 @@ class Operation:
     def apart(self, etags: Mapping[str, str], *, counted: bool) -> Operation:
         """Begin what may be shared with others, or go on behind the answer.
 
-        Its deadline is its own; its calls may still count for this one.
+        Its deadline is its own; what it may take from the cache is this one's, and its calls may
+        still count for it.
         """
-        other = Operation(self._longest, self.passed, self.request_id)
+        other = Operation(
+            self._longest,
+            self.passed,
+            self.request_id,
+            max_age=self._max_age,
+            least_age=self._least_age,
+        )
         other.etags = etags
         if counted:
             other.calls = self.calls

@@ -100,18 +100,18 @@ async def test_a_lease_outlasts_a_slow_vendor_and_ends_with_its_process(
     while not vendor.asked:
         await settle()
     with server.client() as client:
-        left = client.pttl(TAKEN + "key")
+        left = client.pttl(TAKEN + "key@0")
         assert 0 < left <= LEASE * 1000
         # As if most of its time had gone by.
-        client.pexpire(TAKEN + "key", 800)
-        while client.pttl(TAKEN + "key") <= 800:
+        client.pexpire(TAKEN + "key@0", 800)
+        while client.pttl(TAKEN + "key@0") <= 800:
             await settle()
     vendor.answers.set()
     assert await slow == (1, MISS)
     with server.client() as client:
-        assert not client.exists(TAKEN + "key")
+        assert not client.exists(TAKEN + "key@0")
         # Left by a process that died: it ends by itself.
-        client.set(TAKEN + "other", "someone", px=30)
+        client.set(TAKEN + "other@0", "someone", px=30)
     assert (await replicas[0].remember("other", int, Vendor(clock))).value == 1
 
 

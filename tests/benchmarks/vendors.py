@@ -1,0 +1,44 @@
+"""The sandbox in a process of its own, so that it takes no time from the gateway.
+
+Run as ``python -m tests.benchmarks.vendors FASTEST SLOWEST`` it serves on a free port until it is
+ended, answers within those seconds, and prints where.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import uvicorn
+
+from gateway.sandbox import Sandbox
+
+
+@contextlib.contextmanager
+def vendors(fastest: float = 0.0, slowest: float = 0.0) -> Iterator[str]:
+    """Start the sandbox and give its URL."""
+    process = subprocess.Popen(  # noqa: S603 - nothing of it is anyone's input
+        [sys.executable, "-m", "tests.benchmarks.vendors", str(fastest), str(slowest)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def serve(fastest: float, slowest: float) -> None:
+    """Serve the sandbox on a free port, and print where."""
+    config = uvicorn.Config(Sandbox(latency=(fastest, slowest)).app, port=0, log_level="error")
+    with config.bind_socket() as socket:
+        print(f"http://127.0.0.1:{socket.getsockname()[1]}", flush=True)
+        uvicorn.Server(config).run([socket])
+
+
+if __name__ == "__main__":
+    serve(*map(float, sys.argv[1:]))

@@ -1,0 +1,178 @@
+"""A Language Weaver controller that changes, fails and dawdles as a test tells it to."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import selectors
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import httpx
+import msgspec
+
+from gateway.upstream.auth import basic
+
+MILLISECOND = 10**6
+ACCOUNTS = ("shared", "alice", "bob")
+"""Whose logs there are: one is read with the gateway's credential, the others with their own."""
+CREDENTIALS = {
+    "shared": basic("shared", "")["Authorization"],
+    "alice": "Bearer alice",
+    "bob": "Bearer bob",
+}
+EVENTS = ("created", "changed")
+
+
+class Clock:
+    """A clock, in Unix nanoseconds, that only a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1_772_615_411 * 10**9
+
+    def __call__(self) -> int:
+        return self.now
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """An event loop whose timers go by a test's clock; ``busy`` tells what else it waits for."""
+
+    def __init__(self, clock: Clock, busy: Callable[[], bool]) -> None:
+        super().__init__(selectors.DefaultSelector())
+        self._clock = clock
+        self._busy = busy
+
+    def time(self) -> float:
+        return self._clock.now / 10**9
+
+    async def settle(self) -> None:
+        """Let every task run until it has ended or waits for what only the test can bring."""
+        await asyncio.sleep(0)
+        while self._ready or self._busy():  # type: ignore[attr-defined]  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+class Delivery(msgspec.Struct):
+    """An entry of an account's audit log."""
+
+    number: int
+    time: int
+    event: str
+    failed: bool
+    retries: int = 0
+
+
+class Statement(msgspec.Struct):
+    """What the vendor said in one answer, and when it had come; the rows bear its number."""
+
+    account: str
+    numbers: frozenset[int]
+    given_at: int = 0
+
+
+class Gate(NamedTuple):
+    """Keeps an answer back that was made already."""
+
+    method: str
+    opened: asyncio.Event
+
+
+class Controller(httpx.AsyncBaseTransport):
+    """The vendor of all accounts. Its ``logs`` stand as it lists them, the newest first.
+
+    ``fault`` is a status or an error in place of every answer. Where it ``dawdles``, the next
+    answer is made at once, and given when its gate is opened.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.logs: dict[str, list[Delivery]] = {account: [] for account in ACCOUNTS}
+        self.statements: list[Statement] = []
+        self.acts: dict[str, int] = {}
+        self.fault: int | type[httpx.TransportError] | None = None
+        self.dawdles = False
+        self.gates: list[Gate] = []
+        self._clock = clock
+        self._accounts = {credential: name for name, credential in CREDENTIALS.items()}
+        self._numbers = 0
+
+    def arrive(self, account: str, failed: bool, event: str) -> None:
+        self._numbers += 1
+        self.logs[account].insert(0, Delivery(self._numbers, self._clock.now, event, failed))
+
+    def open_gates(self) -> None:
+        for gate in self.gates:
+            gate.opened.set()
+        self.gates.clear()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        # No two things happen in one nanosecond.
+        self._clock.now += MILLISECOND
+        answer, statement = self._answer(request)
+        if self.dawdles:
+            self.dawdles = False
+            gate = Gate(request.method, asyncio.Event())
+            self.gates.append(gate)
+            await gate.opened.wait()
+        self._clock.now += MILLISECOND
+        if statement is not None:
+            statement.given_at = self._clock.now
+        return answer
+
+    def _answer(self, request: httpx.Request) -> tuple[httpx.Response, Statement | None]:
+        if isinstance(self.fault, int):
+            return httpx.Response(self.fault), None
+        if self.fault is not None:
+            raise self.fault("", request=request)
+        account = self._accounts[request.headers["Authorization"]]
+        logs = self.logs[account]
+        *_, collection, last = request.url.path.split("/")
+        if request.method != "GET":
+            number = int(collection if last == "retry" else last)
+            found = [log for log in logs if log.number == number]
+            if not found:
+                return httpx.Response(404), None
+            return self._act(request.method, account, found[0]), None
+        self.statements.append(
+            statement := Statement(account, frozenset(log.number for log in logs))
+        )
+        serial = len(self.statements) - 1
+        if collection == "v2":
+            hook = {"uuid": "u", "description": f"{serial}"}
+            return _page(request, "webhooks", [hook]), statement
+        values = request.url.params
+        rows = [
+            self._document(log, serial)
+            for log in logs
+            if values.get("failed", str(log.failed).lower()) == str(log.failed).lower()
+            and log.event in values.get("event", log.event).split(",")
+        ]
+        return _page(request, "entries", rows), statement
+
+    def _act(self, method: str, account: str, log: Delivery) -> httpx.Response:
+        self.acts[account] = len(self.statements)
+        if method == "PUT":
+            log.retries += 1
+            log.failed = False
+            return httpx.Response(200)
+        self.logs[account].remove(log)
+        return httpx.Response(200, json=self._document(log, len(self.statements)))
+
+    @staticmethod
+    def _document(log: Delivery, serial: int) -> dict[str, Any]:
+        time = dt.datetime.fromtimestamp(log.time / 10**9, tz=dt.UTC)
+        return {
+            "id": log.number,
+            "uuid": "u",
+            "url": "https://hooks.example/a",
+            "event": log.event,
+            "timeTriggered": f"{time:%Y-%m-%d %H:%M:%S.%f}Z",
+            "errorMessage": "no route to host" if log.failed else "",
+            "retryAttempts": log.retries,
+            "serial": serial,
+        }
+
+
+def _page(request: httpx.Request, name: str, rows: list[Any]) -> httpx.Response:
+    number, size = (int(request.url.params[key]) for key in ("page", "perPage"))
+    envelope = {"page": number, "perPage": size, "totalItems": len(rows)}
+    return httpx.Response(200, json={name: rows[(number - 1) * size : number * size], **envelope})

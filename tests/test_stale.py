@@ -1,0 +1,288 @@
+"""What is given while an answer is renewed, or while its vendor fails, as a caller sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.callers import Authenticator, Caller, Grant, Method, Role
+from gateway.config import load
+from gateway.demo import write_configuration
+from gateway.model import CacheStatus
+from gateway.sandbox import Sandbox
+from gateway.schema import build_schema
+from gateway.service import Gateway
+from gateway.web.view import GraphQLView
+from tests.moment import MOMENT
+
+NOWHERE = "http://127.0.0.1:1"
+SCHEMA = build_schema()
+FRESH = 5
+"""Seconds that a first page is fresh, by default, as the following ones are."""
+RENEWABLE = 30
+"""Seconds after that in which it is given at once."""
+RETRY = 2
+"""Seconds after which a vendor that failed is asked again."""
+KEPT = 3600
+"""Seconds in which what was read stands in for a failure."""
+REPORT = """
+  sourceReports { outcome notes age fetchedAt cache upstreamCalls error { code } }
+"""
+LOGS = f"""
+query($sources: [String!] = ["translations"], $cache: CacheDemand) {{
+  webhookLogs(first: 5, filter: {{ source: {{ in: $sources }} }}, cache: $cache) {{
+    nodes {{ id source {{ name }} freshness {{ status age fetchedAt failure }} }}
+    {REPORT}
+  }}
+}}
+"""
+
+
+class Answer:
+    """A first page of the source translations; the report is its."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        document = response.json()
+        assert "errors" not in document, document["errors"]
+        page = document["data"]["webhookLogs"]
+        self.status = response.headers["cache-status"]
+        self.report: dict[str, Any] = page["sourceReports"][-1]
+        self.nodes: list[dict[str, Any]] = page["nodes"]
+        self.ids = [node["id"] for node in self.nodes]
+        self.cache = self.report["cache"]
+
+
+class Desk:
+    """The gateway over HTTP and the vendors behind it, in process, on one clock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now = MOMENT
+        self.sandbox = Sandbox(clock=lambda: float(self.now), logs=300)
+        vendors = httpx.ASGITransport(self.sandbox.app)
+        self.control = httpx.AsyncClient(transport=vendors, base_url=f"{NOWHERE}/control")
+        settings = load(write_configuration(folder, self.sandbox, NOWHERE, port=0), {})
+        self.gateway = Gateway(settings, transport=vendors, clock=lambda: self.now * 10**9)
+        self.client = self.client_of(self.gateway)
+
+    @staticmethod
+    def client_of(gateway: Gateway) -> httpx.AsyncClient:
+        view = GraphQLView(SCHEMA, gateway, Authenticator(gateway.settings.auth))
+        return httpx.AsyncClient(transport=httpx.ASGITransport(view), base_url=NOWHERE)
+
+    async def send(self, headers: dict[str, str] | None = None, **variables: Any) -> httpx.Response:
+        body = {"query": LOGS, "variables": variables}
+        return await self.client.post("/graphql", json=body, headers=headers)
+
+    async def read(self, headers: dict[str, str] | None = None, **variables: Any) -> Answer:
+        return Answer(await self.send(headers, **variables))
+
+    async def renewed(self) -> None:
+        """Wait for what is asked for behind an answer."""
+        flights = self.gateway._cache._flights
+        while flights._tasks:
+            await asyncio.wait(flights._tasks)
+            await asyncio.sleep(0)
+
+    async def arrive(self) -> None:
+        """Let deliveries happen, some of them of the source translations."""
+        (await self.control.post("/arrive", json={"count": 60})).raise_for_status()
+
+    async def fault(self, **fault: Any) -> None:
+        put = await self.control.put("/faults/language-weaver", json=fault)
+        put.raise_for_status()
+
+    async def heal(self) -> None:
+        (await self.control.delete("/faults")).raise_for_status()
+
+    async def calls(self) -> int:
+        """Count the calls to the vendor that were made since the last count."""
+        made = (await self.control.get("/calls")).json()["calls"]
+        await self.control.delete("/calls")
+        return sum(call["vendor"] == "language-weaver" for call in made)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    made = Desk(tmp_path)
+    async with made.gateway, made.client, made.control:
+        yield made
+
+
+async def test_what_is_fresh_is_a_hit(desk: Desk) -> None:
+    missed = await desk.read()
+    assert (missed.cache, missed.report["age"]) == ("MISS", 0.0)
+    assert missed.status == 'gateway; fwd=miss; stored; key="translations"'
+    assert await desk.calls() == 1
+    desk.now += FRESH - 1
+    await desk.arrive()
+    hit = await desk.read()
+    assert (hit.cache, hit.report["age"], hit.ids) == ("HIT", FRESH - 1, missed.ids)
+    assert hit.status == 'gateway; hit; ttl=1; key="translations"'
+    assert hit.report["fetchedAt"] == missed.report["fetchedAt"] == "2026-03-04T09:10:11Z"
+    assert hit.report["upstreamCalls"] == 0
+    assert hit.nodes[0]["freshness"] == {
+        "status": "HIT",
+        "age": FRESH - 1,
+        "fetchedAt": "2026-03-04T09:10:11Z",
+        "failure": None,
+    }
+    assert await desk.calls() == 0
+
+
+async def test_what_is_stale_is_given_at_once_and_renewed_once_behind(desk: Desk) -> None:
+    before = await desk.read()
+    await desk.arrive()
+    desk.now += FRESH
+    await desk.calls()
+    several = await asyncio.gather(*(desk.read() for _ in range(20)))
+    for stale in several:
+        assert (stale.cache, stale.report["age"], stale.ids) == ("STALE", FRESH, before.ids)
+        assert (stale.report["outcome"], stale.report["notes"]) == ("OK", [])
+        assert stale.status == 'gateway; hit; ttl=0; key="translations"'
+    await desk.renewed()
+    assert await desk.calls() == 1
+    after = await desk.read()
+    assert (after.cache, after.report["age"]) == ("HIT", 0.0)
+    assert after.ids != before.ids
+    assert after.ids == (await desk.read(cache={"maxAge": 0})).ids
+
+
+async def test_what_is_too_old_is_waited_for(desk: Desk) -> None:
+    before = await desk.read()
+    await desk.arrive()
+    desk.now += FRESH + RENEWABLE
+    after = await desk.read()
+    assert after.cache == "MISS"
+    assert after.ids != before.ids
+
+
+async def test_a_failure_is_bridged_and_told(desk: Desk) -> None:
+    before = await desk.read()
+    await desk.fault(kind="status", status=500)
+    desk.now += FRESH + RENEWABLE
+    await desk.calls()
+    for waited in (0, RETRY - 1):
+        desk.now += waited
+        stale = await desk.read()
+        age = FRESH + RENEWABLE + waited
+        assert (stale.cache, stale.report["age"], stale.ids) == ("STALE", age, before.ids)
+        assert (stale.report["outcome"], stale.report["error"]) == ("OK", None)
+        (note,) = stale.report["notes"]
+        assert note.startswith("What was read earlier is given in place of a failure: ")
+        assert {node["freshness"]["failure"] for node in stale.nodes} == {"UPSTREAM_ERROR"}
+        assert 'detail="UPSTREAM_ERROR"' in stale.status
+    await desk.renewed()
+    # The vendor is left alone for a while, and then asked behind the answer.
+    assert await desk.calls() == 1
+    desk.now += 1
+    assert (await desk.read()).ids == before.ids
+    await desk.renewed()
+    assert await desk.calls() == 1
+
+
+async def test_it_is_fresh_again_with_the_first_renewal_that_succeeds(desk: Desk) -> None:
+    before = await desk.read()
+    await desk.fault(kind="status", status=500)
+    desk.now += FRESH + RENEWABLE
+    await desk.read()
+    await desk.heal()
+    await desk.arrive()
+    desk.now += RETRY
+    assert (await desk.read()).cache == "STALE"
+    await desk.renewed()
+    after = await desk.read()
+    assert (after.cache, after.report["age"], after.report["notes"]) == ("HIT", 0.0, [])
+    assert after.ids != before.ids
+    assert {node["freshness"]["failure"] for node in after.nodes} == {None}
+
+
+@pytest.mark.parametrize("bridged", [False, True], ids=["at once", "after a failure"])
+async def test_a_refusal_is_not_bridged(desk: Desk, bridged: bool) -> None:
+    await desk.read()
+    await desk.fault(kind="status", status=500)
+    desk.now += FRESH + RENEWABLE
+    if bridged:
+        assert (await desk.read()).cache == "STALE"
+        desk.now += RETRY
+    await desk.fault(kind="status", status=401)
+    if bridged:
+        # Nobody knows yet that it is refused now.
+        assert (await desk.read()).cache == "STALE"
+        await desk.renewed()
+    answer = await desk.read(sources=["shop", "translations"])
+    assert answer.report["outcome"] == "FAILED"
+    assert answer.report["error"] == {"code": "UPSTREAM_UNAUTHORIZED"}
+    assert {node["source"]["name"] for node in answer.nodes} == {"shop"}
+
+
+async def test_what_is_being_renewed_is_given_to_nobody_once_it_is_refused(desk: Desk) -> None:
+    await desk.read()
+    await desk.fault(kind="status", status=403)
+    desk.now += FRESH
+    assert (await desk.read()).cache == "STALE"
+    await desk.renewed()
+    answer = await desk.read(sources=["shop", "translations"])
+    assert answer.report["error"] == {"code": "UPSTREAM_FORBIDDEN"}
+
+
+async def test_a_failure_is_not_bridged_for_ever(desk: Desk) -> None:
+    await desk.read()
+    await desk.fault(kind="status", status=500)
+    desk.now += FRESH + KEPT
+    answer = await desk.read(sources=["shop", "translations"])
+    assert answer.report["outcome"] == "FAILED"
+    assert answer.report["error"] == {"code": "UPSTREAM_ERROR"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "variables"),
+    [
+        ({}, {"cache": {"maxAge": 0}}),
+        ({"Cache-Control": "no-cache"}, {}),
+        ({"Cache-Control": "max-age=0"}, {}),
+        ({"Cache-Control": "max-age=1"}, {"cache": {"maxAge": 9}}),
+    ],
+    ids=["argument", "no-cache", "max-age", "the lower counts"],
+)
+async def test_who_wants_it_newer_asks_the_vendor(
+    desk: Desk, headers: dict[str, str], variables: dict[str, Any]
+) -> None:
+    before = await desk.read()
+    await desk.arrive()
+    desk.now += 1
+    await desk.calls()
+    after = await desk.read(headers, **variables)
+    assert await desk.calls() == 1
+    assert (after.cache, after.report["age"]) == ("MISS", 0.0)
+    assert after.ids != before.ids
+    # What they were given is everybody's.
+    assert (await desk.read()).ids == after.ids
+
+
+async def test_a_failure_is_bridged_for_who_wants_it_newer_too(desk: Desk) -> None:
+    before = await desk.read()
+    await desk.fault(kind="status", status=500)
+    desk.now += 1
+    stale = await desk.read(cache={"maxAge": 0})
+    assert (stale.cache, stale.report["age"], stale.ids) == ("STALE", 1.0, before.ids)
+    assert len(stale.report["notes"]) == 1
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_who_is_no_operator_has_it_no_newer_than_all_may(desk: Desk, role: Role) -> None:
+    caller = Caller(name="ada", method=Method.API_KEYS, grants=(Grant(role),))
+    seen = desk.gateway.seen_by(caller)
+    await desk.read()
+    for age in (0, desk.gateway.settings.cache.least_age):
+        desk.now += int(age)
+        operation = seen.operation(max_age=0)
+        page = await seen.logs(operation, first=5, wanted={"source": {"eq": "translations"}})
+        (report,) = page.slice.reports
+        assert report.freshness is not None
+        asked = role >= Role.OPERATOR or age > 0
+        assert report.freshness.status is (CacheStatus.MISS if asked else CacheStatus.HIT)
