@@ -13,6 +13,7 @@ import pytest
 from gateway.callers import Authenticator, Caller, Grant, Method, Role
 from gateway.config import load
 from gateway.demo import write_configuration
+from gateway.limits import Limits
 from gateway.model import CacheStatus
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
@@ -71,7 +72,9 @@ class Desk:
 
     @staticmethod
     def client_of(gateway: Gateway) -> httpx.AsyncClient:
-        view = GraphQLView(SCHEMA, gateway, Authenticator(gateway.settings.auth))
+        settings = gateway.settings
+        authenticator, limits = Authenticator(settings.auth), Limits(settings.limits)
+        view = GraphQLView(SCHEMA, gateway, authenticator, limits)
         return httpx.AsyncClient(transport=httpx.ASGITransport(view), base_url=NOWHERE)
 
     async def send(self, headers: dict[str, str] | None = None, **variables: Any) -> httpx.Response:

@@ -36,8 +36,9 @@ from gateway.cache import cache as keeping
 from gateway.cache.entry import Lifetime, enclose
 from gateway.cache.memory import MemoryStore
 from gateway.callers import Authenticator
-from gateway.config import Settings, load
+from gateway.config import LimitSettings, Settings, load
 from gateway.demo import write_configuration
+from gateway.limits import Limits
 from gateway.model import CacheStatus, Timestamp
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
@@ -94,7 +95,8 @@ async def logs(gateway: Gateway) -> None:
 
 def http(gateway: Gateway) -> Read:
     """Give a caller that has the endpoint answer a whole request, without a network between."""
-    view = GraphQLView(build_schema(), gateway, Authenticator(gateway.settings.auth))
+    limits = Limits(LimitSettings.model_validate({"rate": "off"}))
+    view = GraphQLView(build_schema(), gateway, Authenticator(gateway.settings.auth), limits)
     body = msgspec.json.encode({"query": LIST, "variables": {"first": 25}})
     scope = {
         "type": "http",
