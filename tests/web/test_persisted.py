@@ -163,6 +163,8 @@ async def test_an_id_without_trusted_documents(client: httpx.AsyncClient, method
     assert sentence(response, 400) == "No trusted documents are configured here. Send the query."
     # As other names that a server does not know, it does not matter beside a query.
     assert (await send(client, method, documentId="1", query=QUERY)).json() == DATA
+    if method == "POST":
+        assert "documentId" in sentence(await send(client, method, documentId=1), 400)
     assert sentence(await send(client, method, extensions={}), 400) == (
         "There is no query in the request."
     )
