@@ -9,6 +9,7 @@ The docstrings of the models and their attributes are the descriptions in the JS
 
 from __future__ import annotations
 
+from gateway.config.documents import DocumentSettings, Manifest
 from gateway.config.limits import Limit, LimitSettings
 from gateway.config.settings import ServerSettings, Settings, json_schema, load
 from gateway.config.sources import (
@@ -32,6 +33,7 @@ __all__ = [
     "CodeArtsIam",
     "CodeArtsSettings",
     "CodeArtsToken",
+    "DocumentSettings",
     "ElasticPathClientCredentials",
     "ElasticPathSettings",
     "LanguageWeaverApiKey",
@@ -39,6 +41,7 @@ __all__ = [
     "LanguageWeaverSettings",
     "Limit",
     "LimitSettings",
+    "Manifest",
     "PassThrough",
     "ServerSettings",
     "Settings",

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 
 from gateway.config.auth import AuthSettings, unknown_sources
 from gateway.config.cache import CacheSettings
+from gateway.config.documents import DocumentSettings
 from gateway.config.journal import JournalSettings
 from gateway.config.limits import LimitSettings
 from gateway.config.problems import Problem, problems_of, sentence, unknown
@@ -56,6 +57,8 @@ class Settings(Table, title="Configuration of the webhook log gateway"):
     """Where the gateway listens, and what one operation may cost."""
     limits: LimitSettings = Field(default_factory=LimitSettings)
     """How much one request, and one caller, may ask for."""
+    documents: DocumentSettings = DocumentSettings()
+    """Which documents are executed."""
     auth: AuthSettings = Field(default_factory=AuthSettings)
     """How callers show who they are, and what each may do."""
     cache: CacheSettings = Field(default_factory=CacheSettings)

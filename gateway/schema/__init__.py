@@ -42,6 +42,7 @@ class Schema(federation.Schema):
     """
 
     open = True
+    documents: Documents
 
     def as_str(self) -> str:
         """Write the schema as a document that stands alone.
@@ -109,4 +110,5 @@ def build_schema(limits: Limits | None = None, *, introspection: bool = True) ->
     schema.open = introspection
     core = schema._schema  # noqa: SLF001
     documents, price = Documents(core, limits, introspection=introspection), Price(core)
+    schema.documents = documents
     return schema

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from graphlib import CycleError
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,7 @@ class Documents:
         self._memory = memory
         self._taken = 0
         self._kept: OrderedDict[str, Document] = OrderedDict()
+        self._texts: dict[str, str] = {}
 
     def get(self, text: str) -> Document:
         """Give a document; LimitError or GraphQLSyntaxError for one that is not validated."""
@@ -85,6 +87,10 @@ class Documents:
         if not document.errors:
             self._keep(text, document)
         return document
+
+    def text_of(self, digest: str) -> str | None:
+        """Give the text of a remembered document by its :func:`digest`."""
+        return self._texts.get(digest)
 
     def _read(self, text: str) -> Document:
         node = self._parsed(text)
@@ -118,9 +124,17 @@ class Documents:
 
     def _keep(self, text: str, document: Document) -> None:
         self._kept[text] = document
+        self._texts[digest(text)] = text
         self._taken += _size(text, document)
         while self._taken > self._memory:
-            self._taken -= _size(*self._kept.popitem(last=False))
+            forgotten, its_document = self._kept.popitem(last=False)
+            del self._texts[digest(forgotten)]
+            self._taken -= _size(forgotten, its_document)
+
+
+def digest(text: str) -> str:
+    """Name a text by the SHA-256 of its UTF-8, in lower-case hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _told(error: GraphQLError) -> GraphQLError:

@@ -41,7 +41,7 @@ def create_app(
     """Make the application; a test gives the transport in place of the vendors' network."""
     gateway = Gateway(settings, transport=transport)
     introspection = settings.server.introspection
-    graphiql = settings.server.graphiql and introspection
+    graphiql = settings.server.graphiql and introspection and not settings.documents.trusted
     limits = Limits(settings.limits)
     view = GraphQLView(
         build_schema(limits, introspection=introspection),

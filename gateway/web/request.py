@@ -27,6 +27,7 @@ class GraphQLRequest(msgspec.Struct, rename="camel"):
     """The body of a POST, or the parameters of a GET."""
 
     query: str | None = None
+    document_id: str | None = None
     operation_name: str | None = None
     variables: dict[str, Any] | None = None
     extensions: dict[str, Any] | None = None
@@ -134,8 +135,8 @@ def _checked(given: Any, where: str) -> GraphQLRequest:
     except msgspec.ValidationError:
         raise Refusal(
             400,
-            f"The {where} must hold query and operationName as text, variables and extensions as"
-            " objects.",
+            f"The {where} must hold query, documentId and operationName as text, variables and"
+            " extensions as objects.",
         ) from None
 
 

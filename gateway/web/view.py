@@ -30,6 +30,7 @@ from gateway.schema.context import Context
 from gateway.web import caching
 from gateway.web.body import depth
 from gateway.web.departure import while_present
+from gateway.web.persisted import PersistedDocuments
 from gateway.web.places import OverloadedError, Places
 from gateway.web.rates import RateLimitedError, Rates
 from gateway.web.request import (
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
 
 VARY = ("Accept", "Authorization", "X-API-Key")
 """The headers that every answer depends on; those with vendor credentials come to them."""
+NAMES = {"query", "documentId", "extensions"}
+"""The parameters of a URL that can tell which document is meant."""
 ALLOWED = {
     "GET": {OperationType.QUERY},
     "POST": {OperationType.QUERY, OperationType.MUTATION},
@@ -80,6 +83,7 @@ class GraphQLView:
         self._limits = limits
         self._rates = Rates(limits)
         self._places = Places(limits)
+        self._persisted = PersistedDocuments(gateway.settings.documents, schema.documents)
         self._explorer = explorer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,7 +103,7 @@ class GraphQLView:
         try:
             if request.method not in ALLOWED:
                 raise Refusal(405, "Send GraphQL by POST, or queries by GET.", Allow="GET, POST")
-            if request.method == "GET" and "query" not in request.query_params:
+            if request.method == "GET" and not NAMES.intersection(request.query_params):
                 if self._explorer and "text/html" in accept:
                     return self._explorer()
                 raise Refusal(400, "There is no query. Send one, or open this page in a browser.")
@@ -168,11 +172,12 @@ class GraphQLView:
     async def _result(
         self, gateway: Gateway, operation: Operation, request: Request, asked: GraphQLRequest
     ) -> ExecutionResult:
+        text = self._persisted.text(asked)
         context = Context(gateway, operation)
         try:
             async with self._places.one():
                 execution = self._schema.execute(
-                    asked.query,
+                    text,
                     variable_values=asked.variables,
                     operation_name=asked.operation_name or None,
                     context_value=context,

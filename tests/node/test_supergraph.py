@@ -25,7 +25,7 @@ def logs(url: str, file: Path = SCHEMA) -> str:
 def test_the_readmes_command_composes(run: Run, tmp_path: Path) -> None:
     name = "tests/node/incidents.graphql"
     assert FILES[name] == (ROOT / name).read_text(encoding="utf-8")
-    (command,) = re.findall(r"^```bash\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    (command,) = re.findall(r"^```bash\n(node .*?)^```$", README, re.MULTILINE | re.DOTALL)
     for each in ("schema.graphql", "tests"):
         (tmp_path / each).symlink_to(ROOT / each)
     run("bash", "-c", command, folder=tmp_path)

@@ -14,7 +14,7 @@ globalThis.fetch = (url, options) => {
 
 const { client } = await import(pathToFileURL(process.argv[2]));
 const short = gql`query ($first: Int) { webhookLogs(first: $first) { nodes { id } } }`;
-const names = Array.from({ length: 200 }, (_, index) => `alias${index}: id`).join(" ");
+const names = Array.from({ length: 90 }, (_, index) => `another_name_of_the_id_${index}: id`).join(" ");
 const long = gql`query ($id: ID!) { webhookLog(id: $id) { id ${names} } }`;
 
 const listed = await client.query(short, { first: 2 }).toPromise();

@@ -35,6 +35,7 @@ MAX_BODY = LimitSettings().body.max
 def made_app(
     limits: dict[str, Any] | None = None,
     answer: Callable[[httpx.Request], Any] = lambda _: httpx.Response(403),
+    documents: dict[str, Any] | None = None,
     **server: Any,
 ) -> Starlette:
     """Make an application over one vendor, which refuses everything unless told otherwise."""
@@ -45,7 +46,14 @@ def made_app(
         "auth": {"type": "api-key", "key": SecretStr("key")},
     }
     return create_app(
-        Settings.model_validate({"server": server, "limits": limits or {}, "sources": [source]}),
+        Settings.model_validate(
+            {
+                "server": server,
+                "limits": limits or {},
+                "documents": documents or {},
+                "sources": [source],
+            }
+        ),
         transport=httpx.MockTransport(answer),
     )
 
@@ -306,7 +314,8 @@ async def test_a_large_body_is_refused_however_it_comes(client: httpx.AsyncClien
 
 NO_JSON = "The body is not JSON that can be read."
 NO_FIELDS = (
-    "The body must hold query and operationName as text, variables and extensions as objects."
+    "The body must hold query, documentId and operationName as text, variables and"
+    " extensions as objects."
 )
 NO_QUERY = "There is no query in the request."
 BODIES: list[tuple[bytes, str]] = [
@@ -393,11 +402,13 @@ PARAMETERS: list[tuple[dict[str, str], str]] = [
     ),
     (
         {"query": QUERY, "variables": "[]"},
-        "The URL must hold query and operationName as text, variables and extensions as objects.",
+        "The URL must hold query, documentId and operationName as text, variables and"
+        " extensions as objects.",
     ),
     (
         {"query": QUERY, "extensions": "5"},
-        "The URL must hold query and operationName as text, variables and extensions as objects.",
+        "The URL must hold query, documentId and operationName as text, variables and"
+        " extensions as objects.",
     ),
     ({"query": "subscription { x }"}, "No subscription is executed here."),
 ]
