@@ -31,7 +31,7 @@ from gateway.web import caching
 from gateway.web.body import depth
 from gateway.web.departure import while_present
 from gateway.web.places import OverloadedError, Places
-from gateway.web.rates import RateLimitedError, Rates
+from gateway.web.rates import RateLimitedError, Rates, Shared
 from gateway.web.request import (
     GRAPHQL,
     JSON,
@@ -78,7 +78,7 @@ class GraphQLView:
         self._gateway = gateway
         self._authenticator = authenticator
         self._limits = limits
-        self._rates = Rates(limits)
+        self._rates = Rates(limits, Shared(gateway.take))
         self._places = Places(limits)
         self._explorer = explorer
 
