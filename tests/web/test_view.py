@@ -410,6 +410,12 @@ async def test_a_url_that_is_no_request_is_refused(
     assert sentence(await client.get("/graphql", params=parameters), 400) == expected
 
 
+@pytest.mark.parametrize("name", ["query", "variables", "%71uery"])
+async def test_two_equal_parameters_are_refused(client: httpx.AsyncClient, name: str) -> None:
+    url = f"/graphql?query=%7B__typename%7D&variables=%7B%7D&{name}=%7B%7D"
+    assert sentence(await client.get(url), 400) == "The URL has a parameter twice."
+
+
 async def test_bytes_of_a_url_that_are_no_text_do_no_harm(client: httpx.AsyncClient) -> None:
     response = await client.get("/graphql?query=%ff%fe&variables=%ff", headers={"accept": GRAPHQL})
     assert sentence(response, 400).startswith("The URL's parameter variables is not JSON")
