@@ -325,6 +325,14 @@ class Gateway:
             store_failures=self._cache.store_failures,
         )
 
+    async def take(self, name: str, most: int, seconds: int) -> float | None:
+        """Take one of so many that a name has within the seconds, in all replicas together.
+
+        Gives how many are left, as a fraction, below 0 if it was one too many, which takes
+        nothing. None where replicas share no cache, or it does not answer.
+        """
+        return await self._cache.take(name, most, seconds)
+
     def hindrance(self, kind: ActionKind, source: Source) -> AnyProblem | None:
         """Tell why the caller can't do an action on the logs of a source; None when it can."""
         return hindrance(kind, source, self.caller, able(kind, self.sources))

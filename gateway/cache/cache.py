@@ -270,6 +270,10 @@ class Cache:
         self.counts["dropped"] += count
         return count
 
+    async def take(self, name: str, most: int, seconds: int) -> float | None:
+        """Take one of so many that a name has in all processes; the Store's own method."""
+        return await self._store.take(name, most, seconds)
+
     async def usage(self) -> Usage:
         """Tell how full the store is."""
         return await self._store.usage()

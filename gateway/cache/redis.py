@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 import secrets
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,9 @@ LEASE = 2.0
 DROPS_KEPT = 3600
 """Seconds that a drop is remembered, far longer than any call to a vendor lasts."""
 
-ENTRY, TAG, DROP, ERA, TAKEN = (PREFIX + part for part in ("e:", "t:", "d:", "era", "l:"))
+ENTRY, TAG, DROP, ERA, TAKEN, RATE = (
+    PREFIX + part for part in ("e:", "t:", "d:", "era", "l:", "r:")
+)
 
 WRITE = f"""
 local size, ttl, asked, era = 4, tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
@@ -78,6 +81,22 @@ return count
 """
 """Drop tags; eras begin with the time, so that they grow even if Redis forgets everything."""
 
+TAKE = """
+local most, window = tonumber(ARGV[1]), tonumber(ARGV[2]) * 1000000
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local full = math.max(now, tonumber(redis.call('GET', KEYS[1]) or 0))
+full = math.min(full, now + window)
+local left = most - 1 - (full - now) * most / window
+if left >= 0 then
+  full = full + window / most
+  redis.call('SET', KEYS[1], string.format('%.17g', full), 'PX', math.ceil((full - now) / 1000))
+end
+return string.format('%.17g', left)
+"""
+"""Take one of so many, which come back in a window of seconds. Kept is the microsecond at which all
+are back, and only until then; should the clock have been set back, it is at most a window away."""
+
 OWN = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call("
 EXTEND = OWN + f"'PEXPIRE', KEYS[1], {int(LEASE * 1000)}) end"
 GIVE_BACK = OWN + "'DEL', KEYS[1]) end"
@@ -111,6 +130,7 @@ class RedisStore(Store):
         self._redis = self._cache.client
         self._write = self._redis.register_script(WRITE)
         self._drop = self._redis.register_script(DROP_TAGS)
+        self._take = self._redis.register_script(TAKE)
         self._extend = self._redis.register_script(EXTEND)
         self._give_back = self._redis.register_script(GIVE_BACK)
         self._clock = clock
@@ -190,6 +210,12 @@ class RedisStore(Store):
         await self.drop(())
         return not self._pending
 
+    async def take(self, name: str, most: int, seconds: int) -> float | None:
+        """Take one of so many, by the clock of Redis; who has the name can't be read from it."""
+        key = RATE + hashlib.sha256(name.encode()).hexdigest()
+        left = await self._ask(lambda: self._take(keys=[key], args=[most, seconds]))
+        return None if left is None else float(left)
+
     async def lease(self, key: str) -> Lease | None:
         """Take on the work for a key, for ``LEASE`` seconds."""
         token = secrets.token_hex(8)
@@ -243,7 +269,8 @@ class RedisStore(Store):
             if self.available:
                 self.available = False
                 log.warning(
-                    "The cache's Redis is out of reach (%s); vendors are asked without it.",
+                    "The cache's Redis is out of reach (%s); vendors are asked, and callers"
+                    " counted, without it.",
                     type(error).__name__,
                 )
             return default

@@ -53,6 +53,15 @@ class Store(abc.ABC):
         del key
         return Lease()
 
+    async def take(self, name: str, most: int, seconds: int) -> float | None:
+        """Take one of so many that a name has, which come back evenly within the seconds.
+
+        Gives how many are left, below 0 if it was one too many, which takes nothing. None where
+        other processes would not see it: then it is for the caller to count.
+        """
+        del name, most, seconds
+        return None
+
     async def usage(self) -> Usage:
         """Tell how full it is."""
         return Usage()

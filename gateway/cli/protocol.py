@@ -1,4 +1,8 @@
-"""HTTP as uvicorn speaks it with httptools, with the bound for heads that this lacks."""
+"""HTTP as uvicorn speaks it with httptools, with the bounds that this lacks.
+
+They are for all but the body, of which the application takes no more than it wants: for the head,
+and for the extensions of chunks and the trailers that may come with the body.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +23,11 @@ SECONDS = 10.0
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes connections whose head has no end, or is slow to come."""
+    """Closes connections whose head has no end, or is slow to come, and leaves trailers out."""
 
     _late: asyncio.TimerHandle | None = None
+    # How often a head began or ended, and the bytes since then that were of no body.
+    _part = 0
     _taken = 0
 
     def connection_made(self, transport: Any) -> None:
@@ -39,20 +45,33 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a line of the head; one behind the body is for nobody, and never a header."""
+        if self._late:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Wait no longer: the head is here."""
         self._end()
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body, which the application counts."""
+        super().on_body(body)
+        self._taken -= len(body)
+
     def data_received(self, data: bytes) -> None:
-        """Take what came, and count it as long as it belongs to a head."""
-        waited = self._late
+        """Take what came, and count what is of no body."""
+        part = self._part
         super().data_received(data)
-        # What came at once with the beginning of a head is bounded already, by the event loop.
-        if waited and self._late is waited:
-            self._taken += len(data)
-            if self._taken > head.BYTES:
-                self._refuse(431, "The address and the headers are too large.")
+        if part != self._part:
+            # What came at once with the beginning of a part is bounded already, by the event loop.
+            self._taken = 0
+            return
+        self._taken += len(data)
+        if self._taken > head.BYTES:
+            where = "The address and the headers" if self._late else "The lines around the body"
+            self._refuse(431, f"{where} are too large.")
 
     def _begin(self) -> None:
         self._end()
@@ -61,12 +80,17 @@ class BoundedProtocol(HttpToolsProtocol):
         )
 
     def _end(self) -> None:
+        self._part += 1
         self._taken = 0
         if self._late:
             self._late.cancel()
             self._late = None
 
     def _refuse(self, status: int, message: str) -> None:
+        if not self._late and self.cycle.response_started:
+            # The request has its answer already; another would be that of the next.
+            self.transport.close()
+            return
         self._end()
         answer = refused(status, message, code=ErrorCode.LIMIT_EXCEEDED)
         answer.headers["Connection"] = "close"

@@ -103,4 +103,4 @@ class LimitSettings(Table, title="Limits"):
     """How many operations may be executed at the same time; as many more wait for two seconds."""
     rate: Limit = Limit(1200)
     """How many requests a caller may make in a minute; callers that nobody asks for a credential
-    are told apart by their addresses."""
+    are told apart by their addresses. Gateways that share a cache count together."""

@@ -36,12 +36,11 @@ class Context:
 
     async def log(self, id: str) -> WebhookLog:
         """Give a log, complete; raises what ``Gateway.log`` does."""
-        # A loader's results are shared: whoever is cancelled must not take them along.
-        return await asyncio.shield(self._logs.load(id))
+        return await _shared(self._logs.load(id))
 
     async def hook(self, id: str) -> Hook:
         """Give a hook; raises what ``Gateway.hook`` does."""
-        return await asyncio.shield(self._hooks.load(id))
+        return await _shared(self._hooks.load(id))
 
     async def _all(
         self, ids: Sequence[str], read: Callable[[str], Awaitable[T]]
@@ -58,6 +57,14 @@ class Context:
         """End the reading of what the operation wanted."""
         for batch in self._batches:
             batch.cancel()
+
+
+async def _shared(loading: Awaitable[T]) -> T:
+    """Wait for a loader's result: others do too, so whoever is cancelled must not end it."""
+    result = asyncio.ensure_future(loading)
+    # Where all who waited are gone, asyncio would log a failure as one that nobody looked at.
+    result.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return await asyncio.shield(result)
 
 
 Info = StrawberryInfo[Context, None]

@@ -14,7 +14,7 @@ from gateway.callers import Caller, Method
 from gateway.callers.attempts import place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from gateway.limits import Limits
 
@@ -68,12 +68,25 @@ class Memory:
         return after
 
 
+class Shared:
+    """Counts together with the other replicas, and where that can't be, in the memory."""
+
+    def __init__(self, take: Callable[[str, int, int], Awaitable[float | None]]) -> None:
+        self._take = take
+        self._memory = Memory()
+
+    async def take(self, caller: str, most: int) -> float:
+        """Count a request of a caller."""
+        left = await self._take(caller, most, WINDOW)
+        return await self._memory.take(caller, most) if left is None else left
+
+
 class Rates:
     """Holds callers to the limit of requests in a minute."""
 
-    def __init__(self, limits: Limits, store: Store | None = None) -> None:
+    def __init__(self, limits: Limits, store: Store) -> None:
         self._limits = limits
-        self._store = store or Memory()
+        self._store = store
 
     async def headers(self, caller: Caller, address: str) -> dict[str, str]:
         """Count a request, and tell in headers what is left; RateLimitedError for too many.

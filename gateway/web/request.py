@@ -114,6 +114,8 @@ async def _from_body(request: Request, limits: Limits) -> GraphQLRequest:
 
 def _from_url(request: Request) -> GraphQLRequest:
     given: dict[str, Any] = dict(request.query_params)
+    if len(given) < len(request.query_params.multi_items()):
+        raise Refusal(400, "The URL has a parameter twice.")
     for name in ("variables", "extensions"):
         if text := given.pop(name, ""):
             given[name] = _decoded(text.encode(), f"URL's parameter {name}")

@@ -32,7 +32,7 @@ from gateway.web.body import depth
 from gateway.web.departure import while_present
 from gateway.web.persisted import PersistedDocuments
 from gateway.web.places import OverloadedError, Places
-from gateway.web.rates import RateLimitedError, Rates
+from gateway.web.rates import RateLimitedError, Rates, Shared
 from gateway.web.request import (
     GRAPHQL,
     JSON,
@@ -81,7 +81,7 @@ class GraphQLView:
         self._gateway = gateway
         self._authenticator = authenticator
         self._limits = limits
-        self._rates = Rates(limits)
+        self._rates = Rates(limits, Shared(gateway.take))
         self._places = Places(limits)
         self._persisted = PersistedDocuments(gateway.settings.documents, schema.documents)
         self._explorer = explorer

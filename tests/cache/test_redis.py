@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import sys
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import pytest
 from redis.asyncio.connection import parse_url
 
 from gateway.cache import Cache, make_store
-from gateway.cache.redis import DROP, ENTRY, ERA, LEASE, TAG, TAKEN, RedisStore
+from gateway.cache.redis import DROP, ENTRY, ERA, LEASE, RATE, TAG, TAKEN, RedisStore
 from gateway.errors import ConfigurationError, ErrorCode
 from gateway.model import CacheStatus
 from tests.cache.vendor import Clock, Vendor, settle
@@ -190,7 +191,8 @@ async def test_without_redis_the_vendor_is_asked(
     assert await ask(cache, vendor) == (14, HIT)
     assert cache.available
     assert [record.getMessage() for record in caplog.records] == [
-        "The cache's Redis is out of reach (ConnectionError); vendors are asked without it.",
+        "The cache's Redis is out of reach (ConnectionError); vendors are asked, and callers"
+        " counted, without it.",
         "The cache's Redis is back.",
     ]
 
@@ -243,6 +245,61 @@ async def test_a_full_redis_keeps_nothing_and_still_drops(
     assert record.levelno == logging.WARNING
     assert record.getMessage().startswith("The cache's Redis keeps nothing: ")
     assert cache.available
+
+
+# How much is left to a name
+
+
+async def take(cache: Cache, name: str = "alice", most: int = 3) -> float:
+    left = await cache.take(name, most, 60)
+    assert left is not None
+    return left
+
+
+async def test_replicas_take_from_the_same(replicas: list[Cache]) -> None:
+    one, other = replicas
+    left = [await take(cache) for cache in (one, other, one, other, one)]
+    assert [math.floor(each) for each in left] == [2, 1, 0, -1, -1]
+    assert await take(other, "bob") == 2
+    assert await take(other, "carol", 1) == 0
+
+
+async def test_what_was_taken_comes_back_evenly(server: Redis, replicas: list[Cache]) -> None:
+    await take(replicas[0])
+    with server.client() as client:
+        (key,) = client.keys(RATE + "*")
+        assert b"alice" not in key
+        assert 0 < client.pttl(key) <= 20_000  # then it is as if nothing had been taken
+        seconds, microseconds = client.time()
+        for later, left in ((30, 0.5), (50, -0.5), (0, 2), (-30, 2)):
+            client.set(key, (seconds + later) * 10**6 + microseconds)
+            assert await take(replicas[0]) == pytest.approx(left, abs=0.1)
+        # As if the clock had been set back.
+        client.set(key, (seconds + 3600) * 10**6)
+        assert await take(replicas[0]) == -1
+
+
+async def test_nothing_is_told_of_what_is_left_without_redis(
+    server: Redis, replicas: list[Cache], clock: Clock
+) -> None:
+    await take(replicas[0])
+    server.kill()
+    try:
+        assert [await replicas[0].take("alice", 3, 60) for _ in range(3)] == [None] * 3
+    finally:
+        server.restart()
+    clock.seconds += 2
+    assert await take(replicas[0]) == 2
+    with server.paused():
+        assert await replicas[0].take("alice", 3, 60) is None
+    clock.seconds += 2
+    assert math.floor(await take(replicas[0])) in {0, 1}  # it may have heard the one before
+    server.limit_memory(1)
+    try:
+        assert await replicas[0].take("bob", 3, 60) is None
+    finally:
+        server.limit_memory(0)
+    assert await take(replicas[0], "bob") == 2
 
 
 async def test_the_address_tells_everything(clock: Clock) -> None:

@@ -5,6 +5,9 @@ How little time and memory it costs is measured by tests/benchmarks/hostile.py.
 
 from __future__ import annotations
 
+import contextlib
+import json
+import select
 import socket
 import threading
 from typing import TYPE_CHECKING
@@ -84,15 +87,24 @@ def test_the_server_answers_others_meanwhile(server: str) -> None:
 # What httpx would not send
 
 
-def raw(server: str, *parts: bytes) -> bytes:
-    """Send bytes as they are, and give all that comes until the server closes."""
+def connect(server: str) -> socket.socket:
     place = urlsplit(server)
     assert place.hostname
     assert place.port
+    return socket.create_connection((place.hostname, place.port), timeout=30)
+
+
+def raw(server: str, *parts: bytes, between: float | None = None) -> bytes:
+    """Send bytes as they are, and give all that comes until the server closes.
+
+    ``between`` is how many seconds an answer is looked for before the next part.
+    """
     received = b""
-    with socket.create_connection((place.hostname, place.port), timeout=30) as connection:
+    with connect(server) as connection:
         try:
             for part in parts:
+                if between and select.select([connection], (), (), between)[0]:
+                    break
                 connection.sendall(part)
             while chunk := connection.recv(65536):
                 received += chunk
@@ -142,6 +154,74 @@ def test_a_body_that_does_not_come_is_not_waited_for(
     answer = raw(server, HEAD + b'Content-Length: 100\r\n\r\n{"query": ')
     assert status(answer) == 408
     assert b"The body did not arrive in time." in answer
+    check_health(client)
+
+
+def test_drops_do_not_keep_a_connection(
+    client: httpx.Client, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time is for the whole head, and the whole body, however little comes at once."""
+    monkeypatch.setattr(protocol, "SECONDS", 0.1)
+    monkeypatch.setattr(body, "SECONDS", 0.1)
+    drops = [b"x"] * 5_000
+    lines = HEAD + b"Content-Length: 10000\r\n\r\n"
+    for beginning in (b"GET /", HEAD + b"X: ", lines):
+        assert status(raw(server, beginning, *drops, between=0.01)) == 408
+    check_health(client)
+
+
+def test_many_connections_that_say_little_keep_nobody_away(
+    client: httpx.Client, server: str
+) -> None:
+    with contextlib.ExitStack() as stack:
+        for number in range(150):
+            connection = stack.enter_context(connect(server))
+            connection.sendall([b"", b"PO", HEAD][number % 3])
+        with httpx.Client(base_url=server) as newcomer:
+            check_health(newcomer)
+        check_health(client)
+
+
+CHUNKED = HEAD + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("beginning", "part"),
+    [
+        (b"2\r\n{}\r\n0\r\n", b"X: y\r\n" * 10_000),
+        (b"2\r\n{}\r\n0\r\nX: ", b"y" * 60_000),
+        (b"2;x=", b"y" * 60_000),
+    ],
+    ids=["trailers", "a trailer", "an extension of a chunk"],
+)
+def test_what_comes_around_a_body_has_an_end(
+    client: httpx.Client, server: str, beginning: bytes, part: bytes
+) -> None:
+    with connect(server) as connection:
+        connection.sendall(CHUNKED + beginning)
+        # It closes before it has had 30 MB.
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            connection.sendall(part * 500)
+    check_health(client)
+
+
+def test_what_comes_around_a_body_is_no_second_request(client: httpx.Client, server: str) -> None:
+    with connect(server) as connection:
+        connection.sendall(CHUNKED.replace(b"Connection: close\r\n", b"Accept: text/html\r\n"))
+        assert status(connection.recv(65536)) == 406
+        connection.sendall(b"2;x=" + b"y" * 200_000)
+        with contextlib.suppress(ConnectionResetError):
+            assert connection.recv(65536) == b""
+    check_health(client)
+
+
+def test_trailers_are_no_headers(client: httpx.Client, server: str) -> None:
+    content = json.dumps({"query": QUERY}).encode()
+    lines = CHUNKED.replace(b"Content-Type: application/json\r\n", b"")
+    chunks = b"%x\r\n%s\r\n0\r\n" % (len(content), content)
+    trailer = b"Content-Type: application/json\r\n\r\n"
+    assert status(raw(server, lines + chunks + trailer)) == 415
+    assert status(raw(server, CHUNKED + chunks + b"X: y\r\n" * 200 + b"\r\n")) == 200
     check_health(client)
 
 

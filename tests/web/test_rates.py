@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gateway.callers import ANONYMOUS, Caller, Method
-from gateway.config import Limit, LimitSettings
+from gateway.config import Limit, LimitSettings, load
+from gateway.demo import write_configuration
 from gateway.limits import Limits
+from gateway.sandbox import Sandbox
 from gateway.web import places
+from gateway.web.app import create_app
 from gateway.web.places import OverloadedError, Places
-from gateway.web.rates import Memory, RateLimitedError, Rates
-from tests.web.test_view import DATA, JSON, QUERY, client_of, made_app, post, sentence
+from gateway.web.rates import Memory, RateLimitedError, Rates, Shared
+from tests.web.test_view import DATA, JSON, LOCAL, QUERY, client_of, made_app, post, sentence
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
+
+    from tests.redis import Redis
 
 ALICE, BOB = (Caller(name, Method.API_KEYS, ()) for name in ("alice", "bob"))
 
@@ -122,6 +130,55 @@ async def test_over_http() -> None:
         # Health is no request of a caller, and the page for browsers asks for nothing yet.
         assert (await client.get("/healthz")).status_code == 200
         assert (await client.get("/graphql", headers={"accept": "text/html"})).status_code == 200
+
+
+class Replicas:
+    """What the gateways count together, as long as they can."""
+
+    def __init__(self) -> None:
+        self.there = True
+        self.counted = Memory(Clock())
+
+    async def take(self, name: str, most: int, seconds: int) -> float | None:
+        assert seconds == 60
+        return await self.counted.take(name, most) if self.there else None
+
+
+async def test_each_replica_counts_alone_where_they_can_not_together() -> None:
+    replicas = Replicas()
+    rates = [Rates(limits(rate=Limit(2)), Shared(replicas.take)) for _ in range(2)]
+    for one in rates:
+        await one.headers(ALICE, "")
+    for one in rates:
+        with pytest.raises(RateLimitedError):
+            await one.headers(ALICE, "")
+    replicas.there = False
+    for one in rates * 2:
+        await one.headers(ALICE, "")
+    for one in rates:
+        with pytest.raises(RateLimitedError):
+            await one.headers(ALICE, "")
+    replicas.there = True
+    with pytest.raises(RateLimitedError):
+        await rates[0].headers(ALICE, "")
+
+
+async def test_gateways_with_one_redis_have_one_rate(redis: Redis, tmp_path: Path) -> None:
+    redis.flush()
+    file = write_configuration(tmp_path, Sandbox(logs=1), LOCAL, port=0)
+    tables = f'\n[cache]\nurl = "{redis.url}"\n\n[limits]\nrate = 3\n'
+    file.write_text(file.read_text(encoding="utf-8") + tables, encoding="utf-8")
+    async with contextlib.AsyncExitStack() as stack:
+        clients = []
+        for _ in range(2):
+            app = create_app(load(file, {}))
+            await stack.enter_async_context(app.router.lifespan_context(app))
+            clients.append(await stack.enter_async_context(client_of(app)))
+        statuses = [
+            (await client.post("/graphql", json={"query": QUERY})).status_code
+            for client in clients * 3
+        ]
+        assert statuses == [200, 200, 200, 429, 429, 429]
 
 
 # Places

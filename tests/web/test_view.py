@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import gzip
 import json
 from typing import TYPE_CHECKING, Any
@@ -179,6 +181,18 @@ async def test_an_error_of_a_field_comes_with_data(client: httpx.AsyncClient) ->
         response = await client.post("/graphql", json={"query": query}, headers={"accept": GRAPHQL})
         assert (response.status_code, response.json()["data"]) == (200, data)
         assert response.json()["errors"][0]["path"]
+
+
+async def test_failures_that_nobody_waits_for_any_longer_are_not_logged(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A field that must not be null takes along those beside it, which may yet fail."""
+    query = '{ webhookLog(id: "x") { id } webhookLogs(first: -1) { totalCount } }'
+    assert (await client.post("/graphql", json={"query": query})).json()["data"] is None
+    for _ in range(10):
+        await asyncio.sleep(0)
+    gc.collect()
+    assert caplog.records == []
 
 
 # What is refused
@@ -419,6 +433,12 @@ async def test_a_url_that_is_no_request_is_refused(
     client: httpx.AsyncClient, parameters: dict[str, str], expected: str
 ) -> None:
     assert sentence(await client.get("/graphql", params=parameters), 400) == expected
+
+
+@pytest.mark.parametrize("name", ["query", "variables", "%71uery"])
+async def test_two_equal_parameters_are_refused(client: httpx.AsyncClient, name: str) -> None:
+    url = f"/graphql?query=%7B__typename%7D&variables=%7B%7D&{name}=%7B%7D"
+    assert sentence(await client.get(url), 400) == "The URL has a parameter twice."
 
 
 async def test_bytes_of_a_url_that_are_no_text_do_no_harm(client: httpx.AsyncClient) -> None:
