@@ -163,7 +163,7 @@ async def told() -> AsyncIterator[Told]:
         "base_url": "http://127.0.0.1:1",
         "auth": {"type": "api-key", "key": SecretStr("key")},
     }
-    made = Told(Settings.model_validate({"sources": [tracker, shop]}))
+    made = Told(Settings.model_validate({"server": {"batch_size": 3}, "sources": [tracker, shop]}))
     async with made:
         yield made
 
@@ -283,6 +283,18 @@ async def test_a_caller_may_lower_the_deadline(
     after = asyncio.get_running_loop().time()
     (operation,) = told.operations
     assert before <= operation.deadline - seconds <= after
+
+
+async def test_a_batch_has_one_deadline(told: Told, client: httpx.AsyncClient) -> None:
+    before = asyncio.get_running_loop().time()
+    headers = {"x-request-timeout": "2.5", "cache-control": "max-age=7"}
+    answer = await client.post("/graphql", json=[{"query": QUERY}] * 3, headers=headers)
+    assert answer.json() == [DATA] * 3
+    after = asyncio.get_running_loop().time()
+    assert len(told.operations) == 3
+    for operation in told.operations:
+        assert before <= operation.deadline - 2.5 <= after
+        assert operation.max_age("shop") == 7
 
 
 @pytest.mark.parametrize(
