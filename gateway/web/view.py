@@ -28,7 +28,6 @@ from gateway.callers import (
 )
 from gateway.errors import ErrorCode
 from gateway.limits import LimitError, Limits
-from gateway.model import Freshness
 from gateway.schema.context import Context
 from gateway.upstream import trace
 from gateway.web import caching
@@ -53,6 +52,7 @@ from gateway.web.request import (
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from gateway.model import Freshness
     from gateway.schema import Schema
     from gateway.service import Gateway
     from gateway.upstream.operation import Operation
@@ -206,7 +206,7 @@ class GraphQLView:
 
         bodies = await while_present(request.receive, execute_all())
         response = json_response(request.scope, bodies, 200, media_type)
-        reads = defaultdict[str, list[Freshness]](list)
+        reads: dict[str, list[Freshness]] = defaultdict(list)
         for operation in operations:
             for source, found in operation.reads.items():
                 reads[source] += found
