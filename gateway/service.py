@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import httpx
 
     from gateway.config import Settings
+    from gateway.upstream.trace import Trace
 
 PAGE_SIZE = 25
 MAX_PAGE_SIZE = 100
@@ -163,12 +164,13 @@ class Gateway:
         *,
         seconds: float | None = None,
         max_age: float | None = None,
+        trace: Trace | None = None,
     ) -> Operation:
         """Begin an operation: its upstream calls share one deadline.
 
         ``headers`` are the request's, by any case, of which those are passed on that hold a
         vendor credential of the caller's own. ``seconds`` lowers the server's deadline, and never
-        raises it. ``max_age`` is the Operation's.
+        raises it. ``max_age`` and ``trace`` are the Operation's.
         """
         passed = {
             header: (headers or {}).get(header, "")
@@ -182,6 +184,7 @@ class Gateway:
             request_id,
             longest=deadline,
             max_age=max_age,
+            trace=trace,
             least_age={
                 name: self.settings.cache.least_age
                 for name in self.sources

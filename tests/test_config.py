@@ -216,6 +216,8 @@ def test_defaults() -> None:
         "port": 8000,
         "deadline": 10.0,
         "scan_limit": 2000,
+        "batch_size": 0,
+        "cors_origins": (),
         "graphiql": True,
         "introspection": True,
     }

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.errors import ErrorCode
 from gateway.web import head
-from gateway.web.view import refused
+from gateway.web.answer import refused
 
 if TYPE_CHECKING:
     from typing import Any
@@ -92,7 +92,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
             return
         self._end()
-        answer = refused(status, message, code=ErrorCode.LIMIT_EXCEEDED)
+        # What came of the head may lack its id.
+        answer = refused({"headers": []}, status, message, code=ErrorCode.LIMIT_EXCEEDED)
         answer.headers["Connection"] = "close"
         lines = [STATUS_LINE[status]]
         lines += [name + b": " + value + b"\r\n" for name, value in answer.raw_headers]

@@ -18,7 +18,7 @@ from gateway.config.limits import LimitSettings
 from gateway.config.problems import Problem, problems_of, sentence, unknown
 from gateway.config.secret import Surroundings
 from gateway.config.sources import SourceSettings
-from gateway.config.values import Seconds, Table, Text, or_else
+from gateway.config.values import ListOf, Origin, Seconds, Table, Text, or_else
 from gateway.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -43,6 +43,10 @@ class ServerSettings(Table):
     """
     scan_limit: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 2000
     """How many webhook logs one page may look at to find those of its filter, in rows."""
+    batch_size: Annotated[int, Field(strict=True, ge=0, le=100)] = 0
+    """How many operations one request may hold, as a list; 0 takes no lists."""
+    cors_origins: ListOf[Origin] = ()
+    """The origins of other sites whose pages may send requests and read the answers."""
     graphiql: StrictBool = True
     """Whether browsers get the GraphiQL explorer at /graphql."""
     introspection: StrictBool = True

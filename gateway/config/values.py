@@ -21,6 +21,10 @@ from pydantic_core import PydanticCustomError
 Item = TypeVar("Item")
 
 _NO_ADDRESS = 'must be an http or https address, such as "https://vendor.example:8001"'
+_NO_ORIGIN = (
+    'must be an origin as browsers write it, such as "https://app.example.com": http or https and a'
+    " host in lower case, a port only where it is another than usual, and nothing behind it"
+)
 
 
 def or_else(words: str) -> Any:
@@ -56,6 +60,19 @@ def _address(value: str) -> str:
     return str(url).rstrip("/")
 
 
+def _origin(value: str) -> str:
+    if "*" in value:
+        raise ValueError("must be the name of one origin: with * any page could read what you may")
+    try:
+        url = HttpUrl(value)
+    except ValidationError:
+        raise ValueError(_NO_ORIGIN) from None
+    port = "" if url.port == {"http": 80, "https": 443}[url.scheme] else f":{url.port}"
+    if value != f"{url.scheme}://{url.host}{port}":
+        raise ValueError(_NO_ORIGIN)
+    return value
+
+
 def _certificates(value: Path, info: ValidationInfo) -> Path:
     path: Path = info.context.folder / value if info.context else value
     try:
@@ -82,6 +99,7 @@ Rate = Annotated[float, Field(strict=True, gt=0, le=1000)]
 UpToHundred = Annotated[int, Field(strict=True, ge=1, le=100)]
 PageSize = Annotated[int, Field(strict=True, ge=10, le=100)]
 Address = Annotated[str, AfterValidator(_address), or_else(_NO_ADDRESS)]
+Origin = Annotated[str, AfterValidator(_origin), or_else(_NO_ORIGIN)]
 Certificates = Annotated[Path, AfterValidator(_certificates)]
 ListOf = Annotated[
     tuple[Item, ...], AfterValidator(_distinct), Field(json_schema_extra={"uniqueItems": True})

@@ -243,6 +243,8 @@ class UpstreamClient:
         request = self._http.build_request(call.method, call.url, headers=dict(headers))
         if call.etag is not None:
             request.headers["If-None-Match"] = call.etag
+        if call.operation.trace is not None:
+            request.headers.update(call.operation.trace.headers())
         return await exchange(self._http, request, self.source)
 
     def _good(self, answer: Answer, call: _Call) -> Answer:

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from gateway.model import Freshness
+from gateway.upstream.trace import Trace
 
 
 class Operation:
@@ -15,7 +16,8 @@ class Operation:
     ``seconds`` is how long it may take, ``longest`` how long any operation may. The deadline is in
     seconds of the event loop's clock. A call that several operations wait for counts for the one
     that started it. ``passed`` are the vendor credentials that the caller sent, by the header's
-    name in lower case; ``request_id`` is what its request is known by.
+    name in lower case; ``request_id`` is what its request is known by, and ``trace`` what it is a
+    part of, as all calls are told that it started, those behind its answer too.
 
     Nothing older than ``max_age`` seconds is to be taken from the cache, or than ``least_age`` has
     for the source where that is more. ``reads`` tells how fresh what each source said is, once it
@@ -31,9 +33,11 @@ class Operation:
         longest: float | None = None,
         max_age: float | None = None,
         least_age: Mapping[str, float] | None = None,
+        trace: Trace | None = None,
     ) -> None:
         self.passed = passed or {}
         self.request_id = request_id
+        self.trace = trace
         self.seconds = seconds
         self.deadline = asyncio.get_running_loop().time() + seconds
         self.calls: Counter[str] = Counter()
@@ -65,6 +69,7 @@ class Operation:
             self._longest,
             self.passed,
             self.request_id,
+            trace=self.trace,
             max_age=self._max_age,
             least_age=self._least_age,
         )

@@ -17,10 +17,12 @@ from gateway.errors import ErrorCode
 from gateway.limits import Limits
 from gateway.schema import build_schema
 from gateway.service import Gateway
+from gateway.web.answer import refused
+from gateway.web.cors import cors
 from gateway.web.explorer import explorer_page, explorer_routes
 from gateway.web.head import BoundedHead
 from gateway.web.host import LoopbackHost
-from gateway.web.view import GraphQLView, refused
+from gateway.web.view import GraphQLView
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -75,7 +77,7 @@ def create_app(
 
     return Starlette(
         routes=[
-            Route("/graphql", view),
+            Route("/graphql", view, middleware=cors(settings)),
             Route("/healthz", health),
             Route("/readyz", ready),
             *(explorer_routes() if graphiql else ()),
@@ -89,15 +91,18 @@ def create_app(
     )
 
 
-async def _refuse(_: Request, error: Exception) -> Response:
+async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for no other
-    response = refused(error.status_code, f"{error.detail}.")
+    response = refused(request.scope, error.status_code, f"{error.detail}.")
     response.headers.update(error.headers or {})
     return response
 
 
-async def _fail(_: Request, __: Exception) -> Response:
+async def _fail(request: Request, _: Exception) -> Response:
     """Tell of a defect; Starlette raises it again, for the server's log."""
     return refused(
-        500, "The gateway has a defect. Its log tells more.", code=ErrorCode.INTERNAL_ERROR
+        request.scope,
+        500,
+        "The gateway has a defect. Its log tells more.",
+        code=ErrorCode.INTERNAL_ERROR,
     )

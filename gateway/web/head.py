@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.errors import ErrorCode
-from gateway.web.view import refused
+from gateway.web.answer import refused
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -33,6 +33,7 @@ class BoundedHead:
             size = len(scope["query_string"]) + len(scope.get("raw_path") or b"")
             if len(headers) > HEADERS or size + sum(map(_size, headers)) > BYTES:
                 app = refused(
+                    scope,
                     431,
                     f"The address and the headers may have {BYTES} bytes and {HEADERS} lines"
                     " together. Send a long document by POST.",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers
 
 from gateway.config import is_loopback
-from gateway.web.view import refused
+from gateway.web.answer import refused
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -29,6 +29,7 @@ class LoopbackHost:
         app = self._app
         if scope["type"] != "lifespan" and not _is_ours(Headers(scope=scope).get("host", "")):
             app = refused(
+                scope,
                 421,
                 "This gateway listens on its own machine only: call it 127.0.0.1 or localhost."
                 " A proxy in front of it must put that into the Host header.",

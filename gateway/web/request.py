@@ -8,6 +8,7 @@ from email.message import Message
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 
 from gateway.errors import ErrorCode
@@ -16,6 +17,7 @@ from gateway.web.body import RepeatedKeyError, decoded, received
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.types import Scope
 
     from gateway.limits import Limits
 
@@ -50,10 +52,13 @@ class Refusal(Exception):  # noqa: N818 - an answer
         super().__init__(message)
 
 
-def request_id(request: Request) -> str:
-    """Take the request's own id, if it can be written anywhere, or make one."""
-    given = request.headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+def request_id(scope: Scope) -> str:
+    """Take a request's own id, if it can be written anywhere, or make one, and stay with it."""
+    state: dict[str, str] = scope.setdefault("state", {})
+    if "request_id" not in state:
+        given = ",".join(Headers(scope=scope).getlist("x-request-id"))
+        state["request_id"] = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    return state["request_id"]
 
 
 def seconds(request: Request) -> float | None:
@@ -81,14 +86,18 @@ def max_age(request: Request) -> float | None:
     return min(ages, default=None)
 
 
-async def read(request: Request, limits: Limits) -> GraphQLRequest:
-    """Read what is to be executed."""
+async def read(
+    request: Request, limits: Limits, batch_size: int = 0
+) -> GraphQLRequest | list[GraphQLRequest]:
+    """Read what is to be executed: an operation, or a batch of them."""
     if request.method == "POST":
-        return await _from_body(request, limits)
+        return await _from_body(request, limits, batch_size)
     return _from_url(request)
 
 
-async def _from_body(request: Request, limits: Limits) -> GraphQLRequest:
+async def _from_body(
+    request: Request, limits: Limits, batch_size: int
+) -> GraphQLRequest | list[GraphQLRequest]:
     content = Message()
     content["Content-Type"] = request.headers.get("content-type", "")
     # Anything else could be sent by a page of another site without being asked for permission.
@@ -108,8 +117,22 @@ async def _from_body(request: Request, limits: Limits) -> GraphQLRequest:
         raise Refusal(400, "The body broke off.") from None
     document = _decoded(body, "body")
     if isinstance(document, list):
-        raise Refusal(400, "Batches are not executed here; send one operation a request.")
+        return _batch(document, batch_size)
     return _checked(document, "body")
+
+
+def _batch(document: list[Any], most: int) -> list[GraphQLRequest]:
+    if not most:
+        raise Refusal(400, "Batches are not executed here; send one operation a request.")
+    if not document:
+        raise Refusal(400, "The batch is empty.")
+    if len(document) > most:
+        raise Refusal(
+            400,
+            f"The batch has {len(document)} operations; batch_size is {most}. Send fewer at once.",
+            code=ErrorCode.LIMIT_EXCEEDED,
+        )
+    return [_checked(one, f"batch's operation {n}") for n, one in enumerate(document, 1)]
 
 
 def _from_url(request: Request) -> GraphQLRequest:

@@ -5,8 +5,10 @@ https://graphql.github.io/graphql-over-http/
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,9 +29,12 @@ from gateway.callers import (
 from gateway.errors import ErrorCode
 from gateway.limits import LimitError, Limits
 from gateway.schema.context import Context
+from gateway.upstream import trace
 from gateway.web import caching
+from gateway.web.answer import error_body, json_response, refused, result_body
 from gateway.web.body import depth
 from gateway.web.departure import while_present
+from gateway.web.origin import is_foreign
 from gateway.web.persisted import PersistedDocuments
 from gateway.web.places import OverloadedError, Places
 from gateway.web.rates import RateLimitedError, Rates, Shared
@@ -48,6 +53,7 @@ from gateway.web.request import (
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from gateway.model import Freshness
     from gateway.schema import Schema
     from gateway.service import Gateway
     from gateway.upstream.operation import Operation
@@ -107,15 +113,28 @@ class GraphQLView:
                 if self._explorer and "text/html" in accept:
                     return self._explorer()
                 raise Refusal(400, "There is no query. Send one, or open this page in a browser.")
+            if is_foreign(request.headers, self._gateway.settings.server.cors_origins):
+                raise Refusal(
+                    403, "A page of another origin sent this, and cors_origins does not name it."
+                )
             if media_type is None:
                 raise Refusal(406, f"This endpoint answers with {GRAPHQL} or {JSON}.")
             caller = await self._caller(request)
             told = await self._count(caller, request)
             gateway = self._gateway.seen_by(caller)
-            asked = await read(request, self._limits)
-            response = await self._execute(gateway, request, asked, media_type)
+            asked = await read(request, self._limits, gateway.settings.server.batch_size)
+            if isinstance(asked, list):
+                response = await self._execute_batch(gateway, request, asked, media_type, told)
+            else:
+                response = await self._execute(gateway, request, asked, media_type)
         except Refusal as refusal:
-            response = refused(refusal.status, str(refusal), media_type or JSON, code=refusal.code)
+            response = refused(
+                request.scope,
+                refusal.status,
+                str(refusal),
+                media_type or JSON,
+                code=refusal.code,
+            )
             told |= refusal.headers
         response.headers.update(told)
         return response
@@ -143,40 +162,70 @@ class GraphQLView:
     async def _execute(
         self, gateway: Gateway, request: Request, asked: GraphQLRequest, media_type: str
     ) -> Response:
-        operation = gateway.operation(
-            request.headers,
-            request_id(request),
-            seconds=seconds(request),
-            max_age=max_age(request),
+        operation = _begun(gateway, request)
+        result = await while_present(
+            request.receive, self._result(gateway, operation, request, asked)
         )
-        self._check(asked)
-        result = await self._result(gateway, operation, request, asked)
-        # Without a path it is an error of the request, not of a field: nothing was executed.
-        errors = result.errors or []
-        executed = result.data is not None or any(error.path for error in errors)
-        body: dict[str, Any] = {"data": result.data} if executed else {}
-        if errors:
-            body["errors"] = [error.formatted for error in errors]
-        if result.extensions:
-            body["extensions"] = result.extensions
+        body = result_body(request.scope, result)
+        executed = "data" in body
         # With the older media type, clients read only what is 200.
-        response = _response(body, 200 if executed or media_type == JSON else 400, media_type)
+        status = 200 if executed or media_type == JSON else 400
+        response = json_response(request.scope, body, status, media_type)
         if executed:
             now = gateway.now()
-            if status := caching.cache_status(operation.reads, now):
-                response.headers["Cache-Status"] = status
-            if request.method == "GET" and not errors:
+            _tell_cache(response, operation.reads, now)
+            if request.method == "GET" and "errors" not in body:
                 return _to_keep(response, request, operation, now)
+        return response
+
+    async def _execute_batch(
+        self,
+        gateway: Gateway,
+        request: Request,
+        batch: Sequence[GraphQLRequest],
+        media_type: str,
+        told: dict[str, str],
+    ) -> Response:
+        """Execute operations side by side, as if each had come alone; answer in their order.
+
+        What is refused of one is an error at its place. The request has been counted as one;
+        ``told`` is what headers tell of that, and then of the others.
+        """
+        # Begun together, they have one deadline.
+        operations = [_begun(gateway, request) for _ in batch]
+
+        async def execute(place: int) -> dict[str, Any]:
+            try:
+                if place:
+                    told.update(await self._count(gateway.caller, request))
+                result = await self._result(gateway, operations[place], request, batch[place])
+            except Refusal as refusal:
+                return error_body(request.scope, str(refusal), refusal.code)
+            return result_body(request.scope, result)
+
+        async def execute_all() -> list[dict[str, Any]]:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(execute(place)) for place in range(len(batch))]
+            return [task.result() for task in tasks]
+
+        bodies = await while_present(request.receive, execute_all())
+        response = json_response(request.scope, bodies, 200, media_type)
+        reads: dict[str, list[Freshness]] = defaultdict(list)
+        for operation in operations:
+            for source, found in operation.reads.items():
+                reads[source] += found
+        _tell_cache(response, reads, gateway.now())
         return response
 
     async def _result(
         self, gateway: Gateway, operation: Operation, request: Request, asked: GraphQLRequest
     ) -> ExecutionResult:
+        self._check(asked)
         text = self._persisted.text(asked)
         context = Context(gateway, operation)
         try:
             async with self._places.one():
-                execution = self._schema.execute(
+                return await self._schema.execute(
                     text,
                     variable_values=asked.variables,
                     operation_name=asked.operation_name or None,
@@ -184,7 +233,6 @@ class GraphQLView:
                     allowed_operation_types=ALLOWED[request.method],
                     operation_extensions=asked.extensions,
                 )
-                return await while_present(request.receive, execution)
         except OverloadedError as error:
             wait = {"Retry-After": "1"}
             raise Refusal(503, str(error), code=ErrorCode.OVERLOADED, **wait) from None
@@ -209,6 +257,23 @@ class GraphQLView:
             raise Refusal(400, str(error), code=error.code) from None
 
 
+def _begun(gateway: Gateway, request: Request) -> Operation:
+    return gateway.operation(
+        request.headers,
+        request_id(request.scope),
+        seconds=seconds(request),
+        max_age=max_age(request),
+        trace=trace.read(
+            request.headers.getlist("traceparent"), request.headers.getlist("tracestate")
+        ),
+    )
+
+
+def _tell_cache(response: Response, reads: caching.Reads, now: int) -> None:
+    if status := caching.cache_status(reads, now):
+        response.headers["Cache-Status"] = status
+
+
 def _to_keep(response: Response, request: Request, operation: Operation, now: int) -> Response:
     """Let the caller keep an answer, or go on with the one that it has kept."""
     tag = caching.entity_tag(response)
@@ -220,23 +285,3 @@ def _to_keep(response: Response, request: Request, operation: Operation, now: in
         return response
     del response.headers["Content-Type"], response.headers["Content-Length"]
     return Response(status_code=304, headers=response.headers)
-
-
-def refused(
-    status: int,
-    message: str,
-    media_type: str = JSON,
-    *,
-    code: ErrorCode = ErrorCode.BAD_REQUEST,
-) -> Response:
-    """Make the answer to what is no GraphQL request, in the form of a GraphQL answer."""
-    error = {"message": message, "extensions": {"code": code.name}}
-    return _response({"errors": [error]}, status, media_type)
-
-
-def _response(body: Mapping[str, Any], status: int, media_type: str) -> Response:
-    return Response(
-        msgspec.json.encode(body),
-        status,
-        headers={"Content-Type": f"{media_type}; charset=utf-8", "Cache-Control": "no-store"},
-    )

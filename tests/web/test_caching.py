@@ -163,7 +163,7 @@ async def told() -> AsyncIterator[Told]:
         "base_url": "http://127.0.0.1:1",
         "auth": {"type": "api-key", "key": SecretStr("key")},
     }
-    made = Told(Settings.model_validate({"sources": [tracker, shop]}))
+    made = Told(Settings.model_validate({"server": {"batch_size": 3}, "sources": [tracker, shop]}))
     async with made:
         yield made
 
@@ -285,6 +285,18 @@ async def test_a_caller_may_lower_the_deadline(
     assert before <= operation.deadline - seconds <= after
 
 
+async def test_a_batch_has_one_deadline(told: Told, client: httpx.AsyncClient) -> None:
+    before = asyncio.get_running_loop().time()
+    headers = {"x-request-timeout": "2.5", "cache-control": "max-age=7"}
+    answer = await client.post("/graphql", json=[{"query": QUERY}] * 3, headers=headers)
+    assert answer.json() == [DATA] * 3
+    after = asyncio.get_running_loop().time()
+    assert len(told.operations) == 3
+    for operation in told.operations:
+        assert before <= operation.deadline - 2.5 <= after
+        assert operation.max_age("shop") == 7
+
+
 @pytest.mark.parametrize(
     "given",
     ["", "0", "0.0", "-1", "+1", "1e3", "nan", "inf", ".5", "5.", "2s", "1 2", "²", ["1", "2"]],
@@ -298,7 +310,7 @@ async def test_what_is_no_time_is_refused(
     assert answer.status_code == 400
     assert answer.headers["cache-control"] == "no-store"
     (error,) = answer.json()["errors"]
-    assert error["extensions"] == {"code": "BAD_REQUEST"}
+    assert error["extensions"]["code"] == "BAD_REQUEST"
     assert error["message"] == (
         "The header X-Request-Timeout must hold seconds as a number above 0, such as 2.5."
     )

@@ -84,7 +84,7 @@ def sentence(response: httpx.Response, status: int, code: str) -> str:
     document = response.json()
     [error] = document.pop("errors")
     assert document == {}
-    assert error["extensions"] == {"code": code}
+    assert error["extensions"] == {"code": code, "requestId": response.headers["x-request-id"]}
     assert not any(name in response.text for name in SOURCES)
     message: str = error["message"]
     return message

@@ -82,7 +82,7 @@ def sentence(response: httpx.Response, status: int, code: str = "BAD_REQUEST") -
         f"{kind}; charset=utf-8" for kind in (JSON, GRAPHQL)
     }
     [error] = response.json()["errors"]
-    assert error["extensions"] == {"code": code}
+    assert error["extensions"] == {"code": code, "requestId": response.headers["x-request-id"]}
     assert "data" not in response.json()
     message: str = error["message"]
     return message

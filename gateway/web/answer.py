@@ -1,0 +1,66 @@
+"""Answers in the form of GraphQL, to what was executed and to what was not.
+
+The scope that they are made with is that of the request.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.responses import Response
+
+from gateway.errors import ErrorCode
+from gateway.web.request import JSON, request_id
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
+    from strawberry.types import ExecutionResult
+
+
+def result_body(scope: Scope, result: ExecutionResult) -> dict[str, Any]:
+    """Make the answer to an operation; it has data where something was executed."""
+    errors = result.errors or []
+    # Without a path it is an error of the request, not of a field.
+    executed = result.data is not None or any(error.path for error in errors)
+    body: dict[str, Any] = {"data": result.data} if executed else {}
+    if errors:
+        known = {"requestId": request_id(scope)}
+        body["errors"] = [
+            {**error.formatted, "extensions": {**(error.extensions or {}), **known}}
+            for error in errors
+        ]
+    if result.extensions:
+        body["extensions"] = result.extensions
+    return body
+
+
+def refused(
+    scope: Scope,
+    status: int,
+    message: str,
+    media_type: str = JSON,
+    *,
+    code: ErrorCode = ErrorCode.BAD_REQUEST,
+) -> Response:
+    """Refuse what is no GraphQL request, or is not for this caller or this moment."""
+    return json_response(scope, error_body(scope, message, code), status, media_type)
+
+
+def error_body(scope: Scope, message: str, code: ErrorCode) -> dict[str, Any]:
+    """Make the answer to what was not executed."""
+    extensions = {"code": code.name, "requestId": request_id(scope)}
+    return {"errors": [{"message": message, "extensions": extensions}]}
+
+
+def json_response(scope: Scope, body: object, status: int, media_type: str) -> Response:
+    """Make an answer that nobody keeps, and that tells what its request is known by."""
+    return Response(
+        msgspec.json.encode(body),
+        status,
+        headers={
+            "Content-Type": f"{media_type}; charset=utf-8",
+            "Cache-Control": "no-store",
+            "X-Request-Id": request_id(scope),
+        },
+    )

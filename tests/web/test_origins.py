@@ -1,0 +1,191 @@
+"""Pages of other origins: which may send requests, what they may read, and what never happens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.config import Settings
+from gateway.web.app import create_app
+from tests.web.test_view import DATA, JSON, LOCAL, QUERY, client_of, made_app, sentence
+
+APP = "https://app.example.com"
+EVIL = "https://evil.example"
+REFUSED = "A page of another origin sent this, and cors_origins does not name it."
+
+
+def headers_of(origin: str | None, site: str | None) -> dict[str, str]:
+    given = {"origin": origin, "sec-fetch-site": site}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("origin", "site", "executed"),
+    [
+        # Programs, and what a person typed.
+        (None, None, True),
+        (None, "none", True),
+        # The explorer; behind a proxy, Host may be another.
+        (None, "same-origin", True),
+        (LOCAL, "same-origin", True),
+        (LOCAL, None, True),
+        (LOCAL.upper(), None, True),
+        ("https://127.0.0.1:8000", None, True),
+        ("https://logs.example.com", "same-origin", True),
+        # Pages that are configured.
+        (APP, "cross-site", True),
+        (APP, "same-site", True),
+        (APP, None, True),
+        # All others: images, links, forms, scripts, and fetches with and without permission.
+        (None, "cross-site", False),
+        (None, "same-site", False),
+        (None, "", False),
+        (None, "what the future brings", False),
+        (None, "same-origin, cross-site", False),
+        (EVIL, "cross-site", False),
+        (EVIL, None, False),
+        (LOCAL, "cross-site", False),
+        ("http://127.0.0.1:3000", "same-site", False),
+        ("http://127.0.0.1:3000", None, False),
+        ("http://127.0.0.1", None, False),
+        ("http://localhost:8000", None, False),
+        ("null", "cross-site", False),
+        ("null", None, False),
+        ("", None, False),
+        ("127.0.0.1:8000", None, False),
+        (f"{APP}:443", None, False),
+        (f"{APP}.evil.example", None, False),
+        ("http://app.example.com", None, False),
+    ],
+)
+async def test_which_pages_may_send_requests(
+    origin: str | None, site: str | None, executed: bool
+) -> None:
+    headers = headers_of(origin, site)
+    async with client_of(made_app(cors_origins=[APP], batch_size=2)) as client:
+        got = await client.get("/graphql", params={"query": QUERY}, headers=headers)
+        posted = await client.post("/graphql", json={"query": QUERY}, headers=headers)
+        batch = await client.post("/graphql", json=[{"query": QUERY}], headers=headers)
+    for answer, data in ((got, DATA), (posted, DATA), (batch, [DATA])):
+        if executed:
+            assert answer.json() == data
+        else:
+            assert sentence(answer, 403) == REFUSED
+            assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_a_foreign_page_does_not_use_up_its_visitors_requests() -> None:
+    async with client_of(made_app({"rate": 1})) as client:
+        foreign = headers_of(None, "cross-site")
+        for _ in range(3):
+            refused = await client.get("/graphql", params={"query": QUERY}, headers=foreign)
+            assert "ratelimit" not in refused.headers
+        assert (await client.get("/graphql", params={"query": QUERY})).json() == DATA
+
+
+async def test_the_explorer_can_be_linked_to() -> None:
+    async with client_of(made_app()) as client:
+        headers = {"accept": "text/html", "sec-fetch-site": "cross-site"}
+        assert (await client.get("/graphql", headers=headers)).status_code == 200
+
+
+# What browsers are told
+
+
+def preflight(origin: str = APP, method: str = "POST", names: str = "content-type") -> Any:
+    return {
+        "origin": origin,
+        "access-control-request-method": method,
+        "access-control-request-headers": names,
+    }
+
+
+async def test_out_of_the_box_no_page_is_let_in() -> None:
+    async with client_of(made_app()) as client:
+        answer = await client.options("/graphql", headers=preflight())
+        assert sentence(answer, 405)
+        answers = [answer, await client.get("/graphql", params={"query": QUERY})]
+    for answer in answers:
+        assert not any(name.startswith("access-control") for name in answer.headers)
+
+
+async def test_a_configured_page_is_let_in() -> None:
+    async with client_of(made_app(cors_origins=[APP])) as client:
+        for method, names in [
+            ("GET", "if-none-match, cache-control"),
+            ("POST", "content-type"),
+            ("POST", "authorization,content-type,x-api-key,x-request-id,x-request-timeout"),
+            ("POST", "content-type,traceparent,tracestate,apollographql-client-name"),
+        ]:
+            answer = await client.options("/graphql", headers=preflight(APP, method, names))
+            assert answer.status_code == 200
+            assert answer.headers["access-control-allow-origin"] == APP
+            assert answer.headers["access-control-allow-methods"] == "GET, POST"
+            # A browser is never to add cookies or certificates.
+            assert "access-control-allow-credentials" not in answer.headers
+        asked, page = {"query": QUERY}, headers_of(APP, "cross-site")
+        good = await client.get("/graphql", params=asked, headers=page)
+        wrong = await client.get("/graphql", headers=page)
+        known = {"if-none-match": good.headers["etag"]}
+        kept = await client.get("/graphql", params=asked, headers={**page, **known})
+        plain = await client.get("/graphql", params={"query": QUERY})
+    assert [answer.status_code for answer in (good, wrong, kept)] == [200, 400, 304]
+    for answer in (good, wrong, kept):
+        assert answer.headers["access-control-allow-origin"] == APP
+        assert answer.headers["access-control-expose-headers"] == (
+            "Cache-Status, ETag, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate,"
+            " X-Request-Id"
+        )
+        assert "Origin" in answer.headers["vary"]
+    assert plain.headers["vary"] == "Accept, Authorization, X-API-Key, Origin"
+    assert "access-control-allow-origin" not in plain.headers
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        preflight(EVIL),
+        preflight("null"),
+        preflight(f"{APP}.evil.example"),
+        preflight(APP.upper()),
+        preflight(method="DELETE"),
+        preflight(names="content-type, cookie"),
+    ],
+)
+async def test_nothing_else_is_let_in(headers: dict[str, str]) -> None:
+    async with client_of(made_app(cors_origins=[APP])) as client:
+        assert (await client.options("/graphql", headers=headers)).status_code == 400
+
+
+async def test_a_vendor_credential_may_be_sent() -> None:
+    source = {
+        "name": "tracker",
+        "provider": "yandex-tracker",
+        "org_id": "7",
+        "queues": ["DEV"],
+        "auth": {"type": "pass-through", "header": "X-Tracker-Token"},
+    }
+    settings = {"server": {"cors_origins": [APP]}, "sources": [source]}
+    async with client_of(create_app(Settings.model_validate(settings))) as client:
+        headers = preflight(names="content-type, x-tracker-token")
+        assert (await client.options("/graphql", headers=headers)).status_code == 200
+
+
+async def test_only_the_endpoint_is_for_other_pages() -> None:
+    async with client_of(made_app(cors_origins=[APP])) as client:
+        answer = await client.get("/readyz", headers={"origin": APP})
+    assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_the_name_of_the_host_still_counts() -> None:
+    async with client_of(made_app(cors_origins=[APP])) as client:
+        host = {"host": "evil.example"}
+        for answer in (
+            await client.options("/graphql", headers={**preflight(), **host}),
+            await client.post(
+                "/graphql", json={"query": QUERY}, headers={**headers_of(APP, None), **host}
+            ),
+        ):
+            assert answer.status_code == 421
+            assert answer.headers["content-type"] == f"{JSON}; charset=utf-8"
