@@ -90,8 +90,8 @@ async def test_answers_come_in_order_and_errors_stay_in_place(accept: str) -> No
 
 
 NO_OPERATION = (
-    "The batch's operation 2 must hold query, documentId and operationName as text, variables and extensions"
-    " as objects."
+    "The batch's operation 2 must hold query, documentId and operationName as text, variables and"
+    " extensions as objects."
 )
 NO_OPERATIONS: list[Any] = [
     None,
