@@ -27,9 +27,11 @@ from gateway.callers import (
 from gateway.errors import ErrorCode
 from gateway.limits import LimitError, Limits
 from gateway.schema.context import Context
+from gateway.schema.incremental import FirstPart
 from gateway.web import caching
 from gateway.web.body import depth
 from gateway.web.departure import while_present
+from gateway.web.incremental import PartsResponse, takes_parts
 from gateway.web.places import OverloadedError, Places
 from gateway.web.rates import RateLimitedError, Rates
 from gateway.web.request import (
@@ -155,6 +157,9 @@ class GraphQLView:
             body["errors"] = [error.formatted for error in errors]
         if result.extensions:
             body["extensions"] = result.extensions
+        if isinstance(result, FirstPart):
+            body |= {"pending": result.pending, "hasNext": True}
+            return PartsResponse(body, result, operation.deadline)
         # With the older media type, clients read only what is 200.
         response = _response(body, 200 if executed or media_type == JSON else 400, media_type)
         if executed:
@@ -168,9 +173,12 @@ class GraphQLView:
     async def _result(
         self, gateway: Gateway, operation: Operation, request: Request, asked: GraphQLRequest
     ) -> ExecutionResult:
-        context = Context(gateway, operation)
+        accept = ",".join(request.headers.getlist("accept"))
+        context = Context(gateway, operation, in_parts=takes_parts(accept))
         try:
-            async with self._places.one():
+            async with contextlib.AsyncExitStack() as stack:
+                stack.push_async_callback(context.close)
+                await stack.enter_async_context(self._places.one())
                 execution = self._schema.execute(
                     asked.query,
                     variable_values=asked.variables,
@@ -179,7 +187,11 @@ class GraphQLView:
                     allowed_operation_types=ALLOWED[request.method],
                     operation_extensions=asked.extensions,
                 )
-                return await while_present(request.receive, execution)
+                result = await while_present(request.receive, execution)
+                if isinstance(result, FirstPart):
+                    # The other parts are still being executed.
+                    result.needs = stack.pop_all()
+                return result
         except OverloadedError as error:
             wait = {"Retry-After": "1"}
             raise Refusal(503, str(error), code=ErrorCode.OVERLOADED, **wait) from None
@@ -192,8 +204,6 @@ class GraphQLView:
             if kind == "mutation":
                 raise Refusal(405, "Send mutations by POST.", Allow="POST") from None
             raise Refusal(400, f"No {kind} is executed here.") from None
-        finally:
-            context.close()
 
     def _check(self, asked: GraphQLRequest) -> None:
         """Hold the variables to their limits."""
