@@ -38,9 +38,8 @@ def takes_parts(accept: str) -> bool:
 
 def _is_ours(part: str) -> bool:
     kind, *parameters = (piece.strip() for piece in part.lower().split(";"))
-    given = {
-        name: value.strip('"') for name, _, value in (one.partition("=") for one in parameters)
-    }
+    pairs = (parameter.partition("=") for parameter in parameters)
+    given = {name: value.strip('"') for name, _, value in pairs}
     quality, _ = given.pop("q", "1"), given.pop("boundary", "")
     return kind == MULTIPART and quality.strip("0.") != "" and given in ({}, FORMAT)
 
