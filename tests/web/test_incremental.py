@@ -251,13 +251,20 @@ async def test_what_has_no_parts_is_json(app: Starlette) -> None:
     assert "application/json" in sentence(response, 406)
 
 
-async def test_the_cost_is_told_with_the_first_part(app: Starlette) -> None:
-    body = {"query": LOGS_OF_SOURCES, "extensions": {"cost": True}}
+@pytest.mark.parametrize(
+    ("query", "cost"),
+    [
+        # A source, its name, a part, the list with a call, the rows, and the id of each.
+        (LOGS_OF_SOURCES, 4 * (1 + 1 + 5 + (1 + 10) + 1 + 2 * 1)),
+        ("{ sources @stream { name } }", 4 * (1 + 1 + 5)),
+    ],
+)
+async def test_the_cost_is_told_with_the_first_part(app: Starlette, query: str, cost: int) -> None:
+    body = {"query": query, "extensions": {"cost": True}}
     async with client_of(app) as client:
         response = await client.post("/graphql", json=body, headers=ACCEPT)
     first, *others = parts_of(response)
-    # For each source: itself, its name, a part, the list and its call, and the rows with an id.
-    assert first["extensions"]["cost"]["requested"] == 4 * (1 + 1 + 5 + 1 + 10 + 1 + 2 * 1)
+    assert first["extensions"]["cost"]["requested"] == cost
     assert not any("extensions" in part for part in others)
 
 
@@ -400,7 +407,8 @@ async def test_who_does_not_read_the_parts_is_cut_off(
     async def never(_: Message) -> None:
         await asyncio.Event().wait()
 
-    await to_reader(app, never, (b"x-request-timeout", b"0.1"))
+    async with asyncio.timeout(PATIENCE):
+        await to_reader(app, never, (b"x-request-timeout", b"0.1"))
     assert (await ask(app, "{ sources { name } }")).status_code == 200
 
 
