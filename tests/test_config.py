@@ -218,6 +218,7 @@ def test_defaults() -> None:
         "scan_limit": 2000,
         "graphiql": True,
         "introspection": True,
+        "incremental": False,
     }
     assert shop.base_url == "https://euwest.api.elasticpath.com"
     assert tracker.base_url == "https://api.tracker.yandex.net"
