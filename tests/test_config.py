@@ -220,6 +220,7 @@ def test_defaults() -> None:
         "cors_origins": (),
         "graphiql": True,
         "introspection": True,
+        "incremental": False,
     }
     assert shop.base_url == "https://euwest.api.elasticpath.com"
     assert tracker.base_url == "https://api.tracker.yandex.net"

@@ -52,6 +52,8 @@ class ServerSettings(Table):
     introspection: StrictBool = True
     """Whether callers may ask for the schema; when they may not, no message names what they did
     not write, and there is no GraphiQL, which lives on it."""
+    incremental: StrictBool = False
+    """Whether callers may have parts of an answer later, by the directives @defer and @stream."""
 
 
 class Settings(Table, title="Configuration of the webhook log gateway"):

@@ -7,7 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from graphql import (
+    ExperimentalIncrementalExecutionResults,
+    GraphQLDeferDirective,
     GraphQLError,
+    GraphQLStreamDirective,
     OperationDefinitionNode,
     is_specified_directive,
     print_directive,
@@ -24,6 +27,7 @@ from gateway.limits import Limits
 from gateway.schema.cost import Price
 from gateway.schema.documents import Documents
 from gateway.schema.failures import explain
+from gateway.schema.incremental import Executor, first_part
 from gateway.schema.mutation import ERRORS, Mutation
 from gateway.schema.names import unnamed
 from gateway.schema.preparation import Preparation
@@ -31,6 +35,7 @@ from gateway.schema.scalars import SCALARS
 from gateway.schema.subgraph import FEDERATION_SCALARS, VERSION, SubgraphQuery
 from gateway.schema.types import Hook, Source, WebhookLog
 
+INCREMENTAL = (GraphQLDeferDirective, GraphQLStreamDirective)
 _OF_GRAPHQL = {ErrorCode.GRAPHQL_PARSE_FAILED.name, ErrorCode.GRAPHQL_VALIDATION_FAILED.name}
 
 
@@ -48,10 +53,19 @@ class Schema(federation.Schema):
         """Write the schema as a document that stands alone.
 
         Strawberry leaves out federation's directives, without which only composers can read it.
+        Those of incremental delivery stay out: composers know them, and stumble over a second
+        definition.
         """
-        directives = [one for one in self._schema.directives if not is_specified_directive(one)]
+        text = super().as_str()
+        for one in INCREMENTAL:
+            text = text.replace(f"{print_directive(one)}\n\n", "")
+        directives = [
+            one
+            for one in self._schema.directives
+            if not is_specified_directive(one) and one not in INCREMENTAL
+        ]
         purpose = print_type(self._schema.type_map["link__Purpose"])
-        return "\n\n".join([super().as_str(), *map(print_directive, directives), purpose])
+        return "\n\n".join([text, *map(print_directive, directives), purpose])
 
     @functools.cached_property
     def sdl(self) -> str | None:
@@ -59,15 +73,25 @@ class Schema(federation.Schema):
         return self.as_str() if self.open else None
 
     async def execute(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
-        """Execute an operation, with the parameters of Strawberry's own method."""
+        """Execute an operation, with the parameters of Strawberry's own method.
+
+        Where the caller takes it in parts, this gives a FirstPart as soon as there is one.
+        """
+        explained = functools.partial(self._explained, query or "")
         result = await super().execute(query, *args, **kwargs)
+        if isinstance(result, ExperimentalIncrementalExecutionResults):
+            result = first_part(result, explained)
         if result.errors:
-            result.errors = [explain(error) for error in result.errors]
-            for error in () if self.open else result.errors:
-                # What the gateway itself says names nothing of the schema, but quotes vendors.
-                if (error.extensions or {})["code"] in _OF_GRAPHQL:
-                    error.message = unnamed(error.message, query or "")
+            result.errors = explained(result.errors)
         return result
+
+    def _explained(self, query: str, errors: Sequence[GraphQLError]) -> list[GraphQLError]:
+        told = [explain(error) for error in errors]
+        for error in () if self.open else told:
+            # What the gateway itself says names nothing of the schema, but quotes vendors.
+            if (error.extensions or {})["code"] in _OF_GRAPHQL:
+                error.message = unnamed(error.message, query)
+        return told
 
     def process_errors(
         self, errors: Sequence[GraphQLError], execution_context: ExecutionContext | None = None
@@ -88,10 +112,13 @@ class _Named(SchemaExtension):
         yield
 
 
-def build_schema(limits: Limits | None = None, *, introspection: bool = True) -> Schema:
+def build_schema(
+    limits: Limits | None = None, *, introspection: bool = True, incremental: bool = False
+) -> Schema:
     """Make the schema; without ``limits`` it has the usual ones.
 
     Without ``introspection`` callers can't ask for the schema, nor learn of it from mistakes.
+    With ``incremental`` it has the directives @defer and @stream.
     """
     limits = limits or Limits(LimitSettings())
 
@@ -103,7 +130,10 @@ def build_schema(limits: Limits | None = None, *, introspection: bool = True) ->
         mutation=Mutation,
         types=[WebhookLog, Hook, Source, *ERRORS],
         extensions=[_Named, prepare],
-        config=StrawberryConfig(scalar_map=SCALARS),
+        config=StrawberryConfig(
+            scalar_map=SCALARS, enable_experimental_incremental_execution=incremental
+        ),
+        execution_context_class=Executor if incremental else None,
         scalar_overrides=FEDERATION_SCALARS,
         federation_version=VERSION,
     )

@@ -21,11 +21,16 @@ class Context:
 
     However often an operation wants the same log or hook, it is read once. Who has executed the
     operation closes the context, which ends what nobody waits for any longer.
+
+    ``in_parts`` tells whether the caller takes what it has put off in later parts of the answer;
+    ``endings`` are called when the context is closed.
     """
 
-    def __init__(self, gateway: Gateway, operation: Operation) -> None:
+    def __init__(self, gateway: Gateway, operation: Operation, *, in_parts: bool = False) -> None:
         self.gateway = gateway
         self.operation = operation
+        self.in_parts = in_parts
+        self.endings: list[Callable[[], Awaitable[None]]] = []
         self._batches: set[asyncio.Task[object]] = set()
         self._logs: DataLoader[str, WebhookLog] = DataLoader(
             lambda ids: self._all(ids, lambda key: gateway.log(operation, key))
@@ -53,10 +58,12 @@ class Context:
         finally:
             self._batches.discard(batch)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the reading of what the operation wanted."""
         for batch in self._batches:
             batch.cancel()
+        for end in self.endings:
+            await end()
 
 
 async def _shared(loading: Awaitable[T]) -> T:

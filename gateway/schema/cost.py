@@ -1,8 +1,9 @@
 """What an operation may cost, told before anything of it is executed.
 
 A field costs 1, a call to a vendor 10, and what a list holds costs as often as the list may be
-long. It is a bound and no forecast: directives that skip are not looked at, all members of a union
-count, and what the cache already has is not known.
+long. What is put off for a later part of the answer costs 5 more. It is a bound and no forecast:
+directives that skip are not looked at, all members of a union count, and what the cache already
+has is not known.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from graphql import (
     NullValueNode,
     OperationDefinitionNode,
     SchemaMetaFieldDef,
+    SelectionNode,
     SelectionSetNode,
     TypeMetaFieldDef,
     ValueNode,
@@ -43,6 +45,8 @@ from gateway.service import MAX_PAGE_SIZE, PAGE_SIZE
 
 CALL = 10
 """What a call to a vendor, or a look into the journal, costs; a field costs 1."""
+PART = 5
+"""What a fragment with @defer, or a row of a list with @stream, costs beside its fields."""
 LIST = 10
 """How long a list is taken to be whose size nothing tells, such as the headers of a request."""
 ONE_CALL = frozenset(
@@ -132,6 +136,8 @@ class _Bill:
         total = Cost()
         detail = False
         for selection in selection_set.selections:
+            if not isinstance(selection, FieldNode):
+                total = total.plus(_parts(selection))
             if isinstance(selection, FragmentSpreadNode):
                 total = total.plus(self.fragments[selection.name.value])
             elif isinstance(selection, InlineFragmentNode):
@@ -150,7 +156,7 @@ class _Bill:
         if node.selection_set is None:
             return Cost(own)
         field = _field_of(parent, name)
-        inner = self.selected(node.selection_set, get_named_type(field.type))
+        inner = self.selected(node.selection_set, get_named_type(field.type)).plus(_parts(node))
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         if "first" in field.args:
             sizes = [self._size(given[end]) for end in ("first", "last") if end in given]
@@ -193,6 +199,11 @@ class _Bill:
         if isinstance(node, VariableNode):
             return self._variables.get(node.name.value)
         return node
+
+
+def _parts(node: SelectionNode) -> Cost:
+    apart = {directive.name.value for directive in node.directives or ()} & {"defer", "stream"}
+    return Cost(PART * len(apart))
 
 
 def page_size(value: object) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from graphql import get_operation_ast
+from graphql import ExperimentalIncrementalExecutionResults, get_operation_ast
 from strawberry.extensions import SchemaExtension
 
 from gateway.limits import Limits
@@ -47,6 +47,13 @@ class Preparation(SchemaExtension):
             self._cost = self._cost_of(document)
             self._limits.check("cost", self._cost)
         yield
+
+    def on_execute(self) -> Iterator[None]:
+        """Have the cost told with the first part of an answer, if it comes in parts."""
+        yield
+        result = self.execution_context.result
+        if isinstance(result, ExperimentalIncrementalExecutionResults):
+            result.initial_result.extensions = self.get_results() or None
 
     def _cost_of(self, document: Document) -> int:
         """Count what the operation costs, or remember it of the same with as large pages."""

@@ -5,6 +5,7 @@ The scope that they are made with is that of the request.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,14 +26,16 @@ def result_body(scope: Scope, result: ExecutionResult) -> dict[str, Any]:
     executed = result.data is not None or any(error.path for error in errors)
     body: dict[str, Any] = {"data": result.data} if executed else {}
     if errors:
-        known = {"requestId": request_id(scope)}
-        body["errors"] = [
-            {**error.formatted, "extensions": {**(error.extensions or {}), **known}}
-            for error in errors
-        ]
+        body["errors"] = known_errors(scope, (error.formatted for error in errors))
     if result.extensions:
         body["extensions"] = result.extensions
     return body
+
+
+def known_errors(scope: Scope, errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Give errors with what their request is known by."""
+    known = {"requestId": request_id(scope)}
+    return [{**error, "extensions": {**error.get("extensions", {}), **known}} for error in errors]
 
 
 def refused(

@@ -46,7 +46,7 @@ def create_app(
     graphiql = settings.server.graphiql and introspection and not settings.documents.trusted
     limits = Limits(settings.limits)
     view = GraphQLView(
-        build_schema(limits, introspection=introspection),
+        build_schema(limits, introspection=introspection, incremental=settings.server.incremental),
         gateway,
         authenticator or Authenticator(settings.auth),
         limits,

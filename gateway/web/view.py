@@ -29,11 +29,13 @@ from gateway.callers import (
 from gateway.errors import ErrorCode
 from gateway.limits import LimitError, Limits
 from gateway.schema.context import Context
+from gateway.schema.incremental import FirstPart
 from gateway.upstream import trace
 from gateway.web import caching
 from gateway.web.answer import error_body, json_response, refused, result_body
 from gateway.web.body import depth
 from gateway.web.departure import while_present
+from gateway.web.incremental import PartsResponse, takes_parts
 from gateway.web.origin import is_foreign
 from gateway.web.persisted import PersistedDocuments
 from gateway.web.places import OverloadedError, Places
@@ -163,10 +165,13 @@ class GraphQLView:
         self, gateway: Gateway, request: Request, asked: GraphQLRequest, media_type: str
     ) -> Response:
         operation = _begun(gateway, request)
-        result = await while_present(
-            request.receive, self._result(gateway, operation, request, asked)
-        )
+        in_parts = takes_parts(",".join(request.headers.getlist("accept")))
+        execution = self._result(gateway, operation, request, asked, in_parts=in_parts)
+        result = await while_present(request.receive, execution)
         body = result_body(request.scope, result)
+        if isinstance(result, FirstPart):
+            body |= {"pending": result.pending, "hasNext": True}
+            return PartsResponse(request.scope, body, result, operation.deadline)
         executed = "data" in body
         # With the older media type, clients read only what is 200.
         status = 200 if executed or media_type == JSON else 400
@@ -218,14 +223,22 @@ class GraphQLView:
         return response
 
     async def _result(
-        self, gateway: Gateway, operation: Operation, request: Request, asked: GraphQLRequest
+        self,
+        gateway: Gateway,
+        operation: Operation,
+        request: Request,
+        asked: GraphQLRequest,
+        *,
+        in_parts: bool = False,
     ) -> ExecutionResult:
         self._check(asked)
         text = self._persisted.text(asked)
-        context = Context(gateway, operation)
+        context = Context(gateway, operation, in_parts=in_parts)
         try:
-            async with self._places.one():
-                return await self._schema.execute(
+            async with contextlib.AsyncExitStack() as stack:
+                stack.push_async_callback(context.close)
+                await stack.enter_async_context(self._places.one())
+                result = await self._schema.execute(
                     text,
                     variable_values=asked.variables,
                     operation_name=asked.operation_name or None,
@@ -233,6 +246,10 @@ class GraphQLView:
                     allowed_operation_types=ALLOWED[request.method],
                     operation_extensions=asked.extensions,
                 )
+                if isinstance(result, FirstPart):
+                    # The other parts are still being executed.
+                    result.needs = stack.pop_all()
+                return result
         except OverloadedError as error:
             wait = {"Retry-After": "1"}
             raise Refusal(503, str(error), code=ErrorCode.OVERLOADED, **wait) from None
@@ -245,8 +262,6 @@ class GraphQLView:
             if kind == "mutation":
                 raise Refusal(405, "Send mutations by POST.", Allow="POST") from None
             raise Refusal(400, f"No {kind} is executed here.") from None
-        finally:
-            context.close()
 
     def _check(self, asked: GraphQLRequest) -> None:
         """Hold the variables to their limits."""

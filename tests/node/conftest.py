@@ -19,6 +19,7 @@ from gateway.sandbox import Sandbox
 from gateway.web.app import create_app
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
     from starlette.types import ASGIApp
 
 HERE = Path(__file__).parent
@@ -73,10 +74,14 @@ def run(absent: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="module")
 def url(serve: Callable[[ASGIApp], str], tmp_path_factory: pytest.TempPathFactory) -> str:
     """Serve a gateway over the sandbox, and give the URL of its endpoint."""
+    return serve(gateway(tmp_path_factory.mktemp("gateway"))) + "/graphql"
+
+
+def gateway(folder: Path, **environ: str) -> Starlette:
+    """Make a gateway over the sandbox, with some of its settings by their variables."""
     sandbox = Sandbox(logs=500)
-    folder = tmp_path_factory.mktemp("gateway")
-    settings = load(write_configuration(folder, sandbox, "http://127.0.0.1:1", port=0), {})
-    return serve(create_app(settings, transport=httpx.ASGITransport(sandbox.app))) + "/graphql"
+    settings = load(write_configuration(folder, sandbox, "http://127.0.0.1:1", port=0), environ)
+    return create_app(settings, transport=httpx.ASGITransport(sandbox.app))
 
 
 @pytest.fixture

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from tests.node.conftest import HERE, README, URL
+from tests.node.conftest import HERE, README, URL, gateway
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp
+
     from tests.node.conftest import Run
 
 
@@ -34,6 +38,19 @@ def test_apollo_client_joins_pages(run: Run, url: str, frontend: Path) -> None:
     everything, shop = json.loads(answer)
     assert everything == newest(url, 15)
     assert shop == newest(url, 15, {"source": {"eq": "shop"}})
+
+
+def test_clients_take_an_answer_in_parts(
+    run: Run, url: str, frontend: Path, serve: Callable[[ASGIApp], str], tmp_path: Path
+) -> None:
+    in_parts = serve(gateway(tmp_path, GATEWAY_SERVER__INCREMENTAL="true")) + "/graphql"
+    for name in ("apollo", "urql"):
+        module = frontend / "src" / f"{name}.js"
+        module.write_text(module.read_text().replace(url, in_parts))
+        answer = json.loads(run("node", "parts.mjs", str(module)).stdout)
+        assert answer["type"].startswith("multipart/mixed")
+        assert answer["first"] == {"names": 4, "logs": 0}
+        assert answer["last"] == {"names": 4, "logs": 8}
 
 
 def test_urql_asks_by_get_and_post(run: Run, url: str, frontend: Path) -> None:

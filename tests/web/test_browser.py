@@ -18,6 +18,7 @@ from gateway.web.app import create_app
 from gateway.web.assets import ASSETS
 from gateway.web.explorer import CDN, explorer_page, explorer_routes
 from tests.moment import stopped
+from tests.web.test_incremental import Gate, made_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -129,6 +130,26 @@ def test_an_example_reads_rows_of_four_vendors(
     browser_page.locator(".result-window").get_by_text("webhookLogs").wait_for()
     browser_page.screenshot(path=tmp_path / "explorer.png")
     assert (tmp_path / "explorer.png").stat().st_size > 10_000
+
+
+def test_parts_of_an_answer_are_shown_as_they_come(
+    browser_page: Page, serve: Serve, static: Path, tmp_path: Path
+) -> None:
+    del static
+    gate = Gate("^/elastic-path")
+    browser_page.goto(f"{serve(made_app(tmp_path, gate))}/graphql")
+    browser_page.locator(".graphiql-query-editor .CodeMirror").click()
+    browser_page.keyboard.press("Control+A")
+    browser_page.keyboard.insert_text(
+        "query Parts { sources { ...@defer { logs(first: 1) { totalCount } } } }"
+    )
+    browser_page.get_by_role("tab", name="Parts").wait_for()
+    browser_page.keyboard.press("Control+Enter")
+    counts = browser_page.locator(".result-window").get_by_text('"totalCount"')
+    counts.nth(2).wait_for()
+    assert counts.count() == 3
+    gate.open()
+    counts.nth(3).wait_for()
 
 
 def test_dialogs_and_documentation_obey_the_policy(

@@ -1,0 +1,106 @@
+"""Answers in parts: what @defer and @stream put off is given later.
+
+The parts have the form that graphql-core gives them: ``pending``, ``incremental`` and
+``completed``, https://specs.apollo.dev/incremental/v0.2/.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from graphql import (
+    ExperimentalIncrementalExecutionResults,
+    GraphQLError,
+    SubsequentIncrementalExecutionResult,
+)
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from strawberry.types import ExecutionResult
+
+from gateway.errors import ErrorCode, RequestError
+
+if TYPE_CHECKING:
+    from gateway.schema.context import Context
+
+Explain = Callable[[Sequence[GraphQLError]], list[GraphQLError]]
+
+
+class Executor(StrawberryGraphQLCoreExecutionContext):
+    """Executes operations in parts for callers who take them, and at once for all others.
+
+    A service may leave @defer and @stream aside, which only ask for an answer's parts to come
+    later.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Else a streamed list would be worked off row after row, each with its calls.
+        self.enable_early_execution = True
+        self._context: Context = self.context_value
+        # It ends what was begun early, which the library leaves alone when it is cancelled.
+        self._context.endings.append(self.cancel_incremental_work)
+
+    def execute_collected_root_fields(  # noqa: D102
+        self,
+        root_type: Any,
+        value: Any,
+        fields: Any,
+        serially: bool,  # noqa: FBT001 - the library's
+        deferred: Any,
+    ) -> Any:
+        taken = deferred if self._context.in_parts else ()
+        return super().execute_collected_root_fields(root_type, value, fields, serially, taken)
+
+    def execute_collected_subfields(  # noqa: D102
+        self, parent: Any, value: Any, path: Any, fields: Any, deferred: Any, groups: Any
+    ) -> Any:
+        taken = deferred if self._context.in_parts else ()
+        return super().execute_collected_subfields(parent, value, path, fields, taken, groups)
+
+    def get_stream_usage(self, fields: Any, path: Any) -> Any:  # noqa: D102
+        try:
+            return super().get_stream_usage(fields, path) if self._context.in_parts else None
+        except ValueError:
+            raise RequestError(
+                ErrorCode.GRAPHQL_VALIDATION_FAILED,
+                "The initialCount of @stream must be a number that is not negative.",
+            ) from None
+
+
+@dataclasses.dataclass
+class FirstPart(ExecutionResult):
+    """The first part of an answer.
+
+    ``pending`` tells what else there will be, ``following`` gives that in the form of JSON.
+    ``needs`` is to be closed after that, or when nobody waits for it any longer.
+    """
+
+    _: dataclasses.KW_ONLY
+    pending: list[dict[str, Any]]
+    following: AsyncGenerator[dict[str, Any], None]
+    needs: contextlib.AsyncExitStack = dataclasses.field(default_factory=contextlib.AsyncExitStack)
+
+
+def first_part(results: ExperimentalIncrementalExecutionResults, explain: Explain) -> FirstPart:
+    """Make the first part of what was executed in parts; ``explain`` is for errors to come."""
+    first = results.initial_result
+    return FirstPart(
+        data=first.data,
+        errors=first.errors,
+        extensions=first.extensions,
+        pending=[dict(one.formatted) for one in first.pending],
+        following=_following(results.subsequent_results, explain),
+    )
+
+
+async def _following(
+    parts: AsyncGenerator[SubsequentIncrementalExecutionResult, None], explain: Explain
+) -> AsyncGenerator[dict[str, Any], None]:
+    async with contextlib.aclosing(parts):
+        async for part in parts:
+            for one in (*(part.incremental or ()), *(part.completed or ())):
+                if one.errors:
+                    one.errors = explain(one.errors)
+            yield dict(part.formatted)
