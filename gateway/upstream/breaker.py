@@ -12,10 +12,9 @@ FEWEST = 10
 """How many calls that takes: a few failures tell nothing."""
 SHARE = 0.5
 """The share of them that has to fail."""
-FIRST = 10.0
-"""How many seconds the vendor is left alone for."""
-LONGEST = 60.0
-"""The same after probes that failed, each of which doubles it."""
+REST = 5.0
+"""How many seconds the vendor is left alone for, before and between probes. One call in that time
+burdens no vendor, and longer would hide that it is back."""
 
 
 class BreakerState(enum.Enum):
@@ -37,7 +36,6 @@ class Breaker:
         self._clock = clock
         self._calls: deque[tuple[float, bool]] = deque()
         self._failures = 0
-        self._seconds = FIRST
         self._until: float | None = None
         self._probing = False
         self._era = 0
@@ -73,13 +71,13 @@ class Breaker:
         if self._until is not None:
             self._probing = False
             if failed:
-                self._open(min(2 * self._seconds, LONGEST))
+                self._open()
             elif failed is not None:
                 self._begin_era(None)
         elif failed is not None:
             self._count(failed)
             if len(self._calls) >= FEWEST and self._failures >= SHARE * len(self._calls):
-                self._open(FIRST)
+                self._open()
 
     def _count(self, failed: bool) -> None:  # noqa: FBT001
         now = self._clock()
@@ -88,9 +86,8 @@ class Breaker:
         while self._calls[0][0] <= now - WINDOW:
             self._failures -= self._calls.popleft()[1]
 
-    def _open(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._begin_era(self._clock() + seconds)
+    def _open(self) -> None:
+        self._begin_era(self._clock() + REST)
 
     def _begin_era(self, until: float | None) -> None:
         self._until = until

@@ -73,7 +73,9 @@ async def report_of(gateway: Gateway, source: str) -> tuple[Report, float]:
 
 async def outage(settings: Settings, control: Vendors) -> None:
     still, clock = Clock(), Clock()
-    async with Gateway(settings, clock=still) as calm, Gateway(settings, clock=clock) as gateway:
+    # The breaker goes by the same clock, or it would still be open when the vendor is back.
+    failing = Gateway(settings, clock=clock, monotonic=lambda: clock() / SECOND)
+    async with Gateway(settings, clock=still) as calm, failing as gateway:
         lifetimes = gateway.settings.cache
         await report_of(calm, SOURCE)
         await report_of(gateway, SOURCE)
