@@ -29,7 +29,8 @@ from gateway.filters import Document
 from gateway.journal import ActionFilter, ActionKind, ActionPage, Journal
 from gateway.model import Hook, Timestamp, WebhookLog
 from gateway.sources import Source, make_source
-from gateway.sources.base import not_found, tag
+from gateway.sources.base import not_found
+from gateway.sources.keeping import tag
 from gateway.upstream.operation import Operation
 
 if TYPE_CHECKING:

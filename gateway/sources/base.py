@@ -5,15 +5,13 @@ from __future__ import annotations
 import abc
 import functools
 import hashlib
-import secrets
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import msgspec
-from pydantic import SecretStr
 
 from gateway import ids
-from gateway.cache import Cache, Demand, Entry, Kept, Lifetime, Loaded
+from gateway.cache import Cache, Kept
 from gateway.errors import ErrorCode, RequestError, UpstreamError
 from gateway.model import (
     Capability,
@@ -25,22 +23,14 @@ from gateway.model import (
     worst,
 )
 from gateway.sources.fields import Fields, UnreadableError
-from gateway.upstream.client import NotModified, UpstreamClient
+from gateway.sources.keeping import Keeper, tag
+from gateway.upstream.client import UpstreamClient
 
 if TYPE_CHECKING:
     from gateway.config import SourceSettings
     from gateway.upstream.operation import Operation
 
-REFUSED = frozenset({400, 422})
-"""The statuses of a vendor that does not take a parameter."""
-
-Params = tuple[tuple[str, str], ...]
-"""The parameters of a query."""
-
 T = TypeVar("T")
-
-_PROCESS = secrets.token_bytes(32)
-"""What keeps the names of callers' credentials from being guessed."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +108,7 @@ class StreamsChanged(Exception):  # noqa: N818 - no failure, but news
     """A call taught the source that its streams are others; find them again."""
 
 
-class Source(abc.ABC):
+class Source(Keeper, abc.ABC):
     """One configured system.
 
     A source applies its vendor's rules only: it neither merges nor filters, and it takes every
@@ -130,15 +120,9 @@ class Source(abc.ABC):
     capabilities: ClassVar[frozenset[Capability]]
 
     def __init__(self, settings: SourceSettings, client: UpstreamClient, cache: Cache) -> None:
-        self.name = settings.name
+        super().__init__(settings, cache)
         self.page_size = settings.page_size
         self.client = client
-        self._cache = cache
-        self._lifetimes = settings.cache
-        # Others may know a source of that name and see other things with another credential.
-        self._partition = f"{self.name}.{fingerprint(settings)}" if cache.shared else self.name
-        auth = settings.auth
-        self._passed = auth.header.lower() if auth.type == "pass-through" else None
 
     @abc.abstractmethod
     async def find_streams(self, operation: Operation) -> Found:
@@ -247,73 +231,6 @@ class Source(abc.ABC):
     def _lists(self) -> str:
         """The tag of the lists that hold the logs of several hooks."""
         return tag("lists", self.name)
-
-    def partition(self, operation: Operation) -> str:
-        """Name the part of the cache that an operation may use: what was fetched for it alone.
-
-        It is the same for all who share the source's credential, and each caller's own where
-        callers send theirs, of which nothing can be learned from the name.
-        """
-        if self._passed is None:
-            return self._partition
-        credential = operation.passed.get(self._passed, "")
-        digest = hashlib.blake2b(credential.encode(), key=_PROCESS, digest_size=16)
-        return f"{self._partition}/{digest.hexdigest()}"
-
-    async def keep(
-        self,
-        what: str,
-        kind: Any,
-        read: Callable[[Operation], Coroutine[Any, Any, T]],
-        operation: Operation,
-        judge: Callable[[T], tuple[float, tuple[str, ...]]],
-        *,
-        max_age: float | None = None,
-        not_before: Timestamp | None = None,
-    ) -> Kept[T]:
-        """Give what is kept for this source and credential, or what ``read`` gives.
-
-        That is called once for all who want the same, with an operation of its own, which has all
-        the time that any operation has. ``judge`` tells of a value how many seconds it is fresh,
-        and what it is dropped by beside its source.
-        """
-
-        async def load(entry: Entry[T] | None, *, behind: bool) -> Loaded[T] | None:
-            apart = operation.apart(entry.etags if entry else {}, counted=not behind)
-            try:
-                value = await read(apart)
-            except NotModified:
-                return None
-            seconds, tags = judge(value)
-            return Loaded(
-                value=value,
-                lifetime=Lifetime(
-                    seconds,
-                    self._lifetimes.stale_while_revalidate,
-                    self._lifetimes.stale_if_error,
-                ),
-                tags=(tag("source", self.name), *tags),
-                etags=apart.answered,
-                made_of=apart.made_of,
-            )
-
-        demand = Demand(
-            max_age=operation.max_age(self.name, max_age),
-            not_before=not_before,
-            deadline=operation.deadline,
-        )
-        key = f"{self.partition(operation)}/{what}"
-        try:
-            kept = await self._cache.remember(key, kind, load, demand)
-        except TimeoutError:
-            raise UpstreamError(
-                ErrorCode.UPSTREAM_TIMEOUT,
-                f"Source {self.name} did not answer before the operation's time was up."
-                " Try again, or give it more time.",
-                source=self.name,
-            ) from None
-        operation.reads[self.name].append(kept.freshness)
-        return kept
 
     async def remember(
         self,
@@ -446,76 +363,6 @@ class Source(abc.ABC):
                 source=self.name,
             )
         ]
-
-
-def tag(kind: str, name: str) -> str:
-    """Name something that entries of the cache are dropped by."""
-    return f"{kind}:{name}"
-
-
-def fingerprint(settings: SourceSettings) -> str:
-    """Tell apart what may see different things: other scopes, addresses or credentials.
-
-    It is made slowly, so that nobody who reads it can try out passwords.
-    """
-    secret = settings.model_dump_json(exclude={"cache"}).encode()
-    for name in type(settings.auth).model_fields:
-        value = getattr(settings.auth, name)
-        if isinstance(value, SecretStr):
-            secret += b"\0" + value.get_secret_value().encode()
-    return hashlib.scrypt(secret, salt=settings.name.encode(), n=2**14, r=8, p=1, dklen=12).hex()
-
-
-async def outcome(work: Awaitable[T]) -> T | UpstreamError:
-    """Await, giving a vendor's failure in place of raising it, so that others can go on."""
-    try:
-        return await work
-    except UpstreamError as error:
-        return error
-
-
-async def if_known(work: Awaitable[T]) -> T | None:
-    """Await, giving None where the vendor does not know what it is asked for."""
-    try:
-        return await work
-    except UpstreamError as error:
-        if error.code is ErrorCode.UPSTREAM_NOT_FOUND:
-            return None
-        raise
-
-
-async def first_accepted(
-    ask: Callable[[Params], Awaitable[T]], attempts: Iterable[Params]
-) -> tuple[T, Params]:
-    """Ask with one set of parameters after the other, until the vendor does not refuse them.
-
-    Gives what was answered and the parameters that were taken; the last refusal is raised.
-    """
-    *others, last = dict.fromkeys(attempts)
-    for params in others:
-        try:
-            return await ask(params), params
-        except UpstreamError as error:
-            if error.status not in REFUSED:
-                raise
-    return await ask(last), last
-
-
-def either(values: Iterable[T | UpstreamError]) -> tuple[list[T], list[UpstreamError]]:
-    """Tell results from failures."""
-    good: list[T] = []
-    bad: list[UpstreamError] = []
-    for value in values:
-        if isinstance(value, UpstreamError):
-            bad.append(value)
-        else:
-            good.append(value)
-    return good, bad
-
-
-def is_sendable(text: str) -> bool:
-    """Tell whether a caller's text can go into a vendor's query; the feed filters anyway."""
-    return 0 < len(text) <= 100 and text.isprintable()
 
 
 def not_found(what: str) -> RequestError:

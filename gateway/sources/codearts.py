@@ -27,21 +27,8 @@ from gateway.model import (
     WebhookLog,
     WebhookLogStatus,
 )
-from gateway.sources.base import (
-    Found,
-    Hooks,
-    Page,
-    Params,
-    Source,
-    Stream,
-    Wanted,
-    Window,
-    either,
-    first_accepted,
-    if_known,
-    is_sendable,
-    outcome,
-)
+from gateway.sources.asking import Params, either, first_accepted, if_known, is_sendable, outcome
+from gateway.sources.base import Found, Hooks, Page, Source, Stream, Wanted, Window
 from gateway.sources.fields import Fields, UnreadableError, is_number
 from gateway.upstream.auth import (
     Credential,

@@ -26,19 +26,8 @@ from gateway.model import (
     WebhookLog,
     WebhookLogStatus,
 )
-from gateway.sources.base import (
-    Found,
-    Hooks,
-    Page,
-    Params,
-    Source,
-    Stream,
-    StreamsChanged,
-    Wanted,
-    Window,
-    first_accepted,
-    if_known,
-)
+from gateway.sources.asking import Params, first_accepted, if_known
+from gateway.sources.base import Found, Hooks, Page, Source, Stream, StreamsChanged, Wanted, Window
 from gateway.sources.fields import Fields, UnreadableError
 from gateway.upstream.auth import Credential, PassedCredential, Token, TokenEndpoint
 from gateway.upstream.refusal import VendorError

@@ -23,17 +23,8 @@ from gateway.model import (
     WebhookLog,
     WebhookLogStatus,
 )
-from gateway.sources.base import (
-    Found,
-    Hooks,
-    Page,
-    Params,
-    Source,
-    Stream,
-    Wanted,
-    Window,
-    is_sendable,
-)
+from gateway.sources.asking import Params, is_sendable
+from gateway.sources.base import Found, Hooks, Page, Source, Stream, Wanted, Window
 from gateway.sources.fields import MAX_ID, Fields, is_number
 from gateway.upstream.auth import (
     Credential,

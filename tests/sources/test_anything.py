@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import UpstreamError
-from gateway.sources.base import StreamsChanged, Wanted, Window, outcome
+from gateway.sources.asking import outcome
+from gateway.sources.base import StreamsChanged, Wanted, Window
 from gateway.upstream.operation import Operation
 from tests.sources.documents import HOOKS, PLACES, ROWS, STREAMS, hook_source, read
 from tests.sources.vendors import PROVIDERS, always, make
