@@ -14,7 +14,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from gateway.config.secret import Secret
+from gateway.config.secret import Secret, without_password
 from gateway.config.values import Table
 
 _MEMORY = "memory://"
@@ -27,19 +27,9 @@ _REDIS = re.compile(
 )
 
 
-def _without_password(value: object) -> object:
-    match value:
-        case str() if (parts := _REDIS.fullmatch(value)) and ":" in (parts["user"] or ""):
-            raise ValueError(
-                "must not show a password: keep the whole address in an environment variable or a "
-                'file of its own, and write { env = "NAME" } or { file = "/path" }'
-            )
-        case str():
-            return SecretStr(value)
-        case SecretStr() | dict():
-            return value
-        case _:
-            raise ValueError(_FORM)
+def _has_password(address: str) -> bool:
+    parts = _REDIS.fullmatch(address)
+    return parts is not None and ":" in (parts["user"] or "")
 
 
 def _address(secret: SecretStr) -> SecretStr:
@@ -51,7 +41,7 @@ def _address(secret: SecretStr) -> SecretStr:
 
 CacheAddress = Annotated[
     Secret,
-    BeforeValidator(_without_password),
+    BeforeValidator(lambda value: without_password(value, _has_password, _FORM)),
     AfterValidator(_address),
     WithJsonSchema(
         {

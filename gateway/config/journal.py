@@ -18,7 +18,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from gateway.config.secret import Secret
+from gateway.config.secret import Secret, without_password
 from gateway.config.values import Table
 
 _SQLITE = "sqlite:///"
@@ -36,21 +36,6 @@ _POSTGRES_FORM = (
     'must be an address such as "postgresql://user@host:5432/database", with special characters of'
     " its parts written as % and two digits: / as %2F, @ as %40"
 )
-
-
-def _without_password(value: object) -> object:
-    match value:
-        case str() if _has_password(value):
-            raise ValueError(
-                "must not show a password: keep the whole address in an environment variable or a "
-                'file of its own, and write { env = "NAME" } or { file = "/path" }'
-            )
-        case str():
-            return SecretStr(value)
-        case SecretStr() | dict():
-            return value
-        case _:
-            raise ValueError(_FORM)
 
 
 def _has_password(address: str) -> bool:
@@ -76,7 +61,7 @@ def _address(secret: SecretStr, info: ValidationInfo) -> SecretStr:
 
 JournalAddress = Annotated[
     Secret,
-    BeforeValidator(_without_password),
+    BeforeValidator(lambda value: without_password(value, _has_password, _FORM)),
     AfterValidator(_address),
     WithJsonSchema(
         {

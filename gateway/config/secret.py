@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationInfo, WithJsonSchema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _FORM = '{ env = "NAME" } or { file = "/path" }'
 
@@ -109,3 +109,24 @@ Secret = Annotated[
 
 HeaderSecret = Annotated[Secret, AfterValidator(_fit_for_header)]
 """A secret that is sent in a header: visible ASCII, and no spaces."""
+
+
+def without_password(
+    value: object, has_password: Callable[[str], bool], form: str
+) -> SecretStr | dict[str, Any]:
+    """Take an address as it is written, unless it shows a password, or the reference of one.
+
+    Raises ValueError, which says ``form`` of what is neither.
+    """
+    match value:
+        case str() if has_password(value):
+            raise ValueError(
+                "must not show a password: keep the whole address in an environment variable or a "
+                'file of its own, and write { env = "NAME" } or { file = "/path" }'
+            )
+        case str():
+            return SecretStr(value)
+        case SecretStr() | dict():
+            return value
+        case _:
+            raise ValueError(form)
