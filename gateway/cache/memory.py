@@ -57,7 +57,7 @@ class MemoryStore(Store):
             return
         if any(self._dropped.get(tag, 0) > era for tag in entry.tags):
             return
-        kept = await self._kept.get(key) if key in self._sizes else None
+        kept = await self._kept.get(key)
         if kept is not None and kept.asked_at > entry.asked_at:
             return
         try:
@@ -65,9 +65,6 @@ class MemoryStore(Store):
         except (msgspec.MsgspecError, TypeError, ValueError, OverflowError):
             # A value that no other store could keep either.
             self.failures += 1
-            return
-        kept = await self._kept.get(key)
-        if kept is not None and kept.asked_at > entry.asked_at:
             return
         await self._forget(key)
         if size > self._max_bytes // 10:
