@@ -128,7 +128,9 @@ def refused(server: Server) -> None:
     """Wait until the server takes no connection."""
     with contextlib.suppress(ConnectionRefusedError):
         while True:
-            socket.create_connection(server.address, PATIENCE).close()
+            # The one that comes in the very moment of the close is reset, which is no answer yet.
+            with contextlib.suppress(ConnectionResetError):
+                socket.create_connection(server.address, PATIENCE).close()
 
 
 def files(folder: Path) -> set[str]:
