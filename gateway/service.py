@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from gateway import cursor, errors, filters, ids
+from gateway import cursor, filters, ids, paging
 from gateway.actions import (
     Actions,
     Answer,
@@ -23,7 +23,7 @@ from gateway.actions import (
 )
 from gateway.cache import Cache, Store, make_store
 from gateway.callers import ANONYMOUS, Caller, Role
-from gateway.errors import ErrorCode, RequestError, UpstreamError
+from gateway.errors import ErrorCode, RequestError
 from gateway.feed import Feed, Slice
 from gateway.filters import Document
 from gateway.journal import ActionFilter, ActionKind, ActionPage, Journal
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
 
     from gateway.config import Settings
     from gateway.upstream.trace import Trace
-
-PAGE_SIZE = 25
-MAX_PAGE_SIZE = 100
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -70,17 +67,6 @@ class CacheState(msgspec.Struct, frozen=True, kw_only=True):
     loads: int
     failures: int
     store_failures: int
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """What a trial of one source showed; ``seconds`` is how long its newest log took to come."""
-
-    source: str
-    provider: str
-    seconds: float
-    error: UpstreamError | None = None
-    hooks: int | None = None
-    newest: Timestamp | None = None
 
 
 class Gateway:
@@ -218,7 +204,7 @@ class Gateway:
         Raises RequestError for what can't be answered, AllSourcesFailedError when nothing could
         be read; a failure of some sources is told in their reports.
         """
-        _check_paging(first, after, last, before)
+        paging.check(first, after, last, before)
         now = self.now()
         readable = {name for name in self.sources if self.caller.may(Role.READER, name)}
         ready = filters.prepare(wanted, now, self.sources, readable)
@@ -232,10 +218,10 @@ class Gateway:
         )
         if before is not None:
             place = cursor.decode(before, ready)
-            size = PAGE_SIZE if last is None else last
+            size = paging.PAGE_SIZE if last is None else last
             return Page(await feed.backward(size, place), feed)
         start = None if after is None else cursor.decode(after, ready)
-        return Page(await feed.forward(PAGE_SIZE if first is None else first, start), feed)
+        return Page(await feed.forward(paging.PAGE_SIZE if first is None else first, start), feed)
 
     async def log(self, operation: Operation, id: str) -> WebhookLog:
         """Give one log, complete; RequestError when there is none, or it is not granted."""
@@ -346,78 +332,13 @@ class Gateway:
 
         Raises RequestError for a caller who is none of any.
         """
-        _check_paging(first, after, None, None)
+        paging.check(first, after, None, None)
         sources = frozenset(name for name in self.sources if self.caller.may(Role.ADMIN, name))
         if not sources:
             raise forbidden(Role.ADMIN, "see the journal")
         return await self._actions.page(first, after, replace(wanted, sources=sources))
 
-    async def check(self, name: str) -> Check:
-        """Try a source: find its hooks, and read its newest log."""
-        source = self.source(name)
-        operation = self.operation()
-        began = time.perf_counter()
-        error: UpstreamError | None = None
-        newest: WebhookLog | None = None
-        hooks: Sequence[Hook] | None = None
-        try:
-            page = await self.logs(operation, first=1, wanted={"source": {"eq": name}})
-            seconds = time.perf_counter() - began
-            error = page.slice.reports[0].error
-            newest = next((entry.log for entry in page.slice.entries), None)
-            hooks = await source.hooks(operation)
-        except UpstreamError as failure:
-            seconds, error = time.perf_counter() - began, failure
-        except errors.AllSourcesFailedError as failure:
-            seconds, error = time.perf_counter() - began, failure.errors[0]
-        return Check(
-            source=name,
-            provider=source.provider.value,
-            seconds=seconds,
-            error=error,
-            hooks=None if hooks is None else len(hooks),
-            newest=newest.triggered_at if newest else None,
-        )
-
 
 def forbidden(role: Role, what: str) -> RequestError:
     """Make the error for what a caller's role does not allow."""
     return RequestError(ErrorCode.FORBIDDEN, f"To {what} you need the role {role.name.lower()}.")
-
-
-def _check_paging(
-    first: int | None, after: str | None, last: int | None, before: str | None
-) -> None:
-    forward, backward = (
-        first is not None or after is not None,
-        last is not None or before is not None,
-    )
-    if forward and backward:
-        problem = "first and after read forward, last and before backward; use one of the pairs"
-    elif last is not None and before is None:
-        problem = "last needs before: give the cursor that what is new is counted back from"
-    else:
-        name, size = ("last", last) if backward else ("first", first)
-        if size is None or 0 <= size <= MAX_PAGE_SIZE:
-            return
-        problem = f"{name} must lie between 0 and {MAX_PAGE_SIZE}"
-    raise RequestError(ErrorCode.INVALID_PAGE_SIZE, f"That page can't be read: {problem}.")
-
-
-async def page_of_hooks(
-    source: Source, operation: Operation, first: int, after: str | None
-) -> tuple[Sequence[Hook], int, int]:
-    """Give all hooks of a source, and where the page behind the hook ``after`` begins and ends."""
-    _check_paging(first, after, None, None)
-    hooks = await source.hooks(operation)
-    begin = 0
-    if after is not None:
-        places = [hook.id for hook in hooks]
-        if after not in places:
-            raise RequestError(
-                ErrorCode.INVALID_CURSOR,
-                "That cursor is not of this source's hooks, or its hook is gone."
-                " Begin without one.",
-            )
-        begin = places.index(after) + 1
-    return hooks, begin, min(begin + first, len(hooks))

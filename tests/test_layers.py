@@ -14,7 +14,7 @@ ROOT = Path(gateway.__file__).parent
 LAYERS = [
     {"model", "errors", "sandbox", "flight", "__init__"},
     {"config", "timestamps", "redaction", "ids"},
-    {"failure", "filters", "limits"},
+    {"failure", "filters", "limits", "paging"},
     {"cursor", "upstream", "cache"},
     {"callers", "journal", "sources"},
     {"reader"},

@@ -4,39 +4,71 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from gateway.cli.screen import age, line, messages, output, sentence
-from gateway.model import Timestamp
+from gateway.errors import AllSourcesFailedError, UpstreamError
+from gateway.model import Hook, Timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gateway.service import Check, Gateway
+    from gateway.service import Gateway
+    from gateway.sources import Source
+
+
+class Check(NamedTuple):
+    """What a trial of one source showed; ``seconds`` is how long its newest log took to come."""
+
+    source: Source
+    seconds: float
+    error: UpstreamError | None
+    hooks: Sequence[Hook] | None
+    newest: Timestamp | None
 
 
 async def check_sources(gateway: Gateway) -> int:
     """Try all sources at the same time, and print what came of it; give the exit code."""
     waiting = set(gateway.sources)
 
-    async def check(name: str) -> Check:
-        checked = await gateway.check(name)
-        waiting.remove(name)
+    async def check(source: Source) -> Check:
+        checked = await _check(gateway, source)
+        waiting.remove(source.name)
         progress.update(f"Waiting for {', '.join(sorted(waiting))}")
         return checked
 
     with messages().status(f"Waiting for {', '.join(sorted(waiting))}") as progress:
-        checks = await asyncio.gather(*map(check, gateway.sources))
+        checks = await asyncio.gather(*map(check, gateway.sources.values()))
     console = output()
     console.print(_table(checks))
     failures = [check.error for check in checks if check.error]
     for error in failures:
         console.print(Text(line(sentence(error)), "red"))
     return 1 if failures else 0
+
+
+async def _check(gateway: Gateway, source: Source) -> Check:
+    operation = gateway.operation()
+    began = time.perf_counter()
+    error: UpstreamError | None = None
+    newest: Timestamp | None = None
+    hooks: Sequence[Hook] | None = None
+    try:
+        page = await gateway.logs(operation, first=1, wanted={"source": {"eq": source.name}})
+        seconds = time.perf_counter() - began
+        error = page.slice.reports[0].error
+        newest = next((entry.log.triggered_at for entry in page.slice.entries), None)
+        hooks = await source.hooks(operation)
+    except UpstreamError as failure:
+        seconds, error = time.perf_counter() - began, failure
+    except AllSourcesFailedError as failure:
+        seconds, error = time.perf_counter() - began, failure.errors[0]
+    return Check(source, seconds, error, hooks, newest)
 
 
 def _table(checks: Iterable[Check]) -> Table:
@@ -49,10 +81,10 @@ def _table(checks: Iterable[Check]) -> Table:
     table.add_column("latency", justify="right")
     for check in checks:
         table.add_row(
-            check.source,
-            check.provider,
+            check.source.name,
+            check.source.provider.value,
             Text("failed", "red") if check.error else Text("ok", "green"),
-            "-" if check.hooks is None else str(check.hooks),
+            "-" if check.hooks is None else str(len(check.hooks)),
             "-" if check.newest is None else age(check.newest, now),
             f"{check.seconds * 1000:.0f} ms",
         )

@@ -13,7 +13,7 @@ from gateway.cli.document import document, dumps
 from gateway.cli.screen import complain, line, messages, output, sentence
 from gateway.errors import AllSourcesFailedError
 from gateway.model import WebhookLogStatus
-from gateway.service import MAX_PAGE_SIZE
+from gateway.paging import MAX_PAGE_SIZE
 from gateway.timestamps import format_rfc3339
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from strawberry import ID, UNSET, Parent
 
-from gateway import journal, model, service
+from gateway import journal, model, paging
 from gateway.journal import ActionKind, cursor_of
 from gateway.schema.action_types import (
     Action,
@@ -52,7 +52,7 @@ async def actions(
     after: After = UNSET,
     filter: WantedActions = UNSET,
 ) -> ActionConnection:
-    size = service.PAGE_SIZE if first is None or first is UNSET else first
+    size = paging.PAGE_SIZE if first is None or first is UNSET else first
     page = await info.context.gateway.actions(size, after or None, action_filter(filter))
     edges = [ActionEdge(cursor=cursor_of(action), node=_action(action)) for action in page.actions]
     return ActionConnection(

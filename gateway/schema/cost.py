@@ -40,8 +40,8 @@ from graphql import (
 )
 
 from gateway.journal import ActionKind
+from gateway.paging import MAX_PAGE_SIZE, PAGE_SIZE
 from gateway.schema.shape import CEILING
-from gateway.service import MAX_PAGE_SIZE, PAGE_SIZE
 
 CALL = 10
 """What a call to a vendor, or a look into the journal, costs; a field costs 1."""

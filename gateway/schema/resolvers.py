@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 from strawberry import UNSET, Parent
 
-from gateway import cursor, feed, ids, model, service
+from gateway import cursor, feed, ids, model, paging, service
 from gateway.actions import CAPABILITIES
 from gateway.callers import Role
 from gateway.errors import ErrorCode, RequestError, UpstreamError
@@ -33,7 +33,6 @@ from gateway.schema.enums import BreakerState, SourceOutcome, SourceStatus
 from gateway.schema.filters import document
 from gateway.schema.parts import Freshness, PageInfo, SourceError, SourceHealth
 from gateway.schema.scalars import DateTime
-from gateway.service import MAX_PAGE_SIZE
 from gateway.sources import Source
 
 
@@ -46,8 +45,8 @@ async def webhook_logs(
     filter: Wanted = UNSET,
     cache: CacheWanted = UNSET,
 ) -> service.Page:
-    paging = {"first": first, "after": after, "last": last, "before": before}
-    return await _logs(info, document(filter), cache, paging)
+    asked = {"first": first, "after": after, "last": last, "before": before}
+    return await _logs(info, document(filter), cache, asked)
 
 
 async def logs_of_source(
@@ -62,14 +61,14 @@ async def logs_of_source(
 ) -> service.Page:
     own = {"source": {"eq": source.name}}
     wanted = {"and": [own, document(filter)]} if filter else own
-    paging = {"first": first, "after": after, "last": last, "before": before}
-    return await _logs(info, wanted, cache, paging)
+    asked = {"first": first, "after": after, "last": last, "before": before}
+    return await _logs(info, wanted, cache, asked)
 
 
 async def _logs(
-    info: Info, wanted: Document | None, cache: CacheWanted, paging: Mapping[str, Any]
+    info: Info, wanted: Document | None, cache: CacheWanted, asked: Mapping[str, Any]
 ) -> service.Page:
-    given = {name: value for name, value in paging.items() if value is not UNSET}
+    given = {name: value for name, value in asked.items() if value is not UNSET}
     if cache:
         given["max_age"] = cache.max_age
     return await info.context.gateway.logs(info.context.operation, wanted=wanted, **given)
@@ -92,10 +91,10 @@ async def node(info: Info, id: Id) -> model.WebhookLog | model.Hook | Source:
 
 def check_count(count: int, what: str) -> None:
     """Raise RequestError when more things are asked for at once than a page may have."""
-    if count > MAX_PAGE_SIZE:
+    if count > paging.MAX_PAGE_SIZE:
         raise RequestError(
             ErrorCode.INVALID_PAGE_SIZE,
-            f"{count} {what} are too many at once; ask for {MAX_PAGE_SIZE} at most.",
+            f"{count} {what} are too many at once; ask for {paging.MAX_PAGE_SIZE} at most.",
         )
 
 
@@ -370,10 +369,10 @@ class HookPage(msgspec.Struct):
 async def hooks_of_source(
     source: Parent[Source], info: Info, first: First = UNSET, after: After = UNSET
 ) -> HookPage:
-    size = service.PAGE_SIZE if first is None or first is UNSET else first
-    hooks, begin, end = await service.page_of_hooks(
-        source, info.context.operation, size, after or None
-    )
+    size = paging.PAGE_SIZE if first is None or first is UNSET else first
+    paging.check(size, after or None, None, None)
+    hooks = await source.hooks(info.context.operation)
+    begin, end = paging.part(hooks, size, after or None)
     page = hooks[begin:end]
     return HookPage(
         nodes=page,
