@@ -88,7 +88,7 @@ class Filter(msgspec.Struct, frozen=True):
         """Give the values that a match can have, where the filter lists them."""
         values: frozenset[Any] | None = None
         for term in self.terms.get(attribute, ()):
-            if term.comparator in {"eq", "in"}:
+            if term.comparator in LISTING:
                 listed = frozenset([term.operand] if term.comparator == "eq" else term.operand)
                 values = listed if values is None else values & listed
         return values
@@ -218,6 +218,7 @@ COMPARISONS: dict[str, dict[str, Comparison]] = {
     "number": {**EQUALITY, **ORDER},
     "time": ORDER,
 }
+LISTING = frozenset({"eq", "in"})
 NEGATIONS = frozenset({"neq", "nin", "notContains"})
 
 
@@ -254,7 +255,7 @@ class _Builder:
                     tests.append(_search(_text(name, value).casefold(), self._readable))
                 case _:
                     terms = [self._term(name, key, given) for key, given in value.items()]
-                    tests += [_test(FIELDS[name], term) for term in terms]
+                    tests += _tests(name, terms)
                     if conjoined:
                         self.terms.setdefault(FIELDS[name].attribute, []).extend(terms)
         return tests[0] if len(tests) == 1 else _all(tests)
@@ -309,6 +310,20 @@ class _Builder:
         same = str.casefold if folds else str
         if same(source) not in map(same, self._sources):
             raise unknown_source(source, self._sources)
+
+
+def _tests(name: str, terms: Sequence[Term]) -> list[Test]:
+    tests = [_test(FIELDS[name], term) for term in terms]
+    if name == "hook":
+        tests += [_of_source(term) for term in terms if term.comparator in LISTING]
+    return tests
+
+
+def _of_source(term: Term) -> Test:
+    """Test what a hook's id tells of a whole source: no log of another one is that hook's."""
+    hooks = [term.operand] if term.comparator == "eq" else term.operand
+    sources = {ids.decode(hook).source for hook in hooks}
+    return lambda log: log.source in sources
 
 
 def _test(field: _Field, term: Term) -> Test:

@@ -119,6 +119,14 @@ def test_check_says_what_to_do_about_a_wrong_token(configuration: Path) -> None:
     assert "not-the-token" not in checked.output
 
 
+def test_check_says_which_of_a_sources_places_is_refused(control: httpx.Client) -> None:
+    fault = {"kind": "status", "status": 403, "paths": "/v4/groups/"}
+    control.put("/faults/codearts", json=fault)
+    (advice,) = run("check").lines()[6:]
+    group = f"/codearts/v4/groups/{Sandbox.codearts_group}/hooks"
+    assert advice.startswith(f"Source repo-cn answered 403 Forbidden to {group} and said: ")
+
+
 def test_check_advises_on_every_failure(control: httpx.Client) -> None:
     for vendor in ("codearts", "yandex-tracker", "language-weaver", "elastic-path"):
         control.put(f"/faults/{vendor}", json={"kind": "status", "status": 503})

@@ -52,6 +52,12 @@ def test_it_runs_until_it_is_told_to_stop(stop: signal.Signals) -> None:
         for source in answer["data"]["sources"]:
             assert len(source["logs"]["nodes"]) == 1, source
 
+        vendors = sandbox.removesuffix("/control/inventory")
+        for kind in ("reset", "cut-body"):
+            httpx.put(f"{vendors}/control/faults/elastic-path", json={"kind": kind})
+            with pytest.raises(httpx.TransportError):
+                httpx.get(f"{vendors}/elastic-path/v2/integrations/logs")
+
         process.send_signal(stop)
         assert complaints.read() == ""
         assert process.wait() == 0

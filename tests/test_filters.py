@@ -441,6 +441,10 @@ def test_a_fingerprint_stays_while_time_goes_on() -> None:
         ({"hook": {"eq": HOOKS["shop"][0]}}, {"hook_id": HOOKS["shop"][0]}, True),
         ({"hook": {"eq": HOOKS["shop"][0]}}, {"hook_id": HOOKS["shop"][1]}, False),
         ({"hook": {"nin": HOOKS["shop"]}}, {"hook_id": HOOKS["shop"][1]}, False),
+        ({"hook": {"eq": HOOKS["straße"][0]}}, {}, False),
+        ({"hook": {"in": [HOOKS["straße"][0], HOOKS["shop"][0]]}}, {}, True),
+        ({"hook": {"nin": HOOKS["straße"]}}, {}, True),
+        ({"not": {"hook": {"eq": HOOKS["straße"][0]}}}, {}, True),
         ({"search": "x"}, {}, True),
     ],
 )

@@ -153,6 +153,18 @@ async def test_the_curl_line_is_answered(gateway: Gateway) -> None:
     assert len((await ask(gateway, body["query"]))["webhookLogs"]["nodes"]) == 3
 
 
+async def test_trouble_begins_and_ends_as_told() -> None:
+    (command,) = re.findall(r"`(curl -X PUT .*?)`", README)
+    _, _, method, url, _, body = shlex.split(command)
+    transport = httpx.ASGITransport(Sandbox(clock=stopped, logs=1).app)
+    async with httpx.AsyncClient(transport=transport) as control:
+        logs = httpx.URL(url).join("/elastic-path/v2/integrations/logs")
+        assert (await control.request(method, url, content=body)).is_success
+        assert "Sign in" in (await control.get(logs)).text
+        assert (await control.delete(url)).is_success
+        assert "Sign in" not in (await control.get(logs)).text
+
+
 def test_the_two_commands_are_what_ci_runs() -> None:
     install, tests = blocks("sh")
     script = (ROOT / ".ci" / "run").read_text()

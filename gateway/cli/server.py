@@ -106,24 +106,24 @@ def _protocol() -> type[asyncio.Protocol] | Literal["h11"]:
     return BoundedProtocol
 
 
+def _config(app: ASGIApp, grace: float) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        interface="asgi3",
+        http=_protocol(),
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=math.ceil(grace),
+    )
+
+
 class _Server(uvicorn.Server):
     """Drops no request that came before the stop; those have ``grace`` seconds to be answered."""
 
-    def __init__(
-        self, app: ASGIApp, grace: float, started: Callable[[], None] = lambda: None
-    ) -> None:
-        super().__init__(
-            uvicorn.Config(
-                self._app,
-                interface="asgi3",
-                http=_protocol(),
-                lifespan="on",
-                access_log=False,
-                log_config=None,
-                server_header=False,
-                timeout_graceful_shutdown=math.ceil(grace),
-            )
-        )
+    def __init__(self, app: ASGIApp, grace: float, started: Callable[[], None]) -> None:
+        super().__init__(_config(self._app, grace))
         self._inner = app
         self._started = started
 
@@ -172,8 +172,11 @@ def serve(app: ASGIApp, listener: socket.socket, grace: float, started: Callable
 
 @contextlib.contextmanager
 def serving(app: ASGIApp, listener: socket.socket, grace: float) -> Iterator[None]:
-    """Serve in a thread, where uvicorn leaves the signals alone, for as long as the context."""
-    server = _Server(app, grace)
+    """Serve in a thread, where uvicorn leaves the signals alone, for as long as the context.
+
+    The application is what the server itself calls, as the sandbox has to be.
+    """
+    server = uvicorn.Server(_config(app, grace))
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:

@@ -52,7 +52,7 @@ async def first_accepted(
 
 
 def either(values: Iterable[T | UpstreamError]) -> tuple[list[T], list[UpstreamError]]:
-    """Tell results from failures."""
+    """Tell results from failures, of which what opened the breaker comes before that it is open."""
     good: list[T] = []
     bad: list[UpstreamError] = []
     for value in values:
@@ -60,6 +60,7 @@ def either(values: Iterable[T | UpstreamError]) -> tuple[list[T], list[UpstreamE
             bad.append(value)
         else:
             good.append(value)
+    bad.sort(key=lambda error: error.code is ErrorCode.UPSTREAM_CIRCUIT_OPEN)
     return good, bad
 
 

@@ -26,7 +26,7 @@ from gateway.model import (
     WebhookLog,
     WebhookLogStatus,
 )
-from gateway.sources.asking import Params, first_accepted, if_known
+from gateway.sources.asking import Params, first_accepted, if_known, outcome
 from gateway.sources.base import Found, Hooks, Page, Source, Stream, StreamsChanged, Wanted, Window
 from gateway.sources.fields import Fields, UnreadableError
 from gateway.upstream.auth import Credential, PassedCredential, Token, TokenEndpoint
@@ -81,21 +81,27 @@ class ElasticPath(Source):
         del wanted
         path = "/".join(("/integrations", *stream.place, "logs"))
         paging = (("page[limit]", str(window.limit)), ("page[offset]", str(window.offset)))
-        try:
-            (document, taken), hooks = await asyncio.gather(
+        # Whatever comes of one, the other is waited for, lest it go on uncounted by the report.
+        listed, integrations = await asyncio.gather(
+            outcome(
                 first_accepted(
                     lambda params: self._get(path, params, operation),
                     # The specification has no pages, but then there is no second one either.
                     [paging] if window.offset else [paging, ()],
-                ),
-                self._known_hooks(operation),
-            )
-        except UpstreamError as error:
-            # Far down the list, a refusal is about the offset.
-            if stream.place or window.offset or error.status not in {400, 404, 405}:
-                raise
-            await self._give_up_store(operation, error)
-            raise StreamsChanged from None
+                )
+            ),
+            outcome(self._integrations(operation)),
+        )
+        if isinstance(listed, UpstreamError):
+            # Far down the list, a refusal is about the offset. Else those of the integrations take
+            # its place, if they can be found.
+            gives_up = not window.offset and listed.status in {400, 404, 405}
+            if stream.place or not gives_up or isinstance(integrations, UpstreamError):
+                raise listed
+            self._store_wide = False
+            raise StreamsChanged
+        document, taken = listed
+        hooks = _by_id(integrations)
         rows = self.listed(document, "data")
         logs, unreadable = self.rows(rows, lambda row: self._parse(row, stream.place, hooks))
         read = len(logs) + len(unreadable)
@@ -110,14 +116,6 @@ class ElasticPath(Source):
             more=bool(taken)
             and (read >= window.limit if total is None else window.offset + read < total),
         )
-
-    async def _give_up_store(self, operation: Operation, refusal: UpstreamError) -> None:
-        """Turn to the lists of the single integrations, if those can be found."""
-        try:
-            await self._integrations(operation)
-        except UpstreamError:
-            raise refusal from None
-        self._store_wide = False
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Ask for the one job that the id keeps: it has a log for each attempt.
@@ -134,11 +132,12 @@ class ElasticPath(Source):
             except StreamsChanged:
                 return None
         path = f"/integrations/{integration}/jobs/{job}/logs"
-        document, hooks = await asyncio.gather(
-            if_known(self._get(path, (), operation)), self._known_hooks(operation)
+        document, integrations = await asyncio.gather(
+            if_known(self._get(path, (), operation)), outcome(self._integrations(operation))
         )
         if document is None:
             return None
+        hooks = _by_id(integrations)
         rows = self.listed(document, "data")
         logs, _ = self.rows(rows, lambda row: self._parse(row, place[:2], hooks))
         return next((log for log in logs if log.upstream_id == upstream_id), None)
@@ -169,14 +168,6 @@ class ElasticPath(Source):
             return await self.read_hooks(ask, self._parse_hook)
 
         return await self.remember("hooks", load, operation)
-
-    async def _known_hooks(self, operation: Operation) -> Mapping[str, Hook]:
-        """Give the integrations, or none where the credential may not list them."""
-        try:
-            hooks = await self._integrations(operation)
-        except UpstreamError:
-            return {}
-        return {hook.upstream_id: hook for hook in hooks.readable}
 
     async def _get(self, path: str, params: Params, operation: Operation) -> Any:
         prefix, *others = self._prefixes
@@ -262,6 +253,13 @@ class ElasticPath(Source):
             enabled=row.boolean("enabled"),
             created_at=times.time("created_at") if times else None,
         )
+
+
+def _by_id(integrations: Hooks | UpstreamError) -> Mapping[str, Hook]:
+    """Give the integrations by id, or none where the credential may not list them."""
+    if isinstance(integrations, UpstreamError):
+        return {}
+    return {hook.upstream_id: hook for hook in integrations.readable}
 
 
 def _related(row: Fields, name: str) -> str | None:

@@ -129,12 +129,16 @@ class YandexTracker(Source):
         document, _ = await self.client.json(_log_path(stream.place), params, operation=operation)
         rows = self.checked_list(document)
         logs, unreadable = self.rows(rows, lambda row: self._parse(row, stream.place))
+        limit = int(dict(params).get("limit", 0))
+        # Who gives more than was asked for passes over parameters, and has given all there is.
+        different = len({log.upstream_id for log in logs}) + len(unreadable)
+        heeded = bool(params) and different <= limit
         return Page(
             logs=logs,
             unreadable=unreadable,
             read=len(rows),
-            offset=None if params else 0,
-            more=bool(params) and len(rows) >= int(dict(params)["limit"]),
+            offset=None if heeded else 0,
+            more=heeded and len(rows) >= limit,
         )
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:

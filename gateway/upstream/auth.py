@@ -208,7 +208,7 @@ class TokenEndpoint:
             ) from None
         if not httpx.codes.is_success(answer.status):
             raise refusal(
-                answer, self._read_error, source=self._source, now=self._clock(), for_token=True
+                answer, self._read_error, source=self._source, now=self._clock(), path=None
             )
         try:
             document = answer.json()

@@ -255,7 +255,7 @@ class UpstreamClient:
             return answer
         if answer.status == httpx.codes.NOT_MODIFIED and call.etag is not None:
             return answer
-        error = refusal(answer, self._read_error, source=self.source, now=now)
+        error = refusal(answer, self._read_error, source=self.source, now=now, path=call.url.path)
         if error.code is ErrorCode.UPSTREAM_RATE_LIMITED and error.retry_after is not None:
             call.lane.limit.pause(error.retry_after)
         raise error

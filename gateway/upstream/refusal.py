@@ -33,24 +33,30 @@ ReadError = Callable[[Any], VendorError]
 
 
 def refusal(
-    answer: Answer, read_error: ReadError, *, source: str, now: int, for_token: bool = False
+    answer: Answer, read_error: ReadError, *, source: str, now: int, path: str | None
 ) -> UpstreamError:
     """Make the error for an answer that is not 2xx.
 
-    ``now`` is in Unix nanoseconds, for a Retry-After that names a moment. ``for_token`` tells that
-    the request was for a token, so that nothing but the credential was judged.
+    ``now`` is in Unix nanoseconds, for a Retry-After that names a moment. ``path`` is what was
+    asked for, because a source may have many places and be refused one; it is None where that was
+    a token, so that nothing but the credential was judged.
     """
     try:
         vendor = read_error(answer.json())
     except ValueError:
         vendor = VendorError()
-    asked = f"Source {source} got no token: its token endpoint" if for_token else f"Source {source}"
-    code, advice = (_explain_token if for_token else _explain)(answer.status)
+    answered = f"answered {_phrase(answer.status)}"
+    if path is None:
+        code, advice = _explain_token(answer.status)
+        told = f"got no token: its token endpoint {answered}"
+    else:
+        code, advice = _explain(answer.status)
+        told = f"{answered} to {_shown(path)}"
     message = _shown(vendor.message)
     said = f" and said: {message.rstrip('.')}" if message else ""
     return UpstreamError(
         code,
-        f"{asked} answered {_phrase(answer.status)}{said}. {advice}",
+        f"Source {source} {told}{said}. {advice}",
         source=source,
         status=answer.status,
         vendor_code=_shown(vendor.code),

@@ -69,6 +69,24 @@ async def test_tracker_without_parameters() -> None:
     assert names(vendor)[3:] == [[]]
 
 
+async def test_tracker_that_passes_over_its_parameters_gives_all_at_once() -> None:
+    """As a revision may that knows none; asked again, it would only repeat itself."""
+    rows = [{"id": number} for number in range(5)]
+    source = make("yandex-tracker", Vendor(lambda _: answer(rows)))
+    for until in (None, UNTIL):
+        page = await read(source, TRIGGER, limit=3, until=until)
+        assert (page.offset, page.read, page.more) == (0, 5, False)
+    rows[2:] = rows[:2]
+    page = await read(source, TRIGGER, limit=3)
+    assert (page.offset, page.read, page.more) == (None, 4, True)
+
+
+async def test_tracker_without_parameters_and_without_logs() -> None:
+    source, _ = refusing("yandex-tracker", {"limit"}, [])
+    page = await read(source, TRIGGER)
+    assert (page.offset, page.read, page.more) == (0, 0, False)
+
+
 @pytest.mark.parametrize(
     ("provider", "stream", "refused", "kept"),
     [

@@ -61,6 +61,15 @@ async def test_scope_that_fails_leaves_the_others() -> None:
         )
 
 
+async def test_what_opened_the_breaker_is_told_before_that_it_is_open() -> None:
+    """Of many scopes, the first waits to be tried again when the others open it."""
+    groups = list(range(1, 13))
+    source = make("codearts", always({}, 503), projects=[], groups=groups, concurrency=1)
+    with pytest.raises(UpstreamError) as failure:
+        await source.find_streams(Operation(5))
+    assert failure.value.code is ErrorCode.UPSTREAM_ERROR
+
+
 async def test_chosen_hook_that_no_scope_has_is_told() -> None:
     source = make("codearts", always(HOOKS["codearts"]), groups=[1], hooks=[990412, 7])
     found = await source.find_streams(Operation(5))

@@ -62,7 +62,7 @@ CASES: list[Case] = [
     ("429", lambda _: document({}, 429), ErrorCode.UPSTREAM_RATE_LIMITED, "Ask again later"),
     ("500", lambda _: document({}, 500), ErrorCode.UPSTREAM_ERROR, "try again later"),
     ("503 HTML", stream([HTML.encode()], 503), ErrorCode.UPSTREAM_ERROR, "try again later"),
-    ("520", lambda _: document({}, 520), ErrorCode.UPSTREAM_ERROR, "answered 520."),
+    ("520", lambda _: document({}, 520), ErrorCode.UPSTREAM_ERROR, "answered 520 to /logs."),
     (
         "302",
         lambda _: document({}, 302, Location="https://elsewhere.example/"),
@@ -306,4 +306,5 @@ async def test_vendors_words_are_short_redacted_and_on_one_line() -> None:
     assert error.vendor_message.startswith("Refused: [31m https://***@a.example xxx")
     assert len(error.vendor_message) == 300
     assert error.request_id == "r" * 300
-    assert str(error).startswith("Source shop answered 403 Forbidden and said: Refused: [31m")
+    said = "Source shop answered 403 Forbidden to /logs and said: Refused: [31m"
+    assert str(error).startswith(said)

@@ -252,8 +252,8 @@ async def test_breaker_opens_and_one_probe_closes_it() -> None:
         assert error.retry_after == pytest.approx(3)
         assert str(error) == (
             "Source shop failed so often that it is left alone for another 3 seconds. Try again"
-            " after that. Its last failure: Source shop answered 500 Internal Server Error. The"
-            " vendor has trouble; try again later."
+            " after that. Its last failure: Source shop answered 500 Internal Server Error to"
+            " /logs. The vendor has trouble; try again later."
         )
     assert len(vendor.requests) == 10
     assert client.health.last_error is not None
