@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email.utils
 import itertools
 import struct
@@ -160,7 +161,13 @@ async def _rows_without_end(chunks: int | None = None) -> AsyncIterator[bytes]:
 
 
 async def _latency(fault: Fault, call: Call) -> None:
-    await asyncio.sleep(fault.seconds)
+    if call.scope["method"] == "GET":
+        # Nobody answers a reader who has left, but what was asked for is done all the same.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(_disconnected(call), fault.seconds)
+            return
+    else:
+        await asyncio.sleep(fault.seconds)
     await call.app(call.scope, call.receive, call.send)
 
 

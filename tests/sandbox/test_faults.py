@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import email.utils
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,9 @@ from . import test_codearts, test_elastic_path, test_language_weaver, test_yande
 
 if TYPE_CHECKING:
     import httpx
+    from starlette.types import Message
+
+    from gateway.sandbox import Sandbox
 
     from .conftest import Clock
 
@@ -125,6 +129,21 @@ async def test_rate_limit_says_when_or_does_not(signed_in: httpx.AsyncClient, cl
 async def test_latency_still_answers(signed_in: httpx.AsyncClient) -> None:
     await spoil(signed_in, "codearts", "latency", seconds=0.001)
     assert (await call(signed_in, CODEARTS)).status_code == 200
+
+
+async def test_latency_ends_with_the_reader(signed_in: httpx.AsyncClient, sandbox: Sandbox) -> None:
+    await spoil(signed_in, "codearts", "latency", seconds=3600)
+    incoming = [{"type": "http.request"}, {"type": "http.disconnect"}]
+
+    async def receive() -> Message:
+        return incoming.pop(0)
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    scope = {"type": "http", "method": "GET", "path": CODEARTS, "query_string": b"", "headers": []}
+    async with asyncio.timeout(30):
+        await sandbox.app(scope, receive, send)
 
 
 @pytest.mark.parametrize(
