@@ -1,9 +1,9 @@
 """What an operation may cost, told before anything of it is executed.
 
 A field costs 1, a call to a vendor 10, and what a list holds costs as often as the list may be
-long. What is put off for a later part of the answer costs 5 more. It is a bound and no forecast:
-directives that skip are not looked at, all members of a union count, and what the cache already
-has is not known.
+long. A list that may have to be looked through costs 400 more, and what is put off for a later
+part of the answer 5. It is a bound and no forecast: directives that skip are not looked at, all
+members of a union count, and what the cache already has is not known.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ from gateway.service import MAX_PAGE_SIZE, PAGE_SIZE
 
 CALL = 10
 """What a call to a vendor, or a look into the journal, costs; a field costs 1."""
+SCAN = 40 * CALL
+"""What it costs to look for the logs of a filter, or back to a cursor: 2000 logs are 40 calls."""
 PART = 5
 """What a fragment with @defer, or a row of a list with @stream, costs beside its fields."""
 LIST = 10
@@ -62,6 +64,8 @@ ONE_CALL = frozenset(
         "Mutation.deleteWebhookLog",
     }
 )
+SCANNED_FOR = {"Query.webhookLogs": {"filter", "before"}, "Source.logs": {"filter", "before"}}
+"""The arguments for which a list may have to be looked through."""
 CALL_A_SOURCE = frozenset({"Query.webhookLogs", "WebhookLogConnection.totalCount"})
 DETAIL_CALL = frozenset(
     {
@@ -158,6 +162,8 @@ class _Bill:
         field = _field_of(parent, name)
         inner = self.selected(node.selection_set, get_named_type(field.type)).plus(_parts(node))
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
+        if any(self._is_given(given.get(argument)) for argument in SCANNED_FOR.get(key, ())):
+            own += SCAN
         if "first" in field.args:
             sizes = [self._size(given[end]) for end in ("first", "last") if end in given]
             return Cost(own + inner.once + max(sizes, default=PAGE_SIZE) * inner.row)
@@ -193,6 +199,10 @@ class _Bill:
                 return page_size(int(digits))
             case value:
                 return page_size(value)
+
+    def _is_given(self, node: ValueNode | None) -> bool:
+        value = node and self._value(node)
+        return value is not None and not isinstance(value, NullValueNode)
 
     def _value(self, node: ValueNode) -> Any:
         """Give a variable's value as it came, or a node."""
