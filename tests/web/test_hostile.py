@@ -100,16 +100,16 @@ def raw(server: str, *parts: bytes, between: float | None = None) -> bytes:
     ``between`` is how many seconds an answer is looked for before the next part.
     """
     received = b""
+    closed = contextlib.suppress(BrokenPipeError, ConnectionResetError)
     with connect(server) as connection:
-        try:
+        with closed:  # before it had all
             for part in parts:
                 if between and select.select([connection], (), (), between)[0]:
                     break
                 connection.sendall(part)
+        with closed:
             while chunk := connection.recv(65536):
                 received += chunk
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it closed before it had all
     return received
 
 
@@ -128,7 +128,8 @@ def closed_with(expected: int, answer: bytes) -> bool:
 def test_a_long_address_is_refused(client: httpx.Client, server: str) -> None:
     address = b"GET /graphql?query=%7B__typename%7D" + b"%20" * 30_000
     lines = b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    assert status(raw(server, address, lines)) == 400
+    # By what comes at once, it is the address that is too long or the head.
+    assert status(raw(server, address, lines)) in {400, 431}
     check_health(client)
 
 
@@ -141,17 +142,19 @@ def test_a_head_without_end_is_refused(client: httpx.Client, server: str) -> Non
 def test_a_head_that_does_not_come_is_not_waited_for(
     client: httpx.Client, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "SECONDS", 0.05)
-    for begun in (b"", b"PO", HEAD):
-        assert status(raw(server, begun)) == 408
+    with monkeypatch.context() as patch:
+        patch.setattr(protocol, "SECONDS", 0.05)
+        for begun in (b"", b"PO", HEAD):
+            assert status(raw(server, begun)) == 408
     check_health(client)
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(
     client: httpx.Client, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(body, "SECONDS", 0.05)
-    answer = raw(server, HEAD + b'Content-Length: 100\r\n\r\n{"query": ')
+    with monkeypatch.context() as patch:
+        patch.setattr(body, "SECONDS", 0.05)
+        answer = raw(server, HEAD + b'Content-Length: 100\r\n\r\n{"query": ')
     assert status(answer) == 408
     assert b"The body did not arrive in time." in answer
     check_health(client)
@@ -161,12 +164,13 @@ def test_drops_do_not_keep_a_connection(
     client: httpx.Client, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The time is for the whole head, and the whole body, however little comes at once."""
-    monkeypatch.setattr(protocol, "SECONDS", 0.1)
-    monkeypatch.setattr(body, "SECONDS", 0.1)
     drops = [b"x"] * 5_000
     lines = HEAD + b"Content-Length: 10000\r\n\r\n"
-    for beginning in (b"GET /", HEAD + b"X: ", lines):
-        assert status(raw(server, beginning, *drops, between=0.01)) == 408
+    with monkeypatch.context() as patch:
+        patch.setattr(protocol, "SECONDS", 0.1)
+        patch.setattr(body, "SECONDS", 0.1)
+        for beginning in (b"GET /", HEAD + b"X: ", lines):
+            assert status(raw(server, beginning, *drops, between=0.01)) == 408
     check_health(client)
 
 
@@ -209,8 +213,8 @@ def test_what_comes_around_a_body_is_no_second_request(client: httpx.Client, ser
     with connect(server) as connection:
         connection.sendall(CHUNKED.replace(b"Connection: close\r\n", b"Accept: text/html\r\n"))
         assert status(connection.recv(65536)) == 406
-        connection.sendall(b"2;x=" + b"y" * 200_000)
-        with contextlib.suppress(ConnectionResetError):
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.sendall(b"2;x=" + b"y" * 200_000)
             assert connection.recv(65536) == b""
     check_health(client)
 
