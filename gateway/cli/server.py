@@ -117,6 +117,7 @@ class _Server(uvicorn.Server):
                 self._app,
                 interface="asgi3",
                 http=_protocol(),
+                ws="none",
                 lifespan="on",
                 access_log=False,
                 log_config=None,

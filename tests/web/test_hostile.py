@@ -229,6 +229,42 @@ def test_trailers_are_no_headers(client: httpx.Client, server: str) -> None:
     check_health(client)
 
 
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket", b"TLS/1.3"])
+def test_the_offer_of_another_protocol_is_left_aside(server: str, protocol: bytes) -> None:
+    content = json.dumps({"query": QUERY}).encode()
+    offer = b"Connection: close, Upgrade\r\nUpgrade: %s\r\n" % protocol
+    length = b"Content-Length: %d\r\n\r\n" % len(content)
+    for parts in ([HEAD + offer + length + content], [HEAD + offer + length, content]):
+        answer = raw(server, *parts, between=0.01)
+        assert json.loads(answer.partition(b"\r\n\r\n")[2]) == DATA
+
+
+def test_an_offer_in_pieces_makes_no_second_request(server: str) -> None:
+    second = b"GET /graphql?query={sources{name}} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with connect(server) as connection:
+        connection.sendall(HEAD + b"Connection: Upgrade\r\nUp")
+        assert not select.select([connection], (), (), 0.1)[0]
+        connection.sendall(b"grade: h2c\r\nContent-Length: %d\r\n\r\n" % len(second))
+        # Should the pieces have been read as one, it is a body that does not come.
+        assert status(connection.recv(65536)) in {400, 408}
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.sendall(second)
+            assert connection.recv(65536) == b""
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"{}\r\n\r\n", b"\x16\x03\x01\x02\x00", b"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
+     b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n"],
+    ids=["JSON", "TLS", "a blank", "a tunnel"],
+)  # fmt: skip
+def test_what_is_not_http_is_refused_in_the_same_form(server: str, garbage: bytes) -> None:
+    answer = raw(server, garbage)
+    assert status(answer) == 400
+    [error] = json.loads(answer.partition(b"\r\n\r\n")[2])["errors"]
+    assert error["extensions"]["code"] == "BAD_REQUEST"
+
+
 def test_a_body_without_end_is_refused(client: httpx.Client, server: str) -> None:
     chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
     head = HEAD + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
