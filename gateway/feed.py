@@ -147,13 +147,13 @@ class Feed:
                 raise RequestError(
                     ErrorCode.CURSOR_TOO_OLD,
                     f"More than {self._scan_limit} logs are newer than that cursor."
-                    " Begin without a cursor and read with first and after.",
+                    " Begin without a cursor and read forward.",
                 )
             if self._is_late(scanned):
                 raise RequestError(
                     ErrorCode.CURSOR_TOO_OLD,
                     "There was no time to look at all logs that are newer than that cursor."
-                    " Begin without a cursor and read with first and after.",
+                    " Begin without a cursor and read forward.",
                 )
             passed = passed or row.mark == before.given[-1]
             if row.time == UNDATED == before.time:
