@@ -158,7 +158,7 @@ class _Bill:
         key = f"{parent.name}.{name}"
         own = 1 + CALL * ((key in ONE_CALL) + self._sources * (key in CALL_A_SOURCE))
         if node.selection_set is None:
-            return Cost(own)
+            return Cost(own + LIST * _parts(node).once)
         field = _field_of(parent, name)
         inner = self.selected(node.selection_set, get_named_type(field.type)).plus(_parts(node))
         given = {argument.name.value: argument.value for argument in node.arguments or ()}

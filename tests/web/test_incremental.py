@@ -259,6 +259,7 @@ async def test_what_has_no_parts_is_json(app: Starlette) -> None:
         # A source, its name, a part, the list with a call, the rows, and the id of each.
         (LOGS_OF_SOURCES, 4 * (1 + 1 + 5 + (1 + 10) + 1 + 2 * 1)),
         ("{ sources @stream { name } }", 4 * (1 + 1 + 5)),
+        ("{ sources { capabilities @stream } }", 4 * (1 + 1 + 10 * 5)),
     ],
 )
 async def test_the_cost_is_told_with_the_first_part(app: Starlette, query: str, cost: int) -> None:
