@@ -641,6 +641,8 @@ async def test_readiness_names_the_sources_that_fail() -> None:
     [
         ("GET", "/", 404, "Not Found."),
         ("GET", "/graphql/static/none", 404, "Not Found."),
+        ("POST", "/graphql/", 404, "Not Found."),
+        ("GET", "/healthz/", 404, "Not Found."),
         ("POST", "/healthz", 405, "Method Not Allowed."),
         ("DELETE", "/readyz", 405, "Method Not Allowed."),
     ],
