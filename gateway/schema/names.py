@@ -54,5 +54,6 @@ def unnamed(message: str, document: str, names: Collection[str] = ()) -> str:
 
 
 _WORD = re.compile(r"\w+")
-_SUGGESTION = re.compile(r"\s*Did you mean [^?]*\?")
+# Suggestions are short, and a message may quote any number of blanks or beginnings of one.
+_SUGGESTION = re.compile(r" Did you mean [^?]{1,500}\?")
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")

@@ -223,3 +223,10 @@ async def test_what_the_gateway_says_itself_is_not_touched() -> None:
 )  # fmt: skip
 def test_what_is_taken_out(message: str, document: str, expected: str) -> None:
     assert unnamed(message, document) == expected
+
+
+@pytest.mark.parametrize("text", [" ", "\n", "Did you mean ", " Did you mean ", "'", "\"'", "a"])
+def test_a_long_value_does_not_take_long(text: str) -> None:
+    """Were it looked at from each of its places to its end, this would take minutes."""
+    value = text * 10**5
+    assert unnamed(f"{value} Did you mean 'x'?", "").startswith(value[:1])
