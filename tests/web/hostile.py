@@ -138,6 +138,8 @@ ATTACKS = [
     Attack("a header of 70,000 bytes", b"{}", 431, "LIMIT_EXCEEDED",
            headers=(("X", "x" * 70_000),)),
     Attack("a header of 1 MB", b"{}", 431, "LIMIT_EXCEEDED", headers=(("X", "x" * 10**6),)),
+    Attack("60,000 parameters of a media type", json.dumps({"query": "{ nowhere }"}).encode(), 400,
+           INVALID, headers=(("Content-Type", f'{JSON};a="' + ";" * 60_000),)),
     Attack("10,000 media types", json.dumps({"query": "{ nowhere }"}).encode(), 406, BAD,
            headers=(("Accept", "text/html;q=0.1," * 3_000),)),
 ]  # fmt: skip
