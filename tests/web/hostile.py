@@ -111,6 +111,9 @@ ATTACKS = [
     variables("300 variables in each other", '{"ids": ' + "[" * 300 + "]" * 300 + "}"),
     variables("objects in each other", '{"ids": ' + '{"a":' * 100 + "1" + "}" * 101),
     variables("a long text", '{"ids": ["' + "x" * 100_000 + '"]}'),
+    Attack("15,000 filters", json.dumps({
+        "query": "query ($f: WebhookLogFilter) { webhookLogs(filter: $f) { totalCount } }",
+        "variables": {"f": {"and": [{}] * 15_000}}}).encode(), 400, "LIMIT_EXCEEDED"),
     variables("10,000 ids", '{"ids": [' + ",".join(['"x"'] * 10_000) + "]}"),
     variables("a variable of 5,000 digits", '{"ids": [' + "1" * 5_000 + "]}", BAD),
     variables("a variable of 4,000 digits", '{"ids": [1.' + "1" * 4_000 + "]}", INVALID),
