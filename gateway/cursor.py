@@ -94,8 +94,8 @@ def decode(text: str, wanted: Filter) -> Cursor:
     if cursor is None or cursor.version != VERSION or UNDATED < cursor.time < 0:
         raise RequestError(
             ErrorCode.INVALID_CURSOR,
-            "That cursor was not made by this gateway. Use startCursor, endCursor or the cursor"
-            " of an edge as a query gave it, or begin without one.",
+            "That cursor was not made by this gateway. Use one as a page or an edge has it, or"
+            " begin without one.",
         )
     if cursor.filter != wanted.fingerprint:
         raise RequestError(

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MINUTE = 60_000_000_000
+TURN = 10
+"""Logs that are looked at before others get their turn: with a large filter it takes its time."""
+LOOK = 100
+"""Logs that are looked at whatever time it is, as many as a page has at most."""
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -101,7 +105,10 @@ class Feed:
         self._readers: list[Reader] = []
 
     async def forward(self, first: int, after: Cursor | None) -> Slice:
-        """Give the ``first`` matches behind a cursor, or fewer once the scan limit is reached."""
+        """Give the ``first`` matches behind a cursor.
+
+        There are fewer once the scan limit is reached, or the operation's time is over.
+        """
         since, _ = self._filter.bounds("triggered_at")
         await self._open(after, since)
         places = Places(self._filter, self._readers, after, first)
@@ -112,6 +119,8 @@ class Feed:
                 entries.append(Entry(places, len(places.rows) - 1))
                 if len(entries) == first:
                     break
+            if self._is_late(len(places.rows)):
+                break
         return Slice(
             entries=entries,
             end=places.cursor(len(places.rows) - 1) if places.rows else after,
@@ -123,8 +132,8 @@ class Feed:
     async def backward(self, last: int, before: Cursor) -> Slice:
         """Give the ``last`` matches in front of a cursor: what is new since it was made.
 
-        Raises RequestError when there is more in front of it than the scan limit allows to count
-        back through.
+        Raises RequestError when there is more in front of it than the scan limit, or the
+        operation's time, allows to count back through.
         """
         await self._open(None, before.time)
         places = Places(self._filter, self._readers, None, last)
@@ -138,7 +147,13 @@ class Feed:
                 raise RequestError(
                     ErrorCode.CURSOR_TOO_OLD,
                     f"More than {self._scan_limit} logs are newer than that cursor."
-                    " Begin without a cursor and read with first and after.",
+                    " Begin without a cursor and read forward.",
+                )
+            if self._is_late(scanned):
+                raise RequestError(
+                    ErrorCode.CURSOR_TOO_OLD,
+                    "There was no time to look at all logs that are newer than that cursor."
+                    " Begin without a cursor and read forward.",
                 )
             passed = passed or row.mark == before.given[-1]
             if row.time == UNDATED == before.time:
@@ -157,6 +172,12 @@ class Feed:
             has_previous=found > len(entries),
             reports=self._finish(entries),
         )
+
+    def _is_late(self, looked_at: int) -> bool:
+        """Tell whether the operation's time is over, now and then."""
+        if looked_at % LOOK:
+            return False
+        return asyncio.get_running_loop().time() > self._operation.deadline
 
     async def count(self, page: Slice) -> int | None:
         """Count the logs of the whole list, exactly, or tell None where no vendor call can."""
@@ -278,12 +299,16 @@ class Feed:
             if (time := reader.next_time) is not None:
                 heap.append((-time, order))
         heapq.heapify(heap)
+        looked_at = 0
         while heap and limit:
             _, order = heapq.heappop(heap)
             reader = self._readers[order]
             if reader.rows:
                 self._reports[reader.source.name].scanned += 1
                 limit -= 1
+                looked_at += 1
+                if not looked_at % TURN:
+                    await asyncio.sleep(0)
                 yield reader, reader.rows.popleft()
             if limit and not reader.rows:
                 await self._fill(reader)

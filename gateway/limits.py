@@ -26,7 +26,7 @@ _WORDS = {
     "directives": ("The operation has {} directives", "Leave some out."),
     "cost": (
         "The operation may cost {}",
-        "Ask for smaller pages with first, or for fewer fields of them.",
+        "Ask for smaller pages, or for fewer fields of them.",
     ),
     "variables": ("The variables have {} bytes", "Send less at once."),
     "variables_depth": ("The variables hold values at depth {}", "Make them flatter."),

@@ -18,14 +18,15 @@ MAX_PAGE_SIZE = 100
 
 def check(first: int | None, after: str | None, last: int | None, before: str | None) -> None:
     """Raise RequestError for a page that can't be read."""
+    # What is not given is not named: callers who can't ask for the schema may not know it.
     forward, backward = (
-        first is not None or after is not None,
-        last is not None or before is not None,
+        " and ".join(name for name, value in pair.items() if value is not None)
+        for pair in ({"first": first, "after": after}, {"last": last, "before": before})
     )
     if forward and backward:
-        problem = "first and after read forward, last and before backward; use one of the pairs"
+        problem = f"by {forward} it is read forward, by {backward} backward; use one direction"
     elif last is not None and before is None:
-        problem = "last needs before: give the cursor that what is new is counted back from"
+        problem = "last needs the cursor that what is new is counted back from"
     else:
         name, size = ("last", last) if backward else ("first", first)
         if size is None or 0 <= size <= MAX_PAGE_SIZE:

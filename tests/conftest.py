@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 import stamina
 import uvicorn
+from hypothesis import HealthCheck, settings
 
 from gateway.web.assets import STATIC, missing
 from tests.postgres import Postgres, find_programs, running
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from tests.redis import Redis
+
+# What is made up is the same each time, and takes its time, so that no change fails by chance or on
+# a busy machine. Others are made up by: pytest --hypothesis-profile default
+settings.register_profile(
+    "the-same",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("the-same")
 
 CHROMIUM_FLAGS = (
     "--disable-gpu",

@@ -38,8 +38,8 @@ CURSOR = Cursor(
 )
 TEXT = cursor.encode(CURSOR)
 REFUSED = (
-    "That cursor was not made by this gateway. Use startCursor, endCursor or the cursor of an edge"
-    " as a query gave it, or begin without one."
+    "That cursor was not made by this gateway. Use one as a page or an edge has it, or begin"
+    " without one."
 )
 
 

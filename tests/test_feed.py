@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import Any
 
@@ -28,10 +29,15 @@ def down(name: str) -> UpstreamError:
 
 
 def feed(
-    sources: list[FakeSource], wanted: dict[str, Any] | None = None, *, scan_limit: int = 10_000
+    sources: list[FakeSource],
+    wanted: dict[str, Any] | None = None,
+    *,
+    scan_limit: int = 10_000,
+    seconds: float = 5,
 ) -> Feed:
     ready = filters.prepare(wanted, NOW, [source.name for source in sources])
-    return Feed(sources, ready, Operation(5), scan_limit=scan_limit, now=NOW)  # type: ignore[arg-type]
+    operation = Operation(seconds)
+    return Feed(sources, ready, operation, scan_limit=scan_limit, now=NOW)  # type: ignore[arg-type]
 
 
 async def forward(
@@ -337,6 +343,42 @@ async def test_a_rare_match_stops_at_the_scan_limit_and_resumes() -> None:
     assert empty == 3
 
 
+OVER = -1.0
+"""Seconds of an operation whose time is over."""
+
+
+async def test_a_rare_match_stops_when_the_time_is_over_and_resumes() -> None:
+    source = FakeSource("rare", ["window"], page_size=70)
+    for number in range(350):
+        source.add(0, 10**15 - number * MILLISECOND, "FAILED" if number == 177 else "SUCCEEDED")
+    wanted = {"status": {"eq": WebhookLogStatus.FAILED}}
+    pages = [await forward([source], 5, None, wanted, seconds=OVER)]
+    while pages[-1].has_next:
+        pages.append(await forward([source], 5, end(pages[-1]), wanted, seconds=OVER))
+    assert [len(page.entries) for page in pages] == [0, 1, 0, 0]
+    assert [page.reports[0].scanned for page in pages] == [100, 100, 100, 50]
+    # A page that nothing has to be looked for is whole, however late it is.
+    assert len((await forward([source], 100, seconds=OVER)).entries) == 100
+
+
+async def test_others_get_their_turn_while_a_list_is_looked_through() -> None:
+    source = FakeSource("rare", ["window"], page_size=500)
+    for number in range(500):
+        source.add(0, 10**15 - number)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(others())
+    await forward([source], 5, None, {"status": {"eq": WebhookLogStatus.FAILED}})
+    task.cancel()
+    assert turns >= 50
+
+
 async def test_what_is_new_since_a_cursor() -> None:
     source, other = FakeSource("one", ["window"]), FakeSource("two", ["page"])
     for number in range(20):
@@ -371,6 +413,21 @@ async def test_counting_back_too_far_is_refused() -> None:
     with pytest.raises(RequestError) as caught:
         await feed([source], scan_limit=20).backward(5, page.entries[-1].cursor())
     assert caught.value.code is ErrorCode.CURSOR_TOO_OLD
+
+
+async def test_counting_back_ends_when_the_time_is_over() -> None:
+    source = FakeSource("one", ["window"], page_size=10)
+    for number in range(150):
+        source.add(0, 10**15 - number)
+    page = await forward([source], 150)
+    for place, count in ((90, 5), (140, None)):
+        late = feed([source], seconds=OVER).backward(5, page.entries[place].cursor())
+        if count:
+            assert len((await late).entries) == count
+        else:
+            with pytest.raises(RequestError, match="There was no time to look at all") as caught:
+                await late
+            assert caught.value.code is ErrorCode.CURSOR_TOO_OLD
 
 
 async def test_total_is_exact_or_none() -> None:

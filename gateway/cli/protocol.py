@@ -2,11 +2,15 @@
 
 They are for all but the body, of which the application takes no more than it wants: for the head,
 and for the extensions of chunks and the trailers that may come with the body.
+
+Nor is another protocol spoken, to which some clients offer to change with a request like any other.
+httptools would give that no body, and take the body for the next request.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -18,6 +22,8 @@ from gateway.web.answer import refused
 if TYPE_CHECKING:
     from typing import Any
 
+OFFER = re.compile(rb"(?<=\n)Upgrade(?=[ \t]*:)", re.IGNORECASE)
+"""The header that offers another protocol, which a server may leave aside (RFC 9110, 7.8)."""
 SECONDS = 10.0
 """How long a head may take to arrive, the first of a connection from its beginning."""
 
@@ -26,6 +32,7 @@ class BoundedProtocol(HttpToolsProtocol):
     """Closes connections whose head has no end, or is slow to come, and leaves trailers out."""
 
     _late: asyncio.TimerHandle | None = None
+    _in_body = False
     # How often a head began or ended, and the bytes since then that were of no body.
     _part = 0
     _taken = 0
@@ -52,17 +59,28 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Wait no longer: the head is here."""
-        self._end()
         super().on_headers_complete()
+        self._end()
+        self._in_body = True
+        if self.parser.should_upgrade():
+            # An offer that came in pieces; what follows is its body, and no second request.
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body, which the application counts."""
         super().on_body(body)
         self._taken -= len(body)
 
+    def on_message_complete(self) -> None:
+        """See another head in what comes next."""
+        super().on_message_complete()
+        self._in_body = False
+
     def data_received(self, data: bytes) -> None:
         """Take what came, and count what is of no body."""
         part = self._part
+        if not self._in_body:
+            data = OFFER.sub(b"Ignored", data)
         super().data_received(data)
         if part != self._part:
             # What came at once with the beginning of a part is bounded already, by the event loop.
@@ -72,6 +90,10 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._taken > head.BYTES:
             where = "The address and the headers" if self._late else "The lines around the body"
             self._refuse(431, f"{where} are too large.")
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is not HTTP."""
+        self._refuse(400, msg, ErrorCode.BAD_REQUEST)
 
     def _begin(self) -> None:
         self._end()
@@ -86,14 +108,16 @@ class BoundedProtocol(HttpToolsProtocol):
             self._late.cancel()
             self._late = None
 
-    def _refuse(self, status: int, message: str) -> None:
+    def _refuse(
+        self, status: int, message: str, code: ErrorCode = ErrorCode.LIMIT_EXCEEDED
+    ) -> None:
         if not self._late and self.cycle.response_started:
             # The request has its answer already; another would be that of the next.
             self.transport.close()
             return
         self._end()
         # What came of the head may lack its id.
-        answer = refused({"headers": []}, status, message, code=ErrorCode.LIMIT_EXCEEDED)
+        answer = refused({"headers": []}, status, message, code=code)
         answer.headers["Connection"] = "close"
         lines = [STATUS_LINE[status]]
         lines += [name + b": " + value + b"\r\n" for name, value in answer.raw_headers]

@@ -111,6 +111,7 @@ def _config(app: ASGIApp, grace: float) -> uvicorn.Config:
         app,
         interface="asgi3",
         http=_protocol(),
+        ws="none",
         lifespan="on",
         access_log=False,
         log_config=None,

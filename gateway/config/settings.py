@@ -37,7 +37,8 @@ class ServerSettings(Table):
     port: Annotated[int, Field(strict=True, ge=0, le=65535)] = 8000
     """The port to listen on; 0 takes any free one."""
     deadline: Seconds = 10.0
-    """How long one GraphQL operation may wait for all vendors together, in seconds.
+    """How long one GraphQL operation may wait for all vendors together, and look for the webhook
+    logs of its filters, in seconds.
 
     A caller lowers it for a request by the header X-Request-Timeout.
     """

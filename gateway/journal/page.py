@@ -60,6 +60,6 @@ def place_of(cursor: str) -> Place:
     except (ValueError, msgspec.MsgspecError):
         raise RequestError(
             ErrorCode.INVALID_CURSOR,
-            "That cursor was not made by this gateway. Use endCursor or the cursor of an edge as a"
-            " query of the actions gave it, or begin without one.",
+            "That cursor was not made by this gateway. Use one that the journal gave, or begin"
+            " without one.",
         ) from None

@@ -29,7 +29,7 @@ from gateway.schema.documents import Documents
 from gateway.schema.failures import explain
 from gateway.schema.incremental import Executor, first_part
 from gateway.schema.mutation import ERRORS, Mutation
-from gateway.schema.names import unnamed
+from gateway.schema.names import names_of, unnamed
 from gateway.schema.preparation import Preparation
 from gateway.schema.scalars import SCALARS
 from gateway.schema.subgraph import FEDERATION_SCALARS, VERSION, SubgraphQuery
@@ -72,6 +72,11 @@ class Schema(federation.Schema):
         """The schema as a subgraph's document; None where callers may not see it."""
         return self.as_str() if self.open else None
 
+    @functools.cached_property
+    def names(self) -> frozenset[str]:
+        """What no message may name, where callers may not see the schema."""
+        return names_of(self._schema)
+
     async def execute(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
         """Execute an operation, with the parameters of Strawberry's own method.
 
@@ -90,7 +95,7 @@ class Schema(federation.Schema):
         for error in () if self.open else told:
             # What the gateway itself says names nothing of the schema, but quotes vendors.
             if (error.extensions or {})["code"] in _OF_GRAPHQL:
-                error.message = unnamed(error.message, query)
+                error.message = unnamed(error.message, query, self.names)
         return told
 
     def process_errors(

@@ -1,9 +1,9 @@
 """What an operation may cost, told before anything of it is executed.
 
 A field costs 1, a call to a vendor 10, and what a list holds costs as often as the list may be
-long. What is put off for a later part of the answer costs 5 more. It is a bound and no forecast:
-directives that skip are not looked at, all members of a union count, and what the cache already
-has is not known.
+long. A list that may have to be looked through costs 400 more, and what is put off for a later
+part of the answer 5. It is a bound and no forecast: directives that skip are not looked at, all
+members of a union count, and what the cache already has is not known.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from graphql import (
     IntValueNode,
     ListValueNode,
     NullValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
     SchemaMetaFieldDef,
     SelectionNode,
@@ -45,6 +46,10 @@ from gateway.schema.shape import CEILING
 
 CALL = 10
 """What a call to a vendor, or a look into the journal, costs; a field costs 1."""
+SCAN = 40 * CALL
+"""What it costs to look for the logs of a filter, or back to a cursor: 2000 logs are 40 calls."""
+OBJECT = 10
+"""What an object of a filter costs to read; any other value of it costs 1."""
 PART = 5
 """What a fragment with @defer, or a row of a list with @stream, costs beside its fields."""
 LIST = 10
@@ -62,6 +67,8 @@ ONE_CALL = frozenset(
         "Mutation.deleteWebhookLog",
     }
 )
+SCANNED_FOR = {"Query.webhookLogs": {"filter", "before"}, "Source.logs": {"filter", "before"}}
+"""The arguments for which a list may have to be looked through."""
 CALL_A_SOURCE = frozenset({"Query.webhookLogs", "WebhookLogConnection.totalCount"})
 DETAIL_CALL = frozenset(
     {
@@ -129,6 +136,8 @@ class _Bill:
         self.fragments: dict[str, Cost] = {}
         self._price = price
         self._variables = variables
+        # Of the variables, which may be large, and used any number of times.
+        self._weights: dict[str, int] = {}
         self._sources = sources
 
     def selected(self, selection_set: SelectionSetNode, parent: GraphQLNamedType) -> Cost:
@@ -154,10 +163,13 @@ class _Bill:
         key = f"{parent.name}.{name}"
         own = 1 + CALL * ((key in ONE_CALL) + self._sources * (key in CALL_A_SOURCE))
         if node.selection_set is None:
-            return Cost(own)
+            return Cost(own + LIST * _parts(node).once)
         field = _field_of(parent, name)
         inner = self.selected(node.selection_set, get_named_type(field.type)).plus(_parts(node))
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
+        wanted = [self._value(given[one]) for one in SCANNED_FOR.get(key, ()) if one in given]
+        if any(value is not None and not isinstance(value, NullValueNode) for value in wanted):
+            own += max(SCAN, self._weight(given.get("filter")))
         if "first" in field.args:
             sizes = [self._size(given[end]) for end in ("first", "last") if end in given]
             return Cost(own + inner.once + max(sizes, default=PAGE_SIZE) * inner.row)
@@ -194,6 +206,21 @@ class _Bill:
             case value:
                 return page_size(value)
 
+    def _weight(self, node: ValueNode | None) -> int:
+        """Tell what it costs to read an argument, with its variables."""
+        match node:
+            case VariableNode(name=name):
+                if name.value not in self._weights:
+                    value = self._value(node)
+                    found = self._weight(value) if isinstance(value, ValueNode) else weight(value)
+                    self._weights[name.value] = found
+                return self._weights[name.value]
+            case ObjectValueNode(fields=fields):
+                return OBJECT + sum(self._weight(field.value) for field in fields or ())
+            case ListValueNode(values=values):
+                return sum(map(self._weight, values or ()))
+        return 1
+
     def _value(self, node: ValueNode) -> Any:
         """Give a variable's value as it came, or a node."""
         if isinstance(node, VariableNode):
@@ -204,6 +231,21 @@ class _Bill:
 def _parts(node: SelectionNode) -> Cost:
     apart = {directive.name.value for directive in node.directives or ()} & {"defer", "stream"}
     return Cost(PART * len(apart))
+
+
+def weight(value: object) -> int:
+    """Tell what it costs to read a value of JSON as a filter."""
+    total, todo = 0, [value]
+    while todo:
+        inner = todo.pop()
+        if isinstance(inner, list):
+            todo += inner
+        elif isinstance(inner, dict):
+            total += OBJECT
+            todo += inner.values()
+        else:
+            total += 1
+    return total
 
 
 def page_size(value: object) -> int:

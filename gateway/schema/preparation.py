@@ -10,7 +10,7 @@ from strawberry.extensions import SchemaExtension
 
 from gateway.limits import Limits
 from gateway.schema.context import Context
-from gateway.schema.cost import Price, page_size
+from gateway.schema.cost import Price, page_size, weight
 from gateway.schema.documents import Document, Documents
 
 COSTS = 100
@@ -81,8 +81,8 @@ class Preparation(SchemaExtension):
         return {"cost": {"requested": self._cost, "maximum": self._limits.most("cost")}}
 
 
-def _size(value: Any) -> tuple[str, int] | int | None:
+def _size(value: Any) -> tuple[str, int, int] | int | None:
     """Give all of a variable that a cost may depend on."""
-    if isinstance(value, list):
-        return "list", len(value)
+    if isinstance(value, list | dict):
+        return type(value).__name__, len(value), weight(value)
     return None if value is None else page_size(value)

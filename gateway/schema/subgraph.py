@@ -80,7 +80,7 @@ def _id(gateway: Gateway, representation: object) -> str | RequestError:
             case {"__typename": "WebhookLog" | "Hook" | "Source" as name}:
                 problem = f"has no key of {name} that can be read"
             case _:
-                problem = f"needs as __typename one of {', '.join(KINDS)}"
+                problem = "needs the name of an entity as __typename"
     except RequestError as error:
         return error
     return RequestError(ErrorCode.INVALID_REPRESENTATION, f"The representation {problem}.")

@@ -6,7 +6,7 @@ import strawberry
 from strawberry import ID, federation
 
 from gateway import model, sources
-from gateway.schema import action_resolvers, resolvers
+from gateway.schema import action_resolvers, resolvers, source_resolvers
 from gateway.schema.action_types import ActionConnection, AvailableAction, Viewer
 from gateway.schema.enums import CacheStatus, Capability, Provider, SourceOutcome, WebhookLogStatus
 from gateway.schema.fields import described, is_a
@@ -37,7 +37,7 @@ class WebhookLog(Node):
     is_type_of = is_a(model.WebhookLog)
 
     upstream_id: str = described("The vendor's id.")
-    source: Source = described("Which system sent it.", resolvers.source_of)
+    source: Source = described("Which system sent it.", source_resolvers.source_of)
     hook: Hook | None = described(
         "Which webhook, trigger or integration sent it; null once that is gone.",
         resolvers.hook_of_log,
@@ -82,7 +82,7 @@ class Hook(Node):
     is_type_of = is_a(model.Hook)
 
     upstream_id: str = described("The vendor's id.")
-    source: Source = described("Which system it belongs to.", resolvers.source_of)
+    source: Source = described("Which system it belongs to.", source_resolvers.source_of)
     name: str | None = described("Its name or description.")
     url: str | None = described("Where it sends to. Secrets are masked.")
     events: list[str] = described("The events it sends; empty where the vendor does not say.")
@@ -94,16 +94,18 @@ class Hook(Node):
 class Source(Node):
     is_type_of = is_a(sources.Source)
 
-    id: ID = described("Opaque, and always the same for the same source.", resolvers.id_of_source)
+    id: ID = described(
+        "Opaque, and always the same for the same source.", source_resolvers.id_of_source
+    )
     name: str = described("Its name in the configuration.")
     provider: Provider = described("The kind of system.")
     capabilities: list[Capability] = described(
-        "What it can do for the caller, in the order of the enum.", resolvers.capabilities
+        "What it can do for the caller, in the order of the enum.", source_resolvers.capabilities
     )
-    health: SourceHealth = described("Whether it answers.", resolvers.health)
+    health: SourceHealth = described("Whether it answers.", source_resolvers.health)
     hooks: HookConnection = described(
         "Its webhooks, triggers or integrations, as far as the configuration grants them.",
-        resolvers.hooks_of_source,
+        source_resolvers.hooks_of_source,
     )
     logs: WebhookLogConnection = described(
         "Its webhook logs: webhookLogs with a filter on this source.", resolvers.logs_of_source
@@ -112,29 +114,29 @@ class Source(Node):
 
 @strawberry.type(description="How the reading of one source went.")
 class SourceReport:
-    source: Source = described("The source.", resolvers.source_of)
-    outcome: SourceOutcome = described("How it went.", resolvers.outcome)
+    source: Source = described("The source.", source_resolvers.source_of)
+    outcome: SourceOutcome = described("How it went.", source_resolvers.outcome)
     error: SourceError | None = described(
-        "The first failure; null when outcome is OK.", resolvers.error_of_report
+        "The first failure; null when outcome is OK.", source_resolvers.error_of_report
     )
     returned: int = described("How many of its logs are on the page.")
     scanned: int = described("How many of its logs were looked at for the page.")
     upstream_calls: int = described("How many calls were made to it for this operation until then.")
     unreadable: int = described(
-        "How many rows could not be read as logs, and are left out.", resolvers.unreadable
+        "How many rows could not be read as logs, and are left out.", source_resolvers.unreadable
     )
     unreadable_reasons: list[str] = described(
-        "Why those rows could not be read, each reason once.", resolvers.unreadable_reasons
+        "Why those rows could not be read, each reason once.", source_resolvers.unreadable_reasons
     )
     notes: list[str] = described("What else to know about its part of the page.")
     fetched_at: DateTime | None = described(
-        "When the oldest part was read; null when nothing was.", resolvers.fetched_at
+        "When the oldest part was read; null when nothing was.", source_resolvers.fetched_at
     )
-    age: float | None = described("How long ago that was, in seconds.", resolvers.age)
+    age: float | None = described("How long ago that was, in seconds.", source_resolvers.age)
     cache: CacheStatus | None = described(
         "Where its part of the page comes from: STALE if any of it is, else MISS, REVALIDATED or"
         " HIT; null when nothing was read.",
-        resolvers.cache_status,
+        source_resolvers.cache_status,
     )
 
 
@@ -191,8 +193,8 @@ class Query:
         " null, with an error at its place.",
         resolvers.nodes,
     )
-    sources: list[Source] = described("The configured sources, by name.", resolvers.sources)
-    source: Source | None = described("One source by its name.", resolvers.source)
+    sources: list[Source] = described("The configured sources, by name.", source_resolvers.sources)
+    source: Source | None = described("One source by its name.", source_resolvers.source)
     actions: ActionConnection = described(
         "The journal: every retry and delete, the newest first. It takes the role admin.",
         action_resolvers.actions,

@@ -75,7 +75,7 @@ def create_app(
             await gateway.open_journal()
             yield
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/graphql", view, middleware=cors(settings)),
             Route("/healthz", health),
@@ -89,6 +89,9 @@ def create_app(
         exception_handlers={HTTPException: _refuse, Exception: _fail},
         lifespan=lifespan,
     )
+    # It would send callers with their credentials to wherever the Host header says, and by HTTP.
+    app.router.redirect_slashes = False
+    return app
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

@@ -16,7 +16,7 @@ from starlette.responses import StreamingResponse
 
 from gateway.web.answer import known_errors
 from gateway.web.departure import while_present
-from gateway.web.request import request_id
+from gateway.web.request import media_type, request_id
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -39,9 +39,7 @@ def takes_parts(accept: str) -> bool:
 
 
 def _is_ours(part: str) -> bool:
-    kind, *parameters = (piece.strip() for piece in part.lower().split(";"))
-    pairs = (parameter.partition("=") for parameter in parameters)
-    given = {name: value.strip('"') for name, _, value in pairs}
+    kind, given = media_type(part)
     quality, _ = given.pop("q", "1"), given.pop("boundary", "")
     return kind == MULTIPART and quality.strip("0.") != "" and given in ({}, FORMAT)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import uuid
-from email.message import Message
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -98,12 +97,11 @@ async def read(
 async def _from_body(
     request: Request, limits: Limits, batch_size: int
 ) -> GraphQLRequest | list[GraphQLRequest]:
-    content = Message()
-    content["Content-Type"] = request.headers.get("content-type", "")
+    kind, parameters = media_type(request.headers.get("content-type", ""))
     # Anything else could be sent by a page of another site without being asked for permission.
-    if content.get_content_type() != JSON:
+    if kind != JSON:
         raise Refusal(415, f"Send the body as {JSON}.", Accept=JSON)
-    if content.get_content_charset("utf-8") != "utf-8":
+    if parameters.get("charset", "utf-8") != "utf-8":
         raise Refusal(415, "Send the body in UTF-8.", Accept=JSON)
     if request.headers.get("content-encoding", "identity") != "identity":
         raise Refusal(415, "Send the body without a content coding.", Accept=JSON)
@@ -165,16 +163,23 @@ def _checked(given: Any, where: str) -> GraphQLRequest:
         ) from None
 
 
+def media_type(text: str) -> tuple[str, dict[str, str]]:
+    """Read a media type and its parameters, all in lower case."""
+    kind, *parameters = (piece.strip() for piece in text.lower().split(";"))
+    pairs = (parameter.partition("=") for parameter in parameters if parameter)
+    return kind, {name: value.strip('"') for name, _, value in pairs}
+
+
 def chosen(accept: str) -> str | None:
     """Choose the media type of the answer; None when the caller takes neither."""
     ranges: dict[str, float] = {}
-    for part in (accept.strip() or "*/*").lower().split(","):
-        kind, *parameters = (piece.strip() for piece in part.split(";"))
-        quality = next((text[2:] for text in parameters if text.startswith("q=")), "1")
+    for part in (accept.strip() or "*/*").split(","):
+        kind, parameters = media_type(part)
+        quality = parameters.get("q", "1")
         ranges[kind] = float(quality) if _QUALITY.fullmatch(quality) else 0.0
 
-    def quality_of(media_type: str) -> float:
-        kinds = (media_type, "application/*", "*/*")
+    def quality_of(offered: str) -> float:
+        kinds = (offered, "application/*", "*/*")
         return next((ranges[kind] for kind in kinds if kind in ranges), 0.0)
 
     # What is not named may be unknown to the caller.

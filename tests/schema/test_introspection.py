@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gateway.schema import Schema
+    from tests.schema.conftest import Demo
 
 OPEN, CLOSED = build_schema(), build_schema(introspection=False)
 NOBODY = SimpleNamespace(gateway=SimpleNamespace(sources={}))
@@ -39,6 +41,8 @@ INPUTS = [kind for kind in TYPES if isinstance(kind, GraphQLInputObjectType)]
 OUTPUTS = [kind for kind in TYPES if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)]
 PROSE = {"and", "in", "name", "not", "or", "path", "source", "value"}
 """Names that are words of the messages, too."""
+QUOTATIONS = ("it's", "'", '"', "it's \"x", "\n'", "x. Did you mean 'a", "Did you mean ")
+"""Values after which it is unclear what is quoted."""
 
 
 def names() -> set[str]:
@@ -98,6 +102,19 @@ def mistakes() -> Iterator[tuple[str, dict[str, Any]]]:
         yield whole, {}
 
 
+def unclear() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Make documents with values that a message quotes."""
+    query = "query ($x: WebhookLogFilter) { webhookLogs(filter: $x) { nodes { id } } }"
+    for value in QUOTATIONS:
+        for key in ("status", "provider", "triggeredAt", "httpStatus", "source"):
+            yield query, {"x": {key: {"eq": value}}}
+            yield query, {"x": {key: {value: 1}}}
+            yield query, {"x": {key: value}}
+            text = json.dumps(value)
+            yield f"{{ webhookLogs(filter: {{ {key}: {{ eq: {text} }} }}) {{ x }} }}", {}
+            yield f"{{ webhookLogs(filter: {{ {key}: {text} }}) {{ x }} }}", {}
+
+
 def leaks(message: str, document: str, known: set[str]) -> set[str]:
     return set(re.findall(r"\w+", message)) & known - set(re.findall(r"\w+", document))
 
@@ -110,7 +127,7 @@ async def messages(schema: Schema, document: str, variables: dict[str, Any]) -> 
 async def test_no_mistake_tells_a_name() -> None:
     known = names()
     assert len(known) > 200
-    made = list(mistakes())
+    made = [*mistakes(), *unclear()]
     refused = 0
     for document, variables in made:
         written = f"{document} {variables}"
@@ -125,6 +142,33 @@ async def test_no_mistake_tells_a_name() -> None:
         for message in await messages(OPEN, document, variables)
     ]
     assert sum(map(bool, told)) > len(told) / 4
+
+
+OWN = [
+    ('{ webhookLogs(after: "x") { totalCount } }', "INVALID_CURSOR"),
+    ('{ webhookLogs(before: "x") { totalCount } }', "INVALID_CURSOR"),
+    ('{ actions(after: "x") { nodes { id } } }', "INVALID_CURSOR"),
+    ("{ webhookLogs(first: 1, last: 1) { totalCount } }", "INVALID_PAGE_SIZE"),
+    ("{ webhookLogs(last: 1) { totalCount } }", "INVALID_PAGE_SIZE"),
+    ("{ webhookLogs(first: 101) { totalCount } }", "INVALID_PAGE_SIZE"),
+    ('{ node(id: "x") { id } }', "INVALID_ID"),
+    ("{ _entities(representations: [{}]) { __typename } }", "INVALID_REPRESENTATION"),
+    ('{ _entities(representations: [{ __typename: "Source" }]) { __typename } }',
+     "INVALID_REPRESENTATION"),
+    ("{ sources { logs(first: 100) { nodes { source { logs(first: 100) { nodes { id } } } } } } }",
+     "LIMIT_EXCEEDED"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("document", "code"), OWN)
+async def test_what_the_gateway_says_itself_names_nothing_either(
+    demo: Demo, document: str, code: str
+) -> None:
+    [error] = (await demo.answer(document))["errors"]
+    assert error["extensions"]["code"] == code
+    # Of a log, a hook and a cursor it has to speak.
+    known = names() - {"cursor", "hook"}
+    assert not leaks(error["message"], document, known), error["message"]
 
 
 @pytest.mark.parametrize(
@@ -179,3 +223,10 @@ async def test_what_the_gateway_says_itself_is_not_touched() -> None:
 )  # fmt: skip
 def test_what_is_taken_out(message: str, document: str, expected: str) -> None:
     assert unnamed(message, document) == expected
+
+
+@pytest.mark.parametrize("text", [" ", "\n", "Did you mean ", " Did you mean ", "'", "\"'", "a"])
+def test_a_long_value_does_not_take_long(text: str) -> None:
+    """Were it looked at from each of its places to its end, this would take minutes."""
+    value = text * 10**5
+    assert unnamed(f"{value} Did you mean 'x'?", "").startswith(value[:1])

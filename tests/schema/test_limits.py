@@ -177,7 +177,11 @@ async def test_comments_are_bounded_with_the_tokens() -> None:
         ("{ webhookLogs(first: 100) { edges { cursor node { id } } } }", 41 + 1 + 100 * 3),
         ("{ webhookLogs(first: 0) { nodes { id } } }", 41 + 1),
         ("{ webhookLogs(first: null) { nodes { id } } }", 41 + 1 + 25),
-        ('{ webhookLogs(last: 7, before: "x") { nodes { id } } }', 41 + 1 + 7),
+        ('{ webhookLogs(last: 7, before: "x") { nodes { id } } }', 41 + 400 + 1 + 7),
+        ("{ webhookLogs(filter: {}) { nodes { id } } }", 41 + 400 + 1 + 25),
+        ("{ webhookLogs(filter: null, before: null) { nodes { id } } }", 41 + 1 + 25),
+        ("{ sources { logs(filter: {}, first: 3) { nodes { id } } } }",
+         4 * (1 + 11 + 400 + 1 + 3)),
         ("{ webhookLogs(first: 5000) { nodes { id } } }", 41 + 1 + 100),
         ("{ webhookLogs(first: 1) { totalCount sourceReports { returned } } }", 41 + 41 + 4 * 2),
         ("{ webhookLogs(first: 2) { ...P } } fragment P on WebhookLogConnection"
@@ -210,6 +214,32 @@ async def test_the_size_of_a_page_may_be_a_variable(value: Any, size: int) -> No
     assert await price(query, n=value) == 42 + size
 
 
+async def test_a_filter_may_be_a_variable() -> None:
+    query = "query ($f: WebhookLogFilter) { webhookLogs(filter: $f) { nodes { id } } }"
+    assert await price(query) == await price(query, f=None) == 42 + 25
+    assert await price(query, f={}) == 42 + 400 + 25
+    query = query.replace("Filter)", "Filter = {})")
+    assert await price(query) == 42 + 400 + 25
+    assert await price(query, f=None) == 42 + 25
+
+
+async def test_a_large_filter_costs_what_it_takes_to_read_it() -> None:
+    fifty = [{"event": {"eq": "a"}}] * 25
+    text = ", ".join(["{ event: { eq: $e } }"] * 25)
+    query = f"query ($e: String) {{ webhookLogs(filter: {{ and: [{text}] }}) {{ totalCount }} }}"
+    assert await price(query) == 41 + 10 * 51 + 25 + 41
+    query = "query ($f: WebhookLogFilter) { webhookLogs(filter: $f) { totalCount } }"
+    assert await price(query, f={"or": fifty}) == 41 + 10 * 51 + 25 + 41
+    assert await price(query, f={"or": fifty[:10]}) == 41 + 400 + 41
+    assert await price(query, f={"event": {"in": ["a"] * 900}}) == 41 + 10 * 2 + 900 + 41
+    query = query.replace("Filter)", f"Filter = {{ and: [{text.replace('$e', 'null')}] }})")
+    assert await price(query) == 41 + 10 * 51 + 25 + 41
+    query = """query ($f: WebhookLogFilter!, $l: [WebhookLogFilter!]) {
+                 webhookLogs(filter: { and: [$f, $f, { or: $l }] }) { totalCount } }"""
+    assert await price(query, f={"and": fifty}, l=fifty) == 41 + 10 * (2 + 51 + 51 + 50) + 75 + 41
+    assert await price(query, f={}, l=None) == 41 + 400 + 41
+
+
 async def test_costs_are_remembered_by_what_they_depend_on() -> None:
     schema = build_schema()
     query = "query ($n: Int, $after: String) { webhookLogs(first: $n, after: $after) { nodes { id }"
@@ -224,6 +254,18 @@ async def test_costs_are_remembered_by_what_they_depend_on() -> None:
         )
         size = 25 if value is None else min(value, 100) if isinstance(value, int | float) else 100
         assert result.extensions == {"cost": {"requested": 42 + size, "maximum": 20_000}}
+    query = "query ($f: WebhookLogFilter) { webhookLogs(filter: $f) { nodes { id } } }"
+    filters: list[Any] = [None, {}, {"and": [{}] * 100}, None, {"and": [{}] * 10}]
+    for wanted in filters:
+        result = await schema.execute(
+            query,
+            variable_values={"f": wanted},
+            context_value=FOUR,
+            operation_extensions={"cost": True},
+        )
+        objects = len(wanted.get("and", ())) + 1 if wanted is not None else 0
+        requested = 67 + (max(400, 10 * objects) if objects else 0)
+        assert result.extensions == {"cost": {"requested": requested, "maximum": 20_000}}
     query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
     for ids in (["x"], ["y"] * 3, ["x"] * 3):
         result = await schema.execute(

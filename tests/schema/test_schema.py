@@ -164,8 +164,8 @@ NO_ID = (
 )
 NO_CURSOR = (
     "INVALID_CURSOR",
-    "That cursor was not made by this gateway. Use startCursor, endCursor or the cursor of an edge"
-    " as a query gave it, or begin without one.",
+    "That cursor was not made by this gateway. Use one as a page or an edge has it, or begin"
+    " without one.",
 )
 OTHER_FILTER = (
     "CURSOR_FILTER_MISMATCH",
@@ -179,16 +179,18 @@ NO_SOURCE = (
 NO_LOG = ("NOT_FOUND", "There is no such webhook log. It may have expired.")
 NO_HOOK = ("NOT_FOUND", "There is no such hook. It may have expired.")
 FIRST = ("INVALID_PAGE_SIZE", "That page can't be read: first must lie between 0 and 100.")
-MIXED = (
-    "INVALID_PAGE_SIZE",
-    "That page can't be read: first and after read forward, last and before backward; use one of"
-    " the pairs.",
-)
 ALONE = (
     "INVALID_PAGE_SIZE",
-    "That page can't be read: last needs before: give the cursor that what is new is counted back"
-    " from.",
+    "That page can't be read: last needs the cursor that what is new is counted back from.",
 )
+
+
+def mixed(forward: str, backward: str) -> tuple[str, str]:
+    return (
+        "INVALID_PAGE_SIZE",
+        f"That page can't be read: by {forward} it is read forward, by {backward} backward; use one"
+        " direction.",
+    )
 
 
 def id_of(kind: str, *place: str, source: str = "repo-cn") -> str:
@@ -206,10 +208,15 @@ BAD_INPUT: dict[str, tuple[str, dict[str, Any], Any, tuple[str, str]]] = {
         ("INVALID_PAGE_SIZE", "That page can't be read: last must lie between 0 and 100."),
     ),
     "last alone": (listed("last: 5"), {}, None, ALONE),
-    "first and last": (listed('first: 5, last: 5, before: "x"'), {}, None, MIXED),
-    "first and before": (listed('first: 5, before: "x"'), {}, None, MIXED),
-    "after and before": (listed('after: "x", before: "x"'), {}, None, MIXED),
-    "after and last": (listed('after: "x", last: 5'), {}, None, MIXED),
+    "first and last": (
+        listed('first: 5, last: 5, before: "x"'),
+        {},
+        None,
+        mixed("first", "last and before"),
+    ),
+    "first and before": (listed('first: 5, before: "x"'), {}, None, mixed("first", "before")),
+    "after and before": (listed('after: "x", before: "x"'), {}, None, mixed("after", "before")),
+    "after and last": (listed('after: "x", last: 5'), {}, None, mixed("after", "last")),
     "no cursor to read on from": (listed('after: "YXJyYXljb25uZWN0aW9uOjI0"'), {}, None, NO_CURSOR),
     "no cursor to read back from": (listed('before: ""'), {}, None, NO_CURSOR),
     "an id as cursor": (listed(f'after: "{id_of("LOG", "1")}"'), {}, None, NO_CURSOR),

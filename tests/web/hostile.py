@@ -111,6 +111,9 @@ ATTACKS = [
     variables("300 variables in each other", '{"ids": ' + "[" * 300 + "]" * 300 + "}"),
     variables("objects in each other", '{"ids": ' + '{"a":' * 100 + "1" + "}" * 101),
     variables("a long text", '{"ids": ["' + "x" * 100_000 + '"]}'),
+    Attack("15,000 filters", json.dumps({
+        "query": "query ($f: WebhookLogFilter) { webhookLogs(filter: $f) { totalCount } }",
+        "variables": {"f": {"and": [{}] * 15_000}}}).encode(), 400, "LIMIT_EXCEEDED"),
     variables("10,000 ids", '{"ids": [' + ",".join(['"x"'] * 10_000) + "]}"),
     variables("a variable of 5,000 digits", '{"ids": [' + "1" * 5_000 + "]}", BAD),
     variables("a variable of 4,000 digits", '{"ids": [1.' + "1" * 4_000 + "]}", INVALID),
@@ -138,6 +141,8 @@ ATTACKS = [
     Attack("a header of 70,000 bytes", b"{}", 431, "LIMIT_EXCEEDED",
            headers=(("X", "x" * 70_000),)),
     Attack("a header of 1 MB", b"{}", 431, "LIMIT_EXCEEDED", headers=(("X", "x" * 10**6),)),
+    Attack("60,000 parameters of a media type", json.dumps({"query": "{ nowhere }"}).encode(), 400,
+           INVALID, headers=(("Content-Type", f'{JSON};a="' + ";" * 60_000),)),
     Attack("10,000 media types", json.dumps({"query": "{ nowhere }"}).encode(), 406, BAD,
            headers=(("Accept", "text/html;q=0.1," * 3_000),)),
 ]  # fmt: skip

@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from gateway.config import LimitSettings, Settings
 from gateway.web.app import create_app
+from gateway.web.request import media_type
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -213,6 +214,7 @@ async def test_failures_that_nobody_waits_for_any_longer_are_not_logged(
         (f"{JSON}, {GRAPHQL}", GRAPHQL),
         (f"{JSON};q=0.9,{GRAPHQL};q=0.8", JSON),
         (f"{JSON};q=0.5, */*;q=0.9", GRAPHQL),
+        (f"{JSON} ;; profile=a ; Q=0.5 , */*;q=0.6", GRAPHQL),
         (f"{JSON};q=0, */*", GRAPHQL),
         (f"{GRAPHQL};q=0, */*", JSON),
         (f"{GRAPHQL};q=x, {JSON};q=0.1", JSON),
@@ -241,6 +243,11 @@ async def test_the_answer_has_a_media_type_that_the_caller_takes(
     else:
         assert response.headers["content-type"] == f"{chosen}; charset=utf-8"
         assert response.json() == DATA
+
+
+def test_a_media_type_is_read_in_one_pass() -> None:
+    """Were each parameter looked for up to the end, this would take hours."""
+    assert media_type(f'{JSON};a="' + ";" * 10**6 + "b=c")[0] == JSON
 
 
 async def test_several_accept_lines_are_one_list(client: httpx.AsyncClient) -> None:
@@ -641,6 +648,8 @@ async def test_readiness_names_the_sources_that_fail() -> None:
     [
         ("GET", "/", 404, "Not Found."),
         ("GET", "/graphql/static/none", 404, "Not Found."),
+        ("POST", "/graphql/", 404, "Not Found."),
+        ("GET", "/healthz/", 404, "Not Found."),
         ("POST", "/healthz", 405, "Method Not Allowed."),
         ("DELETE", "/readyz", 405, "Method Not Allowed."),
     ],
