@@ -12,15 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway import cursor, errors, filters, ids
-from gateway.actions import (
-    Actions,
-    Answer,
-    AnyProblem,
-    InvalidInput,
-    NotAuthorized,
-    able,
-    hindrance,
-)
+from gateway.actions import Actions, Answer, able, hindrance
 from gateway.cache import Cache, Store, make_store
 from gateway.callers import ANONYMOUS, Caller, Role
 from gateway.errors import ErrorCode, RequestError, UpstreamError
@@ -28,6 +20,7 @@ from gateway.feed import Feed, Slice
 from gateway.filters import Document
 from gateway.journal import ActionFilter, ActionKind, ActionPage, Journal
 from gateway.model import Hook, Timestamp, WebhookLog
+from gateway.problems import AnyProblem, InvalidInput, NotAuthorized
 from gateway.sources import Source, make_source
 from gateway.sources.base import not_found
 from gateway.sources.keeping import tag
