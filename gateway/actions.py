@@ -175,7 +175,9 @@ class Actions:
         task.add_done_callback(self._under_way.discard)
         # Whoever asked may go away; what was begun is completed all the same.
         action, answer = await asyncio.shield(task)
-        return answer or await self._repeated(action, kind, log_id, sources, operation)
+        return answer or await self._repeated(
+            action, kind, log_id, reference.place, sources, operation
+        )
 
     async def close(self) -> None:
         """Wait until everything that is under way is completed, and close the journal."""
@@ -191,6 +193,7 @@ class Actions:
         action: Action,
         kind: ActionKind,
         log_id: str,
+        place: tuple[str, ...],
         sources: Mapping[str, Source],
         operation: Operation,
     ) -> Answer:
@@ -215,6 +218,8 @@ class Actions:
             )
         if action.answer is None:
             return Answer(problem=_unknown(action.id))
+        if (source := sources[action.source]).personal:
+            return await _retold(action, source, place, operation)
         return _stored(action.answer, action)
 
     async def _send(
@@ -245,13 +250,33 @@ def _stored(answer: bytes, action: Action) -> Answer:
     try:
         return _decoder.decode(answer)
     except msgspec.MsgspecError:
-        match action.outcome:
-            case Outcome.SUCCEEDED:
-                return Answer()
-            case Outcome.REJECTED | Outcome.FAILED:
-                message = action.message or "It was not done."
-                return Answer(problem=UpstreamRejected(message=message))
-        return Answer(problem=_unknown(action.id))
+        return _in_short(action, action.message)
+
+
+async def _retold(
+    action: Action, source: Source, place: tuple[str, ...], operation: Operation
+) -> Answer:
+    """Tell of an action without what the vendor said to whoever began it.
+
+    That was said to one credential, and now may come another, or none. The log is read again.
+    """
+    answer = _in_short(action)
+    if answer.problem:
+        return answer
+    try:
+        kept = await source.log(place, operation)
+    except UpstreamError:
+        return answer
+    return Answer(log=kept.value)
+
+
+def _in_short(action: Action, message: str | None = None) -> Answer:
+    match action.outcome:
+        case Outcome.SUCCEEDED:
+            return Answer()
+        case Outcome.REJECTED | Outcome.FAILED:
+            return Answer(problem=UpstreamRejected(message=message or "It was not done."))
+    return Answer(problem=_unknown(action.id))
 
 
 def _failed_task(task: asyncio.Task[Journal]) -> bool:
