@@ -139,18 +139,19 @@ def gateway_over(
     folder: Path,
     transport: httpx.AsyncBaseTransport,
     *,
+    name: str = "translations",
     auth: str = API_KEY,
     timeout: float = 8.0,
     clock: Callable[[], int] | None = None,
 ) -> Gateway:
-    """Make a gateway of the source translations, with a journal in the folder."""
+    """Make a gateway of one source, with a journal in the folder."""
     file = folder / "gateway.toml"
     file.write_text(f"""
         [journal]
         url = "sqlite:///journal.sqlite3"
 
         [[sources]]
-        name = "translations"
+        name = "{name}"
         provider = "language-weaver"
         base_url = "https://vendor.example"
         timeout = {timeout}

@@ -552,6 +552,19 @@ async def test_what_was_said_to_one_credential_is_not_repeated_to_another(
         assert kinds == [["UpstreamRejected"]] * 4
 
 
+async def test_what_was_done_at_a_source_that_is_gone_is_told_to_admins_of_all(
+    tmp_path: Path,
+) -> None:
+    vendor = Controller(answering(200))
+    async with gateway_over(tmp_path, vendor) as gateway:
+        await Schema(gateway).retry(LOG_ID)
+    async with gateway_over(tmp_path, vendor, name="others") as gateway:
+        (entry,) = await Schema(gateway).journal()
+        assert entry["source"] == "translations"
+        limited = Caller("ada", Method.JWT, (Grant(Role.ADMIN, frozenset({"others"})),))
+        assert await Schema(gateway.seen_by(limited)).journal() == []
+
+
 async def test_without_a_key_each_call_is_an_action(tmp_path: Path) -> None:
     vendor = Controller(answering(200))
     async with gateway_over(tmp_path, vendor) as gateway:
