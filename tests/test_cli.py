@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
+import os
 import signal
 import socket
 from collections.abc import Callable, Collection, Iterator
@@ -489,6 +490,16 @@ def test_actions_lists_the_journal_newest_first(configuration: Path) -> None:
     fields = " ".join(rows[0])
     asked = ask(configuration, f"{{ actions {{ nodes {{ {fields} }} }} }}")
     assert asked["actions"]["nodes"] == rows
+
+
+def test_who_has_no_name_is_told_by_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 2)
+    log = listed_failures()[0]
+    assert run("retry", log["id"]).code == 0
+    (row,) = run("actions", "--json").rows()
+    assert row["caller"] == f"none:{2**31 - 2}"
 
 
 @pytest.mark.parametrize(
