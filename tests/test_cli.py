@@ -487,7 +487,10 @@ def test_actions_lists_the_journal_newest_first(configuration: Path) -> None:
     assert parse(rows[0]["requestedAt"]) > parse(rows[1]["requestedAt"])
     assert run("actions", "--json", "--first", "1").rows() == rows[:1]
 
-    fields = " ".join(rows[0])
+    action = build_schema()._schema.type_map["Action"]
+    assert isinstance(action, GraphQLObjectType)
+    assert rows[0].keys() == action.fields.keys()
+    fields = " ".join(action.fields)
     asked = ask(configuration, f"{{ actions {{ nodes {{ {fields} }} }} }}")
     assert asked["actions"]["nodes"] == rows
 

@@ -79,6 +79,7 @@ def _document(action: Action) -> dict[str, object]:
         "upstreamId": action.upstream_id,
         "caller": action.caller,
         "idempotencyKey": action.idempotency_key,
+        "requestId": action.request_id,
         "requestedAt": timestamps.format_rfc3339(action.requested_at),
         "completedAt": None if completed is None else timestamps.format_rfc3339(completed),
         "errorCode": action.error_code,
