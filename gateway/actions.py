@@ -236,7 +236,7 @@ class Actions:
                 action.id,
                 outcome,
                 error_code=error.code.name if error else None,
-                message=str(error) if error else None,
+                message=_message(outcome, error) if error else None,
                 answer=_encoder.encode(answer),
             )
         except JournalError:
@@ -288,7 +288,10 @@ def _failed(action: Action, error: UpstreamError) -> tuple[Answer, Outcome]:
     if error.code is ErrorCode.UPSTREAM_NOT_FOUND:
         return Answer(problem=_not_found()), Outcome.REJECTED
     if not error.sent or error.code is ErrorCode.UPSTREAM_RATE_LIMITED or error.status == 503:
-        problem = UpstreamUnavailable(message=str(error), retry_after=error.retry_after)
+        message = str(error)
+        if action.idempotency_key is not None:
+            message += " The next try takes a new idempotencyKey."
+        problem = UpstreamUnavailable(message=message, retry_after=error.retry_after)
         return Answer(problem=problem), Outcome.FAILED
     if error.status is not None and 300 <= error.status < 500:
         rejected = UpstreamRejected(
@@ -302,13 +305,20 @@ def _failed(action: Action, error: UpstreamError) -> tuple[Answer, Outcome]:
     return Answer(problem=_unknown(action.id)), Outcome.UNKNOWN
 
 
+def _message(outcome: Outcome, error: UpstreamError) -> str:
+    """Write what the journal tells of a failure, whose own advice is the one for a read."""
+    if outcome is not Outcome.UNKNOWN:
+        return str(error)
+    return f"{error} It may have happened all the same: look at the log before you repeat it."
+
+
 def _not_found() -> NotFound:
     return NotFound(message="There is no such webhook log. It may have expired.", path=("id",))
 
 
 def _unknown(id: str) -> OutcomeUnknown:
     return OutcomeUnknown(
-        message="It was sent, and the answer was lost: it may have happened. Look at the log again"
-        " before you repeat it.",
+        message="It was sent, and nothing tells what came of it: it may have happened. Look at the"
+        " log again before you repeat it.",
         action_id=id,
     )

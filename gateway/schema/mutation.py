@@ -68,7 +68,10 @@ class UpstreamRejected(UserError):
 
 
 @strawberry.type(
-    description="The vendor was not reached, or did not take it: nothing happened. Try again."
+    description=(
+        "The vendor was not reached, or did not take it: nothing happened. Try again, with a new"
+        " idempotencyKey."
+    )
 )
 class UpstreamUnavailable(UserError):
     is_type_of = is_a(problems.UpstreamUnavailable)
@@ -116,7 +119,8 @@ IdempotencyKey = Annotated[
     strawberry.argument(
         description=(
             "Text of your choice, 1 to 255 characters. However often it is sent, the retry happens"
-            " once and each call gets the same answer, as long as the journal is kept."
+            " once and each call gets the same answer, a failure too, as long as the journal is"
+            " kept."
         )
     ),
 ]
