@@ -79,11 +79,6 @@ class Caller(msgspec.Struct, frozen=True):
         """Tell whether the source exists for this caller."""
         return any(grant.covers(source) for grant in self.grants)
 
-    @property
-    def highest(self) -> Role | None:
-        """The highest role on any source."""
-        return max((grant.role for grant in self.grants), default=None)
-
 
 ANONYMOUS = Caller("anonymous", Method.NONE, (Grant(Role.ADMIN),))
 """Everybody, where nobody is asked for a credential."""
