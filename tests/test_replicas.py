@@ -103,7 +103,8 @@ def quick(serve: Callable[[ASGIApp], str]) -> tuple[Sandbox, str]:
 def configured(folder: Path, vendors: tuple[Sandbox, str], *cache: str) -> Path:
     """Write a configuration with these lines on the cache."""
     file = write_configuration(folder, *vendors, port=0)
-    lines = "\n".join(("[cache]", *cache))
+    # None of the queries may have to wait for its place, which a slow machine makes too long.
+    lines = "\n".join(("[limits]", f"operations = {QUERIES}", "[cache]", *cache))
     file.write_text(f"{lines}\n\n{file.read_text()}")
     return file
 
