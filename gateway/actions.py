@@ -7,10 +7,9 @@ lost, nobody can tell whether the vendor acted, and that is what the caller is t
 from __future__ import annotations
 
 import asyncio
-import enum
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,6 +18,17 @@ from gateway.callers import Role
 from gateway.errors import ErrorCode, JournalError, RequestError, UpstreamError
 from gateway.journal import Action, ActionFilter, ActionKind, ActionPage, Journal, Outcome
 from gateway.model import Capability, WebhookLog
+from gateway.problems import (
+    ActionNotSupported,
+    AnyProblem,
+    IdempotencyKeyReused,
+    InvalidInput,
+    NotAuthorized,
+    NotFound,
+    OutcomeUnknown,
+    UpstreamRejected,
+    UpstreamUnavailable,
+)
 
 if TYPE_CHECKING:
     from gateway.callers import Caller
@@ -31,96 +41,6 @@ MAX_KEY = 255
 """Characters of an idempotency key."""
 MARGIN = 5.0
 """Seconds past the operation's deadline in which an outcome may be recorded."""
-
-
-class UserErrorCode(enum.Enum):
-    """Why an action was not done, or not known to be."""
-
-    INVALID_INPUT = "An argument can't be used."
-    NOT_FOUND = "There is no such webhook log, or it is not granted."
-    NOT_AUTHORIZED = "The caller lacks a role on the log's source."
-    ACTION_NOT_SUPPORTED = "The vendor can't do it."
-    IDEMPOTENCY_KEY_REUSED = "The key was used for another action or another log."
-    UPSTREAM_REJECTED = "The vendor refused: nothing happened."
-    UPSTREAM_UNAVAILABLE = "The vendor was not reached, or did not take it: nothing happened."
-    OUTCOME_UNKNOWN = "It was sent and the answer was lost: it may have happened."
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Why an action was not done, or not known to be; ``path`` names the argument at fault."""
-
-    message: str
-    path: tuple[str, ...] | None = None
-
-
-class InvalidInput(Problem, frozen=True, kw_only=True):
-    """An argument can't be used."""
-
-    code: ClassVar = UserErrorCode.INVALID_INPUT
-
-
-class NotFound(Problem, frozen=True, kw_only=True):
-    """There is no such webhook log, or it is not granted."""
-
-    code: ClassVar = UserErrorCode.NOT_FOUND
-
-
-class NotAuthorized(Problem, frozen=True, kw_only=True):
-    """The caller lacks a role on the log's source."""
-
-    code: ClassVar = UserErrorCode.NOT_AUTHORIZED
-    required_role: Role
-
-
-class ActionNotSupported(Problem, frozen=True, kw_only=True):
-    """The vendor can't do it; ``sources`` are the names of those that can."""
-
-    code: ClassVar = UserErrorCode.ACTION_NOT_SUPPORTED
-    action: ActionKind
-    sources: tuple[str, ...]
-
-
-class IdempotencyKeyReused(Problem, frozen=True, kw_only=True):
-    """The key was used for another action or another log, which is told to who may see it."""
-
-    code: ClassVar = UserErrorCode.IDEMPOTENCY_KEY_REUSED
-    log_id: str | None
-
-
-class UpstreamRejected(Problem, frozen=True, kw_only=True):
-    """The vendor refused: nothing happened."""
-
-    code: ClassVar = UserErrorCode.UPSTREAM_REJECTED
-    http_status: int | None = None
-    vendor_code: str | None = None
-    vendor_message: str | None = None
-    request_id: str | None = None
-
-
-class UpstreamUnavailable(Problem, frozen=True, kw_only=True):
-    """The vendor was not reached or did not take it: nothing happened. Seconds to wait, if told."""
-
-    code: ClassVar = UserErrorCode.UPSTREAM_UNAVAILABLE
-    retry_after: float | None = None
-
-
-class OutcomeUnknown(Problem, frozen=True, kw_only=True):
-    """It was sent and the answer was lost: it may have happened."""
-
-    code: ClassVar = UserErrorCode.OUTCOME_UNKNOWN
-    action_id: str
-
-
-AnyProblem = (
-    InvalidInput
-    | NotFound
-    | NotAuthorized
-    | ActionNotSupported
-    | IdempotencyKeyReused
-    | UpstreamRejected
-    | UpstreamUnavailable
-    | OutcomeUnknown
-)
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -255,7 +175,9 @@ class Actions:
         task.add_done_callback(self._under_way.discard)
         # Whoever asked may go away; what was begun is completed all the same.
         action, answer = await asyncio.shield(task)
-        return answer or await self._repeated(action, kind, log_id, sources, operation)
+        return answer or await self._repeated(
+            action, kind, log_id, reference.place, sources, operation
+        )
 
     async def close(self) -> None:
         """Wait until everything that is under way is completed, and close the journal."""
@@ -271,6 +193,7 @@ class Actions:
         action: Action,
         kind: ActionKind,
         log_id: str,
+        place: tuple[str, ...],
         sources: Mapping[str, Source],
         operation: Operation,
     ) -> Answer:
@@ -295,6 +218,8 @@ class Actions:
             )
         if action.answer is None:
             return Answer(problem=_unknown(action.id))
+        if (source := sources[action.source]).personal:
+            return await _retold(action, source, place, operation)
         return _stored(action.answer, action)
 
     async def _send(
@@ -311,7 +236,7 @@ class Actions:
                 action.id,
                 outcome,
                 error_code=error.code.name if error else None,
-                message=str(error) if error else None,
+                message=_message(outcome, error) if error else None,
                 answer=_encoder.encode(answer),
             )
         except JournalError:
@@ -325,13 +250,33 @@ def _stored(answer: bytes, action: Action) -> Answer:
     try:
         return _decoder.decode(answer)
     except msgspec.MsgspecError:
-        match action.outcome:
-            case Outcome.SUCCEEDED:
-                return Answer()
-            case Outcome.REJECTED | Outcome.FAILED:
-                message = action.message or "It was not done."
-                return Answer(problem=UpstreamRejected(message=message))
-        return Answer(problem=_unknown(action.id))
+        return _in_short(action, action.message)
+
+
+async def _retold(
+    action: Action, source: Source, place: tuple[str, ...], operation: Operation
+) -> Answer:
+    """Tell of an action without what the vendor said to whoever began it.
+
+    That was said to one credential, and now may come another, or none. The log is read again.
+    """
+    answer = _in_short(action)
+    if answer.problem:
+        return answer
+    try:
+        kept = await source.log(place, operation)
+    except UpstreamError:
+        return answer
+    return Answer(log=kept.value)
+
+
+def _in_short(action: Action, message: str | None = None) -> Answer:
+    match action.outcome:
+        case Outcome.SUCCEEDED:
+            return Answer()
+        case Outcome.REJECTED | Outcome.FAILED:
+            return Answer(problem=UpstreamRejected(message=message or "It was not done."))
+    return Answer(problem=_unknown(action.id))
 
 
 def _failed_task(task: asyncio.Task[Journal]) -> bool:
@@ -343,7 +288,10 @@ def _failed(action: Action, error: UpstreamError) -> tuple[Answer, Outcome]:
     if error.code is ErrorCode.UPSTREAM_NOT_FOUND:
         return Answer(problem=_not_found()), Outcome.REJECTED
     if not error.sent or error.code is ErrorCode.UPSTREAM_RATE_LIMITED or error.status == 503:
-        problem = UpstreamUnavailable(message=str(error), retry_after=error.retry_after)
+        message = str(error)
+        if action.idempotency_key is not None:
+            message += " The next try takes a new idempotencyKey."
+        problem = UpstreamUnavailable(message=message, retry_after=error.retry_after)
         return Answer(problem=problem), Outcome.FAILED
     if error.status is not None and 300 <= error.status < 500:
         rejected = UpstreamRejected(
@@ -357,13 +305,20 @@ def _failed(action: Action, error: UpstreamError) -> tuple[Answer, Outcome]:
     return Answer(problem=_unknown(action.id)), Outcome.UNKNOWN
 
 
+def _message(outcome: Outcome, error: UpstreamError) -> str:
+    """Write what the journal tells of a failure, whose own advice is the one for a read."""
+    if outcome is not Outcome.UNKNOWN:
+        return str(error)
+    return f"{error} It may have happened all the same: look at the log before you repeat it."
+
+
 def _not_found() -> NotFound:
     return NotFound(message="There is no such webhook log. It may have expired.", path=("id",))
 
 
 def _unknown(id: str) -> OutcomeUnknown:
     return OutcomeUnknown(
-        message="It was sent, and the answer was lost: it may have happened. Look at the log again"
-        " before you repeat it.",
+        message="It was sent, and nothing tells what came of it: it may have happened. Look at the"
+        " log again before you repeat it.",
         action_id=id,
     )

@@ -54,14 +54,15 @@ query($first: Int = 25, $after: String, $filter: ActionFilterInput) {
 
 
 class Schema:
-    """The schema over one gateway, as a caller sees it."""
+    """The schema over one gateway, as a caller sees it who sends the headers."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, **headers: str) -> None:
         self.gateway = gateway
+        self._headers = headers
 
     async def data(self, document: str, **variables: Any) -> dict[str, Any]:
         """Execute a document, expecting no error."""
-        context = Context(self.gateway, self.gateway.operation())
+        context = Context(self.gateway, self.gateway.operation(self._headers))
         result = await SCHEMA.execute(document, variables, context_value=context)
         assert result.errors is None, result.errors
         assert result.data is not None
@@ -86,6 +87,7 @@ class Schema:
 
 
 API_KEY = '{ type = "api-key", key = { env = "SECRET" } }'
+PASSED = '{ type = "pass-through", header = "Mine" }'
 LOGIN = '{ type = "login", username = "ada", password = { env = "SECRET" } }'
 LOG_ID = ids.encode(ids.Kind.LOG, "translations", "42")
 OTHER_ID = ids.encode(ids.Kind.LOG, "translations", "41")
@@ -137,18 +139,19 @@ def gateway_over(
     folder: Path,
     transport: httpx.AsyncBaseTransport,
     *,
+    name: str = "translations",
     auth: str = API_KEY,
     timeout: float = 8.0,
     clock: Callable[[], int] | None = None,
 ) -> Gateway:
-    """Make a gateway of the source translations, with a journal in the folder."""
+    """Make a gateway of one source, with a journal in the folder."""
     file = folder / "gateway.toml"
     file.write_text(f"""
         [journal]
         url = "sqlite:///journal.sqlite3"
 
         [[sources]]
-        name = "translations"
+        name = "{name}"
         provider = "language-weaver"
         base_url = "https://vendor.example"
         timeout = {timeout}

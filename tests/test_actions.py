@@ -24,6 +24,7 @@ from tests.acting import (
     LOG_ID,
     LOGIN,
     OTHER_ID,
+    PASSED,
     Controller,
     Schema,
     gateway_over,
@@ -335,12 +336,13 @@ async def test_whatever_is_answered_it_is_sent_once(
         else:
             assert payload["webhookLog"] is None
             (told,) = payload["userErrors"]
-            assert told.pop("message")
+            advice = told.pop("message")
+            assert ("a new idempotencyKey" in advice) is (outcome == "FAILED")
+            assert ("look at the log before" in entry["message"]) is (outcome == "UNKNOWN")
             if outcome == "UNKNOWN":
                 assert told.pop("actionId") == entry["id"]
             assert told == error
             assert entry["errorCode"].startswith("UPSTREAM_")
-            assert entry["message"]
         again = await schema.retry(LOG_ID, "key")
         assert [one["__typename"] for one in again["userErrors"]] == [
             one["__typename"] for one in payload["userErrors"]
@@ -502,6 +504,66 @@ async def test_a_key_is_the_caller_s_own(tmp_path: Path) -> None:
         told = [entry["caller"] for entry in await Schema(gateway).journal()]
     assert told == ["jwt:ada", "api-keys:bob", "api-keys:ada"]
     assert len(vendor.acts) == 3
+
+
+BODY = """
+mutation($id: ID!) {
+  retryWebhookLog(id: $id, idempotencyKey: "key") {
+    webhookLog { request { body } } userErrors { __typename message }
+  }
+}
+"""
+
+
+class Personal(httpx.AsyncBaseTransport):
+    """A controller with one entry, which tells each credential something else."""
+
+    def __init__(self, status: int) -> None:
+        self.retries = 0
+        self._status = status
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        name = request.headers["Authorization"]
+        if request.method == "PUT":
+            self.retries += 1
+            return httpx.Response(self._status, json={"error": {"message": f"for {name} alone"}})
+        entry = Controller.entry(42, self.retries) | {"data": f"for {name} alone"}
+        return httpx.Response(200, json={"entries": [entry], "totalItems": 1})
+
+
+@pytest.mark.parametrize("status", [200, 400])
+async def test_what_was_said_to_one_credential_is_not_repeated_to_another(
+    tmp_path: Path, status: int
+) -> None:
+    vendor = Personal(status)
+    async with gateway_over(tmp_path, vendor, auth=PASSED) as gateway:
+        told = [
+            (await Schema(gateway, **headers).data(BODY, id=LOG_ID))["retryWebhookLog"]
+            for headers in ({"mine": "ada"}, {"mine": "bob"}, {}, {"mine": "ada"})
+        ]
+    assert vendor.retries == 1
+    assert "for ada alone" in str(told[0])
+    assert "ada" not in str(told[1:3])
+    if status == 200:
+        bodies = [one["webhookLog"] and one["webhookLog"]["request"]["body"] for one in told]
+        assert bodies == ["for ada alone", "for bob alone", None, "for ada alone"]
+        assert [one["userErrors"] for one in told] == [[]] * 4
+    else:
+        kinds = [[error["__typename"] for error in one["userErrors"]] for one in told]
+        assert kinds == [["UpstreamRejected"]] * 4
+
+
+async def test_what_was_done_at_a_source_that_is_gone_is_told_to_admins_of_all(
+    tmp_path: Path,
+) -> None:
+    vendor = Controller(answering(200))
+    async with gateway_over(tmp_path, vendor) as gateway:
+        await Schema(gateway).retry(LOG_ID)
+    async with gateway_over(tmp_path, vendor, name="others") as gateway:
+        (entry,) = await Schema(gateway).journal()
+        assert entry["source"] == "translations"
+        limited = Caller("ada", Method.JWT, (Grant(Role.ADMIN, frozenset({"others"})),))
+        assert await Schema(gateway.seen_by(limited)).journal() == []
 
 
 async def test_without_a_key_each_call_is_an_action(tmp_path: Path) -> None:

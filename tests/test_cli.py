@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
+import os
 import signal
 import socket
 from collections.abc import Callable, Collection, Iterator
@@ -494,9 +495,22 @@ def test_actions_lists_the_journal_newest_first(configuration: Path) -> None:
     assert parse(rows[0]["requestedAt"]) > parse(rows[1]["requestedAt"])
     assert run("actions", "--json", "--first", "1").rows() == rows[:1]
 
-    fields = " ".join(rows[0])
+    action = build_schema()._schema.type_map["Action"]
+    assert isinstance(action, GraphQLObjectType)
+    assert rows[0].keys() == action.fields.keys()
+    fields = " ".join(action.fields)
     asked = ask(configuration, f"{{ actions {{ nodes {{ {fields} }} }} }}")
     assert asked["actions"]["nodes"] == rows
+
+
+def test_who_has_no_name_is_told_by_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 2)
+    log = listed_failures()[0]
+    assert run("retry", log["id"]).code == 0
+    (row,) = run("actions", "--json").rows()
+    assert row["caller"] == f"none:{2**31 - 2}"
 
 
 @pytest.mark.parametrize(

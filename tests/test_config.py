@@ -342,6 +342,40 @@ def test_one_mistake(folder: Path, document: str, sentence: str) -> None:
     assert problems(document, EMPTY="") == [f"gateway.toml: {sentence}"]
 
 
+KEYS = f"""
+[auth]
+methods = ["api-keys"]
+keys = [{{ name = "a", role = "viewer", hash = "sha256:{"0" * 64}" }}]
+"""
+TOKENS = """
+[auth]
+methods = ["jwt"]
+jwt = { issuer = "a", audience = "b", jwks_url = "https://id.example/keys" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("auth", "header", "fits"),
+    [
+        ("", "Authorization", True),
+        (KEYS, "authorization", False),
+        (KEYS, "X-Api-Key", False),
+        (KEYS, "X-Shop-Authorization", True),
+        (TOKENS, "Authorization", False),
+        (TOKENS, "X-Api-Key", True),
+    ],
+)
+def test_no_vendor_is_sent_what_opens_the_gateway(auth: str, header: str, fits: bool) -> None:
+    document = auth + table("shop", auth=f'{{ type = "pass-through", header = "{header}" }}')
+    if fits:
+        read(document)
+        return
+    assert problems(document) == [
+        'gateway.toml: sources[0] "shop": auth.header is where callers send their key or token'
+        " for the gateway, which no vendor may see; name another"
+    ]
+
+
 def test_all_mistakes_at_once() -> None:
     document = (
         "[server]\nprot = 9000\n"

@@ -17,7 +17,7 @@ LAYERS = [
     {"failure", "filters", "limits", "paging"},
     {"cursor", "upstream", "cache"},
     {"callers", "journal", "sources"},
-    {"reader"},
+    {"reader", "problems"},
     {"places"},
     {"feed"},
     {"actions"},

@@ -16,6 +16,7 @@ from graphql import parse, validate
 from starlette.types import ASGIApp
 from typer.testing import CliRunner
 
+from gateway.callers.keys import KeyRing
 from gateway.cli import app
 from gateway.config import LimitSettings, Settings, load
 from gateway.config.cache import CacheSettings
@@ -117,9 +118,12 @@ def test_the_other_tables_are_good(tmp_path: Path) -> None:
     assert len(blocks("toml")) == 7
     for table in blocks("toml")[1:]:
         (tmp_path / "gateway.toml").write_text(f"{table}\n{sources}")
-        told = load(tmp_path / "gateway.toml", environ)
+        settings = load(tmp_path / "gateway.toml", environ)
         # The limits are told as they are when they are left out.
-        assert (told != load_alone(tmp_path, sources, environ)) is ("[limits]" not in table)
+        assert (settings != load_alone(tmp_path, sources, environ)) is ("[limits]" not in table)
+        # Where it is taken over as it stands, it must open the gateway to nobody.
+        keys = KeyRing(settings.auth.keys)
+        assert not any(map(keys.find, ("", "dashboard", "key", "password", "secret", "test")))
 
 
 def load_alone(folder: Path, text: str, environ: dict[str, str]) -> Settings:

@@ -71,14 +71,13 @@ class Caller(msgspec.Struct, frozen=True):
         held = self.role_on(source)
         return held is not None and held >= role
 
+    def may_everywhere(self, role: Role) -> bool:
+        """Tell whether the caller may do so on every source, those included that are gone."""
+        return any(grant.sources is None and grant.role >= role for grant in self.grants)
+
     def sees(self, source: str) -> bool:
         """Tell whether the source exists for this caller."""
         return any(grant.covers(source) for grant in self.grants)
-
-    @property
-    def highest(self) -> Role | None:
-        """The highest role on any source."""
-        return max((grant.role for grant in self.grants), default=None)
 
 
 ANONYMOUS = Caller("anonymous", Method.NONE, (Grant(Role.ADMIN),))

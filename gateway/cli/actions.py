@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,7 +25,7 @@ DONE = {ActionKind.RETRY: "Sent again", ActionKind.DELETE: "Deleted"}
 async def perform(gateway: Gateway, kind: ActionKind, ids: list[str]) -> int:
     """Do an action on each log, one after the other; 1 when any was not done."""
     # Who may read the configuration has every right; the journal tells who it was.
-    gateway = gateway.seen_by(msgspec.structs.replace(ANONYMOUS, name=getpass.getuser()))
+    gateway = gateway.seen_by(msgspec.structs.replace(ANONYMOUS, name=_user()))
     failed = 0
     for id in ids:
         answer = await gateway.act(gateway.operation(), kind, id)
@@ -37,6 +38,13 @@ async def perform(gateway: Gateway, kind: ActionKind, ids: list[str]) -> int:
         else:
             typer.echo(f"{DONE[kind]}: {id}")
     return 1 if failed else 0
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may give its process a number without a name
+        return str(os.getuid())
 
 
 async def print_actions(gateway: Gateway, first: int, *, as_json: bool) -> int:
@@ -71,6 +79,7 @@ def _document(action: Action) -> dict[str, object]:
         "upstreamId": action.upstream_id,
         "caller": action.caller,
         "idempotencyKey": action.idempotency_key,
+        "requestId": action.request_id,
         "requestedAt": timestamps.format_rfc3339(action.requested_at),
         "completedAt": None if completed is None else timestamps.format_rfc3339(completed),
         "errorCode": action.error_code,

@@ -115,11 +115,25 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         found += problems_of(error, json_schema())
     else:
         found += unknown_sources(settings.auth, {source.name for source in settings.sources})
+        found += _disclosed(settings)
         if not problems and not found:
             return settings
     origin = str(file or "environment")
     problems += [sentence(problem, origin, values, variables) for problem in found]
     raise ConfigurationError(problems)
+
+
+def _disclosed(settings: Settings) -> Iterator[Problem]:
+    """Find the sources whose vendor would be sent a caller's key or token for the gateway."""
+    headers = {"api-keys": {"authorization", "x-api-key"}, "jwt": {"authorization"}}
+    own = set[str]().union(*(headers.get(method, ()) for method in settings.auth.methods))
+    for index, source in enumerate(settings.sources):
+        if source.auth.type == "pass-through" and source.auth.header.lower() in own:
+            yield Problem(
+                ("sources", index, "auth", "header"),
+                "is where callers send their key or token for the gateway, which no vendor may"
+                " see; name another",
+            )
 
 
 def json_schema() -> dict[str, Any]:

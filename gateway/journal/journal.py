@@ -31,8 +31,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 
 _SECOND = 10**9
 _HOUR = 60 * 60 * _SECOND
-_LAST = 2**63 - 1
-"""The last moment that the column holds, in the year 2262."""
 _PENDING = ACTIONS.c.outcome == Outcome.PENDING
 
 
@@ -238,15 +236,6 @@ def _conditions(wanted: ActionFilter, now: int) -> Iterator[sa.ColumnElement[boo
         yield ACTIONS.c.source.in_(sorted(wanted.sources))
     if wanted.caller is not None:
         yield ACTIONS.c.caller == wanted.caller
-    if wanted.since is not None:
-        yield ACTIONS.c.requested_at >= _held(wanted.since)
-    if wanted.until is not None:
-        yield ACTIONS.c.requested_at <= _held(wanted.until)
-
-
-def _held(moment: int) -> int:
-    """Give the moment nearest to one of the years 1 to 9999 that an action may have."""
-    return max(0, min(moment, _LAST))
 
 
 async def _give_up_abandoned(connection: AsyncConnection) -> None:

@@ -18,16 +18,13 @@ MAX_LENGTH = 128
 class ActionFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which actions to list; None is no bound.
 
-    ``sources`` are the names of those whose actions may be seen. ``since`` and ``until`` include
-    their moment.
+    ``sources`` are the names of those whose actions may be seen.
     """
 
     kind: ActionKind | None = None
     outcome: Outcome | None = None
     sources: frozenset[str] | None = None
     caller: str | None = None
-    since: Timestamp | None = None
-    until: Timestamp | None = None
 
 
 class ActionPage(msgspec.Struct, frozen=True):

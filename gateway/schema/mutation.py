@@ -8,7 +8,7 @@ import msgspec
 import strawberry
 from strawberry import ID, UNSET
 
-from gateway import actions, model
+from gateway import model, problems
 from gateway.schema.arguments import Id
 from gateway.schema.context import Info
 from gateway.schema.enums import ActionKind, Role, UserErrorCode
@@ -25,24 +25,24 @@ class UserError:
 
 @strawberry.type(description="An argument can't be used.")
 class InvalidInput(UserError):
-    is_type_of = is_a(actions.InvalidInput)
+    is_type_of = is_a(problems.InvalidInput)
 
 
 @strawberry.type(description="There is no such webhook log, or it is not granted.")
 class NotFound(UserError):
-    is_type_of = is_a(actions.NotFound)
+    is_type_of = is_a(problems.NotFound)
 
 
 @strawberry.type(description="The caller lacks a role on the log's source.")
 class NotAuthorized(UserError):
-    is_type_of = is_a(actions.NotAuthorized)
+    is_type_of = is_a(problems.NotAuthorized)
 
     required_role: Role = described("The role that it takes.")
 
 
 @strawberry.type(description="The vendor can't do it; nothing was asked of it.")
 class ActionNotSupported(UserError):
-    is_type_of = is_a(actions.ActionNotSupported)
+    is_type_of = is_a(problems.ActionNotSupported)
 
     action: ActionKind = described("The action.")
     sources: list[str] = described("The names of the sources that can.")
@@ -50,7 +50,7 @@ class ActionNotSupported(UserError):
 
 @strawberry.type(description="The key was used for another action or another log.")
 class IdempotencyKeyReused(UserError):
-    is_type_of = is_a(actions.IdempotencyKeyReused)
+    is_type_of = is_a(problems.IdempotencyKeyReused)
 
     log_id: ID | None = described(
         "The id of the log that it was used for; null where the caller may not see it."
@@ -59,7 +59,7 @@ class IdempotencyKeyReused(UserError):
 
 @strawberry.type(description="The vendor refused: nothing happened.")
 class UpstreamRejected(UserError):
-    is_type_of = is_a(actions.UpstreamRejected)
+    is_type_of = is_a(problems.UpstreamRejected)
 
     http_status: int | None = described("The HTTP status of the vendor's answer.")
     vendor_code: str | None = described("The vendor's own code.")
@@ -68,10 +68,13 @@ class UpstreamRejected(UserError):
 
 
 @strawberry.type(
-    description="The vendor was not reached, or did not take it: nothing happened. Try again."
+    description=(
+        "The vendor was not reached, or did not take it: nothing happened. Try again, with a new"
+        " idempotencyKey."
+    )
 )
 class UpstreamUnavailable(UserError):
-    is_type_of = is_a(actions.UpstreamUnavailable)
+    is_type_of = is_a(problems.UpstreamUnavailable)
 
     retry_after: float | None = described("How long to wait, in seconds, where the vendor says.")
 
@@ -83,7 +86,7 @@ class UpstreamUnavailable(UserError):
     )
 )
 class OutcomeUnknown(UserError):
-    is_type_of = is_a(actions.OutcomeUnknown)
+    is_type_of = is_a(problems.OutcomeUnknown)
 
     action_id: ID = described("The id of the action in the journal.")
 
@@ -93,7 +96,7 @@ class Payload(msgspec.Struct):
 
     webhook_log: model.WebhookLog | None = None
     deleted_webhook_log_id: str | None = None
-    user_errors: tuple[actions.Problem, ...] = ()
+    user_errors: tuple[problems.Problem, ...] = ()
 
 
 @strawberry.type(description="What a retry came to.")
@@ -116,7 +119,8 @@ IdempotencyKey = Annotated[
     strawberry.argument(
         description=(
             "Text of your choice, 1 to 255 characters. However often it is sent, the retry happens"
-            " once and each call gets the same answer, as long as the journal is kept."
+            " once and each call gets the same answer, a failure too, as long as the journal is"
+            " kept."
         )
     ),
 ]
@@ -147,7 +151,7 @@ class Invalidated(msgspec.Struct):
     """What ``invalidateCache`` gives."""
 
     entries: int = 0
-    user_errors: tuple[actions.Problem, ...] = ()
+    user_errors: tuple[problems.Problem, ...] = ()
 
 
 Tags = Annotated[

@@ -195,11 +195,11 @@ class Query:
     )
     sources: list[Source] = described("The configured sources, by name.", source_resolvers.sources)
     source: Source | None = described("One source by its name.", source_resolvers.source)
-    actions: ActionConnection = described(
+    actions: ActionConnection | None = described(
         "The journal: every retry and delete, the newest first. It takes the role admin.",
         action_resolvers.actions,
     )
-    cache: CacheState = described(
+    cache: CacheState | None = described(
         "What the cache did so far. It takes the role admin on every source.", resolvers.cache_state
     )
     viewer: Viewer = described(

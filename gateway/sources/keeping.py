@@ -36,6 +36,11 @@ class Keeper:
         auth = settings.auth
         self._passed = auth.header.lower() if auth.type == "pass-through" else None
 
+    @property
+    def personal(self) -> bool:
+        """Whether it is read with each caller's own credential."""
+        return self._passed is not None
+
     def partition(self, operation: Operation) -> str:
         """Name the part of the cache that an operation may use: what was fetched for it alone.
 

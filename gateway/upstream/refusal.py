@@ -68,7 +68,7 @@ def refusal(
 
 _ADVICE = {
     401: (ErrorCode.UPSTREAM_UNAUTHORIZED, "Check the source's credential under auth."),
-    403: (ErrorCode.UPSTREAM_FORBIDDEN, "Give the credential the right to read this."),
+    403: (ErrorCode.UPSTREAM_FORBIDDEN, "Give the credential the right to do this."),
     404: (ErrorCode.UPSTREAM_NOT_FOUND, "Check base_url and the configured place."),
     429: (ErrorCode.UPSTREAM_RATE_LIMITED, "Ask again later, or lower its rate_limit."),
 }

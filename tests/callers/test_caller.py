@@ -36,7 +36,6 @@ def test_the_highest_grant_on_a_source_counts(order: int) -> None:
     grants = [Grant(VIEWER), Grant(ADMIN, frozenset({"shop"})), Grant(READER, frozenset({"shop"}))]
     one = caller(*grants[::order])
     assert (one.role_on("shop"), one.role_on("hub")) == (ADMIN, VIEWER)
-    assert one.highest is ADMIN
     assert one.may(ADMIN, "shop")
     assert not one.may(READER, "hub")
 
@@ -49,12 +48,6 @@ def test_without_a_source_nothing_is_seen(grants: tuple[Grant, ...]) -> None:
     assert not one.may(VIEWER, "shop")
 
 
-def test_highest() -> None:
-    assert caller().highest is None
-    assert caller(Grant(READER, frozenset({"shop"}))).highest is READER
-
-
 def test_the_anonymous_caller_may_do_all() -> None:
     assert ANONYMOUS.may(ADMIN, "any")
-    assert ANONYMOUS.highest is ADMIN
     assert ANONYMOUS.method is Method.NONE

@@ -56,7 +56,7 @@ Case = tuple[str, Any, ErrorCode, str]
 
 CASES: list[Case] = [
     ("401", lambda _: document({}, 401), ErrorCode.UPSTREAM_UNAUTHORIZED, "credential under auth"),
-    ("403", lambda _: document({}, 403), ErrorCode.UPSTREAM_FORBIDDEN, "the right to read this"),
+    ("403", lambda _: document({}, 403), ErrorCode.UPSTREAM_FORBIDDEN, "the right to do this"),
     ("404", lambda _: document({}, 404), ErrorCode.UPSTREAM_NOT_FOUND, "Check base_url"),
     ("418", lambda _: document({}, 418), ErrorCode.UPSTREAM_REJECTED, "configuration"),
     ("429", lambda _: document({}, 429), ErrorCode.UPSTREAM_RATE_LIMITED, "Ask again later"),
