@@ -19,12 +19,7 @@ from gateway.schema import build_schema
 PUBLISHED = Path(__file__).parent / "published.graphql"
 """The schema.graphql of the last release; with a release it is copied from there."""
 
-ACKNOWLEDGED: dict[str, str] = {
-    f"Field Query.{name} changed type from {type}! to {type}.": (
-        "Who may not see it lost the rest of the answer with it. Expect null, with an error."
-    )
-    for name, type in (("actions", "ActionConnection"), ("cache", "CacheState"))
-}
+ACKNOWLEDGED: dict[str, str] = {}
 """The breaking changes since then, each with the reason, and with what callers are to do."""
 
 
