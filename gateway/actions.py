@@ -112,6 +112,15 @@ class Actions:
         """Give a page of the journal."""
         return await (await self.journal()).page(first, after, wanted)
 
+    def has_news(self) -> bool:
+        """Tell whether other processes may have done something that ``hear`` would tell."""
+        opening = self._opening
+        return opening is not None and opening.done() and self._journal.has_news()
+
+    async def hear(self, settle: Callable[[Sequence[Action]], Awaitable[object]]) -> None:
+        """Have something done about what other processes did, by the same file of SQLite."""
+        await (await self.journal()).hear(settle)
+
     async def perform(
         self,
         kind: ActionKind,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import time
 from collections.abc import Callable, Mapping
@@ -15,10 +16,11 @@ from gateway import cursor, filters, ids, paging
 from gateway.actions import Actions, Answer, able, hindrance
 from gateway.cache import Cache, Store, make_store
 from gateway.callers import ANONYMOUS, Caller, Role
-from gateway.errors import ErrorCode, RequestError
+from gateway.errors import ErrorCode, JournalError, RequestError
 from gateway.feed import Feed, Slice
 from gateway.filters import Document
-from gateway.journal import ActionFilter, ActionKind, ActionPage, Journal
+from gateway.flight import Flights
+from gateway.journal import Action, ActionFilter, ActionKind, ActionPage, Journal
 from gateway.model import Hook, Timestamp, WebhookLog
 from gateway.problems import AnyProblem, InvalidInput, NotAuthorized
 from gateway.sources import Source, make_source
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
 
     from gateway.config import Settings
     from gateway.upstream.trace import Trace
+
+
+PATIENCE = 0.5
+"""Seconds that a read waits for the journal to tell what others did."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -103,6 +109,7 @@ class Gateway:
                 clock=clock,
             )
         )
+        self._news: Flights[None] = Flights()
         self.sources: Mapping[str, Source] = {
             source.name: make_source(
                 source.model_copy(update={"cache": source.cache.over(kept)}),
@@ -113,6 +120,7 @@ class Gateway:
             )
             for source in sorted(settings.sources, key=lambda source: source.name)
         }
+        self._all = self.sources
 
     async def __aenter__(self) -> Gateway:
         return self
@@ -122,9 +130,31 @@ class Gateway:
         await self._actions.journal()
 
     async def __aexit__(self, *_: object) -> None:
+        await self._news.cancel()
         await self._actions.close()
         await self._cache.close()
         await asyncio.gather(*(source.close() for source in self.sources.values()))
+
+    async def _catch_up(self) -> None:
+        """Drop what was retried or deleted by other processes of this machine.
+
+        Who shares a cache has it dropped there. The journal keeps nobody waiting who only reads.
+        """
+        if self._cache.shared or not self._actions.has_news():
+            return
+        with contextlib.suppress(JournalError, TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await self._news.once("news", lambda: self._actions.hear(self._drop_touched))
+
+    async def _drop_touched(self, actions: Sequence[Action]) -> None:
+        await self._cache.drop(
+            {
+                touched
+                for action in actions
+                if (source := self._all.get(action.source))
+                for touched in source.touched(ids.decode(action.log_id, ids.Kind.LOG).place)
+            }
+        )
 
     def seen_by(self, caller: Caller) -> Gateway:
         """Give the gateway as a caller sees it: what lies outside its grants does not exist."""
@@ -198,6 +228,7 @@ class Gateway:
         be read; a failure of some sources is told in their reports.
         """
         paging.check(first, after, last, before)
+        await self._catch_up()
         now = self.now()
         readable = {name for name in self.sources if self.caller.may(Role.READER, name)}
         ready = filters.prepare(wanted, now, self.sources, readable)
@@ -220,6 +251,7 @@ class Gateway:
         """Give one log, complete; RequestError when there is none, or it is not granted."""
         reference = ids.decode(id, ids.Kind.LOG)
         source = self.sources.get(reference.source)
+        await self._catch_up()
         kept = await source.log(reference.place, operation) if source else None
         if kept is None or kept.value is None:
             raise not_found("webhook log")

@@ -182,7 +182,7 @@ class Replicas(RuleBasedStateMachine):
         ]
         for gateway in made:
             await gateway.open_journal()
-            for name in ("begin", "complete"):
+            for name in ("begin", "complete", "hear"):
                 self._watch(gateway._actions._journal, name)
             if store is None:
                 self._watch(gateway._cache._store, "_ask")
@@ -626,6 +626,9 @@ class Replicas(RuleBasedStateMachine):
             self.settle()
         finally:
             self.run(close())
+            # On a machine that is very busy, a reading may not have ended.
+            for task in asyncio.all_tasks(self.loop):
+                task.cancel()
             self.run(self.loop.settle())
             self.loop.close()
 

@@ -70,6 +70,21 @@ def _begin_immediately(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def changes(url: str) -> bytes | None:
+    """Give what is another after each transaction that changed a SQLite file; else None.
+
+    https://www.sqlite.org/fileformat2.html#file_change_counter
+    """
+    if not url.startswith(_SQLITE):
+        return None
+    try:
+        with Path(url.removeprefix(_SQLITE)).open("rb", buffering=0) as file:
+            file.seek(24)
+            return file.read(4)
+    except OSError:
+        return None
+
+
 def migrate(connection: sa.Connection) -> None:
     """Bring the tables to their latest form, in the transaction of the connection.
 

@@ -7,7 +7,7 @@ import contextlib
 import time
 import uuid
 import weakref
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -31,6 +31,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 
 _SECOND = 10**9
 _HOUR = 60 * 60 * _SECOND
+_OVERLAP = int(2 * database.PATIENCE * _SECOND)
+"""How long it may take at most until what is completed can be seen by others."""
 _PENDING = ACTIONS.c.outcome == Outcome.PENDING
 
 
@@ -57,6 +59,9 @@ class Journal:
         self._retention = retention_days * 24 * _HOUR
         self._clock = clock
         self._purge_at = 0
+        # When it was last looked what was completed, and what the file was like.
+        self._heard_at = 0
+        self._changes: bytes | None = None
         self._completed: weakref.WeakValueDictionary[str, asyncio.Event] = (
             weakref.WeakValueDictionary()
         )
@@ -71,6 +76,8 @@ class Journal:
                     await _give_up_abandoned(connection)
                 await self._purge()
             self._owner = owner.own()
+            self._heard_at = self._clock()
+            self._changes = database.changes(self._url)
             self._stack = stack.pop_all()
         return self
 
@@ -178,6 +185,23 @@ class Journal:
                 async with asyncio.timeout(min(pause, left)):
                     await completed.wait()
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    def has_news(self) -> bool:
+        """Tell whether something was written since ``hear``; of SQLite alone that can be seen."""
+        return database.changes(self._url) != self._changes
+
+    async def hear(self, settle: Callable[[Sequence[Action]], Awaitable[object]]) -> None:
+        """Have something done about the actions that were completed since it was done last.
+
+        What was completed shortly before that is told again, and all where it was not done.
+        """
+        changes, now = database.changes(self._url), self._clock()
+        since = self._heard_at - _OVERLAP
+        # No action that began longer ago is completed only now, and the index has the beginnings.
+        recent = ACTIONS.c.requested_at > since - _HOUR
+        statement = sa.select(*_columns(now)).where(recent, ACTIONS.c.completed_at > since)
+        await settle(await self._actions(statement))
+        self._heard_at, self._changes = now, changes
 
     async def page(self, first: int, after: str | None, wanted: ActionFilter) -> ActionPage:
         """List actions, newest first, behind the cursor ``after``; RequestError if it is none."""
