@@ -101,9 +101,9 @@ def quick(serve: Callable[[ASGIApp], str]) -> tuple[Sandbox, str]:
 
 
 def configured(folder: Path, vendors: tuple[Sandbox, str], *cache: str) -> Path:
-    """Write a configuration with these lines on the cache."""
+    """Write a configuration with these lines on the cache, and room for all callers there are."""
     file = write_configuration(folder, *vendors, port=0)
-    lines = "\n".join(("[cache]", *cache))
+    lines = "\n".join(("[limits]", 'operations = "off"', 'rate = "off"', "[cache]", *cache))
     file.write_text(f"{lines}\n\n{file.read_text()}")
     return file
 

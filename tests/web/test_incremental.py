@@ -345,9 +345,11 @@ async def test_the_deadline_is_that_of_all_parts(tmp_path: Path) -> None:
         for one in part.get("completed", ())
         for error in one.get("errors", ())
     ]
-    assert [error["path"] for error in errors] == [["sources", 1, "logs"]]
-    (told,) = errors[0]["extensions"]["sources"]
-    assert (told["source"], told["code"]) == ("shop", "UPSTREAM_TIMEOUT")
+    assert ["sources", 1, "logs"] in [error["path"] for error in errors]
+    # On a slow machine, the others may not make it either.
+    told = [failed for error in errors for failed in error["extensions"]["sources"]]
+    assert "shop" in {failed["source"] for failed in told}
+    assert {failed["code"] for failed in told} == {"UPSTREAM_TIMEOUT"}
 
 
 def called(url: str, query: str) -> socket.socket:
