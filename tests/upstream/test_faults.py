@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 import tracemalloc
+import zlib
 from collections.abc import Iterator
 from email.utils import formatdate
 from typing import Any
@@ -224,10 +225,20 @@ async def test_large_body_is_not_read_to_its_end(status: int) -> None:
     assert body.closed
 
 
-async def test_packed_body_is_unpacked_no_further_than_it_may_be_kept() -> None:
-    """64 KiB of gzip that hold 64 MiB."""
-    packed = bomb()
-    client = client_of(stream([packed], Content_Encoding="GZIP"))
+@pytest.mark.parametrize(
+    ("packed", "packing"),
+    [
+        (bomb(), "GZIP"),
+        (zlib.compress(b"[" * (4 * MAX_BYTES)), "deflate"),
+        (gzip.compress(bomb()), "gzip, gzip"),
+    ],
+    ids=["gzip", "deflate", "twice"],
+)
+async def test_packed_body_is_unpacked_no_further_than_it_may_be_kept(
+    packed: bytes, packing: str
+) -> None:
+    """64 KiB that hold 64 MiB, and even less."""
+    client = client_of(stream([packed], Content_Encoding=packing))
     tracemalloc.start()
     try:
         with pytest.raises(UpstreamError):
