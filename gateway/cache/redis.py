@@ -247,10 +247,13 @@ class RedisStore(Store):
             return await self._ask_now(command, default)
 
     async def _ask_now(self, command: Callable[[], Awaitable[Any]], default: Any) -> Any:
-        began = self._clock()
+        began, trying = self._clock(), not self.available
         if began < self._back_at:
             self.failures += 1
             return default
+        if trying:
+            # One finds out whether it is back; the others need not wait for that.
+            self._back_at = began + round(PATIENCE * SECOND)
         try:
             answer = await command()
         except ResponseError as error:
@@ -259,7 +262,7 @@ class RedisStore(Store):
             if not self._full:
                 self._full = True
                 log.warning("The cache's Redis keeps nothing: %s", error)
-            return default
+            answer = default
         except (RedisError, OSError) as error:
             self.failures += 1
             self._back_at = self._clock() + round(PAUSE * SECOND)
@@ -275,8 +278,8 @@ class RedisStore(Store):
                 )
             return default
         # What was under way when Redis failed does not tell that it is back.
-        if not self.available and began >= self._back_at:
-            self.available = True
+        if trying and not self.available:
+            self.available, self._back_at = True, began
             log.warning("The cache's Redis is back.")
         return answer
 

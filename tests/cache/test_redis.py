@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from redis.asyncio.connection import parse_url
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.cache import Cache, make_store
 from gateway.cache.redis import DROP, ENTRY, ERA, LEASE, RATE, TAG, TAKEN, RedisStore
+from gateway.cache.store import Lease
 from gateway.errors import ConfigurationError, ErrorCode
 from gateway.model import CacheStatus
 from tests.cache.vendor import Clock, Vendor, settle
@@ -221,6 +223,46 @@ async def test_a_slow_redis_is_left_alone(
         for asked in range(2, 30):
             assert await ask(cache, vendor) == (asked, MISS)
     assert cache.store_failures >= 28
+
+
+async def test_one_finds_out_whether_redis_is_back_and_nobody_else_waits(
+    server: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = RedisStore(server.url, clock=clock)
+    asked = 0
+    ends = asyncio.Event()
+
+    async def hang(*_: object, **__: object) -> None:
+        nonlocal asked
+        asked += 1
+        await ends.wait()
+        raise RedisTimeoutError
+
+    async def use() -> list[asyncio.Task[Lease | None]]:
+        """Have many come one after the other."""
+        tasks = [asyncio.create_task(store.lease(f"key {number}")) for number in range(20)]
+        while asked < expected:
+            await settle()
+        return tasks
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store._redis, "set", hang)
+        expected = 20
+        early = await use()
+        ends.set()
+        await asyncio.wait(early)
+        assert not store.available
+        ends.clear()
+        clock.seconds += 2
+        expected = 21
+        late = await use()
+        ends.set()
+        await asyncio.wait(late)
+        assert asked == 21
+    clock.seconds += 2
+    await store.lease("key")
+    assert store.available
+    await store.close()
 
 
 async def test_a_full_redis_keeps_nothing_and_still_drops(
