@@ -74,7 +74,8 @@ class Server:
 @contextlib.asynccontextmanager
 async def serving(configuration: Path) -> AsyncIterator[Server]:
     """Serve the gateway in a process of its own."""
-    limits = httpx.Limits(max_connections=QUERIES)
+    # A connection that is used again may be one that the server is just closing.
+    limits = httpx.Limits(max_connections=QUERIES, max_keepalive_connections=0)
     with started("serve", "--config", str(configuration)) as (process, output, complaints):
         said = output.readline()
         assert said, complaints.read()
