@@ -184,7 +184,8 @@ class RedisStore(Store):
     async def write(self, key: str, entry: Entry[Any], era: Era) -> None:
         """Keep an entry until it is good for nothing; one that is so already takes its place."""
         seconds = (entry.stale_until - self._clock()) / SECOND
-        if era is None:
+        # What was to be dropped is not known to Redis yet.
+        if era is None or not self._pending.isdisjoint(entry.tags):
             return
         try:
             text = _encoder.encode(entry)

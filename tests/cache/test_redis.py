@@ -214,6 +214,22 @@ async def test_what_could_not_be_dropped_is_dropped_before_anything_is_read(
     assert await ask(cache, vendor) == (4, HIT)
 
 
+async def test_what_was_read_before_a_drop_that_redis_missed_is_not_kept(
+    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock
+) -> None:
+    one, other = replicas
+    vendor.answers.clear()
+    early = asyncio.create_task(ask(one, vendor))
+    while not vendor.asked:
+        await settle()
+    with server.paused():
+        assert await one.drop(["source:it"]) == 0
+    clock.seconds += 2
+    vendor.answers.set()
+    assert await early == (1, MISS)
+    assert await ask(other, vendor) == (2, MISS)
+
+
 async def test_a_slow_redis_is_left_alone(
     server: Redis, replicas: list[Cache], vendor: Vendor
 ) -> None:
