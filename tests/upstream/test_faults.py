@@ -295,6 +295,7 @@ async def test_harmless_faults_of_a_document_are_read_over(content: bytes, expec
         ("9" * 400, None),
         ("٣", None),
         ("Wed, 99 Foo 2026 99:99:99 GMT", None),
+        (f"Wed, {'9' * 30} Jan 2026 24:00:00 GMT", None),
     ],
 )
 async def test_retry_after_is_in_seconds(header: str, seconds: float | None) -> None:
