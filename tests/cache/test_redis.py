@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio.connection import parse_url
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from gateway.cache import Cache, make_store
+from gateway.cache import Cache, Demand, make_store
 from gateway.cache.redis import DROP, ENTRY, ERA, LEASE, RATE, TAG, TAKEN, RedisStore
 from gateway.cache.store import Lease
 from gateway.errors import ConfigurationError, ErrorCode
@@ -303,6 +303,23 @@ async def test_a_full_redis_keeps_nothing_and_still_drops(
     assert record.levelno == logging.WARNING
     assert record.getMessage().startswith("The cache's Redis keeps nothing: ")
     assert cache.available
+
+
+async def test_a_redis_that_is_full_now_and_then_is_told_of_once(
+    server: Redis,
+    replicas: list[Cache],
+    vendor: Vendor,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cache = replicas[0]
+    for told, waited in ((1, 0), (1, 30), (1, 30), (2, 61)):
+        clock.seconds += waited
+        server.limit_memory(1)
+        await cache.remember("key", int, vendor, Demand(max_age=0))
+        server.limit_memory(0)
+        await cache.remember("key", int, vendor, Demand(max_age=0))
+        assert len(caplog.records) == told
 
 
 # How much is left to a name
