@@ -74,7 +74,8 @@ class Server:
 @contextlib.asynccontextmanager
 async def serving(configuration: Path) -> AsyncIterator[Server]:
     """Serve the gateway in a process of its own."""
-    limits = httpx.Limits(max_connections=QUERIES)
+    # A connection that is used again may be one that the server is just closing.
+    limits = httpx.Limits(max_connections=QUERIES, max_keepalive_connections=0)
     with started("serve", "--config", str(configuration)) as (process, output, complaints):
         said = output.readline()
         assert said, complaints.read()
@@ -101,7 +102,7 @@ def quick(serve: Callable[[ASGIApp], str]) -> tuple[Sandbox, str]:
 
 
 def configured(folder: Path, vendors: tuple[Sandbox, str], *cache: str) -> Path:
-    """Write a configuration with these lines on the cache, for callers without patience."""
+    """Write a configuration with these lines on the cache, and room for all callers there are."""
     file = write_configuration(folder, *vendors, port=0)
     lines = "\n".join(("[limits]", 'operations = "off"', 'rate = "off"', "[cache]", *cache))
     file.write_text(f"{lines}\n\n{file.read_text()}")

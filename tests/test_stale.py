@@ -13,6 +13,7 @@ import pytest
 from gateway.callers import Authenticator, Caller, Grant, Method, Role
 from gateway.config import load
 from gateway.demo import write_configuration
+from gateway.errors import ErrorCode, RequestError, UpstreamError
 from gateway.limits import Limits
 from gateway.model import CacheStatus
 from gateway.sandbox import Sandbox
@@ -29,6 +30,8 @@ RENEWABLE = 30
 """Seconds after that in which it is given at once."""
 RETRY = 2
 """Seconds after which a vendor that failed is asked again."""
+NEGATIVE = 10
+"""Seconds in which it is remembered that there is no such log."""
 KEPT = 3600
 """Seconds in which what was read stands in for a failure."""
 REPORT = """
@@ -274,6 +277,36 @@ async def test_a_failure_is_bridged_for_who_wants_it_newer_too(desk: Desk) -> No
     stale = await desk.read(cache={"maxAge": 0})
     assert (stale.cache, stale.report["age"], stale.ids) == ("STALE", 1.0, before.ids)
     assert len(stale.report["notes"]) == 1
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["it is there now", "the vendor fails"])
+async def test_that_there_is_none_is_remembered_and_never_given_as_stale(
+    desk: Desk, fails: bool
+) -> None:
+    page = await desk.gateway.logs(
+        desk.gateway.operation(), first=1, wanted={"source": {"eq": "repo-cn"}}
+    )
+    id = page.slice.entries[0].log.id
+
+    async def missing() -> bool:
+        try:
+            await desk.gateway.log(desk.gateway.operation(), id)
+        except RequestError as error:
+            return error.code is ErrorCode.NOT_FOUND
+        return False
+
+    await desk.control.put("/faults/codearts", json={"kind": "status", "status": 404})
+    assert await missing()
+    await desk.heal()
+    desk.now += NEGATIVE - 1
+    assert await missing()
+    desk.now += 1
+    if fails:
+        await desk.control.put("/faults/codearts", json={"kind": "status", "status": 500})
+        with pytest.raises(UpstreamError):
+            await missing()
+    else:
+        assert not await missing()
 
 
 @pytest.mark.parametrize("role", Role)

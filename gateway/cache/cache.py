@@ -174,10 +174,10 @@ class Cache:
             if usable is None or error.code not in EXCUSED:
                 raise
             return self._stale(replace(usable, failed=error.code.name))
-        if not _recent(renewed.entry, demand):
-            # It was asked for before something that this caller has seen already.
-            later = Timestamp(max(self._now(), renewed.entry.stored_at + 1))
-            return await self._wait(replace(wish, moment=later), demand)
+        if not _recent(renewed.entry, demand) and renewed.entry.asked_at < wish.moment:
+            # It was asked for before something that this caller has seen already. What is asked
+            # for from now on was not, though the clock that told of that may have been ahead.
+            return await self._wait(replace(wish, moment=self._now()), demand)
         if renewed.entry.failed:
             return self._stale(renewed.entry)
         self.counts["collapsed" if collapsed else "misses"] += 1

@@ -34,6 +34,9 @@ PATIENCE = 1.0
 """Seconds that Redis has for an answer, and for a connection."""
 PAUSE = 1.0
 """Seconds that it is left alone once it failed."""
+QUIET = 60.0
+"""Seconds without a refusal after which the next is written to the log: one that is nearly full
+refuses, and takes again, many times a second."""
 CONNECTIONS = 32
 LEASE = 2.0
 """Seconds after which the work for a key is another's, if its process died."""
@@ -135,7 +138,7 @@ class RedisStore(Store):
         self._give_back = self._redis.register_script(GIVE_BACK)
         self._clock = clock
         self._back_at = 0
-        self._full = False
+        self._quiet_until = 0
         self._pending: set[str] = set()
         self._places = asyncio.Semaphore(CONNECTIONS)
         self._batch: _Batch | None = None
@@ -184,7 +187,8 @@ class RedisStore(Store):
     async def write(self, key: str, entry: Entry[Any], era: Era) -> None:
         """Keep an entry until it is good for nothing; one that is so already takes its place."""
         seconds = (entry.stale_until - self._clock()) / SECOND
-        if era is None:
+        # What was to be dropped is not known to Redis yet.
+        if era is None or not self._pending.isdisjoint(entry.tags):
             return
         try:
             text = _encoder.encode(entry)
@@ -192,9 +196,7 @@ class RedisStore(Store):
             self.failures += 1
             return
         arguments = [text, max(1, int(seconds * 1000)), f"{entry.asked_at:016x}", era, *entry.tags]
-        kept = await self._ask(lambda: self._write(keys=[ENTRY + key], args=arguments))
-        if kept is not None:
-            self._full = False
+        await self._ask(lambda: self._write(keys=[ENTRY + key], args=arguments))
 
     async def drop(self, tags: Collection[str]) -> int:
         """Drop what has one of the tags; where that can't be done yet, before anything is read."""
@@ -247,19 +249,22 @@ class RedisStore(Store):
             return await self._ask_now(command, default)
 
     async def _ask_now(self, command: Callable[[], Awaitable[Any]], default: Any) -> Any:
-        began = self._clock()
+        began, trying = self._clock(), not self.available
         if began < self._back_at:
             self.failures += 1
             return default
+        if trying:
+            # One finds out whether it is back; the others need not wait for that.
+            self._back_at = began + round(PATIENCE * SECOND)
         try:
             answer = await command()
         except ResponseError as error:
             # It works, but refuses: what it mostly has no room for is what is written.
             self.failures += 1
-            if not self._full:
-                self._full = True
+            if began >= self._quiet_until:
                 log.warning("The cache's Redis keeps nothing: %s", error)
-            return default
+            self._quiet_until = began + round(QUIET * SECOND)
+            answer = default
         except (RedisError, OSError) as error:
             self.failures += 1
             self._back_at = self._clock() + round(PAUSE * SECOND)
@@ -275,8 +280,8 @@ class RedisStore(Store):
                 )
             return default
         # What was under way when Redis failed does not tell that it is back.
-        if not self.available and began >= self._back_at:
-            self.available = True
+        if trying and not self.available:
+            self.available, self._back_at = True, began
             log.warning("The cache's Redis is back.")
         return answer
 

@@ -18,12 +18,13 @@ from gateway.config.secret import Secret, without_password
 from gateway.config.values import Table
 
 _MEMORY = "memory://"
+_LAST_PORT = 65535
 _FORM = (
     'must be "memory://", an address such as "redis://host:6379/0" or "rediss://host:6380/0", or'
     ' { env = "NAME" } or { file = "/path" } that holds one'
 )
 _REDIS = re.compile(
-    r"rediss?://((?P<user>[^/?#@]*)@)?(\[[0-9A-Fa-f:.]+\]|[^/?#@:]+)(:\d{1,5})?(/\d*)?"
+    r"rediss?://((?P<user>[^/?#@]*)@)?(\[[0-9A-Fa-f:.]+\]|[^/?#@:]+)(:(?P<port>\d{1,5}))?(/\d*)?"
 )
 
 
@@ -34,7 +35,8 @@ def _has_password(address: str) -> bool:
 
 def _address(secret: SecretStr) -> SecretStr:
     address = secret.get_secret_value()
-    if address != _MEMORY and not _REDIS.fullmatch(address):
+    parts = _REDIS.fullmatch(address)
+    if address != _MEMORY and (parts is None or int(parts["port"] or 0) > _LAST_PORT):
         raise ValueError(_FORM)
     return secret
 

@@ -78,13 +78,15 @@ class Keeper:
             except NotModified:
                 return None
             seconds, tags = judge(value)
+            lifetime = Lifetime(
+                seconds,
+                self._lifetimes.stale_while_revalidate,
+                self._lifetimes.stale_if_error,
+            )
             return Loaded(
                 value=value,
-                lifetime=Lifetime(
-                    seconds,
-                    self._lifetimes.stale_while_revalidate,
-                    self._lifetimes.stale_if_error,
-                ),
+                # That there is nothing is told by an error, which can't be marked as stale.
+                lifetime=Lifetime(seconds) if value is None else lifetime,
                 tags=(tag("source", self.name), *tags),
                 etags=apart.answered,
                 made_of=apart.made_of,

@@ -93,22 +93,20 @@ async def exchange(client: httpx.AsyncClient, request: httpx.Request, source: st
 async def _read(response: httpx.Response) -> bytearray | None:
     """Read and unpack a body; None as soon as it is too large.
 
-    httpx would unpack each piece whole, and 64 KiB of it can hold 64 MiB.
+    httpx would unpack each piece whole, in any packing and as often as its header says, and 3 KB
+    can hold 1 GB. What is packed otherwise than it was asked for is left as it is.
     """
+    packing = response.headers.get("Content-Encoding", "").lower()
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16) if packing == "gzip" else None
     content = bytearray()
-    if response.headers.get("Content-Encoding", "").lower() != "gzip":
-        async for chunk in response.aiter_bytes():
+    async for chunk in response.aiter_raw() if packing else response.aiter_bytes():
+        if unpacker is None:
             content += chunk
-            if len(content) > MAX_BYTES:
-                return None
-        return content
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    async for chunk in response.aiter_raw():
-        if not unpacker.eof:
+        elif not unpacker.eof:
             content += unpacker.decompress(chunk, MAX_BYTES + 1 - len(content))
         if len(content) > MAX_BYTES:
             return None
-    if response.num_bytes_downloaded and not unpacker.eof:
+    if unpacker and response.num_bytes_downloaded and not unpacker.eof:
         raise zlib.error("The end is missing.")
     return content
 

@@ -110,7 +110,7 @@ def _retry_after(text: str, now: int) -> float | None:
         return float(text)
     try:
         moment = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return None if moment.tzinfo is None else max(0.0, moment.timestamp() - now / 1e9)
 

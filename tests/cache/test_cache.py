@@ -181,6 +181,21 @@ async def test_not_before_does_not_join_a_call_from_before(
     assert [(await early).value, (await late).value] == [1, 2]
 
 
+async def test_a_clock_that_was_ahead_makes_nobody_ask_again_and_again(
+    cache: Cache, vendor: Vendor, clock: Clock
+) -> None:
+    """Another replica's may be, and this one's until it is set back."""
+    vendor.answers.clear()
+    early = asyncio.create_task(remember(cache, vendor))
+    await settle()
+    demand = Demand(not_before=Timestamp(clock() + 3600 * 10**9))
+    late = [asyncio.create_task(cache.remember("key", int, vendor, demand)) for _ in range(20)]
+    await settle()
+    vendor.answers.set()
+    assert (await early).value == 1
+    assert {kept.value for kept in await asyncio.gather(*late)} == {2}
+
+
 async def test_any_number_of_equal_reads_make_one_call(cache: Cache, vendor: Vendor) -> None:
     vendor.answers.clear()
     callers = [asyncio.create_task(remember(cache, vendor)) for _ in range(200)]

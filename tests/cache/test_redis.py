@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from redis.asyncio.connection import parse_url
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from gateway.cache import Cache, make_store
+from gateway.cache import Cache, Demand, make_store
 from gateway.cache.redis import DROP, ENTRY, ERA, LEASE, RATE, TAG, TAKEN, RedisStore
+from gateway.cache.store import Lease
 from gateway.errors import ConfigurationError, ErrorCode
 from gateway.model import CacheStatus
 from tests.cache.vendor import Clock, Vendor, settle
@@ -212,6 +214,22 @@ async def test_what_could_not_be_dropped_is_dropped_before_anything_is_read(
     assert await ask(cache, vendor) == (4, HIT)
 
 
+async def test_what_was_read_before_a_drop_that_redis_missed_is_not_kept(
+    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock
+) -> None:
+    one, other = replicas
+    vendor.answers.clear()
+    early = asyncio.create_task(ask(one, vendor))
+    while not vendor.asked:
+        await settle()
+    with server.paused():
+        assert await one.drop(["source:it"]) == 0
+    clock.seconds += 2
+    vendor.answers.set()
+    assert await early == (1, MISS)
+    assert await ask(other, vendor) == (2, MISS)
+
+
 async def test_a_slow_redis_is_left_alone(
     server: Redis, replicas: list[Cache], vendor: Vendor
 ) -> None:
@@ -221,6 +239,46 @@ async def test_a_slow_redis_is_left_alone(
         for asked in range(2, 30):
             assert await ask(cache, vendor) == (asked, MISS)
     assert cache.store_failures >= 28
+
+
+async def test_one_finds_out_whether_redis_is_back_and_nobody_else_waits(
+    server: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = RedisStore(server.url, clock=clock)
+    asked = 0
+    ends = asyncio.Event()
+
+    async def hang(*_: object, **__: object) -> None:
+        nonlocal asked
+        asked += 1
+        await ends.wait()
+        raise RedisTimeoutError
+
+    async def use() -> list[asyncio.Task[Lease | None]]:
+        """Have many come one after the other."""
+        tasks = [asyncio.create_task(store.lease(f"key {number}")) for number in range(20)]
+        while asked < expected:
+            await settle()
+        return tasks
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store._redis, "set", hang)
+        expected = 20
+        early = await use()
+        ends.set()
+        await asyncio.wait(early)
+        assert not store.available
+        ends.clear()
+        clock.seconds += 2
+        expected = 21
+        late = await use()
+        ends.set()
+        await asyncio.wait(late)
+        assert asked == 21
+    clock.seconds += 2
+    await store.lease("key")
+    assert store.available
+    await store.close()
 
 
 async def test_a_full_redis_keeps_nothing_and_still_drops(
@@ -245,6 +303,23 @@ async def test_a_full_redis_keeps_nothing_and_still_drops(
     assert record.levelno == logging.WARNING
     assert record.getMessage().startswith("The cache's Redis keeps nothing: ")
     assert cache.available
+
+
+async def test_a_redis_that_is_full_now_and_then_is_told_of_once(
+    server: Redis,
+    replicas: list[Cache],
+    vendor: Vendor,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cache = replicas[0]
+    for told, waited in ((1, 0), (1, 30), (1, 30), (2, 61)):
+        clock.seconds += waited
+        server.limit_memory(1)
+        await cache.remember("key", int, vendor, Demand(max_age=0))
+        server.limit_memory(0)
+        await cache.remember("key", int, vendor, Demand(max_age=0))
+        assert len(caplog.records) == told
 
 
 # How much is left to a name

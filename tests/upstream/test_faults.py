@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 import tracemalloc
+import zlib
 from collections.abc import Iterator
 from email.utils import formatdate
 from typing import Any
@@ -224,10 +225,20 @@ async def test_large_body_is_not_read_to_its_end(status: int) -> None:
     assert body.closed
 
 
-async def test_packed_body_is_unpacked_no_further_than_it_may_be_kept() -> None:
-    """64 KiB of gzip that hold 64 MiB."""
-    packed = bomb()
-    client = client_of(stream([packed], Content_Encoding="GZIP"))
+@pytest.mark.parametrize(
+    ("packed", "packing"),
+    [
+        (bomb(), "GZIP"),
+        (zlib.compress(b"[" * (4 * MAX_BYTES)), "deflate"),
+        (gzip.compress(bomb()), "gzip, gzip"),
+    ],
+    ids=["gzip", "deflate", "twice"],
+)
+async def test_packed_body_is_unpacked_no_further_than_it_may_be_kept(
+    packed: bytes, packing: str
+) -> None:
+    """64 KiB that hold 64 MiB, and even less."""
+    client = client_of(stream([packed], Content_Encoding=packing))
     tracemalloc.start()
     try:
         with pytest.raises(UpstreamError):
@@ -284,6 +295,7 @@ async def test_harmless_faults_of_a_document_are_read_over(content: bytes, expec
         ("9" * 400, None),
         ("٣", None),
         ("Wed, 99 Foo 2026 99:99:99 GMT", None),
+        (f"Wed, {'9' * 30} Jan 2026 24:00:00 GMT", None),
     ],
 )
 async def test_retry_after_is_in_seconds(header: str, seconds: float | None) -> None:
