@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -177,7 +177,7 @@ class Actions:
                 finally:
                     await settle(source.touched(reference.place))
 
-            return begun.action, await self._send(begun.action, send)
+            return begun.action, await self._send(begun.action, send, told=not source.personal)
 
         task = asyncio.create_task(once())
         self._under_way.add(task)
@@ -225,14 +225,14 @@ class Actions:
                     action_id=action.id,
                 )
             )
-        if action.answer is None:
-            return Answer(problem=_unknown(action.id))
         if (source := sources[action.source]).personal:
             return await _retold(action, source, place, operation)
+        if action.answer is None:
+            return Answer(problem=_unknown(action.id))
         return _stored(action.answer, action)
 
     async def _send(
-        self, action: Action, act: Callable[[], Awaitable[WebhookLog | None]]
+        self, action: Action, act: Callable[[], Awaitable[WebhookLog | None]], *, told: bool
     ) -> Answer:
         error: UpstreamError | None = None
         try:
@@ -246,12 +246,31 @@ class Actions:
                 outcome,
                 error_code=error.code.name if error else None,
                 message=_message(outcome, error) if error else None,
-                answer=_encoder.encode(answer),
+                # What was said to a caller's own credential is for nobody else.
+                answer=_encoder.encode(answer) if told else None,
             )
         except JournalError:
             # The caller is told what is known; the journal will tell that it does not know.
             log.exception("The outcome of action %s can't be recorded.", action.id)
         return answer
+
+
+def said(action: Action) -> Any:
+    """Give the vendor's answer, masked: the log's own document, or the parts of a refusal.
+
+    It is None where there is none, or what there is was said to a caller's own credential.
+    """
+    match _stored(action.answer, action) if action.answer is not None else None:
+        case Answer(log=WebhookLog(raw=document)):
+            return document
+        case Answer(problem=UpstreamRejected(http_status=int()) as refusal):
+            return {
+                "httpStatus": refusal.http_status,
+                "vendorCode": refusal.vendor_code,
+                "vendorMessage": refusal.vendor_message,
+                "requestId": refusal.request_id,
+            }
+    return None
 
 
 def _stored(answer: bytes, action: Action) -> Answer:
@@ -267,7 +286,8 @@ async def _retold(
 ) -> Answer:
     """Tell of an action without what the vendor said to whoever began it.
 
-    That was said to one credential, and now may come another, or none. The log is read again.
+    That was said to one credential, and now may come another, or none: the journal does not have
+    it. The log is read again.
     """
     answer = _in_short(action)
     if answer.problem:

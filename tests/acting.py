@@ -45,7 +45,7 @@ query($first: Int = 25, $after: String, $filter: ActionFilterInput) {
   actions(first: $first, after: $after, filter: $filter) {
     nodes {
       id kind outcome logId source upstreamId caller idempotencyKey requestedAt completedAt
-      errorCode message
+      errorCode message answer
     }
     pageInfo { hasNextPage endCursor }
   }

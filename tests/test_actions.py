@@ -93,6 +93,7 @@ async def test_a_failed_log_is_retried(demo: Demo) -> None:
     newest = (await demo.journal())[0]
     assert newest["completedAt"] >= newest["requestedAt"]
     del newest["id"], newest["completedAt"], newest["requestedAt"]
+    assert newest.pop("answer")["retryAttempts"] == retried["attempt"] - 1
     assert newest == {
         "kind": "RETRY",
         "outcome": "SUCCEEDED",
@@ -122,8 +123,25 @@ async def test_a_log_is_deleted(demo: Demo) -> None:
     assert (again["deletedWebhookLogId"], again["webhookLog"]) == (None, None)
     assert [error["__typename"] for error in again["userErrors"]] == ["NotFound"]
     assert (await demo.retry(failed["id"]))["userErrors"] == again["userErrors"]
-    told = [(entry["kind"], entry["outcome"]) for entry in await demo.journal()]
-    assert told == [("RETRY", "REJECTED"), ("DELETE", "REJECTED"), ("DELETE", "SUCCEEDED")]
+    *refused, deletion = await demo.journal()
+    told = [(entry["kind"], entry["outcome"], entry["answer"]) for entry in refused]
+    assert told == [("RETRY", "REJECTED", None), ("DELETE", "REJECTED", None)]
+    assert (deletion["kind"], deletion["outcome"]) == ("DELETE", "SUCCEEDED")
+    assert str(deletion["answer"]["id"]) == failed["upstreamId"]
+
+
+async def test_the_journal_tells_how_a_vendor_refused(tmp_path: Path) -> None:
+    body = {"error": {"code": 409, "message": "It is under way, see https://a:b@vendor.example"}}
+    vendor = Controller(lambda _: httpx.Response(409, json=body, headers={"X-Request-Id": "r-1"}))
+    async with gateway_over(tmp_path, vendor) as gateway:
+        await Schema(gateway).retry(LOG_ID)
+        (entry,) = await Schema(gateway).journal()
+    assert entry["answer"] == {
+        "httpStatus": 409,
+        "vendorCode": "409",
+        "vendorMessage": "It is under way, see https://***@vendor.example",
+        "requestId": "r-1",
+    }
 
 
 async def test_the_journal_is_read_in_pages_and_filtered(demo: Demo) -> None:
@@ -541,6 +559,8 @@ async def test_what_was_said_to_one_credential_is_not_repeated_to_another(
             (await Schema(gateway, **headers).data(BODY, id=LOG_ID))["retryWebhookLog"]
             for headers in ({"mine": "ada"}, {"mine": "bob"}, {}, {"mine": "ada"})
         ]
+        (entry,) = await Schema(gateway).journal()
+    assert entry["answer"] is None
     assert vendor.retries == 1
     assert "for ada alone" in str(told[0])
     assert "ada" not in str(told[1:3])

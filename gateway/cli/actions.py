@@ -11,6 +11,7 @@ import msgspec
 import typer
 
 from gateway import timestamps
+from gateway.actions import said
 from gateway.callers import ANONYMOUS
 from gateway.cli.screen import complain, line
 from gateway.journal import ActionFilter, ActionKind
@@ -84,4 +85,5 @@ def _document(action: Action) -> dict[str, object]:
         "completedAt": None if completed is None else timestamps.format_rfc3339(completed),
         "errorCode": action.error_code,
         "message": action.message,
+        "answer": said(action),
     }

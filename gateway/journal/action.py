@@ -31,8 +31,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
     ``log_id`` is the gateway's id of the webhook log, ``upstream_id`` the vendor's. ``message``
     and ``answer`` are redacted; ``answer`` is whatever the caller was answered, in the service's
-    own encoding. ``completed_at`` is None as long as nobody has said what came of it: past
-    ``lease_until`` the outcome is then UNKNOWN.
+    own encoding, unless it is for that caller alone. ``completed_at`` is None as long as nobody has
+    said what came of it: past ``lease_until`` the outcome is then UNKNOWN.
     """
 
     id: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from strawberry import ID, UNSET, Parent
 
 from gateway import journal, model, paging
+from gateway.actions import said
 from gateway.journal import ActionKind, cursor_of
 from gateway.schema.action_types import (
     Action,
@@ -82,4 +83,5 @@ def _action(action: journal.Action) -> Action:
         completed_at=None if action.completed_at is None else DateTime(action.completed_at),
         error_code=action.error_code,
         message=action.message,
+        answer=said(action),
     )

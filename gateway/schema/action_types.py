@@ -11,7 +11,7 @@ from gateway.journal import ActionFilter
 from gateway.schema.enums import ActionKind, Method, Outcome, Role
 from gateway.schema.fields import described
 from gateway.schema.parts import PageInfo
-from gateway.schema.scalars import DateTime
+from gateway.schema.scalars import JSON, DateTime
 
 
 @strawberry.type(description="Whether an action can be done about a log.")
@@ -49,6 +49,11 @@ class Action:
     completed_at: DateTime | None = described("When its outcome was known.")
     error_code: str | None = described("The code of the failure.")
     message: str | None = described("What happened, where it failed. Secrets are masked.")
+    answer: JSON | None = described(
+        "The vendor's answer, with secrets masked: the log's own document, after a retry or as it"
+        " was, or the parts of a refusal. Null where there is none, and where callers bring their"
+        " own credential."
+    )
 
 
 @strawberry.type(description="An action in a list.")
