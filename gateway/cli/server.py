@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 ARRIVAL = 0.5
 """Seconds in which a request may still come on a connection that was open before the stop."""
+IDLE = 75
+"""Seconds that a connection is kept without a request: more than the minute after which the usual
+proxies give theirs up, since what one sends while it is closed here is lost."""
 
 
 def run(settings: Settings, host: str | None, port: int | None, *, insecure: bool) -> None:
@@ -106,7 +109,8 @@ def _protocol() -> type[asyncio.Protocol] | Literal["h11"]:
     return BoundedProtocol
 
 
-def _config(app: ASGIApp, grace: float) -> uvicorn.Config:
+def config_of(app: ASGIApp, grace: float) -> uvicorn.Config:
+    """Say how an application is served: what is under way at the end has ``grace`` seconds."""
     return uvicorn.Config(
         app,
         interface="asgi3",
@@ -117,6 +121,7 @@ def _config(app: ASGIApp, grace: float) -> uvicorn.Config:
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=math.ceil(grace),
+        timeout_keep_alive=IDLE,
     )
 
 
@@ -124,7 +129,7 @@ class _Server(uvicorn.Server):
     """Drops no request that came before the stop; those have ``grace`` seconds to be answered."""
 
     def __init__(self, app: ASGIApp, grace: float, started: Callable[[], None]) -> None:
-        super().__init__(_config(self._app, grace))
+        super().__init__(config_of(self._app, grace))
         self._inner = app
         self._started = started
 
@@ -177,7 +182,7 @@ def serving(app: ASGIApp, listener: socket.socket, grace: float) -> Iterator[Non
 
     The application is what the server itself calls, as the sandbox has to be.
     """
-    server = uvicorn.Server(_config(app, grace))
+    server = uvicorn.Server(config_of(app, grace))
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:

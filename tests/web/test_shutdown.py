@@ -19,9 +19,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.cli.server import grace, listen, serving
+from gateway.cli.server import config_of, grace, listen, serving
 from gateway.config import Settings
 from tests.acting import Controller
 from tests.processes import started
@@ -231,3 +231,9 @@ def test_every_operation_may_use_up_its_deadline() -> None:
     }
     settings = Settings.model_validate({"server": {"deadline": 60.0}, "sources": [source]})
     assert grace(settings) > 60.0
+
+
+def test_idle_connections_outlast_those_of_proxies() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    assert config_of(app, 1.0).timeout_keep_alive > 60
