@@ -101,7 +101,10 @@ class _Renewed(msgspec.Struct, Generic[T], frozen=True):
 
 
 class _Wish(msgspec.Struct, Generic[T], frozen=True):
-    """What a caller wants renewed, and what it found: at ``moment``, in ``era``."""
+    """What a caller wants renewed, and what it found: at ``moment``, in ``era``.
+
+    With ``anew``, what was asked for before the moment does not do, whenever it came.
+    """
 
     key: str
     kind: type[T]
@@ -110,6 +113,7 @@ class _Wish(msgspec.Struct, Generic[T], frozen=True):
     era: Era
     entry: Entry[T] | None
     behind: bool = False
+    anew: bool = False
 
 
 class Cache:
@@ -177,7 +181,7 @@ class Cache:
         if not _recent(renewed.entry, demand) and renewed.entry.asked_at < wish.moment:
             # It was asked for before something that this caller has seen already. What is asked
             # for from now on was not, though the clock that told of that may have been ahead.
-            return await self._wait(replace(wish, moment=self._now()), demand)
+            return await self._wait(replace(wish, moment=self._now(), anew=True), demand)
         if renewed.entry.failed:
             return self._stale(renewed.entry)
         self.counts["collapsed" if collapsed else "misses"] += 1
@@ -215,9 +219,10 @@ class Cache:
     async def _since(self, wish: _Wish[T]) -> Entry[T] | None:
         """Give what another process has kept in the meantime, unless it tells of a failure."""
         entry, _ = await self._store.read(wish.key, wish.kind)
-        if entry is None or entry.stored_at < wish.moment or entry.failed:
+        if entry is None or entry.failed:
             return None
-        return entry
+        since = entry.asked_at if wish.anew else entry.stored_at
+        return None if since < wish.moment else entry
 
     async def _ask(self, wish: _Wish[T]) -> _Renewed[T]:
         entry = wish.entry

@@ -15,8 +15,8 @@ from gateway.cache import Cache, Demand, make_store
 from gateway.cache.redis import DROP, ENTRY, ERA, LEASE, RATE, TAG, TAKEN, RedisStore
 from gateway.cache.store import Lease
 from gateway.errors import ConfigurationError, ErrorCode
-from gateway.model import CacheStatus
-from tests.cache.vendor import Clock, Vendor, settle
+from gateway.model import CacheStatus, Timestamp
+from tests.cache.vendor import SECOND, Clock, Vendor, settle
 
 if TYPE_CHECKING:
     from tests.redis import Redis
@@ -61,6 +61,30 @@ async def test_replicas_make_one_call(replicas: list[Cache], vendor: Vendor) -> 
     vendor.answers.set()
     assert {value for value, _ in await asyncio.gather(*callers)} == {1}
     assert vendor.asked == 1
+
+
+async def test_not_before_does_not_take_what_a_replica_asked_for_before(
+    server: Redis, clock: Clock, vendor: Vendor
+) -> None:
+    """Nor does it look for it again and again, where that replica's clock is ahead."""
+    clocks = (clock, lambda: clock() - SECOND)
+    one, other = (
+        Cache(make_store(server.url, max_entries=1, max_bytes=1, clock=clock), clock)
+        for clock in clocks
+    )
+    vendor.answers.clear()
+    early = asyncio.create_task(one.remember("key", int, vendor))
+    while not vendor.asked:
+        await settle()
+    clock.seconds = 2
+    demand = Demand(not_before=Timestamp(clock()))
+    late = asyncio.create_task(other.remember("key", int, vendor, demand))
+    await settle()
+    vendor.answers.set()
+    async with asyncio.timeout(30):
+        assert [(await early).value, (await late).value] == [1, 2]
+    await one.close()
+    await other.close()
 
 
 async def test_a_failing_leader_gives_way_to_the_next(
