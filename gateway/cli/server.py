@@ -148,9 +148,12 @@ class _Server(uvicorn.Server):
         self._started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # A listener that closes resets the connections that wait to be accepted.
+        # A listener that closes resets the connections that wait to be accepted, and a server that
+        # closes those just accepted, which have their transport a turn of the loop later.
+        empty = 0
         for _ in range(self.config.backlog):
-            if not (sockets and select.select(sockets, (), (), 0)[0]):
+            empty = 0 if sockets and select.select(sockets, (), (), 0)[0] else empty + 1
+            if empty == 2:
                 break
             await asyncio.sleep(0)
         for server in self.servers:
