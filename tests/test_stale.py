@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ RENEWABLE = 30
 """Seconds after that in which it is given at once."""
 RETRY = 2
 """Seconds after which a vendor that failed is asked again."""
+REST = 5
+"""Seconds that a vendor is left alone once its breaker has opened."""
 NEGATIVE = 10
 """Seconds in which it is remembered that there is no such log."""
 KEPT = 3600
@@ -70,7 +73,13 @@ class Desk:
         vendors = httpx.ASGITransport(self.sandbox.app)
         self.control = httpx.AsyncClient(transport=vendors, base_url=f"{NOWHERE}/control")
         settings = load(write_configuration(folder, self.sandbox, NOWHERE, port=0), {})
-        self.gateway = Gateway(settings, transport=vendors, clock=lambda: self.now * 10**9)
+        self.gateway = Gateway(
+            settings,
+            transport=vendors,
+            clock=lambda: self.now * 10**9,
+            # Breakers go by the same clock, and waits for a turn by their own.
+            monotonic=lambda: self.now + time.monotonic(),
+        )
         self.client = self.client_of(self.gateway)
 
     @staticmethod
@@ -205,6 +214,35 @@ async def test_it_is_fresh_again_with_the_first_renewal_that_succeeds(desk: Desk
     assert (after.cache, after.report["age"], after.report["notes"]) == ("HIT", 0.0, [])
     assert after.ids != before.ids
     assert {node["freshness"]["failure"] for node in after.nodes} == {None}
+
+
+@pytest.mark.parametrize(
+    ("vendor", "source"),
+    [("codearts", "repo-cn"), ("language-weaver", "translations"), ("elastic-path", "shop")],
+)
+async def test_after_an_outage_one_renewal_makes_all_of_a_source_fresh(
+    desk: Desk, vendor: str, source: str
+) -> None:
+    async def freshness() -> tuple[str, str]:
+        answer = await desk.read(sources=[source])
+        assert answer.report["error"] is None
+        await desk.renewed()
+        (seen,) = (seen for seen in desk.gateway.sources.values() if seen.name == source)
+        return answer.cache, seen.client.health.breaker.name
+
+    await freshness()
+    await desk.control.put(f"/faults/{vendor}", json={"kind": "status", "status": 500})
+    desk.now += FRESH + RENEWABLE
+    while (await freshness())[1] != "OPEN":
+        desk.now += RETRY
+    await desk.heal()
+    # Nothing is asked, and nothing put off, before the breaker lets the first call pass.
+    for _ in range(REST - 1):
+        desk.now += 1
+        assert await freshness() == ("STALE", "OPEN")
+    desk.now += 1
+    assert await freshness() == ("STALE", "CLOSED")
+    assert await freshness() == ("HIT", "CLOSED")
 
 
 @pytest.mark.parametrize("bridged", [False, True], ids=["at once", "after a failure"])

@@ -40,7 +40,10 @@ HEADWAY = 0.05
 """Seconds that an answer is ahead of what is asked for behind it, which takes the same processor:
 for a page of many lists that costs far more than the page."""
 RETRY = 2.0
-"""Seconds after which a vendor that failed is asked again, behind an answer."""
+"""Seconds after which a vendor that failed is asked again, behind an answer, where it is not known
+that this would be too early."""
+LONGEST_RETRY = 300.0
+"""Seconds after which it is asked in any case."""
 POLL = 0.02
 """Seconds between two looks for what another process is asking for."""
 
@@ -262,7 +265,8 @@ class Cache:
         """Judge an entry anew: better than a failure, and nobody's after a refusal."""
         now = self._now()
         if error.code in EXCUSED:
-            retry_at = Timestamp(now + round(RETRY * SECOND))
+            seconds = min(max(RETRY, error.retry_after or 0.0), LONGEST_RETRY)
+            retry_at = Timestamp(now + round(seconds * SECOND))
             return replace(entry, failed=error.code.name, retry_at=retry_at)
         return replace(entry, fresh_until=now, revalidate_until=now, stale_until=now, failed=None)
 

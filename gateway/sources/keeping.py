@@ -72,7 +72,7 @@ class Keeper:
         """
 
         async def load(entry: Entry[T] | None, *, behind: bool) -> Loaded[T] | None:
-            apart = operation.apart(entry.etags if entry else {}, counted=not behind)
+            apart = operation.apart(entry.etags if entry else {}, behind=behind)
             try:
                 value = await read(apart)
             except NotModified:

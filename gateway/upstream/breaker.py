@@ -48,6 +48,11 @@ class Breaker:
         return BreakerState.OPEN if self._clock() < self._until else BreakerState.HALF_OPEN
 
     @property
+    def probing(self) -> bool:
+        """Whether the call that tries the vendor is under way."""
+        return self._probing
+
+    @property
     def seconds(self) -> float:
         """How long calls are still refused; 0 when the next one is sent."""
         return 0.0 if self._until is None else max(0.0, self._until - self._clock())

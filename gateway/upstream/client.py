@@ -196,6 +196,11 @@ class UpstreamClient:
         sent = False
         given: float | None = None
         try:
+            if operation.behind:
+                # The vendor may be back: then all that was kept is renewed at once, not at the
+                # second try.
+                async with asyncio.timeout_at(operation.deadline):
+                    await lane.tried()
             with lane.judged(SLOW * seconds) as start:
                 if loop.time() >= operation.deadline:
                     raise TimeoutError

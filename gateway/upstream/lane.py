@@ -33,6 +33,12 @@ class Lane:
         self.breaker = Breaker(clock)
         self._source = source
         self._last_failure = ""
+        self._tried = asyncio.Event()
+
+    async def tried(self) -> None:
+        """Wait until the call that tries the vendor has been answered, if one is under way."""
+        while self.breaker.probing:
+            await self._tried.wait()
 
     @contextlib.contextmanager
     def judged(self, slow: float) -> Iterator[Callable[[], None]]:
@@ -45,6 +51,8 @@ class Lane:
         call = self.breaker.begin()
         if call is None:
             raise self._refusal()
+        if self.breaker.probing:
+            self._tried.clear()
         time = asyncio.get_running_loop().time
         late_at = math.inf
 
@@ -71,6 +79,8 @@ class Lane:
             if failed:
                 self._last_failure = why
             self.breaker.end(call, failed=failed)
+            if not self.breaker.probing:
+                self._tried.set()
 
     def _refusal(self) -> UpstreamError:
         # A probe that is under way may end the refusals at any moment.

@@ -42,6 +42,8 @@ class Operation:
         self.deadline = asyncio.get_running_loop().time() + seconds
         self.calls: Counter[str] = Counter()
         self.reads: dict[str, list[Freshness]] = defaultdict(list)
+        self.behind = False
+        """Whether nobody waits for it, since the answer was given already."""
         self.incomplete = False
         """Whether something could not be read, though the answer is no error."""
         self.etags: Mapping[str, str] = {}
@@ -59,11 +61,11 @@ class Operation:
         ages = [age for age in (self._max_age, wanted) if age is not None]
         return max(min(ages), self._least_age.get(source, 0.0)) if ages else None
 
-    def apart(self, etags: Mapping[str, str], *, counted: bool) -> Operation:
+    def apart(self, etags: Mapping[str, str], *, behind: bool) -> Operation:
         """Begin what may be shared with others, or go on behind the answer.
 
-        Its deadline is its own; what it may take from the cache is this one's, and its calls may
-        still count for it.
+        Its deadline is its own; what it may take from the cache is this one's. Its calls count for
+        this one, too, unless it is behind the answer.
         """
         other = Operation(
             self._longest,
@@ -74,6 +76,7 @@ class Operation:
             least_age=self._least_age,
         )
         other.etags = etags
-        if counted:
+        other.behind = behind
+        if not behind:
             other.calls = self.calls
         return other

@@ -45,9 +45,12 @@ class Vendor(Network):
         super().__init__(self._step)
         self.steps = list(steps)
         self.times: list[float] = []
+        self.pause = 0.0
+        """Seconds until any answer."""
 
     async def _step(self, _: httpx.Request) -> httpx.Response:
         self.times.append(now())
+        await asyncio.sleep(self.pause)
         step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
         if isinstance(step, Exception):
             raise step
@@ -266,6 +269,45 @@ async def test_breaker_opens_and_one_probe_closes_it() -> None:
     assert [isinstance(result, UpstreamError) for result in results] == [False] + [True] * 4
     assert len(vendor.requests) == 11
     assert client.health.breaker is BreakerState.CLOSED
+
+
+@pytest.mark.parametrize("recovered", [True, False])
+async def test_what_is_behind_an_answer_waits_for_the_probe(recovered: bool) -> None:
+    vendor = Vendor(answered(500))
+    client = made(vendor)
+    for _ in range(10):
+        await failure_of(call(client))
+    await asyncio.sleep(5)
+
+    async def renew() -> Any:
+        return await client.json("/logs", operation=Operation(5).apart({}, behind=True))
+
+    vendor.steps = [lambda: document({}, 200 if recovered else 500)]
+    vendor.pause = 1.0
+    results = await asyncio.gather(*(renew() for _ in range(5)), return_exceptions=True)
+    if recovered:
+        assert [result[0] for result in results] == [{}] * 5
+        assert vendor.times[10:] == [5.0, 6.0, 6.0, 6.0, 6.0]
+    else:
+        codes = [result.code for result in results]
+        assert codes == [ErrorCode.UPSTREAM_ERROR] + [ErrorCode.UPSTREAM_CIRCUIT_OPEN] * 4
+        assert len(vendor.requests) == 11
+
+
+async def test_what_is_behind_an_answer_waits_no_longer_than_it_may() -> None:
+    vendor = Vendor(answered(500))
+    client = made(vendor)
+    for _ in range(10):
+        await failure_of(call(client))
+    await asyncio.sleep(5)
+    vendor.steps = [4.0]
+    probe = asyncio.create_task(call(client))
+    await asyncio.sleep(0.5)
+    error = await failure_of(
+        client.json("/logs", operation=Operation(1, longest=1).apart({}, behind=True))
+    )
+    assert (error.code, error.sent, now()) == (ErrorCode.UPSTREAM_TIMEOUT, False, 6.5)
+    assert await probe == {}
 
 
 async def test_attempts_stop_when_the_breaker_opens() -> None:
