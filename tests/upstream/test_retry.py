@@ -284,7 +284,7 @@ async def test_what_is_behind_an_answer_waits_for_the_probe(recovered: bool) -> 
 
     vendor.steps = [lambda: document({}, 200 if recovered else 500)]
     vendor.pause = 1.0
-    results = await asyncio.gather(*(renew() for _ in range(5)), return_exceptions=True)
+    results: list[Any] = await asyncio.gather(*(renew() for _ in range(5)), return_exceptions=True)
     if recovered:
         assert [result[0] for result in results] == [{}] * 5
         assert vendor.times[10:] == [5.0, 6.0, 6.0, 6.0, 6.0]
