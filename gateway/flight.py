@@ -33,7 +33,13 @@ class Flights(Generic[T]):
         self._tasks: set[asyncio.Task[T]] = set()
 
     def __contains__(self, key: Hashable) -> bool:
-        return key in self._flights
+        return self._under_way(key) is not None
+
+    def _under_way(self, key: Hashable) -> _Flight[T] | None:
+        flight = self._flights.get(key)
+        # One that has landed is still known for the rest of the loop's turn. Who would join it
+        # then could do so again and again, without ever letting the loop turn.
+        return None if flight is None or flight.task.done() else flight
 
     async def once(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Return what ``work`` gives, starting it only when none of that key is under way."""
@@ -52,7 +58,7 @@ class Flights(Generic[T]):
         self._board(key, work)
 
     def _board(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> _Flight[T]:
-        flight = self._flights.get(key)
+        flight = self._under_way(key)
         if flight is None:
             flight = self._flights[key] = _Flight(asyncio.create_task(work()))
             self._tasks.add(flight.task)

@@ -56,6 +56,23 @@ async def test_work_that_has_ended_is_done_anew() -> None:
     assert [await flights.once("key", work) for _ in range(3)] == [1, 2, 3]
 
 
+async def test_nobody_joins_what_has_just_ended() -> None:
+    flights: Flights[int] = Flights()
+    work = Work()
+
+    async def comes_right_after() -> int:
+        await work.ready.wait()
+        assert "key" not in flights
+        return await flights.once("key", work)
+
+    first = asyncio.create_task(flights.once("key", work))
+    await settle()
+    after = asyncio.create_task(comes_right_after())
+    await settle()
+    work.ready.set()
+    assert [await first, await after] == [1, 2]
+
+
 async def test_failure_is_shared_and_forgotten() -> None:
     flights: Flights[int] = Flights()
     work = Work()
