@@ -71,7 +71,12 @@ class Control:
     async def _show_calls(self, _request: Request) -> Response:
         record = self._record
         return answer(
-            {"calls": list(record.calls), "counts": record.counts, "simultaneous": record.peaks}
+            {
+                "calls": list(record.calls),
+                "counts": record.counts,
+                "simultaneous": record.peaks,
+                "suffered": record.suffered,
+            }
         )
 
     async def _clear_calls(self, _request: Request) -> Response:

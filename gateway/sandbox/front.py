@@ -28,13 +28,15 @@ class Record:
     """The requests that vendors got, and how many were at work at the same time.
 
     ``calls`` are the last ones, ``counts`` tells of all, by vendor and path. Requests for tokens
-    are among them, but not among the simultaneous ones.
+    are among them, but not among the simultaneous ones. ``suffered`` counts those that a fault
+    befell, by vendor.
     """
 
     def __init__(self) -> None:
         self.calls: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED_CALLS)
         self.counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.peaks: Counter[str] = Counter()
+        self.suffered: Counter[str] = Counter()
         self._running: Counter[str] = Counter()
 
     def clear(self) -> None:
@@ -42,6 +44,7 @@ class Record:
         self.calls.clear()
         self.counts.clear()
         self.peaks.clear()
+        self.suffered.clear()
 
     @contextmanager
     def of(self, scope: Scope, vendor: Vendor) -> Iterator[None]:
@@ -115,6 +118,7 @@ class Front:
         if fault is None:
             await self._app(scope, receive, send_with_id)
             return
+        self._record.suffered[vendor.name] += 1
         transport = getattr(getattr(send, "__self__", None), "transport", None)
         now = self._clock()
         await suffer(fault, Call(scope, receive, send_with_id, self._app, vendor, transport, now))

@@ -21,7 +21,7 @@ import msgspec
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.breaker import BreakerState
 from gateway.upstream.exchange import exchange
-from gateway.upstream.lane import Lane, is_own
+from gateway.upstream.lane import FAILURES, Lane, is_own
 from gateway.upstream.refusal import ReadError, kept, refusal
 from gateway.upstream.retry import retried
 
@@ -238,9 +238,13 @@ class UpstreamClient:
                 " Try again, or raise its timeout or the server's deadline.",
                 source=self.source,
                 sent=sent,
+                retry_after=lane.breaker.seconds or None,
             ) from None
         except UpstreamError as error:
             error.sent = error.sent and sent
+            if error.retry_after is None and error.code in FAILURES:
+                # It may have been the one too many.
+                error.retry_after = lane.breaker.seconds or None
             raise
 
     async def _ask(self, call: _Call, headers: Mapping[str, str]) -> Answer:

@@ -1,7 +1,8 @@
 """The sandbox in a process of its own, so that it takes no time from the gateway.
 
-Run as ``python -m tests.benchmarks.vendors FASTEST SLOWEST`` it serves on a free port until it is
-ended, answers within those seconds, and prints where.
+Run as ``python -m tests.benchmarks.vendors FASTEST SLOWEST ARRIVALS`` it serves on a free
+port until it is ended, and prints where; it answers within those seconds, and has so many logs
+arrive in each.
 """
 
 from __future__ import annotations
@@ -17,10 +18,15 @@ from gateway.sandbox import Sandbox
 
 
 @contextlib.contextmanager
-def vendors(fastest: float = 0.0, slowest: float = 0.0) -> Iterator[str]:
+def vendors(fastest: float = 0.0, slowest: float = 0.0, arrivals: float = 0.0) -> Iterator[str]:
     """Start the sandbox and give its URL."""
     process = subprocess.Popen(  # noqa: S603 - nothing of it is anyone's input
-        [sys.executable, "-m", "tests.benchmarks.vendors", str(fastest), str(slowest)],
+        [
+            sys.executable,
+            "-m",
+            "tests.benchmarks.vendors",
+            *map(str, (fastest, slowest, arrivals)),
+        ],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -32,9 +38,10 @@ def vendors(fastest: float = 0.0, slowest: float = 0.0) -> Iterator[str]:
         process.wait()
 
 
-def serve(fastest: float, slowest: float) -> None:
+def serve(fastest: float, slowest: float, arrivals: float) -> None:
     """Serve the sandbox on a free port, and print where."""
-    config = uvicorn.Config(Sandbox(latency=(fastest, slowest)).app, port=0, log_level="error")
+    sandbox = Sandbox(latency=(fastest, slowest), arrivals_per_second=arrivals)
+    config = uvicorn.Config(sandbox.app, port=0, log_level="error")
     with config.bind_socket() as socket:
         print(f"http://127.0.0.1:{socket.getsockname()[1]}", flush=True)
         uvicorn.Server(config).run([socket])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from email.utils import formatdate
 from typing import Any
@@ -243,9 +244,11 @@ def many(client: UpstreamClient, count: int, seconds: float = 5.0) -> Awaitable[
 async def test_breaker_opens_and_one_probe_closes_it() -> None:
     vendor = Vendor(answered(500))
     client = made(vendor)
+    waits = []
     for _ in range(10):
         assert client.health.breaker is BreakerState.CLOSED
-        await failure_of(call(client))
+        waits.append((await failure_of(call(client))).retry_after)
+    assert waits == [None] * 9 + [5]
     assert (client.health.breaker, client.health.retry_at) == (BreakerState.OPEN, NOW + 5 * 10**9)
 
     await asyncio.sleep(2)
@@ -338,7 +341,8 @@ async def test_slow_answers_open_it() -> None:
 
 async def test_silence_opens_it() -> None:
     client = made(Vendor(60.0), timeout=4.0)
-    await many(client, 10)
+    failures = await many(client, 10)
+    assert Counter(failure.retry_after for failure in failures) == {None: 9, 5: 1}
     assert client.health.breaker is BreakerState.OPEN
     error = await failure_of(call(client))
     assert "Source shop did not answer within 3 seconds." in str(error)
