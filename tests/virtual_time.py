@@ -5,14 +5,19 @@ A module that sleeps, or has deadlines, runs its tests on it by a fixture of its
     @pytest.fixture(scope="module")
     def anyio_backend() -> Backend:
         return VIRTUAL_TIME
+
+That loop is the module's; what has to begin anew is given to ``run`` by a test of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import selectors
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 Backend = tuple[str, dict[str, object]]
+T = TypeVar("T")
 
 
 class _Selector(selectors.DefaultSelector):
@@ -35,6 +40,12 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 VIRTUAL_TIME: Backend = ("asyncio", {"loop_factory": _Loop})
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run something on a loop of its own, whose time begins at 0."""
+    with asyncio.Runner(loop_factory=_Loop) as runner:
+        return runner.run(main)
 
 
 def now() -> float:
