@@ -268,7 +268,7 @@ def said(action: Action) -> Any:
                 "httpStatus": refusal.http_status,
                 "vendorCode": refusal.vendor_code,
                 "vendorMessage": refusal.vendor_message,
-                "requestId": refusal.request_id,
+                "vendorRequestId": refusal.vendor_request_id,
             }
     return None
 
@@ -328,7 +328,7 @@ def _failed(action: Action, error: UpstreamError) -> tuple[Answer, Outcome]:
             http_status=error.status,
             vendor_code=error.vendor_code,
             vendor_message=error.vendor_message,
-            request_id=error.request_id,
+            vendor_request_id=error.vendor_request_id,
         )
         return Answer(problem=rejected), Outcome.REJECTED
     return Answer(problem=_unknown(action.id)), Outcome.UNKNOWN

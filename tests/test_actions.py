@@ -140,7 +140,7 @@ async def test_the_journal_tells_how_a_vendor_refused(tmp_path: Path) -> None:
         "httpStatus": 409,
         "vendorCode": "409",
         "vendorMessage": "It is under way, see https://***@vendor.example",
-        "requestId": "r-1",
+        "vendorRequestId": "r-1",
     }
 
 
@@ -288,7 +288,7 @@ def rejected(status: int, code: str | None = None) -> tuple[str, dict[str, Any]]
             "httpStatus": status,
             "vendorCode": code,
             "vendorMessage": code and "no: not while it runs",
-            "requestId": code and "r-1",
+            "vendorRequestId": code and "r-1",
         },
     )
 
