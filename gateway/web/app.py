@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
@@ -77,16 +78,18 @@ def create_app(
 
     app = Starlette(
         routes=[
-            Route("/graphql", view, middleware=cors(settings)),
+            Route("/graphql", view),
             Route("/healthz", health),
             Route("/readyz", ready),
             *(explorer_routes() if graphiql else ()),
         ],
         middleware=[
+            *cors(settings),
+            Middleware(ServerErrorMiddleware, handler=_fail),
             Middleware(BoundedHead),
             *([Middleware(LoopbackHost)] if is_loopback(settings.server.host) else ()),
         ],
-        exception_handlers={HTTPException: _refuse, Exception: _fail},
+        exception_handlers={HTTPException: _refuse},
         lifespan=lifespan,
     )
     # It would send callers with their credentials to wherever the Host header says, and by HTTP.

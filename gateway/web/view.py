@@ -36,7 +36,7 @@ from gateway.web.answer import error_body, json_response, refused, result_body
 from gateway.web.body import depth
 from gateway.web.departure import while_present
 from gateway.web.incremental import PartsResponse, takes_parts
-from gateway.web.origin import is_foreign
+from gateway.web.origin import is_foreign, is_simple
 from gateway.web.persisted import PersistedDocuments
 from gateway.web.places import OverloadedError, Places
 from gateway.web.rates import RateLimitedError, Rates, Shared
@@ -122,6 +122,12 @@ class GraphQLView:
             if media_type is None:
                 raise Refusal(406, f"This endpoint answers with {GRAPHQL} or {JSON}.")
             caller = await self._caller(request)
+            if request.method == "GET" and is_simple(request.headers):
+                raise Refusal(
+                    403,
+                    "A page of any site could have sent this. Add the header Content-Type:"
+                    f" {JSON} to a query by GET, or send it by POST.",
+                )
             told = await self._count(caller, request)
             gateway = self._gateway.seen_by(caller)
             asked = await read(request, self._limits, gateway.settings.server.batch_size)
