@@ -45,7 +45,7 @@ def create_app(
     gateway = Gateway(settings, transport=transport)
     introspection = settings.server.introspection
     graphiql = settings.server.graphiql and introspection and not settings.documents.trusted
-    limits = Limits(settings.limits)
+    limits = Limits(settings.limits, settings.server.deadline)
     view = GraphQLView(
         build_schema(limits, introspection=introspection, incremental=settings.server.incremental),
         gateway,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -242,6 +243,7 @@ class GraphQLView:
         context = Context(gateway, operation, in_parts=in_parts)
         try:
             async with contextlib.AsyncExitStack() as stack:
+                stack.callback(self._note_time, operation)
                 stack.push_async_callback(context.close)
                 await stack.enter_async_context(self._places.one())
                 result = await self._schema.execute(
@@ -268,6 +270,11 @@ class GraphQLView:
             if kind == "mutation":
                 raise Refusal(405, "Send mutations by POST.", Allow="POST") from None
             raise Refusal(400, f"No {kind} is executed here.") from None
+
+    def _note_time(self, operation: Operation) -> None:
+        """Count an operation that took the server's whole deadline, whatever that ended of it."""
+        taken = asyncio.get_running_loop().time() - operation.began
+        self._limits.refuses("deadline", math.nextafter(taken, math.inf))
 
     def _check(self, asked: GraphQLRequest) -> None:
         """Hold the variables to their limits."""
