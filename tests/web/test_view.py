@@ -91,7 +91,9 @@ def sentence(response: httpx.Response, status: int, code: str = "BAD_REQUEST") -
     return message
 
 
-async def post(client: httpx.AsyncClient, content: bytes, **headers: str) -> httpx.Response:
+async def post(
+    client: httpx.AsyncClient, content: bytes | AsyncIterator[bytes], **headers: str
+) -> httpx.Response:
     sent = {
         "content-type": JSON,
         **{name.replace("_", "-"): text for name, text in headers.items()},

@@ -1,4 +1,7 @@
-"""How long an operation may take: enforced, only told of, or not at all."""
+"""The limits of requests, and of the time of operations: enforced, only told of, or off.
+
+Those of documents are in tests/schema/test_limits.py, the rate and the places in test_rates.py.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,11 @@ import httpx
 import pytest
 
 from tests.virtual_time import VIRTUAL_TIME, Backend, now
-from tests.web.test_view import client_of, made_app
+from tests.web.test_view import DATA, client_of, made_app, post, sentence
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from gateway.limits import Limits
 
 LIST = "{ webhookLogs { nodes { id } } }"
@@ -44,6 +49,42 @@ def code_of(answer: httpx.Response) -> str:
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [one.getMessage() for one in caplog.records if one.name == "gateway.limits"]
+
+
+CONTENT = b'{"query": "{ sources { name } }", "variables": {"a": [1]}}'
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "status"),
+    [("body", len(CONTENT), 413), ("variables", 9, 400), ("variables_depth", 2, 400)],
+)
+@pytest.mark.parametrize("counted", [True, False], ids=["announced", "in chunks"])
+async def test_each_limit_of_a_request_refuses_warns_or_is_off(
+    caplog: pytest.LogCaptureFixture, name: str, value: int, status: int, counted: bool
+) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield CONTENT
+
+    async def outcome(limit: Any) -> tuple[int, dict[str, int]]:
+        app = made_app({name: limit})
+        async with client_of(app) as client:
+            content = CONTENT if counted else chunks()
+            answer = await post(client, content)
+        if answer.status_code == 200:
+            assert answer.json() == DATA
+        else:
+            assert f"the limit {name} is " in sentence(answer, answer.status_code, "LIMIT_EXCEEDED")
+        return answer.status_code, limits_of(app).exceeded
+
+    assert await outcome(value) == (200, {})
+    assert await outcome(value - 1) == (status, {name: 1})
+    assert await outcome({"max": 1, "mode": "off"}) == await outcome("off") == (200, {})
+    assert told(caplog) == []
+    assert await outcome({"max": value - 1, "mode": "warn"}) == (200, {name: 1})
+    assert told(caplog) == [
+        f"A request is beyond the limit {name}: {value}, with {value - 1} allowed. It is number 1"
+        " since the start."
+    ]
 
 
 @pytest.mark.parametrize("deadline", [7, {"max": 5, "mode": "off"}, "off"])
