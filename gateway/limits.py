@@ -31,6 +31,10 @@ _WORDS = {
     ),
     "variables": ("The variables have {} bytes", "Send less at once."),
     "variables_depth": ("The variables hold values at depth {}", "Make them flatter."),
+    "answer": (
+        "The answer has {} bytes",
+        "It was executed all the same; ask for smaller pages, or for fewer fields of them.",
+    ),
 }
 """What is said of each limit: what there is, and the way out."""
 

@@ -139,6 +139,9 @@ class LimitSettings(Table, title="Limits"):
     """How large the variables of a request may be, in bytes of JSON."""
     variables_depth: Limit = Limit(20)
     """How deep lists and objects of the variables may lie inside each other."""
+    answer: Limit = Limit(2**24)
+    """How large an answer may be, in bytes of JSON: of all operations of a request, and all parts.
+    What would be larger was executed, and an error takes its place."""
     operations: Limit = Limit(100)
     """How many operations may be executed at the same time; as many more wait for two seconds."""
     rate: Limit = Limit(1200)

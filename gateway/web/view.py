@@ -33,7 +33,7 @@ from gateway.schema.context import Context
 from gateway.schema.incremental import FirstPart
 from gateway.upstream import trace
 from gateway.web import caching
-from gateway.web.answer import error_body, json_response, refused, result_body
+from gateway.web.answer import error_body, json_response, refused, result_body, size
 from gateway.web.body import depth
 from gateway.web.departure import while_present
 from gateway.web.incremental import PartsResponse, takes_parts
@@ -178,7 +178,8 @@ class GraphQLView:
         body = result_body(request.scope, result)
         if isinstance(result, FirstPart):
             body |= {"pending": result.pending, "hasNext": True}
-            return PartsResponse(request.scope, body, result, operation.deadline)
+            return PartsResponse(request.scope, body, result, operation.deadline, self._limits)
+        (body,) = self._bounded(request.scope, [body])
         executed = "data" in body
         # With the older media type, clients read only what is 200.
         status = 200 if executed or media_type == JSON else 400
@@ -221,6 +222,7 @@ class GraphQLView:
             return [task.result() for task in tasks]
 
         bodies = await while_present(request.receive, execute_all())
+        bodies = self._bounded(request.scope, bodies)
         response = json_response(request.scope, bodies, 200, media_type)
         reads: dict[str, list[Freshness]] = defaultdict(list)
         for operation in operations:
@@ -270,6 +272,20 @@ class GraphQLView:
             if kind == "mutation":
                 raise Refusal(405, "Send mutations by POST.", Allow="POST") from None
             raise Refusal(400, f"No {kind} is executed here.") from None
+
+    def _bounded(self, scope: Scope, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Give what operations came to, as far as it is no more than an answer may have."""
+        taken, known, kept = 0, dict[int, int](), []
+        for body in bodies:
+            own = size(body, known)
+            try:
+                self._limits.check("answer", taken + own)
+            except LimitError as error:
+                kept.append({"data": None, **error_body(scope, str(error), error.code)})
+            else:
+                kept.append(body)
+                taken += own
+        return kept
 
     def _note_time(self, operation: Operation) -> None:
         """Count an operation that took the server's whole deadline, whatever that ended of it."""

@@ -1,6 +1,6 @@
 """What means harm is refused, and the server answers as before; over real HTTP.
 
-How little time and memory it costs is measured by tests/benchmarks/hostile.py.
+How little time and memory it costs the whole process is measured by tests/benchmarks/hostile.py.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 import select
 import socket
 import threading
+import tracemalloc
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -21,12 +22,14 @@ from gateway.cli import protocol
 from gateway.cli.server import listen, serving, url
 from gateway.web import body, head
 from tests.web.hostile import ATTACKS, JSON, Attack
-from tests.web.test_view import DATA, QUERY, made_app
+from tests.web.test_view import DATA, QUERY, client_of, made_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 GRAPHQL = "application/graphql-response+json"
+MEMORY = 20 * 2**20
+"""Bytes that one attack may take at any moment; three times what the dearest does."""
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +63,23 @@ def test_harm_is_refused(client: httpx.Client, name: str) -> None:
     assert (response.status_code, error["extensions"]["code"]) == (attack.status, attack.code)
     assert len(response.content) < 10_000
     check_health(client)
+
+
+async def test_harm_takes_little_memory() -> None:
+    """Beside the attack itself; what it takes of the time is for the benchmark to tell."""
+    taken = {}
+    async with client_of(made_app({"rate": "off"})) as client:
+        await client.post("/graphql", json={"query": QUERY})
+        for attack in ATTACKS:
+            headers = {"Content-Type": JSON, "Accept": GRAPHQL, **dict(attack.headers)}
+            post = client.build_request("POST", "/graphql", content=attack.content, headers=headers)
+            tracemalloc.start()
+            try:
+                assert (await client.send(post)).status_code == attack.status
+                _, taken[attack.name] = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+    assert {name: peak for name, peak in taken.items() if peak > MEMORY} == {}
 
 
 def test_the_server_answers_others_meanwhile(server: str) -> None:

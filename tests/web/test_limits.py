@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from tests.sources.documents import ROWS
 from tests.virtual_time import VIRTUAL_TIME, Backend, now
-from tests.web.test_view import DATA, client_of, made_app, post, sentence
+from tests.web.test_incremental import parts_of
+from tests.web.test_view import DATA, JSON, client_of, made_app, post, sentence
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -49,6 +51,88 @@ def code_of(answer: httpx.Response) -> str:
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [one.getMessage() for one in caplog.records if one.name == "gateway.limits"]
+
+
+def vendor(_: httpx.Request) -> httpx.Response:
+    """Give logs with bodies of some size."""
+    row = ROWS["language-weaver"][0]
+    rows = [{**row, "id": 1000 - number, "data": "\u00e9" * 5000} for number in range(10)]
+    return httpx.Response(200, json={"entries": rows, "webhooks": []})
+
+
+def aliases(count: int) -> str:
+    return " ".join(f"a{number}: raw b{number}: request {{ body }}" for number in range(count))
+
+
+ROWS_OF = "{{ sources {{ logs {{ nodes {{ {} }} }} }} }}"
+
+
+@pytest.mark.parametrize("accept", [JSON, "application/graphql-response+json"])
+async def test_what_a_document_repeats_is_no_larger_than_an_answer_may_be(
+    caplog: pytest.LogCaptureFixture, accept: str
+) -> None:
+    """It is executed, which takes no memory, and not written."""
+    written: list[int] = []
+
+    async def outcome(limit: Any, fields: str) -> tuple[dict[str, Any], dict[str, int]]:
+        app = made_app({"answer": limit}, answer=vendor)
+        query = {"query": ROWS_OF.format(fields)}
+        async with client_of(app) as client:
+            answer = await client.post("/graphql", json=query, headers={"accept": accept})
+        assert answer.status_code == 200
+        written.append(len(answer.content))
+        told: dict[str, Any] = answer.json()
+        return told, limits_of(app).exceeded
+
+    answer, exceeded = await outcome(2_100_000, aliases(10))
+    assert ("errors" in answer, exceeded) == (False, {})
+    assert 2_000_000 < written[-1] < 2_100_000
+    answer, exceeded = await outcome(2_000_000, aliases(10))
+    [error] = answer["errors"]
+    assert (answer["data"], error["extensions"]["code"]) == (None, "LIMIT_EXCEEDED")
+    assert "the limit answer is 2000000. It was executed all the same; ask for" in error["message"]
+    assert (written[-1] < 1000, exceeded) == (True, {"answer": 1})
+    assert told(caplog) == []
+    for limit, counted in (("off", {}), ({"max": 9, "mode": "warn"}, {"answer": 1})):
+        answer, exceeded = await outcome(limit, aliases(1))
+        assert ("errors" in answer, exceeded) == (False, counted)
+    assert len(told(caplog)) == 1
+
+
+async def test_a_batch_is_one_answer() -> None:
+    app = made_app({"answer": 250_000}, answer=vendor, batch_size=3)
+    batch = [{"query": ROWS_OF.format(fields)} for fields in (aliases(1), aliases(1), "id")]
+    async with client_of(app) as client:
+        first, second, third = (await client.post("/graphql", json=batch)).json()
+    assert "errors" not in first
+    assert [error["extensions"]["code"] for error in second["errors"]] == ["LIMIT_EXCEEDED"]
+    assert (second["data"], "errors" in third) == (None, False)
+
+
+@pytest.mark.parametrize(("most", "refused"), [(10**6, False), (5000, True), (10, True)])
+async def test_parts_are_one_answer(most: int, refused: bool) -> None:
+    app = made_app({"answer": most}, answer=vendor, incremental=True)
+    deferred = ROWS_OF.format(aliases(1))
+    query = (
+        f"{{ __typename ... @defer {deferred} ... @defer {deferred.replace('logs', 'a: logs')} }}"
+    )
+    headers = {"accept": "multipart/mixed, application/json"}
+    async with client_of(app) as client:
+        response = await client.post("/graphql", json={"query": query}, headers=headers)
+    first, *others = parts_of(response)
+    errors = first.get("errors", [])
+    begun = {one["id"] for one in first.get("pending", ())}
+    assert bool(begun) == (most > 10)
+    assert (first.get("data") is None) == (most == 10)
+    for part in others:
+        for one in part["completed"]:
+            begun.remove(one["id"])
+            errors += one.get("errors", [])
+    assert not begun
+    assert [first, *others][-1]["hasNext"] is False
+    codes = {error["extensions"]["code"] for error in errors}
+    assert codes == ({"LIMIT_EXCEEDED"} if refused else set())
+    assert limits_of(app).exceeded == ({"answer": 1} if refused else {})
 
 
 CONTENT = b'{"query": "{ sources { name } }", "variables": {"a": [1]}}'
