@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 GRAPHQL = "application/graphql-response+json"
-MEMORY = 20 * 2**20
-"""Bytes that one attack may take at any moment; three times what the dearest does."""
+MEMORY = 16 * 2**20
+"""Bytes that one attack may take at any moment; twice what the dearest does."""
 
 
 @pytest.fixture(scope="module")

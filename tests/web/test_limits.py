@@ -9,8 +9,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import msgspec
 import pytest
 
+from gateway.web.answer import size
 from tests.sources.documents import ROWS
 from tests.virtual_time import VIRTUAL_TIME, Backend, now
 from tests.web.test_incremental import parts_of
@@ -97,6 +99,30 @@ async def test_what_a_document_repeats_is_no_larger_than_an_answer_may_be(
         answer, exceeded = await outcome(limit, aliases(1))
         assert ("errors" in answer, exceeded) == (False, counted)
     assert len(told(caplog)) == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"a": [None, 1, True, "text"], "b": {"c": "é" * 500}},
+        ["x" * 5000] * 50,
+        {"a": {"b": '"' * 5000}},
+    ],
+)
+def test_the_size_of_an_answer_is_what_it_takes(value: Any) -> None:
+    assert size(value, {}) == pytest.approx(len(msgspec.json.encode(value)), abs=20)
+
+
+def test_what_an_answer_repeats_is_looked_at_once() -> None:
+    """It would not end within a lifetime if it were not so."""
+    value: Any = ["x" * 1000]
+    for _ in range(60):
+        value = [value, value]
+    assert size(value, {}) > 2**60 * 1000
+    deep: Any = []
+    for _ in range(400):
+        deep = [deep]
+    assert size(deep, {}) >= 800
 
 
 async def test_a_batch_is_one_answer() -> None:
