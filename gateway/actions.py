@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 
 MAX_KEY = 255
 """Characters of an idempotency key."""
+LONGEST = 900.0
+"""Seconds that an action may take where no deadline is enforced: all that it may wait for ends in
+less."""
 MARGIN = 5.0
 """Seconds past the operation's deadline in which an outcome may be recorded."""
 
@@ -154,19 +157,27 @@ class Actions:
         if problem := hindrance(kind, source, caller, able(kind, sources)):
             return Answer(problem=problem)
         journal = await self.journal()
+        hasty, operation = operation, operation.unhurried(LONGEST)
+        recorded = asyncio.Event()
+        sent: Action | None = None
 
         async def once() -> tuple[Action, Answer | None]:
-            begun = await journal.begin(
-                kind=kind,
-                log_id=log_id,
-                source=source.name,
-                upstream_id=reference.place[-1],
-                caller=f"{caller.method.value}:{caller.name}",
-                # No call outlasts the operation.
-                lease=operation.deadline - asyncio.get_running_loop().time() + MARGIN,
-                idempotency_key=key,
-                request_id=request_id,
-            )
+            nonlocal sent
+            try:
+                begun = await journal.begin(
+                    kind=kind,
+                    log_id=log_id,
+                    source=source.name,
+                    upstream_id=reference.place[-1],
+                    caller=f"{caller.method.value}:{caller.name}",
+                    # No call outlasts the operation.
+                    lease=operation.deadline - asyncio.get_running_loop().time() + MARGIN,
+                    idempotency_key=key,
+                    request_id=request_id,
+                )
+                sent = begun.action if begun.new else None
+            finally:
+                recorded.set()
             if not begun.new:
                 return begun.action, None
             act = source.retry if kind is ActionKind.RETRY else source.delete
@@ -182,11 +193,17 @@ class Actions:
         task = asyncio.create_task(once())
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-        # Whoever asked may go away; what was begun is completed all the same.
-        action, answer = await asyncio.shield(task)
-        return answer or await self._repeated(
-            action, kind, log_id, reference.place, sources, operation
-        )
+        # Whoever asked may go away, or have less time; what was begun is completed all the same.
+        until = hasty.deadline if hasty.deadline < operation.deadline else None
+        try:
+            async with asyncio.timeout_at(until):
+                action, answer = await asyncio.shield(task)
+        except TimeoutError:
+            await recorded.wait()
+            if sent is not None:
+                return Answer(problem=_unfinished(sent.id, key))
+            action, answer = await asyncio.shield(task)
+        return answer or await self._repeated(action, kind, log_id, reference.place, sources, hasty)
 
     async def close(self) -> None:
         """Wait until everything that is under way is completed, and close the journal."""
@@ -219,12 +236,7 @@ class Actions:
         if action.outcome is Outcome.PENDING:
             action = await (await self.journal()).wait(action.id, operation.deadline)
         if action.outcome is Outcome.PENDING:
-            return Answer(
-                problem=OutcomeUnknown(
-                    message="It is still under way. Ask again with the same idempotencyKey.",
-                    action_id=action.id,
-                )
-            )
+            return Answer(problem=_unfinished(action.id, action.idempotency_key))
         if (source := sources[action.source]).personal:
             return await _retold(action, source, place, operation)
         if action.answer is None:
@@ -268,7 +280,7 @@ def said(action: Action) -> Any:
                 "httpStatus": refusal.http_status,
                 "vendorCode": refusal.vendor_code,
                 "vendorMessage": refusal.vendor_message,
-                "requestId": refusal.request_id,
+                "vendorRequestId": refusal.vendor_request_id,
             }
     return None
 
@@ -328,7 +340,7 @@ def _failed(action: Action, error: UpstreamError) -> tuple[Answer, Outcome]:
             http_status=error.status,
             vendor_code=error.vendor_code,
             vendor_message=error.vendor_message,
-            request_id=error.request_id,
+            vendor_request_id=error.vendor_request_id,
         )
         return Answer(problem=rejected), Outcome.REJECTED
     return Answer(problem=_unknown(action.id)), Outcome.UNKNOWN
@@ -343,6 +355,15 @@ def _message(outcome: Outcome, error: UpstreamError) -> str:
 
 def _not_found() -> NotFound:
     return NotFound(message="There is no such webhook log. It may have expired.", path=("id",))
+
+
+def _unfinished(id: str, key: str | None) -> OutcomeUnknown:
+    where = "ask again with the same idempotencyKey" if key else "look at the log again"
+    return OutcomeUnknown(
+        message=f"It is still under way, and goes on. To learn what came of it, {where}, or see"
+        " actions.",
+        action_id=id,
+    )
 
 
 def _unknown(id: str) -> OutcomeUnknown:

@@ -91,7 +91,7 @@ class UpstreamError(GatewayError):
     """A vendor failed.
 
     ``status`` is the vendor's HTTP status, ``vendor_code``, ``vendor_message`` and
-    ``request_id`` are its own words about the failure, redacted. All of them may be missing.
+    ``vendor_request_id`` are its own words about the failure, redacted. All of them may be missing.
     ``retry_after`` is in seconds. ``sent`` is False where the request certainly did not reach the
     vendor, which matters for what must not happen twice.
     """
@@ -105,7 +105,7 @@ class UpstreamError(GatewayError):
         status: int | None = None,
         vendor_code: str | None = None,
         vendor_message: str | None = None,
-        request_id: str | None = None,
+        vendor_request_id: str | None = None,
         retry_after: float | None = None,
         sent: bool = True,
     ) -> None:
@@ -114,7 +114,7 @@ class UpstreamError(GatewayError):
         self.status = status
         self.vendor_code = vendor_code
         self.vendor_message = vendor_message
-        self.request_id = request_id
+        self.vendor_request_id = vendor_request_id
         self.retry_after = retry_after
         self.sent = sent
         super().__init__(message)

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from gateway.config import TimeLimit
 from gateway.errors import ErrorCode, RequestError
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ _WORDS = {
     ),
     "variables": ("The variables have {} bytes", "Send less at once."),
     "variables_depth": ("The variables hold values at depth {}", "Make them flatter."),
+    "answer": (
+        "The answer has {} bytes",
+        "It was executed all the same; ask for smaller pages, or for fewer fields of them.",
+    ),
 }
 """What is said of each limit: what there is, and the way out."""
 
@@ -47,10 +52,15 @@ class LimitError(RequestError):
 
 
 class Limits:
-    """The configured limits; ``exceeded`` counts for each how often something was beyond it."""
+    """The configured limits; ``exceeded`` counts for each how often something was beyond it.
 
-    def __init__(self, settings: LimitSettings) -> None:
+    ``deadline`` is the limit of that name, in seconds, of which nothing is refused: what enforces
+    it is whatever an operation waits for.
+    """
+
+    def __init__(self, settings: LimitSettings, deadline: TimeLimit | None = None) -> None:
         self._limits: dict[str, Limit] = dict(settings)
+        self._deadline = deadline or TimeLimit()
         self.exceeded: Counter[str] = Counter()
 
     def of(self, name: str) -> Limit:
@@ -62,22 +72,22 @@ class Limits:
         limit = self.of(name)
         return limit.max if limit.refuses else None
 
-    def refuses(self, name: str, value: int) -> bool:
+    def refuses(self, name: str, value: float) -> bool:
         """Compare with a limit, and count and log what is beyond it; True for what is refused."""
-        limit = self.of(name)
+        limit = self._deadline if name == "deadline" else self.of(name)
         if value <= limit.max or limit.mode == "off":
             return False
         self.exceeded[name] += 1
-        if not limit.refuses:
+        if limit.mode == "warn":
             log.warning(
-                "A request is beyond the limit %s: %d, with %d allowed. It is number %d since the"
+                "A request is beyond the limit %s: %s, with %s allowed. It is number %d since the"
                 " start.",
                 name,
-                value,
+                round(value, 3),
                 limit.max,
                 self.exceeded[name],
             )
-        return limit.refuses
+        return limit.mode == "enforce"
 
     def check(self, name: str, value: int) -> None:
         """Compare with a limit; LimitError for what is refused."""

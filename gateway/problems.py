@@ -75,7 +75,7 @@ class UpstreamRejected(Problem, frozen=True, kw_only=True):
     http_status: int | None = None
     vendor_code: str | None = None
     vendor_message: str | None = None
-    request_id: str | None = None
+    vendor_request_id: str | None = None
 
 
 class UpstreamUnavailable(Problem, frozen=True, kw_only=True):

@@ -180,19 +180,19 @@ class Gateway:
 
         ``headers`` are the request's, by any case, of which those are passed on that hold a
         vendor credential of the caller's own. ``seconds`` lowers the server's deadline, and never
-        raises it. ``max_age`` and ``trace`` are the Operation's.
+        raises one that is enforced. ``max_age`` and ``trace`` are the Operation's.
         """
         passed = {
             header: (headers or {}).get(header, "")
             for name, header in self._passed.items()
             if name in self.sources
         }
-        deadline = self.settings.server.deadline
+        longest = self.settings.server.deadline.seconds
         return Operation(
-            deadline if seconds is None else min(seconds, deadline),
+            longest if seconds is None else min(seconds, longest),
             passed,
             request_id,
-            longest=deadline,
+            longest=longest,
             max_age=max_age,
             trace=trace,
             least_age={

@@ -20,7 +20,7 @@ ERRORS = """
     ... on NotAuthorized { requiredRole }
     ... on ActionNotSupported { action sources }
     ... on IdempotencyKeyReused { logId }
-    ... on UpstreamRejected { httpStatus vendorCode vendorMessage requestId }
+    ... on UpstreamRejected { httpStatus vendorCode vendorMessage vendorRequestId }
     ... on UpstreamUnavailable { retryAfter }
     ... on OutcomeUnknown { actionId }
 """

@@ -43,7 +43,7 @@ CHROMIUM_FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--host-resolver-rules=MAP gateway.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 
 
@@ -132,7 +132,11 @@ def _serving(app: ASGIApp) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser(absent: Callable[[str], NoReturn]) -> Iterator[Browser]:
-    """Start headless Chromium that resolves no host; its module's tests must not be async."""
+    """Start headless Chromium; its module's tests must not be async.
+
+    It resolves no host but gateway.test, which is this machine, and for all that the browser knows
+    lies behind a network that is not to be trusted.
+    """
     try:
         from playwright.sync_api import sync_playwright  # noqa: PLC0415 - may be absent
     except ImportError:

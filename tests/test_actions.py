@@ -14,10 +14,11 @@ import pytest
 from gateway import ids
 from gateway.actions import MAX_KEY
 from gateway.callers import Caller, Grant, Method, Role
-from gateway.config import load
+from gateway.config import ServerSettings, load
 from gateway.demo import write_configuration
 from gateway.errors import JournalError
 from gateway.journal import ActionKind
+from gateway.problems import OutcomeUnknown
 from gateway.sandbox import Sandbox
 from gateway.service import Gateway
 from tests.acting import (
@@ -140,7 +141,7 @@ async def test_the_journal_tells_how_a_vendor_refused(tmp_path: Path) -> None:
         "httpStatus": 409,
         "vendorCode": "409",
         "vendorMessage": "It is under way, see https://***@vendor.example",
-        "requestId": "r-1",
+        "vendorRequestId": "r-1",
     }
 
 
@@ -288,7 +289,7 @@ def rejected(status: int, code: str | None = None) -> tuple[str, dict[str, Any]]
             "httpStatus": status,
             "vendorCode": code,
             "vendorMessage": code and "no: not while it runs",
-            "requestId": code and "r-1",
+            "vendorRequestId": code and "r-1",
         },
     )
 
@@ -373,6 +374,49 @@ async def test_whatever_is_answered_it_is_sent_once(
     assert [f"{one.method} {one.url.path}" for one in vendor.acts] == [
         "PUT /api/v2/audit/webhooks/42/retry"
     ]
+
+
+async def test_what_was_sent_is_followed_to_its_end_when_the_callers_time_is_up(
+    tmp_path: Path,
+) -> None:
+    answered = asyncio.Event()
+
+    async def act(_: httpx.Request) -> httpx.Response:
+        await answered.wait()
+        return httpx.Response(200)
+
+    vendor = Controller(act)
+    async with gateway_over(tmp_path, vendor) as gateway:
+        for key, way_out in (("key", "ask again with the same"), (None, "look at the log again")):
+            hurried = gateway.operation(seconds=0.05)
+            problem = (await gateway.act(hurried, ActionKind.RETRY, LOG_ID, key)).problem
+            assert isinstance(problem, OutcomeUnknown)
+            assert way_out in problem.message
+            (entry, *_) = await Schema(gateway).journal()
+            assert (entry["id"], entry["outcome"]) == (problem.action_id, "PENDING")
+        # Who asks again with little time is told the same, and nothing is sent again.
+        hurried = gateway.operation(seconds=0.05)
+        again = (await gateway.act(hurried, ActionKind.RETRY, LOG_ID, "key")).problem
+        assert isinstance(again, OutcomeUnknown)
+        answered.set()
+        assert (await Schema(gateway).retry(LOG_ID, "key"))["userErrors"] == []
+    async with gateway_over(tmp_path, vendor) as gateway:
+        entries = await Schema(gateway).journal()
+    assert [entry["outcome"] for entry in entries] == ["SUCCEEDED"] * 2
+    assert len(vendor.acts) == 2
+
+
+@pytest.mark.parametrize("deadline", ["off", {"max": 0.05, "mode": "warn"}])
+async def test_an_action_needs_no_deadline(tmp_path: Path, deadline: Any) -> None:
+    vendor = Controller(answering(200))
+    settings = gateway_over(tmp_path, vendor).settings
+    server = ServerSettings.model_validate({"deadline": deadline})
+    unlimited = settings.model_copy(update={"server": server})
+    async with Gateway(unlimited, transport=vendor) as gateway:
+        assert (await Schema(gateway).retry(LOG_ID, "key"))["userErrors"] == []
+        (entry,) = await Schema(gateway).journal()
+        assert entry["outcome"] == "SUCCEEDED"
+    assert len(vendor.acts) == 1
 
 
 async def test_an_expired_token_is_renewed_since_it_was_refused(tmp_path: Path) -> None:

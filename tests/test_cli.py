@@ -116,7 +116,7 @@ def test_check_says_what_to_do_about_a_wrong_token(configuration: Path) -> None:
     (advice,) = checked.lines()[6:]
     assert "Source tracker answered 401 Unauthorized" in advice
     assert "Check the source's credential under auth." in advice
-    assert "request id" in advice
+    assert "vendor's request id" in advice
     assert "not-the-token" not in checked.output
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
 from pathlib import Path
@@ -26,6 +27,7 @@ from gateway.config import (
     LimitSettings,
     ServerSettings,
     Settings,
+    TimeLimit,
     YandexTrackerIam,
     YandexTrackerOAuth,
     YandexTrackerSettings,
@@ -250,6 +252,26 @@ def test_a_limit_is_a_number_or_off_or_both() -> None:
     dumped = limits.model_dump()
     assert (dumped["depth"], dumped["rate"]) == (9, {"max": 6, "mode": "warn"})
     assert LimitSettings.model_validate(dumped) == limits
+
+
+def test_the_deadline_is_a_limit_in_seconds() -> None:
+    for given, deadline in [
+        ("2.5", TimeLimit(2.5)),
+        ("3", TimeLimit(3)),
+        ('"off"', TimeLimit(10.0, "off")),
+        ('{ max = 60, mode = "off" }', TimeLimit(60, "off")),
+        ('{ max = 0.5, mode = "warn" }', TimeLimit(0.5, "warn")),
+    ]:
+        settings = read(f"[server]\ndeadline = {given}\n" + table("shop")).server
+        assert settings.deadline == deadline
+        assert ServerSettings.model_validate(settings.model_dump()) == settings
+        seconds = deadline.max if deadline.mode == "enforce" else math.inf
+        assert settings.deadline.seconds == seconds
+    form = '"off", or a table such as { max = 10.0, mode = "warn" }'
+    for given in ("0", "-1.0", "300.1", "true", "nan", "inf", '"on"', "{ max = 1 }", "[]"):
+        with pytest.raises(ConfigurationError, match="must be a number of seconds") as error:
+            read(f"[server]\ndeadline = {given}\n" + table("shop"))
+        assert form in str(error.value)
 
 
 def test_scopes_and_choices() -> None:
@@ -488,7 +510,7 @@ def test_the_environment_wins() -> None:
         GATEWAY_PORT="tcp://10.0.0.1:80",
     )
     assert settings.server == ServerSettings(
-        host="::1", port=9000, deadline=2.5, scan_limit=7, graphiql=False
+        host="::1", port=9000, deadline=TimeLimit(2.5), scan_limit=7, graphiql=False
     )
 
 

@@ -3,16 +3,19 @@
 They are for all but the body, of which the application takes no more than it wants: for the head,
 and for the extensions of chunks and the trailers that may come with the body.
 
-Nor is another protocol spoken, to which some clients offer to change with a request like any other.
-httptools would give that no body, and take the body for the next request.
+Nor is another protocol spoken, to which some clients offer to change with a request like any other
+(RFC 9110, 7.8). httptools takes such a request to end with its head, so what follows is given to it
+as the body that it is.
+
+And uvicorn keeps an answer until it has been read, however long that takes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.errors import ErrorCode
@@ -22,17 +25,25 @@ from gateway.web.answer import refused
 if TYPE_CHECKING:
     from typing import Any
 
-OFFER = re.compile(rb"(?<=\n)Upgrade(?=[ \t]*:)", re.IGNORECASE)
-"""The header that offers another protocol, which a server may leave aside (RFC 9110, 7.8)."""
 SECONDS = 10.0
 """How long a head may take to arrive, the first of a connection from its beginning."""
+READING = 60.0
+"""How long an answer may take to be read, in seconds; of one in parts, what there is of it."""
+FRAMING = {b"content-length", b"transfer-encoding"}
+"""The headers that tell where a body ends."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes connections whose head has no end, or is slow to come, and leaves trailers out."""
+    """Closes connections whose head has no end, or is slow to come, or whose answer is not read.
+
+    Trailers are left out.
+    """
 
     _late: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
     _in_body = False
+    # Whether the parser is told anew, for the sake of its body, of a request that has begun.
+    _again = False
     # How often a head began or ended, and the bytes since then that were of no body.
     _part = 0
     _taken = 0
@@ -45,10 +56,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
         self._end()
+        self._stop_reading()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         """Give the next head its time."""
+        if self._again:
+            return
         super().on_message_begin()
         self._begin()
 
@@ -59,12 +73,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Wait no longer: the head is here."""
+        if self._again:
+            self._again = False
+            return
         super().on_headers_complete()
         self._end()
         self._in_body = True
-        if self.parser.should_upgrade():
-            # An offer that came in pieces; what follows is its body, and no second request.
-            self.cycle.keep_alive = False
+        self._again = self.parser.should_upgrade()
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body, which the application counts."""
@@ -73,15 +88,16 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """See another head in what comes next."""
+        if self._again:
+            return
         super().on_message_complete()
         self._in_body = False
 
     def data_received(self, data: bytes) -> None:
         """Take what came, and count what is of no body."""
         part = self._part
-        if not self._in_body:
-            data = OFFER.sub(b"Ignored", data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         if part != self._part:
             # What came at once with the beginning of a part is bounded already, by the event loop.
             self._taken = 0
@@ -91,9 +107,40 @@ class BoundedProtocol(HttpToolsProtocol):
             where = "The address and the headers" if self._late else "The lines around the body"
             self._refuse(431, f"{where} are too large.")
 
-    def send_400_response(self, msg: str) -> None:
-        """Refuse what is not HTTP."""
-        self._refuse(400, msg, ErrorCode.BAD_REQUEST)
+    def _parse(self, data: bytes) -> None:
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                (end,) = offer.args
+                data = self._without_offer() + data[end:]
+            except httptools.HttpParserError:
+                self._refuse(400, "The request is not HTTP.", ErrorCode.BAD_REQUEST)
+                return
+            else:
+                return
+
+    def _without_offer(self) -> bytes:
+        """Begin to parse anew, and give a head that tells of the body what the one before did."""
+        self.parser = httptools.HttpRequestParser(self)
+        lines = [b"%s: %s\r\n" % header for header in self.headers if header[0] in FRAMING]
+        return b"".join([b"POST / HTTP/1.1\r\n", *lines, b"\r\n"])
+
+    def on_response_complete(self) -> None:
+        """Give the answer its time to be read, whether the connection goes on or not."""
+        super().on_response_complete()
+        self._await_reading()
+
+    def pause_writing(self) -> None:
+        """Give what there is of an answer its time to be read."""
+        super().pause_writing()
+        self._await_reading()
+
+    def resume_writing(self) -> None:
+        """Wait no longer, unless this was the last of the answer, of which a rest is left."""
+        super().resume_writing()
+        if not self.cycle.response_complete:
+            self._stop_reading()
 
     def _begin(self) -> None:
         self._end()
@@ -107,6 +154,20 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._late:
             self._late.cancel()
             self._late = None
+
+    def _await_reading(self) -> None:
+        self._stop_reading()
+        self._unread = self.loop.call_later(READING, self._give_up)
+
+    def _stop_reading(self) -> None:
+        if self._unread:
+            self._unread.cancel()
+            self._unread = None
+
+    def _give_up(self) -> None:
+        if self.transport.get_write_buffer_size():
+            # To close it would wait for the reader.
+            self.transport.abort()
 
     def _refuse(
         self, status: int, message: str, code: ErrorCode = ErrorCode.LIMIT_EXCEEDED

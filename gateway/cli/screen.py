@@ -65,7 +65,7 @@ def sentence(error: UpstreamError) -> str:
     known = {
         "HTTP status": error.status,
         "vendor's code": error.vendor_code,
-        "request id": error.request_id,
+        "vendor's request id": error.vendor_request_id,
     }
     untold = [
         f"{name} {value}" for name, value in known.items() if value and str(value) not in told

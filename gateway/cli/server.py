@@ -61,8 +61,11 @@ def run(settings: Settings, host: str | None, port: int | None, *, insecure: boo
 
 
 def grace(settings: Settings) -> float:
-    """Give the seconds in which every operation ends, and what it did is recorded."""
-    return settings.server.deadline + MARGIN
+    """Give the seconds in which operations end after a stop, and what they did is recorded.
+
+    Those that no deadline ends are cancelled then.
+    """
+    return settings.server.deadline.max + MARGIN
 
 
 async def _try_journal(settings: Settings) -> None:

@@ -10,7 +10,7 @@ The docstrings of the models and their attributes are the descriptions in the JS
 from __future__ import annotations
 
 from gateway.config.documents import DocumentSettings, Manifest
-from gateway.config.limits import Limit, LimitSettings
+from gateway.config.limits import Limit, LimitSettings, TimeLimit
 from gateway.config.settings import ServerSettings, Settings, json_schema, load
 from gateway.config.sources import (
     CodeArtsIam,
@@ -46,6 +46,7 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "SourceSettings",
+    "TimeLimit",
     "YandexTrackerIam",
     "YandexTrackerOAuth",
     "YandexTrackerSettings",

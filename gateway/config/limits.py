@@ -1,8 +1,10 @@
-"""The ``[limits]`` table: what one request, and one caller, may ask for."""
+"""Limits, and the ``[limits]`` table: what one request, and one caller, may ask for."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, cast
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from pydantic_core import core_schema
@@ -13,12 +15,12 @@ if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
 
 _MOST = 2**31 - 1
-_FORM = (
-    f'must be a whole number from 1 to {_MOST}, "off", or a table such as'
-    ' { max = 100, mode = "warn" }'
-)
-_NUMBER: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": _MOST}
+_MOST_SECONDS = 300
+_FORM = 'must be {}, "off", or a table such as {{ max = {}, mode = "warn" }}'
+_WHOLE_FORM = _FORM.format(f"a whole number from 1 to {_MOST}", 100)
+_SECONDS_FORM = _FORM.format(f"a number of seconds above 0, up to {_MOST_SECONDS}", "10.0")
 _MODES = ("off", "warn", "enforce")
+Mode = Literal["off", "warn", "enforce"]
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -28,7 +30,7 @@ class Limit(msgspec.Struct, frozen=True):
     """
 
     max: int
-    mode: Literal["off", "warn", "enforce"] = "enforce"
+    mode: Mode = "enforce"
 
     @property
     def refuses(self) -> bool:
@@ -37,36 +39,74 @@ class Limit(msgspec.Struct, frozen=True):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, *_: object) -> core_schema.CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            _read, serialization=core_schema.plain_serializer_function_ser_schema(_written)
-        )
+        return _read_by(lambda value: _read(cls, value, _is_whole, _WHOLE_FORM))
 
     @classmethod
     def __get_pydantic_json_schema__(cls, *_: object) -> JsonSchemaValue:
-        table = {
-            "type": "object",
-            "properties": {"max": _NUMBER, "mode": {"enum": list(_MODES)}},
-            "required": ["max", "mode"],
-            "additionalProperties": False,
-        }
-        return {"anyOf": [_NUMBER, {"const": "off"}, table], "errorMessage": _FORM}
+        number = {"type": "integer", "minimum": 1, "maximum": _MOST}
+        return _described(number, _WHOLE_FORM)
 
 
-def _read(value: object) -> Limit:
-    if isinstance(value, Limit):
+class TimeLimit(msgspec.Struct, frozen=True):
+    """The same of a time in seconds; one that is off has the usual number."""
+
+    max: float = 10.0
+    mode: Mode = "enforce"
+
+    @property
+    def seconds(self) -> float:
+        """How long may be taken at most: without end where nothing is ended."""
+        return self.max if self.mode == "enforce" else math.inf
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: object) -> core_schema.CoreSchema:
+        return _read_by(lambda value: _read(cls, value, _is_seconds, _SECONDS_FORM))
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, *_: object) -> JsonSchemaValue:
+        number = {"type": "number", "exclusiveMinimum": 0, "maximum": _MOST_SECONDS}
+        return _described(number, _SECONDS_FORM)
+
+
+def _read_by(read: Callable[[object], object]) -> core_schema.CoreSchema:
+    return core_schema.no_info_plain_validator_function(
+        read, serialization=core_schema.plain_serializer_function_ser_schema(_written)
+    )
+
+
+def _described(number: dict[str, Any], form: str) -> JsonSchemaValue:
+    table = {
+        "type": "object",
+        "properties": {"max": number, "mode": {"enum": list(_MODES)}},
+        "required": ["max", "mode"],
+        "additionalProperties": False,
+    }
+    return {"anyOf": [number, {"const": "off"}, table], "errorMessage": form}
+
+
+def _read(
+    kind: type[Limit | TimeLimit], value: Any, fits: Callable[[Any], bool], form: str
+) -> Limit | TimeLimit:
+    if isinstance(value, kind):
         return value
     if value == "off":
-        return Limit(_MOST, "off")
+        return Limit(_MOST, "off") if kind is Limit else TimeLimit(mode="off")
     given = value if isinstance(value, dict) else {"max": value, "mode": "enforce"}
-    if given.keys() == {"max", "mode"} and given["mode"] in _MODES:
-        number = given["max"]
-        if isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= _MOST:
-            return Limit(number, cast("Any", given["mode"]))
-    raise ValueError(_FORM)
+    if given.keys() == {"max", "mode"} and given["mode"] in _MODES and fits(given["max"]):
+        return kind(given["max"], given["mode"])
+    raise ValueError(form)
 
 
-def _written(limit: Limit) -> int | dict[str, Any]:
-    return limit.max if limit.refuses else msgspec.structs.asdict(limit)
+def _is_whole(value: Any) -> bool:
+    return type(value) is int and 1 <= value <= _MOST
+
+
+def _is_seconds(value: Any) -> bool:
+    return type(value) in {int, float} and 0 < value <= _MOST_SECONDS
+
+
+def _written(limit: Limit | TimeLimit) -> float | dict[str, Any]:
+    return limit.max if limit.mode == "enforce" else msgspec.structs.asdict(limit)
 
 
 class LimitSettings(Table, title="Limits"):
@@ -99,6 +139,9 @@ class LimitSettings(Table, title="Limits"):
     """How large the variables of a request may be, in bytes of JSON."""
     variables_depth: Limit = Limit(20)
     """How deep lists and objects of the variables may lie inside each other."""
+    answer: Limit = Limit(2**24)
+    """How large an answer may be, in bytes of JSON: of all operations of a request, and all parts.
+    What would be larger was executed, and an error takes its place."""
     operations: Limit = Limit(100)
     """How many operations may be executed at the same time; as many more wait for two seconds."""
     rate: Limit = Limit(1200)

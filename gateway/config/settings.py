@@ -14,11 +14,11 @@ from gateway.config.auth import AuthSettings, unknown_sources
 from gateway.config.cache import CacheSettings
 from gateway.config.documents import DocumentSettings
 from gateway.config.journal import JournalSettings
-from gateway.config.limits import LimitSettings
+from gateway.config.limits import LimitSettings, TimeLimit
 from gateway.config.problems import Problem, problems_of, sentence, unknown
 from gateway.config.secret import Surroundings
 from gateway.config.sources import SourceSettings
-from gateway.config.values import ListOf, Origin, Seconds, Table, Text, or_else
+from gateway.config.values import ListOf, Origin, Table, Text, or_else
 from gateway.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -36,11 +36,12 @@ class ServerSettings(Table):
     """The address to listen on."""
     port: Annotated[int, Field(strict=True, ge=0, le=65535)] = 8000
     """The port to listen on; 0 takes any free one."""
-    deadline: Seconds = 10.0
+    deadline: TimeLimit = TimeLimit()
     """How long one GraphQL operation may wait for all vendors together, and look for the webhook
-    logs of its filters, in seconds.
+    logs of its filters, in seconds; or, as with [limits], "off" or { max = 10.0, mode = "warn" }.
 
-    A caller lowers it for a request by the header X-Request-Timeout.
+    A caller lowers it for a request by the header X-Request-Timeout. In any mode it is the time
+    that is left when the server is stopped, and without a number that is 10 seconds.
     """
     scan_limit: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 2000
     """How many webhook logs one page may look at to find those of its filter, in rows."""

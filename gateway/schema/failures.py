@@ -70,6 +70,6 @@ def _of_vendor(error: UpstreamError) -> dict[str, Any]:
         "httpStatus": error.status,
         "vendorCode": error.vendor_code,
         "vendorMessage": error.vendor_message,
-        "vendorRequestId": error.request_id,
+        "vendorRequestId": error.vendor_request_id,
     }
     return {name: value for name, value in extensions.items() if value is not None}

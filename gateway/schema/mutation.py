@@ -64,7 +64,7 @@ class UpstreamRejected(UserError):
     http_status: int | None = described("The HTTP status of the vendor's answer.")
     vendor_code: str | None = described("The vendor's own code.")
     vendor_message: str | None = described("The vendor's own words. Secrets are masked.")
-    request_id: str | None = described("The vendor's id of the request, for its support.")
+    vendor_request_id: str | None = described("The vendor's id of the request, for its support.")
 
 
 @strawberry.type(

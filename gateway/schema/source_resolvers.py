@@ -143,5 +143,5 @@ def _told(error: UpstreamError | None) -> SourceError | None:
         http_status=error.status,
         vendor_code=error.vendor_code,
         vendor_message=error.vendor_message,
-        request_id=error.request_id,
+        vendor_request_id=error.vendor_request_id,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
@@ -13,11 +14,12 @@ from gateway.upstream.trace import Trace
 class Operation:
     """One caller's operation: its deadline, and the calls made for it so far, by source.
 
-    ``seconds`` is how long it may take, ``longest`` how long any operation may. The deadline is in
-    seconds of the event loop's clock. A call that several operations wait for counts for the one
-    that started it. ``passed`` are the vendor credentials that the caller sent, by the header's
-    name in lower case; ``request_id`` is what its request is known by, and ``trace`` what it is a
-    part of, as all calls are told that it started, those behind its answer too.
+    ``seconds`` is how long it may take, ``longest`` how long any operation may; both may be
+    infinite. When it began, and the deadline, are in seconds of the event loop's clock. A call that
+    several operations wait for counts for the one that started it. ``passed`` are the vendor
+    credentials that the caller sent, by the header's name in lower case; ``request_id`` is what its
+    request is known by, and ``trace`` what it is a part of, as all calls are told that it started,
+    those behind its answer too.
 
     Nothing older than ``max_age`` seconds is to be taken from the cache, or than ``least_age`` has
     for the source where that is more. ``reads`` tells how fresh what each source said is, once it
@@ -39,7 +41,8 @@ class Operation:
         self.request_id = request_id
         self.trace = trace
         self.seconds = seconds
-        self.deadline = asyncio.get_running_loop().time() + seconds
+        self.began = asyncio.get_running_loop().time()
+        self.deadline = self.began + seconds
         self.calls: Counter[str] = Counter()
         self.reads: dict[str, list[Freshness]] = defaultdict(list)
         self.behind = False
@@ -60,6 +63,16 @@ class Operation:
         """Give the age in seconds that nothing of a source may exceed, or None."""
         ages = [age for age in (self._max_age, wanted) if age is not None]
         return max(min(ages), self._least_age.get(source, 0.0)) if ages else None
+
+    def unhurried(self, most: float) -> Operation:
+        """Give the same operation without what its caller lowered the deadline by.
+
+        It takes no more than ``most`` seconds since it began, and counts with this one.
+        """
+        other = copy.copy(self)
+        other.seconds = min(self._longest, most)
+        other.deadline = self.began + other.seconds
+        return other
 
     def apart(self, etags: Mapping[str, str], *, behind: bool) -> Operation:
         """Begin what may be shared with others, or go on behind the answer.

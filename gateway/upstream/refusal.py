@@ -61,7 +61,7 @@ def refusal(
         status=answer.status,
         vendor_code=_shown(vendor.code),
         vendor_message=message,
-        request_id=_shown(vendor.request_id or answer.headers.get("X-Request-Id")),
+        vendor_request_id=_shown(vendor.request_id or answer.headers.get("X-Request-Id")),
         retry_after=_retry_after(answer.headers.get("Retry-After", ""), now),
     )
 

@@ -12,6 +12,7 @@ from stamina.instrumentation import set_on_retry_hooks
 
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.breaker import BreakerState
+from gateway.upstream.limits import LONGEST_PAUSE
 
 if TYPE_CHECKING:
     from gateway.upstream.lane import Lane
@@ -50,7 +51,8 @@ async def retried(attempt: Callable[[], Awaitable[T]], lane: Lane, deadline: flo
     """Give what an attempt gives, after others that failed in a way that may pass.
 
     The failure is raised at once where the wait, the vendor's own if it names one, would last
-    until the ``deadline``, in seconds of the event loop's clock, and when the breaker has opened.
+    until the ``deadline``, in seconds of the event loop's clock, or for more than five minutes, and
+    when the breaker has opened.
     """
 
     def wait(error: Exception) -> bool | float:
@@ -60,7 +62,7 @@ async def retried(attempt: Callable[[], Awaitable[T]], lane: Lane, deadline: flo
             return False
         asked = max(error.retry_after or 0.0, lane.limit.seconds)
         seconds = asked + random.uniform(0, JITTER) if asked else LONGEST_WAIT  # noqa: S311
-        if asyncio.get_running_loop().time() + seconds >= deadline:
+        if asked > LONGEST_PAUSE or asyncio.get_running_loop().time() + seconds >= deadline:
             return False
         return seconds if asked else True
 

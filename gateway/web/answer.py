@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from starlette.types import Scope
     from strawberry.types import ExecutionResult
 
+LONG = 200
+"""Characters from which on a text is worth to be remembered."""
+DEEP = 100
+"""How deep a value is looked into; what lies deeper is written out to learn what it takes."""
+
 
 def result_body(scope: Scope, result: ExecutionResult) -> dict[str, Any]:
     """Make the answer to an operation; it has data where something was executed."""
@@ -30,6 +35,30 @@ def result_body(scope: Scope, result: ExecutionResult) -> dict[str, Any]:
     if result.extensions:
         body["extensions"] = result.extensions
     return body
+
+
+def size(value: Any, known: dict[int, int], level: int = 0) -> int:
+    """Tell how many bytes of JSON a value takes: what is in it several times is looked at once.
+
+    Aliases repeat what a vendor said, and a small document can ask for a gigabyte of it. ``known``
+    has what long texts, lists and objects were found to take; they have to live as long as it.
+    Short texts count by their characters.
+    """
+    if isinstance(value, str):
+        if len(value) < LONG:
+            return len(value) + 2
+    elif not isinstance(value, dict | list):
+        return len("null")
+    told = known.get(id(value))
+    if told is None:
+        if isinstance(value, str) or level > DEEP:
+            told = len(msgspec.json.encode(value))
+        elif isinstance(value, dict):
+            told = sum(len(name) + 4 + size(value[name], known, level + 1) for name in value)
+        else:
+            told = sum(1 + size(inner, known, level + 1) for inner in value)
+        known[id(value)] = told
+    return told
 
 
 def known_errors(scope: Scope, errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
@@ -44,7 +45,7 @@ def create_app(
     gateway = Gateway(settings, transport=transport)
     introspection = settings.server.introspection
     graphiql = settings.server.graphiql and introspection and not settings.documents.trusted
-    limits = Limits(settings.limits)
+    limits = Limits(settings.limits, settings.server.deadline)
     view = GraphQLView(
         build_schema(limits, introspection=introspection, incremental=settings.server.incremental),
         gateway,
@@ -77,16 +78,18 @@ def create_app(
 
     app = Starlette(
         routes=[
-            Route("/graphql", view, middleware=cors(settings)),
+            Route("/graphql", view),
             Route("/healthz", health),
             Route("/readyz", ready),
             *(explorer_routes() if graphiql else ()),
         ],
         middleware=[
+            *cors(settings),
+            Middleware(ServerErrorMiddleware, handler=_fail),
             Middleware(BoundedHead),
             *([Middleware(LoopbackHost)] if is_loopback(settings.server.host) else ()),
         ],
-        exception_handlers={HTTPException: _refuse, Exception: _fail},
+        exception_handlers={HTTPException: _refuse},
         lifespan=lifespan,
     )
     # It would send callers with their credentials to wherever the Host header says, and by HTTP.

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from gateway.web.answer import refused
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from starlette.datastructures import Headers
+    from starlette.responses import Response
+    from starlette.types import Receive, Scope, Send
 
     from gateway.config import Settings
 
@@ -40,8 +46,36 @@ READ = (
 )
 
 
+class _Cors(CORSMiddleware):
+    """CORS for the endpoint alone, with refusals in the form of GraphQL."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what asks for permission, or pass a request on and tell of its answer."""
+        if scope["type"] == "http" and scope["path"] == "/graphql":
+            await super().__call__(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Give a page's browser permission for a request, or none."""
+        response = super().preflight_response(request_headers)
+        if response.status_code == 200:
+            return response
+        refusal = refused(
+            {"headers": request_headers.raw},
+            response.status_code,
+            "No permission by CORS: cors_origins does not name the page's origin, or the request"
+            " would have another method than GET and POST, or a header that plays no part here.",
+        )
+        told = ("Vary", *(name for name in response.headers if name.startswith("access-control")))
+        refusal.headers.update({name: response.headers[name] for name in told})
+        return refusal
+
+
 def cors(settings: Settings) -> Sequence[Middleware]:
     """Make what tells browsers of the configured origins; nothing where there is none.
+
+    It stands before all that may refuse a request, so that a page can read why.
 
     Credentials that a browser would add by itself, such as cookies, are not asked for: a page has
     to have its caller's key or token, and to send it.
@@ -51,7 +85,7 @@ def cors(settings: Settings) -> Sequence[Middleware]:
     passed = [one.auth.header for one in settings.sources if one.auth.type == "pass-through"]
     return [
         Middleware(
-            CORSMiddleware,
+            _Cors,
             allow_origins=settings.server.cors_origins,
             allow_methods=("GET", "POST"),
             allow_headers=(*SENT, *passed),

@@ -14,13 +14,15 @@ import msgspec
 from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 
-from gateway.web.answer import known_errors
+from gateway.limits import LimitError
+from gateway.web.answer import error_body, known_errors, size
 from gateway.web.departure import while_present
 from gateway.web.request import media_type, request_id
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from gateway.limits import Limits
     from gateway.schema.incremental import FirstPart
 
 MULTIPART = "multipart/mixed"
@@ -51,9 +53,14 @@ class PartsResponse(StreamingResponse):
     """
 
     def __init__(
-        self, scope: Scope, body: dict[str, Any], first: FirstPart, deadline: float
+        self,
+        scope: Scope,
+        body: dict[str, Any],
+        first: FirstPart,
+        deadline: float,
+        limits: Limits,
     ) -> None:
-        self._parts = _written(scope, body, first.following)
+        self._parts = _written(scope, body, first.following, limits)
         self._needs = first.needs
         self._until = deadline + SECONDS
         super().__init__(
@@ -80,15 +87,38 @@ class PartsResponse(StreamingResponse):
 
 
 async def _written(
-    scope: Scope, first: dict[str, Any], following: AsyncGenerator[dict[str, Any], None]
+    scope: Scope,
+    first: dict[str, Any],
+    following: AsyncGenerator[dict[str, Any], None],
+    limits: Limits,
 ) -> AsyncGenerator[bytes, None]:
+    taken, pending = 0, set[str]()
+
+    def within(part: dict[str, Any]) -> dict[str, Any]:
+        """Give a part, or the last one where it is too large."""
+        nonlocal taken
+        taken += size(part, {})
+        try:
+            limits.check("answer", taken)
+        except LimitError as error:
+            told = error_body(scope, str(error), error.code)
+            if part is first:
+                return {"data": None, **told, "hasNext": False}
+            lost = [{"id": id, **told} for id in sorted(pending)]
+            return {"completed": lost, "hasNext": False}
+        pending.update(one["id"] for one in part.get("pending", ()))
+        for one in (*part.get("incremental", ()), *part.get("completed", ())):
+            if "errors" in one:
+                one["errors"] = known_errors(scope, one["errors"])
+        pending.difference_update(one["id"] for one in part.get("completed", ()))
+        return part
+
     async with contextlib.aclosing(following):
+        part = within(first)
         # Readers know that a part has ended by the boundary behind it.
-        yield b"\r\n---" + _part(first)
-        async for part in following:
-            for one in (*part.get("incremental", ()), *part.get("completed", ())):
-                if "errors" in one:
-                    one["errors"] = known_errors(scope, one["errors"])
+        yield b"\r\n---" + _part(part)
+        while part["hasNext"]:
+            part = within(await anext(following))
             yield _part(part)
         yield b"--\r\n"
 

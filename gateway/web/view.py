@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -32,11 +33,11 @@ from gateway.schema.context import Context
 from gateway.schema.incremental import FirstPart
 from gateway.upstream import trace
 from gateway.web import caching
-from gateway.web.answer import error_body, json_response, refused, result_body
+from gateway.web.answer import error_body, json_response, refused, result_body, size
 from gateway.web.body import depth
 from gateway.web.departure import while_present
 from gateway.web.incremental import PartsResponse, takes_parts
-from gateway.web.origin import is_foreign
+from gateway.web.origin import is_foreign, is_simple
 from gateway.web.persisted import PersistedDocuments
 from gateway.web.places import OverloadedError, Places
 from gateway.web.rates import RateLimitedError, Rates, Shared
@@ -122,6 +123,12 @@ class GraphQLView:
             if media_type is None:
                 raise Refusal(406, f"This endpoint answers with {GRAPHQL} or {JSON}.")
             caller = await self._caller(request)
+            if request.method == "GET" and is_simple(request.headers):
+                raise Refusal(
+                    403,
+                    "A page of any site could have sent this. Add the header Content-Type:"
+                    f" {JSON} to a query by GET, or send it by POST.",
+                )
             told = await self._count(caller, request)
             gateway = self._gateway.seen_by(caller)
             asked = await read(request, self._limits, gateway.settings.server.batch_size)
@@ -171,7 +178,8 @@ class GraphQLView:
         body = result_body(request.scope, result)
         if isinstance(result, FirstPart):
             body |= {"pending": result.pending, "hasNext": True}
-            return PartsResponse(request.scope, body, result, operation.deadline)
+            return PartsResponse(request.scope, body, result, operation.deadline, self._limits)
+        (body,) = self._bounded(request.scope, [body])
         executed = "data" in body
         # With the older media type, clients read only what is 200.
         status = 200 if executed or media_type == JSON else 400
@@ -214,6 +222,7 @@ class GraphQLView:
             return [task.result() for task in tasks]
 
         bodies = await while_present(request.receive, execute_all())
+        bodies = self._bounded(request.scope, bodies)
         response = json_response(request.scope, bodies, 200, media_type)
         reads: dict[str, list[Freshness]] = defaultdict(list)
         for operation in operations:
@@ -236,6 +245,7 @@ class GraphQLView:
         context = Context(gateway, operation, in_parts=in_parts)
         try:
             async with contextlib.AsyncExitStack() as stack:
+                stack.callback(self._note_time, operation)
                 stack.push_async_callback(context.close)
                 await stack.enter_async_context(self._places.one())
                 result = await self._schema.execute(
@@ -262,6 +272,25 @@ class GraphQLView:
             if kind == "mutation":
                 raise Refusal(405, "Send mutations by POST.", Allow="POST") from None
             raise Refusal(400, f"No {kind} is executed here.") from None
+
+    def _bounded(self, scope: Scope, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Give what operations came to, as far as it is no more than an answer may have."""
+        taken, known, kept = 0, dict[int, int](), []
+        for body in bodies:
+            own = size(body, known)
+            try:
+                self._limits.check("answer", taken + own)
+            except LimitError as error:
+                kept.append({"data": None, **error_body(scope, str(error), error.code)})
+            else:
+                kept.append(body)
+                taken += own
+        return kept
+
+    def _note_time(self, operation: Operation) -> None:
+        """Count an operation that took the server's whole deadline, whatever that ended of it."""
+        taken = asyncio.get_running_loop().time() - operation.began
+        self._limits.refuses("deadline", math.nextafter(taken, math.inf))
 
     def _check(self, asked: GraphQLRequest) -> None:
         """Hold the variables to their limits."""

@@ -135,11 +135,15 @@ async def test_each_limit_refuses_warns_or_is_off(
         return [one.getMessage() for one in caplog.records if one.name == "gateway.limits"]
 
     for allowed in (Limit(value), Limit(value - 1, "off")):
-        result = await answer(document, limits(**{name: allowed}))
+        held = limits(**{name: allowed})
+        result = await answer(document, held)
         assert (result.extensions or {})["cost"], result.errors
+        assert held.exceeded == {}
     assert told() == []
 
-    result = await answer(document, limits(**{name: Limit(value - 1)}))
+    held = limits(**{name: Limit(value - 1)})
+    result = await answer(document, held)
+    assert held.exceeded == {name: 1}
     assert result.data is None
     [error] = result.errors or []
     assert error.extensions == {"code": "LIMIT_EXCEEDED"}

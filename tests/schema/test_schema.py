@@ -402,7 +402,7 @@ async def test_a_failed_source_is_told_beside_the_rows_of_the_others(demo: Demo)
             nodes { source { name } }
             sourceReports {
               source { name } outcome returned scanned upstreamCalls fetchedAt unreadable
-              error { code httpStatus message vendorMessage requestId }
+              error { code httpStatus message vendorMessage vendorRequestId }
             }
           }
         }"""

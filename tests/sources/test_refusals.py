@@ -89,7 +89,7 @@ async def test_vendors_words(provider: str, status: int, body: Any, words: Words
         await source.read_page(STREAMS[provider], Window(limit=5), Wanted(), Operation(5))
     error = failure.value
     assert (error.vendor_code, error.vendor_message) == words
-    assert (error.status, error.request_id, error.source) == (status, "c0ffee-1", "it")
+    assert (error.status, error.vendor_request_id, error.source) == (status, "c0ffee-1", "it")
     said = f" and said: {words[1].rstrip('.')}." if words[1] else "."
     assert said in str(error)
 
@@ -99,7 +99,7 @@ async def test_request_id_in_the_body_comes_first() -> None:
     vendor = Vendor(lambda request: token(request) or answer(body, 500, X_Request_Id="c0ffee-1"))
     with pytest.raises(UpstreamError) as failure:
         await make("elastic-path", vendor).hooks(Operation(5))
-    assert failure.value.request_id == "5a7e"
+    assert failure.value.vendor_request_id == "5a7e"
 
 
 TOKENS: list[tuple[str, dict[str, Any], Any, Words]] = [

@@ -317,6 +317,6 @@ async def test_vendors_words_are_short_redacted_and_on_one_line() -> None:
     assert error.vendor_message is not None
     assert error.vendor_message.startswith("Refused: [31m https://***@a.example xxx")
     assert len(error.vendor_message) == 300
-    assert error.request_id == "r" * 300
+    assert error.vendor_request_id == "r" * 300
     said = "Source shop answered 403 Forbidden to /logs and said: Refused: [31m"
     assert str(error).startswith(said)

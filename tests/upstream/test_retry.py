@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from email.utils import formatdate
@@ -148,6 +149,14 @@ async def test_wait_that_does_not_fit_is_not_begun(status: int) -> None:
     error = await failure_of(call(made(vendor), seconds=9))
     assert (error.status, error.retry_after) == (status, 9.0)
     assert (now(), len(vendor.requests)) == (began, 1)
+
+
+async def test_without_a_deadline_a_wait_has_an_end_all_the_same() -> None:
+    vendor = Vendor(answered(503, Retry_After="300"), answered(503, Retry_After="301"))
+    began = now()
+    error = await failure_of(call(made(vendor), seconds=math.inf))
+    assert (error.retry_after, len(vendor.requests)) == (301.0, 2)
+    assert 300 <= now() - began < 301
 
 
 async def test_all_attempts_share_the_deadline() -> None:

@@ -21,6 +21,7 @@ from gateway.service import Gateway
 from gateway.upstream.operation import Operation
 from gateway.web.caching import cache_control, cache_status, is_kept
 from gateway.web.view import GraphQLView
+from tests.web.test_view import client_of
 
 SECOND = 10**9
 NOW = 1_772_615_411 * SECOND
@@ -172,9 +173,7 @@ async def told() -> AsyncIterator[Told]:
 async def client(told: Told) -> AsyncIterator[httpx.AsyncClient]:
     limits = Limits(told.settings.limits)
     view = GraphQLView(build_schema(), told, Authenticator(told.settings.auth), limits)
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(view), base_url="http://127.0.0.1:8000"
-    ) as made:
+    async with client_of(view) as made:
         yield made
 
 

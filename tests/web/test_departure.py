@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message
 
+from gateway.config import TimeLimit
 from gateway.web.app import create_app
 from gateway.web.departure import while_present
 from tests.acting import LOG_ID, RETRY, Controller, gateway_over
@@ -29,7 +30,7 @@ LIST = "{ webhookLogs { totalCount } }"
 def app_over(folder: Path, transport: httpx.AsyncBaseTransport) -> Starlette:
     """Make an application whose deadlines are no test's end."""
     settings = gateway_over(folder, transport, timeout=300.0).settings
-    server = settings.server.model_copy(update={"deadline": 300.0, "graphiql": False})
+    server = settings.server.model_copy(update={"deadline": TimeLimit(300.0), "graphiql": False})
     return create_app(settings.model_copy(update={"server": server}), transport=transport)
 
 
@@ -59,7 +60,8 @@ def test_the_vendor_is_asked_no_longer_when_the_caller_has_left(
     url = httpx.URL(serve(app_over(tmp_path, vendor)))
     body = json.dumps({"query": LIST})
     request = {
-        "GET": f"GET /graphql?query={LIST.replace(' ', '')} HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET": f"GET /graphql?query={LIST.replace(' ', '')} HTTP/1.1\r\nHost: localhost\r\n"
+        "X-Api-Key: x\r\n\r\n",
         "POST": "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n{body}",
     }[method]

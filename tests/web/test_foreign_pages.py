@@ -50,6 +50,7 @@ Promise.allSettled([
   loaded("script", { src: asked }),
   loaded("link", { rel: "stylesheet", href: asked }),
   fetch(asked, { mode: "no-cors" }),
+  fetch(asked, { mode: "no-cors", headers: { Accept: "application/json" } }),
   fetch(asked),
   submitted("get", "", "query", "{webhookLogs{totalCount}}"),
   fetch(endpoint, simple({ "Content-Type": "text/plain" })),
@@ -69,16 +70,18 @@ addEventListener("message", () => { document.title = "done"; });
 
 
 class Witness:
-    """An application that notes what its endpoint answered."""
+    """An application that notes what its endpoint answered, and whether it was told of the site."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.answered: Counter[tuple[str, int]] = Counter()
+        self.told = False
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def note(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self.answered[scope["method"], message["status"]] += 1
+                self.told = self.told or b"sec-fetch-site" in dict(scope["headers"])
             await send(message)
 
         await self._app(scope, receive, note)
@@ -93,13 +96,19 @@ class Vendor:
         return httpx.Response(403)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "gateway.test"])
 @pytest.mark.parametrize("sandbox", ["", 'sandbox="allow-scripts allow-forms"'])
 def test_nothing_is_executed_for_a_foreign_page(
-    browser: Browser, serve: Serve, sandbox: str
+    browser: Browser, serve: Serve, sandbox: str, host: str
 ) -> None:
-    """In a sandbox, a page's origin is null, and it is of another site."""
-    gateway = Witness(made_app(answer=(vendor := Vendor()), cors_origins=["https://app.example"]))
-    url = serve(gateway)
+    """In a sandbox, a page's origin is null, and it is of another site.
+
+    By plain HTTP, a browser tells the site of the page to loopback only.
+    """
+    origins = ["https://app.example"]
+    app = made_app(answer=(vendor := Vendor()), host="0.0.0.0", cors_origins=origins)  # noqa: S104
+    gateway = Witness(app)
+    url = serve(gateway).replace("127.0.0.1", host)
 
     async def attack(_: Request) -> Response:
         return HTMLResponse(ATTACK.replace("GATEWAY", url))
@@ -113,8 +122,34 @@ def test_nothing_is_executed_for_a_foreign_page(
         page.goto(site)
         page.wait_for_function("document.title === 'done'")
     # The requests that wanted permission were not even sent.
-    assert gateway.answered == {("GET", 403): 6, ("POST", 403): 3, ("OPTIONS", 400): 2}
+    assert gateway.answered == {("GET", 403): 7, ("POST", 403): 3, ("OPTIONS", 400): 2}
+    assert gateway.told == (host == "127.0.0.1")
     assert vendor.calls == 0
+
+
+def test_the_gateways_own_pages_ask_where_browsers_do_not_tell(
+    browser: Browser, serve: Serve
+) -> None:
+    app = made_app(answer=(vendor := Vendor()), host="0.0.0.0")  # noqa: S104
+    url = serve(app).replace("127.0.0.1", "gateway.test")
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{url}/healthz")
+        statuses: list[int] = page.evaluate(
+            """async (query) => {
+              const headers = { "Content-Type": "application/json" };
+              const body = JSON.stringify({ query });
+              const asked = `/graphql?query=${encodeURIComponent(query)}`;
+              return Promise.all([
+                fetch("/graphql", { method: "POST", headers, body }),
+                fetch(asked, { headers }),
+                fetch(asked),
+              ].map(async (sent) => (await sent).status));
+            }""",
+            LIST,
+        )
+    assert statuses == [200, 200, 403]
+    assert vendor.calls
 
 
 def test_a_configured_page_asks_and_reads(browser: Browser, serve: Serve) -> None:

@@ -1,15 +1,17 @@
 """What means harm is refused, and the server answers as before; over real HTTP.
 
-How little time and memory it costs is measured by tests/benchmarks/hostile.py.
+How little time and memory it costs the whole process is measured by tests/benchmarks/hostile.py.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import re
 import select
 import socket
 import threading
+import tracemalloc
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -20,18 +22,21 @@ from gateway.cli import protocol
 from gateway.cli.server import listen, serving, url
 from gateway.web import body, head
 from tests.web.hostile import ATTACKS, JSON, Attack
-from tests.web.test_view import DATA, QUERY, made_app
+from tests.web.test_view import DATA, QUERY, client_of, made_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 GRAPHQL = "application/graphql-response+json"
+MEMORY = 16 * 2**20
+"""Bytes that one attack may take at any moment; twice what the dearest does."""
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """Serve the application the way ``gateway serve`` does."""
-    with listen("127.0.0.1", 0) as listener, serving(made_app(), listener, 1.0):
+    """Serve the application the way ``gateway serve`` does, however often it is asked."""
+    app = made_app({"rate": "off"})
+    with listen("127.0.0.1", 0) as listener, serving(app, listener, 1.0):
         yield url(listener)
 
 
@@ -58,6 +63,23 @@ def test_harm_is_refused(client: httpx.Client, name: str) -> None:
     assert (response.status_code, error["extensions"]["code"]) == (attack.status, attack.code)
     assert len(response.content) < 10_000
     check_health(client)
+
+
+async def test_harm_takes_little_memory() -> None:
+    """Beside the attack itself; what it takes of the time is for the benchmark to tell."""
+    taken = {}
+    async with client_of(made_app({"rate": "off"})) as client:
+        await client.post("/graphql", json={"query": QUERY})
+        for attack in ATTACKS:
+            headers = {"Content-Type": JSON, "Accept": GRAPHQL, **dict(attack.headers)}
+            post = client.build_request("POST", "/graphql", content=attack.content, headers=headers)
+            tracemalloc.start()
+            try:
+                assert (await client.send(post)).status_code == attack.status
+                _, taken[attack.name] = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+    assert {name: peak for name, peak in taken.items() if peak > MEMORY} == {}
 
 
 def test_the_server_answers_others_meanwhile(server: str) -> None:
@@ -229,27 +251,58 @@ def test_trailers_are_no_headers(client: httpx.Client, server: str) -> None:
     check_health(client)
 
 
-@pytest.mark.parametrize("protocol", [b"h2c", b"websocket", b"TLS/1.3"])
-def test_the_offer_of_another_protocol_is_left_aside(server: str, protocol: bytes) -> None:
-    content = json.dumps({"query": QUERY}).encode()
-    offer = b"Connection: close, Upgrade\r\nUpgrade: %s\r\n" % protocol
-    length = b"Content-Length: %d\r\n\r\n" % len(content)
-    for parts in ([HEAD + offer + length + content], [HEAD + offer + length, content]):
-        answer = raw(server, *parts, between=0.01)
-        assert json.loads(answer.partition(b"\r\n\r\n")[2]) == DATA
-
-
-def test_an_offer_in_pieces_makes_no_second_request(server: str) -> None:
-    second = b"GET /graphql?query={sources{name}} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+def in_packets(server: str, *parts: bytes) -> bytes:
+    """Send bytes a packet each, and give all that comes until the server closes."""
+    received = b""
     with connect(server) as connection:
-        connection.sendall(HEAD + b"Connection: Upgrade\r\nUp")
-        assert not select.select([connection], (), (), 0.1)[0]
-        connection.sendall(b"grade: h2c\r\nContent-Length: %d\r\n\r\n" % len(second))
-        # Should the pieces have been read as one, it is a body that does not come.
-        assert status(connection.recv(65536)) in {400, 408}
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            connection.sendall(second)
-            assert connection.recv(65536) == b""
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for part in parts:
+            connection.sendall(part)
+            # Time for it to be read; should that not do, the packets come as one.
+            select.select([connection], (), (), 0.002)
+        while chunk := connection.recv(65536):
+            received += chunk
+    return received
+
+
+OFFER = HEAD + b"Connection: Upgrade\r\nUPGRADE: h2c\r\n"
+CONTENT = json.dumps({"query": QUERY}).encode()
+SIZED = OFFER + b"Content-Length: %d\r\n\r\n%s" % (len(CONTENT), CONTENT)
+IN_CHUNKS = OFFER + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (
+    len(CONTENT),
+    CONTENT,
+)
+LAST = SIZED.replace(b"Connection: Upgrade", b"Connection: Upgrade, close")
+
+
+@pytest.mark.parametrize("request_", [SIZED, IN_CHUNKS, IN_CHUNKS + SIZED])
+def test_the_offer_of_another_protocol_is_left_aside(server: str, request_: bytes) -> None:
+    """Wherever a packet ends, and another request behind it is none of it."""
+    expected = [DATA] * (request_.count(HEAD) + 1)
+    for place in range(len(request_) + 1):
+        answer = in_packets(server, request_[:place], request_[place:] + LAST)
+        answers = answer.split(b"HTTP/1.1 200 OK\r\n")[1:]
+        assert [json.loads(one.partition(b"\r\n\r\n")[2]) for one in answers] == expected, place
+
+
+@pytest.mark.parametrize("offered", [b"websocket", b"TLS/1.3"])
+def test_an_offer_without_a_body_is_left_aside(server: str, offered: bytes) -> None:
+    lines = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nUpgrade: %s\r\n" % offered
+    packets = (
+        lines + b"Connection: Upgrade\r\n\r\n",
+        lines + b"Connection: Upgrade, close\r\n\r\n",
+    )
+    for parts in (packets, [b"".join(packets)]):
+        assert in_packets(server, *parts).count(b"HTTP/1.1 200 OK") == 2
+
+
+def test_the_body_of_an_offer_is_no_second_request(client: httpx.Client, server: str) -> None:
+    body = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    lines = OFFER + b"Content-Length: %d\r\n\r\n" % len(body)
+    for parts in ([lines, body, LAST], [lines + body + LAST]):
+        answer = in_packets(server, *parts)
+        assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"400", b"200"]
+    check_health(client)
 
 
 @pytest.mark.parametrize(

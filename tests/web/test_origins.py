@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from gateway.config import Settings
@@ -75,12 +76,63 @@ async def test_which_pages_may_send_requests(
             assert "access-control-allow-origin" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    ("headers", "executed"),
+    [
+        # What an image's GET may have, where the browser does not tell of the site.
+        ({}, False),
+        ({"accept": "image/avif,image/webp,*/*;q=0.8", "referer": f"{EVIL}/"}, False),
+        ({"referer": f"{LOCAL}/graphql"}, False),
+        ({"sec-fetch-mode": "no-cors"}, False),
+        ({"sec-fetch-mode": "navigate"}, False),
+        # What a page may set without permission, and what its browser or a proxy adds.
+        ({"accept": JSON}, False),
+        ({"accept": "application/graphql-response+json"}, False),
+        ({"accept-language": JSON, "content-language": JSON}, False),
+        ({"content-type": "text/plain"}, False),
+        ({"content-type": f"text/plain;{JSON}"}, False),
+        ({"content-type": "application/x-www-form-urlencoded"}, False),
+        ({"content-type": "multipart/form-data; boundary=x"}, False),
+        ({"if-none-match": '"x"', "cache-control": "no-cache"}, False),
+        ({"cookie": "a=b", "authorization": "Basic YTpi"}, False),
+        ({"x-request-id": "a", "traceparent": f"00-{'1' * 32}-{'1' * 16}-01"}, False),
+        ({"apollo-require-preflight": ""}, False),
+        # What takes permission.
+        ({"content-type": JSON}, True),
+        ({"content-type": "Application/JSON; charset=utf-8"}, True),
+        ({"authorization": "Bearer x"}, True),
+        ({"x-api-key": "x"}, True),
+        ({"apollo-require-preflight": "true"}, True),
+        ({"x-apollo-operation-name": "Newest"}, True),
+        # Node's fetch; a browser that said so would have said from where.
+        ({"sec-fetch-mode": "cors"}, True),
+        ({"sec-fetch-mode": "same-origin"}, True),
+    ],
+)
+async def test_a_get_shows_that_no_page_of_another_site_sent_it(
+    headers: dict[str, str], executed: bool
+) -> None:
+    async with client_of(made_app()) as client:
+        del client.headers["apollo-require-preflight"]
+        answer = await client.get("/graphql", params={"query": QUERY}, headers=headers)
+        posted = await client.post("/graphql", json={"query": QUERY}, headers={"accept": "*/*"})
+    assert posted.json() == DATA
+    if executed:
+        assert answer.json() == DATA
+    else:
+        assert sentence(answer, 403) == (
+            "A page of any site could have sent this. Add the header Content-Type:"
+            " application/json to a query by GET, or send it by POST."
+        )
+
+
 async def test_a_foreign_page_does_not_use_up_its_visitors_requests() -> None:
     async with client_of(made_app({"rate": 1})) as client:
         foreign = headers_of(None, "cross-site")
         for _ in range(3):
-            refused = await client.get("/graphql", params={"query": QUERY}, headers=foreign)
-            assert "ratelimit" not in refused.headers
+            for headers in (foreign, {"apollo-require-preflight": ""}):
+                refused = await client.get("/graphql", params={"query": QUERY}, headers=headers)
+                assert "ratelimit" not in refused.headers
         assert (await client.get("/graphql", params={"query": QUERY})).json() == DATA
 
 
@@ -155,7 +207,11 @@ async def test_a_configured_page_is_let_in() -> None:
 )
 async def test_nothing_else_is_let_in(headers: dict[str, str]) -> None:
     async with client_of(made_app(cors_origins=[APP])) as client:
-        assert (await client.options("/graphql", headers=headers)).status_code == 400
+        answer = await client.options("/graphql", headers={**headers, "x-request-id": "mine"})
+    assert sentence(answer, 400).startswith("No permission by CORS: cors_origins does not name")
+    assert answer.headers["x-request-id"] == "mine"
+    assert ("access-control-allow-origin" in answer.headers) == (headers["origin"] == APP)
+    assert answer.headers["vary"].startswith("Origin, ")
 
 
 async def test_a_vendor_credential_may_be_sent() -> None:
@@ -178,14 +234,27 @@ async def test_only_the_endpoint_is_for_other_pages() -> None:
     assert "access-control-allow-origin" not in answer.headers
 
 
-async def test_the_name_of_the_host_still_counts() -> None:
-    async with client_of(made_app(cors_origins=[APP])) as client:
-        host = {"host": "evil.example"}
-        for answer in (
-            await client.options("/graphql", headers={**preflight(), **host}),
-            await client.post(
-                "/graphql", json={"query": QUERY}, headers={**headers_of(APP, None), **host}
-            ),
+async def test_what_is_refused_early_can_be_read_by_a_configured_page() -> None:
+    """So can the answer to a defect. Only a head that is no request yet is refused without."""
+    app = made_app(cors_origins=[APP])
+    asked = {"query": QUERY}
+
+    async def broken(_: Any) -> None:
+        raise RuntimeError
+
+    view: Any = next(route for route in app.routes if getattr(route, "path", "") == "/graphql")
+    view.app.respond = broken
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=LOCAL) as client:
+        for headers, status, code in (
+            ({"host": "evil.example"}, 421, "BAD_REQUEST"),
+            ({"x": "x" * 70_000}, 431, "LIMIT_EXCEEDED"),
+            ({}, 500, "INTERNAL_ERROR"),
         ):
-            assert answer.status_code == 421
-            assert answer.headers["content-type"] == f"{JSON}; charset=utf-8"
+            for origin, told in ((APP, APP), (EVIL, None)):
+                answer = await client.post(
+                    "/graphql", json=asked, headers={**headers, "origin": origin}
+                )
+                assert sentence(answer, status, code)
+                assert answer.headers.get("access-control-allow-origin") == told
+                assert "X-Request-Id" in answer.headers["access-control-expose-headers"]

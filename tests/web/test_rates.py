@@ -111,8 +111,9 @@ async def test_a_rate_may_warn_or_be_off(caplog: pytest.LogCaptureFixture) -> No
         assert "RateLimit" in await rates.headers(ALICE, "")
     assert held.exceeded == {"rate": 2}
     assert len(caplog.records) == 2
-    rates = Rates(limits(rate=Limit(1, "off")), Memory(Clock()))
+    rates = Rates(held := limits(rate=Limit(1, "off")), Memory(Clock()))
     assert [await rates.headers(ALICE, "") for _ in range(3)] == [{}, {}, {}]
+    assert held.exceeded == {}
 
 
 async def test_over_http() -> None:
@@ -247,11 +248,12 @@ async def test_a_caller_that_leaves_gives_its_place_back() -> None:
 @pytest.mark.parametrize("mode", ["warn", "off"])
 async def test_places_may_warn_or_be_off(caplog: pytest.LogCaptureFixture, mode: Any) -> None:
     with caplog.at_level(logging.WARNING):
-        work = Work(Places(limits(operations=Limit(1, mode))))
+        work = Work(Places(held := limits(operations=Limit(1, mode))))
         tasks = [asyncio.create_task(work.run()) for _ in range(3)]
         await settled(tasks)
     assert work.running == 3
     assert len(caplog.records) == (2 if mode == "warn" else 0)
+    assert held.exceeded == ({"operations": 2} if mode == "warn" else {})
     work.end.set()
     assert [await task for task in tasks] == ["done"] * 3
 

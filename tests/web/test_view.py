@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
     from starlette.requests import Request
-    from starlette.types import Message
+    from starlette.types import ASGIApp, Message
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
@@ -61,8 +61,10 @@ def made_app(
     )
 
 
-def client_of(app: Starlette, base_url: str = LOCAL) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base_url)
+def client_of(app: ASGIApp, base_url: str = LOCAL) -> httpx.AsyncClient:
+    """Make a caller whose queries by GET show that no page of another site sent them."""
+    shown = {"Apollo-Require-Preflight": "true"}
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base_url, headers=shown)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +91,9 @@ def sentence(response: httpx.Response, status: int, code: str = "BAD_REQUEST") -
     return message
 
 
-async def post(client: httpx.AsyncClient, content: bytes, **headers: str) -> httpx.Response:
+async def post(
+    client: httpx.AsyncClient, content: bytes | AsyncIterator[bytes], **headers: str
+) -> httpx.Response:
     sent = {
         "content-type": JSON,
         **{name.replace("_", "-"): text for name, text in headers.items()},
