@@ -50,7 +50,7 @@ READS = (
     "query($ids: [ID!]!) { nodes(ids: $ids) { ... on WebhookLog { request { body } } } }",
     "query($source: String!) { source(name: $source) { hooks { nodes { id } } } }",
 )
-DEMANDS = ({}, {}, {}, {"Cache-Control": "no-cache"})
+DEMANDS: tuple[dict[str, str], ...] = ({}, {}, {}, {"Cache-Control": "no-cache"})
 
 Reads = dict[str, list[tuple[float, float]]]
 """When each read of a source began, and how long it took, in seconds."""
