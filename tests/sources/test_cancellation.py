@@ -8,6 +8,7 @@ import gc
 import itertools
 import warnings
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -18,7 +19,7 @@ from gateway.upstream.operation import Operation
 from tests.sources.documents import PLACES, STREAMS
 from tests.sources.vendors import PROVIDERS, Vendor, always, make
 
-SCOPES = {
+SCOPES: dict[str, Any] = {
     "codearts": {"projects": ["p" * 32, "q" * 32]},
     "yandex-tracker": {"queues": ["DEV", "OPS"]},
 }
