@@ -15,7 +15,7 @@ import msgspec
 
 from gateway import ids
 from gateway.callers import Role
-from gateway.errors import ErrorCode, JournalError, RequestError, UpstreamError
+from gateway.errors import ErrorCode, JournalError, RequestError, UpstreamError, defect
 from gateway.journal import Action, ActionFilter, ActionKind, ActionPage, Journal, Outcome
 from gateway.model import Capability, WebhookLog
 from gateway.problems import (
@@ -177,7 +177,9 @@ class Actions:
                 finally:
                     await settle(source.touched(reference.place))
 
-            return begun.action, await self._send(begun.action, send, told=not source.personal)
+            return begun.action, await self._send(
+                begun.action, send, operation, told=not source.personal
+            )
 
         task = asyncio.create_task(once())
         self._under_way.add(task)
@@ -217,7 +219,17 @@ class Actions:
                 )
             )
         if action.outcome is Outcome.PENDING:
-            action = await (await self.journal()).wait(action.id, operation.deadline)
+            try:
+                action = await (await self.journal()).wait(action.id, operation.deadline)
+            except JournalError:
+                log.exception("What came of action %s can't be read.", action.id)
+                return Answer(
+                    problem=OutcomeUnknown(
+                        message="It was begun, and the journal can't tell now what came of it. Ask"
+                        " again with the same idempotencyKey.",
+                        action_id=action.id,
+                    )
+                )
         if action.outcome is Outcome.PENDING:
             return Answer(
                 problem=OutcomeUnknown(
@@ -232,14 +244,24 @@ class Actions:
         return _stored(action.answer, action)
 
     async def _send(
-        self, action: Action, act: Callable[[], Awaitable[WebhookLog | None]], *, told: bool
+        self,
+        action: Action,
+        act: Callable[[], Awaitable[WebhookLog | None]],
+        operation: Operation,
+        *,
+        told: bool,
     ) -> Answer:
         error: UpstreamError | None = None
+        calls = operation.calls[action.source]
         try:
             answer, outcome = Answer(log=await act()), Outcome.SUCCEEDED
         except UpstreamError as failure:
             error = failure
             answer, outcome = _failed(action, failure)
+        except Exception:
+            log.exception("Action %s met a defect.", action.id)
+            error = defect(action.source, sent=operation.calls[action.source] > calls)
+            answer, outcome = _failed(action, error)
         try:
             await (await self.journal()).complete(
                 action.id,
@@ -252,6 +274,8 @@ class Actions:
         except JournalError:
             # The caller is told what is known; the journal will tell that it does not know.
             log.exception("The outcome of action %s can't be recorded.", action.id)
+        if error is not None and error.code is ErrorCode.INTERNAL_ERROR:
+            raise UpstreamError(error.code, _message(outcome, error), source=action.source)
         return answer
 
 
