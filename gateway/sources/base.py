@@ -105,7 +105,14 @@ class Hooks(msgspec.Struct, frozen=True):
 
 
 class StreamsChanged(Exception):  # noqa: N818 - no failure, but news
-    """A call taught the source that its streams are others; find them again."""
+    """A call taught the source that its streams are others; find them again.
+
+    ``refusal`` is what it was taught by, for who can't.
+    """
+
+    def __init__(self, refusal: UpstreamError) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
 
 
 class Source(Keeper, abc.ABC):

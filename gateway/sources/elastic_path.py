@@ -98,7 +98,7 @@ class ElasticPath(Source):
             if stream.place or not gives_up or isinstance(integrations, UpstreamError):
                 raise listed
             self._store_wide = False
-            raise StreamsChanged
+            raise StreamsChanged(listed)
         document, taken = listed
         hooks = _by_id(integrations)
         rows = self.listed(document, "data")
