@@ -208,7 +208,14 @@ def test_logs_fails_when_every_source_does(control: httpx.Client) -> None:
     ("words", "sentence"),
     [
         (["logs", "--source", "nope"], "There is no source named 'nope'. The sources are:"),
-        (["logs", "--since", "yesterday"], "'yesterday' is neither a date and time such as"),
+        (
+            ["logs", "--since", "yesterday"],
+            "The filter can't be used: --since: 'yesterday' is neither a date and time such as",
+        ),
+        (
+            ["logs", "--event", "e" * 1001],
+            "The filter can't be used: --event is longer than 1000 characters.",
+        ),
         (["logs", "--first", "0"], "Invalid value for '--first'"),
         (["logs", "--status", "lost"], "Invalid value for '--status'"),
         (["show", "abc"], "That id was not made by this gateway."),

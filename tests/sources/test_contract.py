@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from gateway import ids, timestamps
-from gateway.model import Capability, Timestamp, WebhookLog, WebhookLogStatus
+from gateway.model import Capability, CodeArtsDetails, Timestamp, WebhookLog, WebhookLogStatus
 from gateway.sandbox import Sandbox
 from gateway.sources.base import Page, Source, Stream, Wanted, Window
 from gateway.upstream.operation import Operation
@@ -192,6 +192,10 @@ async def test_one_log_is_the_listed_one_complete(demo: Demo) -> None:
             for name, value in msgspec.structs.asdict(listed).items():
                 if name not in {"complete", "request", "response", "raw", "details"}:
                     assert same[name] == value, name
+            # Only lists tell the repository, as the schema says.
+            assert isinstance(listed.details, CodeArtsDetails)
+            nameless = msgspec.structs.replace(listed.details, repository_id=None, repository=None)
+            assert log.details == nameless
 
 
 async def test_unknown_log_is_none(demo: Demo) -> None:
