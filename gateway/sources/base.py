@@ -127,9 +127,8 @@ class Source(Keeper, abc.ABC):
     capabilities: ClassVar[frozenset[Capability]]
 
     def __init__(self, settings: SourceSettings, client: UpstreamClient, cache: Cache) -> None:
-        super().__init__(settings, cache)
+        super().__init__(settings, client, cache)
         self.page_size = settings.page_size
-        self.client = client
 
     @abc.abstractmethod
     async def find_streams(self, operation: Operation) -> Found:
