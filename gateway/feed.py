@@ -43,6 +43,9 @@ TURN = 10
 LOOK = 100
 """Logs that are looked at whatever time it is, as many as a page has at most."""
 
+UNREAD = "It was not read: no log of its vendor has what the filter asks for."
+"""The note on a source that was chosen, and needs no reading."""
+
 
 class Report(msgspec.Struct, kw_only=True):
     """How the reading of one source went.
@@ -96,18 +99,22 @@ class Feed:
         now: Timestamp,
         max_age: float | None = None,
     ) -> None:
-        self._sources = [
+        chosen = [
             source
             for source in sources
             if wanted.may_match(Partial(source=source.name, provider=source.provider))
         ]
+        self._sources = [source for source in chosen if wanted.may_match(_partial(source))]
         self._filter = wanted
         self._operation = operation
         self._scan_limit = scan_limit
         self._now = now
         self._max_age = max_age
         self._reports = {
-            source.name: Report(source=source.name, now=now) for source in self._sources
+            source.name: Report(
+                source=source.name, notes=[] if source in self._sources else [UNREAD], now=now
+            )
+            for source in chosen
         }
         self._readers: list[Reader] = []
 
@@ -339,7 +346,7 @@ class Feed:
             )
             report.freshness = worst(read for reader in readers for read in reader.reads)
             report.unreadable = [reason for reader in readers for reason in reader.unreadable]
-            report.notes = [note for reader in readers for note in reader.notes]
+            report.notes += [note for reader in readers for note in reader.notes]
             if report.freshness and report.freshness.failure:
                 report.notes.append(_instead(report.freshness.failure))
             report.upstream_calls = self._operation.calls[name]
@@ -355,8 +362,13 @@ def _instead(code: str) -> str:
     return f"What was read earlier is given in place of a failure: {what[:1].lower()}{what[1:]}."
 
 
-def _partial(source: Source, stream: Stream) -> Partial:
-    return Partial(source=source.name, provider=source.provider, hook_id=stream.hook_id)
+def _partial(source: Source, stream: Stream | None = None) -> Partial:
+    return Partial(
+        source=source.name,
+        provider=source.provider,
+        hook_id=stream.hook_id if stream else None,
+        lacks=source.lacks,
+    )
 
 
 def _stands_before(mark: bytes, cursor: Cursor) -> bool:

@@ -307,6 +307,33 @@ async def test_a_defect_in_one_source_spoils_no_other(
     assert "ZeroDivisionError: secret" in caplog.text
 
 
+async def test_a_source_that_lacks_what_is_asked_for_is_not_read() -> None:
+    full, bare = FakeSource("full", ["window"]), FakeSource("bare", ["offset"])
+    bare.lacks = frozenset({"event"})
+    for source in (full, bare):
+        source.add(0, 50)
+    page = await forward([full, bare], 10, wanted={"event": {"eq": "push"}})
+    assert [(report.source, report.scanned, report.upstream_calls) for report in page.reports] == [
+        ("full", 1, 1),
+        ("bare", 0, 0),
+    ]
+    assert page.reports[1].notes == [
+        "It was not read: no log of its vendor has what the filter asks for."
+    ]
+    assert (page.reports[1].error, page.reports[1].failed) == (None, False)
+    assert (bare.calls, page.has_next) == ([], False)
+
+    wanted = {"event": {"neq": "push"}, "source": {"eq": "bare"}}
+    for number in range(30):
+        bare.add(0, 40 - number)
+    asked = feed([full, bare], wanted)
+    page = await asked.forward(5, None)
+    assert [entry.log.source for entry in page.entries] == ["bare"] * 5
+    assert [(report.source, report.notes) for report in page.reports] == [("bare", [])]
+    # As no event is another one than push, the vendor's own count is true.
+    assert await asked.count(page) == 31
+
+
 async def test_streams_that_are_never_found_spoil_no_other_source() -> None:
     good, bad = FakeSource("good", ["window"]), FakeSource("bad", ["window"])
     good.add(0, 50)

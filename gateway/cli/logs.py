@@ -12,6 +12,7 @@ from gateway import cursor
 from gateway.cli.document import document, dumps
 from gateway.cli.screen import complain, line, messages, output, sentence
 from gateway.errors import AllSourcesFailedError, RequestError
+from gateway.feed import UNREAD
 from gateway.model import WebhookLogStatus
 from gateway.paging import MAX_PAGE_SIZE
 from gateway.timestamps import format_rfc3339
@@ -99,7 +100,7 @@ def _in_options(error: RequestError) -> RequestError:
 def _troubles(report: Report) -> dict[tuple[str, str], str]:
     """Give sentences about a source; those that later pages would only repeat share a key."""
     name = report.source
-    told = {(name, note): f"Source {name}: {note}" for note in report.notes}
+    told = {(name, note): f"Source {name}: {note}" for note in report.notes if note != UNREAD}
     for reason in report.unreadable:
         told[name, reason] = f"Source {name} has rows that can't be read: {reason}"
     if report.error:

@@ -125,6 +125,8 @@ class Source(Keeper, abc.ABC):
 
     provider: ClassVar[Provider]
     capabilities: ClassVar[frozenset[Capability]]
+    lacks: ClassVar[frozenset[str]] = frozenset()
+    """The attributes that no log has, by the names of ``gateway.filters``."""
 
     def __init__(self, settings: SourceSettings, client: UpstreamClient, cache: Cache) -> None:
         super().__init__(settings, client, cache)

@@ -60,6 +60,7 @@ class YandexTracker(Source):
     capabilities: ClassVar = frozenset(
         {Capability.LIST, Capability.GET, Capability.FILTER_TIME, Capability.REQUEST_BODY}
     )
+    lacks: ClassVar = frozenset({"event"})
 
     def __init__(
         self, settings: YandexTrackerSettings, client: UpstreamClient, cache: Cache

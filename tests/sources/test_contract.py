@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
-from gateway import ids, timestamps
+from gateway import filters, ids, timestamps
 from gateway.model import Capability, CodeArtsDetails, Timestamp, WebhookLog, WebhookLogStatus
 from gateway.sandbox import Sandbox
 from gateway.sources.base import Page, Source, Stream, Wanted, Window
@@ -155,6 +155,12 @@ async def test_list_to_the_end_is_the_inventory(demo: Demo) -> None:
         assert stream.hook_id in {None, *(log.hook_id for log in listed)}
         logs += listed
     assert len({log.id for log in logs}) == len(logs)
+    absent = {
+        field.attribute
+        for field in filters.FIELDS.values()
+        if all(field.value(log) is None for log in logs)
+    }
+    assert absent == demo.source.lacks
     hooks = {hook.id for hook in await demo.source.hooks(demo.operation)}
     listed_as = {}
     for log in logs:
