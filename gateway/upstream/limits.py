@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 
@@ -42,7 +41,8 @@ class RateLimit:
         self._free = self._most
         self._counted_at = clock()
         self._paused_until = self._counted_at
-        self._asked_at = -math.inf
+        # Whether the vendor has said nothing since it asked for a pause.
+        self._unanswered = False
         self._line = asyncio.Lock()
         self._waiting = 0
 
@@ -79,8 +79,8 @@ class RateLimit:
 
     def pause(self, seconds: float) -> None:
         """Begin no call for a while; what is under way is not touched."""
-        self._asked_at = self._clock()
-        until = self._asked_at + min(seconds, LONGEST_PAUSE)
+        self._unanswered = True
+        until = self._clock() + min(seconds, LONGEST_PAUSE)
         self._paused_until = max(self._paused_until, until)
 
     def learn(self, headers: Mapping[str, str], now: int) -> None:
@@ -92,22 +92,22 @@ class RateLimit:
 
     def answered(self) -> None:
         """Learn that the vendor has answered a call, whatever it asked for before."""
-        self._asked_at = -math.inf
+        self._unanswered = False
 
     def lateness(self, seconds: float) -> UpstreamError | None:
         """Make the error for who has waited for ``seconds`` in vain, if that is for a pause.
 
-        That is one which lasts, or was asked for since and was the last that the vendor said.
+        That is one which lasts, or was the last that the vendor said and left less than half of
+        the time for an answer.
         """
-        now = self._clock()
-        left = self._paused_until - now
+        left = self._paused_until - self._clock()
         if left > 0:
             return self._refusal(left)
-        if self._asked_at < now - seconds:
+        if not self._unanswered or -left > seconds / 2:
             return None
         return UpstreamError(
             ErrorCode.UPSTREAM_RATE_LIMITED,
-            f"Source {self._source} asked for a pause, after which there was no time left."
+            f"Source {self._source} asked for a pause, after which too little time was left."
             " Ask again later, or lower its rate_limit.",
             source=self._source,
             sent=False,
