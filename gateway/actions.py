@@ -9,13 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from gateway import ids
+from gateway.answers import (
+    Answer,
+    encode,
+    in_short,
+    message_of,
+    not_found,
+    of_failure,
+    stored,
+    unfinished,
+    unknown,
+)
 from gateway.callers import Role
-from gateway.errors import ErrorCode, JournalError, RequestError, UpstreamError
+from gateway.errors import ErrorCode, JournalError, RequestError, UpstreamError, defect
 from gateway.journal import Action, ActionFilter, ActionKind, ActionPage, Journal, Outcome
 from gateway.model import Capability, WebhookLog
 from gateway.problems import (
@@ -24,10 +33,7 @@ from gateway.problems import (
     IdempotencyKeyReused,
     InvalidInput,
     NotAuthorized,
-    NotFound,
     OutcomeUnknown,
-    UpstreamRejected,
-    UpstreamUnavailable,
 )
 
 if TYPE_CHECKING:
@@ -44,21 +50,9 @@ LONGEST = 900.0
 less."""
 MARGIN = 5.0
 """Seconds past the operation's deadline in which an outcome may be recorded."""
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What an action came to: the log as it is after it, or was before its deletion."""
-
-    log: WebhookLog | None = None
-    problem: AnyProblem | None = None
-
-
 NEEDS = {ActionKind.RETRY: Role.OPERATOR, ActionKind.DELETE: Role.ADMIN}
 CAPABILITIES = {ActionKind.RETRY: Capability.RETRY, ActionKind.DELETE: Capability.DELETE}
 VERBS = {ActionKind.RETRY: "retry", ActionKind.DELETE: "delete"}
-
-_encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Answer)
 
 
 def hindrance(
@@ -153,7 +147,7 @@ class Actions:
             )
         source = sources.get(reference.source)
         if source is None or not source.grants(reference.place):
-            return Answer(problem=_not_found())
+            return Answer(problem=not_found())
         if problem := hindrance(kind, source, caller, able(kind, sources)):
             return Answer(problem=problem)
         journal = await self.journal()
@@ -188,7 +182,9 @@ class Actions:
                 finally:
                     await settle(source.touched(reference.place))
 
-            return begun.action, await self._send(begun.action, send, told=not source.personal)
+            return begun.action, await self._send(
+                begun.action, send, operation, told=not source.personal
+            )
 
         task = asyncio.create_task(once())
         self._under_way.add(task)
@@ -201,7 +197,7 @@ class Actions:
         except TimeoutError:
             await recorded.wait()
             if sent is not None:
-                return Answer(problem=_unfinished(sent.id, key))
+                return Answer(problem=unfinished(sent.id, key))
             action, answer = await asyncio.shield(task)
         return answer or await self._repeated(action, kind, log_id, reference.place, sources, hasty)
 
@@ -234,63 +230,59 @@ class Actions:
                 )
             )
         if action.outcome is Outcome.PENDING:
-            action = await (await self.journal()).wait(action.id, operation.deadline)
+            try:
+                action = await (await self.journal()).wait(action.id, operation.deadline)
+            except JournalError:
+                log.exception("What came of action %s can't be read.", action.id)
+                return Answer(
+                    problem=OutcomeUnknown(
+                        message="It was begun, and the journal can't tell now what came of it. Ask"
+                        " again with the same idempotencyKey.",
+                        action_id=action.id,
+                    )
+                )
         if action.outcome is Outcome.PENDING:
-            return Answer(problem=_unfinished(action.id, action.idempotency_key))
+            return Answer(problem=unfinished(action.id, action.idempotency_key))
         if (source := sources[action.source]).personal:
             return await _retold(action, source, place, operation)
         if action.answer is None:
-            return Answer(problem=_unknown(action.id))
-        return _stored(action.answer, action)
+            return Answer(problem=unknown(action.id))
+        return stored(action.answer, action)
 
     async def _send(
-        self, action: Action, act: Callable[[], Awaitable[WebhookLog | None]], *, told: bool
+        self,
+        action: Action,
+        act: Callable[[], Awaitable[WebhookLog | None]],
+        operation: Operation,
+        *,
+        told: bool,
     ) -> Answer:
         error: UpstreamError | None = None
+        calls = operation.calls[action.source]
         try:
             answer, outcome = Answer(log=await act()), Outcome.SUCCEEDED
         except UpstreamError as failure:
             error = failure
-            answer, outcome = _failed(action, failure)
+            answer, outcome = of_failure(action, failure)
+        except Exception:
+            log.exception("Action %s met a defect.", action.id)
+            error = defect(action.source, sent=operation.calls[action.source] > calls)
+            answer, outcome = of_failure(action, error)
         try:
             await (await self.journal()).complete(
                 action.id,
                 outcome,
                 error_code=error.code.name if error else None,
-                message=_message(outcome, error) if error else None,
+                message=message_of(outcome, error) if error else None,
                 # What was said to a caller's own credential is for nobody else.
-                answer=_encoder.encode(answer) if told else None,
+                answer=encode(answer) if told else None,
             )
         except JournalError:
             # The caller is told what is known; the journal will tell that it does not know.
             log.exception("The outcome of action %s can't be recorded.", action.id)
+        if error is not None and error.code is ErrorCode.INTERNAL_ERROR:
+            raise UpstreamError(error.code, message_of(outcome, error), source=action.source)
         return answer
-
-
-def said(action: Action) -> Any:
-    """Give the vendor's answer, masked: the log's own document, or the parts of a refusal.
-
-    It is None where there is none, or what there is was said to a caller's own credential.
-    """
-    match _stored(action.answer, action) if action.answer is not None else None:
-        case Answer(log=WebhookLog(raw=document)):
-            return document
-        case Answer(problem=UpstreamRejected(http_status=int()) as refusal):
-            return {
-                "httpStatus": refusal.http_status,
-                "vendorCode": refusal.vendor_code,
-                "vendorMessage": refusal.vendor_message,
-                "vendorRequestId": refusal.vendor_request_id,
-            }
-    return None
-
-
-def _stored(answer: bytes, action: Action) -> Answer:
-    """Read an answer of the journal; one that another version wrote may be told only in short."""
-    try:
-        return _decoder.decode(answer)
-    except msgspec.MsgspecError:
-        return _in_short(action, action.message)
 
 
 async def _retold(
@@ -301,7 +293,7 @@ async def _retold(
     That was said to one credential, and now may come another, or none: the journal does not have
     it. The log is read again.
     """
-    answer = _in_short(action)
+    answer = in_short(action)
     if answer.problem:
         return answer
     try:
@@ -311,64 +303,5 @@ async def _retold(
     return Answer(log=kept.value)
 
 
-def _in_short(action: Action, message: str | None = None) -> Answer:
-    match action.outcome:
-        case Outcome.SUCCEEDED:
-            return Answer()
-        case Outcome.REJECTED | Outcome.FAILED:
-            return Answer(problem=UpstreamRejected(message=message or "It was not done."))
-    return Answer(problem=_unknown(action.id))
-
-
 def _failed_task(task: asyncio.Task[Journal]) -> bool:
     return task.done() and (task.cancelled() or task.exception() is not None)
-
-
-def _failed(action: Action, error: UpstreamError) -> tuple[Answer, Outcome]:
-    """Tell what a failed call means: refused, never sent, or nobody knows."""
-    if error.code is ErrorCode.UPSTREAM_NOT_FOUND:
-        return Answer(problem=_not_found()), Outcome.REJECTED
-    if not error.sent or error.code is ErrorCode.UPSTREAM_RATE_LIMITED or error.status == 503:
-        message = str(error)
-        if action.idempotency_key is not None:
-            message += " The next try takes a new idempotencyKey."
-        problem = UpstreamUnavailable(message=message, retry_after=error.retry_after)
-        return Answer(problem=problem), Outcome.FAILED
-    if error.status is not None and 300 <= error.status < 500:
-        rejected = UpstreamRejected(
-            message=str(error),
-            http_status=error.status,
-            vendor_code=error.vendor_code,
-            vendor_message=error.vendor_message,
-            vendor_request_id=error.vendor_request_id,
-        )
-        return Answer(problem=rejected), Outcome.REJECTED
-    return Answer(problem=_unknown(action.id)), Outcome.UNKNOWN
-
-
-def _message(outcome: Outcome, error: UpstreamError) -> str:
-    """Write what the journal tells of a failure, whose own advice is the one for a read."""
-    if outcome is not Outcome.UNKNOWN:
-        return str(error)
-    return f"{error} It may have happened all the same: look at the log before you repeat it."
-
-
-def _not_found() -> NotFound:
-    return NotFound(message="There is no such webhook log. It may have expired.", path=("id",))
-
-
-def _unfinished(id: str, key: str | None) -> OutcomeUnknown:
-    where = "ask again with the same idempotencyKey" if key else "look at the log again"
-    return OutcomeUnknown(
-        message=f"It is still under way, and goes on. To learn what came of it, {where}, or see"
-        " actions.",
-        action_id=id,
-    )
-
-
-def _unknown(id: str) -> OutcomeUnknown:
-    return OutcomeUnknown(
-        message="It was sent, and nothing tells what came of it: it may have happened. Look at the"
-        " log again before you repeat it.",
-        action_id=id,
-    )

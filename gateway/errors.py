@@ -120,6 +120,17 @@ class UpstreamError(GatewayError):
         super().__init__(message)
 
 
+def defect(source: str, *, sent: bool = True) -> UpstreamError:
+    """Make the error for a defect of the gateway, met where it worked on a source, and logged."""
+    return UpstreamError(
+        ErrorCode.INTERNAL_ERROR,
+        f"Source {source} gave something that the gateway stumbled over; the gateway's log tells"
+        " more.",
+        source=source,
+        sent=sent,
+    )
+
+
 class AllSourcesFailedError(GatewayError):
     """Every source that was asked failed; ``errors`` has one failure for each."""
 

@@ -7,6 +7,7 @@ A stream that fails ends, and is told about in its source's report; the others g
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import logging
 from collections import deque
@@ -15,7 +16,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.cursor import LATEST, UNDATED, Cursor
-from gateway.errors import AllSourcesFailedError, ErrorCode, RequestError, UpstreamError
+from gateway.errors import (
+    AllSourcesFailedError,
+    ErrorCode,
+    RequestError,
+    UpstreamError,
+    defect,
+)
 from gateway.filters import Filter, Partial
 from gateway.model import Capability, Freshness, Timestamp, worst
 from gateway.places import Entry, Places
@@ -35,6 +42,9 @@ TURN = 10
 """Logs that are looked at before others get their turn: with a large filter it takes its time."""
 LOOK = 100
 """Logs that are looked at whatever time it is, as many as a page has at most."""
+
+UNREAD = "It was not read: no log of its vendor has what the filter asks for."
+"""The note on a source that was chosen, and needs no reading."""
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -89,18 +99,22 @@ class Feed:
         now: Timestamp,
         max_age: float | None = None,
     ) -> None:
-        self._sources = [
+        chosen = [
             source
             for source in sources
             if wanted.may_match(Partial(source=source.name, provider=source.provider))
         ]
+        self._sources = [source for source in chosen if wanted.may_match(_partial(source))]
         self._filter = wanted
         self._operation = operation
         self._scan_limit = scan_limit
         self._now = now
         self._max_age = max_age
         self._reports = {
-            source.name: Report(source=source.name, now=now) for source in self._sources
+            source.name: Report(
+                source=source.name, notes=[] if source in self._sources else [UNREAD], now=now
+            )
+            for source in chosen
         }
         self._readers: list[Reader] = []
 
@@ -203,7 +217,7 @@ class Feed:
                 kept = await reader.source.page(
                     reader.stream, window, Wanted(), self._operation, max_age=self._max_age
                 )
-            except UpstreamError:
+            except (UpstreamError, StreamsChanged):
                 return None
             return kept.value.total
         return reader.total
@@ -218,22 +232,28 @@ class Feed:
     async def _open_source(
         self, source: Source, after: Cursor | None, down_to: Timestamp | None
     ) -> list[Reader]:
+        report = self._reports[source.name]
         try:
+            with contextlib.suppress(StreamsChanged):
+                return await self._open_streams(source, after, down_to)
             return await self._open_streams(source, after, down_to)
-        except StreamsChanged:
-            return await self._open_streams(source, after, down_to)
+        except UpstreamError as error:
+            report.error = error
+        except StreamsChanged as news:
+            report.error = news.refusal
+        except Exception:
+            # One vendor's surprise must not take the other vendors' rows away.
+            log.exception("Finding the streams of source %s failed.", source.name)
+            report.error = defect(source.name)
+        report.failed = True
+        return []
 
     async def _open_streams(
         self, source: Source, after: Cursor | None, down_to: Timestamp | None
     ) -> list[Reader]:
-        report = self._reports[source.name]
-        try:
-            found = await source.find_streams(self._operation)
-        except UpstreamError as error:
-            report.error, report.failed = error, True
-            return []
+        found = await source.find_streams(self._operation)
         if found.errors:
-            report.error = found.errors[0]
+            self._reports[source.name].error = found.errors[0]
         streams = [
             stream for stream in found.streams if self._filter.may_match(_partial(source, stream))
         ]
@@ -267,16 +287,8 @@ class Feed:
         except StreamsChanged:
             raise
         except Exception:
-            # One vendor's surprise must not take the other vendors' rows away.
             log.exception("Reading source %s failed.", reader.source.name)
-            reader.end(
-                UpstreamError(
-                    ErrorCode.INTERNAL_ERROR,
-                    f"Source {reader.source.name} gave something that the gateway stumbled over;"
-                    " the gateway's log tells more.",
-                    source=reader.source.name,
-                )
-            )
+            reader.end(defect(reader.source.name))
 
     def _wanted(self) -> Wanted:
         since, until = self._filter.bounds("triggered_at")
@@ -311,7 +323,11 @@ class Feed:
                     await asyncio.sleep(0)
                 yield reader, reader.rows.popleft()
             if limit and not reader.rows:
-                await self._fill(reader)
+                try:
+                    await self._fill(reader)
+                except StreamsChanged as news:
+                    # The other streams are there for who asks next.
+                    reader.end(news.refusal)
             if reader.rows:
                 heapq.heappush(heap, (-reader.rows[0].time, order))
 
@@ -330,7 +346,7 @@ class Feed:
             )
             report.freshness = worst(read for reader in readers for read in reader.reads)
             report.unreadable = [reason for reader in readers for reason in reader.unreadable]
-            report.notes = [note for reader in readers for note in reader.notes]
+            report.notes += [note for reader in readers for note in reader.notes]
             if report.freshness and report.freshness.failure:
                 report.notes.append(_instead(report.freshness.failure))
             report.upstream_calls = self._operation.calls[name]
@@ -346,8 +362,13 @@ def _instead(code: str) -> str:
     return f"What was read earlier is given in place of a failure: {what[:1].lower()}{what[1:]}."
 
 
-def _partial(source: Source, stream: Stream) -> Partial:
-    return Partial(source=source.name, provider=source.provider, hook_id=stream.hook_id)
+def _partial(source: Source, stream: Stream | None = None) -> Partial:
+    return Partial(
+        source=source.name,
+        provider=source.provider,
+        hook_id=stream.hook_id if stream else None,
+        lacks=source.lacks,
+    )
 
 
 def _stands_before(mark: bytes, cursor: Cursor) -> bool:

@@ -38,11 +38,15 @@ Test = Callable[[Any], bool | None]
 
 
 class Partial(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of the logs of a source or stream before any is read."""
+    """What is known of the logs of a source or stream before any is read.
+
+    ``lacks`` are the attributes that none of them has.
+    """
 
     source: str
     provider: Provider
     hook_id: str | None = None
+    lacks: frozenset[str] = frozenset()
 
 
 class Term(msgspec.Struct, frozen=True):
@@ -331,6 +335,8 @@ def _test(field: _Field, term: Term) -> Test:
 
     def test(log: Any) -> bool | None:
         early = isinstance(log, Partial)
+        if early and field.attribute in log.lacks:
+            return absent
         if early and not field.early:
             return None
         value = field.value(log)

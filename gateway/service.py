@@ -13,7 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway import cursor, filters, ids, paging
-from gateway.actions import Actions, Answer, able, hindrance
+from gateway.actions import Actions, able, hindrance
+from gateway.answers import Answer
 from gateway.cache import Cache, Store, make_store
 from gateway.callers import ANONYMOUS, Caller, Role
 from gateway.errors import ErrorCode, JournalError, RequestError

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from strawberry.types import ExecutionResult
 
 from gateway import ids
 from gateway.config import load
@@ -62,11 +63,19 @@ class Schema:
 
     async def data(self, document: str, **variables: Any) -> dict[str, Any]:
         """Execute a document, expecting no error."""
-        context = Context(self.gateway, self.gateway.operation(self._headers))
-        result = await SCHEMA.execute(document, variables, context_value=context)
+        result = await self._execute(document, variables)
         assert result.errors is None, result.errors
         assert result.data is not None
         return result.data
+
+    async def errors(self, document: str, **variables: Any) -> list[dict[str, Any]]:
+        """Execute a document, expecting errors: give their messages and extensions."""
+        errors = (await self._execute(document, variables)).errors or []
+        return [{"message": error.message, **(error.extensions or {})} for error in errors]
+
+    async def _execute(self, document: str, variables: dict[str, Any]) -> ExecutionResult:
+        context = Context(self.gateway, self.gateway.operation(self._headers))
+        return await SCHEMA.execute(document, variables, context_value=context)
 
     async def retry(self, id: str, key: str | None = None) -> dict[str, Any]:
         payload: dict[str, Any] = (await self.data(RETRY, id=id, key=key))["retryWebhookLog"]

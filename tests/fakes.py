@@ -43,6 +43,7 @@ class FakeSource:
 
     provider = Provider.LANGUAGE_WEAVER
     capabilities = frozenset({Capability.LIST, Capability.COUNT})
+    lacks: frozenset[str] = frozenset()
 
     def __init__(
         self,

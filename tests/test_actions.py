@@ -26,6 +26,7 @@ from tests.acting import (
     LOGIN,
     OTHER_ID,
     PASSED,
+    RETRY,
     Controller,
     Schema,
     gateway_over,
@@ -463,13 +464,17 @@ async def test_without_a_journal_nothing_is_sent(tmp_path: Path) -> None:
     assert vendor.acts == []
 
 
+def break_journal(folder: Path) -> None:
+    with sqlite3.connect(folder / "journal.sqlite3") as connection:
+        connection.execute("DROP TABLE gateway_actions")
+    connection.close()
+
+
 async def test_an_outcome_that_can_not_be_recorded_is_told_all_the_same(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def act(_: httpx.Request) -> httpx.Response:
-        with sqlite3.connect(tmp_path / "journal.sqlite3") as connection:
-            connection.execute("DROP TABLE gateway_actions")
-        connection.close()
+        break_journal(tmp_path)
         return httpx.Response(200)
 
     async with gateway_over(tmp_path, Controller(act)) as gateway:
@@ -477,6 +482,86 @@ async def test_an_outcome_that_can_not_be_recorded_is_told_all_the_same(
     assert payload["webhookLog"]["attempt"] == 2
     assert payload["userErrors"] == []
     assert "can't be recorded" in caplog.text
+
+
+async def test_a_call_that_waits_for_another_tells_nothing_that_may_be_untrue(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def act(_: httpx.Request) -> httpx.Response:
+        begun.set()
+        await goes_on.wait()
+        return httpx.Response(200)
+
+    async with gateway_over(tmp_path, Controller(act)) as gateway:
+        schema = Schema(gateway)
+        first = asyncio.create_task(schema.retry(LOG_ID, "key"))
+        await begun.wait()
+        (entry,) = await schema.journal()
+        waiting = asyncio.create_task(schema.retry(LOG_ID, "key"))
+        # It has found the other one's entry once the two wait for nothing but the vendor.
+        journal = await gateway._actions.journal()
+        while entry["id"] not in journal._completed:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        break_journal(tmp_path)
+        (problem,) = (await waiting)["userErrors"]
+        goes_on.set()
+        assert (await first)["userErrors"] == []
+    assert (problem["__typename"], problem["actionId"]) == ("OutcomeUnknown", entry["id"])
+    assert problem["message"].startswith("It was begun, and the journal can't tell now")
+    assert f"What came of action {entry['id']} can't be read." in caplog.text
+
+
+async def test_a_call_without_a_journal_speaks_for_itself_alone(tmp_path: Path) -> None:
+    """The call that it repeats may have done something."""
+    async with gateway_over(tmp_path, Controller(answering(200))) as gateway:
+        schema = Schema(gateway)
+        assert (await schema.retry(LOG_ID, "key"))["userErrors"] == []
+        break_journal(tmp_path)
+        (error,) = await schema.errors(RETRY, id=LOG_ID, key="key")
+    assert error == {
+        "message": "The journal of actions can't be used now, so this call did nothing. Try again"
+        " later.",
+        "code": "JOURNAL_UNAVAILABLE",
+    }
+
+
+@pytest.mark.parametrize(
+    ("sent", "outcome", "problem", "message"),
+    [
+        (True, "UNKNOWN", "OutcomeUnknown", "more. It may have happened all the same: look at"),
+        (False, "FAILED", "UpstreamUnavailable", "more."),
+    ],
+)
+async def test_a_defect_ends_an_action_at_once(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    sent: bool,
+    outcome: str,
+    problem: str,
+    message: str,
+) -> None:
+    def stumble(*_: object) -> Any:
+        raise KeyError("planted")
+
+    async with gateway_over(tmp_path, Controller(stumble)) as gateway:
+        schema = Schema(gateway)
+        if not sent:
+            monkeypatch.setattr(gateway.sources["translations"], "retry", stumble)
+        (error,) = await schema.errors(RETRY, id=LOG_ID, key="key")
+        (entry,) = await schema.journal()
+        (again,) = (await schema.retry(LOG_ID, "key"))["userErrors"]
+    said = "Source translations gave something that the gateway stumbled over; the gateway's log"
+    assert error["code"] == "INTERNAL_ERROR"
+    assert error["message"].startswith(f"{said} tells {message}")
+    assert (entry["outcome"], entry["errorCode"]) == (outcome, "INTERNAL_ERROR")
+    assert entry["message"] == error["message"]
+    assert entry["completedAt"] is not None
+    assert again["__typename"] == problem
+    assert f"Action {entry['id']} met a defect." in caplog.text
+    assert "KeyError: 'planted'" in caplog.text
 
 
 @pytest.mark.parametrize("answer", [answering(200), raising(httpx.ReadError(""))])

@@ -42,6 +42,7 @@ from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.service import Gateway
+from gateway.sources.codearts import CodeArts
 from gateway.timestamps import parse
 from tests.moment import stopped
 from tests.processes import started
@@ -120,6 +121,21 @@ def test_check_says_what_to_do_about_a_wrong_token(configuration: Path) -> None:
     assert "not-the-token" not in checked.output
 
 
+def test_check_tells_of_a_defect_at_its_source(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def stumble(*_: object) -> Any:
+        raise KeyError("planted")
+
+    monkeypatch.setattr(CodeArts, "hooks", stumble)
+    checked = run("check")
+    assert checked.code == 1
+    results = {line.split()[0]: line.split()[2] for line in checked.lines()[2:6]}
+    assert results == {name: "failed" if name == "repo-cn" else "ok" for name in SOURCES}
+    assert checked.lines()[6].startswith("Source repo-cn gave something that the gateway stumbled")
+    assert "KeyError: 'planted'" in caplog.text
+
+
 def test_check_says_which_of_a_sources_places_is_refused(control: httpx.Client) -> None:
     fault = {"kind": "status", "status": 403, "paths": "/v4/groups/"}
     control.put("/faults/codearts", json=fault)
@@ -192,7 +208,14 @@ def test_logs_fails_when_every_source_does(control: httpx.Client) -> None:
     ("words", "sentence"),
     [
         (["logs", "--source", "nope"], "There is no source named 'nope'. The sources are:"),
-        (["logs", "--since", "yesterday"], "'yesterday' is neither a date and time such as"),
+        (
+            ["logs", "--since", "yesterday"],
+            "The filter can't be used: --since: 'yesterday' is neither a date and time such as",
+        ),
+        (
+            ["logs", "--event", "e" * 1001],
+            "The filter can't be used: --event is longer than 1000 characters.",
+        ),
         (["logs", "--first", "0"], "Invalid value for '--first'"),
         (["logs", "--status", "lost"], "Invalid value for '--status'"),
         (["show", "abc"], "That id was not made by this gateway."),

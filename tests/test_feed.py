@@ -16,7 +16,7 @@ from gateway.cursor import UNDATED
 from gateway.errors import AllSourcesFailedError, ErrorCode, RequestError, UpstreamError
 from gateway.feed import Feed, Slice
 from gateway.model import Timestamp, WebhookLogStatus
-from gateway.sources.base import Page
+from gateway.sources.base import Page, StreamsChanged
 from gateway.upstream.operation import Operation
 from tests.fakes import FakeSource
 
@@ -286,17 +286,80 @@ async def test_a_failing_source_spoils_no_other_and_is_told() -> None:
     ]
 
 
-async def test_a_defect_in_one_source_spoils_no_other(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("where", "what"),
+    [("find", "Finding the streams of source bad"), ("0", "Reading source bad")],
+)
+async def test_a_defect_in_one_source_spoils_no_other(
+    caplog: pytest.LogCaptureFixture, where: str, what: str
+) -> None:
     good, bad = FakeSource("good", ["window"]), FakeSource("bad", ["window"])
     good.add(0, 50)
-    bad.errors["0"] = ZeroDivisionError("secret")
+    bad.errors[where] = ZeroDivisionError("secret")
     page = await forward([good, bad], 10)
     assert len(page.entries) == 1
     error = page.reports[1].error
     assert error is not None
     assert error.code is ErrorCode.INTERNAL_ERROR
     assert "secret" not in str(error)
-    assert "Reading source bad failed." in caplog.text
+    assert page.reports[1].failed
+    assert f"{what} failed." in caplog.text
+    assert "ZeroDivisionError: secret" in caplog.text
+
+
+async def test_a_source_that_lacks_what_is_asked_for_is_not_read() -> None:
+    full, bare = FakeSource("full", ["window"]), FakeSource("bare", ["offset"])
+    bare.lacks = frozenset({"event"})
+    for source in (full, bare):
+        source.add(0, 50)
+    page = await forward([full, bare], 10, wanted={"event": {"eq": "push"}})
+    assert [(report.source, report.scanned, report.upstream_calls) for report in page.reports] == [
+        ("full", 1, 1),
+        ("bare", 0, 0),
+    ]
+    assert page.reports[1].notes == [
+        "It was not read: no log of its vendor has what the filter asks for."
+    ]
+    assert (page.reports[1].error, page.reports[1].failed) == (None, False)
+    assert (bare.calls, page.has_next) == ([], False)
+
+    wanted = {"event": {"neq": "push"}, "source": {"eq": "bare"}}
+    for number in range(30):
+        bare.add(0, 40 - number)
+    asked = feed([full, bare], wanted)
+    page = await asked.forward(5, None)
+    assert [entry.log.source for entry in page.entries] == ["bare"] * 5
+    assert [(report.source, report.notes) for report in page.reports] == [("bare", [])]
+    # As no event is another one than push, the vendor's own count is true.
+    assert await asked.count(page) == 31
+
+
+async def test_streams_that_are_never_found_spoil_no_other_source() -> None:
+    good, bad = FakeSource("good", ["window"]), FakeSource("bad", ["window"])
+    good.add(0, 50)
+    refusal = down("bad")
+    bad.errors["0"] = StreamsChanged(refusal)
+    page = await forward([good, bad], 10)
+    assert [entry.log.source for entry in page.entries] == ["good"]
+    assert (page.reports[1].error, page.reports[1].failed) == (refusal, True)
+
+
+async def test_streams_that_change_during_the_merge_spoil_no_other_source() -> None:
+    good, bad = FakeSource("good", ["window"]), FakeSource("bad", ["offset"], page_size=5)
+    for number in range(6):
+        bad.add(0, 10**15 - number * MILLISECOND)
+    for number in range(10):
+        good.add(0, 10**14 - number * MILLISECOND)
+    refusal = down("bad")
+
+    def change() -> None:
+        if len(bad.calls) == 1:
+            bad.errors["0"] = StreamsChanged(refusal)
+
+    bad._before_call = change
+    page = await forward([good, bad], 8)
+    assert [entry.log.source for entry in page.entries] == ["bad"] * 5 + ["good"] * 3
+    assert (page.reports[1].error, page.reports[1].failed) == (refusal, False)
 
 
 async def test_what_a_failed_source_missed_does_not_come_later_out_of_order() -> None:
@@ -450,6 +513,16 @@ async def test_total_is_exact_or_none() -> None:
     assert await total({"status": {"eq": WebhookLogStatus.SUCCEEDED}}) is None
     two.errors["0"] = down("two")
     assert await total(None) is None
+
+
+async def test_a_list_that_is_gone_has_no_total() -> None:
+    source = FakeSource("one", ["moment"], page_size=5)
+    for number in range(20):
+        source.add(0, 10**15 - number * MILLISECOND)
+    asked = feed([source])
+    page = await asked.forward(3, None)
+    source.errors["0"] = StreamsChanged(down("one"))
+    assert await asked.count(page) is None
 
 
 async def test_no_page_at_all_still_tells_whether_there_are_logs() -> None:

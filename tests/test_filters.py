@@ -39,6 +39,9 @@ DNS, TLS = FailureCategory.DNS, FailureCategory.TLS
 SHOP, TRACKER = Provider.ELASTIC_PATH, Provider.YANDEX_TRACKER
 
 
+NO_EVENT = {"lacks": frozenset({"event"})}
+
+
 def log(**values: Any) -> WebhookLog:
     """Make a log by the names of the filter's fields; a field that is not given is absent."""
     category = values.get("failure")
@@ -383,7 +386,14 @@ def test_a_filter_means_what_it_says_and_promises_no_more_than_it_keeps(
     for one, _ in found:
         assert made.may_match(Partial(source=one.source, provider=one.provider))
         assert made.may_match(
-            Partial(source=one.source, provider=one.provider, hook_id=one.hook_id)
+            Partial(
+                source=one.source,
+                provider=one.provider,
+                hook_id=one.hook_id,
+                lacks=frozenset(
+                    field.attribute for field in filters.FIELDS.values() if field.value(one) is None
+                ),
+            )
         )
         for field in filters.FIELDS.values():
             only = made.only(field.attribute)
@@ -446,6 +456,12 @@ def test_a_fingerprint_stays_while_time_goes_on() -> None:
         ({"hook": {"nin": HOOKS["straße"]}}, {}, True),
         ({"not": {"hook": {"eq": HOOKS["straße"][0]}}}, {}, True),
         ({"search": "x"}, {}, True),
+        ({"event": {"eq": "push"}}, NO_EVENT, False),
+        ({"event": {"notContainsIgnoreCase": "PUSH"}}, NO_EVENT, True),
+        ({"not": {"event": {"nin": ["push"]}}}, NO_EVENT, False),
+        ({"or": [{"event": {"eq": "push"}}, {"url": {"eq": "x"}}]}, NO_EVENT, True),
+        ({"httpStatus": {"lt": 500}}, NO_EVENT, True),
+        ({"search": "x", "event": {"contains": ""}}, NO_EVENT, False),
     ],
 )
 def test_sources_and_streams_without_a_match_are_told_apart_early(

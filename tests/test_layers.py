@@ -18,7 +18,7 @@ LAYERS = [
     {"cursor", "upstream", "cache"},
     {"callers", "journal", "sources"},
     {"reader", "problems"},
-    {"places"},
+    {"places", "answers"},
     {"feed"},
     {"actions"},
     {"service"},

@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from gateway import timestamps
-from gateway.actions import said
+from gateway.answers import said
 from gateway.callers import ANONYMOUS
 from gateway.cli.screen import complain, line
 from gateway.journal import ActionFilter, ActionKind

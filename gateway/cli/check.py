@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.cli.screen import age, line, messages, output, sentence
-from gateway.errors import AllSourcesFailedError, UpstreamError
+from gateway.errors import AllSourcesFailedError, UpstreamError, defect
 from gateway.model import Hook, Timestamp
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from gateway.service import Gateway
     from gateway.sources import Source
+
+log = logging.getLogger(__name__)
 
 
 class Check(NamedTuple):
@@ -68,6 +71,9 @@ async def _check(gateway: Gateway, source: Source) -> Check:
         seconds, error = time.perf_counter() - began, failure
     except AllSourcesFailedError as failure:
         seconds, error = time.perf_counter() - began, failure.errors[0]
+    except Exception:
+        log.exception("Checking source %s failed.", source.name)
+        seconds, error = time.perf_counter() - began, defect(source.name)
     return Check(source, seconds, error, hooks, newest)
 
 

@@ -11,7 +11,8 @@ from rich.text import Text
 from gateway import cursor
 from gateway.cli.document import document, dumps
 from gateway.cli.screen import complain, line, messages, output, sentence
-from gateway.errors import AllSourcesFailedError
+from gateway.errors import AllSourcesFailedError, RequestError
+from gateway.feed import UNREAD
 from gateway.model import WebhookLogStatus
 from gateway.paging import MAX_PAGE_SIZE
 from gateway.timestamps import format_rfc3339
@@ -32,6 +33,8 @@ _COLOURS = {
     WebhookLogStatus.UNKNOWN: "magenta",
 }
 _BEFORE_HOST = re.compile(r"https?://(?:[^/@]*@)?")
+_OPTIONS = {"triggeredAt.gte": "--since", "event.eq": "--event"}
+"""What the command line calls the arguments that a value may be wrong for."""
 _NARROW = 100
 _PIPED = 160
 """Columns of a terminal below which some are left out, and that a pipe is laid out for."""
@@ -40,7 +43,7 @@ _PIPED = 160
 async def print_logs(gateway: Gateway, wanted: Document, first: int, *, as_json: bool) -> int:
     """Print the newest logs page by page, then what went wrong; give the exit code.
 
-    Raises RequestError for a filter that makes no sense.
+    Raises RequestError for a filter that makes no sense, with the names of the options.
     """
     rows = Rows(gateway.sources)
     troubles: dict[tuple[str, str], str] = {}
@@ -72,9 +75,11 @@ async def _pages(gateway: Gateway, wanted: Document, first: int) -> AsyncIterato
     after, scanned, missing = None, 0, first
     while True:
         with progress.status(f"Reading; {first - missing} found in {scanned} webhook logs so far"):
-            answer = await gateway.logs(
-                gateway.operation(), first=min(missing, MAX_PAGE_SIZE), after=after, wanted=wanted
-            )
+            operation, size = gateway.operation(), min(missing, MAX_PAGE_SIZE)
+            try:
+                answer = await gateway.logs(operation, first=size, after=after, wanted=wanted)
+            except RequestError as error:
+                raise _in_options(error) from None
         page = answer.slice
         yield page
         scanned += sum(report.scanned for report in page.reports)
@@ -84,10 +89,18 @@ async def _pages(gateway: Gateway, wanted: Document, first: int) -> AsyncIterato
         after = cursor.encode(page.end)
 
 
+def _in_options(error: RequestError) -> RequestError:
+    """Name options in place of the schema's arguments."""
+    message = str(error)
+    for argument, option in _OPTIONS.items():
+        message = message.replace(argument, option, 1)
+    return RequestError(error.code, message)
+
+
 def _troubles(report: Report) -> dict[tuple[str, str], str]:
     """Give sentences about a source; those that later pages would only repeat share a key."""
     name = report.source
-    told = {(name, note): f"Source {name}: {note}" for note in report.notes}
+    told = {(name, note): f"Source {name}: {note}" for note in report.notes if note != UNREAD}
     for reason in report.unreadable:
         told[name, reason] = f"Source {name} has rows that can't be read: {reason}"
     if report.error:

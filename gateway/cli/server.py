@@ -8,7 +8,6 @@ import errno
 import gc
 import importlib.util
 import math
-import select
 import socket
 import threading
 from typing import TYPE_CHECKING, Literal
@@ -151,21 +150,50 @@ class _Server(uvicorn.Server):
         self._started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # A listener that closes resets the connections that wait to be accepted, and a server that
-        # closes those just accepted, which have their transport a turn of the loop later.
-        empty = 0
-        for _ in range(self.config.backlog):
-            empty = 0 if sockets and select.select(sockets, (), (), 0)[0] else empty + 1
-            if empty == 2:
-                break
-            await asyncio.sleep(0)
+        loop = asyncio.get_running_loop()
+        for listener in sockets or ():
+            # Windows' own loop has none; uvloop has nothing to wait for.
+            with contextlib.suppress(NotImplementedError):
+                loop.remove_reader(listener)
+        # What asyncio has just accepted has its transport a turn later, and from no closed server.
+        await asyncio.sleep(0)
+        # A listener that closes resets the connections that wait to be accepted.
+        waiting = [
+            connection
+            for listener in sockets or ()
+            for connection in _waiting(listener, self.config.backlog)
+        ]
         for server in self.servers:
             server.close()
         for listener in sockets or ():
             listener.close()
+        await asyncio.gather(
+            *(loop.connect_accepted_socket(self._connection, one) for one in waiting),
+            return_exceptions=True,
+        )
         # uvicorn closes those without a request, whose first one may be on its way.
         await asyncio.sleep(ARRIVAL)
         await super().shutdown(sockets)
+
+    def _connection(self) -> asyncio.Protocol:
+        """Begin to speak with a caller, as uvicorn does."""
+        return self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+
+
+def _waiting(listener: socket.socket, backlog: int) -> Iterator[socket.socket]:
+    """Accept who waits: no more than have come before now, though others may go on to come."""
+    listener.setblocking(False)
+    for _ in range(backlog + 1):
+        try:
+            connection, _ = listener.accept()
+        except ConnectionAbortedError:
+            continue
+        except OSError:
+            # Nobody is left, or there is no room for another.
+            return
+        yield connection
 
 
 def serve(app: ASGIApp, listener: socket.socket, grace: float, started: Callable[[], None]) -> None:

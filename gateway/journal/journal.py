@@ -259,7 +259,8 @@ def _conditions(wanted: ActionFilter, now: int) -> Iterator[sa.ColumnElement[boo
     if wanted.sources is not None:
         yield ACTIONS.c.source.in_(sorted(wanted.sources))
     if wanted.caller is not None:
-        yield ACTIONS.c.caller == wanted.caller
+        # What no caller's name has, PostgreSQL's text could not even hold.
+        yield ACTIONS.c.caller == wanted.caller if wanted.caller.isprintable() else sa.false()
 
 
 async def _give_up_abandoned(connection: AsyncConnection) -> None:

@@ -18,7 +18,7 @@ MAX_LENGTH = 128
 class ActionFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which actions to list; None is no bound.
 
-    ``sources`` are the names of those whose actions may be seen.
+    ``sources`` are the names of those whose actions may be seen. ``caller`` may be any text.
     """
 
     kind: ActionKind | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from strawberry import ID, UNSET, Parent
 
 from gateway import journal, model, paging
-from gateway.actions import said
+from gateway.answers import said
 from gateway.journal import ActionKind, cursor_of
 from gateway.schema.action_types import (
     Action,

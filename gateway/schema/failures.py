@@ -40,10 +40,8 @@ def _told(error: GraphQLError) -> tuple[str, dict[str, Any]]:
             return str(original), {"code": original.code.name, "sources": sources}
         case JournalError() as original:
             log.error("The journal can't be used.", exc_info=original)
-            return (
-                "The journal of actions can't be used now, so nothing was done. Try again later.",
-                {"code": original.code.name},
-            )
+            message = "The journal of actions can't be used now, so this call did nothing."
+            return f"{message} Try again later.", {"code": original.code.name}
         case RequestError() as original:
             return str(original), {"code": original.code.name}
         case None | GraphQLError() if not _is_of_a_result(error):

@@ -65,8 +65,11 @@ class CodeArtsDetails:
 
     scope: str = described("What the hook belongs to: project, group or repository.")
     scope_id: str = described("The id of that project, group or repository.")
-    repository_id: int | None = described("The repository that the event happened in.")
-    repository: str | None = described("The path of that repository.")
+    repository_id: int | None = described(
+        "The repository that the event happened in; null where the log is asked for by id, since"
+        " only the vendor's lists tell it."
+    )
+    repository: str | None = described("The path of that repository; null in the same way.")
     uuid: str | None = described("The uuid that the delivered body carries too.")
 
 

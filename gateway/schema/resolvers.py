@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
@@ -161,7 +160,8 @@ class _Veiled:
 
     @property
     def headers(self) -> Any:
-        return self._veil(self._part.headers)
+        part = self._part
+        return self._read(part) if isinstance(part, _OnDemand) else self._veil(part.headers)
 
     @property
     def body(self) -> Any:
@@ -171,13 +171,11 @@ class _Veiled:
     body_json = body
 
     def _veil(self, headers: Any) -> Any:
-        if inspect.isawaitable(headers):
-            return self._veil_later(headers)
         hidden: Any = service.forbidden(Role.READER, "see header values")
         return headers and [replace(header, value=hidden) for header in headers]
 
-    async def _veil_later(self, headers: Awaitable[Any]) -> Any:
-        return self._veil(await headers)
+    async def _read(self, part: _OnDemand) -> Any:
+        return self._veil(await part.headers)
 
 
 def _veiled(info: Info, log: model.WebhookLog, part: Any) -> Any:

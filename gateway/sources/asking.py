@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from gateway.errors import ErrorCode, UpstreamError
 
@@ -14,20 +14,23 @@ Params = tuple[tuple[str, str], ...]
 """The parameters of a query."""
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
-async def outcome(work: Awaitable[T]) -> T | UpstreamError:
-    """Await, giving a vendor's failure in place of raising it, so that others can go on."""
+async def outcome(
+    ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+) -> T | UpstreamError:
+    """Ask, giving a vendor's failure in place of raising it, so that others can go on."""
     try:
-        return await work
+        return await ask(*args, **kwargs)
     except UpstreamError as error:
         return error
 
 
-async def if_known(work: Awaitable[T]) -> T | None:
-    """Await, giving None where the vendor does not know what it is asked for."""
+async def if_known(ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T | None:
+    """Ask, giving None where the vendor does not know what it is asked for."""
     try:
-        return await work
+        return await ask(*args, **kwargs)
     except UpstreamError as error:
         if error.code is ErrorCode.UPSTREAM_NOT_FOUND:
             return None

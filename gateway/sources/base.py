@@ -105,7 +105,14 @@ class Hooks(msgspec.Struct, frozen=True):
 
 
 class StreamsChanged(Exception):  # noqa: N818 - no failure, but news
-    """A call taught the source that its streams are others; find them again."""
+    """A call taught the source that its streams are others; find them again.
+
+    ``refusal`` is what it was taught by, for who can't.
+    """
+
+    def __init__(self, refusal: UpstreamError) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
 
 
 class Source(Keeper, abc.ABC):
@@ -118,11 +125,12 @@ class Source(Keeper, abc.ABC):
 
     provider: ClassVar[Provider]
     capabilities: ClassVar[frozenset[Capability]]
+    lacks: ClassVar[frozenset[str]] = frozenset()
+    """The attributes that no log has, by the names of ``gateway.filters``."""
 
     def __init__(self, settings: SourceSettings, client: UpstreamClient, cache: Cache) -> None:
-        super().__init__(settings, cache)
+        super().__init__(settings, client, cache)
         self.page_size = settings.page_size
-        self.client = client
 
     @abc.abstractmethod
     async def find_streams(self, operation: Operation) -> Found:

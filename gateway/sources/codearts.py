@@ -93,7 +93,7 @@ class CodeArts(Source):
             return Found([self._stream(scope, hook) for hook in sorted(self._chosen, key=int)])
         found, errors = either(
             await asyncio.gather(
-                *(outcome(self._scope_hooks(scope, operation)) for scope in self._scopes)
+                *(outcome(self._scope_hooks, scope, operation) for scope in self._scopes)
             )
         )
         if not found:
@@ -171,7 +171,7 @@ class CodeArts(Source):
         if len(place) != 4 or not self._granted(place[:3]) or not is_number(place[3], IDS_END):
             return None
         path = f"{_hook_path(place)}/logs/{place[3]}"
-        answer = await if_known(self.client.json(path, operation=operation))
+        answer = await if_known(self.client.json, path, operation=operation)
         if answer is None:
             return None
         try:

@@ -84,13 +84,12 @@ class ElasticPath(Source):
         # Whatever comes of one, the other is waited for, lest it go on uncounted by the report.
         listed, integrations = await asyncio.gather(
             outcome(
-                first_accepted(
-                    lambda params: self._get(path, params, operation),
-                    # The specification has no pages, but then there is no second one either.
-                    [paging] if window.offset else [paging, ()],
-                )
+                first_accepted,
+                lambda params: self._get(path, params, operation),
+                # The specification has no pages, but then there is no second one either.
+                [paging] if window.offset else [paging, ()],
             ),
-            outcome(self._integrations(operation)),
+            outcome(self._integrations, operation),
         )
         if isinstance(listed, UpstreamError):
             # Far down the list, a refusal is about the offset. Else those of the integrations take
@@ -99,7 +98,7 @@ class ElasticPath(Source):
             if stream.place or not gives_up or isinstance(integrations, UpstreamError):
                 raise listed
             self._store_wide = False
-            raise StreamsChanged
+            raise StreamsChanged(listed)
         document, taken = listed
         hooks = _by_id(integrations)
         rows = self.listed(document, "data")
@@ -128,12 +127,12 @@ class ElasticPath(Source):
         if not job:
             stream = Stream(key="", place=(integration,) if integration else ())
             try:
-                return await if_known(self.scan(stream, upstream_id, operation))
+                return await if_known(self.scan, stream, upstream_id, operation)
             except StreamsChanged:
                 return None
         path = f"/integrations/{integration}/jobs/{job}/logs"
         document, integrations = await asyncio.gather(
-            if_known(self._get(path, (), operation)), outcome(self._integrations(operation))
+            if_known(self._get, path, (), operation), outcome(self._integrations, operation)
         )
         if document is None:
             return None

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import SecretStr
 
 from gateway.cache import Cache, Demand, Entry, Kept, Lifetime, Loaded
-from gateway.errors import ErrorCode, UpstreamError
 from gateway.model import Timestamp
-from gateway.upstream.client import NotModified
+from gateway.upstream.client import NotModified, UpstreamClient
 
 if TYPE_CHECKING:
     from gateway.config import SourceSettings
@@ -27,8 +26,9 @@ _PROCESS = secrets.token_bytes(32)
 class Keeper:
     """A source's part of the cache; what was fetched with one credential is for that one alone."""
 
-    def __init__(self, settings: SourceSettings, cache: Cache) -> None:
+    def __init__(self, settings: SourceSettings, client: UpstreamClient, cache: Cache) -> None:
         self.name = settings.name
+        self.client = client
         self._cache = cache
         self._lifetimes = settings.cache
         # Others may know a source of that name and see other things with another credential.
@@ -101,12 +101,7 @@ class Keeper:
         try:
             kept = await self._cache.remember(key, kind, load, demand)
         except TimeoutError:
-            raise UpstreamError(
-                ErrorCode.UPSTREAM_TIMEOUT,
-                f"Source {self.name} did not answer before the operation's time was up."
-                " Try again, or give it more time.",
-                source=self.name,
-            ) from None
+            raise await self.client.late(operation) from None
         operation.reads[self.name].append(kept.freshness)
         return kept
 

@@ -59,6 +59,7 @@ class LanguageWeaver(Source):
             Capability.REQUEST_BODY,
         }
     )
+    lacks: ClassVar = frozenset({"http_status", "correlation_id"})
 
     async def find_streams(self, operation: Operation) -> Found:
         """There is just one."""

@@ -60,6 +60,7 @@ class YandexTracker(Source):
     capabilities: ClassVar = frozenset(
         {Capability.LIST, Capability.GET, Capability.FILTER_TIME, Capability.REQUEST_BODY}
     )
+    lacks: ClassVar = frozenset({"event"})
 
     def __init__(
         self, settings: YandexTrackerSettings, client: UpstreamClient, cache: Cache
@@ -75,7 +76,7 @@ class YandexTracker(Source):
         """Give a stream for each trigger; only those of whole queues are asked for."""
         found, errors = either(
             await asyncio.gather(
-                *(outcome(self._triggers(queue, operation)) for queue in self._queues)
+                *(outcome(self._triggers, queue, operation) for queue in self._queues)
             )
         )
         if not found:
@@ -150,7 +151,7 @@ class YandexTracker(Source):
         moment = Timestamp(int(place[2])) if place[2] else None
         window = Window(limit=MAX_LIMIT, until=moment)
         stream = Stream(key="", place=place[:2])
-        page = await if_known(self.read_page(stream, window, Wanted(since=moment), operation))
+        page = await if_known(self.read_page, stream, window, Wanted(since=moment), operation)
         logs = page.logs if page else ()
         return next((log for log in logs if log.upstream_id == place[3]), None)
 
@@ -190,7 +191,7 @@ class YandexTracker(Source):
     async def _named_hooks(self, queue: str, chosen: Sequence[str], operation: Operation) -> Hooks:
         async def read(trigger: str, operation: Operation) -> Hook | None:
             path = f"{_triggers_path(queue)}/{trigger}"
-            answer = await if_known(self.client.json(path, operation=operation))
+            answer = await if_known(self.client.json, path, operation=operation)
             if answer is None:
                 return None
             try:

@@ -160,6 +160,16 @@ class UpstreamClient:
             except ValueError:
                 return None
 
+    async def late(self, operation: Operation) -> UpstreamError:
+        """Make the error for an operation whose time was up while others went on asking for it."""
+        lane = await self._lane_of(self._credential.of(operation))
+        return lane.limit.lateness(operation.seconds) or UpstreamError(
+            ErrorCode.UPSTREAM_TIMEOUT,
+            f"Source {self.source} did not answer before the operation's time was up."
+            " Try again, or give it more time.",
+            source=self.source,
+        )
+
     @contextlib.contextmanager
     def _noted(self) -> Iterator[None]:
         try:
@@ -176,15 +186,18 @@ class UpstreamClient:
         self, method: str, url: httpx.URL, operation: Operation, etag: str | None = None
     ) -> _Call:
         credential = self._credential.of(operation)
-        lane = self._lane
-        if self._private:
-            headers = sorted((await credential.headers()).items())
-            key = hashlib.sha256(repr(headers).encode()).digest()
-            lanes = self._private_lanes
-            lanes[key] = lane = lanes.pop(key) if key in lanes else self._make_lane()
-            if len(lanes) > MOST_LANES:
-                del lanes[next(iter(lanes))]
-        return _Call(method, url, operation, credential, lane, etag)
+        return _Call(method, url, operation, credential, await self._lane_of(credential), etag)
+
+    async def _lane_of(self, credential: Credential) -> Lane:
+        if not self._private:
+            return self._lane
+        headers = sorted((await credential.headers()).items())
+        key = hashlib.sha256(repr(headers).encode()).digest()
+        lanes = self._private_lanes
+        lanes[key] = lane = lanes.pop(key) if key in lanes else self._make_lane()
+        if len(lanes) > MOST_LANES:
+            del lanes[next(iter(lanes))]
+        return lane
 
     async def _attempt(self, call: _Call) -> Answer:
         loop = asyncio.get_running_loop()
@@ -227,6 +240,8 @@ class UpstreamClient:
                         self._slots.release()
                 return self._good(answer, call)
         except TimeoutError:
+            if given is None and (paused := lane.limit.lateness(operation.seconds)):
+                raise paused from None
             late = (
                 "was not asked, since the operation's time was up"
                 if given is None
@@ -259,6 +274,8 @@ class UpstreamClient:
     def _good(self, answer: Answer, call: _Call) -> Answer:
         """Give the answer back if it is good, else raise UpstreamError; learn its limits."""
         now = self._clock()
+        if answer.status != httpx.codes.TOO_MANY_REQUESTS:
+            call.lane.limit.answered()
         call.lane.limit.learn(answer.headers, now)
         if httpx.codes.is_success(answer.status):
             return answer

@@ -41,6 +41,8 @@ class RateLimit:
         self._free = self._most
         self._counted_at = clock()
         self._paused_until = self._counted_at
+        # Whether the vendor has said nothing since it asked for a pause.
+        self._unanswered = False
         self._line = asyncio.Lock()
         self._waiting = 0
 
@@ -77,6 +79,7 @@ class RateLimit:
 
     def pause(self, seconds: float) -> None:
         """Begin no call for a while; what is under way is not touched."""
+        self._unanswered = True
         until = self._clock() + min(seconds, LONGEST_PAUSE)
         self._paused_until = max(self._paused_until, until)
 
@@ -86,6 +89,29 @@ class RateLimit:
             if _NUMBER.fullmatch(left) and _NUMBER.fullmatch(reset) and float(left) < 1:
                 seconds = float(reset)
                 self.pause(seconds if seconds < _UNIX_TIMES else seconds - now / 1e9)
+
+    def answered(self) -> None:
+        """Learn that the vendor has answered a call, whatever it asked for before."""
+        self._unanswered = False
+
+    def lateness(self, seconds: float) -> UpstreamError | None:
+        """Make the error for who has waited for ``seconds`` in vain, if that is for a pause.
+
+        That is one which lasts, or was the last that the vendor said and left less than half of
+        the time for an answer.
+        """
+        left = self._paused_until - self._clock()
+        if left > 0:
+            return self._refusal(left)
+        if not self._unanswered or -left > seconds / 2:
+            return None
+        return UpstreamError(
+            ErrorCode.UPSTREAM_RATE_LIMITED,
+            f"Source {self._source} asked for a pause, after which too little time was left."
+            " Ask again later, or lower its rate_limit.",
+            source=self._source,
+            sent=False,
+        )
 
     async def _turn(self, until: float) -> None:
         while (seconds := self._wait(1)) > 0:
@@ -106,9 +132,11 @@ class RateLimit:
 
     def _check(self, seconds: float, until: float) -> None:
         now = self._clock()
-        if seconds == 0 or now + seconds <= until:
-            return
-        if self._paused_until > now:
+        if seconds and now + seconds > until:
+            raise self._refusal(seconds)
+
+    def _refusal(self, seconds: float) -> UpstreamError:
+        if self._paused_until > self._clock():
             why = f"asked for a pause of another {seconds:.3g} seconds. Ask again after that"
         else:
             why = (
@@ -116,7 +144,7 @@ class RateLimit:
                 f" {seconds:.3g} seconds. Ask again later, or raise rate_limit if the vendor"
                 " takes more"
             )
-        raise UpstreamError(
+        return UpstreamError(
             ErrorCode.UPSTREAM_RATE_LIMITED,
             f"Source {self._source} {why}.",
             source=self._source,

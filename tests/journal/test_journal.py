@@ -263,6 +263,8 @@ async def test_a_page_that_just_fits_is_the_last(journal: Journal) -> None:
         ({"sources": frozenset()}, ""),
         ({"caller": "bob"}, "20"),
         ({"caller": "bob", "kind": ActionKind.DELETE}, ""),
+        ({"caller": "bob\0"}, ""),
+        ({"caller": "bob\ud800"}, ""),
     ],
 )
 async def test_filters(

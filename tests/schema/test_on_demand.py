@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import warnings
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from gateway.model import CodeArtsDetails, HttpRequest, Provider, WebhookLog, WebhookLogStatus
+from gateway.schema.resolvers import _OnDemand, _Veiled
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Demo
@@ -167,3 +173,25 @@ async def test_other_vendors_list_everything(demo: Demo) -> None:
     for name, vendor in vendors.items():
         calls = [path for path in await demo.calls(vendor) if "oauth" not in path]
         assert len(calls) == made[name]
+
+
+async def test_what_is_veiled_is_asked_for_once_it_is_awaited() -> None:
+    """Else a coroutine would be left behind where the operation is cancelled before."""
+    listed = HttpRequest()
+    log = WebhookLog(
+        id="log",
+        upstream_id="1",
+        source="repo-cn",
+        provider=Provider.CODEARTS,
+        status=WebhookLogStatus.UNKNOWN,
+        details=CodeArtsDetails(scope="project", scope_id="1"),
+    )
+    on_demand: Any = _OnDemand(log, "request", listed, None)  # type: ignore[arg-type]
+    reading = asyncio.ensure_future(_Veiled(on_demand).headers)
+    reading.cancel()
+    with warnings.catch_warnings(record=True) as complaints:
+        warnings.simplefilter("always")
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        gc.collect()
+    assert [str(complaint.message) for complaint in complaints] == []

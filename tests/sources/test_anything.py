@@ -101,6 +101,6 @@ async def test_any_document_at_all_is_read_or_refused(
         lambda operation: source.read_log(PLACES[provider], operation),
     ):
         with contextlib.suppress(StreamsChanged):
-            result = await outcome(work(Operation(5)))
+            result = await outcome(work, Operation(5))
             if isinstance(result, UpstreamError):
                 assert str(result).startswith("Source it ")

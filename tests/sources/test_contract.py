@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
-from gateway import ids, timestamps
-from gateway.model import Capability, Timestamp, WebhookLog, WebhookLogStatus
+from gateway import filters, ids, timestamps
+from gateway.model import Capability, CodeArtsDetails, Timestamp, WebhookLog, WebhookLogStatus
 from gateway.sandbox import Sandbox
 from gateway.sources.base import Page, Source, Stream, Wanted, Window
 from gateway.upstream.operation import Operation
@@ -155,6 +155,12 @@ async def test_list_to_the_end_is_the_inventory(demo: Demo) -> None:
         assert stream.hook_id in {None, *(log.hook_id for log in listed)}
         logs += listed
     assert len({log.id for log in logs}) == len(logs)
+    absent = {
+        field.attribute
+        for field in filters.FIELDS.values()
+        if all(field.value(log) is None for log in logs)
+    }
+    assert absent == demo.source.lacks
     hooks = {hook.id for hook in await demo.source.hooks(demo.operation)}
     listed_as = {}
     for log in logs:
@@ -192,6 +198,10 @@ async def test_one_log_is_the_listed_one_complete(demo: Demo) -> None:
             for name, value in msgspec.structs.asdict(listed).items():
                 if name not in {"complete", "request", "response", "raw", "details"}:
                     assert same[name] == value, name
+            # Only lists tell the repository, as the schema says.
+            assert isinstance(listed.details, CodeArtsDetails)
+            nameless = msgspec.structs.replace(listed.details, repository_id=None, repository=None)
+            assert log.details == nameless
 
 
 async def test_unknown_log_is_none(demo: Demo) -> None:

@@ -189,7 +189,7 @@ async def test_document_of_another_shape_is_refused(provider: str, document: Any
         return await source.read_page(STREAMS[provider], Window(limit=5), Wanted(), operation)
 
     for work in (source.hooks, read_page):
-        result = await outcome(work(Operation(5)))
+        result = await outcome(work, Operation(5))
         if isinstance(result, UpstreamError):
             assert result.code is ErrorCode.UPSTREAM_INVALID_RESPONSE
             assert str(result).startswith("Source it answered with a document that is not")

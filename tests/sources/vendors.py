@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,7 @@ def make(
     provider: str,
     transport: httpx.AsyncBaseTransport,
     clock: Callable[[], int] = lambda: START,
+    monotonic: Callable[[], float] = time.monotonic,
     **changes: Any,
 ) -> Source:
     """Make a source named "it" of a vendor at ``BASE``."""
@@ -131,6 +133,7 @@ def make(
         Cache(MemoryStore(max_entries=1000, max_bytes=2**24), clock),
         transport,
         clock,
+        monotonic,
     )
 
 

@@ -452,3 +452,20 @@ async def test_retries_log_nothing(caplog: pytest.LogCaptureFixture) -> None:
     await failure_of(call(made(Vendor(answered(503)))))
     assert "s3cr3t" not in caplog.text
     assert not [record for record in caplog.records if record.name != "asyncio"]
+
+
+async def test_who_stands_in_line_behind_a_pause_is_told_of_it() -> None:
+    """The one before has the time to wait for its end."""
+    answers = iter([answered(429, Retry_After="5"), answered(200), answered(200)])
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0.5)
+        return next(answers)
+
+    client = client_of(answer, concurrency=1, monotonic=now)
+    first, patient = (asyncio.create_task(call(client, seconds=10)) for _ in range(2))
+    await asyncio.sleep(0.25)
+    error = await failure_of(call(client, seconds=3))
+    assert error.code is ErrorCode.UPSTREAM_RATE_LIMITED
+    assert error.retry_after == 2.25
+    await asyncio.gather(first, patient)
