@@ -103,12 +103,15 @@ class Source(Node):
         "What it can do for the caller, in the order of the enum.", source_resolvers.capabilities
     )
     health: SourceHealth = described("Whether it answers.", source_resolvers.health)
-    hooks: HookConnection = described(
-        "Its webhooks, triggers or integrations, as far as the configuration grants them.",
+    hooks: HookConnection | None = described(
+        "Its webhooks, triggers or integrations, as far as the configuration grants them; null, with"
+        " an error, where the vendor fails.",
         source_resolvers.hooks_of_source,
     )
-    logs: WebhookLogConnection = described(
-        "Its webhook logs: webhookLogs with a filter on this source.", resolvers.logs_of_source
+    logs: WebhookLogConnection | None = described(
+        "Its webhook logs: webhookLogs with a filter on this source; null, with an error, where it"
+        " fails.",
+        resolvers.logs_of_source,
     )
 
 

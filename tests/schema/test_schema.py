@@ -438,6 +438,20 @@ async def test_only_when_every_source_failed_the_list_is_an_error(demo: Demo) ->
     assert error["message"].startswith("No source could be read. Source translations answered 401")
 
 
+async def test_a_vendor_that_fails_takes_nothing_from_the_other_sources(demo: Demo) -> None:
+    await demo.fault("codearts", kind="status", status=403)
+    document = await demo.answer(
+        "{ sources { name hooks { totalCount } logs(first: 1) { nodes { id } } } }"
+    )
+    sources = document["data"]["sources"]
+    failed = [source["name"] for source in sources if None in (source["hooks"], source["logs"])]
+    assert (len(sources), failed) == (4, ["repo-cn"])
+    assert sorted(error["path"] for error in document["errors"]) == [
+        ["sources", 0, "hooks"],
+        ["sources", 0, "logs"],
+    ]
+
+
 async def test_hooks_come_in_pages(demo: Demo) -> None:
     query = """
     query Hooks($first: Int, $after: String) {
