@@ -1,0 +1,361 @@
+"""Lists of several pages, each kept for itself, while some are renewed and the vendor fails."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr, TypeAdapter
+
+from gateway import filters
+from gateway.cache import Cache
+from gateway.cache.memory import MemoryStore
+from gateway.config import SourceSettings
+from gateway.errors import AllSourcesFailedError, ErrorCode, UpstreamError
+from gateway.feed import Feed
+from gateway.model import CacheStatus, Capability, Hook, Provider, Timestamp, WebhookLog
+from gateway.sources.base import Found, Page, Source, Stream, Wanted, Window
+from gateway.upstream.operation import Operation
+from tests.fakes import FakeSource
+from tests.virtual_time import VIRTUAL_TIME, Backend
+
+SECOND = 10**9
+MILLISECOND = 10**6
+PAGE = 5
+FRESH, DEEP, BEHIND, BRIDGED = 5, 30, 30, 3600
+"""Seconds for which the first page and the others are fresh, and are given after that."""
+KINDS = ("offset", "page", "window")
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> Backend:
+    return VIRTUAL_TIME
+
+
+class Answer(NamedTuple):
+    """What a caller gets: the numbers of the logs, and what the source's report says."""
+
+    numbers: list[int]
+    error: ErrorCode | None
+    failure: str | None
+    status: CacheStatus | None
+    since: Timestamp
+
+
+class Listing(Source):
+    """A source of one list in memory, whose pages are kept as those of any source.
+
+    ``fails`` tells of each call whether it fails. ``states`` are all that the list has been: since
+    when, and the numbers of its logs.
+    """
+
+    provider: ClassVar = Provider.LANGUAGE_WEAVER
+    capabilities: ClassVar = frozenset({Capability.LIST})
+
+    def __init__(self, kind: str, count: int) -> None:
+        auth = {"type": "api-key", "key": SecretStr("key")}
+        document = {
+            "name": "one",
+            "provider": "language-weaver",
+            "base_url": "https://vendor.example",
+            "auth": auth,
+        }
+        self.now = 10**18
+        store = MemoryStore(max_entries=1000, max_bytes=2**26)
+        super().__init__(
+            TypeAdapter(SourceSettings).validate_python(document),
+            None,  # type: ignore[arg-type]  # nothing is sent
+            Cache(store, lambda: self.now),
+        )
+        self.page_size = PAGE
+        self.fails: Callable[[], bool] = lambda: False
+        self.states: list[tuple[int, tuple[int, ...]]] = []
+        self._vendor = FakeSource("one", [kind], page_size=PAGE)
+        self.arrive(count)
+
+    async def find_streams(self, operation: Operation) -> Found:
+        return await self._vendor.find_streams(operation)
+
+    async def read_page(
+        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
+    ) -> Page:
+        self.now += MILLISECOND
+        page = await self._vendor.read_page(stream, window, wanted, operation)
+        self.now += MILLISECOND
+        if self.fails():
+            raise UpstreamError(ErrorCode.UPSTREAM_ERROR, "It is down.", source="one")
+        return page
+
+    async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
+        return await self.scan(Stream(key="0"), place[0], operation)
+
+    async def hooks(self, operation: Operation) -> Sequence[Hook]:
+        return ()
+
+    @property
+    def calls(self) -> int:
+        return len(self._vendor.calls)
+
+    def arrive(self, count: int) -> None:
+        for _ in range(count):
+            self.now += MILLISECOND
+            self._vendor.add(0, self.now)
+        self._changed()
+
+    def delete(self, place: int) -> None:
+        """Delete the log at a place, in another way than through the gateway."""
+        if place < len(self._vendor.logs[0]):
+            del self._vendor.logs[0][place]
+            self._changed()
+
+    def _changed(self) -> None:
+        self.now += MILLISECOND
+        numbers = tuple(int(log.upstream_id) for log in self._vendor.logs[0])
+        self.states.append((self.now, numbers))
+
+    def since(self, moment: int) -> list[set[int]]:
+        """Give all that the list has been since a moment."""
+        times = [time for time, _ in self.states]
+        begin = max(index for index, time in enumerate(times) if time <= moment)
+        return [set(numbers) for _, numbers in self.states[begin:]]
+
+    async def read(self, first: int) -> Answer:
+        """Read a first page of the merged list, and let what goes on behind it end."""
+        self.now += MILLISECOND
+        ready = filters.prepare(None, Timestamp(self.now), ["one"])
+        feed = Feed([self], ready, Operation(5), scan_limit=1000, now=Timestamp(self.now))
+        try:
+            page = await feed.forward(first, None)
+        except AllSourcesFailedError as error:
+            return Answer([], error.errors[0].code, None, None, Timestamp(self.now))
+        finally:
+            while tasks := self._cache._flights._tasks:
+                await asyncio.wait(tasks)
+                await asyncio.sleep(0)
+        (report,) = page.reports
+        freshness = report.freshness
+        assert freshness is not None
+        return Answer(
+            [int(entry.log.upstream_id) for entry in page.entries],
+            report.error and report.error.code,
+            freshness.failure,
+            freshness.status,
+            freshness.fetched_at,
+        )
+
+
+def check(source: Listing, answer: Answer, first: int) -> None:
+    """Look for holes, repetitions and disorder: logs are numbered as they arrive."""
+    numbers = answer.numbers
+    assert len(numbers) == len(set(numbers))
+    states = source.since(answer.since)
+    arrived = len(set.union(*states)) - len(states[0])
+    # More arrivals than a page has room for, less as many deletions, look like fewer.
+    if arrived < PAGE:
+        assert numbers == sorted(numbers, reverse=True)
+    assert set(numbers) <= set.union(*states), "a log that was gone by then"
+    end = numbers[-1] if numbers else 10**9
+    if len(numbers) < first and answer.error is None:
+        end = 0
+    missing = {number for number in set.intersection(*states) if number > end} - set(numbers)
+    assert not missing, "logs that are skipped"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_pages_behind_one_that_ends_as_before_are_given_as_they_are_kept(kind: str) -> None:
+    source = Listing(kind, 40)
+    before = await source.read(4 * PAGE)
+    source.now += (FRESH + BEHIND) * SECOND
+    await source.read(PAGE)
+    source.fails = lambda: True
+    after = await source.read(4 * PAGE)
+    assert (after.numbers, after.error) == (before.numbers, None)
+    assert after.status is CacheStatus.STALE
+    check(source, after, 4 * PAGE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_renewed_first_page_costs_no_call_for_those_behind(kind: str) -> None:
+    source = Listing(kind, 40)
+    await source.read(3 * PAGE)
+    calls = source.calls
+    for _ in range(4):
+        source.now += FRESH * SECOND
+        await source.read(PAGE)
+    await source.read(3 * PAGE)
+    assert source.calls == calls + 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_was_pushed_off_a_renewed_page_is_given_in_place_of_a_failure(kind: str) -> None:
+    source = Listing(kind, 40)
+    before = await source.read(4 * PAGE)
+    for count in (1, 0, 2, 1):
+        source.arrive(count)
+        source.now += (FRESH + BEHIND) * SECOND
+        assert (await source.read(PAGE)).numbers == [*range(source.states[-1][1][0], 0, -1)][:PAGE]
+    source.fails = lambda: True
+    after = await source.read(4 * PAGE)
+    assert after.numbers == [44, 43, 42, 41, *before.numbers[: 4 * PAGE - 4]]
+    assert (after.error, after.failure) == (None, "UPSTREAM_ERROR")
+    assert (after.status, after.since) == (CacheStatus.STALE, before.since)
+    # More than a page behind the renewed one, what has been pushed off is forgotten.
+    source.fails = lambda: False
+    source.arrive(2)
+    source.now += (FRESH + BEHIND) * SECOND
+    await source.read(PAGE)
+    source.fails = lambda: True
+    after = await source.read(4 * PAGE)
+    assert (after.numbers, after.error) == ([46, 45, 44, 43, 42], ErrorCode.UPSTREAM_ERROR)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_was_pushed_off_before_a_page_was_read_is_not_given_anew(kind: str) -> None:
+    source = Listing(kind, 40)
+    await source.read(2 * PAGE)
+    for _ in range(4):
+        source.arrive(2)
+        source.now += (FRESH + BEHIND) * SECOND
+        await source.read(PAGE)
+        source.now += DEEP * SECOND
+        healthy = await source.read(2 * PAGE)
+    source.arrive(2)
+    source.now += (FRESH + BEHIND) * SECOND
+    await source.read(PAGE)
+    source.fails = lambda: True
+    after = await source.read(2 * PAGE)
+    assert (after.numbers, after.error) == ([50, 49, *healthy.numbers[:-2]], None)
+    assert source.now - after.since < (2 * FRESH + 2 * BEHIND + DEEP) * SECOND
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_was_pushed_off_is_no_longer_given_than_any_other_page(kind: str) -> None:
+    source = Listing(kind, 40)
+    await source.read(PAGE)
+    source.fails = lambda: True
+    source.now += (FRESH + BRIDGED - 100) * SECOND
+    assert (await source.read(PAGE)).failure == "UPSTREAM_ERROR"
+    # Read behind the first page as it was an hour ago.
+    source.now += 3 * SECOND
+    calls = iter([False, True])
+    source.fails = lambda: next(calls, True)
+    assert (await source.read(8)).error is None
+    source.fails = lambda: False
+    source.arrive(1)
+    source.now += 3 * SECOND
+    await source.read(PAGE)
+    source.fails = lambda: True
+    source.now += 50 * SECOND
+    assert (await source.read(8)).error is None
+    source.now += 50 * SECOND
+    assert (await source.read(8)).error is ErrorCode.UPSTREAM_ERROR
+
+
+@pytest.mark.parametrize("kind", ["offset", "page"])
+@pytest.mark.parametrize("arrived", [1, 2], ids=["with the same end", "with another end"])
+async def test_a_page_that_may_lack_a_log_is_not_given(kind: str, arrived: int) -> None:
+    source = Listing(kind, 40)
+    await source.read(PAGE)
+    source.delete(2)
+    # What stood first on the second page is on the first by now, but not on that which is kept.
+    second = Window(limit=PAGE, offset=PAGE)
+    await source.page(Stream(key="0"), second, Wanted(), Operation(5))
+    source.arrive(arrived)
+    source.now += (FRESH + BEHIND) * SECOND
+    await source.read(PAGE)
+    source.fails = lambda: True
+    after = await source.read(2 * PAGE)
+    assert (len(after.numbers), after.error) == (PAGE, ErrorCode.UPSTREAM_ERROR)
+
+
+@pytest.mark.parametrize("kind", ["offset", "page"])
+async def test_a_log_that_is_gone_comes_at_no_other_place(kind: str) -> None:
+    source = Listing(kind, 40)
+    await source.read(PAGE)
+    source.arrive(2)
+    second = Window(limit=PAGE, offset=PAGE)
+    await source.page(Stream(key="0"), second, Wanted(), Operation(5))
+    # The log before the last of the first page had been pushed off it, and was deleted there.
+    source.delete(PAGE)
+    source.delete(0)
+    source.now += (FRESH + BEHIND) * SECOND
+    await source.read(PAGE)
+    source.fails = lambda: True
+    after = await source.read(8)
+    assert (after.numbers, after.error) == ([41, 40, 39, 38, 36, 35, 34, 33], None)
+
+
+@settings(max_examples=300)
+@given(
+    kind=st.sampled_from(KINDS),
+    count=st.integers(0, 25),
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.just("arrive"), st.integers(1, 7)),
+            st.tuples(st.just("delete"), st.integers(0, 12)),
+            st.tuples(st.just("wait"), st.sampled_from([1, 6, 36, 70, 700])),
+            st.tuples(st.just("read"), st.sampled_from([3, PAGE, 8, 12, 20])),
+            st.tuples(st.just("fails"), st.sampled_from([0.0, 0.3, 0.6, 1.0])),
+        ),
+        max_size=25,
+    ),
+    seed=st.integers(0, 2**32),
+)
+async def test_no_list_has_holes_however_its_pages_were_renewed(
+    kind: str, count: int, steps: list[tuple[str, Any]], seed: int
+) -> None:
+    chance = random.Random(seed)
+    source = Listing(kind, count)
+    for step, much in steps:
+        match step:
+            case "arrive":
+                source.arrive(much)
+            case "delete":
+                source.delete(much)
+            case "wait":
+                source.now += much * SECOND
+            case "fails":
+                source.fails = lambda much=much: chance.random() < much
+            case "read":
+                check(source, await source.read(much), much)
+
+
+@settings(max_examples=300)
+@given(
+    kind=st.sampled_from(KINDS),
+    rounds=st.lists(
+        st.tuples(
+            st.integers(0, 2),
+            st.sampled_from([1, 6, 36, 70]),
+            st.sampled_from([3, PAGE, 8, 2 * PAGE]),
+            st.sampled_from([0.0, 0.3, 0.6]),
+        ),
+        max_size=12,
+    ),
+    seed=st.integers(0, 2**32),
+)
+async def test_what_was_kept_is_given_whatever_fails(
+    kind: str, rounds: list[tuple[int, int, int, float]], seed: int
+) -> None:
+    chance = random.Random(seed)
+    source = Listing(kind, 40)
+    await source.read(4 * PAGE)
+    room = PAGE - 1
+    for arrived, seconds, first, share in rounds:
+        room -= arrived
+        if room >= 0:
+            source.arrive(arrived)
+        source.now += seconds * SECOND
+        source.fails = lambda share=share: chance.random() < share
+        answer = await source.read(first)
+        assert (len(answer.numbers), answer.error) == (first, None)
+        check(source, answer, first)
+    source.fails = lambda: True
+    answer = await source.read(4 * PAGE)
+    assert answer.error is None
+    check(source, answer, 4 * PAGE)
