@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import pytest
@@ -95,6 +96,7 @@ class Listing(Source):
         return await self.scan(Stream(key="0"), place[0], operation)
 
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
+        del operation
         return ()
 
     @property
@@ -142,11 +144,15 @@ class Listing(Source):
         assert freshness is not None
         return Answer(
             [int(entry.log.upstream_id) for entry in page.entries],
-            report.error and report.error.code,
+            report.error.code if report.error else None,
             freshness.failure,
             freshness.status,
             freshness.fetched_at,
         )
+
+
+def often(chance: random.Random, share: float) -> bool:
+    return chance.random() < share
 
 
 def check(source: Listing, answer: Answer, first: int) -> None:
@@ -217,7 +223,7 @@ async def test_what_was_pushed_off_a_renewed_page_is_given_in_place_of_a_failure
 @pytest.mark.parametrize("kind", KINDS)
 async def test_what_was_pushed_off_before_a_page_was_read_is_not_given_anew(kind: str) -> None:
     source = Listing(kind, 40)
-    await source.read(2 * PAGE)
+    healthy = await source.read(2 * PAGE)
     for _ in range(4):
         source.arrive(2)
         source.now += (FRESH + BEHIND) * SECOND
@@ -290,6 +296,28 @@ async def test_a_log_that_is_gone_comes_at_no_other_place(kind: str) -> None:
     assert (after.numbers, after.error) == ([41, 40, 39, 38, 36, 35, 34, 33], None)
 
 
+@pytest.mark.parametrize("kind", ["offset", "page"])
+async def test_that_a_log_is_on_no_page_that_is_kept_does_not_mean_that_it_is_gone(
+    kind: str,
+) -> None:
+    source = Listing(kind, 3 * PAGE)
+    await source.read(4 * PAGE)
+    source.arrive(1)
+    source.now += (FRESH + BEHIND) * SECOND
+    await source.read(PAGE)
+    source.fails = lambda: True
+    found = await source.log(("3",), Operation(5))
+    assert found.value is not None
+    assert (found.freshness.status, found.freshness.failure) == (
+        CacheStatus.STALE,
+        "UPSTREAM_ERROR",
+    )
+    with pytest.raises(UpstreamError):
+        await source.log(("99",), Operation(5))
+    source.fails = lambda: False
+    assert (await source.log(("99",), Operation(5))).value is None
+
+
 @settings(max_examples=300)
 @given(
     kind=st.sampled_from(KINDS),
@@ -320,7 +348,7 @@ async def test_no_list_has_holes_however_its_pages_were_renewed(
             case "wait":
                 source.now += much * SECOND
             case "fails":
-                source.fails = lambda much=much: chance.random() < much
+                source.fails = partial(often, chance, much)
             case "read":
                 check(source, await source.read(much), much)
 
@@ -351,7 +379,7 @@ async def test_what_was_kept_is_given_whatever_fails(
         if room >= 0:
             source.arrive(arrived)
         source.now += seconds * SECOND
-        source.fails = lambda share=share: chance.random() < share
+        source.fails = partial(often, chance, share)
         answer = await source.read(first)
         assert (len(answer.numbers), answer.error) == (first, None)
         check(source, answer, first)
