@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from pydantic import SecretStr, TypeAdapter
 
 from gateway import filters
@@ -51,8 +52,8 @@ class Answer(NamedTuple):
 class Listing(Source):
     """A source of one list in memory, whose pages are kept as those of any source.
 
-    ``fails`` tells of each call whether it fails. ``states`` are all that the list has been: since
-    when, and the numbers of its logs.
+    ``fails`` tells of each call whether it fails; ``most`` is how many logs a page has at most.
+    ``states`` are all that the list has been: since when, and the numbers of its logs.
     """
 
     provider: ClassVar = Provider.LANGUAGE_WEAVER
@@ -73,7 +74,7 @@ class Listing(Source):
             None,  # type: ignore[arg-type]  # nothing is sent
             Cache(store, lambda: self.now),
         )
-        self.page_size = PAGE
+        self.page_size = self.most = PAGE
         self.fails: Callable[[], bool] = lambda: False
         self.states: list[tuple[int, tuple[int, ...]]] = []
         self._vendor = FakeSource("one", [kind], page_size=PAGE)
@@ -86,7 +87,8 @@ class Listing(Source):
         self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
     ) -> Page:
         self.now += MILLISECOND
-        page = await self._vendor.read_page(stream, window, wanted, operation)
+        asked = replace(window, limit=min(window.limit, self.most))
+        page = await self._vendor.read_page(stream, asked, wanted, operation)
         self.now += MILLISECOND
         if self.fails():
             raise UpstreamError(ErrorCode.UPSTREAM_ERROR, "It is down.", source="one")
@@ -109,7 +111,7 @@ class Listing(Source):
             self._vendor.add(0, self.now)
         self._changed()
 
-    def delete(self, place: int) -> None:
+    def lose(self, place: int) -> None:
         """Delete the log at a place, in another way than through the gateway."""
         if place < len(self._vendor.logs[0]):
             del self._vendor.logs[0][place]
@@ -125,6 +127,16 @@ class Listing(Source):
         times = [time for time, _ in self.states]
         begin = max(index for index, time in enumerate(times) if time <= moment)
         return [set(numbers) for _, numbers in self.states[begin:]]
+
+    async def read_one(self, number: int) -> None:
+        """Read one page, counted from 0, and none before it."""
+        window = Window(limit=PAGE, offset=number * PAGE)
+        await self.page(Stream(key="0"), window, Wanted(), Operation(5))
+
+    async def renew(self) -> None:
+        """Read the first page once more, when it is stale."""
+        self.now += (FRESH + BEHIND) * SECOND
+        await self.read(PAGE)
 
     async def read(self, first: int) -> Answer:
         """Read a first page of the merged list, and let what goes on behind it end."""
@@ -176,8 +188,7 @@ def check(source: Listing, answer: Answer, first: int) -> None:
 async def test_pages_behind_one_that_ends_as_before_are_given_as_they_are_kept(kind: str) -> None:
     source = Listing(kind, 40)
     before = await source.read(4 * PAGE)
-    source.now += (FRESH + BEHIND) * SECOND
-    await source.read(PAGE)
+    await source.renew()
     source.fails = lambda: True
     after = await source.read(4 * PAGE)
     assert (after.numbers, after.error) == (before.numbers, None)
@@ -213,8 +224,7 @@ async def test_what_was_pushed_off_a_renewed_page_is_given_in_place_of_a_failure
     # More than a page behind the renewed one, what has been pushed off is forgotten.
     source.fails = lambda: False
     source.arrive(2)
-    source.now += (FRESH + BEHIND) * SECOND
-    await source.read(PAGE)
+    await source.renew()
     source.fails = lambda: True
     after = await source.read(4 * PAGE)
     assert (after.numbers, after.error) == ([46, 45, 44, 43, 42], ErrorCode.UPSTREAM_ERROR)
@@ -226,13 +236,11 @@ async def test_what_was_pushed_off_before_a_page_was_read_is_not_given_anew(kind
     healthy = await source.read(2 * PAGE)
     for _ in range(4):
         source.arrive(2)
-        source.now += (FRESH + BEHIND) * SECOND
-        await source.read(PAGE)
+        await source.renew()
         source.now += DEEP * SECOND
         healthy = await source.read(2 * PAGE)
     source.arrive(2)
-    source.now += (FRESH + BEHIND) * SECOND
-    await source.read(PAGE)
+    await source.renew()
     source.fails = lambda: True
     after = await source.read(2 * PAGE)
     assert (after.numbers, after.error) == ([50, 49, *healthy.numbers[:-2]], None)
@@ -263,37 +271,76 @@ async def test_what_was_pushed_off_is_no_longer_given_than_any_other_page(kind: 
 
 
 @pytest.mark.parametrize("kind", ["offset", "page"])
-@pytest.mark.parametrize("arrived", [1, 2], ids=["with the same end", "with another end"])
-async def test_a_page_that_may_lack_a_log_is_not_given(kind: str, arrived: int) -> None:
+@pytest.mark.parametrize(
+    ("arrived", "lost"),
+    [(1, 0), (1, 1), (2, 0)],
+    ids=["with the same end", "with the same end of a shorter list", "with another end"],
+)
+async def test_a_page_that_may_lack_a_log_is_not_given(kind: str, arrived: int, lost: int) -> None:
     source = Listing(kind, 40)
     await source.read(PAGE)
-    source.delete(2)
+    source.lose(2)
     # What stood first on the second page is on the first by now, but not on that which is kept.
-    second = Window(limit=PAGE, offset=PAGE)
-    await source.page(Stream(key="0"), second, Wanted(), Operation(5))
+    await source.read_one(1)
     source.arrive(arrived)
-    source.now += (FRESH + BEHIND) * SECOND
-    await source.read(PAGE)
+    for _ in range(lost):
+        source.lose(-1)
+    await source.renew()
     source.fails = lambda: True
     after = await source.read(2 * PAGE)
     assert (len(after.numbers), after.error) == (PAGE, ErrorCode.UPSTREAM_ERROR)
 
 
 @pytest.mark.parametrize("kind", ["offset", "page"])
-async def test_a_log_that_is_gone_comes_at_no_other_place(kind: str) -> None:
+@pytest.mark.parametrize("bridged", [1, 2], ids=["behind the first", "behind one that was bridged"])
+async def test_a_page_of_before_is_not_given_behind_one_of_after(kind: str, bridged: int) -> None:
+    source = Listing(kind, 40)
+    if bridged > 1:
+        await source.read(PAGE)
+    await source.read_one(bridged)
+    # As many as arrive are lost at the end, so that the count tells nothing.
+    source.arrive(2)
+    source.lose(-1)
+    source.lose(-1)
+    await (source.read(PAGE) if bridged == 1 else source.read_one(1))
+    source.arrive(1)
+    await source.renew()
+    source.fails = lambda: True
+    after = await source.read(4 * PAGE)
+    assert after.error is ErrorCode.UPSTREAM_ERROR
+    check(source, after, 4 * PAGE)
+
+
+@pytest.mark.parametrize("kind", ["offset", "page"])
+async def test_a_page_that_grew_tells_nothing_of_what_stood_behind_it(kind: str) -> None:
+    source = Listing(kind, 40)
+    source.most = 3
+    await source.read(3)
+    source.most = PAGE
+    await source.read_one(1)
+    source.arrive(2)
+    await source.renew()
+    source.fails = lambda: True
+    after = await source.read(2 * PAGE)
+    assert (after.numbers, after.error) == ([42, 41, 40, 39, 38], ErrorCode.UPSTREAM_ERROR)
+
+
+@pytest.mark.parametrize("kind", ["offset", "page"])
+@pytest.mark.parametrize("pushed", [0, 1], ids=["with the same end", "with another end"])
+async def test_a_log_that_is_gone_comes_at_no_other_place(kind: str, pushed: int) -> None:
     source = Listing(kind, 40)
     await source.read(PAGE)
-    source.arrive(2)
-    second = Window(limit=PAGE, offset=PAGE)
-    await source.page(Stream(key="0"), second, Wanted(), Operation(5))
-    # The log before the last of the first page had been pushed off it, and was deleted there.
-    source.delete(PAGE)
-    source.delete(0)
-    source.now += (FRESH + BEHIND) * SECOND
-    await source.read(PAGE)
+    source.arrive(3)
+    await source.read_one(1)
+    # It had been pushed off the first page, with those behind it, which then came back.
+    for place in (5, 1, 0):
+        source.lose(place)
+    source.arrive(pushed)
+    await source.renew()
     source.fails = lambda: True
-    after = await source.read(8)
-    assert (after.numbers, after.error) == ([41, 40, 39, 38, 36, 35, 34, 33], None)
+    after = await source.read(7)
+    assert after.numbers == [44, 41, 40, 39, 37, 36, 35, 34][1 - pushed :][:7]
+    assert after.error is None
 
 
 @pytest.mark.parametrize("kind", ["offset", "page"])
@@ -303,8 +350,7 @@ async def test_that_a_log_is_on_no_page_that_is_kept_does_not_mean_that_it_is_go
     source = Listing(kind, 3 * PAGE)
     await source.read(4 * PAGE)
     source.arrive(1)
-    source.now += (FRESH + BEHIND) * SECOND
-    await source.read(PAGE)
+    await source.renew()
     source.fails = lambda: True
     found = await source.log(("3",), Operation(5))
     assert found.value is not None
@@ -344,7 +390,7 @@ async def test_no_list_has_holes_however_its_pages_were_renewed(
             case "arrive":
                 source.arrive(much)
             case "delete":
-                source.delete(much)
+                source.lose(much)
             case "wait":
                 source.now += much * SECOND
             case "fails":
