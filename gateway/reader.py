@@ -108,6 +108,7 @@ class Reader:
         self._first_total = -1
         self._last_total = -1
         self._last: Kept[Page] | None = None
+        # The pages read so far, of a list with windows; else the last one.
         self._trail: list[Page] = []
         self._repeats = 0
         if place.ended or (self._windowed and self._bound == UNDATED):
@@ -214,13 +215,9 @@ class Reader:
                 self.stream, window, self._wanted, self._operation, error=error, not_before=since
             )
 
-        if window.until is None:
-            trail = self._trail[-1:]
-        elif not window.offset:
-            trail = self._trail[::-1]
-        else:
-            trail = []
-        for page in trail:
+        # An offset within a moment is counted from there, wherever the pages before it ended.
+        trail = [] if window.until is not None and window.offset else self._trail
+        for page in reversed(trail):
             found = await bridge(page, window, recall, known=self._seen, now=self._now)
             if found is not None:
                 if window.until is None:
@@ -249,7 +246,9 @@ class Reader:
     def _place(self, kept: Kept[Page]) -> _Placed:
         page = kept.value
         last, self._last = self._last, kept
-        self._trail = [*self._trail, page] if self._windowed else [page]
+        if not self._windowed:
+            self._trail.clear()
+        self._trail.append(page)
         self.reads.append(kept.freshness)
         self.unreadable.extend(page.unreadable)
         if self.total is None and self._wanted == Wanted():

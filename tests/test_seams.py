@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 from pydantic import SecretStr, TypeAdapter
 
 from gateway import filters
-from gateway.cache import Cache
+from gateway.cache import Cache, Entry
 from gateway.cache.memory import MemoryStore
 from gateway.config import SourceSettings
 from gateway.errors import AllSourcesFailedError, ErrorCode, UpstreamError
@@ -52,8 +53,8 @@ class Answer(NamedTuple):
 class Listing(Source):
     """A source of one list in memory, whose pages are kept as those of any source.
 
-    ``fails`` tells of each call whether it fails; ``most`` is how many logs a page has at most.
-    ``states`` are all that the list has been: since when, and the numbers of its logs.
+    ``fails`` tells of each call whether it fails with ``code``; ``most`` is how many logs a page
+    has at most. ``states`` are all that the list has been: since when, and the numbers of its logs.
     """
 
     provider: ClassVar = Provider.LANGUAGE_WEAVER
@@ -76,6 +77,7 @@ class Listing(Source):
         )
         self.page_size = self.most = PAGE
         self.fails: Callable[[], bool] = lambda: False
+        self.code = ErrorCode.UPSTREAM_ERROR
         self.states: list[tuple[int, tuple[int, ...]]] = []
         self._vendor = FakeSource("one", [kind], page_size=PAGE)
         self.arrive(count)
@@ -91,7 +93,7 @@ class Listing(Source):
         page = await self._vendor.read_page(stream, asked, wanted, operation)
         self.now += MILLISECOND
         if self.fails():
-            raise UpstreamError(ErrorCode.UPSTREAM_ERROR, "It is down.", source="one")
+            raise UpstreamError(self.code, "It failed.", source="one")
         return page
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
@@ -268,6 +270,30 @@ async def test_what_was_pushed_off_is_no_longer_given_than_any_other_page(kind: 
     assert (await source.read(8)).error is None
     source.now += 50 * SECOND
     assert (await source.read(8)).error is ErrorCode.UPSTREAM_ERROR
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_nothing_is_given_in_place_of_a_refusal(kind: str) -> None:
+    source = Listing(kind, 40)
+    await source.read(4 * PAGE)
+    source.arrive(1)
+    await source.renew()
+    source.code, source.fails = ErrorCode.UPSTREAM_FORBIDDEN, lambda: True
+    after = await source.read(4 * PAGE)
+    assert (after.numbers, after.error) == ([41, 40, 39, 38, 37], source.code)
+
+
+async def test_where_a_page_ended_is_kept_as_any_store_keeps_it() -> None:
+    source = Listing("page", 40)
+    await source.read(PAGE)
+    for _ in range(2):
+        source.arrive(1)
+        await source.renew()
+    (kept,) = source._cache._store._kept._cache.values()  # type: ignore[attr-defined]
+    seams = kept.value.seams
+    assert [[log.upstream_id for log in seam.logs] for seam in seams] == [["37"], ["36"]]
+    again = msgspec.json.decode(msgspec.json.encode(kept), type=Entry[Page])
+    assert again.value.seams == list(seams)
 
 
 @pytest.mark.parametrize("kind", ["offset", "page"])
