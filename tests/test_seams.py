@@ -219,6 +219,8 @@ async def test_what_was_pushed_off_a_renewed_page_is_given_in_place_of_a_failure
         source.now += (FRESH + BEHIND) * SECOND
         assert (await source.read(PAGE)).numbers == [*range(source.states[-1][1][0], 0, -1)][:PAGE]
     source.fails = lambda: True
+    after = await source.read(PAGE + 1)
+    assert (len(after.numbers), after.failure) == (PAGE + 1, "UPSTREAM_ERROR")
     after = await source.read(4 * PAGE)
     assert after.numbers == [44, 43, 42, 41, *before.numbers[: 4 * PAGE - 4]]
     assert (after.error, after.failure) == (None, "UPSTREAM_ERROR")
@@ -269,6 +271,19 @@ async def test_what_was_pushed_off_is_no_longer_given_than_any_other_page(kind: 
     source.now += 50 * SECOND
     assert (await source.read(8)).error is None
     source.now += 50 * SECOND
+    assert (await source.read(8)).error is ErrorCode.UPSTREAM_ERROR
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_page_that_is_too_old_stands_behind_none(kind: str) -> None:
+    source = Listing(kind, 40)
+    await source.read(8)
+    for _ in range(104):
+        await source.renew()
+    source.arrive(1)
+    await source.renew()
+    assert source.now - source.states[0][0] > (DEEP + BRIDGED) * SECOND
+    source.fails = lambda: True
     assert (await source.read(8)).error is ErrorCode.UPSTREAM_ERROR
 
 
