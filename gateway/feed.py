@@ -264,6 +264,7 @@ class Feed:
                 stream,
                 wanted,
                 self._operation,
+                now=self._now,
                 after=after,
                 down_to=down_to,
                 max_age=self._max_age,

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway import ids
+from gateway.cache import Kept
 from gateway.cursor import UNDATED, Anchor, Cursor, Place
+from gateway.errors import UpstreamError
 from gateway.model import CacheStatus, Freshness, Timestamp, WebhookLog
 from gateway.sources.base import Page, Stream, Wanted, Window
+from gateway.sources.bridges import bridge, count
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gateway.errors import UpstreamError
     from gateway.sources.base import Source
     from gateway.upstream.operation import Operation
 
@@ -64,7 +64,8 @@ class Reader:
     cursor knows it, so that it need not be read yet. ``error`` is what ended the reading early;
     what was read before stays good. ``total`` is the vendor's count of the whole list, or None
     where it gives none or was asked for a part only. Nothing older than ``max_age`` seconds is
-    taken from the cache; ``reads`` tells how fresh what was read is.
+    taken from the cache; ``reads`` tells how fresh what was read is. ``now`` is when the list was
+    asked for.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Reader:
         wanted: Wanted,
         operation: Operation,
         *,
+        now: Timestamp,
         after: Cursor | None = None,
         down_to: Timestamp | None = None,
         max_age: float | None = None,
@@ -90,6 +92,7 @@ class Reader:
         self.stream = stream
         self._wanted = wanted
         self._operation = operation
+        self._now = now
         self._down_to = down_to
         self._max_age = max_age
         self._windowed = stream.windowed
@@ -104,7 +107,9 @@ class Reader:
         self._offset = self._anchor.offset if self._anchor else 0
         self._first_total = -1
         self._last_total = -1
-        self._last_marks: Sequence[bytes] = ()
+        self._last: Kept[Page] | None = None
+        # The pages read so far, of a list with windows; else the last one.
+        self._trail: list[Page] = []
         self._repeats = 0
         if place.ended or (self._windowed and self._bound == UNDATED):
             self.exhausted = True
@@ -133,7 +138,7 @@ class Reader:
                 await self._fill_from_offset()
 
     async def _fill_from_window(self) -> None:
-        page = await self._read(self._offset, self._time)
+        page = await self._read_on(self._time)
         if page.offset >= 0 and self._time is not None:
             # The vendor knows no windows after all, and answered from the top of its list.
             self._windowed = False
@@ -156,7 +161,7 @@ class Reader:
             self._offset = 0
 
     async def _fill_from_offset(self) -> None:
-        page = await self._read(self._offset)
+        page = await self._read_on()
         anchor, self._anchor = self._anchor, None
         in_place = self._fits(page, anchor)
         if not in_place and page.freshness.status is not CacheStatus.MISS:
@@ -173,8 +178,9 @@ class Reader:
             self._max_age = 0
             page = await self._read_back(page)
         # Behind a log given before, the vendor's order tells what is fresh, not the times.
+        ordered = in_place and self._begun
         behind = self._bound if anchor is None else None
-        self._take_page(page, behind if in_place and self._begun else self._time)
+        self._take_page(page, behind if ordered else self._time, ordered=ordered)
         self._offset, self._last_total = page.offset + page.read, page.total
         self._first_total = page.total if self._first_total < 0 else self._first_total
         self.exhausted = self.exhausted or not page.more or page.read == 0
@@ -189,25 +195,67 @@ class Reader:
             page = await self._read(max(0, behind - self.source.page_size))
         return page
 
-    async def _read(self, offset: int, until: Timestamp | None = None) -> _Placed:
-        window = Window(limit=self.source.page_size, offset=offset, until=until)
-        kept = await self.source.page(
+    async def _read_on(self, until: Timestamp | None = None) -> _Placed:
+        """Read what stands behind the last page."""
+        window = Window(limit=self.source.page_size, offset=self._offset, until=until)
+        if self._last is None:
+            return self._place(await self._ask(window, None))
+        last = self._last.value
+        try:
+            kept = await self._ask(window, last.since or self._last.freshness.fetched_at)
+        except UpstreamError as error:
+            kept = await self._bridge(window, error)
+        return self._place(kept)
+
+    async def _bridge(self, window: Window, error: UpstreamError) -> Kept[Page]:
+        """Go on in place of a failure where something older is known to go on."""
+
+        async def recall(window: Window, since: Timestamp) -> Kept[Page] | None:
+            return await self.source.recall_page(
+                self.stream, window, self._wanted, self._operation, error=error, not_before=since
+            )
+
+        # An offset within a moment is counted from there, wherever the pages before it ended.
+        trail = [] if window.until is not None and window.offset else self._trail
+        for page in reversed(trail):
+            found = await bridge(page, window, recall, known=self._seen, now=self._now)
+            if found is not None:
+                if window.until is None:
+                    self._first_total = self._last_total = count(found.seam.total)
+                return found.kept
+        raise error
+
+    async def _read(self, offset: int) -> _Placed:
+        """Read a part of the list as it is now, or was not before the last page."""
+        window = Window(limit=self.source.page_size, offset=offset)
+        # A list of before would lack, further down, what has been pushed there since.
+        return self._place(
+            await self._ask(window, self._last.freshness.fetched_at if self._last else None)
+        )
+
+    async def _ask(self, window: Window, not_before: Timestamp | None) -> Kept[Page]:
+        return await self.source.page(
             self.stream,
             window,
             self._wanted,
             self._operation,
             max_age=self._max_age,
-            # A list of before would lack, further down, what has been pushed there since.
-            not_before=self.reads[-1].fetched_at if self.reads else None,
+            not_before=not_before,
         )
+
+    def _place(self, kept: Kept[Page]) -> _Placed:
         page = kept.value
+        last, self._last = self._last, kept
+        if not self._windowed:
+            self._trail.clear()
+        self._trail.append(page)
         self.reads.append(kept.freshness)
         self.unreadable.extend(page.unreadable)
         if self.total is None and self._wanted == Wanted():
             self.total = page.total
         marks = page.marks
-        self._repeats = self._repeats + 1 if marks and marks == self._last_marks else 0
-        self._last_marks = marks
+        repeats = last is not None and marks and marks == last.value.marks
+        self._repeats = self._repeats + 1 if repeats else 0
         repeated = len(marks) - len(set(marks))
         return _Placed(
             rows=list(zip(page.logs, marks, self._times(page), strict=True)),
@@ -216,7 +264,7 @@ class Reader:
             read=page.read - repeated,
             # Some lists ignore their paging parameters and give the same page for ever.
             more=(page.more or repeated > 0) and self._repeats < REPEATS,
-            total=-1 if page.total is None else page.total,
+            total=count(page.total),
             freshness=kept.freshness,
         )
 
@@ -256,11 +304,14 @@ class Reader:
             return True
         return log.triggered_at is not None and self._bound is not None and time > self._bound
 
-    def _take_page(self, page: _Placed, bound: Timestamp | None) -> None:
+    def _take_page(self, page: _Placed, bound: Timestamp | None, *, ordered: bool) -> None:
+        # What stands before a log that was given is new, or gone since.
+        known = [index for index, row in enumerate(page.rows) if row[1] in self._seen]
+        begin = known[-1] + 1 if known and ordered else 0
         # What arrived since the first page, which may have been kept, has pushed the list down.
         arrived = page.total - self._first_total if self._first_total >= 0 else 0
         for index, (log, mark, time) in enumerate(page.rows):
-            is_new = page.offset + index < arrived
+            is_new = index < begin or page.offset + index < arrived
             if mark not in self._seen and not is_new and (bound is None or time <= bound):
                 anchor = Anchor(page.offset + index, mark, page.total)
                 self._take(log, mark, time, anchor, page.freshness)

@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from gateway.cache.entry import SECOND, Entry, Lifetime, enclose, lifetime
+from gateway.cache.entry import SECOND, Entry, Lifetime, enclose
 from gateway.cache.store import Era, Store, Usage
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.flight import Flights
@@ -68,6 +68,7 @@ class Loaded(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """What a vendor said, how long it is good, and what it is dropped by.
 
     ``made_of`` is how fresh that is which it was taken from, where that was kept itself.
+    ``unchanged`` tells that the vendor said only that what is kept is still so.
     """
 
     value: T
@@ -75,6 +76,7 @@ class Loaded(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     etags: dict[str, str] = {}
     made_of: Freshness | None = None
+    unchanged: bool = False
 
 
 class Kept(msgspec.Struct, Generic[T], frozen=True):
@@ -87,10 +89,8 @@ class Kept(msgspec.Struct, Generic[T], frozen=True):
 class Load(Protocol[T]):
     """Asks the vendor."""
 
-    def __call__(
-        self, entry: Entry[T] | None, *, behind: bool
-    ) -> Coroutine[Any, Any, Loaded[T] | None]:
-        """Give what the vendor says, or None where it says that the entry is unchanged.
+    def __call__(self, entry: Entry[T] | None, *, behind: bool) -> Coroutine[Any, Any, Loaded[T]]:
+        """Give what the vendor says in place of the entry.
 
         ``behind`` tells that nobody waits for it.
         """
@@ -191,6 +191,16 @@ class Cache:
         status = CacheStatus.REVALIDATED if renewed.unchanged else CacheStatus.MISS
         return _kept(renewed.entry, status, collapsed=collapsed)
 
+    async def recall(self, key: str, kind: type[T], not_before: Timestamp) -> Kept[T] | None:
+        """Give what is kept under the key in place of a failure, and ask nobody.
+
+        None where nothing may be given, or it was asked for before ``not_before``.
+        """
+        entry, _ = await self._store.read(key, kind)
+        if entry is None or entry.asked_at < not_before or self._now() >= entry.stale_until:
+            return None
+        return self._stale(entry)
+
     def _stale(self, entry: Entry[T]) -> Kept[T]:
         self.counts["stale"] += 1
         return _kept(entry, CacheStatus.STALE)
@@ -239,12 +249,6 @@ class Cache:
                 await self._store.write(wish.key, self._after(error, entry), wish.era)
             raise
         now = self._now()
-        unchanged = loaded is None
-        if loaded is None:
-            assert entry is not None  # noqa: S101 - what else could be unchanged
-            loaded = Loaded(
-                value=entry.value, lifetime=lifetime(entry), tags=entry.tags, etags=entry.etags
-            )
         made_of = loaded.made_of
         stored_at = made_of.fetched_at if made_of else now
         renewed = enclose(
@@ -259,7 +263,7 @@ class Cache:
             renewed = replace(renewed, failed=made_of.failure)
         if renewed.stale_until > now:
             await self._store.write(wish.key, renewed, wish.era)
-        return _Renewed(renewed, unchanged)
+        return _Renewed(renewed, loaded.unchanged)
 
     def _after(self, error: UpstreamError, entry: Entry[T]) -> Entry[T]:
         """Judge an entry anew: better than a failure, and nobody's after a refusal."""

@@ -70,12 +70,3 @@ def enclose(
         tags=tags,
         etags=etags,
     )
-
-
-def lifetime(entry: Entry[T]) -> Lifetime:
-    """Give the lifetime that an entry was enclosed with."""
-    return Lifetime(
-        (entry.fresh_until - entry.stored_at) / SECOND,
-        (entry.revalidate_until - entry.fresh_until) / SECOND,
-        (entry.stale_until - entry.fresh_until) / SECOND,
-    )

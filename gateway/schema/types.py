@@ -104,8 +104,8 @@ class Source(Node):
     )
     health: SourceHealth = described("Whether it answers.", source_resolvers.health)
     hooks: HookConnection | None = described(
-        "Its webhooks, triggers or integrations, as far as the configuration grants them; null, with"
-        " an error, where the vendor fails.",
+        "Its webhooks, triggers or integrations, as far as the configuration grants them; null,"
+        " with an error, where the vendor fails.",
         source_resolvers.hooks_of_source,
     )
     logs: WebhookLogConnection | None = described(

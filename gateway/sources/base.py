@@ -24,6 +24,7 @@ from gateway.model import (
 )
 from gateway.sources.fields import Fields, UnreadableError
 from gateway.sources.keeping import Keeper, tag
+from gateway.sources.seams import Seam, renewed
 from gateway.upstream.client import UpstreamClient
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     ``offset`` is where the first log really stands, which may be before what was asked for where
     the vendor has page numbers, or None when it counts from the window's ``until``. ``total`` is
     the vendor's count for the same list. ``read`` counts the rows, and ``unreadable`` has one
-    reason for each of them that is left out of ``logs``.
+    reason for each of them that is left out of ``logs``. ``since`` is when a page with the same end
+    was first read, if that was before, and ``seams`` are where pages in its place ended earlier.
     """
 
     logs: Sequence[WebhookLog]
@@ -83,6 +85,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     total: int | None = None
     read: int = 0
     unreadable: Sequence[str] = ()
+    since: Timestamp | None = None
+    seams: Sequence[Seam] = ()
 
     @functools.cached_property
     def marks(self) -> Sequence[bytes]:
@@ -186,16 +190,30 @@ class Source(Keeper, abc.ABC):
         """
         first = window.offset == 0 and window.until is None
         seconds = self._lifetimes.first_page if first else self._lifetimes.page
-        asked = msgspec.json.encode((stream.key, window, wanted))
         return await self.keep(
-            f"page/{hashlib.blake2b(asked, digest_size=16).hexdigest()}",
+            _name(stream, window, wanted),
             Page,
             lambda apart: self.read_page(stream, window, wanted, apart),
             operation,
             lambda _: (seconds, (tag("hook", stream.hook_id) if stream.hook_id else self._lists,)),
+            renew=renewed,
             max_age=max_age,
             not_before=not_before,
         )
+
+    async def recall_page(
+        self,
+        stream: Stream,
+        window: Window,
+        wanted: Wanted,
+        operation: Operation,
+        *,
+        error: UpstreamError,
+        not_before: Timestamp,
+    ) -> Kept[Page] | None:
+        """Give a page as it is kept in place of a failure, if it was asked for since."""
+        what = _name(stream, window, wanted)
+        return await self.recall(what, Page, operation, error=error, not_before=not_before)
 
     async def log(self, place: tuple[str, ...], operation: Operation) -> Kept[WebhookLog | None]:
         """Give the log whose id has that place as it is kept, or read it; None when none is."""
@@ -324,16 +342,26 @@ class Source(Keeper, abc.ABC):
         """Look for a log through a whole list, newest first, as long as the operation may take.
 
         ``is_gone`` tells from a page that it would have stood there. ``anew`` has nothing of what
-        is kept, nor of what others are asking for already.
+        is kept, nor of what others are asking for already. In place of a failure, the log is looked
+        for in all pages that are kept; that it is on none of them tells nothing.
         """
         offset = 0
         not_before: Timestamp | None = None
+        failure: UpstreamError | None = None
         while True:
             window = Window(limit=self.page_size, offset=offset)
+            asked = (stream, window, Wanted(), operation)
             if anew:
-                page = await self.read_page(stream, window, Wanted(), operation)
+                page = await self.read_page(*asked)
             else:
-                kept = await self.page(stream, window, Wanted(), operation, not_before=not_before)
+                try:
+                    kept = await self.page(*asked, not_before=not_before)
+                except UpstreamError as error:
+                    failure = error
+                    found = await self.recall_page(*asked, error=error, not_before=Timestamp(0))
+                    if found is None:
+                        raise
+                    kept = found
                 page, not_before = kept.value, kept.freshness.fetched_at
                 operation.made_of = worst(filter(None, (operation.made_of, kept.freshness)))
             for log in page.logs:
@@ -341,6 +369,8 @@ class Source(Keeper, abc.ABC):
                     return log
             end = (page.offset or 0) + page.read
             if not page.more or is_gone(page) or end <= offset:
+                if failure:
+                    raise failure
                 return None
             offset = end
 
@@ -371,6 +401,11 @@ class Source(Keeper, abc.ABC):
                 source=self.name,
             )
         ]
+
+
+def _name(stream: Stream, window: Window, wanted: Wanted) -> str:
+    asked = msgspec.json.encode((stream.key, window, wanted))
+    return f"page/{hashlib.blake2b(asked, digest_size=16).hexdigest()}"
 
 
 def not_found(what: str) -> RequestError:

@@ -7,9 +7,11 @@ import secrets
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from msgspec.structs import replace
 from pydantic import SecretStr
 
-from gateway.cache import Cache, Demand, Entry, Kept, Lifetime, Loaded
+from gateway.cache import EXCUSED, Cache, Demand, Entry, Kept, Lifetime, Loaded
+from gateway.errors import UpstreamError
 from gateway.model import Timestamp
 from gateway.upstream.client import NotModified, UpstreamClient
 
@@ -61,6 +63,7 @@ class Keeper:
         operation: Operation,
         judge: Callable[[T], tuple[float, tuple[str, ...]]],
         *,
+        renew: Callable[[T, Entry[T]], T] = lambda value, _: value,
         max_age: float | None = None,
         not_before: Timestamp | None = None,
     ) -> Kept[T]:
@@ -68,15 +71,19 @@ class Keeper:
 
         That is called once for all who want the same, with an operation of its own, which has all
         the time that any operation has. ``judge`` tells of a value how many seconds it is fresh,
-        and what it is dropped by beside its source.
+        and what it is dropped by beside its source. ``renew`` adds to it what is known from the
+        entry whose place it takes.
         """
 
-        async def load(entry: Entry[T] | None, *, behind: bool) -> Loaded[T] | None:
+        async def load(entry: Entry[T] | None, *, behind: bool) -> Loaded[T]:
             apart = operation.apart(entry.etags if entry else {}, behind=behind)
             try:
-                value = await read(apart)
+                value, etags, unchanged = await read(apart), apart.answered, False
             except NotModified:
-                return None
+                assert entry is not None  # noqa: S101 - what else could be unchanged
+                value, etags, unchanged = entry.value, dict(entry.etags), True
+            if entry is not None:
+                value = renew(value, entry)
             seconds, tags = judge(value)
             lifetime = Lifetime(
                 seconds,
@@ -88,8 +95,9 @@ class Keeper:
                 # That there is nothing is told by an error, which can't be marked as stale.
                 lifetime=Lifetime(seconds) if value is None else lifetime,
                 tags=(tag("source", self.name), *tags),
-                etags=apart.answered,
+                etags=etags,
                 made_of=apart.made_of,
+                unchanged=unchanged,
             )
 
         demand = Demand(
@@ -104,6 +112,26 @@ class Keeper:
             raise await self.client.late(operation) from None
         operation.reads[self.name].append(kept.freshness)
         return kept
+
+    async def recall(
+        self,
+        what: str,
+        kind: type[T],
+        operation: Operation,
+        *,
+        error: UpstreamError,
+        not_before: Timestamp,
+    ) -> Kept[T] | None:
+        """Give what is kept in place of a failure, if it may be and was asked for since."""
+        if error.code not in EXCUSED:
+            return None
+        key = f"{self.partition(operation)}/{what}"
+        kept = await self._cache.recall(key, kind, not_before)
+        if kept is None:
+            return None
+        freshness = replace(kept.freshness, failure=error.code.name)
+        operation.reads[self.name].append(freshness)
+        return Kept(kept.value, freshness)
 
 
 def tag(kind: str, name: str) -> str:

@@ -40,7 +40,7 @@ class Vendor:
         self.answers = asyncio.Event()
         self.answers.set()
 
-    async def __call__(self, entry: Entry[int] | None, *, behind: bool) -> Loaded[int] | None:
+    async def __call__(self, entry: Entry[int] | None, *, behind: bool) -> Loaded[int]:
         self.asked += 1
         self.behind += behind
         self.known.append(entry.etags if entry else {})
@@ -53,10 +53,14 @@ class Vendor:
         self.clock.seconds += self.seconds
         if self.code:
             raise UpstreamError(self.code, "It failed.", source="it")
-        if self.unchanged:
-            return None
+        if self.unchanged and entry is not None:
+            said = entry.value
         return Loaded(
-            value=said, lifetime=self.lifetime, tags=self.tags, etags={"/path": f'"{said}"'}
+            value=said,
+            lifetime=self.lifetime,
+            tags=self.tags,
+            etags={"/path": f'"{said}"'},
+            unchanged=self.unchanged,
         )
 
 

@@ -1,0 +1,476 @@
+"""Lists of several pages, each kept for itself, while some are renewed and the vendor fails."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from pydantic import SecretStr, TypeAdapter
+
+from gateway import filters
+from gateway.cache import Cache, Entry
+from gateway.cache.memory import MemoryStore
+from gateway.config import SourceSettings
+from gateway.errors import AllSourcesFailedError, ErrorCode, UpstreamError
+from gateway.feed import Feed
+from gateway.model import CacheStatus, Capability, Hook, Provider, Timestamp, WebhookLog
+from gateway.sources.base import Found, Page, Source, Stream, Wanted, Window
+from gateway.upstream.operation import Operation
+from tests.fakes import FakeSource
+from tests.virtual_time import VIRTUAL_TIME, Backend
+
+SECOND = 10**9
+MILLISECOND = 10**6
+PAGE = 5
+FRESH, DEEP, BEHIND, BRIDGED = 5, 30, 30, 3600
+"""Seconds for which the first page and the others are fresh, and are given after that."""
+KINDS = ("offset", "page", "window")
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> Backend:
+    return VIRTUAL_TIME
+
+
+class Answer(NamedTuple):
+    """What a caller gets: the numbers of the logs, and what the source's report says."""
+
+    numbers: list[int]
+    error: ErrorCode | None
+    failure: str | None
+    status: CacheStatus | None
+    since: Timestamp
+
+
+class Listing(Source):
+    """A source of one list in memory, whose pages are kept as those of any source.
+
+    ``fails`` tells of each call whether it fails with ``code``; ``most`` is how many logs a page
+    has at most. ``states`` are all that the list has been: since when, and the numbers of its logs.
+    """
+
+    provider: ClassVar = Provider.LANGUAGE_WEAVER
+    capabilities: ClassVar = frozenset({Capability.LIST})
+
+    def __init__(self, kind: str, count: int) -> None:
+        auth = {"type": "api-key", "key": SecretStr("key")}
+        document = {
+            "name": "one",
+            "provider": "language-weaver",
+            "base_url": "https://vendor.example",
+            "auth": auth,
+        }
+        self.now = 10**18
+        store = MemoryStore(max_entries=1000, max_bytes=2**26)
+        super().__init__(
+            TypeAdapter(SourceSettings).validate_python(document),
+            None,  # type: ignore[arg-type]  # nothing is sent
+            Cache(store, lambda: self.now),
+        )
+        self.page_size = self.most = PAGE
+        self.fails: Callable[[], bool] = lambda: False
+        self.code = ErrorCode.UPSTREAM_ERROR
+        self.states: list[tuple[int, tuple[int, ...]]] = []
+        self._vendor = FakeSource("one", [kind], page_size=PAGE)
+        self.arrive(count)
+
+    async def find_streams(self, operation: Operation) -> Found:
+        return await self._vendor.find_streams(operation)
+
+    async def read_page(
+        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
+    ) -> Page:
+        self.now += MILLISECOND
+        asked = replace(window, limit=min(window.limit, self.most))
+        page = await self._vendor.read_page(stream, asked, wanted, operation)
+        self.now += MILLISECOND
+        if self.fails():
+            raise UpstreamError(self.code, "It failed.", source="one")
+        return page
+
+    async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
+        return await self.scan(Stream(key="0"), place[0], operation)
+
+    async def hooks(self, operation: Operation) -> Sequence[Hook]:
+        del operation
+        return ()
+
+    @property
+    def calls(self) -> int:
+        return len(self._vendor.calls)
+
+    def arrive(self, count: int) -> None:
+        for _ in range(count):
+            self.now += MILLISECOND
+            self._vendor.add(0, self.now)
+        self._changed()
+
+    def lose(self, place: int) -> None:
+        """Delete the log at a place, in another way than through the gateway."""
+        if place < len(self._vendor.logs[0]):
+            del self._vendor.logs[0][place]
+            self._changed()
+
+    def _changed(self) -> None:
+        self.now += MILLISECOND
+        numbers = tuple(int(log.upstream_id) for log in self._vendor.logs[0])
+        self.states.append((self.now, numbers))
+
+    def since(self, moment: int) -> list[set[int]]:
+        """Give all that the list has been since a moment."""
+        times = [time for time, _ in self.states]
+        begin = max(index for index, time in enumerate(times) if time <= moment)
+        return [set(numbers) for _, numbers in self.states[begin:]]
+
+    async def read_one(self, number: int) -> None:
+        """Read one page, counted from 0, and none before it."""
+        window = Window(limit=PAGE, offset=number * PAGE)
+        await self.page(Stream(key="0"), window, Wanted(), Operation(5))
+
+    async def renew(self) -> None:
+        """Read the first page once more, when it is stale."""
+        self.now += (FRESH + BEHIND) * SECOND
+        await self.read(PAGE)
+
+    async def read(self, first: int) -> Answer:
+        """Read a first page of the merged list, and let what goes on behind it end."""
+        self.now += MILLISECOND
+        ready = filters.prepare(None, Timestamp(self.now), ["one"])
+        feed = Feed([self], ready, Operation(5), scan_limit=1000, now=Timestamp(self.now))
+        try:
+            page = await feed.forward(first, None)
+        except AllSourcesFailedError as error:
+            return Answer([], error.errors[0].code, None, None, Timestamp(self.now))
+        finally:
+            while tasks := self._cache._flights._tasks:
+                await asyncio.wait(tasks)
+                await asyncio.sleep(0)
+        (report,) = page.reports
+        freshness = report.freshness
+        assert freshness is not None
+        return Answer(
+            [int(entry.log.upstream_id) for entry in page.entries],
+            report.error.code if report.error else None,
+            freshness.failure,
+            freshness.status,
+            freshness.fetched_at,
+        )
+
+
+def often(chance: random.Random, share: float) -> bool:
+    return chance.random() < share
+
+
+def check(source: Listing, answer: Answer, first: int) -> None:
+    """Look for holes, repetitions and disorder: logs are numbered as they arrive."""
+    numbers = answer.numbers
+    assert len(numbers) == len(set(numbers))
+    states = source.since(answer.since)
+    arrived = len(set.union(*states)) - len(states[0])
+    # More arrivals than a page has room for, less as many deletions, look like fewer.
+    if arrived < PAGE:
+        assert numbers == sorted(numbers, reverse=True)
+    assert set(numbers) <= set.union(*states), "a log that was gone by then"
+    end = numbers[-1] if numbers else 10**9
+    if len(numbers) < first and answer.error is None:
+        end = 0
+    missing = {number for number in set.intersection(*states) if number > end} - set(numbers)
+    assert not missing, "logs that are skipped"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_pages_behind_one_that_ends_as_before_are_given_as_they_are_kept(kind: str) -> None:
+    source = Listing(kind, 40)
+    before = await source.read(4 * PAGE)
+    await source.renew()
+    source.fails = lambda: True
+    after = await source.read(4 * PAGE)
+    assert (after.numbers, after.error) == (before.numbers, None)
+    assert after.status is CacheStatus.STALE
+    check(source, after, 4 * PAGE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_renewed_first_page_costs_no_call_for_those_behind(kind: str) -> None:
+    source = Listing(kind, 40)
+    await source.read(3 * PAGE)
+    calls = source.calls
+    for _ in range(4):
+        source.now += FRESH * SECOND
+        await source.read(PAGE)
+    await source.read(3 * PAGE)
+    assert source.calls == calls + 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_was_pushed_off_a_renewed_page_is_given_in_place_of_a_failure(kind: str) -> None:
+    source = Listing(kind, 40)
+    before = await source.read(4 * PAGE)
+    for count in (1, 0, 2, 1):
+        source.arrive(count)
+        source.now += (FRESH + BEHIND) * SECOND
+        assert (await source.read(PAGE)).numbers == [*range(source.states[-1][1][0], 0, -1)][:PAGE]
+    source.fails = lambda: True
+    after = await source.read(PAGE + 1)
+    assert (len(after.numbers), after.failure) == (PAGE + 1, "UPSTREAM_ERROR")
+    after = await source.read(4 * PAGE)
+    assert after.numbers == [44, 43, 42, 41, *before.numbers[: 4 * PAGE - 4]]
+    assert (after.error, after.failure) == (None, "UPSTREAM_ERROR")
+    assert (after.status, after.since) == (CacheStatus.STALE, before.since)
+    # More than a page behind the renewed one, what has been pushed off is forgotten.
+    source.fails = lambda: False
+    source.arrive(2)
+    await source.renew()
+    source.fails = lambda: True
+    after = await source.read(4 * PAGE)
+    assert (after.numbers, after.error) == ([46, 45, 44, 43, 42], ErrorCode.UPSTREAM_ERROR)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_was_pushed_off_before_a_page_was_read_is_not_given_anew(kind: str) -> None:
+    source = Listing(kind, 40)
+    healthy = await source.read(2 * PAGE)
+    for _ in range(4):
+        source.arrive(2)
+        await source.renew()
+        source.now += DEEP * SECOND
+        healthy = await source.read(2 * PAGE)
+    source.arrive(2)
+    await source.renew()
+    source.fails = lambda: True
+    after = await source.read(2 * PAGE)
+    assert (after.numbers, after.error) == ([50, 49, *healthy.numbers[:-2]], None)
+    assert source.now - after.since < (2 * FRESH + 2 * BEHIND + DEEP) * SECOND
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_was_pushed_off_is_no_longer_given_than_any_other_page(kind: str) -> None:
+    source = Listing(kind, 40)
+    await source.read(PAGE)
+    source.fails = lambda: True
+    source.now += (FRESH + BRIDGED - 100) * SECOND
+    assert (await source.read(PAGE)).failure == "UPSTREAM_ERROR"
+    # Read behind the first page as it was an hour ago.
+    source.now += 3 * SECOND
+    calls = iter([False, True])
+    source.fails = lambda: next(calls, True)
+    assert (await source.read(8)).error is None
+    source.fails = lambda: False
+    source.arrive(1)
+    source.now += 3 * SECOND
+    await source.read(PAGE)
+    source.fails = lambda: True
+    source.now += 50 * SECOND
+    assert (await source.read(8)).error is None
+    source.now += 50 * SECOND
+    assert (await source.read(8)).error is ErrorCode.UPSTREAM_ERROR
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_page_that_is_too_old_stands_behind_none(kind: str) -> None:
+    source = Listing(kind, 40)
+    await source.read(8)
+    for _ in range(104):
+        await source.renew()
+    source.arrive(1)
+    await source.renew()
+    assert source.now - source.states[0][0] > (DEEP + BRIDGED) * SECOND
+    source.fails = lambda: True
+    assert (await source.read(8)).error is ErrorCode.UPSTREAM_ERROR
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_nothing_is_given_in_place_of_a_refusal(kind: str) -> None:
+    source = Listing(kind, 40)
+    await source.read(4 * PAGE)
+    source.arrive(1)
+    await source.renew()
+    source.code, source.fails = ErrorCode.UPSTREAM_FORBIDDEN, lambda: True
+    after = await source.read(4 * PAGE)
+    assert (after.numbers, after.error) == ([41, 40, 39, 38, 37], source.code)
+
+
+async def test_where_a_page_ended_is_kept_as_any_store_keeps_it() -> None:
+    source = Listing("page", 40)
+    await source.read(PAGE)
+    for _ in range(2):
+        source.arrive(1)
+        await source.renew()
+    (kept,) = source._cache._store._kept._cache.values()  # type: ignore[attr-defined]
+    seams = kept.value.seams
+    assert [[log.upstream_id for log in seam.logs] for seam in seams] == [["37"], ["36"]]
+    again = msgspec.json.decode(msgspec.json.encode(kept), type=Entry[Page])
+    assert again.value.seams == list(seams)
+
+
+@pytest.mark.parametrize("kind", ["offset", "page"])
+@pytest.mark.parametrize(
+    ("arrived", "lost"),
+    [(1, 0), (1, 1), (2, 0)],
+    ids=["with the same end", "with the same end of a shorter list", "with another end"],
+)
+async def test_a_page_that_may_lack_a_log_is_not_given(kind: str, arrived: int, lost: int) -> None:
+    source = Listing(kind, 40)
+    await source.read(PAGE)
+    source.lose(2)
+    # What stood first on the second page is on the first by now, but not on that which is kept.
+    await source.read_one(1)
+    source.arrive(arrived)
+    for _ in range(lost):
+        source.lose(-1)
+    await source.renew()
+    source.fails = lambda: True
+    after = await source.read(2 * PAGE)
+    assert (len(after.numbers), after.error) == (PAGE, ErrorCode.UPSTREAM_ERROR)
+
+
+@pytest.mark.parametrize("kind", ["offset", "page"])
+@pytest.mark.parametrize("bridged", [1, 2], ids=["behind the first", "behind one that was bridged"])
+async def test_a_page_of_before_is_not_given_behind_one_of_after(kind: str, bridged: int) -> None:
+    source = Listing(kind, 40)
+    if bridged > 1:
+        await source.read(PAGE)
+    await source.read_one(bridged)
+    # As many as arrive are lost at the end, so that the count tells nothing.
+    source.arrive(2)
+    source.lose(-1)
+    source.lose(-1)
+    await (source.read(PAGE) if bridged == 1 else source.read_one(1))
+    source.arrive(1)
+    await source.renew()
+    source.fails = lambda: True
+    after = await source.read(4 * PAGE)
+    assert after.error is ErrorCode.UPSTREAM_ERROR
+    check(source, after, 4 * PAGE)
+
+
+@pytest.mark.parametrize("kind", ["offset", "page"])
+async def test_a_page_that_grew_tells_nothing_of_what_stood_behind_it(kind: str) -> None:
+    source = Listing(kind, 40)
+    source.most = 3
+    await source.read(3)
+    source.most = PAGE
+    await source.read_one(1)
+    source.arrive(2)
+    await source.renew()
+    source.fails = lambda: True
+    after = await source.read(2 * PAGE)
+    assert (after.numbers, after.error) == ([42, 41, 40, 39, 38], ErrorCode.UPSTREAM_ERROR)
+
+
+@pytest.mark.parametrize("kind", ["offset", "page"])
+@pytest.mark.parametrize("pushed", [0, 1], ids=["with the same end", "with another end"])
+async def test_a_log_that_is_gone_comes_at_no_other_place(kind: str, pushed: int) -> None:
+    source = Listing(kind, 40)
+    await source.read(PAGE)
+    source.arrive(3)
+    await source.read_one(1)
+    # It had been pushed off the first page, with those behind it, which then came back.
+    for place in (5, 1, 0):
+        source.lose(place)
+    source.arrive(pushed)
+    await source.renew()
+    source.fails = lambda: True
+    after = await source.read(7)
+    assert after.numbers == [44, 41, 40, 39, 37, 36, 35, 34][1 - pushed :][:7]
+    assert after.error is None
+
+
+@pytest.mark.parametrize("kind", ["offset", "page"])
+async def test_that_a_log_is_on_no_page_that_is_kept_does_not_mean_that_it_is_gone(
+    kind: str,
+) -> None:
+    source = Listing(kind, 3 * PAGE)
+    await source.read(4 * PAGE)
+    source.arrive(1)
+    await source.renew()
+    source.fails = lambda: True
+    found = await source.log(("3",), Operation(5))
+    assert found.value is not None
+    assert (found.freshness.status, found.freshness.failure) == (
+        CacheStatus.STALE,
+        "UPSTREAM_ERROR",
+    )
+    with pytest.raises(UpstreamError):
+        await source.log(("99",), Operation(5))
+    source.fails = lambda: False
+    assert (await source.log(("99",), Operation(5))).value is None
+
+
+@settings(max_examples=300)
+@given(
+    kind=st.sampled_from(KINDS),
+    count=st.integers(0, 25),
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.just("arrive"), st.integers(1, 7)),
+            st.tuples(st.just("delete"), st.integers(0, 12)),
+            st.tuples(st.just("wait"), st.sampled_from([1, 6, 36, 70, 700])),
+            st.tuples(st.just("read"), st.sampled_from([3, PAGE, 8, 12, 20])),
+            st.tuples(st.just("fails"), st.sampled_from([0.0, 0.3, 0.6, 1.0])),
+        ),
+        max_size=25,
+    ),
+    seed=st.integers(0, 2**32),
+)
+async def test_no_list_has_holes_however_its_pages_were_renewed(
+    kind: str, count: int, steps: list[tuple[str, Any]], seed: int
+) -> None:
+    chance = random.Random(seed)
+    source = Listing(kind, count)
+    for step, much in steps:
+        match step:
+            case "arrive":
+                source.arrive(much)
+            case "delete":
+                source.lose(much)
+            case "wait":
+                source.now += much * SECOND
+            case "fails":
+                source.fails = partial(often, chance, much)
+            case "read":
+                check(source, await source.read(much), much)
+
+
+@settings(max_examples=300)
+@given(
+    kind=st.sampled_from(KINDS),
+    rounds=st.lists(
+        st.tuples(
+            st.integers(0, 2),
+            st.sampled_from([1, 6, 36, 70]),
+            st.sampled_from([3, PAGE, 8, 2 * PAGE]),
+            st.sampled_from([0.0, 0.3, 0.6]),
+        ),
+        max_size=12,
+    ),
+    seed=st.integers(0, 2**32),
+)
+async def test_what_was_kept_is_given_whatever_fails(
+    kind: str, rounds: list[tuple[int, int, int, float]], seed: int
+) -> None:
+    chance = random.Random(seed)
+    source = Listing(kind, 40)
+    await source.read(4 * PAGE)
+    room = PAGE - 1
+    for arrived, seconds, first, share in rounds:
+        room -= arrived
+        if room >= 0:
+            source.arrive(arrived)
+        source.now += seconds * SECOND
+        source.fails = partial(often, chance, share)
+        answer = await source.read(first)
+        assert (len(answer.numbers), answer.error) == (first, None)
+        check(source, answer, first)
+    source.fails = lambda: True
+    answer = await source.read(4 * PAGE)
+    assert answer.error is None
+    check(source, answer, 4 * PAGE)
