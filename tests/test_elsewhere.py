@@ -65,6 +65,20 @@ async def test_it_is_heard_of_once(processes: Processes) -> None:
     assert processes.loads() == loads
 
 
+async def test_what_was_heard_of_is_not_dropped_with_what_comes_after_it(
+    processes: Processes,
+) -> None:
+    await processes.command.retry(LOG_ID)
+    assert [await processes.attempts(), await processes.attempt()] == [[2, 1], 2]
+    # Whatever else is written to the file is a sign of news, too.
+    with sqlite3.connect(processes.journal, isolation_level=None) as other:
+        other.execute("CREATE TABLE others (id)")
+    other.close()
+    loads = processes.loads()
+    assert [await processes.attempts(), await processes.attempt()] == [[2, 1], 2]
+    assert processes.loads() == loads
+
+
 async def test_all_who_read_meanwhile_wait_for_it(processes: Processes) -> None:
     await processes.attempts()
     await processes.command.retry(LOG_ID)

@@ -59,8 +59,9 @@ class Journal:
         self._retention = retention_days * 24 * _HOUR
         self._clock = clock
         self._purge_at = 0
-        # When it was last looked what was completed, and what the file was like.
+        # When it was last looked what was completed, what that was, and what the file was like.
         self._heard_at = 0
+        self._heard: frozenset[str] = frozenset()
         self._changes: bytes | None = None
         self._completed: weakref.WeakValueDictionary[str, asyncio.Event] = (
             weakref.WeakValueDictionary()
@@ -193,15 +194,16 @@ class Journal:
     async def hear(self, settle: Callable[[Sequence[Action]], Awaitable[object]]) -> None:
         """Have something done about the actions that were completed since it was done last.
 
-        What was completed shortly before that is told again, and all where it was not done.
+        All of it is told again where it was not done.
         """
         changes, now = database.changes(self._url), self._clock()
         since = self._heard_at - _OVERLAP
         # No action that began longer ago is completed only now, and the index has the beginnings.
         recent = ACTIONS.c.requested_at > since - _HOUR
         statement = sa.select(*_columns(now)).where(recent, ACTIONS.c.completed_at > since)
-        await settle(await self._actions(statement))
-        self._heard_at, self._changes = now, changes
+        completed = {action.id: action for action in await self._actions(statement)}
+        await settle([action for id, action in completed.items() if id not in self._heard])
+        self._heard_at, self._heard, self._changes = now, frozenset(completed), changes
 
     async def page(self, first: int, after: str | None, wanted: ActionFilter) -> ActionPage:
         """List actions, newest first, behind the cursor ``after``; RequestError if it is none."""

@@ -229,7 +229,7 @@ BAD_INPUT: dict[str, tuple[str, dict[str, Any], Any, tuple[str, str]]] = {
     "a cursor of another source": (
         f'{{ source(name: "shop") {{ logs(after: "{made_cursor()}") {{ nodes {{ id }} }} }} }}',
         {},
-        {"source": None},
+        {"source": {"logs": None}},
         OTHER_FILTER,
     ),
     "an impossible filter": (
@@ -244,7 +244,7 @@ BAD_INPUT: dict[str, tuple[str, dict[str, Any], Any, tuple[str, str]]] = {
     "a filter of another source": (
         '{ source(name: "shop") { logs(filter: { source: { eq: "tracker" } }) { nodes { id } } } }',
         {},
-        {"source": None},
+        {"source": {"logs": None}},
         (
             "INVALID_FILTER",
             "The filter can't be used: no source can be all that it asks for at once.",
@@ -335,13 +335,13 @@ BAD_INPUT: dict[str, tuple[str, dict[str, Any], Any, tuple[str, str]]] = {
     "first over 100 hooks": (
         '{ source(name: "shop") { hooks(first: 101) { nodes { id } } } }',
         {},
-        {"source": None},
+        {"source": {"hooks": None}},
         FIRST,
     ),
     "no cursor of hooks": (
         '{ source(name: "shop") { hooks(after: "x") { nodes { id } } } }',
         {},
-        {"source": None},
+        {"source": {"hooks": None}},
         (
             "INVALID_CURSOR",
             "That cursor is not of this source's hooks, or its hook is gone. Begin without one.",
