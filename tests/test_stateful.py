@@ -29,6 +29,7 @@ from gateway import cursor, ids
 from gateway.cache import Store
 from gateway.cache.cache import HEADWAY, POLL, RETRY
 from gateway.cache.memory import MemoryStore
+from gateway.cache.scripts import ENTRY, LAST, ORDER, PREFIX, TAG, TAKEN
 from gateway.config import Settings
 from gateway.config.cache import Lifetimes
 from gateway.errors import AllSourcesFailedError, ErrorCode, RequestError, UpstreamError
@@ -168,7 +169,7 @@ class Replicas(RuleBasedStateMachine):
         )
         store: Store | None = None
         if url == MEMORY:
-            store = MemoryStore(max_entries=10_000, max_bytes=2**26)
+            store = MemoryStore(max_entries=10_000, max_bytes=2**26, clock=self.clock)
         made = [
             Gateway(
                 configured,
@@ -231,7 +232,7 @@ class Replicas(RuleBasedStateMachine):
     def _expire_leases(redis: Redis) -> None:
         """Do what the server's own clock does to a lease whose owner was stopped."""
         with redis.client() as client:
-            for key in client.scan_iter("*:l:*"):
+            for key in client.scan_iter(TAKEN + "*"):
                 client.delete(key)
 
     def operation(
@@ -305,6 +306,16 @@ class Replicas(RuleBasedStateMachine):
         if self.redis is not None and seconds > LEASE:
             self._expire_leases(self.redis)
         self.settle()
+
+    @precondition(lambda self: self.redis is not None)
+    @rule(pattern=st.sampled_from([ENTRY + "*", TAG + "*", TAKEN + "*", ORDER, LAST, PREFIX + "*"]))
+    def redis_evicts(self, pattern: str) -> None:
+        assert self.redis is not None
+        with self.redis.client() as client:
+            for key in client.keys(pattern):
+                client.delete(key)
+        # What is kept no longer may fail as if it had never been.
+        self.known.clear()
 
     @rule(fault=st.sampled_from([*EXCUSED, *REFUSED]))
     def vendor_fails(self, fault: int | type[httpx.TransportError]) -> None:

@@ -36,8 +36,9 @@ log = logging.getLogger(__name__)
 PATIENCE = 0.5
 """Seconds that Redis may take for answers one after the other, beyond one ``TURN`` for each, until
 it counts as out of reach. So the time of one operation can't go into waiting for it."""
-TURN = 0.05
-"""Seconds of patience at a time: one in which this process was busy with other things is one."""
+TURN = 0.03
+"""Seconds of patience that are counted at once: a while in which this process was busy with other
+things, and could not have heard an answer, counts as one."""
 CLOSING = 1.0
 """Seconds that closing a connection may take, as TLS waits for the other side."""
 PAUSE = 1.0

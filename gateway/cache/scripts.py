@@ -47,7 +47,9 @@ _ORDERED = (
     + f"""
 local order = '{ORDER}'
 local function tell(last)
-  redis.call('SET', '{LAST}', string.format('%016.0f', last))
+  local text = string.format('%016.0f', last)
+  redis.call('SET', '{LAST}', text)
+  return text
 end
 local first, last = unpack(ask('ZMSCORE', order, 'first', 'last'))
 first, last = tonumber(first), tonumber(last)
@@ -64,9 +66,10 @@ end
 BEGIN = (
     "#!lua flags=allow-oom"
     + _ORDERED
-    + """
-tell(last)
-return {last, broken}
+    + f"""
+local kept = ask('GET', '{LAST}')
+if kept ~= tell(last) and kept then broken = broken + 1 end
+return {{last, broken}}
 """
 )
 """Give the number of the last drop, where it is not kept by itself."""
@@ -132,8 +135,8 @@ local most, window = tonumber(ARGV[2]), tonumber(ARGV[3]) * 1000000
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local kept = ask('GET', KEYS[1])
-local full = tonumber(kept or 0)
-if not full then broken = broken + 1 end
+local full = tonumber(kept)
+if kept and not (full and redis.call('PTTL', KEYS[1]) > 0) then broken, full = broken + 1, nil end
 full = math.min(math.max(now, full or 0), now + window)
 local left = most - 1 - (full - now) * most / window
 if left >= 0 then

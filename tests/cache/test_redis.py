@@ -4,7 +4,6 @@ import asyncio
 import logging
 import math
 import sys
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,22 +22,6 @@ if TYPE_CHECKING:
     from tests.redis import Redis
 
 HIT, MISS = CacheStatus.HIT, CacheStatus.MISS
-
-
-@pytest.fixture
-def server(redis: Redis) -> Redis:
-    redis.flush()
-    return redis
-
-
-@pytest.fixture
-async def replicas(server: Redis, clock: Clock) -> AsyncIterator[list[Cache]]:
-    """Give the caches of two gateways."""
-    stores = [make_store(server.url, max_entries=1, max_bytes=1, clock=clock) for _ in range(2)]
-    caches = [Cache(store, clock) for store in stores]
-    yield caches
-    for cache in caches:
-        await cache.close()
 
 
 async def ask(cache: Cache, vendor: Vendor) -> tuple[int, CacheStatus]:
@@ -86,6 +69,32 @@ async def test_not_before_does_not_take_what_a_replica_asked_for_before(
         assert [(await early).value, (await late).value] == [1, 2]
     await one.close()
     await other.close()
+
+
+async def test_a_replica_whose_clock_is_ahead_makes_nothing_fresh_for_longer(
+    server: Redis, clock: Clock, vendor: Vendor
+) -> None:
+    """Where each replaces what the other kept, there is one call for each read at the most."""
+    clocks = (clock, lambda: clock() + 3600 * SECOND)
+    one, ahead = (
+        Cache(make_store(server.url, max_entries=1, max_bytes=1, clock=clock), clock)
+        for clock in clocks
+    )
+    assert await ask(ahead, vendor) == (1, MISS)
+    assert [await ask(one, vendor) for _ in range(2)] == [(2, MISS), (2, HIT)]
+    assert [await ask(ahead, vendor) for _ in range(2)] == [(3, MISS), (3, HIT)]
+    # Who waits for what the other asks for does not wait for what it will not take.
+    vendor.answers.clear()
+    early = asyncio.create_task(ahead.remember("other", int, vendor))
+    while vendor.asked < 4:
+        await settle()
+    late = asyncio.create_task(one.remember("other", int, vendor))
+    await settle()
+    vendor.answers.set()
+    async with asyncio.timeout(30):
+        assert [(await early).value, (await late).value] == [4, 5]
+    await one.close()
+    await ahead.close()
 
 
 async def test_a_failing_leader_gives_way_to_the_next(
@@ -204,6 +213,19 @@ async def test_without_redis_the_vendor_is_asked(
         " counted, without it.",
         "The cache's Redis is back.",
     ]
+
+
+async def test_a_redis_that_failed_is_not_left_alone_until_a_clock_is_as_far_again(
+    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock
+) -> None:
+    clock.seconds = 3600
+    server.kill()
+    try:
+        assert await ask(replicas[0], vendor) == (1, MISS)
+    finally:
+        server.restart()
+    clock.seconds = 0
+    assert [await ask(replicas[0], vendor) for _ in range(2)] == [(2, MISS), (2, HIT)]
 
 
 async def test_what_could_not_be_dropped_is_dropped_before_anything_is_read(
@@ -354,10 +376,10 @@ async def test_what_was_taken_comes_back_evenly(server: Redis, replicas: list[Ca
         assert 0 < client.pttl(key) <= 20_000  # then it is as if nothing had been taken
         seconds, microseconds = client.time()
         for later, left in ((30, 0.5), (50, -0.5), (0, 2), (-30, 2)):
-            client.set(key, (seconds + later) * 10**6 + microseconds)
+            client.set(key, (seconds + later) * 10**6 + microseconds, keepttl=True)
             assert await take(replicas[0]) == pytest.approx(left, abs=0.1)
         # As if the clock had been set back.
-        client.set(key, (seconds + 3600) * 10**6)
+        client.set(key, (seconds + 3600) * 10**6, keepttl=True)
         assert await take(replicas[0]) == -1
 
 
