@@ -139,6 +139,7 @@ class Replicas(RuleBasedStateMachine):
         self.floors: dict[str, int] = {}
         """The same of single logs."""
         self.last_fault = -1
+        self.evicted = -1
         self.known: dict[tuple[str, int], tuple[int, int]] = {}
         """How many rows of a list were read on its first page, and when they were said."""
         self.renewed: dict[tuple[str, int], int] = {}
@@ -308,14 +309,15 @@ class Replicas(RuleBasedStateMachine):
         self.settle()
 
     @precondition(lambda self: self.redis is not None)
-    @rule(pattern=st.sampled_from([ENTRY + "*", TAG + "*", TAKEN + "*", ORDER, LAST, PREFIX + "*"]))
-    def redis_evicts(self, pattern: str) -> None:
+    @rule(patterns=st.sampled_from([(ENTRY + "*",), (TAG + "*",), (TAKEN + "*",), (ORDER, LAST)]))
+    def redis_evicts(self, patterns: Sequence[str]) -> None:
         assert self.redis is not None
         with self.redis.client() as client:
-            for key in client.keys(pattern):
+            for key in [key for pattern in patterns for key in client.keys(pattern)]:
                 client.delete(key)
-        # What is kept no longer may fail as if it had never been.
+        # What is kept no longer, or will not be, may fail as if it had never been.
         self.known.clear()
+        self.evicted = self.clock.now
 
     @rule(fault=st.sampled_from([*EXCUSED, *REFUSED]))
     def vendor_fails(self, fault: int | type[httpx.TransportError]) -> None:
@@ -418,7 +420,7 @@ class Replicas(RuleBasedStateMachine):
         ):
             # It was asked for again behind this answer.
             self.renewed[key] = serial + 1
-        if self.vendor.fault not in REFUSED:
+        if self.vendor.fault not in REFUSED and reading.began >= self.evicted:
             self.known[key] = (len(logs), statement.given_at)
 
     def check_error(

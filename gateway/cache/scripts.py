@@ -57,7 +57,6 @@ if not (first and last and first <= last and last < {2**53} and last % 1 == 0) t
   broken = broken + redis.call('DEL', order)
   first, last = tonumber(ARGV[1]), tonumber(ARGV[1])
   redis.call('ZADD', order, first, 'first', last, 'last')
-  tell(last)
 end
 """
 )

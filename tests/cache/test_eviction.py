@@ -90,6 +90,33 @@ async def test_a_read_from_before_a_drop_is_given_to_nobody_after_it(
     assert await value(other, vendor) >= 3
 
 
+@pytest.mark.parametrize("drop", [["source:it"], []])
+async def test_what_nobody_would_be_given_is_not_kept(
+    server: Redis, replicas: list[Cache], vendor: Vendor, drop: list[str]
+) -> None:
+    vendor.answers.clear()
+    early = asyncio.create_task(value(replicas[0], vendor))
+    while not vendor.asked:
+        await settle()
+    if not drop:
+        evict(server, ORDER)
+    await replicas[1].drop(drop)
+    vendor.answers.set()
+    await early
+    with server.client() as client:
+        assert not client.exists(ENTRY + "key")
+
+
+async def test_a_lost_order_is_noticed_before_the_next_drop(
+    server: Redis, replicas: list[Cache], vendor: Vendor
+) -> None:
+    await value(replicas[0], vendor)
+    evict(server, ORDER)
+    await value(replicas[0], vendor, max_age=0)
+    await value(replicas[0], vendor, max_age=0)
+    assert await value(replicas[1], vendor) == 3
+
+
 class Evicting(RuleBasedStateMachine):
     """Two replicas' stores on a Redis that evicts."""
 

@@ -22,13 +22,14 @@ TEXTS = {
     "a long number": b"9" * 5000,
     "another number": b"9" * 16,
     "infinity": b"inf",
-    "brackets": b"0" * 32 + b"[" * 100_000,
+    "brackets": b"0" * 32 + b'{"x":' + b"[" * 100_000,
 }
 GARBAGE: dict[str, Callable[[Any, str], object]] = {
     "list": lambda client, key: client.rpush(key, "1", "2"),
     "hash": lambda client, key: client.hset(key, "first", "1"),
     "set": lambda client, key: client.sadd(key, "1"),
-    "sorted set": lambda client, key: client.zadd(key, {"first": 2, "last": 1.5}),
+    "sorted set": lambda client, key: client.zadd(key, {"first": 1, "last": 1.5}),
+    "huge sorted set": lambda client, key: client.zadd(key, {"first": 1, "last": 2**60}),
     "endless sorted set": lambda client, key: client.zadd(key, {"first": 1, "last": "+inf"}),
     **{
         name: lambda client, key, text=text: client.set(key, text)  # type: ignore[misc]
@@ -44,7 +45,9 @@ KEYS: dict[str, Callable[[Any], str]] = {
     "rate": lambda client: client.keys(RATE + "*")[0],
 }
 TYPES = {ENTRY: b"string", TAG: b"zset", ORDER: b"zset", LAST: b"string", RATE: b"string"}
-HARMLESS = {("tag", "sorted set"), ("tag", "endless sorted set"), ("last drop", "another number")}
+HARMLESS = {("tag", name) for name in GARBAGE if "sorted" in name} | {
+    ("last drop", "another number")
+}
 """What might be meant so, and is only of no use."""
 
 
