@@ -29,7 +29,7 @@ from gateway import cursor, ids
 from gateway.cache import Store
 from gateway.cache.cache import HEADWAY, POLL, RETRY
 from gateway.cache.memory import MemoryStore
-from gateway.cache.scripts import ENTRY, LAST, ORDER, PREFIX, TAG, TAKEN
+from gateway.cache.scripts import ENTRY, LAST, ORDER, TAG, TAKEN
 from gateway.config import Settings
 from gateway.config.cache import Lifetimes
 from gateway.errors import AllSourcesFailedError, ErrorCode, RequestError, UpstreamError
