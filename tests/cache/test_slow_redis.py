@@ -52,7 +52,6 @@ class Slow:
 
 @pytest.fixture
 async def store() -> AsyncIterator[RedisStore]:
-    pytest.importorskip("redis")
     from gateway.cache.redis import RedisStore  # noqa: PLC0415 - an extra
 
     made = RedisStore(NOWHERE, clock=clock)
