@@ -29,6 +29,7 @@ from gateway import cursor, ids
 from gateway.cache import Store
 from gateway.cache.cache import HEADWAY, POLL, RETRY
 from gateway.cache.memory import MemoryStore
+from gateway.cache.scripts import ENTRY, LAST, ORDER, TAG, TAKEN
 from gateway.config import Settings
 from gateway.config.cache import Lifetimes
 from gateway.errors import AllSourcesFailedError, ErrorCode, RequestError, UpstreamError
@@ -138,6 +139,7 @@ class Replicas(RuleBasedStateMachine):
         self.floors: dict[str, int] = {}
         """The same of single logs."""
         self.last_fault = -1
+        self.evicted = -1
         self.known: dict[tuple[str, int], tuple[int, int]] = {}
         """How many rows of a list were read on its first page, and when they were said."""
         self.renewed: dict[tuple[str, int], int] = {}
@@ -168,7 +170,7 @@ class Replicas(RuleBasedStateMachine):
         )
         store: Store | None = None
         if url == MEMORY:
-            store = MemoryStore(max_entries=10_000, max_bytes=2**26)
+            store = MemoryStore(max_entries=10_000, max_bytes=2**26, clock=self.clock)
         made = [
             Gateway(
                 configured,
@@ -231,7 +233,7 @@ class Replicas(RuleBasedStateMachine):
     def _expire_leases(redis: Redis) -> None:
         """Do what the server's own clock does to a lease whose owner was stopped."""
         with redis.client() as client:
-            for key in client.scan_iter("*:l:*"):
+            for key in client.scan_iter(TAKEN + "*"):
                 client.delete(key)
 
     def operation(
@@ -305,6 +307,17 @@ class Replicas(RuleBasedStateMachine):
         if self.redis is not None and seconds > LEASE:
             self._expire_leases(self.redis)
         self.settle()
+
+    @precondition(lambda self: self.redis is not None)
+    @rule(patterns=st.sampled_from([(ENTRY + "*",), (TAG + "*",), (TAKEN + "*",), (ORDER, LAST)]))
+    def redis_evicts(self, patterns: Sequence[str]) -> None:
+        assert self.redis is not None
+        with self.redis.client() as client:
+            for key in [key for pattern in patterns for key in client.keys(pattern)]:
+                client.delete(key)
+        # What is kept no longer, or will not be, may fail as if it had never been.
+        self.known.clear()
+        self.evicted = self.clock.now
 
     @rule(fault=st.sampled_from([*EXCUSED, *REFUSED]))
     def vendor_fails(self, fault: int | type[httpx.TransportError]) -> None:
@@ -407,7 +420,7 @@ class Replicas(RuleBasedStateMachine):
         ):
             # It was asked for again behind this answer.
             self.renewed[key] = serial + 1
-        if self.vendor.fault not in REFUSED:
+        if self.vendor.fault not in REFUSED and reading.began >= self.evicted:
             self.known[key] = (len(logs), statement.given_at)
 
     def check_error(

@@ -208,7 +208,7 @@ class Cache:
     def _flight(self, wish: _Wish[T]) -> tuple[str, int, int]:
         """Name a flight so that nobody joins one from before a drop."""
         if wish.era is not None:
-            self._era = max(self._era, wish.era)
+            self._era = wish.era
         # Who could not ask for the era goes with those who could.
         return wish.key, self._era if wish.era is None else wish.era, self._drops
 

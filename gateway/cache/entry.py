@@ -10,6 +10,9 @@ from gateway.model import Timestamp
 
 T = TypeVar("T")
 SECOND = 1_000_000_000
+SKEW = 2 * SECOND
+"""How far the clocks of replicas may be apart. What comes from further ahead was written before a
+clock was set back, or by one that is wrong, so that nobody can tell how old it is."""
 
 
 class Lifetime(msgspec.Struct, frozen=True):

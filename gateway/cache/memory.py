@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,11 @@ import msgspec
 from aiocache import SimpleMemoryCache  # type: ignore[import-untyped]
 from aiocache.serializers import NullSerializer  # type: ignore[import-untyped]
 
+from gateway.cache.entry import SKEW
 from gateway.cache.store import Era, Store, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from gateway.cache.entry import Entry
 
@@ -24,16 +26,20 @@ class MemoryStore(Store):
     """Keeps entries by reference, so they must be immutable; the least recently used goes first.
 
     ``max_bytes`` bounds the length that all entries have as JSON; as objects they take about
-    twice as much. What would take more than a tenth of it is not kept.
+    twice as much. What would take more than a tenth of it is not kept. ``clock`` gives Unix time in
+    nanoseconds.
     """
 
     shared = False
 
-    def __init__(self, *, max_entries: int, max_bytes: int) -> None:
+    def __init__(
+        self, *, max_entries: int, max_bytes: int, clock: Callable[[], int] = time.time_ns
+    ) -> None:
         # A timeout would cost a task for every look at the memory.
         self._kept = SimpleMemoryCache(serializer=NullSerializer(), timeout=None)
         self._max_entries = max_entries
         self._max_bytes = max_bytes
+        self._clock = clock
         # aiocache's memory has no bound, and its expiry is a timer of the event loop for each key.
         self._sizes: OrderedDict[str, int] = OrderedDict()
         self._size = 0
@@ -49,7 +55,8 @@ class MemoryStore(Store):
         if key not in self._sizes:
             return None, self._era
         self._sizes.move_to_end(key)
-        return await self._kept.get(key), self._era
+        entry = await self._kept.get(key)
+        return (None if entry.stored_at > self._clock() + SKEW else entry), self._era
 
     async def write(self, key: str, entry: Entry[Any], era: Era) -> None:
         """Keep an entry, and drop others where there is no room."""
@@ -58,7 +65,7 @@ class MemoryStore(Store):
         if any(self._dropped.get(tag, 0) > era for tag in entry.tags):
             return
         kept = await self._kept.get(key)
-        if kept is not None and kept.asked_at > entry.asked_at:
+        if kept is not None and entry.asked_at < kept.asked_at <= self._clock() + SKEW:
             return
         try:
             size = len(_encoder.encode(entry))

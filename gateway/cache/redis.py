@@ -1,7 +1,8 @@
 """The store that several gateways share: Redis or Valkey, version 7 or later.
 
-Everything it does is one command or one script, so that no other gateway comes between. It is no
-part of what the gateway needs to answer: out of reach, slow or full, it is passed over.
+It is no part of what the gateway needs to answer: out of reach, slow or full, it is passed over.
+What it holds may be evicted, flushed or overwritten at any time. One thing nobody can see: that a
+replica of it took its place without the last drops; then they have not happened.
 """
 
 from __future__ import annotations
@@ -20,91 +21,36 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from gateway.cache.entry import SECOND, Entry
+from gateway.cache import scripts
+from gateway.cache.entry import SECOND, SKEW, Entry
+from gateway.cache.scripts import BEGINNINGS, BOUNDS, ENTRY, LAST, LEASE, ORDER, RATE, TAKEN
 from gateway.cache.store import Era, Lease, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Sequence
+
+    from redis.commands.core import AsyncScript
 
 log = logging.getLogger(__name__)
 
-PREFIX = "webhook-log-gateway:1:"
-"""Of every key; the number is the form of what is kept, and changes with it."""
-PATIENCE = 1.0
-"""Seconds that Redis has for an answer, and for a connection."""
+PATIENCE = 0.5
+"""Seconds that Redis may take for answers one after the other, beyond one ``TURN`` for each, until
+it counts as out of reach. So the time of one operation can't go into waiting for it."""
+TURN = 0.03
+"""Seconds of patience that are counted at once: a while in which this process was busy with other
+things, and could not have heard an answer, counts as one."""
+CLOSING = 1.0
+"""Seconds that closing a connection may take, as TLS waits for the other side."""
 PAUSE = 1.0
 """Seconds that it is left alone once it failed."""
 QUIET = 60.0
 """Seconds without a refusal after which the next is written to the log: one that is nearly full
 refuses, and takes again, many times a second."""
 CONNECTIONS = 32
-LEASE = 2.0
-"""Seconds after which the work for a key is another's, if its process died."""
-DROPS_KEPT = 3600
-"""Seconds that a drop is remembered, far longer than any call to a vendor lasts."""
+HEAD = 32
+"""Digits before an entry's own text: when it was asked for, and the number of the last drop."""
 
-ENTRY, TAG, DROP, ERA, TAKEN, RATE = (
-    PREFIX + part for part in ("e:", "t:", "d:", "era", "l:", "r:")
-)
-
-WRITE = f"""
-local size, ttl, asked, era = 4, tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
-for i = size + 1, #ARGV do
-  local dropped = redis.call('GET', '{DROP}' .. ARGV[i])
-  if dropped and tonumber(dropped) > era then return 0 end
-end
-if redis.call('GETRANGE', KEYS[1], 0, 15) > asked then return 0 end
-redis.call('SET', KEYS[1], asked .. ARGV[1], 'PX', ttl)
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-for i = size + 1, #ARGV do
-  local tag = '{TAG}' .. ARGV[i]
-  redis.call('ZREMRANGEBYSCORE', tag, '-inf', now)
-  redis.call('ZADD', tag, now + ttl, KEYS[1])
-  redis.call('PEXPIRE', tag, math.max(ttl, redis.call('PTTL', tag)))
-end
-return 1
-"""
-"""Keep an entry: its own text, how long, when it was asked for, its era, and its tags."""
-
-DROP_TAGS = f"""#!lua flags=allow-oom
-if redis.call('EXISTS', '{ERA}') == 0 then
-  local time = redis.call('TIME')
-  redis.call('SET', '{ERA}', time[1] * 1000 + math.floor(time[2] / 1000))
-end
-local era, count = redis.call('INCR', '{ERA}'), 0
-for _, tag in ipairs(ARGV) do
-  for _, key in ipairs(redis.call('ZRANGE', '{TAG}' .. tag, 0, -1)) do
-    count = count + redis.call('DEL', key)
-  end
-  redis.call('DEL', '{TAG}' .. tag)
-  redis.call('SET', '{DROP}' .. tag, era, 'EX', {DROPS_KEPT})
-end
-return count
-"""
-"""Drop tags; eras begin with the time, so that they grow even if Redis forgets everything."""
-
-TAKE = """
-local most, window = tonumber(ARGV[1]), tonumber(ARGV[2]) * 1000000
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
-local full = math.max(now, tonumber(redis.call('GET', KEYS[1]) or 0))
-full = math.min(full, now + window)
-local left = most - 1 - (full - now) * most / window
-if left >= 0 then
-  full = full + window / most
-  redis.call('SET', KEYS[1], string.format('%.17g', full), 'PX', math.ceil((full - now) / 1000))
-end
-return string.format('%.17g', left)
-"""
-"""Take one of so many, which come back in a window of seconds. Kept is the microsecond at which all
-are back, and only until then; should the clock have been set back, it is at most a window away."""
-
-OWN = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call("
-EXTEND = OWN + f"'PEXPIRE', KEYS[1], {int(LEASE * 1000)}) end"
-GIVE_BACK = OWN + "'DEL', KEYS[1]) end"
-"""Do with a lease what only its owner may."""
-
+_LONGEST = round((PATIENCE + PAUSE) * SECOND)
 _encoder = msgspec.json.Encoder()
 _Batch = tuple[dict[str, type[Any]], asyncio.Task[tuple[dict[str, Entry[Any]], Era]]]
 """The keys that are wanted at one time with the kinds of their values, and their reading."""
@@ -123,20 +69,16 @@ class RedisStore(Store):
             db=address.get("db", 0),
             password=address.get("password"),
             ssl=url.startswith("rediss:"),
-            create_connection_timeout=PATIENCE,
+            create_connection_timeout=CLOSING,
             connection_pool_kwargs={
                 "username": address.get("username"),
-                "socket_timeout": PATIENCE,
                 "retry": Retry(NoBackoff(), 0),
             },
         )
         self._redis = self._cache.client
-        self._write = self._redis.register_script(WRITE)
-        self._drop = self._redis.register_script(DROP_TAGS)
-        self._take = self._redis.register_script(TAKE)
-        self._extend = self._redis.register_script(EXTEND)
-        self._give_back = self._redis.register_script(GIVE_BACK)
+        self._scripts: dict[str, AsyncScript] = {}
         self._clock = clock
+        self._turns = 0
         self._back_at = 0
         self._quiet_until = 0
         self._pending: set[str] = set()
@@ -147,7 +89,7 @@ class RedisStore(Store):
     async def read(self, key: str, kind: type[Any]) -> tuple[Entry[Any] | None, Era]:
         """Give what is kept under a key; what can't be read is as good as nothing.
 
-        All that is wanted at one time is one command, and each entry is decoded once for all.
+        All that is wanted at one time is asked for at once, and each entry is decoded once for all.
         """
         if self._batch is None:
             wanted: dict[str, type[Any]] = {}
@@ -163,30 +105,54 @@ class RedisStore(Store):
         if self._pending and not await self._drop_pending():
             # What was to be dropped is there yet.
             return {}, None
-        answer = await self._ask(lambda: self._redis.mget(ERA, *(ENTRY + key for key in wanted)))
+        answer = await self._ask(lambda: self._redis.mget(LAST, *(ENTRY + key for key in wanted)))
         if answer is None:
             return {}, None
-        era, *texts = answer
-        entries = {}
+        last, *texts = answer
+        if last is None or len(last) != HEAD // 2 or not last.isdigit():
+            return {}, await self._run(scripts.BEGIN)
+        entries, older = {}, {}
         for (key, kind), text in zip(wanted.items(), texts, strict=True):
-            if text is not None and (entry := self._decoded(text[16:], kind)) is not None:
-                entries[key] = entry
-        return entries, int(era or 0)
+            if text is not None and (found := self._decoded(text, kind)) is not None:
+                era, entry = found
+                if era == int(last):
+                    entries[key] = entry
+                else:
+                    older[key] = found
+        if older:
+            entries |= await self._undropped(older)
+        return entries, int(last)
 
-    def _decoded(self, text: bytes, kind: type[Any]) -> Entry[Any] | None:
+    async def _undropped(self, found: dict[str, tuple[int, Entry[Any]]]) -> dict[str, Entry[Any]]:
+        """Give what has no tag that was dropped since it was read."""
+        tags = sorted({tag for _, entry in found.values() for tag in entry.tags})
+        scores = await self._ask(lambda: self._redis.zmscore(ORDER, [*BOUNDS, *tags]))
+        if scores is None or None in scores[:2]:
+            return {}
+        first, last, *drops = scores
+        dropped = dict(zip(tags, drops, strict=True))
+        return {
+            key: entry
+            for key, (era, entry) in found.items()
+            if first <= era <= last and all((dropped[tag] or 0) <= era for tag in entry.tags)
+        }
+
+    def _decoded(self, text: bytes, kind: type[Any]) -> tuple[int, Entry[Any]] | None:
         decoder = self._decoders.get(kind)
         if decoder is None:
             decoder = self._decoders[kind] = msgspec.json.Decoder(Entry[kind])  # type: ignore[valid-type]
         try:
-            entry: Entry[Any] = decoder.decode(text)
-        except msgspec.MsgspecError:
+            era = int(text[HEAD // 2 : HEAD])
+            entry: Entry[Any] = decoder.decode(text[HEAD:])
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             self.failures += 1
             return None
-        return entry
+        return None if entry.stored_at > self._clock() + SKEW else (era, entry)
 
     async def write(self, key: str, entry: Entry[Any], era: Era) -> None:
         """Keep an entry until it is good for nothing; one that is so already takes its place."""
-        seconds = (entry.stale_until - self._clock()) / SECOND
+        now = self._clock()
+        seconds = (entry.stale_until - now) / SECOND
         # What was to be dropped is not known to Redis yet.
         if era is None or not self._pending.isdisjoint(entry.tags):
             return
@@ -195,13 +161,14 @@ class RedisStore(Store):
         except (msgspec.MsgspecError, TypeError, ValueError, OverflowError):
             self.failures += 1
             return
-        arguments = [text, max(1, int(seconds * 1000)), f"{entry.asked_at:016x}", era, *entry.tags]
-        await self._ask(lambda: self._write(keys=[ENTRY + key], args=arguments))
+        times = [f"{time:016x}" for time in (entry.asked_at, now + SKEW)]
+        arguments = [text, max(1, int(seconds * 1000)), *times, f"{era:016d}", *entry.tags]
+        await self._run(scripts.WRITE, [ENTRY + key], arguments)
 
     async def drop(self, tags: Collection[str]) -> int:
         """Drop what has one of the tags; where that can't be done yet, before anything is read."""
         tags = {*tags, *self._pending}
-        count = await self._ask(lambda: self._drop(args=sorted(tags)))
+        count = await self._run(scripts.DROP, (), sorted(tags))
         if count is None:
             self._pending |= tags
             return 0
@@ -215,62 +182,72 @@ class RedisStore(Store):
     async def take(self, name: str, most: int, seconds: int) -> float | None:
         """Take one of so many, by the clock of Redis; who has the name can't be read from it."""
         key = RATE + hashlib.sha256(name.encode()).hexdigest()
-        left = await self._ask(lambda: self._take(keys=[key], args=[most, seconds]))
+        left = await self._run(scripts.TAKE, [key], [most, seconds])
         return None if left is None else float(left)
 
     async def lease(self, key: str) -> Lease | None:
         """Take on the work for a key, for ``LEASE`` seconds."""
         token = secrets.token_hex(8)
         try:
-            taken = await self._ask(
-                lambda: self._redis.set(TAKEN + key, token, nx=True, px=int(LEASE * 1000)),
-                default=True,
-            )
+            taken = await self._run(scripts.TAKE_ON, [TAKEN + key], [token])
         except asyncio.CancelledError:
             # It may have been taken all the same.
             await self.give_back(TAKEN + key, token)
             raise
-        return _RedisLease(self, TAKEN + key, token) if taken else None
+        return None if taken == 0 else _RedisLease(self, TAKEN + key, token)
 
     async def extend(self, key: str, token: str) -> None:
         """Go on with a lease for another ``LEASE`` seconds."""
-        await self._ask(lambda: self._extend(keys=[key], args=[token]))
+        await self._run(scripts.EXTEND, [key], [token])
 
     async def give_back(self, key: str, token: str) -> None:
         """End a lease, if it has not ended by itself."""
-        await self._ask(lambda: self._give_back(keys=[key], args=[token]))
+        await self._run(scripts.GIVE_BACK, [key], [token])
 
-    async def _ask(self, command: Callable[[], Awaitable[Any]], default: Any = None) -> Any:
-        """Ask Redis; give the default where it does not answer.
+    async def _run(self, text: str, keys: Sequence[str] = (), args: Sequence[Any] = ()) -> Any:
+        """Run a script; give what came of it, or None where Redis does not answer."""
+        script = self._scripts.get(text)
+        if script is None:
+            script = self._scripts[text] = self._redis.register_script(text)
+        arguments = (secrets.randbelow(BEGINNINGS), *args)
+        answer, broken = await self._ask(lambda: script(keys, arguments)) or (None, 0)
+        self.failures += broken
+        return answer
+
+    async def _ask(self, command: Callable[[], Awaitable[Any]]) -> Any:
+        """Ask Redis; give None where it does not answer.
 
         The wait for a connection is not Redis's fault, and therefore not the pool's.
         """
         async with self._places:
-            return await self._ask_now(command, default)
+            return await self._ask_now(command)
 
-    async def _ask_now(self, command: Callable[[], Awaitable[Any]], default: Any) -> Any:
+    async def _ask_now(self, command: Callable[[], Awaitable[Any]]) -> Any:
         began, trying = self._clock(), not self.available
-        if began < self._back_at:
+        # A clock that was set back tells nothing of when that will be.
+        if began < self._back_at <= began + _LONGEST:
             self.failures += 1
-            return default
+            return None
         if trying:
             # One finds out whether it is back; the others need not wait for that.
-            self._back_at = began + round(PATIENCE * SECOND)
+            self._back_at = began + _LONGEST
+        answer = None
         try:
-            answer = await command()
+            answer = await self._wait_for(command)
         except ResponseError as error:
             # It works, but refuses: what it mostly has no room for is what is written.
             self.failures += 1
             if began >= self._quiet_until:
                 log.warning("The cache's Redis keeps nothing: %s", error)
             self._quiet_until = began + round(QUIET * SECOND)
-            answer = default
         except (RedisError, OSError) as error:
             self.failures += 1
+            self._turns = 0
             self._back_at = self._clock() + round(PAUSE * SECOND)
             # The connections of before are as dead, and would each be found so one by one.
             with contextlib.suppress(RedisError, OSError):
-                await self._redis.connection_pool.disconnect(inuse_connections=False)
+                async with asyncio.timeout(TURN):
+                    await self._redis.connection_pool.disconnect(inuse_connections=False)
             if self.available:
                 self.available = False
                 log.warning(
@@ -278,12 +255,39 @@ class RedisStore(Store):
                     " counted, without it.",
                     type(error).__name__,
                 )
-            return default
+            return None
         # What was under way when Redis failed does not tell that it is back.
         if trying and not self.available:
-            self.available, self._back_at = True, began
-            log.warning("The cache's Redis is back.")
+            if self._turns:
+                # It answers, as slowly as before.
+                self._turns = 0
+                self._back_at = self._clock() + round(PAUSE * SECOND)
+            else:
+                self.available, self._back_at = True, began
+                log.warning("The cache's Redis is back.")
         return answer
+
+    async def _wait_for(self, command: Callable[[], Awaitable[Any]]) -> Any:
+        """Wait as long as there is patience, of which each answer gives one turn back."""
+        loop = asyncio.get_running_loop()
+        turns = self._turns
+        timer: asyncio.TimerHandle
+
+        def turn() -> None:
+            nonlocal turns, timer
+            turns += 1
+            if turns * TURN > PATIENCE:
+                patience.reschedule(loop.time())
+            else:
+                timer = loop.call_later(TURN, turn)
+
+        async with asyncio.timeout(None) as patience:
+            timer = loop.call_later(TURN, turn)
+            try:
+                return await command()
+            finally:
+                timer.cancel()
+                self._turns = max(0, turns - 1)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gateway.cache.entry import Entry
 
 Era = int | None
-"""Counts the drops that came before something was read; None where that can't be known."""
+"""Tells which drops came before something was read; None where that can't be known."""
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -89,7 +89,7 @@ def make_store(url: str, *, max_entries: int, max_bytes: int, clock: Callable[[]
     if url.startswith("memory:"):
         from gateway.cache.memory import MemoryStore  # noqa: PLC0415
 
-        return MemoryStore(max_entries=max_entries, max_bytes=max_bytes)
+        return MemoryStore(max_entries=max_entries, max_bytes=max_bytes, clock=clock)
     try:
         from gateway.cache.redis import RedisStore  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:

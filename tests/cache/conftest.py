@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from gateway.cache import Cache, Store, make_store
 from tests.cache.vendor import Clock, Vendor
+
+if TYPE_CHECKING:
+    from tests.redis import Redis
 
 
 @pytest.fixture
@@ -36,3 +40,20 @@ async def cache(store: Store, clock: Clock) -> AsyncIterator[Cache]:
     cache = Cache(store, clock)
     yield cache
     await cache.close()
+
+
+@pytest.fixture
+def server(redis: Redis) -> Redis:
+    """Give an empty Redis."""
+    redis.flush()
+    return redis
+
+
+@pytest.fixture
+async def replicas(server: Redis, clock: Clock) -> AsyncIterator[list[Cache]]:
+    """Give the caches of two gateways."""
+    stores = [make_store(server.url, max_entries=1, max_bytes=1, clock=clock) for _ in range(2)]
+    caches = [Cache(store, clock) for store in stores]
+    yield caches
+    for cache in caches:
+        await cache.close()

@@ -196,6 +196,22 @@ async def test_a_clock_that_was_ahead_makes_nobody_ask_again_and_again(
     assert {kept.value for kept in await asyncio.gather(*late)} == {2}
 
 
+async def test_a_clock_that_was_set_back_keeps_nothing_fresh_for_longer(
+    cache: Cache, vendor: Vendor, clock: Clock
+) -> None:
+    clock.seconds = 3600
+    await ask(cache, vendor)
+    clock.seconds -= 1
+    assert await ask(cache, vendor) == (1, HIT)
+    clock.seconds = 0
+    # Nobody asks again and again, either.
+    assert [await ask(cache, vendor) for _ in range(3)] == [(2, MISS), (2, HIT), (2, HIT)]
+    clock.seconds = 10
+    assert await ask(cache, vendor) == (2, STALE)
+    await until_behind(vendor, 1)
+    assert await ask(cache, vendor) == (3, HIT)
+
+
 async def test_any_number_of_equal_reads_make_one_call(cache: Cache, vendor: Vendor) -> None:
     vendor.answers.clear()
     callers = [asyncio.create_task(remember(cache, vendor)) for _ in range(200)]

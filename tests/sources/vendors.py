@@ -130,7 +130,7 @@ def make(
     }
     return make_source(
         _ADAPTER.validate_python(values),
-        Cache(MemoryStore(max_entries=1000, max_bytes=2**24), clock),
+        Cache(MemoryStore(max_entries=1000, max_bytes=2**24, clock=clock), clock),
         transport,
         clock,
         monotonic,

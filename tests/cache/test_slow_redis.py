@@ -1,0 +1,149 @@
+"""How long a Redis that is slow is waited for, on a clock that stands still elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from gateway.config import load
+from gateway.demo import write_configuration
+from gateway.sandbox import Sandbox
+from gateway.service import Gateway
+from tests.cache.vendor import SECOND
+from tests.moment import MOMENT, stopped
+from tests.virtual_time import VIRTUAL_TIME, Backend, now
+
+if TYPE_CHECKING:
+    from gateway.cache.redis import RedisStore
+
+NOWHERE = "redis://127.0.0.1:1"
+PATIENCE, TURN, PAUSE = 0.5, 0.03, 1.0
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> Backend:
+    return VIRTUAL_TIME
+
+
+def clock() -> int:
+    return round((MOMENT + now()) * SECOND)
+
+
+class Slow:
+    """A Redis that keeps nothing, and takes so many seconds for each answer."""
+
+    def __init__(self, store: RedisStore, seconds: float) -> None:
+        self.seconds = seconds
+        self.asked = 0
+        store._redis.execute_command = self.answer
+
+    async def answer(self, command: str, *words: Any, **_: Any) -> Any:
+        self.asked += 1
+        await asyncio.sleep(self.seconds)
+        return [b"0" * 16, *[None] * (len(words) - 1)] if command == "MGET" else [1, 0]
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[RedisStore]:
+    from gateway.cache.redis import RedisStore  # noqa: PLC0415 - an extra
+
+    made = RedisStore(NOWHERE, clock=clock)
+    yield made
+    await made.close()
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.07, 0.1, 0.3, 0.5, 0.9, math.inf])
+async def test_a_list_of_many_pages_does_not_wait_for_it(tmp_path: Path, seconds: float) -> None:
+    sandbox = Sandbox(clock=stopped, logs=400)
+    settings = load(write_configuration(tmp_path, sandbox, "http://127.0.0.1:1", port=0), {})
+    (source,) = (each for each in settings.sources if each.name == "translations")
+    gateway = Gateway(
+        settings.model_copy(
+            update={
+                "cache": settings.cache.model_copy(update={"url": SecretStr(NOWHERE)}),
+                "sources": [source.model_copy(update={"page_size": 5})],
+            }
+        ),
+        transport=httpx.ASGITransport(sandbox.app),
+        clock=clock,
+    )
+    async with gateway:
+        Slow(gateway._cache._store, seconds)  # type: ignore[arg-type]
+        began = now()
+        page = await gateway.logs(gateway.operation(), first=40)
+        assert gateway._cache.counts["loads"] == 8
+        assert now() - began < gateway.settings.server.deadline / 4
+        assert len(page.slice.entries) == 40
+        assert not any(report.error for report in page.slice.reports)
+
+
+async def test_it_is_waited_for_no_longer_in_all_than_once(store: RedisStore) -> None:
+    redis = Slow(store, 0.3)
+    began = now()
+    for _ in range(20):
+        assert await store.lease("key") is not None
+    assert not store.available
+    assert now() - began < PATIENCE + 3 * TURN
+    assert redis.asked == 2
+
+
+async def test_one_that_is_a_little_slow_is_no_trouble(store: RedisStore) -> None:
+    redis = Slow(store, 1.9 * TURN)
+    for _ in range(100):
+        await store.lease("key")
+    assert store.available
+    assert redis.asked == 100
+
+
+async def test_a_pause_now_and_then_is_forgotten(store: RedisStore) -> None:
+    redis = Slow(store, 0)
+    for _ in range(10):
+        redis.seconds = 0.4
+        await store.lease("key")
+        redis.seconds = 0
+        for _ in range(20):
+            await store.lease("key")
+    assert store.available
+    assert redis.asked == 210
+
+
+async def test_it_is_back_when_it_is_quick_and_that_is_told_once(
+    store: RedisStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis = Slow(store, 0.4)
+    for _ in range(20):
+        await store.lease("key")
+        await asyncio.sleep(PAUSE / 2)
+    assert not store.available
+    assert redis.asked < 15
+    redis.seconds = 0
+    await asyncio.sleep(PAUSE)
+    await store.lease("key")
+    assert store.available
+    assert [record.getMessage()[:28] for record in caplog.records] == [
+        "The cache's Redis is out of ",
+        "The cache's Redis is back.",
+    ]
+
+
+async def test_that_this_process_was_busy_is_not_held_against_it(store: RedisStore) -> None:
+    loop = asyncio.get_running_loop()
+
+    async def answer(*_: Any, **__: Any) -> Any:
+        for _turn in range(5):
+            await asyncio.sleep(0)
+            # As if something else had taken that long.
+            loop._timer.now += 60  # type: ignore[attr-defined]
+        return [1, 0]
+
+    store._redis.execute_command = answer
+    for _ in range(2):
+        await store.lease("key")
+    assert store.available
