@@ -154,7 +154,8 @@ class Cache:
                 self.counts["hits"] += 1
                 return _kept(entry, CacheStatus.HIT)
             if entry.failed or now < entry.revalidate_until:
-                if now >= entry.retry_at:
+                # Beyond the longest wait, the clock was set back.
+                if not now < entry.retry_at <= now + LONGEST_RETRY * SECOND:
                     self._flights.behind(self._flight(wish), lambda: self._renew_later(wish))
                 return self._stale(entry)
         return await self._wait(wish, demand)

@@ -30,8 +30,9 @@ async def remember(cache: Cache, vendor: Vendor, **demand: float | None) -> Kept
 
 async def until_behind(vendor: Vendor, count: int) -> None:
     """Let what goes on behind an answer come to its end."""
-    while vendor.behind < count:
-        await settle()
+    async with asyncio.timeout(30):
+        while vendor.behind < count:
+            await settle()
     await settle()
 
 
@@ -208,6 +209,21 @@ async def test_a_clock_that_was_set_back_keeps_nothing_fresh_for_longer(
     assert [await ask(cache, vendor) for _ in range(3)] == [(2, MISS), (2, HIT), (2, HIT)]
     clock.seconds = 10
     assert await ask(cache, vendor) == (2, STALE)
+    await until_behind(vendor, 1)
+    assert await ask(cache, vendor) == (3, HIT)
+
+
+async def test_a_clock_that_was_set_back_does_not_put_off_what_is_tried_again(
+    cache: Cache, vendor: Vendor, clock: Clock
+) -> None:
+    vendor.lifetime = Lifetime(fresh=10, revalidate=20, error=4000)
+    await ask(cache, vendor)
+    clock.seconds = 3600
+    vendor.code = ErrorCode.UPSTREAM_ERROR
+    assert await ask(cache, vendor) == (1, STALE)
+    vendor.code = None
+    clock.seconds = 40
+    assert await ask(cache, vendor) == (1, STALE)
     await until_behind(vendor, 1)
     assert await ask(cache, vendor) == (3, HIT)
 
