@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway import ids
-from gateway.cache import Kept
+from gateway.cache import EXCUSED, Kept
 from gateway.cursor import UNDATED, Anchor, Cursor, Place
 from gateway.errors import UpstreamError
 from gateway.model import CacheStatus, Freshness, Timestamp, WebhookLog
 from gateway.sources.base import Page, Stream, Wanted, Window
-from gateway.sources.bridges import bridge, count
+from gateway.sources.bridges import Bridge, bridge, count, rest
 
 if TYPE_CHECKING:
     from gateway.sources.base import Source
@@ -217,13 +217,19 @@ class Reader:
 
         # An offset within a moment is counted from there, wherever the pages before it ended.
         trail = [] if window.until is not None and window.offset else self._trail
+        found: Bridge | None = None
         for page in reversed(trail):
-            found = await bridge(page, window, recall, known=self._seen, now=self._now)
+            found = found or await bridge(page, window, recall, known=self._seen, now=self._now)
+        if found is None and trail and error.code in EXCUSED:
+            failure = error.code.name
+            found = rest(trail[-1], window, known=self._seen, now=self._now, failure=failure)
             if found is not None:
-                if window.until is None:
-                    self._first_total = self._last_total = count(found.seam.total)
-                return found.kept
-        raise error
+                self._operation.reads[self.source.name].append(found.kept.freshness)
+        if found is None:
+            raise error
+        if window.until is None:
+            self._first_total = self._last_total = count(found.seam.total)
+        return found.kept
 
     async def _read(self, offset: int) -> _Placed:
         """Read a part of the list as it is now, or was not before the last page."""

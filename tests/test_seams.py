@@ -225,13 +225,31 @@ async def test_what_was_pushed_off_a_renewed_page_is_given_in_place_of_a_failure
     assert after.numbers == [44, 43, 42, 41, *before.numbers[: 4 * PAGE - 4]]
     assert (after.error, after.failure) == (None, "UPSTREAM_ERROR")
     assert (after.status, after.since) == (CacheStatus.STALE, before.since)
-    # More than a page behind the renewed one, what has been pushed off is forgotten.
+    # More than a page behind the renewed one, what has been pushed off is forgotten, and so what
+    # goes on behind that.
     source.fails = lambda: False
     source.arrive(2)
     await source.renew()
     source.fails = lambda: True
     after = await source.read(4 * PAGE)
-    assert (after.numbers, after.error) == ([46, 45, 44, 43, 42], ErrorCode.UPSTREAM_ERROR)
+    assert after.numbers == list(range(46, 36, -1))
+    assert (after.error, after.failure) == (ErrorCode.UPSTREAM_ERROR, "UPSTREAM_ERROR")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_was_pushed_off_is_given_without_a_page_behind_it(kind: str) -> None:
+    source = Listing(kind, 40)
+    before = await source.read(PAGE)
+    for _ in range(2):
+        source.arrive(1)
+        await source.renew()
+    source.fails = lambda: True
+    after = await source.read(PAGE + 2)
+    assert (after.numbers, after.error) == ([42, 41, *before.numbers], None)
+    assert (after.status, after.failure) == (CacheStatus.STALE, "UPSTREAM_ERROR")
+    assert after.since == before.since
+    further = await source.read(PAGE + 3)
+    assert (further.numbers, further.error) == (after.numbers, ErrorCode.UPSTREAM_ERROR)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -313,11 +331,13 @@ async def test_where_a_page_ended_is_kept_as_any_store_keeps_it() -> None:
 
 @pytest.mark.parametrize("kind", ["offset", "page"])
 @pytest.mark.parametrize(
-    ("arrived", "lost"),
-    [(1, 0), (1, 1), (2, 0)],
+    ("arrived", "lost", "pushed"),
+    [(1, 0, 0), (1, 1, 0), (2, 0, 1)],
     ids=["with the same end", "with the same end of a shorter list", "with another end"],
 )
-async def test_a_page_that_may_lack_a_log_is_not_given(kind: str, arrived: int, lost: int) -> None:
+async def test_a_page_that_may_lack_a_log_is_not_given(
+    kind: str, arrived: int, lost: int, pushed: int
+) -> None:
     source = Listing(kind, 40)
     await source.read(PAGE)
     source.lose(2)
@@ -329,7 +349,7 @@ async def test_a_page_that_may_lack_a_log_is_not_given(kind: str, arrived: int, 
     await source.renew()
     source.fails = lambda: True
     after = await source.read(2 * PAGE)
-    assert (len(after.numbers), after.error) == (PAGE, ErrorCode.UPSTREAM_ERROR)
+    assert (len(after.numbers), after.error) == (PAGE + pushed, ErrorCode.UPSTREAM_ERROR)
 
 
 @pytest.mark.parametrize("kind", ["offset", "page"])

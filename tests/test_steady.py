@@ -107,7 +107,10 @@ class Office:
 
 
 async def office_of(folder: Path, vendor: str | None) -> tuple[Office, int]:
-    """Have an office read while a vendor fails, or none; tell of that, and of its failed calls."""
+    """Have an office read while a vendor fails, or none; tell of that, and of its failed calls.
+
+    What fails is tried again at once, as in all tests, so that no wait depends on chance.
+    """
     sandbox = Sandbox(
         clock=lambda: MOMENT + now(),
         logs=1000,

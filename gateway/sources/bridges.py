@@ -6,6 +6,7 @@ between the two: where the one went on behind an older end of the other.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,29 @@ async def bridge(
             freshness = worst([kept.freshness, *reads]) or kept.freshness
             return Bridge(seam, Kept(_join(pushed, kept, known), freshness))
     return None
+
+
+def rest(
+    page: Page, window: Window, *, known: Container[bytes], now: Timestamp, failure: str
+) -> Bridge | None:
+    """Give what was pushed off a page, where nothing is kept that goes on behind it."""
+    seams = list(itertools.takewhile(lambda seam: seam.good_until > now, page.seams))
+    pushed = [log for seam in seams for log in seam.logs if ids.mark(log.id) not in known]
+    if not pushed:
+        return None
+    read_at = min(seam.read_at for seam in seams)
+    found = Page(
+        logs=pushed,
+        more=True,
+        offset=window.offset - len(pushed) if window.until is None else None,
+        total=seams[-1].total,
+        read=len(pushed),
+        since=seams[-1].since,
+    )
+    freshness = Freshness(
+        status=CacheStatus.STALE, fetched_at=read_at, fresh_until=read_at, failure=failure
+    )
+    return Bridge(seams[-1], Kept(found, freshness))
 
 
 async def _reach(
