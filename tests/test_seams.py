@@ -405,6 +405,23 @@ async def test_that_a_log_is_on_no_page_that_is_kept_does_not_mean_that_it_is_go
     assert (await source.log(("99",), Operation(5))).value is None
 
 
+@pytest.mark.parametrize("kind", ["offset", "page"])
+async def test_nor_does_it_where_all_pages_are_kept(kind: str) -> None:
+    source = Listing(kind, 2 * PAGE)
+    await source.read(3 * PAGE)
+    source.arrive(1)
+    source.now += (DEEP + BEHIND) * SECOND
+    source.fails = lambda: True
+    assert (await source.read(3 * PAGE)).failure == "UPSTREAM_ERROR"
+    with pytest.raises(UpstreamError) as raised:
+        await source.log((str(2 * PAGE + 1),), Operation(5))
+    assert raised.value.code is ErrorCode.UPSTREAM_ERROR
+    source.fails = lambda: False
+    found = await source.log((str(2 * PAGE + 1),), Operation(5))
+    assert found.value is not None
+    assert found.freshness.status is CacheStatus.MISS
+
+
 @settings(max_examples=300)
 @given(
     kind=st.sampled_from(KINDS),
