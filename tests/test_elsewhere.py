@@ -107,7 +107,8 @@ async def test_what_is_done_while_others_look_is_heard_of(
     await looked.wait()
     await processes.command.retry(LOG_ID)
     late = asyncio.create_task(processes.attempts())
-    while processes.server.gateway._news._flights["news"].wanted_by < 2:
+    news = processes.server.gateway._news
+    while news._flights["news"].wanted_by < 2:  # noqa: ASYNC110
         await asyncio.sleep(0)
     go_on.set()
     assert await late == [2, 1]
