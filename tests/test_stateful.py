@@ -123,6 +123,9 @@ class Replicas(RuleBasedStateMachine):
         self.redis = redis
         if redis is not None:
             redis.flush()
+        # What was done in another run would be heard of as another process's.
+        for file in folder.glob("journal.*"):
+            file.unlink()
         self.clock = Clock()
         self.vendor = Controller(self.clock)
         self.loop = Loop(self.clock, lambda: self.commands > 0)
