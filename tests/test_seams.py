@@ -16,15 +16,17 @@ from msgspec.structs import replace
 from pydantic import SecretStr, TypeAdapter
 
 from gateway import filters
-from gateway.cache import Cache, Entry
+from gateway.cache import Cache, Entry, Kept
 from gateway.cache.memory import MemoryStore
 from gateway.config import SourceSettings
 from gateway.errors import AllSourcesFailedError, ErrorCode, UpstreamError
 from gateway.feed import Feed
-from gateway.model import CacheStatus, Capability, Hook, Provider, Timestamp, WebhookLog
+from gateway.model import CacheStatus, Capability, Freshness, Hook, Provider, Timestamp, WebhookLog
 from gateway.sources.base import Found, Page, Source, Stream, Wanted, Window
+from gateway.sources.bridges import bridge
+from gateway.sources.seams import Seam
 from gateway.upstream.operation import Operation
-from tests.fakes import FakeSource
+from tests.fakes import FakeSource, log
 from tests.virtual_time import VIRTUAL_TIME, Backend
 
 SECOND = 10**9
@@ -382,6 +384,25 @@ async def test_a_log_that_is_gone_comes_at_no_other_place(kind: str, pushed: int
     after = await source.read(7)
     assert after.numbers == [44, 41, 40, 39, 37, 36, 35, 34][1 - pushed :][:7]
     assert after.error is None
+
+
+async def test_pages_that_lead_back_to_one_another_are_not_followed_for_ever() -> None:
+    """As a vendor would give them that looks at the seconds of a window alone."""
+    freshness = Freshness(status=CacheStatus.HIT, fetched_at=Timestamp(1), fresh_until=Timestamp(2))
+    seam = Seam(
+        since=Timestamp(1), total=None, logs=(), read_at=Timestamp(1), good_until=Timestamp(9)
+    )
+    asked: list[Timestamp | None] = []
+
+    async def recall(window: Window, since: Timestamp) -> Kept[Page] | None:
+        del since
+        asked.append(window.until)
+        assert len(asked) < 10, asked
+        return Kept(Page(logs=[log("one", 1, 30 + len(asked) % 2)], more=True), freshness)
+
+    page = Page(logs=[log("one", 2, 20)], more=True, seams=[seam])
+    window = Window(limit=PAGE, until=Timestamp(20))
+    assert await bridge(page, window, recall, known=(), now=Timestamp(3)) is None
 
 
 @pytest.mark.parametrize("kind", ["offset", "page"])
