@@ -141,11 +141,17 @@ class Gateway:
 
         Who shares a cache has it dropped there. The journal keeps nobody waiting who only reads.
         """
-        if self._cache.shared or not self._actions.has_news():
+        if self._cache.shared:
             return
         with contextlib.suppress(JournalError, TimeoutError):
             async with asyncio.timeout(PATIENCE):
-                await self._news.once("news", lambda: self._actions.hear(self._drop_touched))
+                # Others who look already may have looked too early; a second time, nobody has.
+                for _ in range(2):
+                    if self._actions.has_news():
+                        await self._news.once("news", self._hear)
+
+    async def _hear(self) -> None:
+        await self._actions.hear(self._drop_touched)
 
     async def _drop_touched(self, actions: Sequence[Action]) -> None:
         await self._cache.drop(

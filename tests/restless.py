@@ -80,6 +80,8 @@ class Gate(NamedTuple):
 class Controller(httpx.AsyncBaseTransport):
     """The vendor of all accounts. Its ``logs`` stand as it lists them, the newest first.
 
+    ``acts`` has for each account how many statements came before what was last done by a call,
+    ``acted`` the method and the log of each such call.
     ``fault`` is a status or an error in place of every answer. Where it ``dawdles``, the next
     answer is made at once, and given when its gate is opened.
     """
@@ -88,6 +90,7 @@ class Controller(httpx.AsyncBaseTransport):
         self.logs: dict[str, list[Delivery]] = {account: [] for account in ACCOUNTS}
         self.statements: list[Statement] = []
         self.acts: dict[str, int] = {}
+        self.acted: list[tuple[str, int]] = []
         self.fault: int | type[httpx.TransportError] | None = None
         self.dawdles = False
         self.gates: list[Gate] = []
@@ -150,6 +153,7 @@ class Controller(httpx.AsyncBaseTransport):
 
     def _act(self, method: str, account: str, log: Delivery) -> httpx.Response:
         self.acts[account] = len(self.statements)
+        self.acted.append((method, log.number))
         if method == "PUT":
             log.retries += 1
             log.failed = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,6 +84,35 @@ async def test_all_who_read_meanwhile_wait_for_it(processes: Processes) -> None:
     await processes.command.retry(LOG_ID)
     told = await asyncio.gather(*(processes.attempts() for _ in range(20)))
     assert told == [[2, 1]] * 20
+
+
+async def test_what_is_done_while_others_look_is_heard_of(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "PATIENCE", 60)
+    await processes.attempts()
+    with sqlite3.connect(processes.journal, isolation_level=None) as other:
+        other.execute("CREATE TABLE others (id)")
+    other.close()
+    looked, go_on = asyncio.Event(), asyncio.Event()
+    drop = processes.server.gateway._cache.drop
+
+    async def drop_later(tags: Collection[str]) -> int:
+        looked.set()
+        await go_on.wait()
+        return await drop(tags)
+
+    monkeypatch.setattr(processes.server.gateway._cache, "drop", drop_later)
+    early = asyncio.create_task(processes.attempts())
+    await looked.wait()
+    await processes.command.retry(LOG_ID)
+    late = asyncio.create_task(processes.attempts())
+    news = processes.server.gateway._news
+    while news._flights["news"].wanted_by < 2:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    go_on.set()
+    assert await late == [2, 1]
+    await early
 
 
 async def test_a_journal_that_hangs_keeps_no_reader(

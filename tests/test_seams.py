@@ -16,15 +16,17 @@ from msgspec.structs import replace
 from pydantic import SecretStr, TypeAdapter
 
 from gateway import filters
-from gateway.cache import Cache, Entry
+from gateway.cache import Cache, Entry, Kept
 from gateway.cache.memory import MemoryStore
 from gateway.config import SourceSettings
 from gateway.errors import AllSourcesFailedError, ErrorCode, UpstreamError
 from gateway.feed import Feed
-from gateway.model import CacheStatus, Capability, Hook, Provider, Timestamp, WebhookLog
+from gateway.model import CacheStatus, Capability, Freshness, Hook, Provider, Timestamp, WebhookLog
 from gateway.sources.base import Found, Page, Source, Stream, Wanted, Window
+from gateway.sources.bridges import bridge
+from gateway.sources.seams import Seam
 from gateway.upstream.operation import Operation
-from tests.fakes import FakeSource
+from tests.fakes import FakeSource, log
 from tests.virtual_time import VIRTUAL_TIME, Backend
 
 SECOND = 10**9
@@ -404,6 +406,25 @@ async def test_a_log_that_is_gone_comes_at_no_other_place(kind: str, pushed: int
     assert after.error is None
 
 
+async def test_pages_that_lead_back_to_one_another_are_not_followed_for_ever() -> None:
+    """As a vendor would give them that looks at the seconds of a window alone."""
+    freshness = Freshness(status=CacheStatus.HIT, fetched_at=Timestamp(1), fresh_until=Timestamp(2))
+    seam = Seam(
+        since=Timestamp(1), total=None, logs=(), read_at=Timestamp(1), good_until=Timestamp(9)
+    )
+    asked: list[Timestamp | None] = []
+
+    async def recall(window: Window, since: Timestamp) -> Kept[Page] | None:
+        del since
+        asked.append(window.until)
+        assert len(asked) < 10, asked
+        return Kept(Page(logs=[log("one", 1, 30 + len(asked) % 2)], more=True), freshness)
+
+    page = Page(logs=[log("one", 2, 20)], more=True, seams=[seam])
+    window = Window(limit=PAGE, until=Timestamp(20))
+    assert await bridge(page, window, recall, known=(), now=Timestamp(3)) is None
+
+
 @pytest.mark.parametrize("kind", ["offset", "page"])
 async def test_that_a_log_is_on_no_page_that_is_kept_does_not_mean_that_it_is_gone(
     kind: str,
@@ -423,6 +444,23 @@ async def test_that_a_log_is_on_no_page_that_is_kept_does_not_mean_that_it_is_go
         await source.log(("99",), Operation(5))
     source.fails = lambda: False
     assert (await source.log(("99",), Operation(5))).value is None
+
+
+@pytest.mark.parametrize("kind", ["offset", "page"])
+async def test_nor_does_it_where_all_pages_are_kept(kind: str) -> None:
+    source = Listing(kind, 2 * PAGE)
+    await source.read(3 * PAGE)
+    source.arrive(1)
+    source.now += (DEEP + BEHIND) * SECOND
+    source.fails = lambda: True
+    assert (await source.read(3 * PAGE)).failure == "UPSTREAM_ERROR"
+    with pytest.raises(UpstreamError) as raised:
+        await source.log((str(2 * PAGE + 1),), Operation(5))
+    assert raised.value.code is ErrorCode.UPSTREAM_ERROR
+    source.fails = lambda: False
+    found = await source.log((str(2 * PAGE + 1),), Operation(5))
+    assert found.value is not None
+    assert found.freshness.status is CacheStatus.MISS
 
 
 @settings(max_examples=300)

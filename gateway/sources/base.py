@@ -343,7 +343,8 @@ class Source(Keeper, abc.ABC):
 
         ``is_gone`` tells from a page that it would have stood there. ``anew`` has nothing of what
         is kept, nor of what others are asking for already. In place of a failure, the log is looked
-        for in all pages that are kept; that it is on none of them tells nothing.
+        for in all pages that are kept; that it is on none of them tells nothing, so that the vendor
+        has the last word.
         """
         offset = 0
         not_before: Timestamp | None = None
@@ -371,6 +372,9 @@ class Source(Keeper, abc.ABC):
             if not page.more or is_gone(page) or end <= offset:
                 if failure:
                     raise failure
+                if operation.made_of and operation.made_of.failure:
+                    operation.made_of = None
+                    return await self.scan(stream, upstream_id, operation, is_gone, anew=True)
                 return None
             offset = end
 

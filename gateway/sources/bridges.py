@@ -94,7 +94,7 @@ async def _reach(
         end = min(_times(kept.value.logs), default=window.until)
         if end is None or end < time:
             break
-        if end == window.until:
+        if window.until is not None and end >= window.until:
             return None
         window = replace(window, until=end)
         kept = await recall(window, kept.value.since or kept.freshness.fetched_at)
