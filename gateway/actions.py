@@ -97,7 +97,8 @@ class Actions:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._opening: asyncio.Task[Journal] | None = None
-        self._under_way: set[asyncio.Task[tuple[Action, Answer | None]]] = set()
+        # When each began, in seconds of the event loop's clock.
+        self._under_way: dict[asyncio.Task[tuple[Action, Answer | None]], float] = {}
 
     async def journal(self) -> Journal:
         """Give the open journal; JournalError when it can't be opened."""
@@ -187,8 +188,8 @@ class Actions:
             )
 
         task = asyncio.create_task(once())
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._under_way[task] = asyncio.get_running_loop().time()
+        task.add_done_callback(self._under_way.pop)
         # Whoever asked may go away, or have less time; what was begun is completed all the same.
         until = hasty.deadline if hasty.deadline < operation.deadline else None
         try:
@@ -201,8 +202,15 @@ class Actions:
             action, answer = await asyncio.shield(task)
         return answer or await self._repeated(action, kind, log_id, reference.place, sources, hasty)
 
-    async def close(self) -> None:
-        """Wait until everything that is under way is completed, and close the journal."""
+    async def close(self, seconds: float) -> None:
+        """Wait until everything that is under way is completed, and close the journal.
+
+        What is not completed ``seconds`` after it began is ended, and recorded as that.
+        """
+        for task, began in list(self._under_way.items()):
+            left = began + seconds - asyncio.get_running_loop().time()
+            await asyncio.wait([task], timeout=max(0.0, left))
+            task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
         if self._opening is None:
             return
@@ -264,6 +272,14 @@ class Actions:
         except UpstreamError as failure:
             error = failure
             answer, outcome = of_failure(action, failure)
+        except asyncio.CancelledError:
+            error = UpstreamError(
+                ErrorCode.UPSTREAM_TIMEOUT,
+                f"The gateway was stopped before source {action.source} had answered.",
+                source=action.source,
+                sent=operation.calls[action.source] > calls,
+            )
+            answer, outcome = of_failure(action, error)
         except Exception:
             log.exception("Action %s met a defect.", action.id)
             error = defect(action.source, sent=operation.calls[action.source] > calls)

@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway import cursor, filters, ids, paging
-from gateway.actions import Actions, able, hindrance
+from gateway.actions import MARGIN, Actions, able, hindrance
 from gateway.answers import Answer
 from gateway.cache import Cache, Store, make_store
 from gateway.callers import ANONYMOUS, Caller, Role
@@ -132,7 +132,7 @@ class Gateway:
 
     async def __aexit__(self, *_: object) -> None:
         await self._news.cancel()
-        await self._actions.close()
+        await self._actions.close(self.settings.server.deadline.max + MARGIN)
         await self._cache.close()
         await asyncio.gather(*(source.close() for source in self.sources.values()))
 

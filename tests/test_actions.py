@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway import ids
+from gateway import ids, service
 from gateway.actions import MAX_KEY
 from gateway.callers import Caller, Grant, Method, Role
 from gateway.config import ServerSettings, load
@@ -589,6 +589,40 @@ async def test_a_caller_who_goes_away_stops_nothing(
         assert entry["completedAt"] is not None
         await Schema(gateway).retry(LOG_ID, "key")
     assert len(vendor.acts) == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "outcome", "problem"),
+    [(True, "UNKNOWN", "OutcomeUnknown"), (False, "FAILED", "UpstreamUnavailable")],
+    ids=["sent", "waiting for its turn"],
+)
+async def test_a_stop_ends_what_has_had_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bool, outcome: str, problem: str
+) -> None:
+    arrived = asyncio.Event()
+
+    async def wait(_: object) -> httpx.Response:
+        arrived.set()
+        never: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
+        return await never
+
+    vendor = Controller(wait)
+    gateway = gateway_over(tmp_path, vendor)
+    monkeypatch.setattr(service, "MARGIN", -gateway.settings.server.deadline.max)
+    limit = gateway.sources["translations"].client._lane.limit
+    async with gateway:
+        if not sent:
+            limit.pause(8)
+            monkeypatch.setattr(limit, "_sleep", wait)
+        asked = asyncio.create_task(Schema(gateway).retry(LOG_ID, "key"))
+        await arrived.wait()
+    (error,) = (await asked)["userErrors"]
+    assert error["__typename"] == problem
+    async with gateway_over(tmp_path, vendor) as after:
+        (entry,) = await Schema(after).journal()
+    assert (entry["outcome"], entry["errorCode"]) == (outcome, "UPSTREAM_TIMEOUT")
+    assert entry["message"].startswith("The gateway was stopped before source translations had")
+    assert len(vendor.acts) == sent
 
 
 async def test_an_empty_answer_to_a_deletion_will_do(tmp_path: Path) -> None:
