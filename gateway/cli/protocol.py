@@ -64,6 +64,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._again:
             return
         super().on_message_begin()
+        self._unset_keepalive_if_required()
         self._begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -77,6 +78,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._again = False
             return
         super().on_headers_complete()
+        # An answer before it may have begun that while the head came.
+        self._unset_keepalive_if_required()
         self._end()
         self._in_body = True
         self._again = self.parser.should_upgrade()
@@ -94,9 +97,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_body = False
 
     def data_received(self, data: bytes) -> None:
-        """Take what came, and count what is of no body."""
+        """Take what came, and count what is of no body.
+
+        The rest of a body that was answered already does not keep the connection.
+        """
         part = self._part
-        self._unset_keepalive_if_required()
         self._parse(data)
         if part != self._part:
             # What came at once with the beginning of a part is bounded already, by the event loop.
@@ -123,6 +128,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def _without_offer(self) -> bytes:
         """Begin to parse anew, and give a head that tells of the body what the one before did."""
         self.parser = httptools.HttpRequestParser(self)
+        # As uvicorn has it: what comes behind a last request is left, and not held against it.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         lines = [b"%s: %s\r\n" % header for header in self.headers if header[0] in FRAMING]
         return b"".join([b"POST / HTTP/1.1\r\n", *lines, b"\r\n"])
 

@@ -1,4 +1,4 @@
-"""Callers who ask, and do not read the answer."""
+"""Callers who ask, and do not read the answer, or send on when they have it."""
 
 from __future__ import annotations
 
@@ -145,3 +145,28 @@ def test_each_part_has_its_time(protocol_: Any) -> None:
     assert not second.cancelled()
     protocol_.connection_lost(ConnectionError())
     assert second.cancelled()
+
+
+def test_the_rest_of_an_answered_body_keeps_no_connection(protocol_: Any) -> None:
+    protocol_._start_asgi_task = lambda *_: None
+    protocol_.cycle = None
+
+    def answer() -> asyncio.TimerHandle:
+        protocol_.cycle.response_complete = True
+        protocol_.on_response_complete()
+        idle: asyncio.TimerHandle = protocol_.timeout_keep_alive_task
+        return idle
+
+    head = b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\n"
+    protocol_.data_received(head)
+    idle = answer()
+    for _ in range(2):
+        protocol_.data_received(b"1")
+    assert not idle.cancelled()
+    # Its end, and the next request.
+    protocol_.data_received(b"1" + head[:1])
+    assert idle.cancelled()
+    # A request whose head had begun when the one before was answered.
+    idle = answer()
+    protocol_.data_received(head[1:])
+    assert idle.cancelled()
