@@ -281,7 +281,8 @@ class GraphQLView:
             try:
                 self._limits.check("answer", taken + own)
             except LimitError as error:
-                kept.append({"data": None, **error_body(scope, str(error), error.code)})
+                executed = {"data": None} if "data" in body else {}
+                kept.append(executed | error_body(scope, str(error), error.code))
             else:
                 kept.append(body)
                 taken += own
