@@ -25,6 +25,8 @@ from gateway.web.answer import refused
 if TYPE_CHECKING:
     from typing import Any
 
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
 SECONDS = 10.0
 """How long a head may take to arrive, the first of a connection from its beginning."""
 READING = 60.0
@@ -44,6 +46,8 @@ class BoundedProtocol(HttpToolsProtocol):
     _in_body = False
     # Whether the parser is told anew, for the sake of its body, of a request that has begun.
     _again = False
+    # What is being answered, of the requests that came one behind the other.
+    _answering: RequestResponseCycle | None = None
     # How often a head began or ended, and the bytes since then that were of no body.
     _part = 0
     _taken = 0
@@ -58,6 +62,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._end()
         self._stop_reading()
         super().connection_lost(exc)
+        if self._answering:
+            # uvicorn tells it the one that came last.
+            self._answering.disconnected = True
+            self._answering.message_event.set()
 
     def on_message_begin(self) -> None:
         """Give the next head its time."""
@@ -78,6 +86,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._again = False
             return
         super().on_headers_complete()
+        if not self.pipeline:
+            self._answering = self.cycle
         # An answer before it may have begun that while the head came.
         self._unset_keepalive_if_required()
         self._end()
@@ -135,6 +145,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Give the answer its time to be read, whether the connection goes on or not."""
+        if self.pipeline:
+            self._answering = self.pipeline[-1][0]
         super().on_response_complete()
         self._await_reading()
 
