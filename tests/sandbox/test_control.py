@@ -116,7 +116,7 @@ async def test_calls_are_listed_until_they_are_cleared(client: httpx.AsyncClient
     assert record["simultaneous"] == {"codearts": 1, "elastic-path": 0}
     await client.delete("/control/calls")
     record = (await client.get("/control/calls")).json()
-    assert record == {"calls": [], "counts": {}, "simultaneous": {}}
+    assert record == {"calls": [], "counts": {}, "simultaneous": {}, "suffered": {}}
 
 
 async def test_simultaneous_calls_are_counted(client: httpx.AsyncClient) -> None:
