@@ -25,6 +25,8 @@ from gateway.web.answer import refused
 if TYPE_CHECKING:
     from typing import Any
 
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
 SECONDS = 10.0
 """How long a head may take to arrive, the first of a connection from its beginning."""
 READING = 60.0
@@ -44,6 +46,8 @@ class BoundedProtocol(HttpToolsProtocol):
     _in_body = False
     # Whether the parser is told anew, for the sake of its body, of a request that has begun.
     _again = False
+    # What is being answered, of the requests that came one behind the other.
+    _answering: RequestResponseCycle | None = None
     # How often a head began or ended, and the bytes since then that were of no body.
     _part = 0
     _taken = 0
@@ -58,12 +62,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._end()
         self._stop_reading()
         super().connection_lost(exc)
+        if self._answering:
+            # uvicorn tells it the one that came last.
+            self._answering.disconnected = True
+            self._answering.message_event.set()
 
     def on_message_begin(self) -> None:
         """Give the next head its time."""
         if self._again:
             return
         super().on_message_begin()
+        self._unset_keepalive_if_required()
         self._begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -77,6 +86,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._again = False
             return
         super().on_headers_complete()
+        if not self.pipeline:
+            self._answering = self.cycle
+        # An answer before it may have begun that while the head came.
+        self._unset_keepalive_if_required()
         self._end()
         self._in_body = True
         self._again = self.parser.should_upgrade()
@@ -94,9 +107,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_body = False
 
     def data_received(self, data: bytes) -> None:
-        """Take what came, and count what is of no body."""
+        """Take what came, and count what is of no body.
+
+        The rest of a body that was answered already does not keep the connection.
+        """
         part = self._part
-        self._unset_keepalive_if_required()
         self._parse(data)
         if part != self._part:
             # What came at once with the beginning of a part is bounded already, by the event loop.
@@ -123,11 +138,15 @@ class BoundedProtocol(HttpToolsProtocol):
     def _without_offer(self) -> bytes:
         """Begin to parse anew, and give a head that tells of the body what the one before did."""
         self.parser = httptools.HttpRequestParser(self)
+        # As uvicorn has it: what comes behind a last request is left, and not held against it.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         lines = [b"%s: %s\r\n" % header for header in self.headers if header[0] in FRAMING]
         return b"".join([b"POST / HTTP/1.1\r\n", *lines, b"\r\n"])
 
     def on_response_complete(self) -> None:
         """Give the answer its time to be read, whether the connection goes on or not."""
+        if self.pipeline:
+            self._answering = self.pipeline[-1][0]
         super().on_response_complete()
         self._await_reading()
 

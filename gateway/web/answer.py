@@ -42,13 +42,13 @@ def size(value: Any, known: dict[int, int], level: int = 0) -> int:
 
     Aliases repeat what a vendor said, and a small document can ask for a gigabyte of it. ``known``
     has what long texts, lists and objects were found to take; they have to live as long as it.
-    Short texts count by their characters.
+    Of short texts it does not count what escapes add.
     """
     if isinstance(value, str):
         if len(value) < LONG:
-            return len(value) + 2
+            return len(value.encode()) + 2
     elif not isinstance(value, dict | list):
-        return len("null")
+        return len(msgspec.json.encode(value))
     told = known.get(id(value))
     if told is None:
         if isinstance(value, str) or level > DEEP:

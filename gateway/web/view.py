@@ -115,7 +115,8 @@ class GraphQLView:
             if request.method == "GET" and not NAMES.intersection(request.query_params):
                 if self._explorer and "text/html" in accept:
                     return self._explorer()
-                raise Refusal(400, "There is no query. Send one, or open this page in a browser.")
+                page = ", or open this page in a browser" if self._explorer else ""
+                raise Refusal(400, f"There is no query. Send one{page}.")
             if is_foreign(request.headers, self._gateway.settings.server.cors_origins):
                 raise Refusal(
                     403, "A page of another origin sent this, and cors_origins does not name it."
@@ -281,7 +282,8 @@ class GraphQLView:
             try:
                 self._limits.check("answer", taken + own)
             except LimitError as error:
-                kept.append({"data": None, **error_body(scope, str(error), error.code)})
+                executed = {"data": None} if "data" in body else {}
+                kept.append(executed | error_body(scope, str(error), error.code))
             else:
                 kept.append(body)
                 taken += own

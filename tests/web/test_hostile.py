@@ -285,6 +285,12 @@ def test_the_offer_of_another_protocol_is_left_aside(server: str, request_: byte
         assert [json.loads(one.partition(b"\r\n\r\n")[2]) for one in answers] == expected, place
 
 
+def test_what_comes_behind_a_last_request_is_not_held_against_it(server: str) -> None:
+    last = SIZED.replace(b"Connection: Upgrade\r\nUPGRADE: h2c", b"Connection: close")
+    answer = in_packets(server, SIZED + last + b"GET /healthz HTTP/1.1")
+    assert answer.count(b"HTTP/1.1 200 OK") == answer.count(b"HTTP/1.1 ") == 2
+
+
 @pytest.mark.parametrize("offered", [b"websocket", b"TLS/1.3"])
 def test_an_offer_without_a_body_is_left_aside(server: str, offered: bytes) -> None:
     lines = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nUpgrade: %s\r\n" % offered

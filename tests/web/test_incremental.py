@@ -323,9 +323,12 @@ async def test_errors_of_later_parts_are_told_like_all(
     monkeypatch.setattr(Gateway, "log", stumble)
     details = await ask(app, DETAILS, **ACCEPT)
     monkeypatch.setattr(Gateway, "logs", stumble)
-    # Its field must not be null, so here the part as a whole is missing.
     lists = await ask(app, LOGS_OF_SOURCES, **ACCEPT)
-    for response, field in ((details, "headers"), (lists, "logs")):
+    # Its field must not be null, so here the part as a whole is missing.
+    whole = "{ __typename ... @defer { webhookLogs { nodes { id } } } }"
+    merged = await ask(app, whole, **ACCEPT)
+    assert [*parts_of(merged)][-1]["completed"][0]["errors"]
+    for response, field in ((details, "headers"), (lists, "logs"), (merged, "webhookLogs")):
         answer = joined(parts_of(response))
         assert answer["errors"]
         assert "a secret" not in response.text
@@ -343,7 +346,7 @@ async def test_the_deadline_is_that_of_all_parts(tmp_path: Path) -> None:
     errors = [
         error
         for part in parts_of(response)
-        for one in part.get("completed", ())
+        for one in part.get("incremental", ())
         for error in one.get("errors", ())
     ]
     assert sorted(error["path"] for error in errors) == [["sources", n, "logs"] for n in range(4)]

@@ -107,10 +107,19 @@ async def test_what_a_document_repeats_is_no_larger_than_an_answer_may_be(
         {"a": [None, 1, True, "text"], "b": {"c": "é" * 500}},
         ["x" * 5000] * 50,
         {"a": {"b": '"' * 5000}},
+        [2**60, 0.1234567890123456, False] * 50,
+        ["字" * 100] * 50,
     ],
 )
 def test_the_size_of_an_answer_is_what_it_takes(value: Any) -> None:
     assert size(value, {}) == pytest.approx(len(msgspec.json.encode(value)), abs=20)
+
+
+async def test_what_was_not_executed_stays_so() -> None:
+    async with client_of(made_app({"answer": 10})) as client:
+        headers = {"accept": "application/graphql-response+json"}
+        answer = await client.post("/graphql", json={"query": "{ nothing }"}, headers=headers)
+    assert (answer.status_code, answer.json().keys()) == (400, {"errors"})
 
 
 def test_what_an_answer_repeats_is_looked_at_once() -> None:

@@ -1,4 +1,4 @@
-"""Callers who ask, and do not read the answer."""
+"""Callers who ask, and do not read the answer, or send on when they have it."""
 
 from __future__ import annotations
 
@@ -33,8 +33,14 @@ class Unread:
     """An answer of each kind, and what became of it."""
 
     def __init__(self) -> None:
+        self.begun = threading.Event()
         self.ended = threading.Event()
-        routes = [Route("/whole", self.whole), Route("/parts", self.parts)]
+        routes = [
+            Route("/whole", self.whole),
+            Route("/parts", self.parts),
+            Route("/until", self.until),
+            Route("/", lambda _: Response()),
+        ]
         self.app = Starlette(routes=routes)
 
     async def whole(self, _: Request) -> Response:
@@ -50,6 +56,13 @@ class Unread:
                 self.ended.set()
 
         return StreamingResponse(written())
+
+    async def until(self, request: Request) -> Response:
+        self.begun.set()
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        self.ended.set()
+        return Response()
 
 
 @pytest.fixture
@@ -67,21 +80,19 @@ def lost(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return event
 
 
-def ask(listener: socket.socket, path: bytes, *lines: bytes) -> socket.socket:
+def ask(listener: socket.socket, *paths: bytes, line: bytes = b"X: y") -> socket.socket:
     connection = socket.create_connection(listener.getsockname(), timeout=PATIENCE)
-    head = [b"GET %s HTTP/1.1" % path, b"Host: localhost", *lines, b"", b""]
-    connection.sendall(b"\r\n".join(head))
+    head = b"GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n"
+    connection.sendall(b"".join(head % (path, line) for path in paths))
     return connection
 
 
-@pytest.mark.parametrize("lines", [[], [b"Connection: close"]], ids=["kept", "closed"])
-def test_an_answer_is_not_kept_for_who_does_not_read_it(
-    lost: threading.Event, lines: list[bytes]
-) -> None:
+@pytest.mark.parametrize("kept", ["keep-alive", "close"])
+def test_an_answer_is_not_kept_for_who_does_not_read_it(lost: threading.Event, kept: str) -> None:
     with (
         listen("127.0.0.1", 0) as listener,
         serving(Unread().app, listener, 1.0),
-        ask(listener, b"/whole", *lines),
+        ask(listener, b"/whole", line=b"Connection: %s" % kept.encode()),
     ):
         assert lost.wait(PATIENCE)
 
@@ -94,6 +105,16 @@ def test_an_answer_in_parts_is_not_gone_on_with(lost: threading.Event) -> None:
         ask(listener, b"/parts"),
     ):
         assert lost.wait(PATIENCE)
+        assert unread.ended.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_who_asked_for_more_at_once_and_went_away_is_not_waited_for(before: int) -> None:
+    unread = Unread()
+    paths = [*[b"/"] * before, b"/until", b"/"]
+    with listen("127.0.0.1", 0) as listener, serving(unread.app, listener, 1.0):
+        with ask(listener, *paths):
+            assert unread.begun.wait(PATIENCE)
         assert unread.ended.wait(PATIENCE)
 
 
@@ -145,3 +166,28 @@ def test_each_part_has_its_time(protocol_: Any) -> None:
     assert not second.cancelled()
     protocol_.connection_lost(ConnectionError())
     assert second.cancelled()
+
+
+def test_the_rest_of_an_answered_body_keeps_no_connection(protocol_: Any) -> None:
+    protocol_._start_asgi_task = lambda *_: None
+    protocol_.cycle = None
+
+    def answer() -> asyncio.TimerHandle:
+        protocol_.cycle.response_complete = True
+        protocol_.on_response_complete()
+        idle: asyncio.TimerHandle = protocol_.timeout_keep_alive_task
+        return idle
+
+    head = b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\n"
+    protocol_.data_received(head)
+    idle = answer()
+    for _ in range(2):
+        protocol_.data_received(b"1")
+    assert not idle.cancelled()
+    # Its end, and the next request.
+    protocol_.data_received(b"1" + head[:1])
+    assert idle.cancelled()
+    # A request whose head had begun when the one before was answered.
+    idle = answer()
+    protocol_.data_received(head[1:])
+    assert idle.cancelled()

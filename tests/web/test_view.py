@@ -484,7 +484,7 @@ async def test_get_without_a_query_is_for_browsers(client: httpx.AsyncClient) ->
 async def test_without_graphiql_browsers_are_refused_too() -> None:
     async with client_of(made_app(graphiql=False)) as client:
         response = await client.get("/graphql", headers={"accept": "text/html"})
-        assert sentence(response, 400).startswith("There is no query.")
+        assert sentence(response, 400) == "There is no query. Send one."
 
 
 async def test_without_introspection_there_is_no_graphiql() -> None:
