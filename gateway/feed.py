@@ -27,12 +27,13 @@ from gateway.filters import Filter, Partial
 from gateway.model import Capability, Freshness, Timestamp, worst
 from gateway.places import Entry, Places
 from gateway.reader import Reader, Row
-from gateway.sources.base import StreamsChanged, Wanted, Window
+from gateway.sources.pages import StreamsChanged, Wanted, Window
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
 
-    from gateway.sources.base import Source, Stream
+    from gateway.sources.base import Source
+    from gateway.sources.pages import Stream
     from gateway.upstream.operation import Operation
 
 log = logging.getLogger(__name__)

@@ -18,8 +18,8 @@ from gateway.cache import EXCUSED, Kept
 from gateway.cursor import UNDATED, Anchor, Cursor, Place
 from gateway.errors import UpstreamError
 from gateway.model import CacheStatus, Freshness, Timestamp, WebhookLog
-from gateway.sources.base import Page, Stream, Wanted, Window
 from gateway.sources.bridges import Bridge, bridge, count, rest
+from gateway.sources.pages import Page, Stream, Wanted, Window
 
 if TYPE_CHECKING:
     from gateway.sources.base import Source

@@ -17,7 +17,7 @@ from gateway.model import (
     WebhookLog,
     WebhookLogStatus,
 )
-from gateway.sources.base import Found, Page, Stream, Wanted, Window
+from gateway.sources.pages import Found, Page, Stream, Wanted, Window
 from gateway.upstream.operation import Operation
 
 

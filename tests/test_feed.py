@@ -16,7 +16,7 @@ from gateway.cursor import UNDATED
 from gateway.errors import AllSourcesFailedError, ErrorCode, RequestError, UpstreamError
 from gateway.feed import Feed, Slice
 from gateway.model import Timestamp, WebhookLogStatus
-from gateway.sources.base import Page, StreamsChanged
+from gateway.sources.pages import Page, StreamsChanged
 from gateway.upstream.operation import Operation
 from tests.fakes import FakeSource
 

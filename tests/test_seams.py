@@ -22,8 +22,9 @@ from gateway.config import SourceSettings
 from gateway.errors import AllSourcesFailedError, ErrorCode, UpstreamError
 from gateway.feed import Feed
 from gateway.model import CacheStatus, Capability, Freshness, Hook, Provider, Timestamp, WebhookLog
-from gateway.sources.base import Found, Page, Source, Stream, Wanted, Window
+from gateway.sources.base import Source
 from gateway.sources.bridges import bridge
+from gateway.sources.pages import Found, Page, Stream, Wanted, Window
 from gateway.sources.seams import Seam
 from gateway.upstream.operation import Operation
 from tests.fakes import FakeSource, log

@@ -28,8 +28,9 @@ from gateway.model import (
     WebhookLogStatus,
 )
 from gateway.sources.asking import Params, either, first_accepted, if_known, is_sendable, outcome
-from gateway.sources.base import Found, Hooks, Page, Source, Stream, Wanted, Window
+from gateway.sources.base import Source
 from gateway.sources.fields import Fields, UnreadableError, is_number
+from gateway.sources.pages import Found, Hooks, Page, Stream, Wanted, Window
 from gateway.upstream.auth import (
     Credential,
     FixedCredential,

@@ -27,8 +27,9 @@ from gateway.model import (
     WebhookLogStatus,
 )
 from gateway.sources.asking import Params, first_accepted, if_known, outcome
-from gateway.sources.base import Found, Hooks, Page, Source, Stream, StreamsChanged, Wanted, Window
+from gateway.sources.base import Source
 from gateway.sources.fields import Fields, UnreadableError
+from gateway.sources.pages import Found, Hooks, Page, Stream, StreamsChanged, Wanted, Window
 from gateway.upstream.auth import Credential, PassedCredential, Token, TokenEndpoint
 from gateway.upstream.refusal import VendorError
 

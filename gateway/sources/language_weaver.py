@@ -24,8 +24,9 @@ from gateway.model import (
     WebhookLogStatus,
 )
 from gateway.sources.asking import Params, is_sendable
-from gateway.sources.base import Found, Hooks, Page, Source, Stream, Wanted, Window
+from gateway.sources.base import Source
 from gateway.sources.fields import MAX_ID, Fields, is_number
+from gateway.sources.pages import Found, Hooks, Page, Stream, Wanted, Window
 from gateway.upstream.auth import (
     Credential,
     FixedCredential,

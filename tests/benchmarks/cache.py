@@ -43,7 +43,7 @@ from gateway.model import CacheStatus, Timestamp
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.service import Gateway
-from gateway.sources.base import Wanted, Window
+from gateway.sources.pages import Wanted, Window
 from gateway.web.view import GraphQLView
 from tests.benchmarks.first_page import LIST
 from tests.benchmarks.vendors import vendors

@@ -7,7 +7,8 @@ from typing import Any
 
 import httpx
 
-from gateway.sources.base import Page, Source, Stream, Wanted, Window
+from gateway.sources.base import Source
+from gateway.sources.pages import Page, Stream, Wanted, Window
 from gateway.upstream.operation import Operation
 from tests.sources.vendors import PROJECT, Vendor, always, answer, make, sample, token
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import UpstreamError
 from gateway.sources.asking import outcome
-from gateway.sources.base import StreamsChanged, Wanted, Window
+from gateway.sources.pages import StreamsChanged, Wanted, Window
 from gateway.upstream.operation import Operation
 from tests.sources.documents import HOOKS, PLACES, ROWS, STREAMS, hook_source, read
 from tests.sources.vendors import PROVIDERS, always, make

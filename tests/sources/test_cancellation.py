@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from gateway.errors import UpstreamError
-from gateway.sources.base import StreamsChanged, Wanted, Window
+from gateway.sources.pages import StreamsChanged, Wanted, Window
 from gateway.upstream.operation import Operation
 from tests.sources.documents import PLACES, STREAMS
 from tests.sources.vendors import PROVIDERS, Vendor, always, make

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from gateway import filters, ids, timestamps
 from gateway.model import Capability, CodeArtsDetails, Timestamp, WebhookLog, WebhookLogStatus
 from gateway.sandbox import Sandbox
-from gateway.sources.base import Page, Source, Stream, Wanted, Window
+from gateway.sources.base import Source
+from gateway.sources.pages import Page, Stream, Wanted, Window
 from gateway.upstream.operation import Operation
 from tests.sources.vendors import PROVIDERS, Clock, make_on_sandbox
 

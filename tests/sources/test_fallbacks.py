@@ -10,7 +10,8 @@ import pytest
 
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.model import Timestamp
-from gateway.sources.base import Page, Source, Stream, StreamsChanged, Wanted, Window
+from gateway.sources.base import Source
+from gateway.sources.pages import Page, Stream, StreamsChanged, Wanted, Window
 from gateway.upstream.operation import Operation
 from tests.sources.vendors import INTEGRATION, PROJECT, Vendor, answer, make, sample, token
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 
 from gateway.model import WebhookLog
-from gateway.sources.base import Page, Wanted, Window
+from gateway.sources.pages import Page, Wanted, Window
 from gateway.upstream.operation import Operation
 from tests.sources.documents import ROWS, STREAMS, changed, read
 from tests.sources.vendors import Vendor, always, answer, make

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.sources import VENDORS
-from gateway.sources.base import Stream, Wanted, Window
+from gateway.sources.pages import Stream, Wanted, Window
 from gateway.upstream.operation import Operation
 from tests.sources.vendors import PROVIDERS, Vendor, answer, make, sample, token
 

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from gateway import __version__
 from gateway.model import Timestamp
-from gateway.sources.base import Source, Stream, Wanted, Window
+from gateway.sources.base import Source
+from gateway.sources.pages import Stream, Wanted, Window
 from gateway.upstream.operation import Operation
 from tests.sources.vendors import (
     BASE,

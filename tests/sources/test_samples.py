@@ -19,7 +19,7 @@ from gateway.model import (
     WebhookLogStatus,
     YandexTrackerDetails,
 )
-from gateway.sources.base import Page, Stream, Wanted, Window
+from gateway.sources.pages import Page, Stream, Wanted, Window
 from gateway.upstream.operation import Operation
 from tests.sources.vendors import (
     INTEGRATION,

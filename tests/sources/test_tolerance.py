@@ -10,7 +10,7 @@ from gateway import ids, timestamps
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.model import WebhookLogStatus
 from gateway.sources.asking import outcome
-from gateway.sources.base import Page, Wanted, Window
+from gateway.sources.pages import Page, Wanted, Window
 from gateway.upstream.operation import Operation
 from tests.sources.documents import ENVELOPES, PLACES, ROWS, STREAMS, changed, read
 from tests.sources.vendors import PROVIDERS, always, make
