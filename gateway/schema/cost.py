@@ -32,6 +32,7 @@ from graphql import (
     SchemaMetaFieldDef,
     SelectionNode,
     SelectionSetNode,
+    StringValueNode,
     TypeMetaFieldDef,
     ValueNode,
     VariableNode,
@@ -168,7 +169,7 @@ class _Bill:
         inner = self.selected(node.selection_set, get_named_type(field.type)).plus(_parts(node))
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         wanted = [self._value(given[one]) for one in SCANNED_FOR.get(key, ()) if one in given]
-        if any(value is not None and not isinstance(value, NullValueNode) for value in wanted):
+        if not all(map(_says_nothing, wanted)):
             own += max(SCAN, self._weight(given.get("filter")))
         if "first" in field.args:
             sizes = [self._size(given[end]) for end in ("first", "last") if end in given]
@@ -226,6 +227,14 @@ class _Bill:
         if isinstance(node, VariableNode):
             return self._variables.get(node.name.value)
         return node
+
+
+def _says_nothing(value: object) -> bool:
+    """Whether an argument, as a node or a value of JSON, is null or an empty cursor."""
+    match value:
+        case None | "" | NullValueNode() | StringValueNode(value=""):
+            return True
+    return False
 
 
 def _parts(node: SelectionNode) -> Cost:

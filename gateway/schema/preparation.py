@@ -81,8 +81,8 @@ class Preparation(SchemaExtension):
         return {"cost": {"requested": self._cost, "maximum": self._limits.most("cost")}}
 
 
-def _size(value: Any) -> tuple[str, int, int] | int | None:
-    """Give all of a variable that a cost may depend on."""
+def _size(value: Any) -> tuple[str, int, int] | int | str | None:
+    """Return all of a variable that a cost may depend on."""
     if isinstance(value, list | dict):
         return type(value).__name__, len(value), weight(value)
-    return None if value is None else page_size(value)
+    return value if value is None or value == "" else page_size(value)

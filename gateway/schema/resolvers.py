@@ -54,8 +54,10 @@ async def logs_of_source(
     filter: Wanted = UNSET,
     cache: CacheWanted = UNSET,
 ) -> service.Page:
-    own = {"source": {"eq": source.name}}
-    wanted = {"and": [own, document(filter)]} if filter else own
+    wanted: dict[str, Any] = {"source": {"eq": source.name}}
+    if filter:
+        # Beside the source, not around it: a filter that says nothing leaves the cursors valid.
+        wanted["and"] = [document(filter)]
     asked = {"first": first, "after": after, "last": last, "before": before}
     return await _logs(info, wanted, cache, asked)
 
@@ -63,7 +65,10 @@ async def logs_of_source(
 async def _logs(
     info: Info, wanted: Document | None, cache: CacheWanted, asked: Mapping[str, Any]
 ) -> service.Page:
-    given = {name: value for name, value in asked.items() if value is not UNSET}
+    # No cursor is empty, so an empty string stands for null, as clients send it for a first page.
+    given = {
+        name: None if value == "" else value for name, value in asked.items() if value is not UNSET
+    }
     if cache:
         given["max_age"] = cache.max_age
     return await info.context.gateway.logs(info.context.operation, wanted=wanted, **given)

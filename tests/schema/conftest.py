@@ -29,11 +29,11 @@ class Demo:
     ) -> None:
         self.settings = settings
         self.control = control
-        self._client = client
+        self.client = client
 
     async def answer(self, query: str, **variables: Any) -> dict[str, Any]:
         """Execute a query; nothing that it asks for is an error of HTTP."""
-        response = await self._client.post(
+        response = await self.client.post(
             "/graphql",
             json={"query": query, "variables": variables},
             headers={"Accept": MEDIA_TYPE},

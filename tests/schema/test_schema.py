@@ -218,7 +218,7 @@ BAD_INPUT: dict[str, tuple[str, dict[str, Any], Any, tuple[str, str]]] = {
     "after and before": (listed('after: "x", before: "x"'), {}, None, mixed("after", "before")),
     "after and last": (listed('after: "x", last: 5'), {}, None, mixed("after", "last")),
     "no cursor to read on from": (listed('after: "YXJyYXljb25uZWN0aW9uOjI0"'), {}, None, NO_CURSOR),
-    "no cursor to read back from": (listed('before: ""'), {}, None, NO_CURSOR),
+    "no cursor to read back from": (listed('before: "x"'), {}, None, NO_CURSOR),
     "an id as cursor": (listed(f'after: "{id_of("LOG", "1")}"'), {}, None, NO_CURSOR),
     "a cursor of another filter": (
         listed(f'after: "{made_cursor()}", filter: {{ event: {{ eq: "push" }} }}'),
