@@ -313,7 +313,7 @@ async def test_a_result_that_does_not_fit_its_type_is_a_defect(
         (
             "query One { sources { name } } query Two { sources { name } }",
             "GRAPHQL_VALIDATION_FAILED",
-            "The document has several operations; name one as operationName.",
+            "The document has several operations. Name the one to execute in operationName.",
         ),
         (
             "subscription { logs }",

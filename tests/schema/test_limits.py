@@ -419,7 +419,7 @@ async def test_what_is_refused_is_not_validated(counted: dict[str, int], refused
 
 
 def test_the_documents_that_are_kept_have_a_bound(counted: dict[str, int]) -> None:
-    one = documents._size("{ a0: __typename }", Documents(CORE, limits()).get("{ a0: __typename }"))
+    one = Documents(CORE, limits()).get("{ a0: __typename }").size
     kept = Documents(CORE, limits(), memory=3 * one)
     before = dict(counted)
 
@@ -431,15 +431,17 @@ def test_the_documents_that_are_kept_have_a_bound(counted: dict[str, int]) -> No
     assert [parsed(number) for number in (0, 1, 2, 0, 1, 2, 0)] == [True] * 3 + [False] * 4
     assert parsed(3)  # 1 was not asked for the longest
     assert [parsed(number) for number in (0, 2, 3, 1)] == [False, False, False, True]
-    kept.get("{ __typename " + "# comment\n" * 100 + "}")  # larger than all memory
-    assert kept._taken == sum(documents._size(*item) for item in kept._kept.items()) <= 3 * one
+    kept.get("{ __typename " + "# comment\n" * 1000 + "}")  # larger than all memory
+    assert [parsed(number) for number in (2, 3, 1)] == [False, False, False]
+    assert kept._cached.currsize == sum(document.size for document in kept._cached.values())
+    assert kept._cached.currsize <= 3 * one
     assert counted["validate"] - before["validate"] == counted["parse"] - before["parse"]
 
 
 def test_what_is_invalid_drives_nothing_out() -> None:
     kept = Documents(CORE, limits())
     assert kept.get("{ nowhere }").errors
-    assert kept._kept == {}
+    assert len(kept._cached) == 0
 
 
 def test_the_estimate_of_the_memory_is_no_less_than_it_takes() -> None:
@@ -453,4 +455,4 @@ def test_the_estimate_of_the_memory_is_no_less_than_it_takes() -> None:
         gc.collect()
         taken, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert taken < documents._size(text, document)
+        assert taken < document.size
