@@ -264,7 +264,10 @@ BAD_INPUT: dict[str, tuple[str, dict[str, Any], Any, tuple[str, str]]] = {
         listed("filter: { triggeredAt: { gte: 5 } }"),
         {},
         ...,
-        ("GRAPHQL_VALIDATION_FAILED", "A moment is given as text."),
+        (
+            "GRAPHQL_VALIDATION_FAILED",
+            "A moment must be a string, such as '2026-03-04T09:10:11Z' or 'PT1H'.",
+        ),
     ),
     "an unknown source in a filter": (
         listed('filter: { source: { in: ["shop", "nope"] } }'),

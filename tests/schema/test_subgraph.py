@@ -252,6 +252,7 @@ async def test_the_service_gives_nothing_where_introspection_is_off() -> None:
     assert result.data is None
     [error] = result.errors or []
     assert error.message == (
-        "Introspection is switched off here. Compose with the file schema.graphql."
+        "Introspection is switched off on this gateway. Compose the supergraph from the file"
+        " schema.graphql."
     )
     assert error.extensions == {"code": "GRAPHQL_VALIDATION_FAILED"}
