@@ -264,7 +264,9 @@ async def test_defects_are_masked_and_logged(
     result = await SCHEMA.execute(query, context_value=Context(gateway, None))  # type: ignore[arg-type]
     assert result.data is None
     [error] = [error.formatted for error in result.errors or []]
-    assert error["message"] == "The gateway has a defect here. Its log tells more."
+    assert error["message"] == (
+        "A defect in the gateway broke this field. The gateway's log has the details."
+    )
     assert error["extensions"] == {"code": "INTERNAL_ERROR"}
     assert error["path"] == path
     [record] = caplog.records
@@ -292,7 +294,7 @@ async def test_a_result_that_does_not_fit_its_type_is_a_defect(
         context_value=Context(Gateway(), None),  # type: ignore[arg-type]
     )
     assert {error.message for error in result.errors or []} == {
-        "The gateway has a defect here. Its log tells more."
+        "A defect in the gateway broke this field. The gateway's log has the details."
     }
     assert "Int cannot represent" in caplog.text
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.model import CodeArtsDetails, HttpRequest, Provider, WebhookLog, WebhookLogStatus
-from gateway.schema.resolvers import _OnDemand, _Veiled
+from gateway.schema.resolvers import _Masked, _OnDemand
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Demo
@@ -175,7 +175,7 @@ async def test_other_vendors_list_everything(demo: Demo) -> None:
         assert len(calls) == made[name]
 
 
-async def test_what_is_veiled_is_asked_for_once_it_is_awaited() -> None:
+async def test_what_is_masked_is_asked_for_once_it_is_awaited() -> None:
     """Else a coroutine would be left behind where the operation is cancelled before."""
     listed = HttpRequest()
     log = WebhookLog(
@@ -187,7 +187,7 @@ async def test_what_is_veiled_is_asked_for_once_it_is_awaited() -> None:
         details=CodeArtsDetails(scope="project", scope_id="1"),
     )
     on_demand: Any = _OnDemand(log, "request", listed, None)  # type: ignore[arg-type]
-    reading = asyncio.ensure_future(_Veiled(on_demand).headers)
+    reading = asyncio.ensure_future(_Masked(on_demand).headers)
     reading.cancel()
     with warnings.catch_warnings(record=True) as complaints:
         warnings.simplefilter("always")

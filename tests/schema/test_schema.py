@@ -333,7 +333,7 @@ BAD_INPUT: dict[str, tuple[str, dict[str, Any], Any, tuple[str, str]]] = {
         "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }",
         {"ids": ["x"] * 101},
         None,
-        ("INVALID_PAGE_SIZE", "101 ids are too many at once; ask for 100 at most."),
+        ("INVALID_PAGE_SIZE", "101 ids are too many for one request. Send at most 100."),
     ),
     "first over 100 hooks": (
         '{ source(name: "shop") { hooks(first: 101) { nodes { id } } } }',

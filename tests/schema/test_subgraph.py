@@ -150,7 +150,7 @@ async def test_more_than_a_hundred_are_refused(demo: Demo) -> None:
     answer = await demo.answer(ENTITIES, representations=[{}] * 101)
     [error] = answer["errors"]
     assert error["extensions"]["code"] == "INVALID_PAGE_SIZE"
-    assert error["message"] == "101 representations are too many at once; ask for 100 at most."
+    assert error["message"] == "101 representations are too many for one request. Send at most 100."
     assert await demo.data(ENTITIES, representations=[]) == {"_entities": []}
 
 
