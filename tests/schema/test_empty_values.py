@@ -1,7 +1,7 @@
-"""Empty strings, lists and objects, and nulls, as clients send them for what a user left out.
+"""Empty strings, lists and objects, and nulls, which clients send for values that are not set.
 
-Apollo Client and Relay send every declared variable, null where it has no value; hand-written
-clients begin a list with an empty cursor. None of that may be an error or change the result.
+Apollo Client and Relay send a null for each variable without a value; other clients begin a list
+with an empty cursor. None of that may be an error or change the result.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ EVERYTHING: list[dict[str, Any]] = [
     {"and": []},
     {"and": [{}, {"event": {}}, {"and": [{"url": {"contains": None}}]}]},
 ]
-"""Filters that say nothing."""
+"""Filters without any condition."""
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ EVERYTHING: list[dict[str, Any]] = [
     ],
     ids=str,
 )
-async def test_what_says_nothing_gives_the_same_page_as_no_argument(
+async def test_arguments_without_content_change_nothing(
     demo: Demo, variables: dict[str, Any]
 ) -> None:
     assert await demo.data(PAGE, **variables) == await demo.data(PAGE)
@@ -65,8 +65,8 @@ async def test_what_says_nothing_gives_the_same_page_as_no_argument(
     ["{ list: webhookLogs%s }", '{ source(name: "shop") { list: logs%s } }'],
     ids=["webhookLogs", "Source.logs"],
 )
-async def test_an_empty_cursor_beside_a_full_one_is_null(demo: Demo, query: str) -> None:
-    """A client that keeps both cursors in its state sends the one that it does not use empty."""
+async def test_empty_cursor_beside_another_cursor_is_null(demo: Demo, query: str) -> None:
+    """A client that keeps both cursors in its state sends the unused one as an empty string."""
     query = "query ($first: Int, $after: String, $last: Int, $before: String) " + query % (
         "(first: $first, after: $after, last: $last, before: $before)"
         " { nodes { id } edges { cursor } }"
@@ -84,8 +84,8 @@ async def test_an_empty_cursor_beside_a_full_one_is_null(demo: Demo, query: str)
     assert await page(last=2, before=cursor, after="", first=None) == newer
 
 
-async def test_cursors_hold_between_no_filter_and_one_that_says_nothing(demo: Demo) -> None:
-    """A frontend may leave its filter out at first, and send it empty from then on."""
+async def test_cursor_without_filter_is_valid_with_an_empty_filter(demo: Demo) -> None:
+    """A frontend may omit its filter at first, and send an empty one from then on."""
     query = """query ($after: String, $filter: WebhookLogFilter) { source(name: "shop") {
                  logs(first: 3, after: $after, filter: $filter) {
                    nodes { id } pageInfo { endCursor } } } }"""
@@ -96,7 +96,7 @@ async def test_cursors_hold_between_no_filter_and_one_that_says_nothing(demo: De
         assert await demo.data(query, after=after, filter=wanted) == second
 
 
-async def test_an_empty_before_costs_no_more_than_none(demo: Demo) -> None:
+async def test_empty_before_costs_nothing(demo: Demo) -> None:
     """Reading back to a cursor is priced as a scan, and could push a page over the limit."""
 
     query = "query ($before: String) {{ webhookLogs({}) {{ nodes {{ id }} }} }}"
@@ -144,7 +144,7 @@ async def test_an_empty_before_costs_no_more_than_none(demo: Demo) -> None:
         ("{ webhookLogs(cache: {}) { nodes { id } } }", "GRAPHQL_VALIDATION_FAILED"),
     ],
 )  # fmt: skip
-async def test_what_would_match_nothing_is_refused(demo: Demo, written: str, code: str) -> None:
+async def test_empty_value_without_meaning_is_refused(demo: Demo, written: str, code: str) -> None:
     [error] = (await demo.answer(written))["errors"]
     assert error["extensions"]["code"] == code
 
@@ -159,13 +159,13 @@ async def test_what_would_match_nothing_is_refused(demo: Demo, written: str, cod
         {"search": ""},
     ],
 )
-async def test_conditions_that_every_log_meets_leave_out_none(demo: Demo, wanted: Any) -> None:
+async def test_condition_that_every_log_meets_excludes_none(demo: Demo, wanted: Any) -> None:
     query = """query ($filter: WebhookLogFilter) {
                  webhookLogs(first: 50, filter: $filter) { nodes { id } } }"""
     assert await demo.data(query, filter=wanted) == await demo.data(query)
 
 
-async def test_empty_lists_of_arguments_are_answered(demo: Demo) -> None:
+async def test_empty_list_arguments_are_accepted(demo: Demo) -> None:
     assert await demo.data("{ nodes(ids: []) { id } }") == {"nodes": []}
     dropped = await demo.data(
         "mutation { invalidateCache(tags: []) { entries userErrors { code } } }"
@@ -174,7 +174,7 @@ async def test_empty_lists_of_arguments_are_answered(demo: Demo) -> None:
 
 
 @pytest.mark.parametrize("field", ["hooks", "actions"])
-async def test_other_lists_take_an_empty_cursor_too(demo: Demo, field: str) -> None:
+async def test_other_lists_accept_an_empty_cursor(demo: Demo, field: str) -> None:
     page = "{ nodes { id } pageInfo { hasPreviousPage endCursor } }"
     query = (
         f'query ($first: Int, $after: String) {{ source(name: "shop") {{ list: hooks('
