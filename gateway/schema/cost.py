@@ -278,7 +278,11 @@ def _field_of(parent: GraphQLNamedType, name: str) -> GraphQLField:
 
 
 def _introspection_lists(schema: GraphQLSchema) -> dict[str, float]:
-    """Return the average length of each list in the schema's introspection."""
+    """Return the average length of each list in the schema's introspection.
+
+    With averages, the introspection query of GraphiQL and code generators stays within the default
+    limit, while recursive ones do not.
+    """
     types = list(schema.type_map.values())
     objects = [one for one in types if isinstance(one, GraphQLObjectType | GraphQLInterfaceType)]
     fields = [field for one in objects for field in one.fields.values()]

@@ -117,6 +117,7 @@ WebhookLogDetails = Annotated[
 ]
 
 
+# Shareable like the others: otherwise no second subgraph of a supergraph could have connections.
 @federation.type(shareable=True, description="Position of a page in its list.")
 class PageInfo:
     has_next_page: bool = described("Whether the list may go on after this page.")

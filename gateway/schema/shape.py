@@ -119,4 +119,5 @@ def measure(document: DocumentNode) -> tuple[Shape, list[FragmentDefinitionNode]
 
 
 def _directives(node: Node) -> int:
+    # In graphql-core 3.3, lists of nodes that are empty are None.
     return len(getattr(node, "directives", None) or ())
