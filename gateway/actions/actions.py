@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gateway import ids
-from gateway.answers import (
+from gateway.actions.outcomes import (
     Answer,
     encode,
     in_short,
@@ -23,11 +23,7 @@ from gateway.answers import (
     unfinished,
     unknown,
 )
-from gateway.callers import Role
-from gateway.errors import ErrorCode, JournalError, RequestError, UpstreamError, defect
-from gateway.journal import Action, ActionFilter, ActionKind, ActionPage, Journal, Outcome
-from gateway.model import Capability, WebhookLog
-from gateway.problems import (
+from gateway.actions.problems import (
     ActionNotSupported,
     AnyProblem,
     IdempotencyKeyReused,
@@ -35,6 +31,10 @@ from gateway.problems import (
     NotAuthorized,
     OutcomeUnknown,
 )
+from gateway.callers import Role
+from gateway.errors import ErrorCode, JournalError, RequestError, UpstreamError, defect
+from gateway.journal import Action, ActionFilter, ActionKind, ActionPage, Journal, Outcome
+from gateway.model import Capability, WebhookLog
 
 if TYPE_CHECKING:
     from gateway.callers import Caller
