@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from gateway.config import Settings
+    from gateway.settings import Settings
     from gateway.upstream.trace import Trace
 
 

@@ -16,11 +16,11 @@ from gateway.actions.actions import MAX_KEY
 from gateway.actions.problems import OutcomeUnknown
 from gateway.callers import Caller, Grant, Method, Role
 from gateway.cli.demo_configuration import write_configuration
-from gateway.config import ServerSettings, load
 from gateway.errors import JournalError
 from gateway.journal import ActionKind
 from gateway.sandbox import Sandbox
 from gateway.service import Gateway
+from gateway.settings import ServerSettings, load
 from tests.acting import (
     LOG_ID,
     LOGIN,

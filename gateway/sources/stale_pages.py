@@ -19,7 +19,7 @@ from gateway.model import CacheStatus, Freshness, Timestamp, WebhookLog, worst
 from gateway.vendors.pages import Page, Window
 
 if TYPE_CHECKING:
-    from gateway.sources.seams import Seam
+    from gateway.vendors.pages import Seam
 
 Recall = Callable[[Window, Timestamp], Awaitable[Kept[Page] | None]]
 """Gives what is kept of a window, if it was asked for after a moment."""

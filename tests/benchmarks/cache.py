@@ -36,13 +36,14 @@ from gateway.cache.entry import Lifetime, enclose
 from gateway.cache.memory import MemoryStore
 from gateway.callers import Authenticator
 from gateway.cli.demo_configuration import write_configuration
-from gateway.config import LimitSettings, Settings, load
+from gateway.config import LimitSettings
 from gateway.feed import cursor
 from gateway.limits import Limits
 from gateway.model import CacheStatus, Timestamp
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.service import Gateway
+from gateway.settings import Settings, load
 from gateway.vendors.pages import Wanted, Window
 from gateway.web.view import GraphQLView
 from tests.benchmarks.first_page import LIST

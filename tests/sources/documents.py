@@ -50,7 +50,9 @@ def listing(provider: str, rows: Any, which: int = 0) -> Any:
 
 async def read(provider: str, rows: Any) -> Page:
     source = make(provider, always(listing(provider, rows)))
-    return await source.read_page(STREAMS[provider], Window(limit=50), Wanted(), Operation(5))
+    return await source.vendor.read_page(
+        STREAMS[provider], Window(limit=50), Wanted(), Operation(5)
+    )
 
 
 def changed(provider: str, **members: Any) -> dict[str, Any]:

@@ -97,7 +97,9 @@ async def test_any_document_at_all_is_read_or_refused(
     for work in (
         source.find_streams,
         source.hooks,
-        lambda operation: source.read_page(STREAMS[provider], Window(limit=5), Wanted(), operation),
+        lambda operation: source.vendor.read_page(
+            STREAMS[provider], Window(limit=5), Wanted(), operation
+        ),
         lambda operation: source.read_log(PLACES[provider], operation),
     ):
         with contextlib.suppress(StreamsChanged):

@@ -37,7 +37,7 @@ def refusing(
 
 
 async def read(source: Source, stream: Stream, wanted: Wanted | None = None, **window: Any) -> Page:
-    return await source.read_page(
+    return await source.vendor.read_page(
         stream, Window(**{"limit": 2, **window}), wanted or Wanted(), Operation(5)
     )
 

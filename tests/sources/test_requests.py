@@ -43,7 +43,7 @@ PLAIN = {
 async def list_logs(
     source: Source, *place: str, wanted: Wanted | None = None, **window: Any
 ) -> None:
-    await source.read_page(
+    await source.vendor.read_page(
         Stream(key="-", place=place),
         Window(**{"limit": 50, **window}),
         wanted or Wanted(),

@@ -9,46 +9,39 @@ https://developers.languageweaver.com/api/lw-edge/webhook-audit-logging
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gateway.errors import UpstreamError
-from gateway.model import (
-    Capability,
-    Hook,
-    HttpRequest,
-    LanguageWeaverDetails,
-    Provider,
-    WebhookLog,
-    WebhookLogStatus,
-)
-from gateway.normalise.failures import classify
-from gateway.normalise.fields import MAX_ID, Fields, is_number
-from gateway.sources.source import Source
-from gateway.upstream.auth import (
-    Credential,
-    FixedCredential,
-    PassedCredential,
-    Token,
-    TokenEndpoint,
-    basic,
-)
-from gateway.upstream.errors import VendorError
+from gateway.model import Capability, Hook, WebhookLog
+from gateway.normalise.fields import Fields, is_number
+from gateway.vendors.base import Vendor, parse_rows, read_hooks
 from gateway.vendors.calls import Params, is_sendable
-from gateway.vendors.pages import Found, Hooks, Page, Stream, Wanted, Window
+from gateway.vendors.language_weaver.parsing import (
+    PROVIDER,
+    LanguageWeaverDetails,
+    parse_hook,
+    parse_log,
+    read_error,
+)
+from gateway.vendors.language_weaver.settings import LanguageWeaverSettings, credential
+from gateway.vendors.pages import Found, Hooks, Page, Scan, Stream, Wanted, Window
 
 if TYPE_CHECKING:
-    from gateway.config import LanguageWeaverLogin, LanguageWeaverSettings
     from gateway.upstream.operation import Operation
 
 STREAM = Stream(key="audit")
 MAX_EVENTS = 10
 
 
-class LanguageWeaver(Source):
+class LanguageWeaver(Vendor[LanguageWeaverSettings]):
     """The one audit log of a controller."""
 
-    provider: ClassVar = Provider.LANGUAGE_WEAVER
+    provider: ClassVar = PROVIDER
+    title: ClassVar = "RWS Language Weaver Edge"
+    settings: ClassVar = LanguageWeaverSettings
+    details: ClassVar = LanguageWeaverDetails
+    read_error = staticmethod(read_error)
+    credential = staticmethod(credential)
     capabilities: ClassVar = frozenset(
         {
             Capability.LIST,
@@ -87,7 +80,9 @@ class LanguageWeaver(Source):
         """Ask for a page by its number, and tell how large the vendor's pages really are."""
         params = [("page", str(number)), ("perPage", str(size)), *_filters(wanted)]
         document, _ = await self.client.json("/api/v2/audit/webhooks", params, operation=operation)
-        logs, unreadable = self.rows(self.listed(document, "entries"), self._parse)
+        logs, unreadable = parse_rows(
+            self.listed(document, "entries"), lambda row: parse_log(row, self.ids)
+        )
         read = len(logs) + len(unreadable)
         envelope = Fields(document)
         total = envelope.count("totalItems")
@@ -107,47 +102,38 @@ class LanguageWeaver(Source):
         )
         return page, size
 
-    async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Look through the list, newest first: the vendor has no call for one entry."""
+    def scan_for(self, place: tuple[str, ...]) -> Scan | None:
+        """Look through the whole log: the vendor has no call for one entry."""
         if not self.grants(place):
             return None
-        return await self._find(place[0], operation)
+        number = int(place[0])
 
-    async def _find(
-        self, upstream_id: str, operation: Operation, *, anew: bool = False
-    ) -> WebhookLog | None:
-        number = int(upstream_id)
-
-        def is_gone(page: Page) -> bool:
+        def is_past(page: Page) -> bool:
             # Ids are counted up; a page that is in their order and ends below has passed it.
             numbers = [int(log.upstream_id) for log in page.logs]
             return bool(numbers) and numbers[-1] < number and sorted(numbers)[::-1] == numbers
 
-        return await self.scan(STREAM, upstream_id, operation, is_gone, anew=anew)
+        return Scan(STREAM, place[0], is_past)
 
     def log_id_of(self, upstream_id: str) -> str:
         """Make the id of an entry: there is one audit log, and it counts its entries."""
-        return self.log_id(upstream_id)
+        return self.ids.log(upstream_id)
 
     def grants(self, place: tuple[str, ...]) -> bool:
         """Tell whether the place is an entry's number: all of the audit log is granted."""
         return len(place) == 1 and is_number(place[0])
 
     async def retry(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Ask for a retry, whose answer is not documented, and read the entry again."""
+        """Ask for a retry; what the vendor answers is not documented."""
         path = f"/api/v2/audit/webhooks/{place[0]}/retry"
         await self.client.act("PUT", path, operation=operation)
-        try:
-            return await self._find(place[0], operation, anew=True)
-        except UpstreamError:
-            # It was done all the same.
-            return None
+        return None
 
     async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Delete the entry, which the vendor gives back."""
         path = f"/api/v2/audit/webhooks/{place[0]}"
         document = await self.client.act("DELETE", path, operation=operation)
-        logs, _ = self.rows([document], self._parse)
+        logs, _ = parse_rows([document], lambda row: parse_log(row, self.ids))
         return logs[0] if logs else None
 
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
@@ -167,53 +153,9 @@ class LanguageWeaver(Source):
                 total = Fields(document).count("totalItems")
                 return rows, len(rows) >= size if total is None else read + len(rows) < total
 
-            return await self.read_hooks(ask, self._parse_hook)
+            return await read_hooks(ask, lambda row: parse_hook(row, self.ids))
 
-        return (await self.remember("hooks", load, operation)).readable
-
-    def _parse(self, row: Fields) -> WebhookLog:
-        upstream_id = row.number_id()
-        shown = row.redacted()
-        uuid = row.text("uuid")
-        message = row.text("errorMessage")
-        status = _status(message)
-        retries = row.count("retryAttempts")
-        return WebhookLog(
-            id=self.log_id(upstream_id),
-            upstream_id=upstream_id,
-            source=self.name,
-            provider=self.provider,
-            hook_id=self.hook_id(uuid) if uuid and len(uuid) <= MAX_ID else None,
-            event=row.text("event"),
-            status=status,
-            failure=classify(message=message) if status is WebhookLogStatus.FAILED else None,
-            triggered_at=row.own_time("timeTriggered"),
-            last_attempted_at=row.time("timeLastAttempted"),
-            attempt=None if retries is None else retries + 1,
-            request=HttpRequest(url=shown.text("url"), body=shown.body("data")),
-            details=LanguageWeaverDetails(webhook_uuid=uuid, retry_attempts=retries),
-            raw=shown.document,
-            warnings=tuple(dict.fromkeys(row.warnings)),
-        )
-
-    def _parse_hook(self, row: Fields) -> tuple[str, Hook]:
-        upstream_id = row.id("uuid")
-        shown = row.redacted()
-        return upstream_id, Hook(
-            id=self.hook_id(upstream_id),
-            upstream_id=upstream_id,
-            source=self.name,
-            name=shown.text("description"),
-            url=shown.text("url"),
-            events=row.texts("events"),
-        )
-
-
-def _status(message: str | None) -> WebhookLogStatus:
-    """Trust the message, the only sign of a failure; without it nothing is known."""
-    if message is None:
-        return WebhookLogStatus.UNKNOWN
-    return WebhookLogStatus.FAILED if message else WebhookLogStatus.SUCCEEDED
+        return (await self.cached_hooks("hooks", load, operation)).readable
 
 
 def _filters(wanted: Wanted) -> Params:
@@ -231,40 +173,3 @@ def _filters(wanted: Wanted) -> Params:
     ):
         filters.append(("event", ",".join(events)))
     return tuple(filters)
-
-
-def read_error(body: Any) -> VendorError:
-    """Find code and message; the details are optional, and so is the body."""
-    error = Fields(body).object("error") if isinstance(body, dict) else None
-    if error is None:
-        return VendorError()
-    said = [text for text in (error.text("message"), error.text("details")) if text]
-    return VendorError(error.text("code"), ": ".join(said) or None)
-
-
-def credential(
-    settings: LanguageWeaverSettings, endpoint: Callable[[str], TokenEndpoint]
-) -> Credential:
-    """Make the credential: an API key as the user of HTTP Basic, or a token for a login.
-
-    https://developers.languageweaver.com/api/lw-edge/auth
-    """
-    auth = settings.auth
-    if auth.type == "pass-through":
-        return PassedCredential(settings.name, auth.header, "Authorization")
-    if auth.type == "api-key":
-        return FixedCredential(basic(auth.key.get_secret_value(), ""))
-    tokens = endpoint(f"{settings.base_url}/api/v2/auth")
-    return tokens.credential(
-        lambda: _login(auth, tokens), lambda token: {"Authorization": f"Bearer {token}"}
-    )
-
-
-async def _login(auth: LanguageWeaverLogin, endpoint: TokenEndpoint) -> Token:
-    document, _ = await endpoint.post(
-        form={"username": auth.username, "password": auth.password.get_secret_value()}
-    )
-    # The field that carries the token is not documented.
-    names = ("token", "accessToken", "access_token", "authToken", "jwt")
-    found = [document[name] for name in names if isinstance(document.get(name), str)]
-    return endpoint.token(found[0] if found else None, 30 * 24 * 3600)
