@@ -1,4 +1,4 @@
-"""Input types of the filter, whose meaning is defined in ``gateway.filters``."""
+"""Input types of the filter, whose meaning is defined in ``gateway.feed.filters``."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ class WebhookLogFilter:
 
 
 def document(value: Any) -> Any:
-    """Convert an input object to the plain dictionary that ``gateway.filters`` reads.
+    """Convert an input object to the plain dictionary that ``gateway.feed.filters`` reads.
 
     Fields that were not given are left out. Without an input object the result is None.
     """
@@ -165,6 +165,8 @@ def document(value: Any) -> Any:
         return None
     if isinstance(value, list):
         return [document(item) for item in value]
+    if isinstance(value, Provider):
+        return value.value
     definition = getattr(type(value), "__strawberry_definition__", None)
     if not isinstance(definition, StrawberryObjectDefinition):
         return value

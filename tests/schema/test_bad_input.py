@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway import cursor, filters, ids
+from gateway import ids
+from gateway.feed import cursor, filters
 from gateway.model import Timestamp
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gateway import timestamps
+from gateway.normalise import timestamps
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Demo

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.model import CodeArtsDetails, HttpRequest, Provider, WebhookLog, WebhookLogStatus
+from gateway.model import HttpRequest, WebhookLog, WebhookLogStatus
 from gateway.schema.resolvers import _Masked, _OnDemand
+from gateway.vendors.codearts.parsing import CodeArtsDetails
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Demo
@@ -180,7 +181,7 @@ async def test_masked_headers_start_no_call_before_they_are_awaited() -> None:
         id="log",
         upstream_id="1",
         source="repo-cn",
-        provider=Provider.CODEARTS,
+        provider="codearts",
         status=WebhookLogStatus.UNKNOWN,
         details=CodeArtsDetails(scope="project", scope_id="1"),
     )
