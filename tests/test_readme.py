@@ -29,6 +29,7 @@ from gateway.schema.context import Context
 from gateway.service import Gateway
 from gateway.settings import Settings, load
 from gateway.vendors import VENDORS
+from gateway.vendors.base import Vendor
 from tests.moment import MOMENT, stopped
 
 ROOT = Path(__file__).parents[1]
