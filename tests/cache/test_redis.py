@@ -330,7 +330,7 @@ async def test_a_full_redis_keeps_nothing_and_still_drops(
     assert await ask(cache, vendor) == (6, HIT)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert record.getMessage().startswith("The cache's Redis keeps nothing: ")
+    assert record.getMessage().startswith("The cache's Redis refuses to store: ")
     assert cache.available
 
 
