@@ -11,14 +11,13 @@ from gateway.model import (
     CacheStatus,
     Capability,
     Freshness,
-    LanguageWeaverDetails,
-    Provider,
     Timestamp,
     WebhookLog,
     WebhookLogStatus,
 )
-from gateway.sources.pages import Found, Page, Stream, Wanted, Window
 from gateway.upstream.operation import Operation
+from gateway.vendors.language_weaver.parsing import LanguageWeaverDetails
+from gateway.vendors.pages import Found, Page, Stream, Wanted, Window
 
 
 def log(source: str, number: int, time: int | None, status: str = "SUCCEEDED") -> WebhookLog:
@@ -27,7 +26,7 @@ def log(source: str, number: int, time: int | None, status: str = "SUCCEEDED") -
         id=ids.encode(ids.Kind.LOG, source, str(number)),
         upstream_id=str(number),
         source=source,
-        provider=Provider.LANGUAGE_WEAVER,
+        provider="language-weaver",
         status=WebhookLogStatus[status],
         triggered_at=None if time is None else Timestamp(time),
         details=LanguageWeaverDetails(),
@@ -41,7 +40,7 @@ class FakeSource:
     alone, "offset", or "page", where only whole pages are to be had.
     """
 
-    provider = Provider.LANGUAGE_WEAVER
+    provider = "language-weaver"
     capabilities = frozenset({Capability.LIST, Capability.COUNT})
     lacks: frozenset[str] = frozenset()
 

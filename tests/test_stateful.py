@@ -25,17 +25,18 @@ from hypothesis.stateful import (
 )
 from pydantic import SecretStr
 
-from gateway import cursor, ids
+from gateway import ids
 from gateway.cache import Store
 from gateway.cache.cache import HEADWAY, POLL, RETRY
 from gateway.cache.memory import MemoryStore
 from gateway.cache.scripts import ENTRY, LAST, ORDER, TAG, TAKEN
-from gateway.config import Settings
 from gateway.config.cache import Lifetimes
 from gateway.errors import AllSourcesFailedError, ErrorCode, RequestError, UpstreamError
+from gateway.feed import cursor
 from gateway.journal import ActionKind
 from gateway.model import CacheStatus, WebhookLog, WebhookLogStatus
 from gateway.service import Gateway
+from gateway.settings import Settings
 from gateway.upstream.operation import Operation
 from tests.restless import (
     ACCOUNTS,

@@ -17,8 +17,8 @@ from msgspec.structs import replace
 from gateway.cache.entry import SECOND, Entry, Lifetime, enclose
 from gateway.cache.store import Era, Store, Usage
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.flight import Flights
 from gateway.model import CacheStatus, Freshness, Timestamp
+from gateway.single_flight import Flights
 
 T = TypeVar("T")
 
@@ -52,12 +52,14 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller asks of what is kept.
 
     Nothing older than ``max_age`` seconds unless the vendor fails, so nothing kept where that is 0;
-    nothing that was asked for before ``not_before``. It waits until ``deadline``, in seconds of the
+    nothing that was asked for before ``not_before``. What was asked for since ``began_at`` is new
+    enough at any ``max_age``. It waits until ``deadline``, in seconds of the
     event loop's clock.
     """
 
     max_age: float | None = None
     not_before: Timestamp | None = None
+    began_at: Timestamp | None = None
     deadline: float | None = None
 
 
@@ -312,7 +314,11 @@ class Cache:
 
 
 def _accepted(entry: Entry[Any], demand: Demand, now: Timestamp) -> bool:
-    if demand.max_age is not None and now - entry.stored_at >= demand.max_age * SECOND:
+    if (
+        demand.max_age is not None
+        and now - entry.stored_at >= demand.max_age * SECOND
+        and (demand.began_at is None or entry.asked_at < demand.began_at)
+    ):
         return False
     return _recent(entry, demand)
 

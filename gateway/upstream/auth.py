@@ -15,12 +15,12 @@ from typing import Any, Protocol
 import httpx
 import msgspec
 
-from gateway import timestamps
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.flight import Flights
+from gateway.normalise import timestamps
+from gateway.single_flight import Flights
+from gateway.upstream.errors import ReadError, refusal
 from gateway.upstream.exchange import exchange
 from gateway.upstream.operation import Operation
-from gateway.upstream.refusal import ReadError, refusal
 
 SECOND = 1_000_000_000
 EARLY = 60 * SECOND
@@ -214,7 +214,7 @@ class TokenEndpoint:
             document = answer.json()
         except ValueError:
             document = None
-        # Elastic Path's specification wraps the answer in "data", its clients read it bare.
+        # Some specifications wrap the answer in "data", though the same vendor's clients read it bare.
         if isinstance(document, dict) and isinstance(document.get("data"), dict):
             document = document["data"]
         return document if isinstance(document, dict) else {}, answer.headers

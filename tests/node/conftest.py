@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NoReturn
 import httpx
 import pytest
 
-from gateway.config import load
-from gateway.demo import write_configuration
+from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
+from gateway.settings import load
 from gateway.web.app import create_app
 from tests.docs.pages import FILES
 

@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from gateway.errors import UpstreamError
-from gateway.sources.pages import StreamsChanged, Wanted, Window
 from gateway.upstream.operation import Operation
+from gateway.vendors.pages import StreamsChanged, Wanted, Window
 from tests.sources.documents import PLACES, STREAMS
 from tests.sources.vendors import PROVIDERS, Vendor, always, make
 
@@ -55,7 +55,9 @@ async def test_whatever_was_asked_for_is_asked_or_never_begun(provider: str, wha
             case "hooks":
                 return source.hooks(operation)
             case "page":
-                return source.read_page(STREAMS[provider], Window(limit=5), Wanted(), operation)
+                return source.vendor.read_page(
+                    STREAMS[provider], Window(limit=5), Wanted(), operation
+                )
             case _:
                 return source.read_log(PLACES[provider], operation)
 

@@ -10,12 +10,15 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
-from gateway import filters, ids, timestamps
-from gateway.model import Capability, CodeArtsDetails, Timestamp, WebhookLog, WebhookLogStatus
+from gateway import ids
+from gateway.feed import filters
+from gateway.model import Capability, Timestamp, WebhookLog, WebhookLogStatus
+from gateway.normalise import timestamps
 from gateway.sandbox import Sandbox
-from gateway.sources.base import Source
-from gateway.sources.pages import Page, Stream, Wanted, Window
+from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
+from gateway.vendors.codearts.parsing import CodeArtsDetails
+from gateway.vendors.pages import Page, Stream, Wanted, Window
 from tests.sources.vendors import PROVIDERS, Clock, make_on_sandbox
 
 NAMED: dict[str, dict[str, Any]] = {
@@ -71,7 +74,7 @@ class Demo:
         return list(found.streams)
 
     async def page(self, stream: Stream, wanted: Wanted | None = None, **window: Any) -> Page:
-        page = await self.source.read_page(
+        page = await self.source.vendor.read_page(
             stream, Window(**{"limit": 50, **window}), wanted or Wanted(), self.operation
         )
         assert not page.unreadable

@@ -13,9 +13,9 @@ from pydantic import SecretStr
 
 from gateway import __version__
 from gateway.model import Timestamp
-from gateway.sources.base import Source
-from gateway.sources.pages import Stream, Wanted, Window
+from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
+from gateway.vendors.pages import Stream, Wanted, Window
 from tests.sources.vendors import (
     BASE,
     INTEGRATION,
@@ -43,7 +43,7 @@ PLAIN = {
 async def list_logs(
     source: Source, *place: str, wanted: Wanted | None = None, **window: Any
 ) -> None:
-    await source.read_page(
+    await source.vendor.read_page(
         Stream(key="-", place=place),
         Window(**{"limit": 50, **window}),
         wanted or Wanted(),

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from gateway import ids, timestamps
+from gateway import ids
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.model import WebhookLogStatus
-from gateway.sources.asking import outcome
-from gateway.sources.pages import Page, Wanted, Window
+from gateway.normalise import timestamps
 from gateway.upstream.operation import Operation
+from gateway.vendors.calls import outcome
+from gateway.vendors.pages import Page, Wanted, Window
 from tests.sources.documents import ENVELOPES, PLACES, ROWS, STREAMS, changed, read
 from tests.sources.vendors import PROVIDERS, always, make
 
@@ -186,7 +187,9 @@ async def test_document_of_another_shape_is_refused(provider: str, document: Any
     source = make(provider, always(document))
 
     async def read_page(operation: Operation) -> Page:
-        return await source.read_page(STREAMS[provider], Window(limit=5), Wanted(), operation)
+        return await source.vendor.read_page(
+            STREAMS[provider], Window(limit=5), Wanted(), operation
+        )
 
     for work in (source.hooks, read_page):
         result = await outcome(work, Operation(5))
@@ -204,7 +207,9 @@ async def test_elastic_path_log_without_an_integration_is_found_again(related: A
     """None should be such; there is no list to find it in but that of the store."""
     row = changed("elastic-path", relationships=related)
     source = make("elastic-path", always({"data": [row]}))
-    page = await source.read_page(STREAMS["elastic-path"], Window(limit=5), Wanted(), Operation(5))
+    page = await source.vendor.read_page(
+        STREAMS["elastic-path"], Window(limit=5), Wanted(), Operation(5)
+    )
     (log,) = page.logs
     assert log.hook_id is None
     assert await source.read_log(ids.decode(log.id).place, Operation(5)) == log

@@ -14,8 +14,8 @@ from pydantic import SecretStr, TypeAdapter
 
 from gateway.cache import Cache
 from gateway.cache.memory import MemoryStore
-from gateway.config import SourceSettings
 from gateway.sandbox import Sandbox
+from gateway.settings import SourceSettings
 from gateway.sources import Source, make_source
 
 BASE = "https://vendor.example"
