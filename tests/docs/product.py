@@ -26,20 +26,32 @@ import gateway.cli.server
 import gateway.service
 import gateway.web.app
 from gateway.cli import app
-from gateway.config import Settings, load
-from gateway.demo import write_configuration
+from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
 from gateway.sandbox.faults import Fault
 from gateway.schema import build_schema
-from gateway.sources import VENDORS as _VENDORS
-from gateway.sources import Source
+from gateway.settings import Settings, json_schema, load
+from gateway.vendors import VENDORS as _VENDORS
+from gateway.vendors.base import Vendor
 from tests.moment import MOMENT, stopped
 
-__all__ = ["ENUMS", "FAULTS", "TYPES", "VENDORS", "VENDOR_METHODS", "app", "demo", "settings"]
+__all__ = [
+    "ENUMS",
+    "FAULTS",
+    "SETTINGS",
+    "TYPES",
+    "VENDORS",
+    "VENDOR_METHODS",
+    "app",
+    "demo",
+    "settings",
+]
 
 WIDTH = 99
 """Columns of the terminal that pages show."""
 
+SETTINGS = json_schema()
+"""The JSON schema of the configuration."""
 TYPES = {
     node.name.value: node
     for node in parse(build_schema().as_str()).definitions
@@ -57,17 +69,12 @@ ENUMS = {
 """The values of the schema's enums with their descriptions."""
 
 VENDORS = {
-    provider: (
-        vendor.provider.description.rstrip("."),
-        {capability.name for capability in vendor.capabilities},
-    )
-    for provider, (_, vendor) in _VENDORS.items()
+    provider: (kit.title, {capability.name for capability in kit.capabilities})
+    for provider, kit in _VENDORS.items()
 }
 """The name and the capabilities of each vendor, by provider."""
-
-VENDOR_METHODS = (*Source.__abstractmethods__, "retry", "delete")
+VENDOR_METHODS = (*sorted(Vendor.__abstractmethods__), "read_log", "scan_for", "retry", "delete")
 """What whoever adds a vendor has to write, or may."""
-
 FAULTS: tuple[str, ...] = typing.get_args(typing.get_type_hints(Fault)["kind"])
 """The kinds of trouble that a simulated vendor can be given."""
 

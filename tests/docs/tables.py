@@ -15,11 +15,9 @@ from typing import Any, NamedTuple
 import typer.main
 
 from gateway.callers import Role
-from gateway.config import json_schema
 from gateway.errors import ErrorCode
-from tests.docs.product import ENUMS, FAULTS, VENDORS, app
+from tests.docs.product import ENUMS, FAULTS, SETTINGS, VENDORS, app
 
-SCHEMA = json_schema()
 NONE = "\u2013"
 _TABLE = re.compile(r"(<!-- table: (.*?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
@@ -191,29 +189,45 @@ def keys(argument: str) -> list[tuple[str, dict[str, Any], bool]]:
     provider for what only its sources have.
     """
     variants = source_schemas()
-    common = set.intersection(*(set(it["properties"]) for it in variants.values()))
-    if argument == "sources":
-        schema = next(iter(variants.values()))
-        names = [name for name in schema["properties"] if name in common]
-    elif argument in variants:
-        schema = variants[argument]
-        same = next(iter(variants.values()))["properties"]
-        names = [
-            name
-            for name in schema["properties"]
-            if name not in common
-            or ("default" in schema["properties"][name] and "default" not in same[name])
-        ]
-    else:
+    if argument not in {"sources", *variants}:
         schema = _table_at(argument)
         names = list(schema["properties"])
+    else:
+        common = _common(variants.values())
+        schema = variants.get(argument) or common
+        properties = common["properties"]
+        names = [
+            name
+            for name, it in schema["properties"].items()
+            if argument == "sources" or (name not in _OF_EACH and it != properties.get(name))
+        ]
     required = schema.get("required", ())
     return [(name, schema["properties"][name], name in required) for name in names]
 
 
+_OF_EACH = {"auth", "provider"}
+"""Keys that every source has, and that differ for each provider."""
+
+
+def _common(variants: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return the table of the keys that all sources have, each as most of them have it."""
+    tables = list(variants)
+    properties: dict[str, Any] = {}
+    required = []
+    for name in tables[0]["properties"]:
+        schemas = [it["properties"].get(name) for it in tables]
+        if all(schemas):
+            properties[name] = usual = max(schemas, key=schemas.count)
+            if name in tables[schemas.index(usual)].get("required", ()):
+                required.append(name)
+    for name in _OF_EACH:
+        properties[name] = {"description": properties[name]["description"]}
+    return {"properties": properties, "required": required}
+
+
 def source_schemas() -> dict[str, dict[str, Any]]:
     """Return the schema of the sources of each provider."""
-    items = SCHEMA["properties"]["sources"]["items"]
+    items = SETTINGS["properties"]["sources"]["items"]
     variants = [_resolved(it) for it in items.get("oneOf", [items])]
     return {it["properties"]["provider"]["const"]: it for it in variants}
 
@@ -240,7 +254,7 @@ def _credentials(provider: str) -> Table:
 def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
     """Follow references, lists and tables with free keys to the table that they hold."""
     if "$ref" in schema:
-        return _resolved(SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]])
+        return _resolved(SETTINGS["$defs"][schema["$ref"].rpartition("/")[2]])
     if "properties" in schema:
         return schema
     for name in ("items", "additionalProperties"):
@@ -254,7 +268,7 @@ def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table_at(path: str) -> dict[str, Any]:
-    schema: dict[str, Any] = SCHEMA
+    schema: dict[str, Any] = SETTINGS
     for name in path.split("."):
         schema = _resolved(schema["properties"][name])
     return schema

@@ -11,9 +11,8 @@ from gateway.callers import Role
 from gateway.config import LimitSettings
 from gateway.errors import ErrorCode
 from tests.docs.pages import PAGES, USER_PAGES
-from tests.docs.product import ENUMS, VENDORS
+from tests.docs.product import ENUMS, SETTINGS, VENDORS
 from tests.docs.tables import (
-    SCHEMA,
     cells,
     commands,
     keys,
@@ -74,14 +73,14 @@ def test_every_setting_has_its_row() -> None:
 
 def settings_tables() -> Iterator[tuple[str, set[str]]]:
     """Find the tables of the configuration, but for those of the vendors."""
-    tables = {name: it for name, it in SCHEMA["properties"].items() if name != "sources"}
+    tables = {name: it for name, it in SETTINGS["properties"].items() if name != "sources"}
     todo: list[tuple[str, Any]] = list(tables.items())
     while todo:
         path, schema = todo.pop()
         if not isinstance(schema, dict):
             continue
         if "$ref" in schema:
-            todo.append((path, SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]]))
+            todo.append((path, SETTINGS["$defs"][schema["$ref"].rpartition("/")[2]]))
         properties = schema.get("properties", {})
         if "title" in schema and properties:
             yield path, set(properties)
