@@ -203,6 +203,7 @@ class Gateway:
             longest=longest,
             max_age=max_age,
             trace=trace,
+            began_at=self.now(),
             least_age={
                 name: self.settings.cache.least_age
                 for name in self.sources

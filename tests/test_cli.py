@@ -41,7 +41,7 @@ from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.service import Gateway
 from gateway.settings import json_schema, load
-from gateway.vendors.codearts import CodeArts
+from gateway.vendors.codearts.vendor import CodeArts
 from gateway.vendors.language_weaver.parsing import LanguageWeaverDetails
 from tests.moment import stopped
 from tests.processes import started

@@ -317,7 +317,7 @@ def _accepted(entry: Entry[Any], demand: Demand, now: Timestamp) -> bool:
     if (
         demand.max_age is not None
         and now - entry.stored_at >= demand.max_age * SECOND
-        and (demand.began_at is None or entry.asked_at < demand.began_at)
+        and (demand.began_at is None or entry.asked_at <= demand.began_at)
     ):
         return False
     return _recent(entry, demand)

@@ -36,7 +36,7 @@ class SourceTable(Table):
     concurrency: UpToHundred = 10
     """How many calls to the vendor may be under way at the same time."""
     rate_limit: Rate = 100.0
-    """How many calls to the vendor may begin in a second, on average, and with each credential where
+    """How many calls to the vendor may begin in a second, on average; with each credential where
     callers bring their own."""
     page_size: PageSize = 50
     """How many webhook logs to ask the vendor for in one call, in rows."""

@@ -41,10 +41,6 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
     renew: Callable[[Any, Entry[Any]], Any] = lambda value, _: value
 
 
-class NotCached(Exception):  # noqa: N818 - no failure, but news
-    """What an operation may only take from the cache is not there."""
-
-
 class SourceCache:
     """A source's part of the cache. What was fetched with one credential is for that one alone."""
 
@@ -161,13 +157,6 @@ class SourceCache:
     async def hooks(self, name: str, read: ReadHooks, operation: Operation) -> Hooks:
         """Return the hooks of a place."""
         wanted = Read(name=name, kind=Hooks, read=read, judge=lambda _: (self.lifetimes.hooks, ()))
-        if operation.only_cached:
-            cached = await self._cache.recall(
-                f"{self.partition(operation)}/{name}", Hooks, Timestamp(0)
-            )
-            if cached is None:
-                raise NotCached
-            return cached.value
         hooks: Hooks = (await self.get(wanted, operation)).value
         operation.add_part(name, hooks)
         return hooks

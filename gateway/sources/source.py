@@ -10,7 +10,7 @@ import msgspec
 
 from gateway.errors import ErrorCode, RequestError, UpstreamError
 from gateway.model import Capability, Hook, Timestamp, WebhookLog, WebhookLogStatus, worst
-from gateway.sources.caching import NotCached, Read, SourceCache, tag
+from gateway.sources.caching import Read, SourceCache, tag
 from gateway.sources.seams import renewed
 from gateway.vendors.pages import Found, Page, Scan, Stream, StreamsChanged, Wanted, Window
 
@@ -59,13 +59,6 @@ class Source:
     async def find_streams(self, operation: Operation) -> Found:
         """Find the upstream lists, in a fixed order; UpstreamError when none can be found."""
         return await self.vendor.find_streams(operation)
-
-    async def known_streams(self, operation: Operation) -> Found | None:
-        """Return the upstream lists as far as they are cached, however old; None without a call."""
-        try:
-            return await self.vendor.find_streams(operation.known_only())
-        except (NotCached, UpstreamError):
-            return None
 
     async def page(
         self,

@@ -214,7 +214,7 @@ class TokenEndpoint:
             document = answer.json()
         except ValueError:
             document = None
-        # Some specifications wrap the answer in "data", though the same vendor's clients read it bare.
+        # Some specifications wrap the answer in "data", though the vendor's clients read it bare.
         if isinstance(document, dict) and isinstance(document.get("data"), dict):
             document = document["data"]
         return document if isinstance(document, dict) else {}, answer.headers

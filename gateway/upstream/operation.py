@@ -6,12 +6,12 @@ import asyncio
 import copy
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from gateway.model import Freshness, Timestamp
+from gateway.model import Freshness, Hook, Timestamp
 from gateway.upstream.trace import Trace
 
 PART = "part:"
@@ -29,9 +29,9 @@ class Operation:
     those behind its answer too.
 
     ``began_at`` is when it began, in Unix nanoseconds: what was asked for since is new enough for
-    it, whatever age it allows. Nothing older than ``max_age`` seconds is to be taken from the cache, or than ``least_age`` has
-    for the source where that is more. ``reads`` tells how fresh what each source said is, once it
-    has been read.
+    it, whatever age it allows. Nothing older than ``max_age`` seconds is taken from the cache, or
+    than ``least_age`` has for the source where that is more. ``reads`` tells how fresh what each
+    source said is, once it has been read.
     """
 
     def __init__(
@@ -59,8 +59,8 @@ class Operation:
         """Whether nobody waits for it, since the answer was given already."""
         self.incomplete = False
         """Whether something could not be read, though the answer is no error."""
-        self.only_cached = False
-        """Whether hooks are taken from the cache, however old, or not at all."""
+        self.on_hooks: Callable[[Sequence[Hook]], None] | None = None
+        """Called with each page of a source's hooks while others are still being read."""
         self.etags: Mapping[str, str] = {}
         """The ETags to send, by path and query."""
         self.answered: dict[str, str] = {}
@@ -77,11 +77,10 @@ class Operation:
         ages = [age for age in (self._max_age, wanted) if age is not None]
         return max(min(ages), self._least_age.get(source, 0.0)) if ages else None
 
-    def known_only(self) -> Operation:
-        """Return the same operation for what is cached, however old, without any call."""
-        other = copy.copy(self)
-        other.only_cached = True
-        return other
+    def tell_of_hooks(self, hooks: Sequence[Hook]) -> None:
+        """Tell whoever waits for a list of hooks of those that were read so far."""
+        if self.on_hooks is not None and hooks:
+            self.on_hooks(hooks)
 
     def add_part(self, name: str, value: Any) -> None:
         """Note a cached value that the answer is made of, too."""
@@ -128,4 +127,5 @@ class Operation:
         other.behind = behind
         if not behind:
             other.calls = self.calls
+            other.on_hooks = self.on_hooks
         return other

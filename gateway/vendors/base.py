@@ -97,6 +97,14 @@ class Vendor(abc.ABC, Generic[S_contra]):
     async def find_streams(self, operation: Operation) -> Found:
         """Find the upstream lists, in a fixed order; UpstreamError when none can be found."""
 
+    def stream_of(self, hook: Hook) -> Stream | None:
+        """Return the list of one hook's logs, so that it is read before the other hooks are known.
+
+        None where the lists do not go by hook, or the configuration leaves the hook out.
+        """
+        del hook
+        return None
+
     @abc.abstractmethod
     async def read_page(
         self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
@@ -199,12 +207,14 @@ def parse_rows(documents: list[Any], parse: Callable[[Fields], T]) -> tuple[list
 async def read_hooks(
     ask: Callable[[int, str], Awaitable[tuple[list[Any], bool]]],
     parse: Callable[[Fields], tuple[str, Hook | None]],
+    operation: Operation,
 ) -> Hooks:
-    """Read a list of hooks to its end.
+    """Read a list of hooks to its end, telling the operation of each page of them.
 
     ``ask`` takes the number of rows read and the id of the last of them, and returns the next rows
-    and whether others may follow. ``parse`` returns an id, with None for what sends no webhooks. A
-    page without a new id is the last: some lists ignore their paging parameters.
+    and whether others may follow, which a short page does not rule out. ``parse`` returns an id,
+    with None for what sends no webhooks. A page without a new id is the last: some lists ignore
+    their paging parameters.
     """
     found: dict[str, Hook | None] = {}
     unreadable: list[str] = []
@@ -213,6 +223,7 @@ async def read_hooks(
         rows, more = await ask(read, next(reversed(found), ""))
         fresh, reasons = parse_rows(rows, parse)
         known = len(found)
+        operation.tell_of_hooks([hook for id, hook in fresh if hook and id not in found])
         found.update(fresh)
         unreadable += reasons
         read += len(rows)

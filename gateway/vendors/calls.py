@@ -43,6 +43,16 @@ async def all_of(
     return cast("tuple[T | UpstreamError, U | UpstreamError]", results)
 
 
+def may_go_on(rows: int, limit: int, read: int, total: int | None) -> bool:
+    """Return whether a list of hooks may have more behind a page of so many ``rows``.
+
+    ``read`` rows stood before it. A short page proves nothing: the vendor may give fewer than
+    ``limit``. A total that is just reached does, unless it only counts what was given so far, which
+    shows where the page has a round number of rows, as such a cap has.
+    """
+    return rows > 0 and (rows >= limit or rows % 5 == 0 or total != read + rows)
+
+
 async def if_known(ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T | None:
     """Ask, giving None where the vendor does not know what it is asked for."""
     try:

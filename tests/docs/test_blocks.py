@@ -155,6 +155,8 @@ def test_two_commands_are_those_of_ci() -> None:
     assert tests.strip() == ".venv/bin/pytest"
     assert "pip install --quiet --editable '.[test]'" in script
     assert "pytest" in script
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text()
+    assert "bash .ci/run" in workflow
 
 
 def test_trouble_shows_in_the_vendors_answers(tmp_path: Path) -> None:
@@ -192,3 +194,4 @@ def test_commands_of_contributing_are_those_of_ci() -> None:
                     assert "pip install --editable '.[test]'" in line
                 case _:
                     assert line in script, line
+    assert all(f"`{mark}`" in PAGES[".github/CONTRIBUTING.md"].text for mark in known - {"slow"})

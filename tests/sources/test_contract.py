@@ -94,7 +94,8 @@ class Demo:
             if not page.more:
                 return list(logs.values())
             if stream.windowed:
-                assert len(logs) > known
+                if len(logs) == known:
+                    return list(logs.values())
                 until = page.logs[-1].triggered_at
             else:
                 assert page.offset == offset

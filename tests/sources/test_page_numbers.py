@@ -49,7 +49,7 @@ async def test_per_page_may_count_what_the_page_holds() -> None:
     source = make("language-weaver", always(document))
     window = Window(limit=50, offset=100)
     page = await source.vendor.read_page(STREAMS["language-weaver"], window, Wanted(), Operation(5))
-    assert (page.offset, page.more, source.page_size) == (100, False, 50)
+    assert (page.offset, page.more, source.page_size) == (100, True, 50)
 
 
 async def test_page_number_of_nowhere_is_not_believed() -> None:

@@ -2,4 +2,4 @@
 
 from gateway.vendors.codearts.vendor import CodeArts
 
-__all__ = ["CodeArts"]
+KIT = CodeArts

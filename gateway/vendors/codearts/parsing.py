@@ -55,6 +55,7 @@ class CodeArtsDetails(Details, frozen=True, kw_only=True, tag="codearts"):
 def parse_log(
     row: Fields, ids: SourceIds, place: tuple[str, ...], *, complete: bool = False
 ) -> WebhookLog:
+    """Parse a log, of a list or (``complete``) of the detail call."""
     upstream_id = row.number_id()
     shown = row.redacted()
     status, code = _status(row)
@@ -102,6 +103,7 @@ def parse_log(
 
 
 def parse_hook(row: Fields, ids: SourceIds, scope: tuple[str, str]) -> tuple[str, Hook]:
+    """Parse a hook."""
     upstream_id = row.number_id()
     shown = row.redacted()
     return upstream_id, Hook(

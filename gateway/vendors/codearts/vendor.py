@@ -14,11 +14,20 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gateway.errors import ErrorCode, UpstreamError
+from gateway.ids import decode
 from gateway.model import Capability, Hook, Timestamp, WebhookLog
 from gateway.normalise import timestamps
 from gateway.normalise.fields import Fields, UnreadableError, is_number
 from gateway.vendors.base import CachedHooks, Vendor, parse_rows, read_hooks
-from gateway.vendors.calls import Params, either, first_accepted, if_known, is_sendable, outcome
+from gateway.vendors.calls import (
+    Params,
+    either,
+    first_accepted,
+    if_known,
+    is_sendable,
+    may_go_on,
+    outcome,
+)
 from gateway.vendors.codearts.parsing import (
     PROVIDER,
     CodeArtsDetails,
@@ -85,9 +94,10 @@ class CodeArts(Vendor[CodeArtsSettings]):
         if not found:
             raise errors[0]
         streams = [
-            self._stream(scope, hook.upstream_id)
-            for scope, hooks in found
-            for hook in self._choose(hooks)
+            stream
+            for _, hooks in found
+            for hook in hooks.readable
+            if (stream := self.stream_of(hook))
         ]
         missing = self._chosen - {stream.place[2] for stream in streams}
         for _, hooks in found:
@@ -95,6 +105,13 @@ class CodeArts(Vendor[CodeArtsSettings]):
         if missing and not errors:
             errors = [self._absent(missing)]
         return Found(streams, errors)
+
+    def stream_of(self, hook: Hook) -> Stream | None:
+        """Return the stream of a hook, unless the configuration leaves it out."""
+        kind, scope_id, upstream_id = decode(hook.id).place
+        if self._chosen and upstream_id not in self._chosen:
+            return None
+        return self._stream((kind, scope_id), upstream_id)
 
     def _stream(self, scope: Scope, hook: str) -> Stream:
         return Stream(
@@ -149,7 +166,7 @@ class CodeArts(Vendor[CodeArtsSettings]):
             read=read,
             offset=None if windowed else offset,
             total=None if filters else total,
-            more=read >= window.limit if total is None else offset + read < total,
+            more=read > 0,
         )
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
@@ -190,11 +207,9 @@ class CodeArts(Vendor[CodeArtsSettings]):
                     operation=operation,
                 )
                 rows = self.checked_list(document)
-                total = _total(headers)
-                end = read + len(rows)
-                return rows, len(rows) >= HOOKS_PER_PAGE if total is None else end < total
+                return rows, may_go_on(len(rows), HOOKS_PER_PAGE, read, _total(headers))
 
-            return await read_hooks(ask, lambda row: parse_hook(row, self.ids, scope))
+            return await read_hooks(ask, lambda row: parse_hook(row, self.ids, scope), operation)
 
         return scope, await self.cached_hooks("hooks/" + "/".join(scope), load, operation)
 

@@ -2,4 +2,4 @@
 
 from gateway.vendors.elastic_path.vendor import ElasticPath
 
-__all__ = ["ElasticPath"]
+KIT = ElasticPath

@@ -38,6 +38,7 @@ class ElasticPathDetails(Details, frozen=True, kw_only=True, tag="elastic"):
 def parse_log(
     row: Fields, ids: SourceIds, place: tuple[str, ...], hooks: Mapping[str, Hook]
 ) -> WebhookLog:
+    """Parse a log, with what only its integration knows."""
     upstream_id = row.id()
     shown = row.redacted()
     integration = place[0] if place else _related(row, "integration")
@@ -75,6 +76,7 @@ def parse_log(
 
 
 def parse_hook(row: Fields, ids: SourceIds) -> tuple[str, Hook]:
+    """Parse an integration."""
     upstream_id = row.id()
     if not ID.fullmatch(upstream_id):
         raise UnreadableError("id is no id of an integration")

@@ -66,12 +66,16 @@ class ElasticPath(Vendor[ElasticPathSettings]):
             integrations = tuple(hook.upstream_id for hook in hooks.readable)
             errors = self.unread(hooks)
         return Found(
-            [
-                Stream(key=integration, place=(integration,), hook_id=self.ids.hook(integration))
-                for integration in integrations
-            ],
+            [self._stream(integration) for integration in integrations],
             errors,
         )
+
+    def stream_of(self, hook: Hook) -> Stream | None:
+        """Return the stream of an integration, where the store has no list of its own."""
+        return None if self._store_wide or self._chosen else self._stream(hook.upstream_id)
+
+    def _stream(self, integration: str) -> Stream:
+        return Stream(key=integration, place=(integration,), hook_id=self.ids.hook(integration))
 
     async def read_page(
         self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
@@ -111,8 +115,7 @@ class ElasticPath(Vendor[ElasticPathSettings]):
             read=read,
             offset=window.offset,
             total=total,
-            more=bool(taken)
-            and (read >= window.limit if total is None else window.offset + read < total),
+            more=bool(taken) and read > 0,
         )
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
@@ -160,9 +163,9 @@ class ElasticPath(Vendor[ElasticPathSettings]):
                     lambda params: self._get("/integrations", params, operation), (paging, ())
                 )
                 rows = self.listed(document, "data")
-                return rows, bool(taken) and len(rows) >= HOOKS_PER_PAGE
+                return rows, bool(taken) and bool(rows)
 
-            return await read_hooks(ask, lambda row: parse_hook(row, self.ids))
+            return await read_hooks(ask, lambda row: parse_hook(row, self.ids), operation)
 
         return await self.cached_hooks("hooks", load, operation)
 

@@ -2,4 +2,4 @@
 
 from gateway.vendors.language_weaver.vendor import LanguageWeaver
 
-__all__ = ["LanguageWeaver"]
+KIT = LanguageWeaver

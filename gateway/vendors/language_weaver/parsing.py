@@ -25,6 +25,7 @@ class LanguageWeaverDetails(Details, frozen=True, kw_only=True, tag="weaver"):
 
 
 def parse_log(row: Fields, ids: SourceIds) -> WebhookLog:
+    """Parse an entry of the audit log."""
     upstream_id = row.number_id()
     shown = row.redacted()
     uuid = row.text("uuid")
@@ -51,6 +52,7 @@ def parse_log(row: Fields, ids: SourceIds) -> WebhookLog:
 
 
 def parse_hook(row: Fields, ids: SourceIds) -> tuple[str, Hook]:
+    """Parse a webhook."""
     upstream_id = row.id("uuid")
     shown = row.redacted()
     return upstream_id, Hook(

@@ -12,10 +12,12 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from msgspec.structs import replace
+
 from gateway.model import Capability, Hook, WebhookLog
 from gateway.normalise.fields import Fields, is_number
 from gateway.vendors.base import Vendor, parse_rows, read_hooks
-from gateway.vendors.calls import Params, is_sendable
+from gateway.vendors.calls import Params, is_sendable, may_go_on
 from gateway.vendors.language_weaver.parsing import (
     PROVIDER,
     LanguageWeaverDetails,
@@ -70,6 +72,14 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
         if page.offset is not None and page.offset > offset:
             # The vendor's pages are larger than asked for, so that number is of a later one.
             page, size = await self._page(offset // size + 1, limit, wanted, operation)
+        elif page.offset == offset // limit * limit and 0 < page.read <= offset - page.offset:
+            # Either the list ends with that page, or the vendor's pages are smaller than asked for
+            # and it does not tell.
+            number = offset // limit + 2
+            following, _ = await self._page(number, limit, wanted, operation)
+            if following.read:
+                size = page.read
+            page = replace(following, offset=page.offset + page.read)
         if size < limit:
             self.page_size = size
         return page
@@ -98,7 +108,7 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
             read=read,
             offset=offset,
             total=total,
-            more=read >= size if total is None else offset + read < total,
+            more=read > 0,
         )
         return page, size
 
@@ -151,9 +161,9 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
                 )
                 rows = self.listed(document, "webhooks")
                 total = Fields(document).count("totalItems")
-                return rows, len(rows) >= size if total is None else read + len(rows) < total
+                return rows, may_go_on(len(rows), size, read, total)
 
-            return await read_hooks(ask, lambda row: parse_hook(row, self.ids))
+            return await read_hooks(ask, lambda row: parse_hook(row, self.ids), operation)
 
         return (await self.cached_hooks("hooks", load, operation)).readable
 

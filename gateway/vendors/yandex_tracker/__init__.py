@@ -2,4 +2,4 @@
 
 from gateway.vendors.yandex_tracker.vendor import YandexTracker
 
-__all__ = ["YandexTracker"]
+KIT = YandexTracker

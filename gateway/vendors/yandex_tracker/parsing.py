@@ -41,6 +41,7 @@ class YandexTrackerDetails(Details, frozen=True, kw_only=True, tag="tracker"):
 
 
 def parse_log(row: Fields, ids: SourceIds, place: tuple[str, ...]) -> WebhookLog:
+    """Parse a row of a trigger's log."""
     upstream_id = row.id()
     triggered_at = row.own_time("startTime")
     shown = row.redacted()
@@ -85,6 +86,7 @@ def parse_log(row: Fields, ids: SourceIds, place: tuple[str, ...]) -> WebhookLog
 
 
 def parse_hook(row: Fields, ids: SourceIds, queue: str) -> tuple[str, Hook | None]:
+    """Parse a trigger; one without a Webhook action is None."""
     upstream_id = row.number_id()
     shown = row.redacted()
     actions = [action for action in shown.objects("actions") if action.text("type") == "Webhook"]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from gateway.errors import UpstreamError
+from gateway.ids import decode
 from gateway.model import Capability, Hook, Timestamp, WebhookLog
 from gateway.normalise import timestamps
 from gateway.normalise.fields import Fields, UnreadableError, is_number
@@ -77,16 +78,21 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
         streams: list[Stream] = []
         for queue, triggers, unread in found:
             errors += unread
-            streams += [
-                Stream(
-                    key=f"{queue}/{trigger}",
-                    place=(queue, trigger),
-                    hook_id=self.ids.hook(queue, trigger),
-                    windowed=self._filters,
-                )
-                for trigger in triggers
-            ]
+            streams += [self._stream(queue, trigger) for trigger in triggers]
         return Found(streams, errors)
+
+    def stream_of(self, hook: Hook) -> Stream | None:
+        """Return the stream of a trigger of a whole queue."""
+        queue, trigger = decode(hook.id).place
+        return self._stream(queue, trigger)
+
+    def _stream(self, queue: str, trigger: str) -> Stream:
+        return Stream(
+            key=f"{queue}/{trigger}",
+            place=(queue, trigger),
+            hook_id=self.ids.hook(queue, trigger),
+            windowed=self._filters,
+        )
 
     async def _triggers(
         self, queue: str, operation: Operation
@@ -132,7 +138,7 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
             unreadable=unreadable,
             read=len(rows),
             offset=None if heeded else 0,
-            more=heeded and len(rows) >= limit,
+            more=heeded and bool(rows),
         )
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
@@ -175,9 +181,9 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
                     operation=operation,
                 )
                 rows = self.checked_list(document)
-                return rows, len(rows) >= TRIGGERS_PER_PAGE
+                return rows, bool(rows)
 
-            return await read_hooks(ask, lambda row: parse_hook(row, self.ids, queue))
+            return await read_hooks(ask, lambda row: parse_hook(row, self.ids, queue), operation)
 
         return await self.cached_hooks(f"hooks/{queue}", load, operation)
 
