@@ -95,7 +95,7 @@ async def test_what_is_done_while_others_look_is_heard_of(
         other.execute("CREATE TABLE others (id)")
     other.close()
     looked, go_on = asyncio.Event(), asyncio.Event()
-    drop = processes.server.gateway._cache.drop
+    drop = processes.server.gateway._cache.evict
 
     async def drop_later(tags: Collection[str]) -> int:
         looked.set()

@@ -10,7 +10,7 @@ import httpx
 from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Page, Stream, Wanted, Window
-from tests.sources.vendors import PROJECT, Vendor, always, answer, make, sample, token
+from tests.vendors.vendors import PROJECT, Vendor, always, answer, make, sample, token
 
 STREAMS = {
     "codearts": Stream(key="-", place=("projects", PROJECT, "990412")),

@@ -19,7 +19,7 @@ from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
 from gateway.vendors.codearts.parsing import CodeArtsDetails
 from gateway.vendors.pages import Page, Stream, Wanted, Window
-from tests.sources.vendors import PROVIDERS, Clock, make_on_sandbox
+from tests.vendors.vendors import PROVIDERS, Clock, make_on_sandbox
 
 NAMED: dict[str, dict[str, Any]] = {
     "codearts": {

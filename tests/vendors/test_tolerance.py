@@ -13,8 +13,8 @@ from gateway.normalise import timestamps
 from gateway.upstream.operation import Operation
 from gateway.vendors.calls import outcome
 from gateway.vendors.pages import Page, Wanted, Window
-from tests.sources.documents import ENVELOPES, PLACES, ROWS, STREAMS, changed, read
-from tests.sources.vendors import PROVIDERS, always, make
+from tests.vendors.documents import ENVELOPES, PLACES, ROWS, STREAMS, changed, read
+from tests.vendors.vendors import PROVIDERS, always, make
 
 TIME = {
     "codearts": "created_at",

@@ -7,8 +7,8 @@ import httpx
 from gateway.model import WebhookLog
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Page, Wanted, Window
-from tests.sources.documents import ROWS, STREAMS, changed, read
-from tests.sources.vendors import Vendor, always, answer, make
+from tests.vendors.documents import ROWS, STREAMS, changed, read
+from tests.vendors.vendors import Vendor, always, answer, make
 
 
 async def test_vendor_with_pages_of_its_own_size_is_followed() -> None:

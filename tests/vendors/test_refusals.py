@@ -13,7 +13,7 @@ from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.operation import Operation
 from gateway.vendors import VENDORS
 from gateway.vendors.pages import Stream, Wanted, Window
-from tests.sources.vendors import PROVIDERS, Vendor, answer, make, sample, token
+from tests.vendors.vendors import PROVIDERS, Vendor, answer, make, sample, token
 
 STREAMS = {
     "codearts": Stream(key="-", place=("groups", "1", "1")),

@@ -16,7 +16,7 @@ from gateway.model import Timestamp
 from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Stream, Wanted, Window
-from tests.sources.vendors import (
+from tests.vendors.vendors import (
     BASE,
     INTEGRATION,
     JOB,

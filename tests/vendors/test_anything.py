@@ -14,8 +14,8 @@ from gateway.errors import UpstreamError
 from gateway.upstream.operation import Operation
 from gateway.vendors.calls import outcome
 from gateway.vendors.pages import StreamsChanged, Wanted, Window
-from tests.sources.documents import HOOKS, PLACES, ROWS, STREAMS, hook_source, read
-from tests.sources.vendors import PROVIDERS, always, make
+from tests.vendors.documents import HOOKS, PLACES, ROWS, STREAMS, hook_source, read
+from tests.vendors.vendors import PROVIDERS, always, make
 
 JSON = st.recursive(
     st.none()

@@ -16,8 +16,8 @@ import pytest
 from gateway.errors import UpstreamError
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import StreamsChanged, Wanted, Window
-from tests.sources.documents import PLACES, STREAMS
-from tests.sources.vendors import PROVIDERS, Vendor, always, make
+from tests.vendors.documents import PLACES, STREAMS
+from tests.vendors.vendors import PROVIDERS, Vendor, always, make
 
 SCOPES: dict[str, Any] = {
     "codearts": {"projects": ["p" * 32, "q" * 32]},

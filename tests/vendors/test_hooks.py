@@ -8,8 +8,8 @@ import pytest
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import StreamsChanged, Wanted, Window
-from tests.sources.documents import HOOKS, STREAMS, hook_source
-from tests.sources.vendors import PROJECT, PROVIDERS, Vendor, always, answer, make
+from tests.vendors.documents import HOOKS, STREAMS, hook_source
+from tests.vendors.vendors import PROJECT, PROVIDERS, Vendor, always, answer, make
 
 
 @pytest.mark.parametrize("provider", ["codearts", "yandex-tracker", "elastic-path"])

@@ -15,7 +15,7 @@ from gateway.vendors.elastic_path.parsing import ElasticPathDetails
 from gateway.vendors.language_weaver.parsing import LanguageWeaverDetails
 from gateway.vendors.pages import Page, Stream, Wanted, Window
 from gateway.vendors.yandex_tracker.parsing import YandexTrackerDetails
-from tests.sources.vendors import (
+from tests.vendors.vendors import (
     INTEGRATION,
     JOB,
     PROJECT,

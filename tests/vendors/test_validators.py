@@ -10,8 +10,8 @@ import httpx
 from gateway.model import CacheStatus, Hook
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Page, Wanted, Window
-from tests.sources.documents import STREAMS, changed
-from tests.sources.vendors import PROJECT, Clock, Vendor, answer, make, token
+from tests.vendors.documents import STREAMS, changed
+from tests.vendors.vendors import PROJECT, Clock, Vendor, answer, make, token
 
 Rows = Callable[[httpx.Request], tuple[Any, str]]
 """Returns the document for a request, and its ETag."""

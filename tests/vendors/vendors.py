@@ -108,8 +108,9 @@ def token(request: httpx.Request) -> httpx.Response | None:
 
 
 def sample(name: str) -> Any:
-    """Read a sample document."""
-    path = Path(__file__).parent / "samples" / f"{name}.json"
+    """Read a sample document: ``codearts/logs`` is that of its kit's folder."""
+    provider, _, document = name.partition("/")
+    path = Path(__file__).parent / provider.replace("-", "_") / "samples" / f"{document}.json"
     return json.loads(path.read_text(encoding="utf-8"))
 
 
