@@ -102,7 +102,7 @@ async def test_what_is_done_while_others_look_is_heard_of(
         await go_on.wait()
         return await drop(tags)
 
-    monkeypatch.setattr(processes.server.gateway._cache, "drop", drop_later)
+    monkeypatch.setattr(processes.server.gateway._cache, "evict", drop_later)
     early = asyncio.create_task(processes.attempts())
     await looked.wait()
     await processes.command.retry(LOG_ID)

@@ -72,7 +72,7 @@ FILTERS: tuple[dict[str, Any], ...] = (
     {"status": {"eq": WebhookLogStatus.FAILED}},
     {"event": {"eq": EVENTS[0]}},
 )
-METHODS = {ActionKind.RETRY_DELAY: "PUT", ActionKind.DELETE: "DELETE"}
+METHODS = {ActionKind.RETRY: "PUT", ActionKind.DELETE: "DELETE"}
 SOURCES = {"shared": "shared", "alice": "own", "bob": "own"}
 
 some_account = st.sampled_from(ACCOUNTS)
@@ -573,7 +573,7 @@ class Replicas(RuleBasedStateMachine):
                 self.floors[id] = self.vendor.acts[account]
                 if kind is ActionKind.DELETE:
                     self.deleted.add(log.number)
-            if answer.problem is None and kind is ActionKind.RETRY_DELAY and answer.log is not None:
+            if answer.problem is None and kind is ActionKind.RETRY and answer.log is not None:
                 assert (answer.log.attempt or 0) > retries + 1, "a state of before the action"
 
         self.begin(ask, check, replica, account, dawdles=dawdles)
