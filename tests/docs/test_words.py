@@ -47,6 +47,13 @@ FIELDS = {
 KEYS = set(re.findall(r'"(\w+)": \{', json.dumps(SETTINGS)))
 """The keys of the configuration, and a few words more of its schema."""
 OUTSIDE = {
+    "--include-email",
+    "INFO",
+    "at_hash",
+    "c_hash",
+    "jwks_uri",
+    "requestedAccessTokenVersion",
+    "token_use",
     "DELETE",
     "FORWARDED_ALLOW_IPS",
     "GET",
@@ -58,7 +65,7 @@ OUTSIDE = {
     "requestId",
     "retry_after",
 }
-"""Names of protocols, tools and the sandbox."""
+"""Names of protocols, token issuers, tools and the sandbox."""
 
 
 def expected(later: set[str], reason: str) -> list[Any]:
@@ -105,7 +112,7 @@ def unknown(page: Page) -> list[str]:
         elif re.fullmatch(r"[A-Z]{2,}(_[A-Z]+)*|[a-z]+(_[a-z]+)+|[a-z]+([A-Z][a-z]+)+", code):
             found += [] if code in known else [code]
         elif code.startswith(("gateway ", "--")):
-            found += [] if is_command(code) else [code]
+            found += [] if code in OUTSIDE or is_command(code) else [code]
     return found
 
 
