@@ -19,8 +19,8 @@ class Lifetime(msgspec.Struct, frozen=True):
     """How long an entry may be used, in seconds.
 
     It is ``fresh`` at first. For ``revalidate`` seconds after that it is returned at once and
-    refreshed in the background. For ``error`` seconds after it was fresh, it is returned in place of
-    a vendor's failure.
+    refreshed in the background. For ``error`` seconds after it was fresh, it stands in for a vendor
+    that fails.
     """
 
     fresh: float

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATIENCE = 0.5
-"""Seconds that Redis may take for consecutive answers, beyond one ``TURN`` for each, until it counts
-as out of reach. So an operation can't spend its time waiting for it."""
+"""Seconds that Redis may take for consecutive answers, beyond one ``TURN`` each, until it counts as
+out of reach. So an operation can't spend its time waiting for it."""
 TURN = 0.03
 """Seconds by which the wait for an answer is counted. A while in which this process was busy, and
 could not have received one, counts as a single turn."""
@@ -220,8 +220,8 @@ class RedisStore(Store):
     async def _ask(self, command: Callable[[], Awaitable[Any]]) -> Any:
         """Call Redis; return None where it does not answer.
 
-        The semaphore stands in front of the pool, so that waiting for a connection does not count as
-        Redis being slow.
+        The semaphore stands in front of the pool, so that a wait for a connection does not count
+        against Redis.
         """
         async with self._places:
             return await self._ask_now(command)
@@ -255,8 +255,8 @@ class RedisStore(Store):
             if self.available:
                 self.available = False
                 log.warning(
-                    "The cache's Redis is out of reach (%s). Until it is back, nothing is cached, and"
-                    " each process counts callers on its own.",
+                    "The cache's Redis is out of reach (%s). Until it is back, nothing is cached,"
+                    " and each process counts callers on its own.",
                     type(error).__name__,
                 )
             return None
