@@ -150,7 +150,7 @@ class OffsetReader(ListReader):
         behind = _behind(page, last)
         if is_checked and not trusted and not 0 <= _total(page) < self._total:
             has_numbers = self._begin(page) < self._window.offset
-            return page, behind if behind is not None and has_numbers else 0
+            return page, behind if has_numbers else 0
         if trusted and _total(page) >= self._total:
             # Further down, the last row stands a second time.
             arrived = _total(page) - self._total
