@@ -609,7 +609,7 @@ async def test_a_stop_ends_what_has_had_its_time(
     vendor = Controller(wait)
     gateway = gateway_over(tmp_path, vendor)
     monkeypatch.setattr(service, "MARGIN", -gateway.settings.server.deadline.max)
-    limit = gateway.sources["translations"].client._lane.limit
+    limit = gateway.sources["translations"].client._guard.limit
     async with gateway:
         if not sent:
             limit.pause(8)

@@ -10,6 +10,7 @@ from gateway.sources.base import Source
 from gateway.upstream.auth import TokenEndpoint
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.exchange import http_client, network
+from gateway.upstream.known_secrets import KnownSecrets, in_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,7 @@ def make_source(
     """
     module, vendor = VENDORS[settings.provider]
     http = http_client(transport or network(settings.ca_bundle, settings.concurrency))
+    secrets = KnownSecrets(in_settings(settings))
 
     def endpoint(url: str) -> TokenEndpoint:
         return TokenEndpoint(
@@ -56,6 +58,7 @@ def make_source(
             read_error=module.read_error,
             timeout=settings.timeout,
             clock=clock,
+            secrets=secrets,
         )
 
     client = UpstreamClient(
@@ -70,5 +73,6 @@ def make_source(
         clock=clock,
         monotonic=monotonic,
         private=settings.auth.type == "pass-through",
+        secrets=secrets,
     )
     return vendor(settings, client, cache)

@@ -200,13 +200,17 @@ class Source(Keeper, abc.ABC):
         return ids.encode(ids.Kind.HOOK, self.name, *place)
 
     def listed(self, document: Any, name: str) -> list[Any]:
-        """Give the list in an envelope, where null is an empty one, as Go writes it."""
+        """Return the list in an envelope; null, and no document, is an empty one."""
+        if document is None:
+            return []
         if isinstance(document, dict) and name in document:
             return self.checked_list(document[name] if document[name] is not None else [])
         raise self.unexpected(f"an object with {name}")
 
     def checked_list(self, document: Any) -> list[Any]:
-        """Give a document that has to be a list; UpstreamError when it is none."""
+        """Return a document that has to be a list; null, and no document, is an empty one."""
+        if document is None:
+            return []
         if isinstance(document, list):
             return document
         raise self.unexpected("a list")

@@ -16,10 +16,15 @@ import msgspec
 
 from gateway import timestamps
 from gateway.redaction import redact_headers, redact_json
+from gateway.upstream.answer import Damaged
 
 if TYPE_CHECKING:
     from gateway.model import Header, Timestamp
 
+DAMAGED = (
+    "Some bytes of the vendor's text could not be decoded; each is shown as its number, such as"
+    " \\xff."
+)
 MAX_ID = 100
 """Characters; an id is a part of the gateway's own, which are bounded."""
 
@@ -54,6 +59,8 @@ class Fields:
         self._path = path
         self._headers = {} if headers is None else headers
         self.warnings: list[str] = [] if warnings is None else warnings
+        if isinstance(document, Damaged):
+            self.warnings.append(DAMAGED)
 
     def __contains__(self, name: str) -> bool:
         """Tell whether the field is there and not null."""

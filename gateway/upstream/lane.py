@@ -22,7 +22,7 @@ FAILURES = frozenset(
 """What a vendor that works does not answer with; to refuse a request is to work."""
 
 
-class Lane:
+class UpstreamGuard:
     """A rate limit and a breaker.
 
     ``rate_limit`` is in calls a second, ``clock`` is monotonic, in seconds.

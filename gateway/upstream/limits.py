@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from gateway.errors import ErrorCode, UpstreamError
-
-LONGEST_PAUSE = 300.0
-"""No answer keeps a vendor from being asked for longer than this, in seconds, whatever it says."""
-
-_NUMBER = re.compile(r"\d{1,13}(\.\d{1,9})?", re.ASCII)
-_LEFT = re.compile(r"\b(?:remaining|r)=([\d.]+)", re.ASCII)
-_RESET = re.compile(r"\b(?:reset|t)=([\d.]+)", re.ASCII)
-_UNIX_TIMES = 10**9
-"""A number from here on is a Unix time; as seconds it would be 30 years."""
+from gateway.upstream.waits import LONGEST_PAUSE, used_up
 
 
 class RateLimit:
@@ -85,10 +76,8 @@ class RateLimit:
 
     def learn(self, headers: Mapping[str, str], now: int) -> None:
         """Pause when an answer's headers say that no call is left; ``now`` is Unix nanoseconds."""
-        for left, reset in _policies(headers):
-            if _NUMBER.fullmatch(left) and _NUMBER.fullmatch(reset) and float(left) < 1:
-                seconds = float(reset)
-                self.pause(seconds if seconds < _UNIX_TIMES else seconds - now / 1e9)
+        for seconds in used_up(headers, now):
+            self.pause(seconds)
 
     def answered(self) -> None:
         """Learn that the vendor has answered a call, whatever it asked for before."""
@@ -151,18 +140,3 @@ class RateLimit:
             retry_after=seconds,
             sent=False,
         )
-
-
-def _policies(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Give what is left and when it starts anew, for each limit that the headers tell of.
-
-    The RateLimit header has had two forms: ``limit=9, remaining=0, reset=30``, and
-    ``"one";r=0;t=30, "other";r=8;t=900`` (draft-ietf-httpapi-ratelimit-headers, 07 and 08).
-    """
-    whole = headers.get("RateLimit", "")
-    for policy in [whole] if "remaining" in whole else whole.split(","):
-        left, reset = _LEFT.search(policy), _RESET.search(policy)
-        if left and reset:
-            yield left[1], reset[1]
-    for prefix in ("RateLimit", "X-RateLimit"):
-        yield headers.get(f"{prefix}-Remaining", ""), headers.get(f"{prefix}-Reset", "")

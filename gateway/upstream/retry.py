@@ -12,10 +12,10 @@ from stamina.instrumentation import set_on_retry_hooks
 
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.breaker import BreakerState
-from gateway.upstream.limits import LONGEST_PAUSE
+from gateway.upstream.waits import LONGEST_PAUSE
 
 if TYPE_CHECKING:
-    from gateway.upstream.lane import Lane
+    from gateway.upstream.lane import UpstreamGuard
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ _caller = stamina.AsyncRetryingCaller(
 set_on_retry_hooks(())
 
 
-async def retried(attempt: Callable[[], Awaitable[T]], lane: Lane, deadline: float) -> T:
+async def retried(attempt: Callable[[], Awaitable[T]], guard: UpstreamGuard, deadline: float) -> T:
     """Give what an attempt gives, after others that failed in a way that may pass.
 
     The failure is raised at once where the wait, the vendor's own if it names one, would last
@@ -58,9 +58,9 @@ async def retried(attempt: Callable[[], Awaitable[T]], lane: Lane, deadline: flo
     def wait(error: Exception) -> bool | float:
         if not isinstance(error, UpstreamError) or (error.code, error.status) not in PASSING:
             return False
-        if lane.breaker.state is not BreakerState.CLOSED:
+        if guard.breaker.state is not BreakerState.CLOSED:
             return False
-        asked = max(error.retry_after or 0.0, lane.limit.seconds)
+        asked = max(error.retry_after or 0.0, guard.limit.seconds)
         seconds = asked + random.uniform(0, JITTER) if asked else LONGEST_WAIT  # noqa: S311
         if asked > LONGEST_PAUSE or asyncio.get_running_loop().time() + seconds >= deadline:
             return False

@@ -85,7 +85,6 @@ CASES: list[Case] = [
         ErrorCode.UPSTREAM_INVALID_RESPONSE,
         "empty",
     ),
-    ("204", lambda _: httpx.Response(204), ErrorCode.UPSTREAM_INVALID_RESPONSE, "an empty body"),
     (
         "half",
         stream([b'{"data":[{"id"']),
@@ -98,7 +97,7 @@ CASES: list[Case] = [
         "cut body",
         stream([b'{"data"'], end=httpx.RemoteProtocolError("peer closed connection")),
         ErrorCode.UPSTREAM_UNREACHABLE,
-        "broke the connection; try again",
+        "broke the connection in the middle of its answer; try again",
     ),
     (
         "reset",
@@ -116,31 +115,31 @@ CASES: list[Case] = [
         "TLS ends while reading",
         broken(ssl.SSLError(1, "[SSL] tlsv13 alert certificate required")),
         ErrorCode.UPSTREAM_UNREACHABLE,
-        "TLS failed; check scheme and port",
+        "it asks for a client certificate",
     ),
     (
         "refused",
         broken(httpx.ConnectError("All connection attempts failed"), OSError(111, "refused")),
         ErrorCode.UPSTREAM_UNREACHABLE,
-        "nothing answers there; check base_url",
+        "nothing listens on its port (connection refused); check host and port",
     ),
     (
         "no such name",
         broken(httpx.ConnectError("x"), socket.gaierror(-2, "Name or service not known")),
         ErrorCode.UPSTREAM_UNREACHABLE,
-        "does not resolve; check base_url",
+        "does not resolve; check the host of base_url",
     ),
     (
         "unknown authority",
         broken(httpx.ConnectError("x"), ssl.SSLCertVerificationError("self-signed")),
         ErrorCode.UPSTREAM_UNREACHABLE,
-        "its certificate is not trusted; set ca_bundle",
+        "its certificate is not trusted; if it is the vendor's own, or that of a proxy in between,",
     ),
     (
         "no TLS",
         broken(httpx.ConnectError("x"), ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]")),
         ErrorCode.UPSTREAM_UNREACHABLE,
-        "TLS failed; check scheme and port",
+        "its port does not speak TLS; check the port",
     ),
     (
         "slow to read",
@@ -262,10 +261,10 @@ async def test_packed_body_is_unpacked() -> None:
 
 READABLE: list[tuple[bytes, Any]] = [
     (b'\xef\xbb\xbf{"a":1}', {"a": 1}),
-    (b'{"a":"\xff\xfe"}', {"a": "\ufffd\ufffd"}),
-    (b'{"a":"\\ud83d","b":"\\ude00"}', {"a": "?", "b": "?"}),
-    (b'{"a":"\\ud83d\\ude00","b":"\\ude00\\ud83d"}', {"a": "😀", "b": "??"}),
-    (b'{"a":"\\\\ud800","b":"\\ud800"}', {"a": "\\ud800", "b": "?"}),
+    (b'{"a":"\xff\xfe"}', {"a": "\\xff\\xfe"}),
+    (b'{"a":"\\ud83d","b":"\\ude00"}', {"a": "\\ud83d", "b": "\\ude00"}),
+    (b'{"a":"\\ud83d\\ude00","b":"\\ude00\\ud83d"}', {"a": "😀", "b": "\\ude00\\ud83d"}),
+    (b'{"a":"\\\\ud800","b":"\\ud800"}', {"a": "\\ud800", "b": "\\ud800"}),
     (b'{"a":"x\x00\ny"}', {"a": "x\x00\ny"}),
     (b'[{"a":1e400},{"a":-1e400},{"a":1.5}]', [{"a": "1e400"}, {"a": "-1e400"}, {"a": 1.5}]),
     (b'{"a":NaN,"b":-Infinity}', {"a": "NaN", "b": "-Infinity"}),

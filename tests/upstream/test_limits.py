@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.upstream.limits import LONGEST_PAUSE, RateLimit
+from gateway.upstream.limits import RateLimit
+from gateway.upstream.waits import LONGEST_PAUSE
 from tests.upstream.network import NOW
 from tests.virtual_time import VIRTUAL_TIME, Backend, now
 
