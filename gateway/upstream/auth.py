@@ -18,6 +18,7 @@ import msgspec
 from gateway import timestamps
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.flight import Flights
+from gateway.upstream.answer import Answer
 from gateway.upstream.envelopes import ReadError, in_success
 from gateway.upstream.exchange import exchange
 from gateway.upstream.known_secrets import KnownSecrets, in_headers
@@ -226,22 +227,20 @@ class TokenEndpoint:
                 else progress.timed_out(f"{self._source}'s token endpoint", self._timeout),
                 source=self._source,
             ) from None
-        try:
-            document = answer.json()
-        except ValueError:
-            document = None
-        good = httpx.codes.is_success(answer.status)
-        has_token = isinstance(document, dict) and any("token" in name.lower() for name in document)
-        said = in_success(document, self._read_error) if good and not has_token else None
-        if not good or said is not None:
+        # The answer with the token is used as it is, as it may be one that is masked already.
+        masked = answer.masked(self._secrets)
+        document, said = _decoded(answer), None
+        if not (isinstance(document, dict) and any("token" in name.lower() for name in document)):
+            said = in_success(_decoded(masked), self._read_error)
+        if not httpx.codes.is_success(answer.status) or said is not None:
             raise refusal(
-                answer.masked(self._secrets),
+                masked,
                 self._read_error,
                 source=self._source,
                 now=self._clock(),
                 url=request.url,
                 for_token=True,
-                vendor=said,
+                vendor=said if httpx.codes.is_success(answer.status) else None,
             )
         # Elastic Path's specification wraps the answer in "data", its clients read it bare.
         if isinstance(document, dict) and isinstance(document.get("data"), dict):
@@ -271,3 +270,10 @@ class TokenEndpoint:
             life = int(seconds * SECOND)
         life = min(life, LONGEST)
         return Token(value, now + max(life - EARLY, life // 2))
+
+
+def _decoded(answer: Answer) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        return None

@@ -12,6 +12,7 @@ import http.cookiejar
 import logging
 import ssl
 import zlib
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -84,11 +85,13 @@ async def exchange(
     try:
         response = await client.send(request, stream=True)
         status = response.status_code
+        # A response that a mock transport made whole is unpacked already.
+        whole = response.is_stream_consumed
+        packing = "" if whole else response.headers.get("Content-Encoding", "")
         try:
-            content = await _read(response)
+            content = await _read(response.aiter_raw() if packing else response.aiter_bytes())
         finally:
             await response.aclose()
-        packing = response.headers.get("Content-Encoding", "")
         if packing:
             content, packing = unpack(content, packing, MAX_BYTES)
     except TooLargeError:
@@ -109,11 +112,10 @@ async def exchange(
     return Answer(response.status_code, response.headers, content, packing)
 
 
-async def _read(response: httpx.Response) -> bytes:
-    """Read a body, still packed; TooLargeError as soon as it is too large."""
+async def _read(chunks: AsyncIterator[bytes]) -> bytes:
+    """Read a body as it came; TooLargeError as soon as it is too large."""
     content = bytearray()
-    packed = "Content-Encoding" in response.headers
-    async for chunk in response.aiter_raw() if packed else response.aiter_bytes():
+    async for chunk in chunks:
         content += chunk
         if len(content) > MAX_BYTES:
             raise TooLargeError

@@ -16,7 +16,7 @@ import base64
 import binascii
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
@@ -93,9 +93,10 @@ class KnownSecrets:
         return masked
 
     def _changed(self) -> None:
-        coded = [_base64(value)[: len(value.encode()) // 3 * 4] for value in self._values]
-        values = (*self._values, *coded, *self._tokens)
-        self._anchors = tuple(dict.fromkeys(map(_anchor, values)))
+        values = (*self._values, *self._tokens)
+        # The two base64 forms of a value begin with the same letters.
+        coded = [_base64(value)[: len(value.encode()) // 3 * 4] for value in values]
+        self._anchors = tuple(dict.fromkeys(map(_anchor, (*values, *coded))))
         self._pattern = None
 
 
@@ -127,11 +128,6 @@ def in_headers(headers: Mapping[str, str]) -> Iterator[str]:
             yield password or user
 
 
-def _forms(value: str) -> Iterator[str]:
-    """Return a value and its base64 forms: of itself, and as user of Basic with no password."""
-    yield from (value, _base64(value), _base64(f"{value}:"))
-
-
 def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode().rstrip("=")
 
@@ -142,10 +138,13 @@ def _anchor(form: str) -> bytes:
     return max(runs, key=len, default=b"")[:32]
 
 
-def _compiled(values: Iterable[str]) -> re.Pattern[str]:
-    forms = {form for value in values for form in _forms(value)}
+def _compiled(values: Sequence[str]) -> re.Pattern[str]:
+    padding = "(?:=|%(?:25)*3[Dd]){0,2}"
+    forms = {_base64(f"{value}{end}"): padding for value in values for end in ("", ":")}
+    forms |= dict.fromkeys(values, "")
     # The longest first, since the first that fits is taken.
-    return re.compile("|".join(map(_expression, sorted(forms, key=len, reverse=True))))
+    longest_first = sorted(forms, key=len, reverse=True)
+    return re.compile("|".join(_expression(form) + forms[form] for form in longest_first))
 
 
 def _expression(form: str) -> str:
