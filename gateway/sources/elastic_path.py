@@ -105,7 +105,7 @@ class ElasticPath(Source):
         rows = self.listed(document, "data")
         logs, unreadable = self.rows(rows, lambda row: self._parse(row, stream.place, hooks))
         read = len(logs) + len(unreadable)
-        results = Fields(document).object("results")
+        results = Fields(document or {}).object("results")
         total = results.count("total") if results else None
         return Page(
             logs=logs,

@@ -89,7 +89,7 @@ class LanguageWeaver(Source):
         document, _ = await self.client.json("/api/v2/audit/webhooks", params, operation=operation)
         logs, unreadable = self.rows(self.listed(document, "entries"), self._parse)
         read = len(logs) + len(unreadable)
-        envelope = Fields(document)
+        envelope = Fields(document or {})
         total = envelope.count("totalItems")
         number = min(number, envelope.count("page") or number)
         if (number - 1) * size + read != total:
@@ -164,7 +164,7 @@ class LanguageWeaver(Source):
                     operation=operation,
                 )
                 rows = self.listed(document, "webhooks")
-                total = Fields(document).count("totalItems")
+                total = Fields(document or {}).count("totalItems")
                 return rows, len(rows) >= size if total is None else read + len(rows) < total
 
             return await self.read_hooks(ask, self._parse_hook)

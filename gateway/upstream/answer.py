@@ -102,7 +102,7 @@ class Answer:
             name = codecs.lookup(match[1]).name if match else "utf-8"
         except LookupError:
             return "utf-8"
-        return "utf-8" if name in _NO_CHARSETS else name
+        return "utf-8" if name.replace("-", "_") in _NO_CHARSETS else name
 
     @property
     def _decoded(self) -> str:

@@ -96,7 +96,11 @@ _STATUSES = {
 
 def words(document: Any, read_error: ReadError) -> VendorError:
     """Return what a document says about a failure, in the vendor's form or in another."""
-    return read_error(document) or _common(document) or VendorError()
+    found = read_error(document)
+    if found.message:
+        return found
+    other = _common(document)
+    return other if other and other.message else found or other or VendorError()
 
 
 def in_success(
