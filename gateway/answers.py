@@ -17,7 +17,6 @@ from gateway.problems import (
     UpstreamUnavailable,
 )
 
-
 _REFUSALS = frozenset(
     {
         ErrorCode.UPSTREAM_REJECTED,

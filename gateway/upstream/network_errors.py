@@ -131,15 +131,17 @@ def _cause(error: Exception, causes: tuple[BaseException, ...], url: httpx.URL) 
                 return f"could not be reached safely: {_tls(cause)}"
             case socket.gaierror():
                 return _resolution(cause)
-    for cause in causes:
-        # The addresses of a host fail together; the first reason is as good as any.
-        if isinstance(cause, OSError) and cause.errno in _SOCKETS:
-            return _SOCKETS[cause.errno]
+    # The addresses of a host fail together; the first reason is as good as any.
+    numbers = [cause.errno for cause in causes if isinstance(cause, OSError)]
+    if told := next((_SOCKETS[number] for number in numbers if number in _SOCKETS), None):
+        return told
     if isinstance(error, httpx.RemoteProtocolError):
         return _protocol(str(error), url)
-    if connecting:
-        return "could not be reached: nothing answers there; check base_url and the network"
-    return "broke the connection; try again, and check base_url if it goes on"
+    return (
+        "could not be reached: nothing answers there; check base_url and the network"
+        if connecting
+        else "broke the connection; try again, and check base_url if it goes on"
+    )
 
 
 def _tls(error: ssl.SSLError) -> str:

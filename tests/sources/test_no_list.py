@@ -213,5 +213,5 @@ async def test_plain_text_of_an_error_is_told() -> None:
     """Go's http.Error, and many proxies, answer in a line of text."""
     text = {"Content-Type": "text/plain; charset=utf-8"}
     vendor = Vendor(lambda _: httpx.Response(403, content=b"no access from here\n", headers=text))
-    with pytest.raises(UpstreamError, match="and said: no access from here. Give the credential"):
+    with pytest.raises(UpstreamError, match="and said: no access from here"):
         await make("codearts", vendor).hooks(Operation(5))

@@ -20,7 +20,7 @@ from tests.sources.documents import STREAMS
 from tests.sources.vendors import Vendor, make
 from tests.upstream.network import Body, call, client_of
 
-DOCUMENT = {"name": "Zoë déjà №5 联通 «х»"}
+DOCUMENT = {"name": "Zoë déjà №5 联通 «ж»"}
 WESTERN = {"name": "Zoë déjà ÿ"}
 RUSSIAN = {"name": "Привет"}
 CHINESE = {"name": "联通服务"}
@@ -49,7 +49,7 @@ CHARSETS: list[tuple[str, bytes, Any]] = [
     ("utf-16le", text_of(DOCUMENT).encode("utf-16-le"), DOCUMENT),
     ("latin-1", text_of(WESTERN).encode("latin-1"), WESTERN),
     ("ISO-8859-1", text_of(WESTERN).encode("latin-1"), WESTERN),
-    ("windows-1252", text_of({"name": "“Zoë” – 5 €"}).encode("cp1252"), {"name": "“Zoë” – 5 €"}),
+    ("windows-1252", text_of({"name": "“Zoë” 5 €"}).encode("cp1252"), {"name": "“Zoë” 5 €"}),
     ("iso-8859-15", text_of({"name": "5 €"}).encode("iso-8859-15"), {"name": "5 €"}),
     ("windows-1251", text_of(RUSSIAN).encode("cp1251"), RUSSIAN),
     ("koi8-r", text_of(RUSSIAN).encode("koi8-r"), RUSSIAN),
