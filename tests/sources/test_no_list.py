@@ -65,7 +65,7 @@ ENVELOPES: list[tuple[Any, ErrorCode, str | None, str]] = [
     ),
     ({"errors": [{"status": 503, "title": "Odd"}]}, FAILED, "503", "Odd"),
     ({"success": False, "message": "It is locked."}, REJECTED, None, "It is locked."),
-    ({"code": 40101, "msg": "Session expired", "data": None}, UNAUTHORIZED, "40101", None or ""),
+    ({"code": 40101, "msg": "Session expired", "data": None}, UNAUTHORIZED, "40101", "Session"),
     (
         {"error": "invalid_token", "error_description": "The access token is invalid"},
         UNAUTHORIZED,

@@ -7,6 +7,7 @@ body of a log, could use it against the vendor.
 from __future__ import annotations
 
 import base64
+import functools
 import html
 import json
 from collections.abc import Callable
@@ -136,6 +137,13 @@ def repeating(respond: Callable[[httpx.Request], httpx.Response]) -> Vendor:
     return Vendor(answers)
 
 
+def fixed(response: httpx.Response, _: httpx.Request) -> httpx.Response:
+    """Answer with a copy, as a response can be read once only."""
+    return httpx.Response(
+        response.status_code, headers=response.headers.raw, content=response.content
+    )
+
+
 def error_body(provider: str, said: str) -> Any:
     """Put words into the vendor's own form of an error."""
     return {
@@ -168,14 +176,11 @@ async def test_error_that_repeats_the_credential_is_masked(form: str, encoding: 
         said = encode(secret)
         header = said.encode().decode("latin-1") if said.isprintable() else "-"
         for status in (200, 401, 500):
-            vendor = repeating(
-                lambda _, said=said, header=header, status=status: httpx.Response(
-                    status,
-                    content=json.dumps(error_body(provider, said)),
-                    headers={b"X-Request-Id": header.encode("latin-1")},
-                )
+            body = json.dumps(error_body(provider, said)).encode()
+            response = httpx.Response(
+                status, content=body, headers={b"X-Request-Id": header.encode("latin-1")}
             )
-            source = make(provider, vendor, **changes)
+            source = make(provider, repeating(functools.partial(fixed, response)), **changes)
             with pytest.raises(UpstreamError) as failure:
                 await source.read_page(STREAMS[provider], Window(limit=5), Wanted(), Operation(5))
             assert not leaks(shown(failure.value), secret, encode)
@@ -232,10 +237,8 @@ async def test_token_endpoint_that_repeats_the_password_is_masked(form: str) -> 
     for encode in ENCODINGS.values():
         for status in (200, 400, 401, 500):
             said = encode(SECRET)
-            vendor = Vendor(
-                lambda _, said=said, status=status: answer(error_body(provider, said), status)
-            )
-            source = make(provider, vendor, **changes)
+            response = answer(error_body(provider, said), status)
+            source = make(provider, Vendor(functools.partial(fixed, response)), **changes)
             with pytest.raises(UpstreamError) as failure:
                 await source.hooks(Operation(5))
             assert not leaks(shown(failure.value), SECRET, encode)
@@ -298,10 +301,10 @@ async def test_callers_own_credential_is_masked(
     provider: str, sent: str, secrets: tuple[str, ...]
 ) -> None:
     for secret in secrets:
-        body = error_body(provider, secret)
+        response = answer(error_body(provider, secret), 400)
         source = make(
             provider,
-            Vendor(lambda _, body=body: answer(body, 400)),
+            Vendor(functools.partial(fixed, response)),
             auth={"type": "pass-through", "header": "X-Own"},
         )
         operation = Operation(5, {"x-own": sent})

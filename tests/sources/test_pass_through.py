@@ -58,8 +58,8 @@ class Vendor:
             rows = [{"uuid": "u", "description": name}]
             return httpx.Response(200, json={"webhooks": rows, "totalItems": 1})
         if request.url.path.endswith("/logs/5"):
-            row = {"id": 5, "web_hook_id": 1, "response_status": "200", "request_data": name}
-            return httpx.Response(200, json=row)
+            log = {"id": 5, "web_hook_id": 1, "response_status": "200", "request_data": name}
+            return httpx.Response(200, json=log)
         empty = {"entries": [], "data": [], "totalItems": 0, "results": {"total": 0}}
         return httpx.Response(200, json=[] if "/v4/" in request.url.path else empty)
 

@@ -17,7 +17,7 @@ DATE = formatdate(SECONDS + 30, usegmt=True)
 
 
 def headers(pairs: dict[str, str]) -> httpx.Headers:
-    return httpx.Headers({name: value.encode() for name, value in pairs.items()})
+    return httpx.Headers([(name.encode(), value.encode()) for name, value in pairs.items()])
 
 
 RETRY_AFTER: list[tuple[str, float | None]] = [
