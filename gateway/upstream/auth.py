@@ -22,6 +22,7 @@ from gateway.upstream.answer import Answer
 from gateway.upstream.envelopes import ReadError, in_success
 from gateway.upstream.exchange import exchange
 from gateway.upstream.known_secrets import KnownSecrets, in_headers
+from gateway.upstream.network_errors import Peer
 from gateway.upstream.operation import Operation
 from gateway.upstream.progress import Progress
 from gateway.upstream.refusal import refusal
@@ -176,7 +177,8 @@ class TokenEndpoint:
     """Where tokens are fetched: one POST, outside the source's own limits and credential.
 
     ``timeout`` is in seconds; ``clock`` is in Unix nanoseconds. ``http`` is the source's own
-    client, and closed by that. Fetched tokens are added to ``secrets``.
+    client, and closed by that. Fetched tokens are added to ``secrets``. ``setting`` is the one that
+    holds the address.
     """
 
     def __init__(
@@ -189,7 +191,11 @@ class TokenEndpoint:
         timeout: float,
         clock: Callable[[], int],
         secrets: KnownSecrets | None = None,
+        setting: str = "base_url",
     ) -> None:
+        self._setting = setting
+        name = f"The token endpoint of source {source}"
+        self._peer = Peer(source, name, setting, too_large=f"Check {setting}")
         self._source = source
         self._url = url
         self._http = http
@@ -217,14 +223,14 @@ class TokenEndpoint:
         progress = Progress()
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await exchange(self._http, request, self._source, progress)
+                answer = await exchange(self._http, request, self._peer, progress)
         except TimeoutError:
             raise UpstreamError(
                 ErrorCode.UPSTREAM_TIMEOUT,
                 f"Source {self._source} gave no token within {self._timeout:g} seconds."
                 " Try again, or raise its timeout."
                 if progress.sent
-                else progress.timed_out(f"{self._source}'s token endpoint", self._timeout),
+                else progress.timed_out(self._peer, self._timeout),
                 source=self._source,
             ) from None
         # The answer with the token is used as it is, as it may be one that is masked already.
@@ -239,7 +245,7 @@ class TokenEndpoint:
                 source=self._source,
                 now=self._clock(),
                 url=request.url,
-                for_token=True,
+                token_setting=self._setting,
                 vendor=said if httpx.codes.is_success(answer.status) else None,
             )
         # Elastic Path's specification wraps the answer in "data", its clients read it bare.
@@ -257,7 +263,7 @@ class TokenEndpoint:
             raise UpstreamError(
                 ErrorCode.UPSTREAM_INVALID_RESPONSE,
                 f"Source {self._source} got an answer without a token from its token endpoint."
-                " Check base_url, and url under auth where there is one.",
+                f" Check {self._setting}.",
                 source=self._source,
             )
         self._secrets.add_token(value)

@@ -25,8 +25,9 @@ from gateway.upstream.envelopes import VendorError, in_success, meaning
 from gateway.upstream.exchange import exchange
 from gateway.upstream.known_secrets import KnownSecrets
 from gateway.upstream.lane import FAILURES, UpstreamGuard, is_own
+from gateway.upstream.network_errors import Peer
 from gateway.upstream.progress import Progress
-from gateway.upstream.refusal import ReadError, kept, refusal
+from gateway.upstream.refusal import ReadError, kept, not_json, refusal
 from gateway.upstream.retry import retried
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class UpstreamClient:
     ) -> None:
         self.source = source
         self.base_url = base_url
+        self._peer = Peer(source, f"Source {source}")
         self._health = Health()
         self._timeout = timeout
         self._http = http
@@ -127,7 +129,7 @@ class UpstreamClient:
         )
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self._credential.close()
         await self._http.aclose()
 
@@ -258,7 +260,7 @@ class UpstreamClient:
                 f"Source {self.source} was not asked, since the operation's time was up."
                 " Try again, or raise its timeout or the server's deadline."
                 if given is None
-                else progress.timed_out(self.source, round(given, 2)),
+                else progress.timed_out(self._peer, round(given, 2)),
                 source=self.source,
                 sent=sent and progress.sent,
                 retry_after=guard.breaker.seconds or None,
@@ -277,7 +279,7 @@ class UpstreamClient:
             request.headers["If-None-Match"] = call.etag
         if call.operation.trace is not None:
             request.headers.update(call.operation.trace.headers())
-        answer = await exchange(self._http, request, self.source, progress)
+        answer = await exchange(self._http, request, self._peer, progress)
         return answer.masked(call.secrets)
 
     def _is_unauthorized(self, answer: Answer, call: _Call) -> bool:
@@ -326,31 +328,8 @@ class UpstreamClient:
         if answer.is_blank:
             if action or answer.status in NO_CONTENT:
                 return
-            raise self._invalid("answered with an empty body; try again, and check base_url")
+            raise not_json(answer, self.source)
         try:
             answer.json()
         except ValueError:
-            raise self._invalid(_what_it_is(answer)) from None
-
-    def _invalid(self, what: str) -> UpstreamError:
-        return UpstreamError(
-            ErrorCode.UPSTREAM_INVALID_RESPONSE,
-            f"Source {self.source} {what}.",
-            source=self.source,
-        )
-
-
-def _what_it_is(answer: Answer) -> str:
-    """Describe a body that is no JSON, and the way out."""
-    if answer.packing:
-        return (
-            f"packed its answer as {answer.packing}, for which it was not asked; check any proxy in"
-            " between"
-        )
-    kind = answer.headers.get("Content-Type", "").lower()
-    if "html" in kind or answer.content.lstrip()[:1] == b"<":
-        return (
-            "answered with a web page instead of JSON; check base_url, and whether a proxy or a"
-            " login page stands in between"
-        )
-    return "answered with something that is not whole JSON; try again, and check base_url"
+            raise not_json(answer, self.source) from None

@@ -20,7 +20,7 @@ import httpx
 from gateway import __version__
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.answer import Answer
-from gateway.upstream.network_errors import unreachable
+from gateway.upstream.network_errors import Peer, unreachable
 from gateway.upstream.packing import TooLargeError, unpack
 from gateway.upstream.progress import Progress
 
@@ -71,7 +71,7 @@ def _trust(ca_bundle: pathlib.Path | None) -> ssl.SSLContext:
 async def exchange(
     client: httpx.AsyncClient,
     request: httpx.Request,
-    source: str,
+    peer: Peer,
     progress: Progress | None = None,
 ) -> Answer:
     """Send one request and read the whole response, whatever its status, within ``MAX_BYTES``.
@@ -97,9 +97,8 @@ async def exchange(
     except TooLargeError:
         raise UpstreamError(
             ErrorCode.UPSTREAM_RESPONSE_TOO_LARGE,
-            f"Source {source} answered with more than {MAX_BYTES // 2**20} MiB."
-            " Lower its page_size.",
-            source=source,
+            f"{peer.name} answered with more than {MAX_BYTES // 2**20} MiB. {peer.too_large}.",
+            source=peer.source,
             status=status,
         ) from None
     except asyncio.CancelledError:
@@ -108,7 +107,7 @@ async def exchange(
     # TLS errors while a body is read come out of httpx as they are, and so do host names that IDNA
     # can't write.
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, zlib.error) as error:
-        raise unreachable(error, source, request.url) from None
+        raise unreachable(error, peer, request.url) from None
     return Answer(response.status_code, response.headers, content, packing)
 
 

@@ -10,8 +10,24 @@ import zlib
 from collections.abc import Iterator
 
 import httpx
+import msgspec
 
 from gateway.errors import ErrorCode, UpstreamError
+
+
+class Peer(msgspec.Struct, frozen=True):
+    """The other side of an exchange, as errors name it, with the settings to correct.
+
+    The sentences of this module are about a source's base_url and ca_bundle; ``address`` and
+    ``trust`` take their place. ``too_large`` is the way out for a response that is.
+    """
+
+    source: str
+    name: str
+    address: str = "base_url"
+    trust: str = "ca_bundle"
+    too_large: str = "Lower its page_size"
+
 
 _TRUST = (
     "if it is the vendor's own, or that of a proxy in between, set ca_bundle to a PEM file of the"
@@ -92,7 +108,7 @@ _SOCKETS = {
 _CUT = "broke the connection in the middle of its answer; try again"
 
 
-def unreachable(error: Exception, source: str, url: httpx.URL) -> UpstreamError:
+def unreachable(error: Exception, peer: Peer, url: httpx.URL) -> UpstreamError:
     """Return the error for a request to ``url`` that got no whole response."""
     code = ErrorCode.UPSTREAM_UNREACHABLE
     causes = tuple(_causes(error))
@@ -118,7 +134,8 @@ def unreachable(error: Exception, source: str, url: httpx.URL) -> UpstreamError:
         | httpx.UnsupportedProtocol
         | UnicodeError,
     )
-    return UpstreamError(code, f"Source {source} {what}.", source=source, sent=sent)
+    what = what.replace("base_url", peer.address).replace("ca_bundle", peer.trust)
+    return UpstreamError(code, f"{peer.name} {what}.", source=peer.source, sent=sent)
 
 
 def _cause(error: Exception, causes: tuple[BaseException, ...], url: httpx.URL) -> str:

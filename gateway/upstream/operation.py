@@ -1,4 +1,4 @@
-"""What the upstream calls of one operation share."""
+"""The state that the upstream calls of one operation share."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from gateway.upstream.trace import Trace
 class Operation:
     """One caller's operation: its deadline, and the calls made for it so far, by source.
 
-    ``seconds`` is how long it may take, ``longest`` how long any operation may; both may be
-    infinite. When it began, and the deadline, are in seconds of the event loop's clock. A call that
-    several operations wait for counts for the one that started it. ``passed`` are the vendor
-    credentials that the caller sent, by the header's name in lower case; ``request_id`` is what its
-    request is known by, and ``trace`` what it is a part of, as all calls are told that it started,
-    those behind its answer too.
+    ``seconds`` bounds it, ``longest`` bounds any operation; both may be infinite. ``began`` and
+    ``deadline`` are in seconds of the event loop's clock. A call that several operations wait for
+    counts for the one that started it.
 
-    Nothing older than ``max_age`` seconds is to be taken from the cache, or than ``least_age`` has
-    for the source where that is more. ``reads`` tells how fresh what each source said is, once it
-    has been read.
+    ``passed`` are the vendor credentials that the caller sent, by lower-case header name.
+    ``request_id`` identifies its request. ``trace`` is the W3C trace context sent with every vendor
+    call, background refreshes included. No cache entry older than ``max_age`` seconds is used, or
+    than the source's ``least_age`` if that is more. ``reads`` is the freshness of each answer, by
+    source.
     """
 
     def __init__(
@@ -46,28 +45,28 @@ class Operation:
         self.calls: Counter[str] = Counter()
         self.reads: dict[str, list[Freshness]] = defaultdict(list)
         self.behind = False
-        """Whether nobody waits for it, since the answer was given already."""
+        """Whether it is a background refresh, after the caller has been answered."""
         self.incomplete = False
-        """Whether something could not be read, though the answer is no error."""
+        """Whether something could not be read, though the response is no error."""
         self.etags: Mapping[str, str] = {}
-        """What a vendor said to tell by whether its answers changed, by path and query."""
+        """The validators of cached answers, by path and query (RFC 9110, 8.8.3)."""
         self.answered: dict[str, str] = {}
-        """The same of the answers that came."""
+        """The validators of the answers received, by path and query."""
         self.made_of: Freshness | None = None
-        """How fresh what was kept is, where the answer is taken from that."""
+        """The freshness of the cache entries that the result was made of, if it was."""
         self._longest = seconds if longest is None else longest
         self._max_age = max_age
         self._least_age = least_age or {}
 
     def max_age(self, source: str, wanted: float | None = None) -> float | None:
-        """Give the age in seconds that nothing of a source may exceed, or None."""
+        """Return the age in seconds that no cache entry of a source may exceed, or None."""
         ages = [age for age in (self._max_age, wanted) if age is not None]
         return max(min(ages), self._least_age.get(source, 0.0)) if ages else None
 
     def unhurried(self, most: float) -> Operation:
-        """Give the same operation without what its caller lowered the deadline by.
+        """Return the same operation with the longest deadline, not the one its caller chose.
 
-        It takes no more than ``most`` seconds since it began, and counts with this one.
+        It ends ``most`` seconds after it began at the latest, and its calls count for this one.
         """
         other = copy.copy(self)
         other.seconds = min(self._longest, most)
@@ -75,10 +74,10 @@ class Operation:
         return other
 
     def apart(self, etags: Mapping[str, str], *, behind: bool) -> Operation:
-        """Begin what may be shared with others, or go on behind the answer.
+        """Return an operation for work that others may share, or for a background refresh.
 
-        Its deadline is its own; what it may take from the cache is this one's. Its calls count for
-        this one, too, unless it is behind the answer.
+        It has a deadline of its own and this one's limits on age. Its calls count for this one,
+        too, unless it runs in the background.
         """
         other = Operation(
             self._longest,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.upstream.network_errors import Peer
+
 _STEPS = {
     "connection.connect_tcp.started": "connect",
     "connection.start_tls.started": "tls",
@@ -43,26 +45,26 @@ class Progress:
         """Whether the request may have reached the vendor."""
         return self._step not in {"connect", "tls"}
 
-    def timed_out(self, source: str, seconds: float) -> str:
+    def timed_out(self, peer: Peer, seconds: float) -> str:
         """Return the sentences for a request that got no further within some seconds."""
         within = f"within {seconds:g} seconds"
         match self._step:
             case "connect":
                 return (
-                    f"Source {source} could not be connected to {within}. Check host and port of"
-                    " base_url, and any firewall in between."
+                    f"{peer.name} could not be connected to {within}. Check host and port of"
+                    f" {peer.address}, and any firewall in between."
                 )
             case "tls":
                 return (
-                    f"Source {source} accepted a connection, but did not agree on TLS {within}."
-                    " Check scheme and port of base_url, and any proxy in between."
+                    f"{peer.name} accepted a connection, but did not agree on TLS {within}."
+                    f" Check scheme and port of {peer.address}, and any proxy in between."
                 )
             case "body":
                 return (
-                    f"Source {source} did not finish its answer {within}. Try again, lower its"
+                    f"{peer.name} did not finish its answer {within}. Try again, lower its"
                     " page_size, or raise its timeout or the server's deadline."
                 )
         return (
-            f"Source {source} did not answer {within}. Try again, or raise its timeout or the"
+            f"{peer.name} did not answer {within}. Try again, or raise its timeout or the"
             " server's deadline."
         )

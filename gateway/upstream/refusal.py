@@ -15,7 +15,7 @@ from gateway.upstream.envelopes import ReadError, VendorError, meaning, words
 if TYPE_CHECKING:
     from gateway.upstream.answer import Answer
 
-__all__ = ["ReadError", "VendorError", "kept", "refusal"]
+__all__ = ["ReadError", "VendorError", "kept", "not_json", "refusal"]
 
 _WANTS_TLS = "Its port wants TLS; begin base_url with https://."
 _WANTS_CERTIFICATE = "It wants a client certificate, which the gateway does not have."
@@ -71,13 +71,14 @@ def refusal(
     source: str,
     now: int,
     url: httpx.URL,
-    for_token: bool = False,
+    token_setting: str | None = None,
     vendor: VendorError | None = None,
 ) -> UpstreamError:
     """Return the error for a response that is not 2xx, or is the error ``vendor`` in a 2xx.
 
-    ``now`` is in Unix nanoseconds. ``for_token`` means that nothing but the credential was judged;
-    else the sentence names the path, as a source may read many places and be refused one.
+    ``now`` is in Unix nanoseconds. The sentence names the path, as a source may read many places
+    and be refused one. ``token_setting`` is given if a token was asked for, so that nothing but the
+    credential was judged: the setting that holds the address.
     """
     status = answer.status
     if vendor is not None:
@@ -86,9 +87,9 @@ def refusal(
         answered = f"answered {_phrase(status)} with an error"
     else:
         vendor = _said(answer, read_error)
-        code, advice = _explain(answer, url, for_token=for_token)
+        code, advice = _explain(answer, url, token_setting)
         answered = f"answered {_phrase(status)}"
-    if for_token:
+    if token_setting is not None:
         told = f"got no token: its token endpoint {answered}"
     else:
         told = f"{answered} to {_shown(url.path)}"
@@ -113,6 +114,28 @@ def refusal(
     )
 
 
+def not_json(answer: Answer, source: str) -> UpstreamError:
+    """Return the error for a 2xx response whose body is no JSON document."""
+    kind = answer.headers.get("Content-Type", "").lower()
+    if answer.is_blank:
+        what = "answered with an empty body; try again, and check base_url"
+    elif answer.packing:
+        what = (
+            f"packed its answer as {answer.packing}, for which it was not asked; check any proxy in"
+            " between"
+        )
+    elif "html" in kind or answer.content.lstrip()[:1] == b"<":
+        what = (
+            "answered with a web page instead of JSON; check base_url, and whether a proxy or a"
+            " login page stands in between"
+        )
+    else:
+        what = "answered with something that is not whole JSON; try again, and check base_url"
+    return UpstreamError(
+        ErrorCode.UPSTREAM_INVALID_RESPONSE, f"Source {source} {what}.", source=source
+    )
+
+
 def _said(answer: Answer, read_error: ReadError) -> VendorError:
     """Return the vendor's words, also where they are no JSON but one line of plain text."""
     try:
@@ -126,20 +149,19 @@ def _said(answer: Answer, read_error: ReadError) -> VendorError:
     return VendorError(message=line if 0 < len(line) <= 300 and line[0] != "<" else None)
 
 
-def _explain(answer: Answer, url: httpx.URL, *, for_token: bool) -> tuple[ErrorCode, str]:
+def _explain(answer: Answer, url: httpx.URL, token_setting: str | None) -> tuple[ErrorCode, str]:
     status = answer.status
     if status == httpx.codes.BAD_REQUEST and (told := _tls_advice(answer)):
         return ErrorCode.UPSTREAM_REJECTED, told
     if status >= 500 and status not in _ADVICE:
         told = _IN_BETWEEN if status in {502, 504} or status >= 520 else _TROUBLE
         return ErrorCode.UPSTREAM_ERROR, told
-    if for_token and status != httpx.codes.TOO_MANY_REQUESTS:
+    if 300 <= status < 400:
+        return ErrorCode.UPSTREAM_REJECTED, _redirected(answer, url, token_setting or "base_url")
+    if token_setting is not None and status != httpx.codes.TOO_MANY_REQUESTS:
         if status in {400, 401, 403}:
             return _ADVICE[401]
-        advice = "Check base_url, and url under auth where there is one."
-        return ErrorCode.UPSTREAM_REJECTED, advice
-    if 300 <= status < 400:
-        return ErrorCode.UPSTREAM_REJECTED, _redirected(answer, url)
+        return ErrorCode.UPSTREAM_REJECTED, f"Check {token_setting}."
     return _ADVICE.get(status, (ErrorCode.UPSTREAM_REJECTED, "Check the source's configuration."))
 
 
@@ -150,9 +172,9 @@ def _tls_advice(answer: Answer) -> str | None:
     return _WANTS_CERTIFICATE if _NO_CERTIFICATE.search(head) else None
 
 
-def _redirected(answer: Answer, url: httpx.URL) -> str:
+def _redirected(answer: Answer, url: httpx.URL, setting: str) -> str:
     """Return the advice for a redirect, with the origin that it points to, if another one."""
-    advice = "Redirects are not followed; check base_url"
+    advice = f"Redirects are not followed; check {setting}"
     try:
         target = url.join(answer.headers.get("Location", ""))
     except (httpx.InvalidURL, ValueError):

@@ -11,7 +11,7 @@ from gateway.errors import ErrorCode, UpstreamError
 from gateway.sources.elastic_path import read_error
 from gateway.upstream.auth import FixedCredential, TokenCredential, TokenEndpoint, basic
 from gateway.upstream.client import UpstreamClient
-from gateway.upstream.exchange import http_client
+from gateway.upstream.exchange import MAX_BYTES, http_client
 from gateway.upstream.operation import Operation
 from tests.upstream.network import NOW, Network, call, client_of, document
 
@@ -203,8 +203,8 @@ async def test_close_ends_a_renewal() -> None:
 REFUSALS = [
     (400, ErrorCode.UPSTREAM_UNAUTHORIZED, "credential under auth"),
     (403, ErrorCode.UPSTREAM_UNAUTHORIZED, "credential under auth"),
-    (301, ErrorCode.UPSTREAM_REJECTED, "Check base_url, and url under auth where there is one."),
-    (404, ErrorCode.UPSTREAM_REJECTED, "Check base_url, and url under auth where there is one."),
+    (301, ErrorCode.UPSTREAM_REJECTED, "heck base_url"),
+    (404, ErrorCode.UPSTREAM_REJECTED, "heck base_url"),
     (429, ErrorCode.UPSTREAM_RATE_LIMITED, "Ask again later"),
     (503, ErrorCode.UPSTREAM_ERROR, "try again later"),
 ]
@@ -268,3 +268,49 @@ async def test_tokens_cost_the_operation_no_call() -> None:
     operation = Operation(5)
     await vendor.client.json("/logs", operation=operation)
     assert operation.calls == {"shop": 1}
+
+
+def endpoint_over(handler: Any, setting: str = "url under auth") -> TokenEndpoint:
+    return TokenEndpoint(
+        "shop",
+        "https://iam.example/tokens",
+        http=http_client(Network(handler)),
+        read_error=read_error,
+        timeout=5.0,
+        clock=lambda: NOW,
+        setting=setting,
+    )
+
+
+def broken(error: Exception) -> Any:
+    def respond(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    return respond
+
+
+@pytest.mark.parametrize(
+    ("handler", "told"),
+    [
+        (
+            broken(httpx.ConnectError("x")),
+            "The token endpoint of source shop could not be reached: nothing answers there; check"
+            " url under auth and the network.",
+        ),
+        (
+            lambda _: httpx.Response(302, headers={"Location": "https://login.example/"}),
+            "Redirects are not followed; check url under auth: this one points to"
+            " https://login.example.",
+        ),
+        (lambda _: document({}, 404), "answered 404 Not Found. Check url under auth."),
+        (
+            lambda _: httpx.Response(200, content=b"x" * (MAX_BYTES + 1)),
+            "answered with more than 16 MiB. Check url under auth.",
+        ),
+    ],
+)
+async def test_failure_names_the_setting_of_the_token_endpoint(handler: Any, told: str) -> None:
+    """Who looks at base_url does not find what is wrong with another host."""
+    with pytest.raises(UpstreamError) as failure:
+        await endpoint_over(handler).post(form={})
+    assert told in str(failure.value)
