@@ -12,21 +12,22 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from gateway import cursor, filters, ids, paging
-from gateway.actions import MARGIN, Actions, able, hindrance
-from gateway.answers import Answer
+from gateway import ids
+from gateway.actions.actions import MARGIN, Actions, able, hindrance
+from gateway.actions.outcomes import Answer
+from gateway.actions.problems import AnyProblem, InvalidInput, NotAuthorized
 from gateway.cache import Cache, Store, make_store
 from gateway.callers import ANONYMOUS, Caller, Role
 from gateway.errors import ErrorCode, JournalError, RequestError
-from gateway.feed import Feed, Slice
-from gateway.filters import Document
-from gateway.flight import Flights
+from gateway.feed import cursor, filters, paging
+from gateway.feed.feed import Feed, Slice
+from gateway.feed.filters import Document
 from gateway.journal import Action, ActionFilter, ActionKind, ActionPage, Journal
 from gateway.model import Hook, Timestamp, WebhookLog
-from gateway.problems import AnyProblem, InvalidInput, NotAuthorized
+from gateway.single_flight import SingleFlight
 from gateway.sources import Source, make_source
-from gateway.sources.base import not_found
-from gateway.sources.keeping import tag
+from gateway.sources.caching import tag
+from gateway.sources.source import not_found
 from gateway.upstream.operation import Operation
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from gateway.config import Settings
+    from gateway.settings import Settings
     from gateway.upstream.trace import Trace
 
 
@@ -110,7 +111,7 @@ class Gateway:
                 clock=clock,
             )
         )
-        self._news: Flights[None] = Flights()
+        self._news: SingleFlight[None] = SingleFlight()
         self.sources: Mapping[str, Source] = {
             source.name: make_source(
                 source.model_copy(update={"cache": source.cache.over(kept)}),
@@ -154,7 +155,7 @@ class Gateway:
         await self._actions.hear(self._drop_touched)
 
     async def _drop_touched(self, actions: Sequence[Action]) -> None:
-        await self._cache.drop(
+        await self._cache.evict(
             {
                 touched
                 for action in actions
@@ -202,6 +203,7 @@ class Gateway:
             longest=longest,
             max_age=max_age,
             trace=trace,
+            began_at=self.now(),
             least_age={
                 name: self.settings.cache.least_age
                 for name in self.sources
@@ -285,7 +287,7 @@ class Gateway:
             operation=operation,
             key=key,
             request_id=operation.request_id,
-            settle=self._cache.drop,
+            settle=self._cache.evict,
         )
 
     async def invalidate(self, tags: Sequence[str]) -> int | AnyProblem:
@@ -326,7 +328,7 @@ class Gateway:
                     path=("tags",),
                     required_role=Role.ADMIN,
                 )
-        return await self._cache.drop(found)
+        return await self._cache.evict(found)
 
     async def cache_state(self) -> CacheState:
         """Tell what the cache did so far; RequestError for who is no admin of every source."""

@@ -15,13 +15,13 @@ import msgspec
 import pytest
 from starlette.types import ASGIApp
 
-from gateway import timestamps
-from gateway.config import Settings, load
-from gateway.demo import write_configuration
+from gateway.cli.demo_configuration import write_configuration
+from gateway.normalise import timestamps
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.service import Gateway
+from gateway.settings import Settings, load
 from tests.moment import stopped
 
 SOURCES = {

@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.config import load
-from gateway.demo import write_configuration
+from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
+from gateway.settings import load
 from tests.processes import started
 
 FREE = ("--port", "0", "--sandbox-port", "0")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 import uvicorn
 
-from gateway.actions import MARGIN
+from gateway.actions.actions import MARGIN
 from gateway.cli.screen import complain
 from gateway.config import is_loopback
 from gateway.service import Gateway
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from gateway.config import Settings
+    from gateway.settings import Settings
 
 ARRIVAL = 0.5
 """Seconds in which a request may still come on a connection that was open before the stop."""

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from gateway.normalise.damaged import Damaged
 from gateway.upstream.known_secrets import KnownSecrets
 
 _BOMS = (
@@ -29,13 +30,6 @@ _NO_CHARSETS = frozenset(
 )
 """Codecs of Python that are no charsets."""
 _HALF = re.compile("[\ud800-\udfff]")
-
-
-class Damaged(dict[str, Any]):
-    r"""An object of a JSON document with text in it that could not be decoded.
-
-    Each byte at fault is shown as ``\xff``, each half of a surrogate pair as ``\ud83d``.
-    """
 
 
 class Answer:

@@ -15,17 +15,17 @@ from typing import Any, Protocol
 import httpx
 import msgspec
 
-from gateway import timestamps
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.flight import Flights
+from gateway.normalise import timestamps
+from gateway.single_flight import SingleFlight
 from gateway.upstream.answer import Answer
 from gateway.upstream.envelopes import ReadError, in_success
+from gateway.upstream.errors import refusal
 from gateway.upstream.exchange import exchange
 from gateway.upstream.known_secrets import KnownSecrets, in_headers
 from gateway.upstream.network_errors import Peer
 from gateway.upstream.operation import Operation
 from gateway.upstream.progress import Progress
-from gateway.upstream.refusal import refusal
 
 SECOND = 1_000_000_000
 EARLY = 60 * SECOND
@@ -144,7 +144,7 @@ class TokenCredential:
         self._make = headers
         self._clock = clock
         self._token: Token | None = None
-        self._flights: Flights[Token] = Flights()
+        self._flights: SingleFlight[Token] = SingleFlight()
 
     def of(self, operation: Operation) -> Credential:
         """Return the same for every operation."""
@@ -248,7 +248,7 @@ class TokenEndpoint:
                 token_setting=self._setting,
                 vendor=said if httpx.codes.is_success(answer.status) else None,
             )
-        # Elastic Path's specification wraps the answer in "data", its clients read it bare.
+        # Some specifications wrap the answer in "data", though the vendor's clients read it bare.
         if isinstance(document, dict) and isinstance(document.get("data"), dict):
             document = document["data"]
         return document if isinstance(document, dict) else {}, answer.headers

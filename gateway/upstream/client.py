@@ -22,12 +22,12 @@ from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream import waits
 from gateway.upstream.breaker import BreakerState
 from gateway.upstream.envelopes import VendorError, in_success, meaning
+from gateway.upstream.errors import ReadError, kept, not_json, refusal
 from gateway.upstream.exchange import exchange
+from gateway.upstream.guard import FAILURES, UpstreamGuard, is_own
 from gateway.upstream.known_secrets import KnownSecrets
-from gateway.upstream.lane import FAILURES, UpstreamGuard, is_own
 from gateway.upstream.network_errors import Peer
 from gateway.upstream.progress import Progress
-from gateway.upstream.refusal import ReadError, kept, not_json, refusal
 from gateway.upstream.retry import retried
 
 if TYPE_CHECKING:
@@ -153,8 +153,7 @@ class UpstreamClient:
         if answer.status == httpx.codes.NOT_MODIFIED:
             raise NotModified
         etag = answer.headers.get("ETag", "")
-        if _ETAG.fullmatch(etag):
-            operation.answered[target] = etag
+        operation.answered[target] = etag if _ETAG.fullmatch(etag) else ""
         return None if answer.status in NO_CONTENT else answer.json(), answer.headers
 
     async def act(self, method: str, path: str, *, operation: Operation) -> Any:

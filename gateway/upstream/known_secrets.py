@@ -21,7 +21,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from gateway.redaction import MASK
+from gateway.normalise.redaction import MASK
 
 MAX_TOKENS = 8
 """Fetched tokens that are remembered; older ones have expired."""

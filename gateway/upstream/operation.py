@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from gateway.model import Freshness
+import msgspec
+
+from gateway.model import Freshness, Hook, Timestamp
 from gateway.upstream.trace import Trace
+
+PART = "part:"
+"""Prefix of the names of cached parts among the answers; no path begins with it."""
 
 
 class Operation:
@@ -20,9 +27,10 @@ class Operation:
 
     ``passed`` are the vendor credentials that the caller sent, by lower-case header name.
     ``request_id`` identifies its request. ``trace`` is the W3C trace context sent with every vendor
-    call, background refreshes included. No cache entry older than ``max_age`` seconds is used, or
-    than the source's ``least_age`` if that is more. ``reads`` is the freshness of each answer, by
-    source.
+    call, background refreshes included. ``began_at`` is its start in Unix nanoseconds: a cache
+    entry that was requested since is new enough, whatever age is allowed. No entry older than
+    ``max_age`` seconds is used, or than the source's ``least_age`` if that is more. ``reads`` is
+    the freshness of each answer, by source.
     """
 
     def __init__(
@@ -35,6 +43,7 @@ class Operation:
         max_age: float | None = None,
         least_age: Mapping[str, float] | None = None,
         trace: Trace | None = None,
+        began_at: Timestamp | None = None,
     ) -> None:
         self.passed = passed or {}
         self.request_id = request_id
@@ -42,16 +51,21 @@ class Operation:
         self.seconds = seconds
         self.began = asyncio.get_running_loop().time()
         self.deadline = self.began + seconds
+        self.began_at = began_at
         self.calls: Counter[str] = Counter()
         self.reads: dict[str, list[Freshness]] = defaultdict(list)
         self.behind = False
         """Whether it is a background refresh, after the caller has been answered."""
         self.incomplete = False
         """Whether something could not be read, though the response is no error."""
+        self.on_hooks: Callable[[Sequence[Hook]], None] | None = None
+        """Called with each page of a source's hooks while others are still being read."""
         self.etags: Mapping[str, str] = {}
-        """The validators of cached answers, by path and query (RFC 9110, 8.8.3)."""
+        """The ETags to send, by path and query."""
         self.answered: dict[str, str] = {}
-        """The validators of the answers received, by path and query."""
+        """The validators of the answers so far: the ETag of each (empty if it has none) by path
+        and query, and a digest of each cached part. Together they show whether a value that is
+        made of them has changed."""
         self.made_of: Freshness | None = None
         """The freshness of the cache entries that the result was made of, if it was."""
         self._longest = seconds if longest is None else longest
@@ -62,6 +76,24 @@ class Operation:
         """Return the age in seconds that no cache entry of a source may exceed, or None."""
         ages = [age for age in (self._max_age, wanted) if age is not None]
         return max(min(ages), self._least_age.get(source, 0.0)) if ages else None
+
+    def tell_of_hooks(self, hooks: Sequence[Hook]) -> None:
+        """Pass on the hooks read so far while others are still being read."""
+        if self.on_hooks is not None and hooks:
+            self.on_hooks(hooks)
+
+    def add_part(self, name: str, value: Any) -> None:
+        """Add a cached value that the answer is made of, too, to the validators."""
+        encoded = msgspec.msgpack.encode(value)
+        self.answered[PART + name] = hashlib.blake2b(encoded, digest_size=12).hexdigest()
+
+    def has_other_parts_of(self, before: Mapping[str, str]) -> bool:
+        """Return whether a part differs from the one in earlier validators."""
+        return any(
+            self.answered.get(name) != digest
+            for name, digest in before.items()
+            if name.startswith(PART)
+        )
 
     def unhurried(self, most: float) -> Operation:
         """Return the same operation with the longest deadline, not the one its caller chose.
@@ -86,9 +118,14 @@ class Operation:
             trace=self.trace,
             max_age=self._max_age,
             least_age=self._least_age,
+            began_at=self.began_at,
         )
-        other.etags = etags
+        answers = [target for target in etags if not target.startswith(PART)]
+        # One of several answers that is unchanged says nothing about what they make together.
+        if len(answers) == 1 and etags[answers[0]]:
+            other.etags = {answers[0]: etags[answers[0]]}
         other.behind = behind
         if not behind:
             other.calls = self.calls
+            other.on_hooks = self.on_hooks
         return other

@@ -15,7 +15,7 @@ from gateway.upstream.breaker import BreakerState
 from gateway.upstream.waits import LONGEST_PAUSE
 
 if TYPE_CHECKING:
-    from gateway.upstream.lane import UpstreamGuard
+    from gateway.upstream.guard import UpstreamGuard
 
 T = TypeVar("T")
 

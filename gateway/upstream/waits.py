@@ -13,7 +13,7 @@ import email.utils
 import re
 from collections.abc import Iterator, Mapping
 
-from gateway import timestamps
+from gateway.normalise import timestamps
 
 LONGEST_PAUSE = 300.0
 """Seconds after which a vendor is called again, however long it asked to be left alone."""

@@ -21,7 +21,7 @@ from gateway.service import Gateway
 from gateway.web.answer import refused
 from gateway.web.cors import cors
 from gateway.web.explorer import explorer_page, explorer_routes
-from gateway.web.head import BoundedHead
+from gateway.web.header_limit import BoundedHead
 from gateway.web.host import LoopbackHost
 from gateway.web.view import GraphQLView
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from gateway.config import Settings
+    from gateway.settings import Settings
 
 
 def create_app(

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NoReturn
 import httpx
 import pytest
 
-from gateway.config import load
-from gateway.demo import write_configuration
+from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
+from gateway.settings import load
 from gateway.web.app import create_app
 
 if TYPE_CHECKING:

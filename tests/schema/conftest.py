@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from gateway.config import load
-from gateway.demo import write_configuration
+from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
+from gateway.settings import load
 from gateway.web.app import create_app
 from tests.moment import stopped
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from gateway.config import Settings
+    from gateway.settings import Settings
 
 NOWHERE = "http://127.0.0.1:1"
 MEDIA_TYPE = "application/graphql-response+json"

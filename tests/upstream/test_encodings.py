@@ -12,13 +12,12 @@ import httpx
 import pytest
 
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.sources.fields import DAMAGED
-from gateway.sources.pages import Wanted, Window
-from gateway.upstream.answer import Damaged
+from gateway.normalise.damaged import WARNING, Damaged
 from gateway.upstream.operation import Operation
-from tests.sources.documents import STREAMS
-from tests.sources.vendors import Vendor, make
+from gateway.vendors.pages import Wanted, Window
 from tests.upstream.network import Body, call, client_of
+from tests.vendors.documents import STREAMS
+from tests.vendors.vendors import Vendor, make
 
 DOCUMENT = {"name": "Zoë déjà №5 联通 «ж»"}
 WESTERN = {"name": "Zoë déjà ÿ"}
@@ -97,12 +96,14 @@ async def test_row_with_text_that_can_not_be_decoded_has_a_warning(
     kind = f"application/json; charset={charset}" if charset else "application/json"
     response = httpx.Response(200, content=rows, headers={"Content-Type": kind})
     source = make("codearts", Vendor(lambda _: response))
-    page = await source.read_page(STREAMS["codearts"], Window(limit=5), Wanted(), Operation(5))
+    page = await source.vendor.read_page(
+        STREAMS["codearts"], Window(limit=5), Wanted(), Operation(5)
+    )
     good, bad = page.logs
     assert bad.request is not None
     assert bad.request.body == name
-    assert DAMAGED in bad.warnings
-    assert DAMAGED not in good.warnings
+    assert WARNING in bad.warnings
+    assert WARNING not in good.warnings
     assert "\ufffd" not in str(page)
 
 

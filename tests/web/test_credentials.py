@@ -13,10 +13,10 @@ import typer
 from gateway.callers import Role
 from gateway.callers.attempts import LIMIT
 from gateway.cli import server
-from gateway.config import load
+from gateway.cli.demo_configuration import write_configuration
 from gateway.config.auth import AuthSettings
-from gateway.demo import write_configuration
 from gateway.sandbox import Sandbox
+from gateway.settings import load
 from tests.callers.issuer import NOW, OTHER_RSA, RSA, claims, part, signed, token
 from tests.web.protected import (
     ADMIN,

@@ -18,10 +18,10 @@ from graphql import build_schema
 from hypothesis import HealthCheck, given, settings
 from hypothesis_graphql import Mode
 
+from gateway.cli.demo_configuration import write_configuration
 from gateway.cli.server import listen, serving, url
-from gateway.config import load
-from gateway.demo import write_configuration
 from gateway.sandbox import Sandbox
+from gateway.settings import load
 from gateway.web.app import create_app
 from tests.moment import stopped
 from tests.web.operations import EVERYTHING, GRAPHQL, Asked, check, operations, root_fields

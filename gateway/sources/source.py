@@ -1,0 +1,243 @@
+"""One configured system: a vendor, held together with a client and a cache."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gateway.errors import ErrorCode, RequestError, UpstreamError
+from gateway.model import Capability, Hook, Timestamp, WebhookLog, WebhookLogStatus, worst
+from gateway.sources.caching import Read, SourceCache, tag
+from gateway.sources.seams import renewed
+from gateway.vendors.pages import Found, Page, Scan, Stream, StreamsChanged, Wanted, Window
+
+if TYPE_CHECKING:
+    from gateway.cache import Cached
+    from gateway.upstream.client import UpstreamClient
+    from gateway.upstream.operation import Operation
+    from gateway.vendors.base import Vendor
+
+
+class Source:
+    """What the merge reads and the actions act on.
+
+    It adds caching to what its vendor's kit does. Every id is untrusted: a place outside of the
+    configuration is answered with None, like one that does not exist. Its methods raise
+    UpstreamError where the vendor fails.
+    """
+
+    def __init__(
+        self, name: str, vendor: Vendor[Any], client: UpstreamClient, cache: SourceCache
+    ) -> None:
+        self.name = name
+        self.client = client
+        self.vendor = vendor
+        self.provider = vendor.provider
+        self.capabilities = vendor.capabilities
+        self.lacks = vendor.lacks
+        self._cache = cache
+        self._page_type: Any = Page[vendor.details]  # type: ignore[name-defined]
+        self._log_type: Any = WebhookLog[vendor.details] | None  # type: ignore[name-defined]
+
+    @property
+    def page_size(self) -> int:
+        """How many rows a page of the vendor has, as far as is known."""
+        return self.vendor.page_size
+
+    @property
+    def personal(self) -> bool:
+        """Whether callers read it with credentials of their own."""
+        return self._cache.personal
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.client.close()
+
+    async def find_streams(self, operation: Operation) -> Found:
+        """Find the upstream lists, in a fixed order; UpstreamError when none can be found."""
+        return await self.vendor.find_streams(operation)
+
+    async def page(
+        self,
+        stream: Stream,
+        window: Window,
+        wanted: Wanted,
+        operation: Operation,
+        *,
+        max_age: float | None = None,
+        not_before: Timestamp | None = None,
+    ) -> Cached[Page]:
+        """Return a page from the cache, or read it.
+
+        Nothing is taken that is older than ``max_age`` seconds, or was asked for before
+        ``not_before``: a page that was read before another must not be taken to stand behind it.
+        """
+        lifetimes = self._cache.lifetimes
+        first = window.offset == 0 and window.until is None
+        seconds = lifetimes.first_page if first else lifetimes.page
+        tags = (tag("hook", stream.hook_id) if stream.hook_id else self._lists,)
+        read = Read(
+            name=_page_name(stream, window, wanted),
+            kind=self._page_type,
+            read=lambda apart: self.vendor.read_page(stream, window, wanted, apart),
+            judge=lambda _: (seconds, tags),
+            renew=renewed,
+        )
+        return await self._cache.get(read, operation, max_age=max_age, not_before=not_before)
+
+    async def recall_page(
+        self,
+        stream: Stream,
+        window: Window,
+        wanted: Wanted,
+        operation: Operation,
+        *,
+        error: UpstreamError,
+        not_before: Timestamp,
+    ) -> Cached[Page] | None:
+        """Return a cached page in place of a failure, if it was asked for since ``not_before``."""
+        name = _page_name(stream, window, wanted)
+        return await self._cache.get_stale(
+            name, self._page_type, operation, error=error, not_before=not_before
+        )
+
+    async def log(self, place: tuple[str, ...], operation: Operation) -> Cached[WebhookLog | None]:
+        """Return the log at a place, complete, from the cache or as read; None when none is."""
+        id = self.vendor.ids.log(*place)
+        lifetimes = self._cache.lifetimes
+
+        def judge(log: WebhookLog | None) -> tuple[float, tuple[str, ...]]:
+            hook_id = log.hook_id if log else self.vendor.hook_of(place)
+            tags = (tag("log", id), *((tag("hook", hook_id),) if hook_id else ()))
+            if log is None:
+                return lifetimes.negative, tags
+            return lifetimes.detail if self._is_final(log) else lifetimes.first_page, tags
+
+        read = Read(
+            name=f"log/{id}",
+            kind=self._log_type,
+            read=lambda apart: self.read_log(place, apart),
+            judge=judge,
+        )
+        return await self._cache.get(read, operation)
+
+    async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
+        """Read the log at a place, complete, whatever is cached; None when there is none."""
+        scan = self.vendor.scan_for(place)
+        if scan is None:
+            return await self.vendor.read_log(place, operation)
+        try:
+            return await self._scan(scan, operation)
+        except StreamsChanged:
+            return None
+        except UpstreamError as error:
+            if error.code is ErrorCode.UPSTREAM_NOT_FOUND:
+                return None
+            raise
+
+    def _is_final(self, log: WebhookLog) -> bool:
+        """Return whether a log will not change: a failed one may where it can be sent again."""
+        if log.status is WebhookLogStatus.FAILED:
+            return Capability.RETRY not in self.capabilities
+        return log.status is WebhookLogStatus.SUCCEEDED
+
+    async def hooks(self, operation: Operation) -> Sequence[Hook]:
+        """Return the hooks inside the configuration."""
+        return await self.vendor.hooks(operation)
+
+    def grants(self, place: tuple[str, ...]) -> bool:
+        """Return whether a log's place lies inside the configuration, for an action."""
+        return self.vendor.grants(place)
+
+    async def retry(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
+        """Send a delivery again, once; return the log as it then is, where it can be read."""
+        log = await self.vendor.retry(place, operation)
+        scan = self.vendor.scan_for(place)
+        if log is not None or scan is None:
+            return log
+        try:
+            return await self._scan(scan, operation, anew=True)
+        except UpstreamError:
+            # It was sent all the same.
+            return None
+
+    async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
+        """Delete a log, once; return it as it was, where the vendor's answer holds it."""
+        return await self.vendor.delete(place, operation)
+
+    def log_id(self, *place: str) -> str:
+        """Return the id of the log at a place."""
+        return self.vendor.ids.log(*place)
+
+    def log_id_of(self, upstream_id: str) -> str:
+        """Return a log's id by the vendor's own; RequestError where that does not say enough."""
+        return self.vendor.log_id_of(upstream_id)
+
+    def touched(self, place: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the tags of all that an action on a log may change: itself, and its lists."""
+        hook_id = self.vendor.hook_of(place)
+        lists = self.listed_with(hook_id) if hook_id else (self._lists,)
+        return (tag("log", self.log_id(*place)), *lists)
+
+    def listed_with(self, hook_id: str) -> tuple[str, ...]:
+        """Return the tags of all that the logs of a hook may stand in."""
+        return (tag("hook", hook_id), self._lists)
+
+    @property
+    def _lists(self) -> str:
+        """The tag of the lists that hold the logs of several hooks."""
+        return tag("lists", self.name)
+
+    async def _scan(
+        self, scan: Scan, operation: Operation, *, anew: bool = False
+    ) -> WebhookLog | None:
+        """Look for a log through a whole list, newest first, as long as the operation may take.
+
+        With ``anew``, neither the cache nor calls in flight are used. While the vendor fails, all
+        cached pages are looked through; that the log is on none of them proves nothing, so then
+        the vendor has the last word.
+        """
+        offset = 0
+        not_before: Timestamp | None = None
+        failure: UpstreamError | None = None
+        while True:
+            window = Window(limit=self.page_size, offset=offset)
+            asked = (scan.stream, window, Wanted(), operation)
+            if anew:
+                page = await self.vendor.read_page(*asked)
+            else:
+                try:
+                    kept = await self.page(*asked, not_before=not_before)
+                except UpstreamError as error:
+                    failure = error
+                    found = await self.recall_page(*asked, error=error, not_before=Timestamp(0))
+                    if found is None:
+                        raise
+                    kept = found
+                page, not_before = kept.value, kept.freshness.fetched_at
+                operation.made_of = worst(filter(None, (operation.made_of, kept.freshness)))
+            for log in page.logs:
+                if log.upstream_id == scan.upstream_id:
+                    return log
+            end = (page.offset or 0) + page.read
+            if not page.more or scan.is_past(page) or end <= offset:
+                if failure:
+                    raise failure
+                if operation.made_of and operation.made_of.failure:
+                    operation.made_of = None
+                    return await self._scan(scan, operation, anew=True)
+                return None
+            offset = end
+
+
+def _page_name(stream: Stream, window: Window, wanted: Wanted) -> str:
+    asked = msgspec.json.encode((stream.key, window, wanted))
+    return f"page/{hashlib.blake2b(asked, digest_size=16).hexdigest()}"
+
+
+def not_found(what: str) -> RequestError:
+    """Return the one answer for what is not there and for what is not granted."""
+    return RequestError(ErrorCode.NOT_FOUND, f"There is no such {what}. It may have expired.")

@@ -1,0 +1,246 @@
+"""Huawei CodeArts Repo, API v4.
+
+A webhook belongs to a project, a group or a repository, and each of the three has the same
+calls below its path. A list row has no headers and no bodies; the detail call has them.
+
+https://support.huaweicloud.com/intl/en-us/api-codeartsrepo/ListProjectWebhookLogs.html
+https://support.huaweicloud.com/intl/en-us/api-codeartsrepo/ShowProjectWebhookLog.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from gateway.errors import ErrorCode, UpstreamError
+from gateway.ids import decode
+from gateway.model import Capability, Hook, Timestamp, WebhookLog
+from gateway.normalise import timestamps
+from gateway.normalise.fields import Fields, UnreadableError, is_number
+from gateway.vendors.base import CachedHooks, Vendor, parse_rows, read_hooks
+from gateway.vendors.calls import (
+    Params,
+    either,
+    first_accepted,
+    if_known,
+    is_sendable,
+    may_go_on,
+    outcome,
+)
+from gateway.vendors.codearts.parsing import (
+    PROVIDER,
+    CodeArtsDetails,
+    parse_hook,
+    parse_log,
+    read_error,
+)
+from gateway.vendors.codearts.settings import CodeArtsSettings, credential
+from gateway.vendors.pages import Found, Hooks, Page, Stream, Wanted, Window
+
+if TYPE_CHECKING:
+    from gateway.upstream.client import UpstreamClient
+    from gateway.upstream.operation import Operation
+
+MILLISECOND = 1_000_000
+HOOKS_PER_PAGE = 100
+IDS_END = 2**31
+Scope = tuple[str, str]
+"""The kind of scope, as in the path, and its id."""
+
+
+class CodeArts(Vendor[CodeArtsSettings]):
+    """The webhooks of the configured projects, groups and repositories."""
+
+    provider: ClassVar = PROVIDER
+    title: ClassVar = "Huawei CodeArts Repo"
+    settings: ClassVar = CodeArtsSettings
+    details: ClassVar = CodeArtsDetails
+    read_error = staticmethod(read_error)
+    credential = staticmethod(credential)
+    capabilities: ClassVar = frozenset(
+        {
+            Capability.LIST,
+            Capability.GET,
+            Capability.FILTER_TIME,
+            Capability.COUNT,
+            Capability.REQUEST_BODY,
+            Capability.RESPONSE_BODY,
+        }
+    )
+
+    def __init__(
+        self, settings: CodeArtsSettings, client: UpstreamClient, cached_hooks: CachedHooks
+    ) -> None:
+        super().__init__(settings, client, cached_hooks)
+        self._scopes: list[Scope] = [
+            *(("projects", project) for project in settings.projects),
+            *(("groups", str(group)) for group in settings.groups),
+            *(("repositories", str(repository)) for repository in settings.repositories),
+        ]
+        self._chosen = {str(hook) for hook in settings.hooks}
+        self._filters = True
+
+    async def find_streams(self, operation: Operation) -> Found:
+        """Give a stream for each hook; they are asked for only where that can't be known."""
+        if self._chosen and len(self._scopes) == 1:
+            scope = self._scopes[0]
+            return Found([self._stream(scope, hook) for hook in sorted(self._chosen, key=int)])
+        found, errors = either(
+            await asyncio.gather(
+                *(outcome(self._scope_hooks, scope, operation) for scope in self._scopes)
+            )
+        )
+        if not found:
+            raise errors[0]
+        streams = [
+            stream
+            for _, hooks in found
+            for hook in hooks.readable
+            if (stream := self.stream_of(hook))
+        ]
+        missing = self._chosen - {stream.place[2] for stream in streams}
+        for _, hooks in found:
+            errors += self.unread(hooks)
+        if missing and not errors:
+            errors = [self._absent(missing)]
+        return Found(streams, errors)
+
+    def stream_of(self, hook: Hook) -> Stream | None:
+        """Return the stream of a hook, unless the configuration leaves it out."""
+        kind, scope_id, upstream_id = decode(hook.id).place
+        if self._chosen and upstream_id not in self._chosen:
+            return None
+        return self._stream((kind, scope_id), upstream_id)
+
+    def _stream(self, scope: Scope, hook: str) -> Stream:
+        return Stream(
+            key="/".join((*scope, hook)),
+            place=(*scope, hook),
+            hook_id=self.ids.hook(*scope, hook),
+            windowed=self._filters,
+        )
+
+    def _absent(self, hooks: set[str]) -> UpstreamError:
+        return UpstreamError(
+            ErrorCode.UPSTREAM_NOT_FOUND,
+            f"Source {self.name} has no hook {', '.join(sorted(hooks))} in any of its scopes."
+            " Check hooks in the configuration.",
+            source=self.name,
+        )
+
+    async def read_page(
+        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
+    ) -> Page:
+        """Make one list call, and others with fewer parameters where they are refused.
+
+        The newer ones are left out for good once the vendor has refused those that no caller chose.
+        """
+        own = _filters(window, Wanted())
+        page, taken = await first_accepted(
+            lambda filters: self._list(stream, window, filters, operation),
+            (_filters(window, wanted), own, ()) if self._filters else [()],
+        )
+        if own and not taken:
+            self._filters = False
+        return page
+
+    async def _list(
+        self, stream: Stream, window: Window, filters: Params, operation: Operation
+    ) -> Page:
+        windowed = window.until is not None and bool(filters)
+        # An offset that counts from a moment means nothing without it.
+        offset = window.offset if windowed or window.until is None else 0
+        document, headers = await self.client.json(
+            _hook_path(stream.place) + "/logs",
+            [("offset", str(offset)), ("limit", str(window.limit)), *filters],
+            operation=operation,
+        )
+        rows = self.checked_list(document)
+        logs, unreadable = parse_rows(rows, lambda row: parse_log(row, self.ids, stream.place))
+        read = len(rows)
+        total = _total(headers)
+        return Page(
+            logs=logs,
+            unreadable=unreadable,
+            read=read,
+            offset=None if windowed else offset,
+            total=None if filters else total,
+            more=read > 0,
+        )
+
+    async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
+        """Make the detail call, if the place lies inside the configuration."""
+        if len(place) != 4 or not self._granted(place[:3]) or not is_number(place[3], IDS_END):
+            return None
+        path = f"{_hook_path(place)}/logs/{place[3]}"
+        answer = await if_known(self.client.json, path, operation=operation)
+        if answer is None:
+            return None
+        try:
+            return parse_log(Fields(answer[0]), self.ids, place[:3], complete=True)
+        except UnreadableError:
+            raise self.unexpected("a webhook log") from None
+
+    def hook_of(self, place: tuple[str, ...]) -> str | None:
+        """Give the id of the hook that a log's place names."""
+        return self.ids.hook(*place[:3])
+
+    async def hooks(self, operation: Operation) -> Sequence[Hook]:
+        """Give the hooks of every scope."""
+        found = await asyncio.gather(
+            *(self._scope_hooks(scope, operation) for scope in self._scopes)
+        )
+        return [hook for _, hooks in found for hook in self._choose(hooks)]
+
+    def _choose(self, hooks: Hooks) -> list[Hook]:
+        return [
+            hook for hook in hooks.readable if not self._chosen or hook.upstream_id in self._chosen
+        ]
+
+    async def _scope_hooks(self, scope: Scope, operation: Operation) -> tuple[Scope, Hooks]:
+        async def load(operation: Operation) -> Hooks:
+            async def ask(read: int, _last: str) -> tuple[list[Any], bool]:
+                document, headers = await self.client.json(
+                    f"/v4/{scope[0]}/{scope[1]}/hooks",
+                    [("offset", str(read)), ("limit", str(HOOKS_PER_PAGE))],
+                    operation=operation,
+                )
+                rows = self.checked_list(document)
+                return rows, may_go_on(len(rows), HOOKS_PER_PAGE, read, _total(headers))
+
+            return await read_hooks(ask, lambda row: parse_hook(row, self.ids, scope), operation)
+
+        return scope, await self.cached_hooks("hooks/" + "/".join(scope), load, operation)
+
+    def _granted(self, place: Sequence[str]) -> bool:
+        scope, hook = (place[0], place[1]), place[2]
+        return (
+            scope in self._scopes
+            and is_number(hook, IDS_END)
+            and (not self._chosen or hook in self._chosen)
+        )
+
+
+def _hook_path(place: Sequence[str]) -> str:
+    return f"/v4/{place[0]}/{place[1]}/hooks/{place[2]}"
+
+
+def _filters(window: Window, wanted: Wanted) -> Params:
+    """Write the bounds a millisecond wide of the mark: whether they include theirs is not told."""
+    filters = []
+    untils = [moment for moment in (window.until, wanted.until) if moment is not None]
+    if untils:
+        before = Timestamp(min(untils) + MILLISECOND)
+        filters.append(("created_before", timestamps.format_millis(before)))
+    if wanted.since is not None:
+        after = Timestamp(wanted.since - MILLISECOND)
+        filters.append(("created_after", timestamps.format_millis(after)))
+    if wanted.correlation_id is not None and is_sendable(wanted.correlation_id):
+        filters.append(("uuid", wanted.correlation_id))
+    return tuple(filters)
+
+
+def _total(headers: Mapping[str, str]) -> int | None:
+    text = headers.get("X-Total", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None

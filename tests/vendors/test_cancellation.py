@@ -1,0 +1,70 @@
+"""Reading that is given up at any moment, as when a caller goes away or its time is up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import itertools
+import warnings
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.errors import UpstreamError
+from gateway.upstream.operation import Operation
+from gateway.vendors.pages import StreamsChanged, Wanted, Window
+from tests.vendors.documents import PLACES, STREAMS
+from tests.vendors.vendors import PROVIDERS, Vendor, always, make
+
+SCOPES: dict[str, Any] = {
+    "codearts": {"projects": ["p" * 32, "q" * 32]},
+    "yandex-tracker": {"queues": ["DEV", "OPS"]},
+}
+"""More than one of what is asked for side by side, of the vendors that have such."""
+
+
+async def given_up(work: Callable[[], Awaitable[object]], turns: int) -> bool:
+    """Begin work and give it up some turns of the event loop later, if it has not ended."""
+    task = asyncio.ensure_future(work())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    gave_up = task.cancel()
+    with contextlib.suppress(asyncio.CancelledError, UpstreamError, StreamsChanged):
+        await task
+    return gave_up
+
+
+@pytest.mark.parametrize("what", ["streams", "hooks", "page", "log"])
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_whatever_was_asked_for_is_asked_or_never_begun(provider: str, what: str) -> None:
+    at_once = always([])
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0)
+        return await at_once.handle_async_request(request)
+
+    def read() -> Awaitable[object]:
+        source = make(provider, Vendor(answer), **SCOPES.get(provider, {}))
+        operation = Operation(5)
+        match what:
+            case "streams":
+                return source.find_streams(operation)
+            case "hooks":
+                return source.hooks(operation)
+            case "page":
+                return source.vendor.read_page(
+                    STREAMS[provider], Window(limit=5), Wanted(), operation
+                )
+            case _:
+                return source.read_log(PLACES[provider], operation)
+
+    with warnings.catch_warnings(record=True) as complaints:
+        warnings.simplefilter("always")
+        for turns in itertools.count():
+            if not await given_up(read, turns):
+                break
+        gc.collect()
+    assert [str(complaint.message) for complaint in complaints] == []

@@ -1,0 +1,391 @@
+"""What every source owes the feed, tried on all of them over the sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from pydantic import SecretStr
+
+from gateway import ids
+from gateway.feed import filters
+from gateway.model import Capability, Timestamp, WebhookLog, WebhookLogStatus
+from gateway.normalise import timestamps
+from gateway.sandbox import Sandbox
+from gateway.sources.source import Source
+from gateway.upstream.operation import Operation
+from gateway.vendors.codearts.parsing import CodeArtsDetails
+from gateway.vendors.pages import Page, Stream, Wanted, Window
+from tests.vendors.vendors import PROVIDERS, Clock, make_on_sandbox
+
+NAMED: dict[str, dict[str, Any]] = {
+    "codearts": {
+        "projects": [Sandbox.codearts_projects[0]],
+        "groups": [],
+        "repositories": [],
+        "hooks": [990412, 990413],
+    },
+    "yandex-tracker": {"queues": [], "triggers": {"DEV": [41, 43]}},
+    "language-weaver": {},
+    "elastic-path": {"integrations": ["2f2f0f9e-6f5c-4a0b-8f4e-8a7c5b0a1d22"]},
+}
+"""Configurations that name what the streams are made of."""
+
+UNKNOWN = {
+    "codearts": "2147483647",
+    "yandex-tracker": "67c6c20b9a1e4d0c7b5f2a10",
+    "language-weaver": "999999999",
+    "elastic-path": "00000000-0000-4000-8000-000000000000",
+}
+
+
+class Demo:
+    """A source over a sandbox, and the sandbox's control API."""
+
+    def __init__(self, provider: str) -> None:
+        self.provider = provider
+        self.clock = Clock()
+        self.sandbox = Sandbox(clock=lambda: self.clock() / 1e9, logs=1000)
+        self.control = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.sandbox.app), base_url="http://localhost/control"
+        )
+        self.operation = Operation(30)
+        self.source = self.make()
+
+    def make(self, **changes: Any) -> Source:
+        return make_on_sandbox(self.provider, self.sandbox, self.clock, **changes)
+
+    async def inventory(self) -> dict[str, dict[str, Any]]:
+        rows = (await self.control.get("/inventory")).json()
+        return {row["id"]: row for row in rows if row["vendor"] == self.provider}
+
+    async def calls(self) -> list[str]:
+        """Give the paths that the vendor was asked for, and forget them."""
+        calls = (await self.control.get("/calls")).json()["calls"]
+        await self.control.delete("/calls")
+        return [call["path"] for call in calls if call["method"] == "GET"]
+
+    async def streams(self) -> list[Stream]:
+        found = await self.source.find_streams(self.operation)
+        assert not found.errors
+        return list(found.streams)
+
+    async def page(self, stream: Stream, wanted: Wanted | None = None, **window: Any) -> Page:
+        page = await self.source.vendor.read_page(
+            stream, Window(**{"limit": 50, **window}), wanted or Wanted(), self.operation
+        )
+        assert not page.unreadable
+        assert len(page.logs) == page.read
+        return page
+
+    async def list_to_the_end(
+        self, stream: Stream, wanted: Wanted | None = None
+    ) -> list[WebhookLog]:
+        """Read a whole stream as the feed does: by time where that is possible, else by offset."""
+        logs: dict[str, WebhookLog] = {}
+        offset, until = 0, None
+        while True:
+            page = await self.page(stream, wanted, offset=offset, until=until)
+            known = len(logs)
+            logs |= {log.id: log for log in page.logs}
+            if not page.more:
+                return list(logs.values())
+            if stream.windowed:
+                if len(logs) == known:
+                    return list(logs.values())
+                until = page.logs[-1].triggered_at
+            else:
+                assert page.offset == offset
+                offset += page.read
+
+
+@pytest.fixture(params=PROVIDERS)
+async def demo(request: pytest.FixtureRequest) -> AsyncIterator[Demo]:
+    demo = Demo(request.param)
+    async with demo.control:
+        yield demo
+        await demo.source.close()
+
+
+async def some_logs(demo: Demo) -> list[WebhookLog]:
+    """Give the first and the last logs of every stream."""
+    logs = []
+    for stream in await demo.streams():
+        listed = await demo.list_to_the_end(stream)
+        logs += [*listed[:3], *listed[-2:]]
+    return logs
+
+
+async def test_streams_are_found_in_one_order(demo: Demo) -> None:
+    streams = await demo.streams()
+    assert len({stream.key for stream in streams}) == len(streams)
+    assert await demo.streams() == streams
+    await demo.calls()
+    again = demo.make()
+    assert [stream.key for stream in (await again.find_streams(demo.operation)).streams] == [
+        stream.key for stream in streams
+    ]
+
+
+async def test_hooks_are_remembered(demo: Demo) -> None:
+    hooks = await demo.source.hooks(demo.operation)
+    assert hooks
+    assert await demo.calls()
+    assert list(await demo.source.hooks(demo.operation)) == list(hooks)
+    await demo.streams()
+    assert await demo.calls() == []
+    assert len({hook.id for hook in hooks}) == len(hooks)
+
+
+async def test_hooks_are_not_asked_for_when_the_configuration_names_them(demo: Demo) -> None:
+    source = demo.make(**NAMED[demo.provider])
+    found = await source.find_streams(demo.operation)
+    assert found.streams
+    assert await demo.calls() == []
+    named = {stream.hook_id for stream in found.streams} - {None}
+    if named:
+        assert {hook.id for hook in await source.hooks(demo.operation)} == named
+
+
+async def test_list_to_the_end_is_the_inventory(demo: Demo) -> None:
+    inventory = await demo.inventory()
+    logs: list[WebhookLog] = []
+    for stream in await demo.streams():
+        listed = await demo.list_to_the_end(stream)
+        times = [log.triggered_at for log in listed if log.triggered_at is not None]
+        assert times == sorted(times, reverse=True)
+        assert stream.hook_id in {None, *(log.hook_id for log in listed)}
+        logs += listed
+    assert len({log.id for log in logs}) == len(logs)
+    absent = {
+        field.attribute
+        for field in filters.FIELDS.values()
+        if all(field.value(log) is None for log in logs)
+    }
+    assert absent == demo.source.lacks
+    hooks = {hook.id for hook in await demo.source.hooks(demo.operation)}
+    listed_as = {}
+    for log in logs:
+        assert log.hook_id in hooks
+        stream_id = ids.decode(log.hook_id or "").place[-1]
+        listed_as[log.upstream_id] = (stream_id, log.triggered_at)
+    assert listed_as == {
+        id: (row["stream"], row["time"] and timestamps.parse(row["time"]))
+        for id, row in inventory.items()
+    }
+
+
+@pytest.mark.parametrize("limit", [1, 7, 60])
+async def test_pages_obey_their_limit(demo: Demo, limit: int) -> None:
+    stream = (await demo.streams())[0]
+    page = await demo.page(stream, limit=limit)
+    assert len(page.logs) == limit
+    assert page.more
+    assert demo.source.page_size == 50
+
+
+async def test_one_log_is_the_listed_one_complete(demo: Demo) -> None:
+    for listed in await some_logs(demo):
+        await demo.calls()
+        log = await demo.source.read_log(ids.decode(listed.id).place, demo.operation)
+        calls = await demo.calls()
+        assert log is not None
+        assert log.complete
+        if Capability.GET in demo.source.capabilities:
+            assert len(calls) == 1
+        if listed.complete:
+            assert log == listed
+        else:
+            same = msgspec.structs.asdict(log)
+            for name, value in msgspec.structs.asdict(listed).items():
+                if name not in {"complete", "request", "response", "raw", "details"}:
+                    assert same[name] == value, name
+            # Only lists tell the repository, as the schema says.
+            assert isinstance(listed.details, CodeArtsDetails)
+            nameless = msgspec.structs.replace(listed.details, repository_id=None, repository=None)
+            assert log.details == nameless
+
+
+async def test_unknown_log_is_none(demo: Demo) -> None:
+    place = ids.decode((await some_logs(demo))[0].id).place
+    unknown = (*place[:-1], UNKNOWN[demo.provider])
+    assert await demo.source.read_log(unknown, demo.operation) is None
+
+
+ODD = (
+    "",
+    "0",
+    "-1",
+    "1.5",
+    "٣",
+    "..",
+    "../x",
+    "..%2f..%2fhooks",
+    "a/b",
+    "a?b",
+    "a#b",
+    "\x00",
+    "9" * 40,
+)
+
+
+async def test_place_outside_of_the_configuration_costs_no_call(demo: Demo) -> None:
+    source = demo.make(**NAMED[demo.provider])
+    good = ids.decode((await some_logs(demo))[0].id).place
+    places: list[tuple[str, ...]] = [(), good[:-1], (*good, "1"), *((text,) * 4 for text in ODD)]
+    places += [(*good[:at], text, *good[at + 1 :]) for at in range(len(good) - 1) for text in ODD]
+    match demo.provider:
+        case "codearts":
+            project, other = Sandbox.codearts_projects
+            places += [
+                ("projects", other, "990530", "664135687"),
+                ("projects", project, "990530", "664135687"),
+                ("groups", str(Sandbox.codearts_group), "990777", "664135687"),
+                ("users", project, "990412", "664135687"),
+                *(("projects", project, "990412", text) for text in (*ODD, "2147483648")),
+            ]
+        case "yandex-tracker":
+            places += [("OPS", "61", *good[2:]), ("DEV", "44", *good[2:]), ("dev", *good[1:])]
+            places += [("DEV", "41", "4611686018427387905", good[3])]
+            # Without a time the log is looked for among the newest.
+            places.remove(("DEV", good[1], "", good[3]))
+        case "language-weaver":
+            places += [(text,) for text in ODD]
+        case "elastic-path":
+            places += [
+                ("71c0de5a-90b3-4c1f-a2d6-3e4f5a6b7c8d", *good[1:]),
+                ("logs", *good[1:]),
+                ("", "", good[2]),
+            ]
+            places = [place for place in places if place[1:2] not in [("0",), ("-1",), ("",)]]
+    await demo.calls()
+    for place in places:
+        assert await source.read_log(place, demo.operation) is None, place
+    assert await demo.calls() == []
+
+
+async def test_declared_capabilities_are_true(demo: Demo) -> None:
+    source, operation = demo.source, demo.operation
+    streams = await demo.streams()
+    listed = [log for stream in streams for log in await demo.list_to_the_end(stream)]
+    assert Capability.LIST in source.capabilities
+    shown = listed if all(log.complete for log in listed) else []
+    for log in [] if shown else listed[::20]:
+        complete = await source.read_log(ids.decode(log.id).place, operation)
+        assert complete is not None
+        shown.append(complete)
+
+    totals = [(await demo.page(stream, limit=1)).total for stream in streams]
+    middle = sorted(log.triggered_at or 0 for log in listed)[len(listed) // 2]
+    for capability, fact in {
+        Capability.COUNT: sum(total or 0 for total in totals) == len(listed),
+        Capability.FILTER_TIME: all(stream.windowed for stream in streams),
+        Capability.FILTER_STATUS: await is_narrower(demo, listed, Wanted(failed=True)),
+        Capability.FILTER_EVENT: await is_narrower(
+            demo, listed, Wanted(events=tuple({log.event for log in listed[:1] if log.event}))
+        ),
+        Capability.REQUEST_BODY: any(log.request and log.request.body for log in shown),
+        Capability.RESPONSE_BODY: any(log.response and log.response.body for log in shown),
+    }.items():
+        assert (capability in source.capabilities) == fact, capability
+    if Capability.FILTER_TIME in source.capabilities:
+        assert await is_narrower(demo, listed, Wanted(since=Timestamp(middle)))
+        assert await is_narrower(demo, listed, Wanted(until=Timestamp(middle)))
+
+
+async def is_narrower(demo: Demo, listed: list[WebhookLog], wanted: Wanted) -> bool:
+    """Tell whether the vendor applies it; what it leaves out must not be what is wanted."""
+    found = [
+        log for stream in await demo.streams() for log in await demo.list_to_the_end(stream, wanted)
+    ]
+    assert {log.id for log in listed if matches(log, wanted)} <= {log.id for log in found}
+    return len(found) < len(listed)
+
+
+def matches(log: WebhookLog, wanted: Wanted) -> bool:
+    time = log.triggered_at or 0
+    return (
+        (wanted.since is None or time >= wanted.since)
+        and (wanted.until is None or time <= wanted.until)
+        and (wanted.failed is None or (log.status is WebhookLogStatus.FAILED) == wanted.failed)
+        and (wanted.events is None or log.event in wanted.events)
+    )
+
+
+async def test_correlation_is_never_a_reason_to_leave_matches_out(demo: Demo) -> None:
+    stream = (await demo.streams())[0]
+    log = (await demo.page(stream, limit=1)).logs[0]
+    wanted = Wanted(correlation_id=log.correlation_id)
+    assert log.id in {found.id for found in await demo.list_to_the_end(stream, wanted)}
+
+
+async def test_calls_are_counted_for_their_operation(demo: Demo) -> None:
+    operation = Operation(30)
+    await demo.source.hooks(operation)
+    assert operation.calls == {"it": len(await demo.calls())}
+    assert demo.source.client.health.last_success_at == demo.clock.now
+
+
+async def test_secrets_are_hidden_in_everything_that_comes_out(demo: Demo) -> None:
+    secrets = (await demo.control.get("/secrets")).json()
+    listed = [log for stream in await demo.streams() for log in await demo.list_to_the_end(stream)]
+    shown: list[Any] = [*listed, *await demo.source.hooks(demo.operation)]
+    shown += [
+        await demo.source.read_log(ids.decode(log.id).place, demo.operation)
+        for log in [log for log in listed if not log.complete][:200]
+    ]
+    text = repr([msgspec.to_builtins(each) for each in shown])
+    assert [secret for secret in secrets if secret in text] == []
+
+
+async def test_every_form_of_authentication_opens_the_vendor(demo: Demo) -> None:
+    known = demo.sandbox.credentials
+    iam = "http://localhost/iam"
+    yandex = "http://localhost/yandex-iam/iam/v1/tokens"
+    cloud = {"org_id": None, "cloud_org_id": Sandbox.tracker_cloud_org_id}
+    issued = await demo.control.post(
+        yandex, json={"yandexPassportOauthToken": known.yandex_passport_token}
+    )
+    forms: dict[str, list[dict[str, Any]]] = {
+        "codearts": [
+            {
+                "auth": {
+                    "type": "iam",
+                    "url": iam,
+                    "domain": known.iam_domain,
+                    "user": known.iam_user,
+                    "password": SecretStr(known.iam_password),
+                    "project": known.iam_project,
+                }
+            }
+        ],
+        "yandex-tracker": [
+            {**cloud, "auth": {"type": "oauth", "token": SecretStr(known.tracker_oauth_token)}},
+            {**cloud, "auth": {"type": "iam", "token": SecretStr(issued.json()["iamToken"])}},
+            {
+                **cloud,
+                "auth": {
+                    "type": "iam",
+                    "url": yandex,
+                    "passport_token": SecretStr(known.yandex_passport_token),
+                },
+            },
+        ],
+        "language-weaver": [
+            {
+                "auth": {
+                    "type": "login",
+                    "username": known.language_weaver_username,
+                    "password": SecretStr(known.language_weaver_password),
+                }
+            }
+        ],
+        "elastic-path": [],
+    }
+    for changes in [{}, *forms[demo.provider]]:
+        source = demo.make(**changes)
+        assert await source.hooks(demo.operation)
+        await source.close()

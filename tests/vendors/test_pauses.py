@@ -1,0 +1,91 @@
+"""What is told of a vendor that asks for pauses until the time is up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+import stamina
+
+from gateway.errors import ErrorCode, UpstreamError
+from gateway.sources import Source
+from gateway.upstream.operation import Operation
+from gateway.vendors.pages import Found
+from tests.vendors.vendors import Vendor, answer, make
+from tests.virtual_time import VIRTUAL_TIME, Backend, now
+
+PROJECTS = [f"{number:032x}" for number in range(2)]
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> Backend:
+    return VIRTUAL_TIME
+
+
+@pytest.fixture(autouse=True)
+def real_waits() -> Iterator[None]:
+    with stamina.set_testing(False):
+        yield
+
+
+def source_of(answers: Callable[[int], httpx.Response | None]) -> Source:
+    """Make a source of two projects; None in place of the answer to a request is silence."""
+    requests = 0
+
+    async def respond(_: httpx.Request) -> httpx.Response:
+        nonlocal requests
+        requests += 1
+        if (said := answers(requests)) is None:
+            await asyncio.Event().wait()
+        assert said is not None
+        return said
+
+    return make("codearts", Vendor(respond), monotonic=now, projects=PROJECTS)
+
+
+def pause(seconds: int) -> httpx.Response:
+    return answer({}, 429, Retry_After=str(seconds))
+
+
+async def failure_of(source: Source, operation: Operation) -> UpstreamError:
+    with pytest.raises(UpstreamError) as caught:
+        await source.find_streams(operation)
+    return caught.value
+
+
+async def test_a_pause_that_outlasts_the_operation_is_told() -> None:
+    """Though others may have the time to wait for its end."""
+    source = source_of(lambda _: pause(5))
+    error = await failure_of(source, Operation(3, longest=10))
+    assert error.code is ErrorCode.UPSTREAM_RATE_LIMITED
+    assert error.retry_after == 2.0
+    assert str(error) == "Source it asked for a pause of another 2 seconds. Ask again after that."
+
+
+async def test_a_pause_that_took_the_time_for_an_answer_is_told() -> None:
+    source = source_of(lambda request: pause(2) if request == 1 else None)
+    error = await failure_of(source, Operation(3))
+    assert error.code is ErrorCode.UPSTREAM_RATE_LIMITED
+    assert str(error).startswith("Source it asked for a pause, after which too little time")
+
+
+@pytest.mark.parametrize("seconds", [3, 8])
+@pytest.mark.parametrize("pauses", [0, 1])
+async def test_a_vendor_that_falls_silent_after_an_answer_is_late(
+    pauses: int, seconds: float
+) -> None:
+    def answers(request: int) -> httpx.Response | None:
+        if request <= pauses:
+            return pause(2)
+        return answer([]) if request == pauses + 1 else None
+
+    found: Found = await source_of(answers).find_streams(Operation(seconds))
+    assert [error.code for error in found.errors] == [ErrorCode.UPSTREAM_TIMEOUT]
+
+
+async def test_a_vendor_that_falls_silent_for_longer_than_it_paused_is_late() -> None:
+    source = source_of(lambda request: pause(2) if request == 1 else None)
+    error = await failure_of(source, Operation(8))
+    assert error.code is ErrorCode.UPSTREAM_TIMEOUT

@@ -1,0 +1,222 @@
+"""What a vendor's documents may be without harm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway import ids
+from gateway.errors import ErrorCode, UpstreamError
+from gateway.model import WebhookLogStatus
+from gateway.normalise import timestamps
+from gateway.upstream.operation import Operation
+from gateway.vendors.calls import outcome
+from gateway.vendors.pages import Page, Wanted, Window
+from tests.vendors.documents import ENVELOPES, PLACES, ROWS, STREAMS, changed, read
+from tests.vendors.vendors import PROVIDERS, always, make
+
+TIME = {
+    "codearts": "created_at",
+    "yandex-tracker": "startTime",
+    "language-weaver": "timeTriggered",
+}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_fields_may_be_absent_or_null_or_more(provider: str) -> None:
+    id = ROWS[provider][0]["id"]
+    absent, null, more = (
+        await read(provider, [{"id": id}]),
+        await read(provider, [dict.fromkeys(ROWS[provider][0]) | {"id": id}]),
+        await read(provider, [changed(provider, brand_new={"x": [1]})]),
+    )
+    for page in (absent, null, more):
+        assert not page.unreadable
+        assert page.logs[0].upstream_id == str(id)
+    assert absent.logs[0].warnings == null.logs[0].warnings == ()
+    expected = WebhookLogStatus.FAILED if provider == "yandex-tracker" else WebhookLogStatus.UNKNOWN
+    assert absent.logs[0].status is null.logs[0].status is expected
+    assert absent.logs[0].triggered_at is None
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_id_may_be_a_text_or_a_number(provider: str) -> None:
+    page = await read(provider, [{"id": 12}, {"id": "12"}])
+    assert [log.id for log in page.logs] == [page.logs[0].id] * 2
+
+
+MOMENTS = [
+    ("2026-03-04T17:10:11.120+08:00", "2026-03-04T09:10:11.120Z"),
+    ("2026-03-04T09:10:11.120+0000", "2026-03-04T09:10:11.120Z"),
+    ("2026-03-04 09:10:11.120431007Z", "2026-03-04T09:10:11.120431007Z"),
+    ("2026-03-04 09:10:11.5Z", "2026-03-04T09:10:11.500Z"),
+    ("2026-03-04T09:10:11Z", "2026-03-04T09:10:11Z"),
+    ("2026-03-04T09:10:11", "2026-03-04T09:10:11Z"),
+    ("0001-01-01T00:00:00Z", None),
+    ("", None),
+    (None, None),
+]
+
+
+@pytest.mark.parametrize(("text", "moment"), MOMENTS)
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_times_of_every_form(provider: str, text: str | None, moment: str | None) -> None:
+    row = timed(provider, text)
+    (log,) = (await read(provider, [row])).logs
+    assert log.triggered_at == (None if moment is None else timestamps.parse(moment))
+
+
+def timed(provider: str, text: Any) -> dict[str, Any]:
+    if provider == "elastic-path":
+        return changed(provider, meta={"timestamps": {"created_at": text}})
+    return changed(provider, **{TIME[provider]: text})
+
+
+async def test_elastic_path_time_may_be_nested_once_more() -> None:
+    row = changed(
+        "elastic-path", meta={"timestamps": {"timestamps": {"created_at": MOMENTS[0][0]}}}
+    )
+    (log,) = (await read("elastic-path", [row])).logs
+    assert log.triggered_at == timestamps.parse("2026-03-04T09:10:11.120Z")
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_rows_that_cannot_be_placed_are_told_apart(provider: str) -> None:
+    rows = [
+        {},
+        changed(provider, id=None),
+        changed(provider, id={"value": 1}),
+        changed(provider, id=True),
+        changed(provider, id="x" * 101),
+        "no row",
+        timed(provider, "yesterday"),
+        timed(provider, 1772615411),
+        changed(provider),
+    ]
+    page = await read(provider, rows)
+    assert page.read == len(rows)
+    assert len(page.logs) == 1
+    assert page.unreadable[0] == "id is missing or is no id"
+    assert page.unreadable[5] == "it is not an object"
+    assert all(reason.endswith(" is not a time") for reason in page.unreadable[6:])
+    assert "yesterday" not in "".join(page.unreadable)
+
+
+STATUSES: list[tuple[str, dict[str, Any], WebhookLogStatus, int | None, bool]] = [
+    ("codearts", {"response_status": 200}, WebhookLogStatus.SUCCEEDED, 200, False),
+    ("codearts", {"response_status": "Internal Error"}, WebhookLogStatus.FAILED, None, False),
+    ("codearts", {"response_status": "302"}, WebhookLogStatus.FAILED, 302, False),
+    ("codearts", {"response_status": "queued"}, WebhookLogStatus.UNKNOWN, None, True),
+    ("codearts", {"response_status": "٢٠٠"}, WebhookLogStatus.UNKNOWN, None, True),
+    ("codearts", {"response_status": "000"}, WebhookLogStatus.UNKNOWN, None, True),
+    ("codearts", {"response_status": ["200"]}, WebhookLogStatus.UNKNOWN, None, True),
+    ("yandex-tracker", {"response": {"statusCode": "201"}}, WebhookLogStatus.SUCCEEDED, 201, False),
+    ("yandex-tracker", {"response": {"headers": {}}}, WebhookLogStatus.UNKNOWN, None, False),
+    ("yandex-tracker", {"response": None}, WebhookLogStatus.FAILED, None, False),
+    ("yandex-tracker", {"response": {"statusCode": 70000}}, WebhookLogStatus.UNKNOWN, None, True),
+    ("language-weaver", {"errorMessage": ["refused"]}, WebhookLogStatus.UNKNOWN, None, True),
+    ("language-weaver", {"errorMessage": ""}, WebhookLogStatus.SUCCEEDED, None, False),
+    ("elastic-path", {"succeeded": "perhaps"}, WebhookLogStatus.UNKNOWN, 503, True),
+    ("elastic-path", {"succeeded": True}, WebhookLogStatus.SUCCEEDED, 503, True),
+    ("elastic-path", {"status_code": 200}, WebhookLogStatus.FAILED, 200, True),
+    ("elastic-path", {"status_code": 0}, WebhookLogStatus.FAILED, None, False),
+    ("elastic-path", {"status_code": None}, WebhookLogStatus.FAILED, None, False),
+]
+
+
+@pytest.mark.parametrize(("provider", "members", "status", "code", "warns"), STATUSES)
+async def test_outcomes(
+    provider: str,
+    members: dict[str, Any],
+    status: WebhookLogStatus,
+    code: int | None,
+    *,
+    warns: bool,
+) -> None:
+    (log,) = (await read(provider, [changed(provider, **members)])).logs
+    assert log.status is status
+    assert (log.failure is not None) == (status is WebhookLogStatus.FAILED)
+    assert (log.response and log.response.status_code) == code
+    assert bool(log.warnings) == warns
+
+
+async def test_body_is_read_from_any_type() -> None:
+    for body, text in (
+        ('{"a":1}', '{"a":1}'),
+        ({"a": 1}, '{"a":1}'),
+        ([1, None], "[1,null]"),
+        (10**30, str(10**30)),
+        (False, "false"),
+        ("", ""),
+        (None, None),
+    ):
+        (log,) = (await read("codearts", [changed("codearts", response_body=body)])).logs
+        assert log.response is not None
+        assert log.response.body == text
+
+
+async def test_headers_are_redacted_by_name_wherever_they_are_shown() -> None:
+    """In the raw document too, though there they are but members of an object."""
+    given_headers = {"X-Functions-Key": "aB3", "X-Auth": "cD4", "Count": 2, "Cookie": ["eF5"]}
+    shown = [("X-Functions-Key", "***"), ("X-Auth", "***"), ("Count", "2"), ("Cookie", "***")]
+    for provider, row in (
+        ("codearts", changed("codearts", request_headers=given_headers)),
+        ("yandex-tracker", changed("yandex-tracker", request={"headers": given_headers})),
+    ):
+        (log,) = (await read(provider, [row])).logs
+        assert log.request is not None
+        assert log.request.headers is not None
+        assert [(header.name, header.value) for header in log.request.headers] == shown
+        raw = (
+            log.raw["request_headers"] if provider == "codearts" else log.raw["request"]["headers"]
+        )
+        assert raw == dict(shown) | {"Count": 2}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_list_of_nothing_may_be_null(provider: str) -> None:
+    if provider in ENVELOPES:
+        assert (await read(provider, None)).logs == []
+    assert (await read(provider, [])).logs == []
+
+
+@pytest.mark.parametrize("document", [None, 1, "text", [1], {}, {"result": "none"}, True])
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_document_of_another_shape_is_refused(provider: str, document: Any) -> None:
+    source = make(provider, always(document))
+
+    async def read_page(operation: Operation) -> Page:
+        return await source.vendor.read_page(
+            STREAMS[provider], Window(limit=5), Wanted(), operation
+        )
+
+    for work in (source.hooks, read_page):
+        result = await outcome(work, Operation(5))
+        if isinstance(result, UpstreamError):
+            assert result.code is ErrorCode.UPSTREAM_INVALID_RESPONSE
+            assert str(result).startswith("Source it answered with a document that is not")
+        else:
+            # A list of what is no rows.
+            assert document == [1]
+            assert not isinstance(result, Page) or result.unreadable == ["it is not an object"]
+
+
+@pytest.mark.parametrize("related", [{}, {"job": {"data": {"id": "j-1"}}}])
+async def test_elastic_path_log_without_an_integration_is_found_again(related: Any) -> None:
+    """None should be such; there is no list to find it in but that of the store."""
+    row = changed("elastic-path", relationships=related)
+    source = make("elastic-path", always({"data": [row]}))
+    page = await source.vendor.read_page(
+        STREAMS["elastic-path"], Window(limit=5), Wanted(), Operation(5)
+    )
+    (log,) = page.logs
+    assert log.hook_id is None
+    assert await source.read_log(ids.decode(log.id).place, Operation(5)) == log
+
+
+@pytest.mark.parametrize("provider", ["codearts", "yandex-tracker", "elastic-path"])
+async def test_log_that_the_vendor_does_not_know_is_none(provider: str) -> None:
+    assert await make(provider, always({}, 404)).read_log(PLACES[provider], Operation(5)) is None
+    with pytest.raises(UpstreamError):
+        await make(provider, always({}, 403)).read_log(PLACES[provider], Operation(5))
