@@ -535,8 +535,8 @@ async def test_a_call_without_a_journal_speaks_for_itself_alone(tmp_path: Path) 
         break_journal(tmp_path)
         (error,) = await schema.errors(RETRY, id=LOG_ID, key="key")
     assert error == {
-        "message": "The journal of actions can't be used now, so this call did nothing. Try again"
-        " later.",
+        "message": "The gateway can't use its journal now, so this request started no retry or"
+        " deletion. Try again later. If the error persists, the gateway's log has the cause.",
         "code": "JOURNAL_UNAVAILABLE",
     }
 

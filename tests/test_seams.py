@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from pydantic import SecretStr, TypeAdapter
 
-from gateway.cache import Cache, Entry, Cached
+from gateway.cache import Cache, Cached, Entry
 from gateway.cache.memory import MemoryStore
 from gateway.errors import AllSourcesFailedError, ErrorCode, UpstreamError
 from gateway.feed import filters
