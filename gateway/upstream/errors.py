@@ -41,7 +41,7 @@ _ADVICE = {
     496: (ErrorCode.UPSTREAM_REJECTED, _WANTS_CERTIFICATE),
     497: (ErrorCode.UPSTREAM_REJECTED, _WANTS_TLS),
     511: (
-        ErrorCode.UPSTREAM_REJECTED,
+        ErrorCode.UPSTREAM_ERROR,
         "The network of this machine wants a login first; check the network.",
     ),
 }
@@ -131,22 +131,29 @@ def not_json(answer: Answer, source: str) -> UpstreamError:
         )
     else:
         what = "answered with something that is not whole JSON; try again, and check base_url"
+    said = _shown(_plain_text(answer))
     return UpstreamError(
-        ErrorCode.UPSTREAM_INVALID_RESPONSE, f"Source {source} {what}.", source=source
+        ErrorCode.UPSTREAM_INVALID_RESPONSE,
+        f"Source {source} {what}." + (f" It said: {said.rstrip('.')}." if said else ""),
+        source=source,
+        vendor_message=said,
     )
 
 
 def _said(answer: Answer, read_error: ReadError) -> VendorError:
-    """Return the vendor's words, also where they are no JSON but one line of plain text."""
     try:
         return words(answer.json(), read_error)
     except ValueError:
-        pass
+        return VendorError(message=_plain_text(answer))
+
+
+def _plain_text(answer: Answer) -> str | None:
+    """Return the line of plain text that a body is, as frameworks and proxies answer."""
     kind = answer.headers.get("Content-Type", "").lower()
     if not kind.startswith("text/plain") or answer.packing:
-        return VendorError()
+        return None
     line = answer.text.strip()
-    return VendorError(message=line if 0 < len(line) <= 300 and line[0] != "<" else None)
+    return line if 0 < len(line) <= 300 and line[0] not in '<{["' else None
 
 
 def _explain(answer: Answer, url: httpx.URL, token_setting: str | None) -> tuple[ErrorCode, str]:

@@ -212,8 +212,11 @@ async def test_token_endpoint_that_fails_with_200_is_told_in_its_words() -> None
 
 
 async def test_plain_text_of_an_error_is_told() -> None:
-    """Go's http.Error, and many proxies, answer in a line of text."""
+    """Go's http.Error, and many proxies, answer in a line of text, some of them with 200."""
     text = {"Content-Type": "text/plain; charset=utf-8"}
     vendor = Vendor(lambda _: httpx.Response(403, content=b"no access from here\n", headers=text))
     with pytest.raises(UpstreamError, match="and said: no access from here"):
+        await make("codearts", vendor).hooks(Operation(5))
+    vendor = Vendor(lambda _: httpx.Response(200, content=b"Token expired.\n", headers=text))
+    with pytest.raises(UpstreamError, match=r"check base_url\. It said: Token expired\."):
         await make("codearts", vendor).hooks(Operation(5))

@@ -29,11 +29,11 @@ SENT_AS = {"codearts": "X-Auth-Token"}
 
 
 USERS = {"OAuth token-1": "alice", "OAuth token-2": "bob"}
-"""Whom the vendor knows by which credential; it does not repeat them, as that would be masked."""
+"""The vendor's users by credential; it names them, since a repeated credential is masked."""
 
 
 class Vendor:
-    """Answers every credential with hooks and logs that bear its user's name."""
+    """Answers each credential with hooks and logs that have its user's name."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -94,7 +94,7 @@ def operation(gateway: Gateway, credential: str) -> Operation:
     return gateway.operation({"x-my-credential": credential})
 
 
-async def test_each_caller_reads_with_its_own(
+async def test_each_caller_reads_with_its_own_credential(
     gateway: Gateway, vendor: Vendor, provider: str
 ) -> None:
     source = gateway.source("own")
@@ -109,7 +109,7 @@ async def test_each_caller_reads_with_its_own(
 
 
 @pytest.mark.parametrize("provider", ["codearts"], indirect=True)
-async def test_details_are_not_shared(gateway: Gateway) -> None:
+async def test_details_are_not_shared_between_callers(gateway: Gateway) -> None:
     source = gateway.source("own")
     place = ("projects", "a642c851d4dc4853b595e5c8a5e56df7", "1", "5")
     id = source.log_id(*place)
@@ -120,7 +120,7 @@ async def test_details_are_not_shared(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("credential", ["", "two\nlines", " ", "\u00e9"])
-async def test_without_a_credential_nothing_is_asked(
+async def test_nothing_is_sent_without_a_credential(
     gateway: Gateway, vendor: Vendor, credential: str
 ) -> None:
     with pytest.raises(AllSourcesFailedError) as caught:
@@ -133,14 +133,14 @@ async def test_without_a_credential_nothing_is_asked(
     assert vendor.seen == []
 
 
-async def test_one_callers_failure_is_not_told_to_another(gateway: Gateway) -> None:
+async def test_failure_of_one_caller_is_not_shown_to_another(gateway: Gateway) -> None:
     with pytest.raises(AllSourcesFailedError):
         await gateway.logs(operation(gateway, "unknown"))
     health = gateway.source("own").client.health
     assert health.last_error is None
 
 
-async def test_credentials_are_in_no_key_of_the_cache(gateway: Gateway) -> None:
+async def test_no_cache_key_holds_a_credential(gateway: Gateway) -> None:
     await gateway.source("own").hooks(operation(gateway, "OAuth token-1"))
     keys = list(gateway._cache._store._sizes)  # type: ignore[attr-defined]
     assert keys
