@@ -48,10 +48,11 @@ def retry_after(headers: Mapping[str, str], now: int) -> float | None:
 
     ``now`` is in Unix nanoseconds. A moment in the past is 0 seconds.
     """
-    for name in ("Retry-After-Ms", "X-Ms-Retry-After-Ms"):
-        if _SECONDS.fullmatch(text := headers.get(name, "").strip()):
+    found = {name: value for name, value in headers.items() if "retry-after" in name}
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        if _SECONDS.fullmatch(text := found.get(name, "").strip()):
             return float(text) / 1000
-    text = headers.get("Retry-After") or headers.get("X-Retry-After", "")
+    text = found.get("retry-after") or found.get("x-retry-after", "")
     return _read(text, now) if text else None
 
 
