@@ -13,6 +13,7 @@ ROOT = Path(gateway.__file__).parent
 
 LAYERS = [
     {"model", "errors", "sandbox", "flight", "__init__"},
+    {"normalise"},
     {"config", "timestamps", "redaction", "ids"},
     {"failure", "filters", "limits", "paging"},
     {"cursor", "upstream", "cache"},
