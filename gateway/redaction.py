@@ -48,6 +48,9 @@ _MAX_PASSES = 4
 # Names that are secret as a whole parameter, though elsewhere they are everyday words.
 _SECRET_PARAMETERS = frozenset({"auth", "code", "key", "pass", "sas", "sign"})
 
+# {"name": "x", "type": "password", "value": ...}
+_SECRET_TYPES = ("password", "secret", "token", "apiKey", "api_key")
+
 # Texts that no rule can mask anything of, recognised early because most values are such: short
 # words, ids in hexadecimal digits, times.
 _PLAIN = re.compile(r"[\w.,/+-]{0,15}|[0-9A-Fa-f-]{16,64}|\d{4}-\d\d-\d\dT[\d:.Z+-]{4,21}")
@@ -128,7 +131,9 @@ def _redact_value(value: Any, depth: int, *, hidden: bool) -> Any:
         depth += 1
         if isinstance(value, list):
             return _redact_list(value, depth, hidden=hidden)
-        labelled = any(is_label_key(key) and is_secret_label(label) for key, label in value.items())
+        labelled = value.get("type") in _SECRET_TYPES or any(
+            is_label_key(key) and is_secret_label(label) for key, label in value.items()
+        )
         columns = _secret_columns(value)
         return {
             _redact_string(key, depth): _redact_value(

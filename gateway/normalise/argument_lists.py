@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gateway.normalise.secret_names import is_secret_header, is_secret_label, mask
+from gateway.normalise.secret_names import is_secret_label, mask
 
 _FLAG = re.compile(r"--?[A-Za-z][\w.-]{0,63}")
 _USER_FLAGS = frozenset({"-u", "-U", "-a", "--user", "--proxy-user", "--auth"})
@@ -31,9 +31,7 @@ def mask_arguments(items: list[Any]) -> list[Any]:
     if not isinstance(items[0], str):
         return items
     if len(items) == 2 and not items[0].startswith("-"):
-        if not is_secret_label(items[0]) and not is_secret_header(items[0][-64:]):
-            return items
-        if is_secret_header(items[0][-64:]) and items[0].lower() in {"key", "auth"}:
+        if not is_secret_label(items[0]):
             return items
         return [items[0], mask(items[1]) if isinstance(items[1], str) else items[1]]
     if not all(isinstance(item, str) for item in items):
@@ -50,14 +48,14 @@ def mask_arguments(items: list[Any]) -> list[Any]:
 def _argument(before: str, item: str, command: str, *, even: bool) -> str:
     if _FLAG.fullmatch(before) and not item.startswith("-"):
         rule = _SECRET_FLAGS.get(before)
-        if is_secret_header(before[-64:]) or (rule and rule.search(command)):
+        if is_secret_label(before) or (rule and rule.search(command)):
             return mask(item)
         if before in _USER_FLAGS:
             return _USER.sub(lambda match: match[1] + mask(match[2]), item)
     name = before.lower()
     # A list of header names and values in turn, as Node's rawHeaders.
     if even and ("-" in name or name in _HEADER_NAMES) and not name.startswith("-"):
-        return mask(item) if is_secret_header(before[-64:]) else item
+        return mask(item) if is_secret_label(before) else item
     if item.startswith("-p") and len(item) > 2 and _ATTACHING.search(command):
         return f"-p{mask(item[2:])}"
     return item

@@ -35,11 +35,14 @@ NAME = (
     r"[-_. ]?key)(?:[-_]?(?:ed|header|hex|sha|v|value)?[-_]?\d{0,4})"
 )
 NAME_PART = re.compile(
-    "pass|pwd|psw|pw|otp|cvv|cvc|secret|token|jwt|hmac|sig|bearer|auth|credential|cookie|sess|sid"
-    "|string|key|code|mnemonic|wort|contrase|passe|has\u0142o|senha"
-    "|\u043f\u0430\u0440|\u0442\u043e\u043a|\u5bc6|\u53e3\u4ee4"
+    r"pass|pwd|psw|\bpw|_pw|otp|cvv|cvc|secret|token|jwt|hmac|sig|bearer|auth|credential|cookie|sessi"
+    r"|string|key|(?:recovery|backup|verification|security|pin)[-_ ]?code|connect\.sid|mnemonic"
+    r"|nnwort|contrase|mot[-_ ]de|has\u0142o|senha|\u043f\u0430\u0440\u043e|\u0442\u043e\u043a\u0435"
+    r"|\u5bc6|\u53e3\u4ee4"
 )
 """Parts of all those names, for the many texts that hold none of them."""
+ANY_NAME = re.compile(NAME)
+"""Slower than NAME_PART, and exact."""
 _NAME_END = re.compile(NAME + r"\Z")
 _SECRET_HEADER = re.compile(
     r"(?:\A|(?<!idempotency)(?<!surrogate)(?<!cache)(?<!websocket)[\W_])key\Z|(?:\A|[\W_])auth\Z"

@@ -14,7 +14,6 @@ from gateway.normalise.secret_names import (
     NAME,
     NAME_PART,
     is_label_key,
-    is_secret_header,
     is_secret_label,
     is_secret_name,
     is_value_key,
@@ -88,6 +87,7 @@ _PART_HEAD_END = re.compile(r"(?:\r?\n|\\r\\n|\\n){2}")
 _PART_END = re.compile(r"(?:\r?\n|\\r\\n|\\n)--|\Z")
 
 _WORD_VALUE = r"""(?:\\{0,15}"[^"\r\n]*+|\\{0,15}'[^'\r\n]*+|[^\s"'\\,)\]}]++)"""
+_NAMED = re.compile(rf"{NAME}|[-_]key|[-_]auth")
 _DASH = re.compile(r"(?<![\w-])--?[A-Za-z]")
 _FLAG = re.compile(
     rf"""(?<![\w-])(--?)([A-Za-z][\w.-]{{0,63}})(\\{{0,15}}["']?,?[ \t]{{1,4}})(?!-)({_WORD_VALUE})"""
@@ -153,7 +153,8 @@ def mask_named(text: str) -> str:
     if "</" in text or "/>" in text or "=" in text and "<" in text:
         text = _mask_markup(text)
         lowered = _lower(text)
-    named = NAME_PART.search(lowered) is not None
+    # Only text with such a name has a value for it; "key" alone is in many texts that have none.
+    named = NAME_PART.search(lowered) is not None and bool(_NAMED.search(lowered))
     if named and "form-data" in lowered:
         text = _mask_parts(text)
     if named and "," in text:
@@ -171,7 +172,7 @@ def mask_named(text: str) -> str:
         text = _INSERT.sub(_mask_insert, text)
     if "/" in text and "@" in text:
         text = _ORACLE.sub(_mask_second, text)
-    if ":" in text or "=" in text or "->" in text or "\uff1a" in text or "%" in text:
+    if named:
         text = _mask_pairs(text)
     return text
 
@@ -183,8 +184,6 @@ def _lower(text: str) -> str:
 
 def _mask_pairs(text: str) -> str:
     lowered = _lower(text)
-    if NAME_PART.search(lowered) is None:
-        return text
     parts: list[str] = []
     done = 0
     for pair in _PAIR.finditer(lowered):
@@ -263,7 +262,7 @@ def _mask_parts(text: str) -> str:
 
 
 def _mask_tuple(match: re.Match[str]) -> str:
-    if not is_secret_header(match[1]) or _PROSE.match(match[2]):
+    if not is_secret_label(match[1]) or _PROSE.match(match[2]):
         return match[0]
     return f"{match[0][: match.start(2) - match.start()]}{mask(match[2])}{match[0][match.end(2) - match.start() :]}"
 
@@ -299,7 +298,7 @@ def _mask_commands(text: str) -> str:
 
 def _mask_flag(match: re.Match[str]) -> str:
     value = match[4]
-    if not is_secret_header(match[2]) or _PROSE.match(value) or _WORD.match(value):
+    if not is_secret_label(match[2]) or _PROSE.match(value) or _WORD.match(value):
         return match[0]
     return match[0][: -len(value)] + _masked_word(value)
 
@@ -326,7 +325,7 @@ def _mask_command(match: re.Match[str]) -> str:
 
 def _mask_setting(match: re.Match[str]) -> str:
     value = match[4]
-    if not is_secret_header(match[2]) or _PROSE.match(value) or _WORD.match(value):
+    if not is_secret_label(match[2]) or _PROSE.match(value) or _WORD.match(value):
         return match[0]
     return match[0][: -len(value)] + _masked_word(value)
 

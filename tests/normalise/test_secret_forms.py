@@ -186,6 +186,7 @@ DOCUMENTS = [
     {"field": "password", "from": S, "to": S},
     {"field": {"name": "password"}, "value": S},
     {"names": ["user", "password"], "values": ["bob", S]},
+    {"name": "x", "type": "password", "value": S},
     {"DB_PASS": S},
     {"SMTP-PASS": S},
     {"pw": S},
@@ -238,6 +239,8 @@ HARMLESS = [
     "invalid token: expired",
     "the key is missing",
     "max_tokens: 512",
+    "curl --key S3cr.pem",
+    '("key", "S3cr")',
     "env LEVEL S3cr",
 ]
 HARMLESS_DOCUMENTS = [
