@@ -144,6 +144,11 @@ class Controller(httpx.AsyncBaseTransport):
         }
 
 
+def answering(status: int, **parts: Any) -> Callable[[httpx.Request], httpx.Response]:
+    """Return an act of ``Controller`` that always gives the same response."""
+    return lambda _: httpx.Response(status, **parts)
+
+
 def gateway_over(
     folder: Path,
     transport: httpx.AsyncBaseTransport,

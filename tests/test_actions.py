@@ -29,6 +29,7 @@ from tests.acting import (
     RETRY,
     Controller,
     Schema,
+    answering,
     gateway_over,
 )
 from tests.moment import stopped
@@ -242,10 +243,6 @@ def raising(error: Exception) -> Callable[[httpx.Request], httpx.Response]:
         raise error
 
     return act
-
-
-def answering(status: int, **parts: Any) -> Callable[[httpx.Request], httpx.Response]:
-    return lambda _: httpx.Response(status, **parts)
 
 
 async def never(_: httpx.Request) -> httpx.Response:
