@@ -127,8 +127,8 @@ class Gateway:
         return self
 
     async def open_journal(self) -> None:
-        """Open the journal now, not at the first action; JournalError when that can't be done."""
-        await self._actions.journal()
+        """Open the journal before the first action; JournalError if an action could need it."""
+        await self._actions.start(self.sources)
 
     async def __aexit__(self, *_: object) -> None:
         await self._news.cancel()

@@ -506,8 +506,8 @@ async def test_a_call_that_waits_for_another_tells_nothing_that_may_be_untrue(
         goes_on.set()
         assert (await first)["userErrors"] == []
     assert (problem["__typename"], problem["actionId"]) == ("OutcomeUnknown", entry["id"])
-    assert problem["message"].startswith("It was begun, and the journal can't tell now")
-    assert f"What came of action {entry['id']} can't be read." in caplog.text
+    assert problem["message"].startswith("The action was begun, but the journal can't be read")
+    assert f"The outcome of action {entry['id']} can't be read." in caplog.text
 
 
 async def test_a_call_without_a_journal_speaks_for_itself_alone(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ class Outcome(enum.Enum):
     SUCCEEDED = "The vendor did it."
     REJECTED = "The vendor refused it: nothing happened."
     FAILED = "The vendor was not reached: nothing happened."
-    UNKNOWN = "It may have happened: no answer came, or none that tells."
+    UNKNOWN = "The outcome is not known: it may have happened."
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):

@@ -97,7 +97,7 @@ async def test_what_was_begun_and_completed_is_kept(
 async def test_is_completed_once(journal: Journal) -> None:
     action = (await begin(journal)).action
     completed = await journal.complete(action.id, Outcome.UNKNOWN)
-    with pytest.raises(JournalError, match="completed already"):
+    with pytest.raises(JournalError, match="has completed it already"):
         await journal.complete(action.id, Outcome.SUCCEEDED)
     assert await journal.get(action.id) == completed
 
