@@ -12,21 +12,23 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from gateway import cursor, filters, ids, paging
-from gateway.actions import MARGIN, Actions, able, hindrance
-from gateway.answers import Answer
+from gateway import ids
+from gateway.actions.actions import MARGIN, Actions
+from gateway.actions.outcomes import Answer
+from gateway.actions.permissions import able, hindrance
+from gateway.actions.problems import AnyProblem, InvalidInput, NotAuthorized
 from gateway.cache import Cache, Store, make_store
 from gateway.callers import ANONYMOUS, Caller, Role
 from gateway.errors import ErrorCode, JournalError, RequestError
-from gateway.feed import Feed, Slice
-from gateway.filters import Document
-from gateway.flight import Flights
+from gateway.feed import cursor, filters, paging
+from gateway.feed.feed import Feed, Slice
+from gateway.feed.filters import Document
 from gateway.journal import Action, ActionFilter, ActionKind, ActionPage, Journal
 from gateway.model import Hook, Timestamp, WebhookLog
-from gateway.problems import AnyProblem, InvalidInput, NotAuthorized
+from gateway.single_flight import Flights
 from gateway.sources import Source, make_source
-from gateway.sources.base import not_found
-from gateway.sources.keeping import tag
+from gateway.sources.caching import tag
+from gateway.sources.source import not_found
 from gateway.upstream.operation import Operation
 
 if TYPE_CHECKING:

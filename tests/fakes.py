@@ -17,8 +17,8 @@ from gateway.model import (
     WebhookLog,
     WebhookLogStatus,
 )
-from gateway.sources.pages import Found, Page, Stream, Wanted, Window
 from gateway.upstream.operation import Operation
+from gateway.vendors.pages import Found, Page, Stream, Wanted, Window
 
 
 def log(source: str, number: int, time: int | None, status: str = "SUCCEEDED") -> WebhookLog:

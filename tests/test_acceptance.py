@@ -15,9 +15,9 @@ import msgspec
 import pytest
 from starlette.types import ASGIApp
 
-from gateway import timestamps
+from gateway.cli.demo_configuration import write_configuration
 from gateway.config import Settings, load
-from gateway.demo import write_configuration
+from gateway.normalise import timestamps
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.schema.context import Context

@@ -12,13 +12,13 @@ import httpx
 import pytest
 
 from gateway import ids, service
-from gateway.actions import MAX_KEY
+from gateway.actions.actions import MAX_KEY
+from gateway.actions.problems import OutcomeUnknown
 from gateway.callers import Caller, Grant, Method, Role
+from gateway.cli.demo_configuration import write_configuration
 from gateway.config import ServerSettings, load
-from gateway.demo import write_configuration
 from gateway.errors import JournalError
 from gateway.journal import ActionKind
-from gateway.problems import OutcomeUnknown
 from gateway.sandbox import Sandbox
 from gateway.service import Gateway
 from tests.acting import (

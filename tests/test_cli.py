@@ -23,9 +23,9 @@ from gateway import __version__, ids
 from gateway.callers import Role
 from gateway.callers.keys import KeyRing
 from gateway.cli import app, logs, screen, show
+from gateway.cli.demo_configuration import write_configuration
 from gateway.cli.document import document, dumps
 from gateway.config import json_schema, load
-from gateway.demo import write_configuration
 from gateway.model import (
     Failure,
     FailureCategory,
@@ -37,13 +37,13 @@ from gateway.model import (
     WebhookLog,
     WebhookLogStatus,
 )
-from gateway.redaction import MASK
+from gateway.normalise.redaction import MASK
+from gateway.normalise.timestamps import parse
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.service import Gateway
-from gateway.sources.codearts import CodeArts
-from gateway.timestamps import parse
+from gateway.vendors.codearts import CodeArts
 from tests.moment import stopped
 from tests.processes import started
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway import cursor, filters, ids
-from gateway.cursor import LATEST, UNDATED, VERSION, Anchor, Cursor, Place
+from gateway import ids
 from gateway.errors import ErrorCode, RequestError
-from gateway.feed import Feed, Slice
+from gateway.feed import cursor, filters
+from gateway.feed.cursor import LATEST, UNDATED, VERSION, Anchor, Cursor, Place
+from gateway.feed.feed import Feed, Slice
 from gateway.model import Timestamp
 from gateway.upstream.operation import Operation
 from tests.fakes import FakeSource

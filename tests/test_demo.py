@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.cli.demo_configuration import write_configuration
 from gateway.config import load
-from gateway.demo import write_configuration
 from gateway.sandbox import Sandbox
 from tests.processes import started
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.failure import classify
 from gateway.model import Failure, FailureCategory
-from gateway.redaction import MASK
+from gateway.normalise.failures import classify
+from gateway.normalise.redaction import MASK
 
 TIMEOUT = FailureCategory.TIMEOUT
 DNS = FailureCategory.DNS

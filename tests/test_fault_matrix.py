@@ -20,8 +20,8 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
+from gateway.cli.demo_configuration import write_configuration
 from gateway.config import load
-from gateway.demo import write_configuration
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.schema.context import Context

@@ -11,13 +11,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gateway import cursor, filters
-from gateway.cursor import UNDATED
 from gateway.errors import AllSourcesFailedError, ErrorCode, RequestError, UpstreamError
-from gateway.feed import Feed, Slice
+from gateway.feed import cursor, filters
+from gateway.feed.cursor import UNDATED
+from gateway.feed.feed import Feed, Slice
 from gateway.model import Timestamp, WebhookLogStatus
-from gateway.sources.pages import Page, StreamsChanged
 from gateway.upstream.operation import Operation
+from gateway.vendors.pages import Page, StreamsChanged
 from tests.fakes import FakeSource
 
 NOW = Timestamp(10**18)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gateway import filters, ids, timestamps
+from gateway import ids
 from gateway.errors import ErrorCode, RequestError
-from gateway.filters import Filter, Partial
+from gateway.feed import filters
+from gateway.feed.filters import Filter, Partial
 from gateway.model import (
     Failure,
     FailureCategory,
@@ -23,7 +24,8 @@ from gateway.model import (
     WebhookLog,
     WebhookLogStatus,
 )
-from gateway.redaction import redact_url
+from gateway.normalise import timestamps
+from gateway.normalise.redaction import redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable

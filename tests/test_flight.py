@@ -5,7 +5,7 @@ import gc
 
 import pytest
 
-from gateway.flight import Flights
+from gateway.single_flight import Flights
 
 
 class Work:

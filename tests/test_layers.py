@@ -12,19 +12,17 @@ import gateway
 ROOT = Path(gateway.__file__).parent
 
 LAYERS = [
-    {"model", "errors", "sandbox", "flight", "__init__"},
-    {"config", "timestamps", "redaction", "ids"},
-    {"failure", "filters", "limits", "paging"},
-    {"cursor", "upstream", "cache"},
-    {"callers", "journal", "sources"},
-    {"reader", "problems"},
-    {"places", "answers"},
-    {"feed"},
-    {"actions"},
+    {"model", "errors", "sandbox", "single_flight", "__init__"},
+    {"normalise", "ids"},
+    {"config"},
+    {"limits", "upstream", "cache"},
+    {"callers", "journal", "vendors"},
+    {"settings"},
+    {"sources"},
+    {"feed", "actions"},
     {"service"},
     {"schema"},
     {"web"},
-    {"demo"},
     {"cli"},
     {"__main__"},
 ]
@@ -38,7 +36,7 @@ ONLY_IMPORTERS = {
     "sqlalchemy": {"journal"},
     "alembic": {"journal"},
     "strawberry": {"schema", "web"},
-    "starlette": {"web", "sandbox", "cli", "demo"},
+    "starlette": {"web", "sandbox", "cli"},
     "typer": {"cli"},
     "rich": {"cli"},
 }

@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 
 from gateway.callers.keys import KeyRing
 from gateway.cli import app
+from gateway.cli.demo_configuration import write_configuration
 from gateway.config import LimitSettings, Settings, load
 from gateway.config.cache import CacheSettings
-from gateway.demo import write_configuration
 from gateway.errors import ErrorCode
 from gateway.model import Capability
 from gateway.sandbox import Sandbox

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.model import Header
-from gateway.redaction import (
+from gateway.normalise.redaction import (
     MASK,
     redact_headers,
     redact_json,

@@ -15,18 +15,18 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from pydantic import SecretStr, TypeAdapter
 
-from gateway import filters
 from gateway.cache import Cache, Entry, Kept
 from gateway.cache.memory import MemoryStore
 from gateway.config import SourceSettings
 from gateway.errors import AllSourcesFailedError, ErrorCode, UpstreamError
-from gateway.feed import Feed
+from gateway.feed import filters
+from gateway.feed.feed import Feed
 from gateway.model import CacheStatus, Capability, Freshness, Hook, Provider, Timestamp, WebhookLog
-from gateway.sources.base import Source
-from gateway.sources.bridges import bridge
-from gateway.sources.pages import Found, Page, Stream, Wanted, Window
 from gateway.sources.seams import Seam
+from gateway.sources.source import Source
+from gateway.sources.stale_pages import bridge
 from gateway.upstream.operation import Operation
+from gateway.vendors.pages import Found, Page, Stream, Wanted, Window
 from tests.fakes import FakeSource, log
 from tests.virtual_time import VIRTUAL_TIME, Backend
 

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from gateway.callers import Authenticator, Caller, Grant, Method, Role
+from gateway.cli.demo_configuration import write_configuration
 from gateway.config import load
-from gateway.demo import write_configuration
 from gateway.errors import ErrorCode, RequestError, UpstreamError
 from gateway.limits import Limits
 from gateway.model import CacheStatus

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 from pydantic import SecretStr
 
-from gateway import cursor, ids
+from gateway import ids
 from gateway.cache import Store
 from gateway.cache.cache import HEADWAY, POLL, RETRY
 from gateway.cache.memory import MemoryStore
@@ -33,6 +33,7 @@ from gateway.cache.scripts import ENTRY, LAST, ORDER, TAG, TAKEN
 from gateway.config import Settings
 from gateway.config.cache import Lifetimes
 from gateway.errors import AllSourcesFailedError, ErrorCode, RequestError, UpstreamError
+from gateway.feed import cursor
 from gateway.journal import ActionKind
 from gateway.model import CacheStatus, WebhookLog, WebhookLogStatus
 from gateway.service import Gateway

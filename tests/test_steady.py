@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from gateway.callers import Authenticator
+from gateway.cli.demo_configuration import write_configuration
 from gateway.config import LimitSettings, load
-from gateway.demo import write_configuration
 from gateway.limits import Limits
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.model import Timestamp
-from gateway.timestamps import (
+from gateway.normalise.timestamps import (
     EARLIEST,
     LATEST,
     format_millis,

@@ -17,8 +17,8 @@ from msgspec.structs import replace
 from gateway.cache.entry import SECOND, Entry, Lifetime, enclose
 from gateway.cache.store import Era, Store, Usage
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.flight import Flights
 from gateway.model import CacheStatus, Freshness, Timestamp
+from gateway.single_flight import Flights
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from gateway.callers.errors import KeysUnavailableError
 from gateway.errors import GatewayError
-from gateway.flight import Flights
+from gateway.single_flight import Flights
 
 LIFETIME = 600.0
 """Seconds after which the keys are fetched again, since withdrawn ones must go out of use."""

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from gateway.callers.caller import Caller, Method, grant
 from gateway.config.auth import KeySettings
-from gateway.config.problems import problems_of, sentence
+from gateway.config.mistakes import problems_of, sentence
 from gateway.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import msgspec
 import typer
 
-from gateway import timestamps
-from gateway.answers import said
+from gateway.actions.outcomes import said
 from gateway.callers import ANONYMOUS
 from gateway.cli.screen import complain, line
 from gateway.journal import ActionFilter, ActionKind
+from gateway.normalise import timestamps
 
 if TYPE_CHECKING:
     from gateway.journal import Action

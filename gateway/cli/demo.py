@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.text import Text
 
+from gateway.cli.demo_configuration import write_configuration
 from gateway.cli.screen import output
 from gateway.cli.server import grace, listen, serve, serving, url
 from gateway.config import load
-from gateway.demo import write_configuration
 from gateway.sandbox import Sandbox
 from gateway.web.app import create_app
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from gateway.model import HttpRequest, HttpResponse, WebhookLog
-from gateway.timestamps import format_rfc3339
+from gateway.normalise.timestamps import format_rfc3339
 
 Exchange = HttpRequest | HttpResponse
 

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 import typer
 from rich.text import Text
 
-from gateway import cursor
 from gateway.cli.document import document, dumps
 from gateway.cli.screen import complain, line, messages, output, sentence
 from gateway.errors import AllSourcesFailedError, RequestError
-from gateway.feed import UNREAD
+from gateway.feed import cursor
+from gateway.feed.feed import UNREAD
+from gateway.feed.paging import MAX_PAGE_SIZE
 from gateway.model import WebhookLogStatus
-from gateway.paging import MAX_PAGE_SIZE
-from gateway.timestamps import format_rfc3339
+from gateway.normalise.timestamps import format_rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
-    from gateway.feed import Report, Slice
-    from gateway.filters import Document
+    from gateway.feed.feed import Report, Slice
+    from gateway.feed.filters import Document
     from gateway.model import WebhookLog
     from gateway.service import Gateway
 

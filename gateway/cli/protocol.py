@@ -19,7 +19,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.errors import ErrorCode
-from gateway.web import head
+from gateway.web import header_limit as head
 from gateway.web.answer import refused
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal
 import typer
 import uvicorn
 
-from gateway.actions import MARGIN, possible
+from gateway.actions.actions import MARGIN
+from gateway.actions.permissions import possible
 from gateway.cli.screen import complain
 from gateway.config import is_loopback
 from gateway.service import Gateway

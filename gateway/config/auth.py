@@ -14,7 +14,7 @@ from pydantic import (
     field_validator,
 )
 
-from gateway.config.problems import Keys, Problem
+from gateway.config.mistakes import Keys, Problem
 from gateway.config.public_key import PublicKey, public_key
 from gateway.config.values import (
     ListOf,

@@ -15,7 +15,7 @@ from gateway.config.cache import CacheSettings
 from gateway.config.documents import DocumentSettings
 from gateway.config.journal import JournalSettings
 from gateway.config.limits import LimitSettings, TimeLimit
-from gateway.config.problems import Problem, problems_of, sentence, unknown
+from gateway.config.mistakes import Problem, problems_of, sentence, unknown
 from gateway.config.secret import Surroundings
 from gateway.config.sources import SourceSettings
 from gateway.config.values import ListOf, Origin, Table, Text, or_else

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from strawberry import ID, UNSET, Parent
 
-from gateway import journal, model, paging
-from gateway.answers import said
+from gateway import journal, model
+from gateway.actions.outcomes import said
+from gateway.feed import paging
 from gateway.journal import ActionKind, cursor_of
 from gateway.schema.action_types import (
     Action,
@@ -19,7 +20,7 @@ from gateway.schema.action_types import (
 )
 from gateway.schema.arguments import After, First
 from gateway.schema.context import Info
-from gateway.schema.parts import PageInfo
+from gateway.schema.leaf_types import PageInfo
 from gateway.schema.scalars import DateTime
 
 

@@ -10,7 +10,7 @@ from strawberry import ID, UNSET
 from gateway.journal import ActionFilter
 from gateway.schema.enums import ActionKind, Method, Outcome, Role
 from gateway.schema.fields import described
-from gateway.schema.parts import PageInfo
+from gateway.schema.leaf_types import PageInfo
 from gateway.schema.scalars import JSON, DateTime
 
 

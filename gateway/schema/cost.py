@@ -40,8 +40,8 @@ from graphql import (
     is_list_type,
 )
 
+from gateway.feed.paging import MAX_PAGE_SIZE, PAGE_SIZE
 from gateway.journal import ActionKind
-from gateway.paging import MAX_PAGE_SIZE, PAGE_SIZE
 from gateway.schema.shape import CEILING
 
 CALL = 10

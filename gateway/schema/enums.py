@@ -12,6 +12,7 @@ from typing import Any
 
 import strawberry
 
+from gateway.actions.problems import UserErrorCode
 from gateway.callers import Method, Role
 from gateway.errors import ErrorCode
 from gateway.journal import ActionKind, Outcome
@@ -23,7 +24,6 @@ from gateway.model import (
     Provider,
     WebhookLogStatus,
 )
-from gateway.problems import UserErrorCode
 from gateway.upstream.breaker import BreakerState
 
 __all__ = [

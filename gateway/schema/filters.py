@@ -1,4 +1,4 @@
-"""The filter as callers write it; ``gateway.filters`` gives it its meaning."""
+"""The filter as callers write it; ``gateway.feed.filters`` gives it its meaning."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class WebhookLogFilter:
 
 
 def document(value: Any) -> Any:
-    """Turn an input object into the plain dictionary that ``gateway.filters`` reads.
+    """Turn an input object into the plain dictionary that ``gateway.feed.filters`` reads.
 
     What was not given is left out; no input object at all is None.
     """

@@ -8,7 +8,8 @@ import msgspec
 import strawberry
 from strawberry import ID, UNSET
 
-from gateway import model, problems
+from gateway import model
+from gateway.actions import problems
 from gateway.schema.arguments import Id
 from gateway.schema.context import Info
 from gateway.schema.enums import ActionKind, Role, UserErrorCode

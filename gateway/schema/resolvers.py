@@ -8,11 +8,12 @@ from typing import Any
 from msgspec.structs import replace
 from strawberry import UNSET, Parent
 
-from gateway import cursor, feed, ids, model, paging, service
+from gateway import ids, model, service
 from gateway.callers import Role
 from gateway.errors import ErrorCode, RequestError
-from gateway.filters import Document
-from gateway.places import Entry
+from gateway.feed import cursor, feed, paging
+from gateway.feed.filters import Document
+from gateway.feed.positions import Entry
 from gateway.schema.arguments import (
     After,
     Before,
@@ -25,7 +26,7 @@ from gateway.schema.arguments import (
 )
 from gateway.schema.context import Context, Info
 from gateway.schema.filters import document
-from gateway.schema.parts import Freshness, PageInfo
+from gateway.schema.leaf_types import Freshness, PageInfo
 from gateway.schema.scalars import DateTime
 from gateway.schema.source_resolvers import age_of
 from gateway.sources import Source

@@ -7,7 +7,7 @@ from typing import Any, NewType
 import strawberry
 from graphql import GraphQLError
 
-from gateway import timestamps
+from gateway.normalise import timestamps
 
 DateTime = NewType("DateTime", int)
 Moment = NewType("Moment", str)

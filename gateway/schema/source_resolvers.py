@@ -7,14 +7,15 @@ from collections.abc import Sequence
 import msgspec
 from strawberry import UNSET, Parent
 
-from gateway import feed, ids, model, paging
-from gateway.actions import CAPABILITIES
+from gateway import ids, model
+from gateway.actions.permissions import CAPABILITIES
 from gateway.errors import UpstreamError
+from gateway.feed import feed, paging
 from gateway.journal import ActionKind
 from gateway.schema.arguments import After, First, Name
 from gateway.schema.context import Info
 from gateway.schema.enums import BreakerState, SourceOutcome, SourceStatus
-from gateway.schema.parts import PageInfo, SourceError, SourceHealth
+from gateway.schema.leaf_types import PageInfo, SourceError, SourceHealth
 from gateway.schema.scalars import DateTime
 from gateway.sources import Source
 

@@ -10,7 +10,7 @@ from gateway.schema import action_resolvers, resolvers, source_resolvers
 from gateway.schema.action_types import ActionConnection, AvailableAction, Viewer
 from gateway.schema.enums import CacheStatus, Capability, Provider, SourceOutcome, WebhookLogStatus
 from gateway.schema.fields import described, is_a
-from gateway.schema.parts import (
+from gateway.schema.leaf_types import (
     CacheState,
     Failure,
     Freshness,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from gateway.sources import codearts, elastic_path, language_weaver, yandex_tracker
-from gateway.sources.base import Source
+from gateway.sources.source import Source
 from gateway.upstream.auth import TokenEndpoint
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.exchange import http_client, network
+from gateway.vendors import codearts, elastic_path, language_weaver, yandex_tracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ from gateway.model import Timestamp, WebhookLog
 
 if TYPE_CHECKING:
     from gateway.cache import Entry
-    from gateway.sources.pages import Page
+    from gateway.vendors.pages import Page
 
 
 class Seam(msgspec.Struct, frozen=True, kw_only=True):

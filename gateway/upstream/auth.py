@@ -15,12 +15,12 @@ from typing import Any, Protocol
 import httpx
 import msgspec
 
-from gateway import timestamps
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.flight import Flights
+from gateway.normalise import timestamps
+from gateway.single_flight import Flights
+from gateway.upstream.errors import ReadError, refusal
 from gateway.upstream.exchange import exchange
 from gateway.upstream.operation import Operation
-from gateway.upstream.refusal import ReadError, refusal
 
 SECOND = 1_000_000_000
 EARLY = 60 * SECOND

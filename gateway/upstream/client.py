@@ -20,9 +20,9 @@ import msgspec
 
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.breaker import BreakerState
+from gateway.upstream.errors import ReadError, kept, refusal
 from gateway.upstream.exchange import exchange
-from gateway.upstream.lane import FAILURES, Lane, is_own
-from gateway.upstream.refusal import ReadError, kept, refusal
+from gateway.upstream.guard import FAILURES, Lane, is_own
 from gateway.upstream.retry import retried
 
 if TYPE_CHECKING:

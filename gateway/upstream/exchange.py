@@ -18,7 +18,7 @@ import httpx
 from gateway import __version__
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.answer import Answer
-from gateway.upstream.refusal import unreachable
+from gateway.upstream.errors import unreachable
 
 if TYPE_CHECKING:
     import pathlib

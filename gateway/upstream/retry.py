@@ -15,7 +15,7 @@ from gateway.upstream.breaker import BreakerState
 from gateway.upstream.limits import LONGEST_PAUSE
 
 if TYPE_CHECKING:
-    from gateway.upstream.lane import Lane
+    from gateway.upstream.guard import Lane
 
 T = TypeVar("T")
 

@@ -21,7 +21,7 @@ from gateway.service import Gateway
 from gateway.web.answer import refused
 from gateway.web.cors import cors
 from gateway.web.explorer import explorer_page, explorer_routes
-from gateway.web.head import BoundedHead
+from gateway.web.header_limit import BoundedHead
 from gateway.web.host import LoopbackHost
 from gateway.web.view import GraphQLView
 

@@ -16,7 +16,7 @@ from starlette.responses import StreamingResponse
 
 from gateway.limits import LimitError
 from gateway.web.answer import error_body, known_errors, size
-from gateway.web.departure import while_present
+from gateway.web.disconnect import while_present
 from gateway.web.request import media_type, request_id
 
 if TYPE_CHECKING:

@@ -35,11 +35,11 @@ from gateway.upstream import trace
 from gateway.web import caching
 from gateway.web.answer import error_body, json_response, refused, result_body, size
 from gateway.web.body import depth
-from gateway.web.departure import while_present
+from gateway.web.concurrency import OverloadedError, Places
+from gateway.web.disconnect import while_present
 from gateway.web.incremental import PartsResponse, takes_parts
 from gateway.web.origin import is_foreign, is_simple
 from gateway.web.persisted import PersistedDocuments
-from gateway.web.places import OverloadedError, Places
 from gateway.web.rates import RateLimitedError, Rates, Shared
 from gateway.web.request import (
     GRAPHQL,

@@ -31,19 +31,19 @@ import uvloop
 from pydantic import SecretStr
 from starlette.types import Message
 
-from gateway import cursor
 from gateway.cache import cache as keeping
 from gateway.cache.entry import Lifetime, enclose
 from gateway.cache.memory import MemoryStore
 from gateway.callers import Authenticator
+from gateway.cli.demo_configuration import write_configuration
 from gateway.config import LimitSettings, Settings, load
-from gateway.demo import write_configuration
+from gateway.feed import cursor
 from gateway.limits import Limits
 from gateway.model import CacheStatus, Timestamp
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.service import Gateway
-from gateway.sources.pages import Wanted, Window
+from gateway.vendors.pages import Wanted, Window
 from gateway.web.view import GraphQLView
 from tests.benchmarks.first_page import LIST
 from tests.benchmarks.vendors import vendors

@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx
 import uvloop
 
+from gateway.cli.demo_configuration import write_configuration
 from gateway.config import Settings, load
-from gateway.demo import write_configuration
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.schema.context import Context

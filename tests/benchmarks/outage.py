@@ -14,7 +14,7 @@ import time
 import httpx
 import uvloop
 
-from gateway.feed import Report
+from gateway.feed.feed import Report
 from gateway.model import CacheStatus
 from gateway.sandbox import Sandbox
 from gateway.service import Gateway

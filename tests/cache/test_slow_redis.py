@@ -12,8 +12,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from gateway.cli.demo_configuration import write_configuration
 from gateway.config import load
-from gateway.demo import write_configuration
 from gateway.sandbox import Sandbox
 from gateway.service import Gateway
 from tests.cache.vendor import SECOND

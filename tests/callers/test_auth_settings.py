@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.config.auth import AuthSettings, GrantSettings, KeySettings, unknown_sources
-from gateway.config.problems import problems_of, sentence
+from gateway.config.mistakes import problems_of, sentence
 from gateway.config.secret import Surroundings
 from gateway.config.settings import _FileForm
 from gateway.config.values import Table

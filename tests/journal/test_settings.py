@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from gateway.config.journal import JournalSettings
-from gateway.config.problems import problems_of
+from gateway.config.mistakes import problems_of
 from gateway.config.secret import Surroundings
 
 SECRETS = {

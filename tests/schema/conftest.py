@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from gateway.cli.demo_configuration import write_configuration
 from gateway.config import load
-from gateway.demo import write_configuration
 from gateway.sandbox import Sandbox
 from gateway.web.app import create_app
 from tests.moment import stopped

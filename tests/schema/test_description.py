@@ -22,8 +22,8 @@ from graphql import (
     validate,
 )
 
-from gateway import filters
 from gateway.errors import ErrorCode
+from gateway.feed import filters
 from gateway.model import FailureCategory, Provider, WebhookLogStatus
 from gateway.schema import build_schema
 from gateway.schema.context import Context

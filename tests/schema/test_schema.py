@@ -15,8 +15,10 @@ from graphql import (
     is_leaf_type,
 )
 
-from gateway import cursor, filters, ids, timestamps
+from gateway import ids
+from gateway.feed import cursor, filters
 from gateway.model import Timestamp
+from gateway.normalise import timestamps
 from gateway.schema import build_schema
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
-from gateway.sources.base import Source
-from gateway.sources.pages import Page, Stream, Wanted, Window
+from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
+from gateway.vendors.pages import Page, Stream, Wanted, Window
 from tests.sources.vendors import PROJECT, Vendor, always, answer, make, sample, token
 
 STREAMS = {

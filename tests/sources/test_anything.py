@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import UpstreamError
-from gateway.sources.asking import outcome
-from gateway.sources.pages import StreamsChanged, Wanted, Window
 from gateway.upstream.operation import Operation
+from gateway.vendors.calls import outcome
+from gateway.vendors.pages import StreamsChanged, Wanted, Window
 from tests.sources.documents import HOOKS, PLACES, ROWS, STREAMS, hook_source, read
 from tests.sources.vendors import PROVIDERS, always, make
 

@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from gateway.errors import UpstreamError
-from gateway.sources.pages import StreamsChanged, Wanted, Window
 from gateway.upstream.operation import Operation
+from gateway.vendors.pages import StreamsChanged, Wanted, Window
 from tests.sources.documents import PLACES, STREAMS
 from tests.sources.vendors import PROVIDERS, Vendor, always, make
 

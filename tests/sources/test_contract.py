@@ -10,12 +10,14 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
-from gateway import filters, ids, timestamps
+from gateway import ids
+from gateway.feed import filters
 from gateway.model import Capability, CodeArtsDetails, Timestamp, WebhookLog, WebhookLogStatus
+from gateway.normalise import timestamps
 from gateway.sandbox import Sandbox
-from gateway.sources.base import Source
-from gateway.sources.pages import Page, Stream, Wanted, Window
+from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
+from gateway.vendors.pages import Page, Stream, Wanted, Window
 from tests.sources.vendors import PROVIDERS, Clock, make_on_sandbox
 
 NAMED: dict[str, dict[str, Any]] = {

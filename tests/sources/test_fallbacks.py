@@ -10,9 +10,9 @@ import pytest
 
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.model import Timestamp
-from gateway.sources.base import Source
-from gateway.sources.pages import Page, Stream, StreamsChanged, Wanted, Window
+from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
+from gateway.vendors.pages import Page, Stream, StreamsChanged, Wanted, Window
 from tests.sources.vendors import INTEGRATION, PROJECT, Vendor, answer, make, sample, token
 
 UNTIL = Timestamp(1_772_615_411_120_000_000)

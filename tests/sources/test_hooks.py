@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.sources.pages import StreamsChanged, Wanted, Window
 from gateway.upstream.operation import Operation
+from gateway.vendors.pages import StreamsChanged, Wanted, Window
 from tests.sources.documents import HOOKS, STREAMS, hook_source
 from tests.sources.vendors import PROJECT, PROVIDERS, Vendor, always, answer, make
 

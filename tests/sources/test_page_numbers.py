@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx
 
 from gateway.model import WebhookLog
-from gateway.sources.pages import Page, Wanted, Window
 from gateway.upstream.operation import Operation
+from gateway.vendors.pages import Page, Wanted, Window
 from tests.sources.documents import ROWS, STREAMS, changed, read
 from tests.sources.vendors import Vendor, always, answer, make
 

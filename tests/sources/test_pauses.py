@@ -11,8 +11,8 @@ import stamina
 
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.sources import Source
-from gateway.sources.pages import Found
 from gateway.upstream.operation import Operation
+from gateway.vendors.pages import Found
 from tests.sources.vendors import Vendor, answer, make
 from tests.virtual_time import VIRTUAL_TIME, Backend, now
 

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.sources import VENDORS
-from gateway.sources.pages import Stream, Wanted, Window
 from gateway.upstream.operation import Operation
+from gateway.vendors.pages import Stream, Wanted, Window
 from tests.sources.vendors import PROVIDERS, Vendor, answer, make, sample, token
 
 STREAMS = {

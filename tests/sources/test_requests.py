@@ -13,9 +13,9 @@ from pydantic import SecretStr
 
 from gateway import __version__
 from gateway.model import Timestamp
-from gateway.sources.base import Source
-from gateway.sources.pages import Stream, Wanted, Window
+from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
+from gateway.vendors.pages import Stream, Wanted, Window
 from tests.sources.vendors import (
     BASE,
     INTEGRATION,

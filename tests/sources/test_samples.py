@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway import timestamps
 from gateway.model import (
     CodeArtsDetails,
     ElasticPathDetails,
@@ -19,8 +18,9 @@ from gateway.model import (
     WebhookLogStatus,
     YandexTrackerDetails,
 )
-from gateway.sources.pages import Page, Stream, Wanted, Window
+from gateway.normalise import timestamps
 from gateway.upstream.operation import Operation
+from gateway.vendors.pages import Page, Stream, Wanted, Window
 from tests.sources.vendors import (
     INTEGRATION,
     JOB,

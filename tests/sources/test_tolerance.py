@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from gateway import ids, timestamps
+from gateway import ids
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.model import WebhookLogStatus
-from gateway.sources.asking import outcome
-from gateway.sources.pages import Page, Wanted, Window
+from gateway.normalise import timestamps
 from gateway.upstream.operation import Operation
+from gateway.vendors.calls import outcome
+from gateway.vendors.pages import Page, Wanted, Window
 from tests.sources.documents import ENVELOPES, PLACES, ROWS, STREAMS, changed, read
 from tests.sources.vendors import PROVIDERS, always, make
 

@@ -8,11 +8,11 @@ import httpx
 import pytest
 
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.sources.elastic_path import read_error
 from gateway.upstream.auth import FixedCredential, TokenCredential, TokenEndpoint, basic
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.exchange import http_client
 from gateway.upstream.operation import Operation
+from gateway.vendors.elastic_path import read_error
 from tests.upstream.network import NOW, Network, call, client_of, document
 
 HOUR = 3600

@@ -45,8 +45,8 @@ from hypothesis import strategies as st
 from hypothesis_graphql import Mode, from_schema
 from hypothesis_graphql.nodes import Int, List, Null, Object, String
 
-from gateway import timestamps
 from gateway.errors import ErrorCode
+from gateway.normalise import timestamps
 
 GRAPHQL = "application/graphql-response+json"
 WITHOUT = (

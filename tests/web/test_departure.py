@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message
 
 from gateway.config import TimeLimit
 from gateway.web.app import create_app
-from gateway.web.departure import while_present
+from gateway.web.disconnect import while_present
 from tests.acting import LOG_ID, RETRY, Controller, gateway_over
 
 PATIENCE = 10.0

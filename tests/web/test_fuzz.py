@@ -18,9 +18,9 @@ from graphql import build_schema
 from hypothesis import HealthCheck, given, settings
 from hypothesis_graphql import Mode
 
+from gateway.cli.demo_configuration import write_configuration
 from gateway.cli.server import listen, serving, url
 from gateway.config import load
-from gateway.demo import write_configuration
 from gateway.sandbox import Sandbox
 from gateway.web.app import create_app
 from tests.moment import stopped

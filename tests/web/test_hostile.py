@@ -20,7 +20,8 @@ import pytest
 
 from gateway.cli import protocol
 from gateway.cli.server import listen, serving, url
-from gateway.web import body, head
+from gateway.web import body
+from gateway.web import header_limit as head
 from tests.web.hostile import ATTACKS, JSON, Attack
 from tests.web.test_view import DATA, QUERY, client_of, made_app
 

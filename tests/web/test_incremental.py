@@ -16,12 +16,13 @@ import pytest
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message
 
+from gateway.cli.demo_configuration import write_configuration
 from gateway.config import load
-from gateway.demo import write_configuration
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.service import Gateway
-from gateway.web import incremental, places
+from gateway.web import concurrency as places
+from gateway.web import incremental
 from gateway.web.app import create_app
 from gateway.web.incremental import takes_parts
 from tests.moment import stopped

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.callers import ANONYMOUS, Caller, Method
+from gateway.cli.demo_configuration import write_configuration
 from gateway.config import Limit, LimitSettings, load
-from gateway.demo import write_configuration
 from gateway.limits import Limits
 from gateway.sandbox import Sandbox
-from gateway.web import places
+from gateway.web import concurrency as places
 from gateway.web.app import create_app
-from gateway.web.places import OverloadedError, Places
+from gateway.web.concurrency import OverloadedError, Places
 from gateway.web.rates import Memory, RateLimitedError, Rates, Shared
 from tests.web.test_view import DATA, JSON, LOCAL, QUERY, client_of, made_app, post, sentence
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from gateway.cursor import UNDATED, VERSION, Anchor, Cursor, Place
-from gateway.reader import NOT_READ
+from gateway.feed.cursor import UNDATED, VERSION, Anchor, Cursor, Place
+from gateway.feed.reader import NOT_READ
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gateway.filters import Filter
+    from gateway.feed.filters import Filter
+    from gateway.feed.reader import Reader, Row
     from gateway.model import Timestamp
-    from gateway.reader import Reader, Row
 
 
 class Places:

@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.redaction import redact_text
+from gateway.normalise.redaction import redact_text
 
 if TYPE_CHECKING:
     from gateway.upstream.answer import Answer

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from gateway import ids
 from gateway.cache import Kept
 from gateway.model import CacheStatus, Freshness, Timestamp, WebhookLog, worst
-from gateway.sources.pages import Page, Window
+from gateway.vendors.pages import Page, Window
 
 if TYPE_CHECKING:
     from gateway.sources.seams import Seam

@@ -22,9 +22,10 @@ from typing import Any
 
 import msgspec
 
-from gateway import ids, timestamps
+from gateway import ids
 from gateway.errors import ErrorCode, RequestError
 from gateway.model import FailureCategory, Provider, Timestamp, WebhookLog, WebhookLogStatus
+from gateway.normalise import timestamps
 
 MAX_DEPTH = 10
 MAX_PARTS = 200

@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 from gateway.model import Failure
 from gateway.model import FailureCategory as Category
-from gateway.redaction import redact_text
+from gateway.normalise.redaction import redact_text
 
 # (category, retryable, words of the text in lower case). The first row that is found decides, so
 # the cause that is told within a wider one ("dial tcp: lookup example.com: no such host") comes

@@ -15,14 +15,14 @@ import msgspec
 
 from gateway import ids
 from gateway.cache import EXCUSED, Kept
-from gateway.cursor import UNDATED, Anchor, Cursor, Place
 from gateway.errors import UpstreamError
+from gateway.feed.cursor import UNDATED, Anchor, Cursor, Place
 from gateway.model import CacheStatus, Freshness, Timestamp, WebhookLog
-from gateway.sources.bridges import Bridge, bridge, count, rest
-from gateway.sources.pages import Page, Stream, Wanted, Window
+from gateway.sources.stale_pages import Bridge, bridge, count, rest
+from gateway.vendors.pages import Page, Stream, Wanted, Window
 
 if TYPE_CHECKING:
-    from gateway.sources.base import Source
+    from gateway.sources.source import Source
     from gateway.upstream.operation import Operation
 
 MILLISECOND = 1_000_000

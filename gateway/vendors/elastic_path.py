@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gateway.errors import UpstreamError
-from gateway.failure import classify
 from gateway.model import (
     Capability,
     ElasticPathDetails,
@@ -26,12 +25,13 @@ from gateway.model import (
     WebhookLog,
     WebhookLogStatus,
 )
-from gateway.sources.asking import Params, first_accepted, if_known, outcome
-from gateway.sources.base import Source
-from gateway.sources.fields import Fields, UnreadableError
-from gateway.sources.pages import Found, Hooks, Page, Stream, StreamsChanged, Wanted, Window
+from gateway.normalise.failures import classify
+from gateway.normalise.fields import Fields, UnreadableError
+from gateway.sources.source import Source
 from gateway.upstream.auth import Credential, PassedCredential, Token, TokenEndpoint
-from gateway.upstream.refusal import VendorError
+from gateway.upstream.errors import VendorError
+from gateway.vendors.calls import Params, first_accepted, if_known, outcome
+from gateway.vendors.pages import Found, Hooks, Page, Stream, StreamsChanged, Wanted, Window
 
 if TYPE_CHECKING:
     from gateway.cache import Cache

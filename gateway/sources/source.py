@@ -21,11 +21,11 @@ from gateway.model import (
     WebhookLogStatus,
     worst,
 )
-from gateway.sources.fields import Fields, UnreadableError
-from gateway.sources.keeping import Keeper, tag
-from gateway.sources.pages import Found, Hooks, Page, Stream, Wanted, Window
+from gateway.normalise.fields import Fields, UnreadableError
+from gateway.sources.caching import Keeper, tag
 from gateway.sources.seams import renewed
 from gateway.upstream.client import UpstreamClient
+from gateway.vendors.pages import Found, Hooks, Page, Stream, Wanted, Window
 
 if TYPE_CHECKING:
     from gateway.config import SourceSettings
@@ -45,7 +45,7 @@ class Source(Keeper, abc.ABC):
     provider: ClassVar[Provider]
     capabilities: ClassVar[frozenset[Capability]]
     lacks: ClassVar[frozenset[str]] = frozenset()
-    """The attributes that no log has, by the names of ``gateway.filters``."""
+    """The attributes that no log has, by the names of ``gateway.feed.filters``."""
 
     def __init__(self, settings: SourceSettings, client: UpstreamClient, cache: Cache) -> None:
         super().__init__(settings, client, cache)

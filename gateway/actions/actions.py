@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway import ids
-from gateway.answers import (
+from gateway.actions.outcomes import (
     Answer,
     encode,
     in_short,
@@ -23,19 +23,17 @@ from gateway.answers import (
     unfinished,
     unknown,
 )
-from gateway.callers import Role
-from gateway.errors import ErrorCode, JournalError, RequestError, UpstreamError, defect
-from gateway.journal import Action, ActionFilter, ActionKind, ActionPage, Journal, Outcome
-from gateway.model import Capability, WebhookLog
-from gateway.problems import (
-    ActionNotSupported,
+from gateway.actions.permissions import able, hindrance, possible
+from gateway.actions.problems import (
     AnyProblem,
     IdempotencyKeyReused,
     InvalidInput,
-    NotAuthorized,
     OutcomeUnknown,
     Problem,
 )
+from gateway.errors import ErrorCode, JournalError, RequestError, UpstreamError, defect
+from gateway.journal import Action, ActionFilter, ActionKind, ActionPage, Journal, Outcome
+from gateway.model import WebhookLog
 
 if TYPE_CHECKING:
     from gateway.callers import Caller
@@ -53,46 +51,6 @@ LONGEST = 900.0
 """Seconds that an action may take if no deadline is enforced; every wait within it is shorter."""
 MARGIN = 5.0
 """Seconds after the operation's deadline in which the outcome can still be recorded."""
-NEEDS = {ActionKind.RETRY: Role.OPERATOR, ActionKind.DELETE: Role.ADMIN}
-CAPABILITIES = {ActionKind.RETRY: Capability.RETRY, ActionKind.DELETE: Capability.DELETE}
-VERBS = {ActionKind.RETRY: "retry", ActionKind.DELETE: "delete"}
-
-
-def hindrance(
-    kind: ActionKind, source: Source, caller: Caller, able: Sequence[str]
-) -> AnyProblem | None:
-    """Return why a caller can't do an action on any log of a source, or None; no call is made.
-
-    ``able`` are names of sources, visible to the caller, that support the action.
-    """
-    verb = VERBS[kind]
-    if CAPABILITIES[kind] not in source.capabilities:
-        others = f" Sources that can: {', '.join(able)}." if able else ""
-        return ActionNotSupported(
-            message=f"The vendor of source {source.name} can't {verb} webhook logs.{others}",
-            path=("id",),
-            action=kind,
-            sources=tuple(able),
-        )
-    if not caller.may(NEEDS[kind], source.name):
-        role = NEEDS[kind]
-        return NotAuthorized(
-            message=f"To {verb} logs of source {source.name} you need the role"
-            f" {role.name.lower()}.",
-            path=("id",),
-            required_role=role,
-        )
-    return None
-
-
-def able(kind: ActionKind, sources: Mapping[str, Source]) -> list[str]:
-    """Return the names of the sources that support an action."""
-    return [name for name, it in sources.items() if CAPABILITIES[kind] in it.capabilities]
-
-
-def possible(sources: Mapping[str, Source]) -> bool:
-    """Return whether any source supports any action."""
-    return any(able(kind, sources) for kind in ActionKind)
 
 
 class _Target(NamedTuple):

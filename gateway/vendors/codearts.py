@@ -13,9 +13,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gateway import timestamps
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.failure import classify
 from gateway.model import (
     Capability,
     CodeArtsDetails,
@@ -27,10 +25,10 @@ from gateway.model import (
     WebhookLog,
     WebhookLogStatus,
 )
-from gateway.sources.asking import Params, either, first_accepted, if_known, is_sendable, outcome
-from gateway.sources.base import Source
-from gateway.sources.fields import Fields, UnreadableError, is_number
-from gateway.sources.pages import Found, Hooks, Page, Stream, Wanted, Window
+from gateway.normalise import timestamps
+from gateway.normalise.failures import classify
+from gateway.normalise.fields import Fields, UnreadableError, is_number
+from gateway.sources.source import Source
 from gateway.upstream.auth import (
     Credential,
     FixedCredential,
@@ -38,7 +36,9 @@ from gateway.upstream.auth import (
     Token,
     TokenEndpoint,
 )
-from gateway.upstream.refusal import VendorError
+from gateway.upstream.errors import VendorError
+from gateway.vendors.calls import Params, either, first_accepted, if_known, is_sendable, outcome
+from gateway.vendors.pages import Found, Hooks, Page, Stream, Wanted, Window
 
 if TYPE_CHECKING:
     from gateway.cache import Cache

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gateway import timestamps
-from gateway.redaction import redact_headers, redact_json
+from gateway.normalise import timestamps
+from gateway.normalise.redaction import redact_headers, redact_json
 
 if TYPE_CHECKING:
     from gateway.model import Header, Timestamp

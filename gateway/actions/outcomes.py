@@ -6,16 +6,16 @@ from typing import Any
 
 import msgspec
 
-from gateway.errors import ErrorCode, UpstreamError
-from gateway.journal import Action, Outcome
-from gateway.model import WebhookLog
-from gateway.problems import (
+from gateway.actions.problems import (
     AnyProblem,
     NotFound,
     OutcomeUnknown,
     UpstreamRejected,
     UpstreamUnavailable,
 )
+from gateway.errors import ErrorCode, UpstreamError
+from gateway.journal import Action, Outcome
+from gateway.model import WebhookLog
 
 _REFUSED = frozenset(
     {

@@ -15,9 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
-from gateway import timestamps
 from gateway.errors import UpstreamError
-from gateway.failure import classify
 from gateway.model import (
     Capability,
     Hook,
@@ -29,10 +27,10 @@ from gateway.model import (
     WebhookLogStatus,
     YandexTrackerDetails,
 )
-from gateway.sources.asking import Params, either, first_accepted, if_known, is_sendable, outcome
-from gateway.sources.base import Source
-from gateway.sources.fields import Fields, UnreadableError, is_number
-from gateway.sources.pages import Found, Hooks, Page, Stream, Wanted, Window
+from gateway.normalise import timestamps
+from gateway.normalise.failures import classify
+from gateway.normalise.fields import Fields, UnreadableError, is_number
+from gateway.sources.source import Source
 from gateway.upstream.auth import (
     Credential,
     FixedCredential,
@@ -40,7 +38,9 @@ from gateway.upstream.auth import (
     Token,
     TokenEndpoint,
 )
-from gateway.upstream.refusal import VendorError
+from gateway.upstream.errors import VendorError
+from gateway.vendors.calls import Params, either, first_accepted, if_known, is_sendable, outcome
+from gateway.vendors.pages import Found, Hooks, Page, Stream, Wanted, Window
 
 if TYPE_CHECKING:
     from gateway.cache import Cache

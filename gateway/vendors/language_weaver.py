@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gateway.errors import UpstreamError
-from gateway.failure import classify
 from gateway.model import (
     Capability,
     Hook,
@@ -23,10 +22,9 @@ from gateway.model import (
     WebhookLog,
     WebhookLogStatus,
 )
-from gateway.sources.asking import Params, is_sendable
-from gateway.sources.base import Source
-from gateway.sources.fields import MAX_ID, Fields, is_number
-from gateway.sources.pages import Found, Hooks, Page, Stream, Wanted, Window
+from gateway.normalise.failures import classify
+from gateway.normalise.fields import MAX_ID, Fields, is_number
+from gateway.sources.source import Source
 from gateway.upstream.auth import (
     Credential,
     FixedCredential,
@@ -35,7 +33,9 @@ from gateway.upstream.auth import (
     TokenEndpoint,
     basic,
 )
-from gateway.upstream.refusal import VendorError
+from gateway.upstream.errors import VendorError
+from gateway.vendors.calls import Params, is_sendable
+from gateway.vendors.pages import Found, Hooks, Page, Stream, Wanted, Window
 
 if TYPE_CHECKING:
     from gateway.config import LanguageWeaverLogin, LanguageWeaverSettings

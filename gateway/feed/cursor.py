@@ -17,7 +17,7 @@ import msgspec
 
 from gateway import ids
 from gateway.errors import ErrorCode, RequestError
-from gateway.filters import Filter
+from gateway.feed.filters import Filter
 from gateway.model import Timestamp
 
 MAX_LENGTH = 2**18

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.cursor import LATEST, UNDATED, Cursor
 from gateway.errors import (
     AllSourcesFailedError,
     ErrorCode,
@@ -23,18 +22,19 @@ from gateway.errors import (
     UpstreamError,
     defect,
 )
-from gateway.filters import Filter, Partial
+from gateway.feed.cursor import LATEST, UNDATED, Cursor
+from gateway.feed.filters import Filter, Partial
+from gateway.feed.positions import Entry, Places
+from gateway.feed.reader import Reader, Row
 from gateway.model import Capability, Freshness, Timestamp, worst
-from gateway.places import Entry, Places
-from gateway.reader import Reader, Row
-from gateway.sources.pages import StreamsChanged, Wanted, Window
+from gateway.vendors.pages import StreamsChanged, Wanted, Window
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
 
-    from gateway.sources.base import Source
-    from gateway.sources.pages import Stream
+    from gateway.sources.source import Source
     from gateway.upstream.operation import Operation
+    from gateway.vendors.pages import Stream
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Retry and delete: rights, outcomes, and the journal around them."""
