@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 from joserfc.jws import JWSRegistry
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     HttpUrl,
     ValidationError,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
+_NO_AUDIENCE = "must be text in quotes, or a list of such texts, and not empty"
 _NO_ADDRESS = 'must be an https address, such as "https://id.example.com/keys.json"'
 
 
@@ -46,6 +48,15 @@ def _keys_address(value: str) -> str:
             "must begin with https://, or someone on the way could put in keys of their own"
         )
     return str(url)
+
+
+def _audience(value: object) -> object:
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list | tuple) or not values:
+        raise ValueError(_NO_AUDIENCE)
+    if not all(isinstance(each, str) and each for each in values):
+        raise ValueError(_NO_AUDIENCE)
+    return value if isinstance(value, str) else tuple(values)
 
 
 def _limited(values: tuple[Item, ...]) -> tuple[Item, ...]:
@@ -91,6 +102,7 @@ Algorithm = Annotated[
         "ES384, ES512, EdDSA or Ed25519"
     ),
 ]
+Audience = Annotated[str | tuple[str, ...], BeforeValidator(_audience), or_else(_NO_AUDIENCE)]
 KeysAddress = Annotated[str, AfterValidator(_keys_address), or_else(_NO_ADDRESS)]
 ClaimValue = Annotated[str, Field(pattern=r"^.+$")]
 
@@ -119,8 +131,9 @@ class JwtSettings(Table, title="JSON Web Tokens"):
 
     issuer: Text
     """Who must have issued the token: its claim iss, letter for letter."""
-    audience: Text
-    """Whom the token must be for: its claim aud, or one of those listed there."""
+    audience: Audience
+    """The claim aud of a token, or one of those listed there; several may be accepted. For access
+    tokens of Cognito, which have no aud, it is the claim client_id."""
     algorithms: Annotated[ListOf[Algorithm], AfterValidator(_not_empty)] = ("RS256",)
     """The algorithms that a token may be signed with, whatever it says of itself."""
     jwks_url: KeysAddress | None = None
@@ -128,10 +141,15 @@ class JwtSettings(Table, title="JSON Web Tokens"):
     public_key: PublicKey | None = None
     """The issuer's one key, when it publishes none; a certificate is as good."""
     roles_claim: Text = "roles"
-    """The claim that holds the roles, as a list or separated by spaces; dots lead into nested
-    claims, as in "realm_access.roles"."""
+    """The claim that holds the roles: a list, a text that separates them by spaces, or an object by
+    role as Zitadel has it. Dots lead into nested claims, as in "realm_access.roles". The claim
+    "email" counts only if email_verified is true."""
     leeway: Annotated[int, Field(strict=True, ge=0, le=300)] = 30
     """How far the issuer's clock may differ from this one, in seconds."""
+    id_tokens: Annotated[bool, Field(strict=True)] = False
+    """Accept ID tokens, too, for an issuer whose access tokens are no JSON Web Tokens, such as
+    Google. Any application that a person signs in to then could act in that person's name, if its
+    client id were the audience."""
     roles: Annotated[
         dict[ClaimValue, GrantSettings],
         or_else('must be a table of grants, such as "shop-support" = { role = "operator" }'),

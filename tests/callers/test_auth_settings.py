@@ -10,12 +10,14 @@ import jsonschema_rs
 import pytest
 from pydantic import ValidationError
 
+from gateway.config import load
 from gateway.config.auth import AuthSettings, GrantSettings, KeySettings, unknown_sources
 from gateway.config.mistakes import problems_of, sentence
 from gateway.config.secret import Surroundings
 from gateway.config.settings import _FileForm
 from gateway.config.values import Table
 from tests.callers.issuer import P256, RSA
+from tests.callers.test_issuers import SOURCE
 
 EXAMPLE = """
 [auth]
@@ -96,6 +98,7 @@ def test_the_example(folder: Path) -> None:
         "public_key": None,
         "roles_claim": "realm_access.roles",
         "leeway": 30,
+        "id_tokens": False,
     }
     assert settings.jwt.roles == {
         "webhook-admins": GrantSettings(role="admin"),
@@ -111,6 +114,15 @@ def test_defaults(folder: Path) -> None:
     assert jwt.roles == {
         role: GrantSettings(role=role) for role in ("viewer", "reader", "operator", "admin")
     }
+
+
+@pytest.mark.parametrize(("value", "audience"), [("a", "a"), ('["a", "b"]', ("a", "b"))])
+def test_audience_of_the_environment(value: str, audience: object, tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text(f"{jwt_table(audience='')}\n{SOURCE}")
+    jwt = load(file, {"KEY": "k", "GATEWAY_AUTH__JWT__AUDIENCE": value}).auth.jwt
+    assert jwt
+    assert jwt.audience == audience
 
 
 def jwt_table(**changes: str) -> str:
@@ -167,6 +179,7 @@ def test_addresses_of_keys(folder: Path, written: str, kept: str) -> None:
 HASH = 'must be "sha256:" and 64 hexadecimal digits, as gateway key create prints it'
 NAME = "must be 1 to 63 lower-case letters, digits and hyphens, and not begin with a hyphen"
 ROLE = 'must be "viewer", "reader", "operator" or "admin"'
+AUDIENCE = "must be text in quotes, or a list of such texts, and not empty"
 ALGORITHM = (
     "must be an algorithm of public keys: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, "
     "ES512, EdDSA or Ed25519"
@@ -230,7 +243,12 @@ MISTAKES = [
     ),
     (jwt_table(issuer=""), "auth.jwt.issuer is missing: it must be text in quotes, and not empty"),
     (jwt_table(issuer='""'), "auth.jwt.issuer must be text in quotes, and not empty"),
-    (jwt_table(audience='["a"]'), "auth.jwt.audience must be text in quotes, and not empty"),
+    *(
+        (jwt_table(audience=value), f"auth.jwt.audience {AUDIENCE}")
+        for value in ("1", '""', "[]", '[""]', '["a", 1]', "{ a = 1 }", "true")
+    ),
+    (jwt_table(audience=""), f"auth.jwt.audience is missing: it {AUDIENCE}"),
+    (jwt_table(id_tokens='"yes"'), "auth.jwt.id_tokens must be true or false"),
     (jwt_table(jwks_url=""), "auth.jwt.jwks_url is missing: give jwks_url or public_key"),
     (
         jwt_table(public_key='{ file = "issuer.pem" }'),
