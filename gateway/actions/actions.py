@@ -112,7 +112,9 @@ class Actions:
         except JournalError as error:
             if possible(sources):
                 raise
-            log.warning("%s No source can retry or delete, so only actions is unavailable.", error)
+            log.warning(
+                "%s No source can retry or delete, so the gateway starts without it.", error
+            )
 
     async def journal(self) -> Journal:
         """Return the open journal; JournalError if it can't be opened."""
