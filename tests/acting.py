@@ -149,6 +149,15 @@ def answering(status: int, **parts: Any) -> Callable[[httpx.Request], httpx.Resp
     return lambda _: httpx.Response(status, **parts)
 
 
+def raising(error: Exception) -> Callable[[httpx.Request], httpx.Response]:
+    """Return an act of ``Controller`` during which the connection fails."""
+
+    def act(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    return act
+
+
 def gateway_over(
     folder: Path,
     transport: httpx.AsyncBaseTransport,

@@ -31,7 +31,7 @@ provider = "language-weaver"
 base_url = "https://vendor.example"
 auth = { type = "api-key", key = { env = "SECRET" } }
 """
-LOGS = "{ webhookLogs(first: 1) { nodes { id } sourceReports { source code } } }"
+LOGS = "{ webhookLogs(first: 1) { nodes { id } sourceReports { source { name } } } }"
 ACTIONS = "{ actions(first: 1) { nodes { id } } }"
 
 
