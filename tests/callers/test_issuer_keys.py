@@ -117,9 +117,7 @@ async def test_an_outage_is_logged(kept: Kept, caplog: pytest.LogCaptureFixture)
     kept.issuer.down = True
     with pytest.raises(KeysUnavailableError):
         await kept.names()
-    assert caplog.messages == [
-        "The keys that tokens are checked with could not be fetched: It is down."
-    ]
+    assert caplog.messages == ["The keys of the token issuer could not be fetched: It is down."]
 
 
 async def test_an_issuer_may_withdraw_all_keys(kept: Kept) -> None:
