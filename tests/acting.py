@@ -1,4 +1,4 @@
-"""What the tests of retry and delete ask, and of whom."""
+"""Documents, a vendor and gateways for the tests of retry and delete."""
 
 from __future__ import annotations
 
@@ -55,21 +55,21 @@ query($first: Int = 25, $after: String, $filter: ActionFilterInput) {
 
 
 class Schema:
-    """The schema over one gateway, as a caller sees it who sends the headers."""
+    """The schema over a gateway, for a caller who sends these headers."""
 
     def __init__(self, gateway: Gateway, **headers: str) -> None:
         self.gateway = gateway
         self._headers = headers
 
     async def data(self, document: str, **variables: Any) -> dict[str, Any]:
-        """Execute a document, expecting no error."""
+        """Execute a document without errors; return its data."""
         result = await self._execute(document, variables)
         assert result.errors is None, result.errors
         assert result.data is not None
         return result.data
 
     async def errors(self, document: str, **variables: Any) -> list[dict[str, Any]]:
-        """Execute a document, expecting errors: give their messages and extensions."""
+        """Execute a document with errors; return their messages and extensions."""
         errors = (await self._execute(document, variables)).errors or []
         return [{"message": error.message, **(error.extensions or {})} for error in errors]
 
@@ -104,7 +104,7 @@ PAGE = "/api/v2/audit/webhooks"
 
 
 class Controller(httpx.AsyncBaseTransport):
-    """A Language Weaver controller with the entries 42 and 41, whose acts a test makes up."""
+    """A Language Weaver controller with the entries 42 and 41; ``act`` answers all but reads."""
 
     def __init__(self, act: Callable[[httpx.Request], Any]) -> None:
         self.acts: list[httpx.Request] = []
@@ -167,7 +167,7 @@ def gateway_over(
     timeout: float = 8.0,
     clock: Callable[[], int] | None = None,
 ) -> Gateway:
-    """Make a gateway of one source, with a journal in the folder."""
+    """Return a gateway of one source, with a journal in the folder."""
     file = folder / "gateway.toml"
     file.write_text(f"""
         [journal]

@@ -123,18 +123,25 @@ mutation($id: ID!) {
 """
 
 
+USERS = {"token-1": "ada", "token-2": "bob"}
+"""The vendor's names for its credentials, which themselves would be masked."""
+
+
 class Personal(httpx.AsyncBaseTransport):
-    """A controller with one entry, which tells each credential something else."""
+    """A controller with one entry, whose content differs by credential."""
 
     def __init__(self, status: int) -> None:
         self.retries = 0
         self._status = status
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        name = request.headers["Authorization"]
+        name = USERS[request.headers["Authorization"]]
         if request.method == "PUT":
             self.retries += 1
-            return httpx.Response(self._status, json={"error": {"message": f"for {name} alone"}})
+            said = {"message": f"for {name} alone"}
+            return httpx.Response(
+                self._status, json=said if self._status == 200 else {"error": said}
+            )
         entry = Controller.entry(42, self.retries) | {"data": f"for {name} alone"}
         return httpx.Response(200, json={"entries": [entry], "totalItems": 1})
 
@@ -148,7 +155,7 @@ async def test_response_to_one_credential_is_not_repeated_to_another(
     async with gateway_over(tmp_path, vendor, auth=PASSED) as gateway:
         told = [
             (await Schema(gateway, **headers).data(BODY, id=LOG_ID))["retryWebhookLog"]
-            for headers in ({"mine": "ada"}, {"mine": "bob"}, {}, {"mine": "ada"})
+            for headers in ({"mine": "token-1"}, {"mine": "token-2"}, {}, {"mine": "token-1"})
         ]
         (entry,) = await Schema(gateway).journal()
     assert entry["answer"] is None

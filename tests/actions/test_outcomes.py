@@ -113,8 +113,11 @@ ANSWERS = {
     ),
     "empty": (answering(200), DONE),
     "no content": (answering(204), DONE),
+    "JSON without words": (answering(202, json={}), DONE),
+    "JSON with a message": (answering(200, json={"message": "Retry scheduled."}), DONE),
+    "null": (answering(200, json=None, content=b"null"), DONE),
 }
-"""What a vendor may answer to a retry; what the journal then tells, and the caller."""
+"""Responses to a retry, with the outcome in the journal and the caller's user error."""
 
 
 @pytest.mark.parametrize(("act", "expected"), ANSWERS.values(), ids=ANSWERS)

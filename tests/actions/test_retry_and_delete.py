@@ -35,12 +35,12 @@ class Demo(Schema):
         self._control = control
 
     async def inventory(self) -> set[str]:
-        """Give the ids of the audit entries that the vendor has."""
+        """Return the ids of the vendor's audit entries."""
         logs = (await self._control.get("/control/inventory")).json()
         return {log["id"] for log in logs if log["vendor"] == "language-weaver"}
 
     async def acts(self) -> list[str]:
-        """Give what was asked of all vendors that was more than reading, or for a token."""
+        """Return the calls to all vendors that changed something."""
         calls = (await self._control.get("/control/calls")).json()["calls"]
         return [
             f"{call['method']} {call['path'].rpartition('/audit/webhooks/')[2]}"

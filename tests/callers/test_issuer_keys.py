@@ -1,4 +1,4 @@
-"""The issuer's keys: when they are fetched, how long they are kept, and which are of use."""
+"""The cache of the issuer's keys."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.callers.issuer import ED25519, OTHER_RSA, P256, RSA, Clock, Issuer, p
 
 
 class Kept:
-    """An issuer, its keys as they are kept, and a clock."""
+    """An issuer, the cache of its keys, and a clock."""
 
     def __init__(self) -> None:
         self.issuer = Issuer(RSA)
@@ -32,7 +32,7 @@ def kept() -> Kept:
     return Kept()
 
 
-async def test_the_keys_are_kept_for_a_while(kept: Kept) -> None:
+async def test_keys_are_cached(kept: Kept) -> None:
     assert await kept.names() == ["rsa"]
     kept.issuer.keys = [public(P256)]
     kept.clock.now += LIFETIME - 1
@@ -42,7 +42,7 @@ async def test_the_keys_are_kept_for_a_while(kept: Kept) -> None:
     assert kept.issuer.fetches == 2
 
 
-async def test_they_are_renewed_once_a_minute_at_most(kept: Kept) -> None:
+async def test_keys_are_refreshed_at_most_once_a_minute(kept: Kept) -> None:
     await kept.names()
     kept.issuer.keys = [public(P256)]
     kept.clock.now += PAUSE - 1
@@ -53,7 +53,7 @@ async def test_they_are_renewed_once_a_minute_at_most(kept: Kept) -> None:
     assert kept.issuer.fetches == 2
 
 
-async def test_many_callers_wait_for_one_fetch(kept: Kept) -> None:
+async def test_concurrent_callers_share_a_fetch(kept: Kept) -> None:
     arrived = asyncio.Event()
 
     async def slow() -> dict[str, Any]:
@@ -73,7 +73,7 @@ async def test_many_callers_wait_for_one_fetch(kept: Kept) -> None:
     assert kept.issuer.fetches == 1
 
 
-async def test_old_keys_outlast_an_outage_but_not_a_long_one(kept: Kept) -> None:
+async def test_stale_keys_are_used_during_a_short_outage(kept: Kept) -> None:
     await kept.names()
     kept.issuer.down = True
     for later in (LIFETIME, LIFETIME + PAUSE, GRACE - 1):
@@ -89,7 +89,7 @@ async def test_old_keys_outlast_an_outage_but_not_a_long_one(kept: Kept) -> None
     assert await kept.names() == ["rsa"]
 
 
-async def test_whether_there_are_newer_keys_is_unknown_in_an_outage(kept: Kept) -> None:
+async def test_refresh_fails_during_an_outage(kept: Kept) -> None:
     await kept.names()
     kept.issuer.down = True
     kept.clock.now += PAUSE
@@ -102,7 +102,7 @@ async def test_whether_there_are_newer_keys_is_unknown_in_an_outage(kept: Kept) 
     assert await kept.names(renewed=True) == ["rsa"]
 
 
-async def test_without_any_keys_it_is_tried_again_soon(kept: Kept) -> None:
+async def test_first_fetch_is_retried_soon(kept: Kept) -> None:
     kept.issuer.down = True
     for _ in range(3):
         with pytest.raises(KeysUnavailableError):
@@ -113,14 +113,14 @@ async def test_without_any_keys_it_is_tried_again_soon(kept: Kept) -> None:
     assert await kept.names() == ["rsa"]
 
 
-async def test_an_outage_is_logged(kept: Kept, caplog: pytest.LogCaptureFixture) -> None:
+async def test_outage_is_logged(kept: Kept, caplog: pytest.LogCaptureFixture) -> None:
     kept.issuer.down = True
     with pytest.raises(KeysUnavailableError):
         await kept.names()
     assert caplog.messages == ["The keys of the token issuer could not be fetched: It is down."]
 
 
-async def test_an_issuer_may_withdraw_all_keys(kept: Kept) -> None:
+async def test_issuer_may_withdraw_all_keys(kept: Kept) -> None:
     await kept.names()
     kept.issuer.keys = []
     kept.clock.now += LIFETIME
@@ -160,7 +160,7 @@ SHORT = {
     ],
 )
 @pytest.mark.filterwarnings("ignore")  # or the library's warning of SHORT would be enough
-async def test_a_key_that_is_of_no_use_spoils_no_other(kept: Kept, entry: Any) -> None:
+async def test_unusable_key_does_not_affect_the_others(kept: Kept, entry: Any) -> None:
     kept.issuer.keys = [entry, public(RSA), entry]
     assert await kept.names() == ["rsa"]
 
@@ -181,7 +181,7 @@ async def test_a_key_that_is_of_no_use_spoils_no_other(kept: Kept, entry: Any) -
         max_size=5,
     )
 )
-async def test_no_garbage_becomes_an_error(entries: list[Any]) -> None:
+async def test_random_keys_are_ignored(entries: list[Any]) -> None:
     issuer = Issuer(RSA)
     issuer.keys += entries
     assert RSA.kid in [key.kid for key in await IssuerKeys(issuer.fetch).current()]

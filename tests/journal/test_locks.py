@@ -31,7 +31,7 @@ else:
 
 
 def lock_elsewhere(file: Path) -> str:
-    """Try to lock a database in another process; return what came of it."""
+    """Try to lock a database in another process; return the error, or that it is locked."""
     words = [sys.executable, "-c", OTHER_PROCESS, str(file)]
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
 

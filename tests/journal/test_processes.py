@@ -1,4 +1,4 @@
-"""What several processes over one journal do to each other."""
+"""Several processes that share a journal."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Worker:
 
 
 def tell_all(workers: list[Worker], line: str) -> list[Any]:
-    """Tell something to all before listening to any."""
+    """Send a line to all workers, then read an answer from each."""
     for worker in workers:
         worker.tell(line)
     return [worker.hear() for worker in workers]
@@ -50,7 +50,7 @@ def tell_all(workers: list[Worker], line: str) -> list[Any]:
 
 @pytest.fixture
 def start(url: str) -> Iterator[Callable[[], Worker]]:
-    """Start workers over the database; they end with the test."""
+    """Return a function that starts workers, which end with the test."""
     environ = {**os.environ, "JOURNAL": url, "PYTHONPATH": os.pathsep.join(sys.path)}
     with contextlib.ExitStack() as stack:
 
@@ -70,7 +70,7 @@ def start(url: str) -> Iterator[Callable[[], Worker]]:
         yield start_one
 
 
-def test_two_starts_at_once_and_fifty_actions_with_one_key(start: Callable[[], Worker]) -> None:
+def test_two_processes_start_at_once_and_share_a_key(start: Callable[[], Worker]) -> None:
     workers = [start(), start()]
     assert tell_all(workers, "open") == ["open", "open"]
     begun = [one for answer in tell_all(workers, "25") for one in answer]
@@ -79,7 +79,9 @@ def test_two_starts_at_once_and_fifty_actions_with_one_key(start: Callable[[], W
     assert sum(new for _, new in begun) == 1
 
 
-async def test_a_killed_process_leaves_unknown(start: Callable[[], Worker], url: str) -> None:
+async def test_actions_of_a_killed_process_are_unknown(
+    start: Callable[[], Worker], url: str
+) -> None:
     worker = start()
     worker.tell("open")
     assert worker.hear() == "open"
