@@ -149,11 +149,11 @@ class Gateway:
             async with asyncio.timeout(PATIENCE):
                 # Others who look already may have looked too early; a second time, nobody has.
                 for _ in range(2):
-                    if self._actions.has_news():
+                    if self._actions.may_have_changed():
                         await self._news.once("news", self._hear)
 
     async def _hear(self) -> None:
-        await self._actions.hear(self._drop_touched)
+        await self._actions.settle_completed(self._drop_touched)
 
     async def _drop_touched(self, actions: Sequence[Action]) -> None:
         await self._cache.drop(

@@ -126,15 +126,17 @@ class Actions:
         """Return a page of the journal."""
         return await (await self.journal()).page(first, after, wanted)
 
-    def has_news(self) -> bool:
-        """Return whether other processes may have completed actions since ``hear``."""
+    def may_have_changed(self) -> bool:
+        """Return whether other processes may have completed actions since ``settle_completed``."""
         opening = self._opening
         opened = opening is not None and opening.done() and not _has_failed(opening)
-        return opened and self._journal.has_news()
+        return opened and self._journal.may_have_changed()
 
-    async def hear(self, settle: Callable[[Sequence[Action]], Awaitable[object]]) -> None:
+    async def settle_completed(
+        self, settle: Callable[[Sequence[Action]], Awaitable[object]]
+    ) -> None:
         """Pass the actions that other processes completed in the same file to ``settle``."""
-        await (await self.journal()).hear(settle)
+        await (await self.journal()).settle_completed(settle)
 
     async def perform(
         self,

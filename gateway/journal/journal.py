@@ -59,9 +59,9 @@ class Journal:
         self._retention = retention_days * 24 * _HOUR
         self._clock = clock
         self._purge_at = 0
-        # The last call of hear: its time, the actions completed by then, the file's counter.
-        self._heard_at = 0
-        self._heard: frozenset[str] = frozenset()
+        # The last call of settle_completed, the actions completed by then, the file's counter.
+        self._settled_at = 0
+        self._settled: frozenset[str] = frozenset()
         self._change_counter: bytes | None = None
         self._completed: weakref.WeakValueDictionary[str, asyncio.Event] = (
             weakref.WeakValueDictionary()
@@ -78,7 +78,7 @@ class Journal:
                     await _give_up_abandoned(connection)
                 await self._purge()
             self._owner = owner.own()
-            self._heard_at = self._clock()
+            self._settled_at = self._clock()
             self._change_counter = self._read_counter()
             self._stack = stack.pop_all()
         return self
@@ -187,29 +187,31 @@ class Journal:
                     await completed.wait()
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    def has_news(self) -> bool:
-        """Return whether the file may have changed since ``hear``; False with PostgreSQL.
+    def may_have_changed(self) -> bool:
+        """Return whether the file may have changed since ``settle_completed``.
 
-        SQLite alone shows that without a query.
+        Always False with PostgreSQL, which can't show it without a query.
         """
         if self._file is None:
             return False
         counter = self._read_counter()
         return counter is None or counter != self._change_counter
 
-    async def hear(self, settle: Callable[[Sequence[Action]], Awaitable[object]]) -> None:
+    async def settle_completed(
+        self, settle: Callable[[Sequence[Action]], Awaitable[object]]
+    ) -> None:
         """Pass the actions completed since the last call to ``settle``.
 
         If ``settle`` fails, the next call passes them again.
         """
         counter, now = self._read_counter(), self._clock()
-        since = self._heard_at - _OVERLAP
+        since = self._settled_at - _OVERLAP
         # The index is on requested_at, and an action takes less than an hour.
         recent = ACTIONS.c.requested_at > since - _HOUR
         statement = sa.select(*_columns(now)).where(recent, ACTIONS.c.completed_at > since)
         completed = {action.id: action for action in await self._actions(statement)}
-        await settle([action for id, action in completed.items() if id not in self._heard])
-        self._heard_at, self._heard, self._change_counter = now, frozenset(completed), counter
+        await settle([action for id, action in completed.items() if id not in self._settled])
+        self._settled_at, self._settled, self._change_counter = now, frozenset(completed), counter
 
     async def page(self, first: int, after: str | None, wanted: ActionFilter) -> ActionPage:
         """Return a page of actions, newest first; RequestError if the cursor is invalid."""

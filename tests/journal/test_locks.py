@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -36,18 +36,41 @@ def lock_elsewhere(file: Path) -> str:
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
 
 
+_listeners: list[list[str]] = []
+
+
+def _audit(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "open":
+        for listener in _listeners:
+            listener.append(str(arguments[0]))
+
+
+sys.addaudithook(_audit)  # there is no way to remove one
+
+
+@contextlib.contextmanager
+def opened_paths() -> Iterator[list[str]]:
+    """Collect the paths that Python opens; SQLite opens its files itself."""
+    opened: list[str] = []
+    _listeners.append(opened)
+    try:
+        yield opened
+    finally:
+        _listeners.remove(opened)
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "journal.sqlite3"
 
 
 async def look_for_changes(journal: Journal, _: Path) -> None:
-    journal.has_news()
+    journal.may_have_changed()
 
 
 async def read_changes(journal: Journal, _: Path) -> None:
     with contextlib.suppress(TimeoutError, JournalError):
-        journal.has_news()
+        journal.may_have_changed()
         await journal.page(1, None, ActionFilter())
 
 
@@ -107,3 +130,16 @@ async def test_lock_outlives_a_journal_that_is_closed_meanwhile(file: Path) -> N
         async with stays._engine.begin():
             await goes.__aexit__()
             assert lock_elsewhere(file) == "database is locked"
+
+
+async def test_nothing_but_the_driver_opens_the_file_again(tmp_path: Path, file: Path) -> None:
+    """What opens the file would close it some day, and drop the locks."""
+    vendor = Controller(answering(200))
+    async with gateway_over(tmp_path, vendor) as first, gateway_over(tmp_path, vendor) as second:
+        with opened_paths() as opened:
+            for gateway in (first, second):
+                await gateway.open_journal()
+                await Schema(gateway).retry(LOG_ID)
+                await Schema(gateway).logs("translations")
+                await Schema(gateway).journal()
+    assert opened.count(str(file)) == 1
