@@ -10,9 +10,10 @@ from __future__ import annotations
 import enum
 import functools
 from collections.abc import Iterable
-from typing import Any, NewType, Self
+from typing import Any, Generic, NewType, Self
 
 import msgspec
+from typing_extensions import TypeVar
 
 Timestamp = NewType("Timestamp", int)
 """Nanoseconds since 1970-01-01T00:00:00Z."""
@@ -29,15 +30,6 @@ class Described(enum.Enum):
         member._value_ = value
         member.description = description
         return member
-
-
-class Provider(Described):
-    """The kinds of system that webhook logs are read from; the value is the configuration's."""
-
-    CODEARTS = "codearts", "Huawei CodeArts Repo."
-    YANDEX_TRACKER = "yandex-tracker", "Yandex Tracker."
-    LANGUAGE_WEAVER = "language-weaver", "RWS Language Weaver Edge."
-    ELASTIC_PATH = "elastic-path", "Elastic Path Commerce Cloud."
 
 
 class WebhookLogStatus(Described):
@@ -176,47 +168,19 @@ class Failure(msgspec.Struct, frozen=True):
     retryable: bool
 
 
-class CodeArtsDetails(msgspec.Struct, frozen=True, kw_only=True, tag="codearts"):
-    """What only Huawei CodeArts Repo has."""
-
-    scope: str
-    scope_id: str
-    repository_id: int | None = None
-    repository: str | None = None
-    uuid: str | None = None
+class Details(msgspec.Struct, frozen=True, kw_only=True):
+    """What only one vendor has: the base of the type that its kit defines."""
 
 
-class YandexTrackerDetails(msgspec.Struct, frozen=True, kw_only=True, tag="tracker"):
-    """What only Yandex Tracker has."""
-
-    queue: str
-    trigger_id: str
-    action_id: str | None = None
-    issue_id: str | None = None
-    auth_type: str | None = None
+D_co = TypeVar("D_co", bound=Details, covariant=True, default=Details)
+"""The vendor's own details. A source knows them, so that its cache entries decode exactly."""
 
 
-class LanguageWeaverDetails(msgspec.Struct, frozen=True, kw_only=True, tag="weaver"):
-    """What only RWS Language Weaver Edge has."""
-
-    webhook_uuid: str | None = None
-    retry_attempts: int | None = None
-
-
-class ElasticPathDetails(msgspec.Struct, frozen=True, kw_only=True, tag="elastic"):
-    """What only Elastic Path Commerce Cloud has."""
-
-    integration_id: str | None = None
-    job_id: str | None = None
-
-
-Details = CodeArtsDetails | YandexTrackerDetails | LanguageWeaverDetails | ElasticPathDetails
-
-
-class WebhookLog(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookLog(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True):
     """One delivery of one webhook.
 
     ``id`` and ``hook_id`` are the gateway's ids (``gateway.ids``), ``upstream_id`` the vendor's.
+    ``provider`` is the vendor's name in the configuration.
     ``complete`` is False when the vendor has headers and bodies that only its detail call gives.
     ``freshness`` is None until the log is given to somebody.
     """
@@ -224,7 +188,7 @@ class WebhookLog(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     upstream_id: str
     source: str
-    provider: Provider
+    provider: str
     hook_id: str | None = None
     event: str | None = None
     status: WebhookLogStatus
@@ -236,7 +200,7 @@ class WebhookLog(msgspec.Struct, frozen=True, kw_only=True):
     correlation_id: str | None = None
     request: HttpRequest | None = None
     response: HttpResponse | None = None
-    details: Details
+    details: D_co
     raw: Any = None
     warnings: tuple[str, ...] = ()
     complete: bool = True

@@ -20,7 +20,7 @@ class _Flight(Generic[T]):
         self.wanted_by = 0
 
 
-class Flights(Generic[T]):
+class SingleFlight(Generic[T]):
     """The work under way, by key.
 
     A caller that gives up (cancelled, or out of time) ends nobody else's wait; work that nobody

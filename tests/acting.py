@@ -10,10 +10,10 @@ import httpx
 from strawberry.types import ExecutionResult
 
 from gateway import ids
-from gateway.config import load
 from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.service import Gateway
+from gateway.settings import load
 
 SCHEMA = build_schema()
 ERRORS = """

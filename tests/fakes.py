@@ -6,18 +6,17 @@ import bisect
 from collections.abc import Callable, Sequence
 
 from gateway import ids
-from gateway.cache import Kept
+from gateway.cache import Cached
 from gateway.model import (
     CacheStatus,
     Capability,
     Freshness,
-    LanguageWeaverDetails,
-    Provider,
     Timestamp,
     WebhookLog,
     WebhookLogStatus,
 )
 from gateway.upstream.operation import Operation
+from gateway.vendors.language_weaver.parsing import LanguageWeaverDetails
 from gateway.vendors.pages import Found, Page, Stream, Wanted, Window
 
 
@@ -27,7 +26,7 @@ def log(source: str, number: int, time: int | None, status: str = "SUCCEEDED") -
         id=ids.encode(ids.Kind.LOG, source, str(number)),
         upstream_id=str(number),
         source=source,
-        provider=Provider.LANGUAGE_WEAVER,
+        provider="language-weaver",
         status=WebhookLogStatus[status],
         triggered_at=None if time is None else Timestamp(time),
         details=LanguageWeaverDetails(),
@@ -41,7 +40,7 @@ class FakeSource:
     alone, "offset", or "page", where only whole pages are to be had.
     """
 
-    provider = Provider.LANGUAGE_WEAVER
+    provider = "language-weaver"
     capabilities = frozenset({Capability.LIST, Capability.COUNT})
     lacks: frozenset[str] = frozenset()
 
@@ -92,12 +91,14 @@ class FakeSource:
         *,
         max_age: float | None = None,
         not_before: Timestamp | None = None,
-    ) -> Kept[Page]:
+    ) -> Cached[Page]:
         """Read the page: nothing is kept."""
         del max_age, not_before
         page = await self.read_page(stream, window, wanted, operation)
         moment = Timestamp(len(self.calls))
-        return Kept(page, Freshness(status=CacheStatus.MISS, fetched_at=moment, fresh_until=moment))
+        return Cached(
+            page, Freshness(status=CacheStatus.MISS, fetched_at=moment, fresh_until=moment)
+        )
 
     async def read_page(
         self, stream: Stream, window: Window, wanted: Wanted, operation: Operation

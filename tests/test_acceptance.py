@@ -16,12 +16,12 @@ import pytest
 from starlette.types import ASGIApp
 
 from gateway.cli.demo_configuration import write_configuration
-from gateway.config import Settings, load
 from gateway.normalise import timestamps
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.service import Gateway
+from gateway.settings import Settings, load
 from tests.moment import stopped
 
 SOURCES = {

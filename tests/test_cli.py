@@ -25,15 +25,12 @@ from gateway.callers.keys import KeyRing
 from gateway.cli import app, logs, screen, show
 from gateway.cli.demo_configuration import write_configuration
 from gateway.cli.document import document, dumps
-from gateway.config import json_schema, load
 from gateway.model import (
     Failure,
     FailureCategory,
     Header,
     HttpRequest,
     HttpResponse,
-    LanguageWeaverDetails,
-    Provider,
     WebhookLog,
     WebhookLogStatus,
 )
@@ -43,7 +40,9 @@ from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.service import Gateway
-from gateway.vendors.codearts import CodeArts
+from gateway.settings import json_schema, load
+from gateway.vendors.codearts.vendor import CodeArts
+from gateway.vendors.language_weaver.parsing import LanguageWeaverDetails
 from tests.moment import stopped
 from tests.processes import started
 
@@ -347,7 +346,7 @@ def hostile() -> WebhookLog:
         id="an-id",
         upstream_id=HOSTILE,
         source="translations",
-        provider=Provider.LANGUAGE_WEAVER,
+        provider="language-weaver",
         event=HOSTILE,
         status=WebhookLogStatus.FAILED,
         failure=Failure(FailureCategory.UNKNOWN, HOSTILE, retryable=False),

@@ -14,33 +14,26 @@ import jsonschema_rs
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from gateway.config import (
-    CodeArtsIam,
-    CodeArtsSettings,
-    CodeArtsToken,
-    ElasticPathClientCredentials,
-    ElasticPathSettings,
+from gateway.config import Limit, LimitSettings, TimeLimit, is_loopback
+from gateway.errors import ConfigurationError
+from gateway.settings import ServerSettings, Settings, json_schema, load
+from gateway.vendors.codearts.settings import CodeArtsIam, CodeArtsSettings, CodeArtsToken
+from gateway.vendors.elastic_path.settings import ElasticPathClientCredentials, ElasticPathSettings
+from gateway.vendors.language_weaver.settings import (
     LanguageWeaverApiKey,
     LanguageWeaverLogin,
     LanguageWeaverSettings,
-    Limit,
-    LimitSettings,
-    ServerSettings,
-    Settings,
-    TimeLimit,
+)
+from gateway.vendors.yandex_tracker.settings import (
     YandexTrackerIam,
     YandexTrackerOAuth,
     YandexTrackerSettings,
-    is_loopback,
-    json_schema,
-    load,
 )
-from gateway.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from gateway.config import SourceSettings
+    from gateway.settings import SourceSettings
 
 DATA = Path(__file__).parent / "config"
 EXAMPLE = (DATA / "example.toml").read_text(encoding="utf-8")

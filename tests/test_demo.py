@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from gateway.cli.demo_configuration import write_configuration
-from gateway.config import load
 from gateway.sandbox import Sandbox
+from gateway.settings import load
 from tests.processes import started
 
 FREE = ("--port", "0", "--sandbox-port", "0")

@@ -95,14 +95,14 @@ async def test_retry_during_a_look_at_the_journal_is_seen(
         other.execute("CREATE TABLE others (id)")
     other.close()
     looked, go_on = asyncio.Event(), asyncio.Event()
-    drop = processes.server.gateway._cache.drop
+    drop = processes.server.gateway._cache.evict
 
     async def drop_later(tags: Collection[str]) -> int:
         looked.set()
         await go_on.wait()
         return await drop(tags)
 
-    monkeypatch.setattr(processes.server.gateway._cache, "drop", drop_later)
+    monkeypatch.setattr(processes.server.gateway._cache, "evict", drop_later)
     early = asyncio.create_task(processes.attempts())
     await looked.wait()
     await processes.command.retry(LOG_ID)

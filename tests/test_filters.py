@@ -18,14 +18,13 @@ from gateway.model import (
     FailureCategory,
     HttpRequest,
     HttpResponse,
-    LanguageWeaverDetails,
-    Provider,
     Timestamp,
     WebhookLog,
     WebhookLogStatus,
 )
 from gateway.normalise import timestamps
 from gateway.normalise.redaction import redact_url
+from gateway.vendors.language_weaver.parsing import LanguageWeaverDetails
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +37,7 @@ ALL_HOOKS = [hook for hooks in HOOKS.values() for hook in hooks]
 
 FAILED, SUCCEEDED = WebhookLogStatus.FAILED, WebhookLogStatus.SUCCEEDED
 DNS, TLS = FailureCategory.DNS, FailureCategory.TLS
-SHOP, TRACKER = Provider.ELASTIC_PATH, Provider.YANDEX_TRACKER
+SHOP, TRACKER = "elastic-path", "yandex-tracker"
 
 
 NO_EVENT = {"lacks": frozenset({"event"})}
@@ -153,7 +152,7 @@ ALWAYS_THERE: dict[str, list[tuple[str, Any, dict[Any, bool], bool]]] = {
         ("eqIgnoreCase", "SHOP", {"shop": True, "straße": False}, False),
         ("inIgnoreCase", ["SHOP"], {"shop": True, "straße": False}, False),
     ],
-    "provider": equalities(SHOP, TRACKER, Provider.CODEARTS),
+    "provider": equalities(SHOP, TRACKER, "codearts"),
     "status": equalities(FAILED, SUCCEEDED, WebhookLogStatus.PENDING),
 }
 ROWS = [(field, *row) for field, rows in (TABLES | ALWAYS_THERE).items() for row in rows]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 import gateway
+from gateway.vendors import VENDORS
 
 ROOT = Path(gateway.__file__).parent
 
@@ -95,3 +97,26 @@ def test_sandbox_is_a_black_box() -> None:
     for path in (ROOT / "sandbox").rglob("*.py"):
         ours = {name for name in imports(path) if name.split(".")[0] == "gateway"}
         assert all(name.startswith("gateway.sandbox") for name in ours), path
+
+
+VENDOR_NAMES = re.compile(
+    "|".join(
+        name
+        for kit in VENDORS.values()
+        for name in (re.sub("[-_]", "[-_ ]?", kit.provider), re.escape(kit.title))
+    ),
+    re.IGNORECASE,
+)
+KITS = ("vendors", "sandbox")
+"""A vendor's kit and its simulator."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if path.relative_to(ROOT).parts[0] not in KITS],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_no_file_outside_the_kits_names_a_vendor(path: Path) -> None:
+    """A vendor that is added, changed or removed must not be looked for in other files."""
+    found = VENDOR_NAMES.search(path.read_text())
+    assert found is None, f"{path} names {found}"

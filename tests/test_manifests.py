@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway.config import DocumentSettings, load
+from gateway.config import DocumentSettings
+from gateway.settings import load
 
 APOLLO = {
     "format": "apollo-persisted-query-manifest",

@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from gateway.cli.demo_configuration import write_configuration
-from gateway.config import load
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.service import Gateway
+from gateway.settings import load
 from tests.moment import MOMENT
 
 NOWHERE = "http://127.0.0.1:1"

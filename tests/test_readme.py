@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from gateway.callers.keys import KeyRing
 from gateway.cli import app
 from gateway.cli.demo_configuration import write_configuration
-from gateway.config import LimitSettings, Settings, load
+from gateway.config import LimitSettings
 from gateway.config.cache import CacheSettings
 from gateway.errors import ErrorCode
 from gateway.model import Capability
@@ -27,7 +27,9 @@ from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.service import Gateway
-from gateway.sources import VENDORS, Source
+from gateway.settings import Settings, load
+from gateway.vendors import VENDORS
+from gateway.vendors.base import Vendor
 from tests.moment import MOMENT, stopped
 
 ROOT = Path(__file__).parents[1]
@@ -187,7 +189,7 @@ def test_every_error_code_is_explained() -> None:
 
 def test_what_a_vendor_has_to_have_is_named() -> None:
     extend = README.partition("## Extend")[2]
-    for name in (*Source.__abstractmethods__, "retry", "delete"):
+    for name in (*Vendor.__abstractmethods__, "retry", "delete"):
         assert f"`{name}`" in extend
 
 
@@ -200,7 +202,7 @@ def test_what_vendors_can_do_is_true() -> None:
         "language-weaver": "Language Weaver Edge",
         "elastic-path": "Elastic Path",
     }
-    for provider, (_, vendor) in VENDORS.items():
+    for provider, vendor in VENDORS.items():
         listed, one, retry, delete, filters, count = table[names[provider]]
         can = vendor.capabilities
         assert (listed == "✓") == (Capability.LIST in can)

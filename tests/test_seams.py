@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from pydantic import SecretStr, TypeAdapter
 
-from gateway.cache import Cache, Entry, Kept
+from gateway.cache import Cache, Entry, Cached
 from gateway.cache.memory import MemoryStore
-from gateway.config import SourceSettings
 from gateway.errors import AllSourcesFailedError, ErrorCode, UpstreamError
 from gateway.feed import filters
 from gateway.feed.feed import Feed
-from gateway.model import CacheStatus, Capability, Freshness, Hook, Provider, Timestamp, WebhookLog
+from gateway.model import CacheStatus, Capability, Freshness, Hook, Timestamp, WebhookLog
+from gateway.settings import SourceSettings
 from gateway.sources.seams import Seam
 from gateway.sources.source import Source
 from gateway.sources.stale_pages import bridge
@@ -60,7 +60,7 @@ class Listing(Source):
     has at most. ``states`` are all that the list has been: since when, and the numbers of its logs.
     """
 
-    provider: ClassVar = Provider.LANGUAGE_WEAVER
+    provider: ClassVar = "language-weaver"
     capabilities: ClassVar = frozenset({Capability.LIST})
 
     def __init__(self, kind: str, count: int) -> None:
@@ -415,11 +415,11 @@ async def test_pages_that_lead_back_to_one_another_are_not_followed_for_ever() -
     )
     asked: list[Timestamp | None] = []
 
-    async def recall(window: Window, since: Timestamp) -> Kept[Page] | None:
+    async def recall(window: Window, since: Timestamp) -> Cached[Page] | None:
         del since
         asked.append(window.until)
         assert len(asked) < 10, asked
-        return Kept(Page(logs=[log("one", 1, 30 + len(asked) % 2)], more=True), freshness)
+        return Cached(Page(logs=[log("one", 1, 30 + len(asked) % 2)], more=True), freshness)
 
     page = Page(logs=[log("one", 2, 20)], more=True, seams=[seam])
     window = Window(limit=PAGE, until=Timestamp(20))

@@ -13,13 +13,13 @@ import pytest
 
 from gateway.callers import Authenticator, Caller, Grant, Method, Role
 from gateway.cli.demo_configuration import write_configuration
-from gateway.config import load
 from gateway.errors import ErrorCode, RequestError, UpstreamError
 from gateway.limits import Limits
 from gateway.model import CacheStatus
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.service import Gateway
+from gateway.settings import load
 from gateway.web.view import GraphQLView
 from tests.moment import MOMENT
 

@@ -17,11 +17,12 @@ import pytest
 
 from gateway.callers import Authenticator
 from gateway.cli.demo_configuration import write_configuration
-from gateway.config import LimitSettings, load
+from gateway.config import LimitSettings
 from gateway.limits import Limits
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.service import Gateway
+from gateway.settings import load
 from gateway.web.view import GraphQLView
 from tests.moment import MOMENT
 from tests.virtual_time import now, run

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from gateway.cache.cache import EXCUSED, Cache, Demand, Kept, Loaded
+from gateway.cache.cache import FALLBACK_CODES, Cache, FreshnessRequirement, Cached, Loaded
 from gateway.cache.entry import Entry, Lifetime
 from gateway.cache.store import Store, make_store
 
 __all__ = [
-    "EXCUSED",
+    "FALLBACK_CODES",
     "Cache",
-    "Demand",
+    "FreshnessRequirement",
     "Entry",
-    "Kept",
+    "Cached",
     "Lifetime",
     "Loaded",
     "Store",

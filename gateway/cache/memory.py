@@ -11,7 +11,7 @@ from aiocache import SimpleMemoryCache  # type: ignore[import-untyped]
 from aiocache.serializers import NullSerializer  # type: ignore[import-untyped]
 
 from gateway.cache.entry import SKEW
-from gateway.cache.store import Era, Store, Usage
+from gateway.cache.store import Generation, Store, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -45,24 +45,24 @@ class MemoryStore(Store):
         self._size = 0
         self._keys: dict[str, set[str]] = {}
         self._tags: dict[str, tuple[str, ...]] = {}
-        self._era = 0
+        self._generation = 0
         self._dropped: dict[str, int] = {}
         self._forgotten = 0
 
-    async def read(self, key: str, kind: type[Any]) -> tuple[Entry[Any] | None, Era]:
+    async def read(self, key: str, kind: type[Any]) -> tuple[Entry[Any] | None, Generation]:
         """Give what is kept under a key."""
         del kind
         if key not in self._sizes:
-            return None, self._era
+            return None, self._generation
         self._sizes.move_to_end(key)
         entry = await self._kept.get(key)
-        return (None if entry.stored_at > self._clock() + SKEW else entry), self._era
+        return (None if entry.stored_at > self._clock() + SKEW else entry), self._generation
 
-    async def write(self, key: str, entry: Entry[Any], era: Era) -> None:
+    async def write(self, key: str, entry: Entry[Any], generation: Generation) -> None:
         """Keep an entry, and drop others where there is no room."""
-        if era is None or era < self._forgotten:
+        if generation is None or generation < self._forgotten:
             return
-        if any(self._dropped.get(tag, 0) > era for tag in entry.tags):
+        if any(self._dropped.get(tag, 0) > generation for tag in entry.tags):
             return
         kept = await self._kept.get(key)
         if kept is not None and entry.asked_at < kept.asked_at <= self._clock() + SKEW:
@@ -85,14 +85,14 @@ class MemoryStore(Store):
         while len(self._sizes) > self._max_entries or self._size > self._max_bytes:
             await self._forget(next(iter(self._sizes)))
 
-    async def drop(self, tags: Collection[str]) -> int:
+    async def evict(self, tags: Collection[str]) -> int:
         """Drop what has one of the tags."""
-        self._era += 1
+        self._generation += 1
         if len(self._dropped) + len(tags) > MAX_DROPPED:
             # Whatever is being read now is not kept, which costs a call, and no more.
             self._dropped.clear()
-            self._forgotten = self._era
-        self._dropped.update(dict.fromkeys(tags, self._era))
+            self._forgotten = self._generation
+        self._dropped.update(dict.fromkeys(tags, self._generation))
         keys = {key for tag in tags for key in self._keys.get(tag, ())}
         for key in keys:
             await self._forget(key)

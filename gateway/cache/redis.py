@@ -24,7 +24,7 @@ from redis.exceptions import RedisError, ResponseError
 from gateway.cache import scripts
 from gateway.cache.entry import SECOND, SKEW, Entry
 from gateway.cache.scripts import BEGINNINGS, BOUNDS, ENTRY, LAST, LEASE, ORDER, RATE, TAKEN
-from gateway.cache.store import Era, Lease, Store
+from gateway.cache.store import Generation, Lease, Store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -52,7 +52,7 @@ HEAD = 32
 
 _LONGEST = round((PATIENCE + PAUSE) * SECOND)
 _encoder = msgspec.json.Encoder()
-_Batch = tuple[dict[str, type[Any]], asyncio.Task[tuple[dict[str, Entry[Any]], Era]]]
+_Batch = tuple[dict[str, type[Any]], asyncio.Task[tuple[dict[str, Entry[Any]], Generation]]]
 """The keys that are wanted at one time with the kinds of their values, and their reading."""
 
 
@@ -86,7 +86,7 @@ class RedisStore(Store):
         self._batch: _Batch | None = None
         self._decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
 
-    async def read(self, key: str, kind: type[Any]) -> tuple[Entry[Any] | None, Era]:
+    async def read(self, key: str, kind: type[Any]) -> tuple[Entry[Any] | None, Generation]:
         """Give what is kept under a key; what can't be read is as good as nothing.
 
         All that is wanted at one time is asked for at once, and each entry is decoded once for all.
@@ -96,10 +96,12 @@ class RedisStore(Store):
             self._batch = wanted, asyncio.create_task(self._read_all(wanted))
         wanted, reading = self._batch
         wanted[key] = kind
-        entries, era = await asyncio.shield(reading)
-        return entries.get(key), era
+        entries, generation = await asyncio.shield(reading)
+        return entries.get(key), generation
 
-    async def _read_all(self, wanted: dict[str, type[Any]]) -> tuple[dict[str, Entry[Any]], Era]:
+    async def _read_all(
+        self, wanted: dict[str, type[Any]]
+    ) -> tuple[dict[str, Entry[Any]], Generation]:
         # Who comes now must not be told of what was before, so these are all.
         self._batch = None
         if self._pending and not await self._drop_pending():
@@ -114,8 +116,8 @@ class RedisStore(Store):
         entries, older = {}, {}
         for (key, kind), text in zip(wanted.items(), texts, strict=True):
             if text is not None and (found := self._decoded(text, kind)) is not None:
-                era, entry = found
-                if era == int(last):
+                generation, entry = found
+                if generation == int(last):
                     entries[key] = entry
                 else:
                     older[key] = found
@@ -133,8 +135,9 @@ class RedisStore(Store):
         dropped = dict(zip(tags, drops, strict=True))
         return {
             key: entry
-            for key, (era, entry) in found.items()
-            if first <= era <= last and all((dropped[tag] or 0) <= era for tag in entry.tags)
+            for key, (generation, entry) in found.items()
+            if first <= generation <= last
+            and all((dropped[tag] or 0) <= generation for tag in entry.tags)
         }
 
     def _decoded(self, text: bytes, kind: type[Any]) -> tuple[int, Entry[Any]] | None:
@@ -142,19 +145,19 @@ class RedisStore(Store):
         if decoder is None:
             decoder = self._decoders[kind] = msgspec.json.Decoder(Entry[kind])  # type: ignore[valid-type]
         try:
-            era = int(text[HEAD // 2 : HEAD])
+            generation = int(text[HEAD // 2 : HEAD])
             entry: Entry[Any] = decoder.decode(text[HEAD:])
         except (msgspec.MsgspecError, ValueError, RecursionError):
             self.failures += 1
             return None
-        return None if entry.stored_at > self._clock() + SKEW else (era, entry)
+        return None if entry.stored_at > self._clock() + SKEW else (generation, entry)
 
-    async def write(self, key: str, entry: Entry[Any], era: Era) -> None:
+    async def write(self, key: str, entry: Entry[Any], generation: Generation) -> None:
         """Keep an entry until it is good for nothing; one that is so already takes its place."""
         now = self._clock()
         seconds = (entry.stale_until - now) / SECOND
         # What was to be dropped is not known to Redis yet.
-        if era is None or not self._pending.isdisjoint(entry.tags):
+        if generation is None or not self._pending.isdisjoint(entry.tags):
             return
         try:
             text = _encoder.encode(entry)
@@ -162,10 +165,10 @@ class RedisStore(Store):
             self.failures += 1
             return
         times = [f"{time:016x}" for time in (entry.asked_at, now + SKEW)]
-        arguments = [text, max(1, int(seconds * 1000)), *times, f"{era:016d}", *entry.tags]
+        arguments = [text, max(1, int(seconds * 1000)), *times, f"{generation:016d}", *entry.tags]
         await self._run(scripts.WRITE, [ENTRY + key], arguments)
 
-    async def drop(self, tags: Collection[str]) -> int:
+    async def evict(self, tags: Collection[str]) -> int:
         """Drop what has one of the tags; where that can't be done yet, before anything is read."""
         tags = {*tags, *self._pending}
         count = await self._run(scripts.DROP, (), sorted(tags))
@@ -176,7 +179,7 @@ class RedisStore(Store):
         return int(count)
 
     async def _drop_pending(self) -> bool:
-        await self.drop(())
+        await self.evict(())
         return not self._pending
 
     async def take(self, name: str, most: int, seconds: int) -> float | None:

@@ -76,13 +76,13 @@ return {{last, broken}}
 WRITE = (
     _ORDERED
     + f"""
-local size, ttl, asked, latest, era = 6, tonumber(ARGV[3]), ARGV[4], ARGV[5], tonumber(ARGV[6])
-if era < first or era > last then
+local size, ttl, asked, latest, generation = 6, tonumber(ARGV[3]), ARGV[4], ARGV[5], tonumber(ARGV[6])
+if generation < first or generation > last then
   tell(last)
   return {{0, broken}}
 end
 for _, dropped in ipairs(redis.call('ZMSCORE', order, 'first', unpack(ARGV, size + 1))) do
-  if dropped and tonumber(dropped) > era then return {{0, broken}} end
+  if dropped and tonumber(dropped) > generation then return {{0, broken}} end
 end
 local standing = ask('GETRANGE', KEYS[1], 0, 15)
 if standing > asked and standing <= latest then return {{0, broken}} end
@@ -145,7 +145,7 @@ end
 return {string.format('%.17g', left), broken}
 """
 )
-"""Take one of so many, which come back in a window of seconds. Kept is the microsecond at which all
+"""Take one of so many, which come back in a window of seconds. Cached is the microsecond at which all
 are back, and only until then; should the clock have been set back, it is at most a window away."""
 
 _MILLISECONDS = int(LEASE * 1000)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from gateway.cache.entry import Entry
 
-Era = int | None
+Generation = int | None
 """Tells which drops came before something was read; None where that can't be known."""
 
 
@@ -37,15 +37,15 @@ class Store(abc.ABC):
     available: bool = True
 
     @abc.abstractmethod
-    async def read(self, key: str, kind: type[Any]) -> tuple[Entry[Any] | None, Era]:
-        """Give what is kept under a key, a value of that kind, and the era it was read in."""
+    async def read(self, key: str, kind: type[Any]) -> tuple[Entry[Any] | None, Generation]:
+        """Give what is kept under a key, a value of that kind, and the generation it was read in."""
 
     @abc.abstractmethod
-    async def write(self, key: str, entry: Entry[Any], era: Era) -> None:
-        """Keep an entry, unless one of its tags was dropped since the era, or a later is kept."""
+    async def write(self, key: str, entry: Entry[Any], generation: Generation) -> None:
+        """Keep an entry, unless one of its tags was dropped since the generation, or a later is kept."""
 
     @abc.abstractmethod
-    async def drop(self, tags: Collection[str]) -> int:
+    async def evict(self, tags: Collection[str]) -> int:
         """Drop what has one of the tags, everywhere; tell how many entries that were."""
 
     async def lease(self, key: str) -> Lease | None:

@@ -109,7 +109,7 @@ def _serve(
 ) -> None:
     """Serve GraphQL over HTTP."""
     from gateway.cli.server import run
-    from gateway.config import load
+    from gateway.settings import load
 
     with _told():
         run(load(config, os.environ), host, port, insecure=insecure)
@@ -274,15 +274,15 @@ def _schema() -> None:
 @config_app.command("schema")
 def _config_schema() -> None:
     """Print the JSON schema of the configuration file, for editors."""
-    from gateway.config import json_schema
+    from gateway.settings import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))
 
 
 def _work(config: Path | None, work: Callable[[Gateway], Awaitable[int]]) -> None:
     """Do something with the configured gateway, and exit with the code that it gives."""
-    from gateway.config import load
     from gateway.service import Gateway
+    from gateway.settings import load
 
     async def run() -> int:
         async with Gateway(settings) as gateway:

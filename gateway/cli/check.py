@@ -88,7 +88,7 @@ def _table(checks: Iterable[Check]) -> Table:
     for check in checks:
         table.add_row(
             check.source.name,
-            check.source.provider.value,
+            check.source.provider,
             Text("failed", "red") if check.error else Text("ok", "green"),
             "-" if check.hooks is None else str(len(check.hooks)),
             "-" if check.newest is None else age(check.newest, now),

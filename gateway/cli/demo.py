@@ -11,8 +11,8 @@ from rich.text import Text
 from gateway.cli.demo_configuration import write_configuration
 from gateway.cli.screen import output
 from gateway.cli.server import grace, listen, serve, serving, url
-from gateway.config import load
 from gateway.sandbox import Sandbox
+from gateway.settings import load
 from gateway.web.app import create_app
 
 ARRIVALS_PER_SECOND = 0.5
@@ -47,7 +47,7 @@ def run_demo(port: int, sandbox_port: int, seed: int) -> None:
 def _print_banner(address: str, sandbox: str, file: Path) -> None:
     request = json.dumps({"query": EXAMPLE})
     banner = Text(f"""\
-Four simulated vendors, and the gateway over them. Ctrl-C stops both.
+Simulated vendors, and the gateway over them. Ctrl-C stops both.
 
   GraphiQL       {address}/graphql
   Sandbox        {sandbox}/control/inventory

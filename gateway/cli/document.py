@@ -10,6 +10,7 @@ import msgspec
 
 from gateway.model import HttpRequest, HttpResponse, WebhookLog
 from gateway.normalise.timestamps import format_rfc3339
+from gateway.vendors.base import enum_name
 
 Exchange = HttpRequest | HttpResponse
 
@@ -22,7 +23,7 @@ def document(log: WebhookLog) -> dict[str, Any]:
     return {
         "id": log.id,
         "upstreamId": log.upstream_id,
-        "source": {"name": log.source, "provider": log.provider.name},
+        "source": {"name": log.source, "provider": enum_name(log.provider)},
         "hook": None if log.hook_id is None else {"id": log.hook_id},
         "event": log.event,
         "status": log.status.name,

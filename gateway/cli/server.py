@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from gateway.config import Settings
+    from gateway.settings import Settings
 
 ARRIVAL = 0.5
 """Seconds in which a request may still come on a connection that was open before the stop."""

@@ -104,32 +104,10 @@ Certificates = Annotated[Path, AfterValidator(_certificates)]
 ListOf = Annotated[
     tuple[Item, ...], AfterValidator(_distinct), Field(json_schema_extra={"uniqueItems": True})
 ]
-CodeArtsProject = Annotated[
-    str,
-    Field(pattern=r"^[0-9A-Za-z]{32}$"),
-    or_else("must be the id of a CodeArts project: exactly 32 letters and digits, in quotes"),
-]
-CodeArtsId = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
-Organisation = Annotated[
-    str,
-    Field(pattern=r"^[!-~]+$"),
-    or_else("must be the id of an organisation, in quotes"),
-]
 HeaderName = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9-]{1,64}$"),
     or_else("must be the name of an HTTP header: letters, digits and hyphens"),
-]
-Queue = Annotated[
-    str,
-    Field(pattern=r"^[0-9A-Za-z_-]+$"),
-    or_else('must be the key of a queue, such as "DEV"'),
-]
-Trigger = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
-Integration = Annotated[
-    str,
-    Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"),
-    or_else("must be the id of an integration: a UUID in lower case, in quotes"),
 ]
 
 

@@ -1,0 +1,1 @@
+"""The merged list: filters, cursors, readers, merge and paging."""

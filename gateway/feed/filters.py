@@ -24,7 +24,7 @@ import msgspec
 
 from gateway import ids
 from gateway.errors import ErrorCode, RequestError
-from gateway.model import FailureCategory, Provider, Timestamp, WebhookLog, WebhookLogStatus
+from gateway.model import FailureCategory, Timestamp, WebhookLog, WebhookLogStatus
 from gateway.normalise import timestamps
 
 MAX_DEPTH = 10
@@ -45,7 +45,7 @@ class Partial(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     source: str
-    provider: Provider
+    provider: str
     hook_id: str | None = None
     lacks: frozenset[str] = frozenset()
 

@@ -1,0 +1,1 @@
+"""A vendor's document becomes the record: fields, timestamps, failures, redaction."""

@@ -50,6 +50,7 @@ class Sandbox:
 
     app: ASGIApp
     credentials: Credentials
+    vendors: list[Vendor]
 
     def __init__(
         self,
@@ -63,10 +64,11 @@ class Sandbox:
     ) -> None:
         self.credentials = Credentials()
         secrets = plant(seeded(seed, "secrets"))
-        vendors: list[Vendor] = [
+        self.vendors: list[Vendor] = [
             make(seed, secrets, self.credentials, clock)
             for make in (CodeArts, YandexTracker, LanguageWeaver, ElasticPath)
         ]
+        vendors = self.vendors
         traffic = Traffic(
             [vendor.archive for vendor in vendors],
             seed=seed,

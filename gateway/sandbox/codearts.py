@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import uuid
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -10,6 +11,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from gateway.sandbox import streams
 from gateway.sandbox.codearts_exchange import exchange
 from gateway.sandbox.credentials import Tokens
 from gateway.sandbox.deliveries import MILLISECOND, Archive, digest, nanoseconds
@@ -94,6 +96,28 @@ class CodeArts:
         """Refuse a request in the vendor's way."""
         code, message = _ERRORS.get(status, ("CH.000001", "Internal system error."))
         return answer({"error_code": code, "error_msg": detail or message}, status)
+
+    def demo(self, url: str) -> tuple[str, dict[str, str]]:
+        """Return a source of every scope, with an IAM user."""
+        users = self._users
+        table = f"""\
+[[sources]]
+name = "repo-cn"
+provider = "codearts"
+base_url = "{url}/codearts"
+projects = {json.dumps(streams.PROJECTS)}
+groups = [{streams.GROUP}]
+repositories = [{streams.REPOSITORY}]
+
+[sources.auth]
+type = "iam"
+url = "{url}/iam"
+domain = "{users.iam_domain}"
+user = "{users.iam_user}"
+password = {{ file = "secrets/codearts-password" }}
+project = "{users.iam_project}"
+"""
+        return table, {"codearts-password": users.iam_password}
 
     def identify(self, log: Delivery) -> tuple[str, str]:
         """Give the id and the time of a log."""

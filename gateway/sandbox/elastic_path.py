@@ -81,6 +81,25 @@ class ElasticPath:
         error = {"status": status, "title": responses.get(status, "Error")}
         return answer({"errors": [error | ({"detail": detail} if detail else {})]}, status)
 
+    def demo(self, url: str) -> tuple[str, dict[str, str]]:
+        """Return a source of the whole store, with an application key."""
+        users = self._users
+        table = f"""\
+[[sources]]
+name = "shop"
+provider = "elastic-path"
+base_url = "{url}/elastic-path"
+
+[sources.auth]
+type = "client-credentials"
+client_id = {{ file = "secrets/elastic-path-id" }}
+client_secret = {{ file = "secrets/elastic-path-secret" }}
+"""
+        return table, {
+            "elastic-path-id": users.elastic_path_client_id,
+            "elastic-path-secret": users.elastic_path_client_secret,
+        }
+
     def identify(self, log: Delivery) -> tuple[str, str | None]:
         """Give the id and the time of a log."""
         return self._uuid("log", log.number), self._time(log)

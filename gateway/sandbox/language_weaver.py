@@ -91,6 +91,17 @@ class LanguageWeaver:
             error["details"] = detail
         return answer({"error": error}, status)
 
+    def demo(self, url: str) -> tuple[str, dict[str, str]]:
+        """Return a source with an API key."""
+        table = f"""\
+[[sources]]
+name = "translations"
+provider = "language-weaver"
+base_url = "{url}/language-weaver"
+auth = {{ type = "api-key", key = {{ file = "secrets/language-weaver-key" }} }}
+"""
+        return table, {"language-weaver-key": self._users.language_weaver_key}
+
     def identify(self, log: Delivery) -> tuple[str, str]:
         """Give the id and the time of a log."""
         return str(log.number + 1), _time(log.time)

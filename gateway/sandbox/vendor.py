@@ -1,4 +1,4 @@
-"""What the four simulated vendors have in common."""
+"""What the simulated vendors have in common."""
 
 from __future__ import annotations
 
@@ -49,6 +49,13 @@ class Vendor(Protocol):
 
     def error(self, status: int, detail: str) -> Response:
         """Refuse a request in the vendor's way."""
+
+    def demo(self, url: str) -> tuple[str, dict[str, str]]:
+        """Return the table of a source of all that the vendor has, as TOML, and its secrets.
+
+        ``url`` is where the sandbox is served. The table refers to each secret as a file of that
+        name below ``secrets/``.
+        """
 
     def identify(self, log: Delivery) -> tuple[str, str | None]:
         """Give the id and the time of a log."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import json
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,6 +12,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from gateway.sandbox import streams
 from gateway.sandbox.credentials import Tokens
 from gateway.sandbox.deliveries import MILLISECOND, SECOND, Archive, digest, nanoseconds, seeded
 from gateway.sandbox.streams import CLOUD_ORG_ID, ORG_ID, QUEUES, Trigger, triggers
@@ -84,6 +86,19 @@ class YandexTracker:
         """Refuse a request in the vendor's way."""
         message = detail or _ERRORS.get(status, "Internal server error.")
         return answer({"errors": {}, "errorMessages": [message], "statusCode": status}, status)
+
+    def demo(self, url: str) -> tuple[str, dict[str, str]]:
+        """Return a source of every queue, with an OAuth token."""
+        table = f"""\
+[[sources]]
+name = "tracker"
+provider = "yandex-tracker"
+base_url = "{url}/tracker"
+org_id = "{streams.ORG_ID}"
+queues = {json.dumps(list(streams.QUEUES))}
+auth = {{ type = "oauth", token = {{ file = "secrets/tracker-token" }} }}
+"""
+        return table, {"tracker-token": self._users.tracker_oauth_token}
 
     def identify(self, log: Delivery) -> tuple[str, str]:
         """Give the id and the time of a log."""

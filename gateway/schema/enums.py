@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import strawberry
 
@@ -21,10 +21,11 @@ from gateway.model import (
     Capability,
     Described,
     FailureCategory,
-    Provider,
     WebhookLogStatus,
 )
 from gateway.upstream.breaker import BreakerState
+from gateway.vendors import VENDORS
+from gateway.vendors.base import enum_name
 
 __all__ = [
     "ActionKind",
@@ -42,6 +43,19 @@ __all__ = [
     "UserErrorCode",
     "WebhookLogStatus",
 ]
+
+
+if TYPE_CHECKING:
+
+    class Provider(Described):
+        """The vendors; the value of each is its name in the configuration."""
+
+else:
+    Provider = Described(
+        "Provider",
+        {enum_name(name): (name, f"{kit.title}.") for name, kit in VENDORS.items()},
+    )
+    Provider.__doc__ = "The kinds of system that webhook logs are read from."
 
 
 class SourceOutcome(enum.Enum):

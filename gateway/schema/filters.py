@@ -126,6 +126,8 @@ def document(value: Any) -> Any:
         return None
     if isinstance(value, list):
         return [document(item) for item in value]
+    if isinstance(value, Provider):
+        return value.value
     definition = getattr(type(value), "__strawberry_definition__", None)
     if not isinstance(definition, StrawberryObjectDefinition):
         return value

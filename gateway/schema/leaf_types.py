@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import strawberry
 from strawberry import federation
 
-from gateway import model
 from gateway.schema.enums import (
     BreakerState,
     CacheStatus,
@@ -15,7 +12,7 @@ from gateway.schema.enums import (
     FailureCategory,
     SourceStatus,
 )
-from gateway.schema.fields import described, is_a
+from gateway.schema.fields import described
 from gateway.schema.scalars import JSON, DateTime
 
 
@@ -57,57 +54,6 @@ class Failure:
         "Whether the same delivery may well succeed when sent again unchanged. Whether the vendor"
         " can send it again is another question."
     )
-
-
-@strawberry.type(description="What only Huawei CodeArts Repo has.")
-class CodeArtsDetails:
-    is_type_of = is_a(model.CodeArtsDetails)
-
-    scope: str = described("What the hook belongs to: project, group or repository.")
-    scope_id: str = described("The id of that project, group or repository.")
-    repository_id: int | None = described(
-        "The repository that the event happened in; null where the log is asked for by id, since"
-        " only the vendor's lists tell it."
-    )
-    repository: str | None = described("The path of that repository; null in the same way.")
-    uuid: str | None = described("The uuid that the delivered body carries too.")
-
-
-@strawberry.type(description="What only Yandex Tracker has.")
-class YandexTrackerDetails:
-    is_type_of = is_a(model.YandexTrackerDetails)
-
-    queue: str = described("The key of the queue.")
-    trigger_id: str = described("The id of the trigger.")
-    action_id: str | None = described("The id of the action inside the trigger.")
-    issue_id: str | None = described("The id (not the key) of the issue that set the trigger off.")
-    auth_type: str | None = described(
-        "How the request was authenticated: noauth, basic and others."
-    )
-
-
-@strawberry.type(description="What only RWS Language Weaver Edge has.")
-class LanguageWeaverDetails:
-    is_type_of = is_a(model.LanguageWeaverDetails)
-
-    webhook_uuid: str | None = described("The uuid of the webhook.")
-    retry_attempts: int | None = described("How many times the delivery was sent again.")
-
-
-@strawberry.type(description="What only Elastic Path Commerce Cloud has.")
-class ElasticPathDetails:
-    is_type_of = is_a(model.ElasticPathDetails)
-
-    integration_id: str | None = described("The id of the integration.")
-    job_id: str | None = described("The id of the job: one event, with a log for each attempt.")
-
-
-WebhookLogDetails = Annotated[
-    CodeArtsDetails | YandexTrackerDetails | LanguageWeaverDetails | ElasticPathDetails,
-    strawberry.union(
-        "WebhookLogDetails", description="What only one vendor has; one member for each."
-    ),
-]
 
 
 @federation.type(shareable=True, description="Where a page stands in its list.")

@@ -8,6 +8,7 @@ from strawberry import ID, federation
 from gateway import model, sources
 from gateway.schema import action_resolvers, resolvers, source_resolvers
 from gateway.schema.action_types import ActionConnection, AvailableAction, Viewer
+from gateway.schema.details import WebhookLogDetails
 from gateway.schema.enums import CacheStatus, Capability, Provider, SourceOutcome, WebhookLogStatus
 from gateway.schema.fields import described, is_a
 from gateway.schema.leaf_types import (
@@ -19,7 +20,6 @@ from gateway.schema.leaf_types import (
     PageInfo,
     SourceError,
     SourceHealth,
-    WebhookLogDetails,
 )
 from gateway.schema.scalars import JSON, DateTime
 

@@ -6,32 +6,15 @@ behind one that was read after it only where it is known what has been pushed of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import msgspec
 from msgspec.structs import replace
 
-from gateway.model import Timestamp, WebhookLog
+from gateway.vendors.pages import Seam
 
 if TYPE_CHECKING:
     from gateway.cache import Entry
     from gateway.vendors.pages import Page
-
-
-class Seam(msgspec.Struct, frozen=True, kw_only=True):
-    """A place where a page ended before.
-
-    ``logs`` stood before it, behind where the page ended next; they were read at ``read_at``, and
-    are good in place of a failure until ``good_until``. What was asked for after ``since``, when
-    the list had ``total`` logs, goes on behind them.
-    """
-
-    since: Timestamp
-    total: int | None
-    logs: Sequence[WebhookLog]
-    read_at: Timestamp
-    good_until: Timestamp
 
 
 def renewed(page: Page, entry: Entry[Page]) -> Page:

@@ -1,92 +1,64 @@
-"""What every vendor's source offers, in the one form that the feed merges."""
+"""One configured system: a vendor, held together with a client and a cache."""
 
 from __future__ import annotations
 
-import abc
 import hashlib
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gateway import ids
-from gateway.cache import Cache, Kept
 from gateway.errors import ErrorCode, RequestError, UpstreamError
-from gateway.model import (
-    Capability,
-    Hook,
-    Provider,
-    Timestamp,
-    WebhookLog,
-    WebhookLogStatus,
-    worst,
-)
-from gateway.normalise.fields import Fields, UnreadableError
-from gateway.sources.caching import Keeper, tag
+from gateway.model import Capability, Hook, Timestamp, WebhookLog, WebhookLogStatus, worst
+from gateway.sources.caching import Read, SourceCache, tag
 from gateway.sources.seams import renewed
-from gateway.upstream.client import UpstreamClient
-from gateway.vendors.pages import Found, Hooks, Page, Stream, Wanted, Window
+from gateway.vendors.pages import Found, Page, Scan, Stream, StreamsChanged, Wanted, Window
 
 if TYPE_CHECKING:
-    from gateway.config import SourceSettings
+    from gateway.cache import Cached
+    from gateway.upstream.client import UpstreamClient
     from gateway.upstream.operation import Operation
+    from gateway.vendors.base import Vendor
 
-T = TypeVar("T")
 
+class Source:
+    """What the merge reads and the actions act on.
 
-class Source(Keeper, abc.ABC):
-    """One configured system.
-
-    A source applies its vendor's rules only: it neither merges nor filters, and it takes every
-    id as untrusted: a place outside of its configuration is answered with None, like one that
-    does not exist. Its methods raise UpstreamError where the vendor fails.
+    It adds caching to what its vendor's kit does. Every id is untrusted: a place outside of the
+    configuration is answered with None, like one that does not exist. Its methods raise
+    UpstreamError where the vendor fails.
     """
 
-    provider: ClassVar[Provider]
-    capabilities: ClassVar[frozenset[Capability]]
-    lacks: ClassVar[frozenset[str]] = frozenset()
-    """The attributes that no log has, by the names of ``gateway.feed.filters``."""
+    def __init__(
+        self, name: str, vendor: Vendor[Any], client: UpstreamClient, cache: SourceCache
+    ) -> None:
+        self.name = name
+        self.client = client
+        self.vendor = vendor
+        self.provider = vendor.provider
+        self.capabilities = vendor.capabilities
+        self.lacks = vendor.lacks
+        self._cache = cache
+        self._page_type: Any = Page[vendor.details]  # type: ignore[name-defined]
+        self._log_type: Any = WebhookLog[vendor.details] | None  # type: ignore[name-defined]
 
-    def __init__(self, settings: SourceSettings, client: UpstreamClient, cache: Cache) -> None:
-        super().__init__(settings, client, cache)
-        self.page_size = settings.page_size
+    @property
+    def page_size(self) -> int:
+        """How many rows a page of the vendor has, as far as is known."""
+        return self.vendor.page_size
 
-    @abc.abstractmethod
-    async def find_streams(self, operation: Operation) -> Found:
-        """Find the upstream lists, in a fixed order; UpstreamError when none can be found."""
-
-    @abc.abstractmethod
-    async def read_page(
-        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
-    ) -> Page:
-        """Read one page of a list; StreamsChanged when there is no such list after all."""
-
-    @abc.abstractmethod
-    async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Read the log whose id has that place, complete; None when there is none."""
-
-    def grants(self, place: tuple[str, ...]) -> bool:
-        """Tell whether a log of that place lies inside the configuration, for an action."""
-        del place
-        return True
-
-    async def retry(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Send a delivery again, once; give the log as it then is, where it can be read."""
-        del place, operation
-        raise self._unable("retry")
-
-    async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Delete a log, once; give it as it was, where the vendor tells."""
-        del place, operation
-        raise self._unable("delete")
-
-    @abc.abstractmethod
-    async def hooks(self, operation: Operation) -> Sequence[Hook]:
-        """Give the hooks inside the configuration, remembered for a while."""
+    @property
+    def personal(self) -> bool:
+        """Whether callers read it with credentials of their own."""
+        return self._cache.personal
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self.client.close()
+
+    async def find_streams(self, operation: Operation) -> Found:
+        """Find the upstream lists, in a fixed order; UpstreamError when none can be found."""
+        return await self.vendor.find_streams(operation)
 
     async def page(
         self,
@@ -97,24 +69,24 @@ class Source(Keeper, abc.ABC):
         *,
         max_age: float | None = None,
         not_before: Timestamp | None = None,
-    ) -> Kept[Page]:
-        """Give a page as it is kept, or read it.
+    ) -> Cached[Page]:
+        """Return a page from the cache, or read it.
 
         Nothing is taken that is older than ``max_age`` seconds, or was asked for before
         ``not_before``: a page that was read before another must not be taken to stand behind it.
         """
+        lifetimes = self._cache.lifetimes
         first = window.offset == 0 and window.until is None
-        seconds = self._lifetimes.first_page if first else self._lifetimes.page
-        return await self.keep(
-            _name(stream, window, wanted),
-            Page,
-            lambda apart: self.read_page(stream, window, wanted, apart),
-            operation,
-            lambda _: (seconds, (tag("hook", stream.hook_id) if stream.hook_id else self._lists,)),
+        seconds = lifetimes.first_page if first else lifetimes.page
+        tags = (tag("hook", stream.hook_id) if stream.hook_id else self._lists,)
+        read = Read(
+            name=_page_name(stream, window, wanted),
+            kind=self._page_type,
+            read=lambda apart: self.vendor.read_page(stream, window, wanted, apart),
+            judge=lambda _: (seconds, tags),
             renew=renewed,
-            max_age=max_age,
-            not_before=not_before,
         )
+        return await self._cache.get(read, operation, max_age=max_age, not_before=not_before)
 
     async def recall_page(
         self,
@@ -125,47 +97,93 @@ class Source(Keeper, abc.ABC):
         *,
         error: UpstreamError,
         not_before: Timestamp,
-    ) -> Kept[Page] | None:
-        """Give a page as it is kept in place of a failure, if it was asked for since."""
-        what = _name(stream, window, wanted)
-        return await self.recall(what, Page, operation, error=error, not_before=not_before)
+    ) -> Cached[Page] | None:
+        """Return a cached page in place of a failure, if it was asked for since ``not_before``."""
+        name = _page_name(stream, window, wanted)
+        return await self._cache.get_stale(
+            name, self._page_type, operation, error=error, not_before=not_before
+        )
 
-    async def log(self, place: tuple[str, ...], operation: Operation) -> Kept[WebhookLog | None]:
-        """Give the log whose id has that place as it is kept, or read it; None when none is."""
-        id = self.log_id(*place)
+    async def log(self, place: tuple[str, ...], operation: Operation) -> Cached[WebhookLog | None]:
+        """Return the log at a place, complete, from the cache or as read; None when none is."""
+        id = self.vendor.ids.log(*place)
+        lifetimes = self._cache.lifetimes
 
         def judge(log: WebhookLog | None) -> tuple[float, tuple[str, ...]]:
-            hook_id = log.hook_id if log else self.hook_of(place)
+            hook_id = log.hook_id if log else self.vendor.hook_of(place)
             tags = (tag("log", id), *((tag("hook", hook_id),) if hook_id else ()))
             if log is None:
-                return self._lifetimes.negative, tags
-            final = self._is_final(log)
-            return self._lifetimes.detail if final else self._lifetimes.first_page, tags
+                return lifetimes.negative, tags
+            return lifetimes.detail if self._is_final(log) else lifetimes.first_page, tags
 
-        def read(apart: Operation) -> Coroutine[Any, Any, WebhookLog | None]:
-            return self.read_log(place, apart)
+        read = Read(
+            name=f"log/{id}",
+            kind=self._log_type,
+            read=lambda apart: self.read_log(place, apart),
+            judge=judge,
+        )
+        return await self._cache.get(read, operation)
 
-        return await self.keep(f"log/{id}", WebhookLog | None, read, operation, judge)
+    async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
+        """Read the log at a place, complete, whatever is cached; None when there is none."""
+        scan = self.vendor.scan_for(place)
+        if scan is None:
+            return await self.vendor.read_log(place, operation)
+        try:
+            return await self._scan(scan, operation)
+        except StreamsChanged:
+            return None
+        except UpstreamError as error:
+            if error.code is ErrorCode.UPSTREAM_NOT_FOUND:
+                return None
+            raise
 
     def _is_final(self, log: WebhookLog) -> bool:
-        """Tell whether a log will not change: what failed may be sent again where that can be."""
+        """Return whether a log will not change: a failed one may where it can be sent again."""
         if log.status is WebhookLogStatus.FAILED:
             return Capability.RETRY not in self.capabilities
         return log.status is WebhookLogStatus.SUCCEEDED
 
-    def hook_of(self, place: tuple[str, ...]) -> str | None:
-        """Give the id of the hook that a log's place names, where it does."""
-        del place
-        return None
+    async def hooks(self, operation: Operation) -> Sequence[Hook]:
+        """Return the hooks inside the configuration."""
+        return await self.vendor.hooks(operation)
+
+    def grants(self, place: tuple[str, ...]) -> bool:
+        """Return whether a log's place lies inside the configuration, for an action."""
+        return self.vendor.grants(place)
+
+    async def retry(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
+        """Send a delivery again, once; return the log as it then is, where it can be read."""
+        log = await self.vendor.retry(place, operation)
+        scan = self.vendor.scan_for(place)
+        if log is not None or scan is None:
+            return log
+        try:
+            return await self._scan(scan, operation, anew=True)
+        except UpstreamError:
+            # It was sent all the same.
+            return None
+
+    async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
+        """Delete a log, once; return it as it was, where the vendor's answer holds it."""
+        return await self.vendor.delete(place, operation)
+
+    def log_id(self, *place: str) -> str:
+        """Return the id of the log at a place."""
+        return self.vendor.ids.log(*place)
+
+    def log_id_of(self, upstream_id: str) -> str:
+        """Return a log's id by the vendor's own; RequestError where that does not say enough."""
+        return self.vendor.log_id_of(upstream_id)
 
     def touched(self, place: tuple[str, ...]) -> tuple[str, ...]:
-        """Give the tags of all that an action on a log may change: itself, and its lists."""
-        hook_id = self.hook_of(place)
-        lists = (tag("hook", hook_id), self._lists) if hook_id else (self._lists,)
+        """Return the tags of all that an action on a log may change: itself, and its lists."""
+        hook_id = self.vendor.hook_of(place)
+        lists = self.listed_with(hook_id) if hook_id else (self._lists,)
         return (tag("log", self.log_id(*place)), *lists)
 
     def listed_with(self, hook_id: str) -> tuple[str, ...]:
-        """Give the tags of all that the logs of a hook may stand in."""
+        """Return the tags of all that the logs of a hook may stand in."""
         return (tag("hook", hook_id), self._lists)
 
     @property
@@ -173,102 +191,23 @@ class Source(Keeper, abc.ABC):
         """The tag of the lists that hold the logs of several hooks."""
         return tag("lists", self.name)
 
-    async def remember(
-        self,
-        what: str,
-        read: Callable[[Operation], Coroutine[Any, Any, Hooks]],
-        operation: Operation,
-    ) -> Hooks:
-        """Keep the hooks of a place for a while."""
-        kept = await self.keep(what, Hooks, read, operation, lambda _: (self._lifetimes.hooks, ()))
-        return kept.value
-
-    def log_id(self, *place: str) -> str:
-        """Make the id of a log of this source."""
-        return ids.encode(ids.Kind.LOG, self.name, *place)
-
-    def log_id_of(self, upstream_id: str) -> str:
-        """Make a log's id from the vendor's own; RequestError where that does not say enough."""
-        del upstream_id
-        raise RequestError(
-            ErrorCode.INVALID_REPRESENTATION,
-            f"Logs of source {self.name} can't be found by upstreamId alone; refer to them by id.",
-        )
-
-    def hook_id(self, *place: str) -> str:
-        """Make the id of a hook of this source."""
-        return ids.encode(ids.Kind.HOOK, self.name, *place)
-
-    def listed(self, document: Any, name: str) -> list[Any]:
-        """Give the list in an envelope, where null is an empty one, as Go writes it."""
-        if isinstance(document, dict) and name in document:
-            return self.checked_list(document[name] if document[name] is not None else [])
-        raise self.unexpected(f"an object with {name}")
-
-    def checked_list(self, document: Any) -> list[Any]:
-        """Give a document that has to be a list; UpstreamError when it is none."""
-        if isinstance(document, list):
-            return document
-        raise self.unexpected("a list")
-
-    def rows(self, documents: list[Any], parse: Callable[[Fields], T]) -> tuple[list[T], list[str]]:
-        """Parse the rows of a page; those that can't be read are told apart, with the reason."""
-        readable, unreadable = [], []
-        for document in documents:
-            try:
-                readable.append(parse(Fields(document)))
-            except UnreadableError as error:
-                unreadable.append(str(error))
-        return readable, unreadable
-
-    async def read_hooks(
-        self,
-        ask: Callable[[int, str], Awaitable[tuple[list[Any], bool]]],
-        parse: Callable[[Fields], tuple[str, Hook | None]],
-    ) -> Hooks:
-        """Read a list of hooks to its end.
-
-        ``ask`` is given the number of rows read and the id of the last of them, and gives the
-        next rows and whether others follow. ``parse`` gives an id, with None for what sends no
-        webhooks. A page without a new id is the last: some lists ignore paging parameters.
-        """
-        found: dict[str, Hook | None] = {}
-        unreadable: list[str] = []
-        read, more = 0, True
-        while more:
-            rows, more = await ask(read, next(reversed(found), ""))
-            fresh, reasons = self.rows(rows, parse)
-            known = len(found)
-            found.update(fresh)
-            unreadable += reasons
-            read += len(rows)
-            more = more and len(found) > known
-        return Hooks([hook for hook in found.values() if hook is not None], unreadable)
-
-    async def scan(
-        self,
-        stream: Stream,
-        upstream_id: str,
-        operation: Operation,
-        is_gone: Callable[[Page], bool] = lambda _: False,
-        *,
-        anew: bool = False,
+    async def _scan(
+        self, scan: Scan, operation: Operation, *, anew: bool = False
     ) -> WebhookLog | None:
         """Look for a log through a whole list, newest first, as long as the operation may take.
 
-        ``is_gone`` tells from a page that it would have stood there. ``anew`` has nothing of what
-        is kept, nor of what others are asking for already. In place of a failure, the log is looked
-        for in all pages that are kept; that it is on none of them tells nothing, so that the vendor
-        has the last word.
+        With ``anew``, neither the cache nor calls in flight are used. While the vendor fails, all
+        cached pages are looked through; that the log is on none of them proves nothing, so then
+        the vendor has the last word.
         """
         offset = 0
         not_before: Timestamp | None = None
         failure: UpstreamError | None = None
         while True:
             window = Window(limit=self.page_size, offset=offset)
-            asked = (stream, window, Wanted(), operation)
+            asked = (scan.stream, window, Wanted(), operation)
             if anew:
-                page = await self.read_page(*asked)
+                page = await self.vendor.read_page(*asked)
             else:
                 try:
                     kept = await self.page(*asked, not_before=not_before)
@@ -281,52 +220,24 @@ class Source(Keeper, abc.ABC):
                 page, not_before = kept.value, kept.freshness.fetched_at
                 operation.made_of = worst(filter(None, (operation.made_of, kept.freshness)))
             for log in page.logs:
-                if log.upstream_id == upstream_id:
+                if log.upstream_id == scan.upstream_id:
                     return log
             end = (page.offset or 0) + page.read
-            if not page.more or is_gone(page) or end <= offset:
+            if not page.more or scan.is_past(page) or end <= offset:
                 if failure:
                     raise failure
                 if operation.made_of and operation.made_of.failure:
                     operation.made_of = None
-                    return await self.scan(stream, upstream_id, operation, is_gone, anew=True)
+                    return await self._scan(scan, operation, anew=True)
                 return None
             offset = end
 
-    def unexpected(self, what: str) -> UpstreamError:
-        """Make the error for an answer of another shape."""
-        return UpstreamError(
-            ErrorCode.UPSTREAM_INVALID_RESPONSE,
-            f"Source {self.name} answered with a document that is not {what}. Check base_url.",
-            source=self.name,
-        )
 
-    def _unable(self, verb: str) -> RequestError:
-        """Make the error for what the capabilities rule out; callers look at those first."""
-        return RequestError(
-            ErrorCode.FORBIDDEN, f"The vendor of source {self.name} can't {verb} logs."
-        )
-
-    def unread(self, hooks: Hooks) -> list[UpstreamError]:
-        """Make the error that tells of hooks that could not be read, if there are any."""
-        if not hooks.unreadable:
-            return []
-        reason = hooks.unreadable[0]
-        return [
-            UpstreamError(
-                ErrorCode.UPSTREAM_INVALID_RESPONSE,
-                f"Source {self.name} has hooks that can't be read, so their logs are missing:"
-                f" {reason}. Check that its API is of the documented version.",
-                source=self.name,
-            )
-        ]
-
-
-def _name(stream: Stream, window: Window, wanted: Wanted) -> str:
+def _page_name(stream: Stream, window: Window, wanted: Wanted) -> str:
     asked = msgspec.json.encode((stream.key, window, wanted))
     return f"page/{hashlib.blake2b(asked, digest_size=16).hexdigest()}"
 
 
 def not_found(what: str) -> RequestError:
-    """Make the one answer for what is not there and for what is not granted."""
+    """Return the one answer for what is not there and for what is not granted."""
     return RequestError(ErrorCode.NOT_FOUND, f"There is no such {what}. It may have expired.")

@@ -17,7 +17,7 @@ import msgspec
 
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.normalise import timestamps
-from gateway.single_flight import Flights
+from gateway.single_flight import SingleFlight
 from gateway.upstream.errors import ReadError, refusal
 from gateway.upstream.exchange import exchange
 from gateway.upstream.operation import Operation
@@ -127,7 +127,7 @@ class TokenCredential:
         self._make = headers
         self._clock = clock
         self._token: Token | None = None
-        self._flights: Flights[Token] = Flights()
+        self._flights: SingleFlight[Token] = SingleFlight()
 
     def of(self, operation: Operation) -> Credential:
         """Give the one credential that there is."""
@@ -214,7 +214,7 @@ class TokenEndpoint:
             document = answer.json()
         except ValueError:
             document = None
-        # Elastic Path's specification wraps the answer in "data", its clients read it bare.
+        # Some specifications wrap the answer in "data", though the vendor's clients read it bare.
         if isinstance(document, dict) and isinstance(document.get("data"), dict):
             document = document["data"]
         return document if isinstance(document, dict) else {}, answer.headers

@@ -142,8 +142,7 @@ class UpstreamClient:
         if not changed:
             raise NotModified
         etag = answer.headers.get("ETag", "")
-        if _ETAG.fullmatch(etag):
-            operation.answered[target] = etag
+        operation.answered[target] = etag if _ETAG.fullmatch(etag) else ""
         return document, answer.headers
 
     async def act(self, method: str, path: str, *, operation: Operation) -> Any:

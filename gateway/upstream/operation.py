@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from gateway.model import Freshness
+import msgspec
+
+from gateway.model import Freshness, Hook, Timestamp
 from gateway.upstream.trace import Trace
+
+PART = "part:"
+"""Begins the names of cached parts among the answers; no path does."""
 
 
 class Operation:
@@ -21,9 +28,10 @@ class Operation:
     request is known by, and ``trace`` what it is a part of, as all calls are told that it started,
     those behind its answer too.
 
-    Nothing older than ``max_age`` seconds is to be taken from the cache, or than ``least_age`` has
-    for the source where that is more. ``reads`` tells how fresh what each source said is, once it
-    has been read.
+    ``began_at`` is when it began, in Unix nanoseconds: what was asked for since is new enough for
+    it, whatever age it allows. Nothing older than ``max_age`` seconds is taken from the cache, or
+    than ``least_age`` has for the source where that is more. ``reads`` tells how fresh what each
+    source said is, once it has been read.
     """
 
     def __init__(
@@ -36,6 +44,7 @@ class Operation:
         max_age: float | None = None,
         least_age: Mapping[str, float] | None = None,
         trace: Trace | None = None,
+        began_at: Timestamp | None = None,
     ) -> None:
         self.passed = passed or {}
         self.request_id = request_id
@@ -43,16 +52,20 @@ class Operation:
         self.seconds = seconds
         self.began = asyncio.get_running_loop().time()
         self.deadline = self.began + seconds
+        self.began_at = began_at
         self.calls: Counter[str] = Counter()
         self.reads: dict[str, list[Freshness]] = defaultdict(list)
         self.behind = False
         """Whether nobody waits for it, since the answer was given already."""
         self.incomplete = False
         """Whether something could not be read, though the answer is no error."""
+        self.on_hooks: Callable[[Sequence[Hook]], None] | None = None
+        """Called with each page of a source's hooks while others are still being read."""
         self.etags: Mapping[str, str] = {}
-        """What a vendor said to tell by whether its answers changed, by path and query."""
+        """The ETags to send, by path and query."""
         self.answered: dict[str, str] = {}
-        """The same of the answers that came."""
+        """What tells whether a value has changed that is made of the answers so far: the ETag of
+        each (empty where it has none) by path and query, and a digest of each cached part."""
         self.made_of: Freshness | None = None
         """How fresh what was kept is, where the answer is taken from that."""
         self._longest = seconds if longest is None else longest
@@ -63,6 +76,24 @@ class Operation:
         """Give the age in seconds that nothing of a source may exceed, or None."""
         ages = [age for age in (self._max_age, wanted) if age is not None]
         return max(min(ages), self._least_age.get(source, 0.0)) if ages else None
+
+    def tell_of_hooks(self, hooks: Sequence[Hook]) -> None:
+        """Tell whoever waits for a list of hooks of those that were read so far."""
+        if self.on_hooks is not None and hooks:
+            self.on_hooks(hooks)
+
+    def add_part(self, name: str, value: Any) -> None:
+        """Note a cached value that the answer is made of, too."""
+        encoded = msgspec.msgpack.encode(value)
+        self.answered[PART + name] = hashlib.blake2b(encoded, digest_size=12).hexdigest()
+
+    def has_other_parts_of(self, before: Mapping[str, str]) -> bool:
+        """Return whether a part has changed since the answers were these."""
+        return any(
+            self.answered.get(name) != digest
+            for name, digest in before.items()
+            if name.startswith(PART)
+        )
 
     def unhurried(self, most: float) -> Operation:
         """Give the same operation without what its caller lowered the deadline by.
@@ -87,9 +118,14 @@ class Operation:
             trace=self.trace,
             max_age=self._max_age,
             least_age=self._least_age,
+            began_at=self.began_at,
         )
-        other.etags = etags
+        answers = [target for target in etags if not target.startswith(PART)]
+        # One of several answers that is unchanged says nothing about what they make together.
+        if len(answers) == 1 and etags[answers[0]]:
+            other.etags = {answers[0]: etags[answers[0]]}
         other.behind = behind
         if not behind:
             other.calls = self.calls
+            other.on_hooks = self.on_hooks
         return other

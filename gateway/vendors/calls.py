@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 
 from gateway.errors import ErrorCode, UpstreamError
 
@@ -14,6 +15,7 @@ Params = tuple[tuple[str, str], ...]
 """The parameters of a query."""
 
 T = TypeVar("T")
+U = TypeVar("U")
 P = ParamSpec("P")
 
 
@@ -25,6 +27,30 @@ async def outcome(
         return await ask(*args, **kwargs)
     except UpstreamError as error:
         return error
+
+
+async def all_of(
+    first: Awaitable[T], second: Awaitable[U]
+) -> tuple[T | UpstreamError, U | UpstreamError]:
+    """Wait for both, whatever comes of one: else the other would go on uncounted by the report.
+
+    A vendor's failure is returned in place of a result; anything else is raised.
+    """
+    results = await asyncio.gather(first, second, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException) and not isinstance(result, UpstreamError):
+            raise result
+    return cast("tuple[T | UpstreamError, U | UpstreamError]", results)
+
+
+def may_go_on(rows: int, limit: int, read: int, total: int | None) -> bool:
+    """Return whether a list of hooks may have more behind a page of so many ``rows``.
+
+    ``read`` rows stood before it. A short page proves nothing: the vendor may give fewer than
+    ``limit``. A total that is just reached does, unless it only counts what was given so far, which
+    shows where the page has a round number of rows, as such a cap has.
+    """
+    return rows > 0 and (rows >= limit or rows % 5 == 0 or total != read + rows)
 
 
 async def if_known(ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T | None:

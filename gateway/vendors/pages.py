@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Generic
 
 import msgspec
 
 from gateway import ids
 from gateway.errors import UpstreamError
-from gateway.model import Hook, Timestamp, WebhookLog
-from gateway.sources.seams import Seam
+from gateway.model import D_co, Hook, Timestamp, WebhookLog
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +48,22 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     until: Timestamp | None = None
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+class Seam(msgspec.Struct, frozen=True, kw_only=True):
+    """A place where a page ended before.
+
+    ``logs`` stood before it, behind where the page ended next; they were read at ``read_at``, and
+    are good in place of a failure until ``good_until``. What was asked for after ``since``, when
+    the list had ``total`` logs, goes on behind them.
+    """
+
+    since: Timestamp
+    total: int | None
+    logs: Sequence[WebhookLog]
+    read_at: Timestamp
+    good_until: Timestamp
+
+
+class Page(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True, dict=True):
     """What a vendor answered, in its order.
 
     ``offset`` is where the first log really stands, which may be before what was asked for where
@@ -58,7 +73,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     was first read, if that was before, and ``seams`` are where pages in its place ended earlier.
     """
 
-    logs: Sequence[WebhookLog]
+    logs: Sequence[WebhookLog[D_co]]
     more: bool
     offset: int | None = None
     total: int | None = None
@@ -71,6 +86,17 @@ class Page(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def marks(self) -> Sequence[bytes]:
         """The marks of the logs, made once for all who are given a kept page."""
         return [ids.mark(log.id) for log in self.logs]
+
+
+class Scan(msgspec.Struct, frozen=True):
+    """How to look for a log that the vendor has no call for: through this list, newest first.
+
+    ``is_past`` is True for a page that stands behind where the log would be.
+    """
+
+    stream: Stream
+    upstream_id: str
+    is_past: Callable[[Page], bool] = lambda _: False
 
 
 class Found(msgspec.Struct, frozen=True):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from gateway.config import Settings
+    from gateway.settings import Settings
 
 
 def create_app(

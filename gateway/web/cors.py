@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import Receive, Scope, Send
 
-    from gateway.config import Settings
+    from gateway.settings import Settings
 
 SENT = (
     "Authorization",

@@ -12,9 +12,9 @@ import pytest
 
 from gateway import service
 from gateway.actions.problems import OutcomeUnknown
-from gateway.config import ServerSettings
 from gateway.journal import ActionKind
 from gateway.service import Gateway
+from gateway.settings import ServerSettings
 from tests.acting import (
     LOG_ID,
     RETRY,

@@ -12,9 +12,9 @@ import pytest
 from gateway import ids
 from gateway.callers import Caller, Grant, Method, Role
 from gateway.cli.demo_configuration import write_configuration
-from gateway.config import load
 from gateway.sandbox import Sandbox
 from gateway.service import Gateway
+from gateway.settings import load
 from tests.acting import (
     LOG_ID,
     Controller,

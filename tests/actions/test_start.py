@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import app as command
-from gateway.config import Settings, load
 from gateway.errors import JournalError
 from gateway.service import Gateway
+from gateway.settings import Settings, load
 from gateway.web.app import create_app
 from tests.acting import Schema
 

@@ -36,13 +36,14 @@ from gateway.cache.entry import Lifetime, enclose
 from gateway.cache.memory import MemoryStore
 from gateway.callers import Authenticator
 from gateway.cli.demo_configuration import write_configuration
-from gateway.config import LimitSettings, Settings, load
+from gateway.config import LimitSettings
 from gateway.feed import cursor
 from gateway.limits import Limits
 from gateway.model import CacheStatus, Timestamp
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.service import Gateway
+from gateway.settings import Settings, load
 from gateway.vendors.pages import Wanted, Window
 from gateway.web.view import GraphQLView
 from tests.benchmarks.first_page import LIST
@@ -220,7 +221,7 @@ async def watch(minutes: float, **cache: Any) -> tuple[int, Counter[CacheStatus]
     clock = Clock()
     draw = random.Random(7)
     # No answer is timed here.
-    keeping.HEADWAY = 0.0
+    keeping.REFRESH_DELAY = 0.0
     async with desk(clock, **cache) as gateway:
         begin, calls, pages = clock.now, 0, 0
         statuses: Counter[CacheStatus] = Counter()
@@ -310,7 +311,7 @@ async def bounds(keys: int = 1_000_000) -> None:
         )
         await store.write(str(number), entry, era)
         if number % 50 == 0:
-            await store.drop([log])
+            await store.evict([log])
         for name in ("_sizes", "_tags", "_keys", "_dropped"):
             most[name] = max(most[name], len(getattr(store, name)))
         most["bytes"] = max(most["bytes"], store._size)

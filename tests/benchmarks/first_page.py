@@ -17,11 +17,11 @@ import httpx
 import uvloop
 
 from gateway.cli.demo_configuration import write_configuration
-from gateway.config import Settings, load
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.service import Gateway
+from gateway.settings import Settings, load
 from gateway.upstream.exchange import network
 from tests.benchmarks.vendors import vendors
 

@@ -13,9 +13,9 @@ import pytest
 from pydantic import SecretStr
 
 from gateway.cli.demo_configuration import write_configuration
-from gateway.config import load
 from gateway.sandbox import Sandbox
 from gateway.service import Gateway
+from gateway.settings import load
 from tests.cache.vendor import SECOND
 from tests.moment import MOMENT, stopped
 from tests.virtual_time import VIRTUAL_TIME, Backend, now

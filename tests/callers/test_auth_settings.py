@@ -10,12 +10,11 @@ import jsonschema_rs
 import pytest
 from pydantic import ValidationError
 
-from gateway.config import load
 from gateway.config.auth import AuthSettings, GrantSettings, KeySettings, unknown_sources
 from gateway.config.mistakes import problems_of, sentence
 from gateway.config.secret import Surroundings
-from gateway.config.settings import _FileForm
 from gateway.config.values import Table
+from gateway.settings import _FileForm, load
 from tests.callers.issuer import P256, RSA
 from tests.callers.test_issuers import SOURCE
 

@@ -14,7 +14,7 @@ from gateway.callers.issuer_keys import GRACE, LIFETIME, PAUSE, RETRY, IssuerKey
 from tests.callers.issuer import ED25519, OTHER_RSA, P256, RSA, Clock, Issuer, public
 
 
-class Kept:
+class CachedKeys:
     """An issuer, the cache of its keys, and a clock."""
 
     def __init__(self) -> None:
@@ -28,11 +28,11 @@ class Kept:
 
 
 @pytest.fixture
-def kept() -> Kept:
-    return Kept()
+def kept() -> CachedKeys:
+    return CachedKeys()
 
 
-async def test_keys_are_cached(kept: Kept) -> None:
+async def test_keys_are_cached(kept: CachedKeys) -> None:
     assert await kept.names() == ["rsa"]
     kept.issuer.keys = [public(P256)]
     kept.clock.now += LIFETIME - 1
@@ -42,7 +42,7 @@ async def test_keys_are_cached(kept: Kept) -> None:
     assert kept.issuer.fetches == 2
 
 
-async def test_keys_are_refreshed_at_most_once_a_minute(kept: Kept) -> None:
+async def test_keys_are_refreshed_at_most_once_a_minute(kept: CachedKeys) -> None:
     await kept.names()
     kept.issuer.keys = [public(P256)]
     kept.clock.now += PAUSE - 1
@@ -53,7 +53,7 @@ async def test_keys_are_refreshed_at_most_once_a_minute(kept: Kept) -> None:
     assert kept.issuer.fetches == 2
 
 
-async def test_concurrent_callers_share_a_fetch(kept: Kept) -> None:
+async def test_concurrent_callers_share_a_fetch(kept: CachedKeys) -> None:
     arrived = asyncio.Event()
 
     async def slow() -> dict[str, Any]:
@@ -73,7 +73,7 @@ async def test_concurrent_callers_share_a_fetch(kept: Kept) -> None:
     assert kept.issuer.fetches == 1
 
 
-async def test_stale_keys_are_used_during_a_short_outage(kept: Kept) -> None:
+async def test_stale_keys_are_used_during_a_short_outage(kept: CachedKeys) -> None:
     await kept.names()
     kept.issuer.down = True
     for later in (LIFETIME, LIFETIME + PAUSE, GRACE - 1):
@@ -89,7 +89,7 @@ async def test_stale_keys_are_used_during_a_short_outage(kept: Kept) -> None:
     assert await kept.names() == ["rsa"]
 
 
-async def test_refresh_fails_during_an_outage(kept: Kept) -> None:
+async def test_refresh_fails_during_an_outage(kept: CachedKeys) -> None:
     await kept.names()
     kept.issuer.down = True
     kept.clock.now += PAUSE
@@ -102,7 +102,7 @@ async def test_refresh_fails_during_an_outage(kept: Kept) -> None:
     assert await kept.names(renewed=True) == ["rsa"]
 
 
-async def test_first_fetch_is_retried_soon(kept: Kept) -> None:
+async def test_first_fetch_is_retried_soon(kept: CachedKeys) -> None:
     kept.issuer.down = True
     for _ in range(3):
         with pytest.raises(KeysUnavailableError):
@@ -113,14 +113,14 @@ async def test_first_fetch_is_retried_soon(kept: Kept) -> None:
     assert await kept.names() == ["rsa"]
 
 
-async def test_outage_is_logged(kept: Kept, caplog: pytest.LogCaptureFixture) -> None:
+async def test_outage_is_logged(kept: CachedKeys, caplog: pytest.LogCaptureFixture) -> None:
     kept.issuer.down = True
     with pytest.raises(KeysUnavailableError):
         await kept.names()
     assert caplog.messages == ["The keys of the token issuer could not be fetched: It is down."]
 
 
-async def test_issuer_may_withdraw_all_keys(kept: Kept) -> None:
+async def test_issuer_may_withdraw_all_keys(kept: CachedKeys) -> None:
     await kept.names()
     kept.issuer.keys = []
     kept.clock.now += LIFETIME
@@ -160,7 +160,7 @@ SHORT = {
     ],
 )
 @pytest.mark.filterwarnings("ignore")  # or the library's warning of SHORT would be enough
-async def test_unusable_key_does_not_affect_the_others(kept: Kept, entry: Any) -> None:
+async def test_unusable_key_does_not_affect_the_others(kept: CachedKeys, entry: Any) -> None:
     kept.issuer.keys = [entry, public(RSA), entry]
     assert await kept.names() == ["rsa"]
 

@@ -16,8 +16,8 @@ from gateway.callers.caller import Caller, Role
 from gateway.callers.errors import UnauthenticatedError
 from gateway.callers.issuer_keys import IssuerKeys
 from gateway.callers.tokens import TokenVerifier
-from gateway.config import load
 from gateway.config.auth import JwtSettings
+from gateway.settings import load
 from tests.callers.issuer import RSA, Clock, Issuer, public, signed
 from tests.callers.issuer_samples import (
     ADMINS,

@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from gateway.cli.demo_configuration import write_configuration
-from gateway.config import load
 from gateway.sandbox import Sandbox
+from gateway.settings import load
 from gateway.web.app import create_app
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from gateway.cli.demo_configuration import write_configuration
-from gateway.config import load
 from gateway.sandbox import Sandbox
+from gateway.settings import load
 from gateway.web.app import create_app
 from tests.node.conftest import README, URL
 from tests.node.test_clients import newest

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from gateway.cli.demo_configuration import write_configuration
-from gateway.config import load
 from gateway.sandbox import Sandbox
+from gateway.settings import load
 from gateway.web.app import create_app
 from tests.moment import stopped
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from gateway.config import Settings
+    from gateway.settings import Settings
 
 NOWHERE = "http://127.0.0.1:1"
 MEDIA_TYPE = "application/graphql-response+json"

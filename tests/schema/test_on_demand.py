@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.model import CodeArtsDetails, HttpRequest, Provider, WebhookLog, WebhookLogStatus
+from gateway.model import HttpRequest, WebhookLog, WebhookLogStatus
 from gateway.schema.resolvers import _OnDemand, _Veiled
+from gateway.vendors.codearts.parsing import CodeArtsDetails
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Demo
@@ -182,7 +183,7 @@ async def test_what_is_veiled_is_asked_for_once_it_is_awaited() -> None:
         id="log",
         upstream_id="1",
         source="repo-cn",
-        provider=Provider.CODEARTS,
+        provider="codearts",
         status=WebhookLogStatus.UNKNOWN,
         details=CodeArtsDetails(scope="project", scope_id="1"),
     )

@@ -14,7 +14,7 @@ from gateway.upstream.auth import Credential, FixedCredential
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.exchange import http_client
 from gateway.upstream.operation import Operation
-from gateway.vendors.elastic_path import read_error
+from gateway.vendors.elastic_path.parsing import read_error
 
 NOW = 1_772_615_411_000_000_000
 """2026-03-04T09:10:11Z in Unix nanoseconds."""

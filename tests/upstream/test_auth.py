@@ -12,7 +12,7 @@ from gateway.upstream.auth import FixedCredential, TokenCredential, TokenEndpoin
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.exchange import http_client
 from gateway.upstream.operation import Operation
-from gateway.vendors.elastic_path import read_error
+from gateway.vendors.elastic_path.parsing import read_error
 from tests.upstream.network import NOW, Network, call, client_of, document
 
 HOUR = 3600

@@ -11,7 +11,7 @@ import httpx
 from gateway.callers import Authenticator, Role
 from gateway.callers.keys import create
 from gateway.cli.demo_configuration import write_configuration
-from gateway.config import load
+from gateway.settings import load
 from gateway.web.app import create_app
 from tests.callers.issuer import AUDIENCE, ISSUER, RSA, Clock, Issuer, token
 

@@ -12,8 +12,8 @@ from starlette.routing import Route
 from strawberry.asgi import GraphQL
 
 from gateway.cli.demo_configuration import write_configuration
-from gateway.config import load
 from gateway.sandbox import Sandbox
+from gateway.settings import load
 from gateway.web.app import create_app
 from gateway.web.assets import ASSETS
 from gateway.web.explorer import CDN, explorer_page, explorer_routes

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from gateway.callers import Authenticator, Caller, Grant, Method, Role
-from gateway.config import Settings
 from gateway.limits import Limits
 from gateway.model import CacheStatus, Freshness, Timestamp
 from gateway.schema import build_schema
 from gateway.service import Gateway
+from gateway.settings import Settings
 from gateway.upstream.operation import Operation
 from gateway.web.caching import cache_control, cache_status, is_kept
 from gateway.web.view import GraphQLView

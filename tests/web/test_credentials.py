@@ -14,9 +14,9 @@ from gateway.callers import Role
 from gateway.callers.attempts import LIMIT
 from gateway.cli import server
 from gateway.cli.demo_configuration import write_configuration
-from gateway.config import load
 from gateway.config.auth import AuthSettings
 from gateway.sandbox import Sandbox
+from gateway.settings import load
 from tests.callers.issuer import NOW, OTHER_RSA, RSA, claims, part, signed, token
 from tests.web.protected import (
     ADMIN,

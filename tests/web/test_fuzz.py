@@ -20,8 +20,8 @@ from hypothesis_graphql import Mode
 
 from gateway.cli.demo_configuration import write_configuration
 from gateway.cli.server import listen, serving, url
-from gateway.config import load
 from gateway.sandbox import Sandbox
+from gateway.settings import load
 from gateway.web.app import create_app
 from tests.moment import stopped
 from tests.web.operations import EVERYTHING, GRAPHQL, Asked, check, operations, root_fields

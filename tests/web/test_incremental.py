@@ -17,10 +17,10 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message
 
 from gateway.cli.demo_configuration import write_configuration
-from gateway.config import load
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.service import Gateway
+from gateway.settings import load
 from gateway.web import concurrency as places
 from gateway.web import incremental
 from gateway.web.app import create_app

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.config import Settings
+from gateway.settings import Settings
 from gateway.web.app import create_app
 from tests.web.test_view import DATA, JSON, LOCAL, QUERY, client_of, made_app, sentence
 

@@ -11,9 +11,10 @@ import pytest
 
 from gateway.callers import ANONYMOUS, Caller, Method
 from gateway.cli.demo_configuration import write_configuration
-from gateway.config import Limit, LimitSettings, load
+from gateway.config import Limit, LimitSettings
 from gateway.limits import Limits
 from gateway.sandbox import Sandbox
+from gateway.settings import load
 from gateway.web import concurrency as places
 from gateway.web.app import create_app
 from gateway.web.concurrency import OverloadedError, Places

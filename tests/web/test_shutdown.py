@@ -23,7 +23,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.cli.server import _Server, config_of, grace, listen, serving
-from gateway.config import Settings
+from gateway.settings import Settings
 from tests.acting import Controller
 from tests.processes import started
 

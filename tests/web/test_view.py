@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from starlette.routing import Route
 
-from gateway.config import LimitSettings, Settings
+from gateway.config import LimitSettings
+from gateway.settings import Settings
 from gateway.web.app import create_app
 from gateway.web.request import media_type
 

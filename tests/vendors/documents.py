@@ -10,7 +10,7 @@ import httpx
 from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Page, Stream, Wanted, Window
-from tests.sources.vendors import PROJECT, Vendor, always, answer, make, sample, token
+from tests.vendors.vendors import PROJECT, Vendor, always, answer, make, sample, token
 
 STREAMS = {
     "codearts": Stream(key="-", place=("projects", PROJECT, "990412")),
@@ -50,7 +50,9 @@ def listing(provider: str, rows: Any, which: int = 0) -> Any:
 
 async def read(provider: str, rows: Any) -> Page:
     source = make(provider, always(listing(provider, rows)))
-    return await source.read_page(STREAMS[provider], Window(limit=50), Wanted(), Operation(5))
+    return await source.vendor.read_page(
+        STREAMS[provider], Window(limit=50), Wanted(), Operation(5)
+    )
 
 
 def changed(provider: str, **members: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from gateway.model import Timestamp
 from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Page, Stream, StreamsChanged, Wanted, Window
-from tests.sources.vendors import INTEGRATION, PROJECT, Vendor, answer, make, sample, token
+from tests.vendors.vendors import INTEGRATION, PROJECT, Vendor, answer, make, sample, token
 
 UNTIL = Timestamp(1_772_615_411_120_000_000)
 HOOK = Stream(key="-", place=("projects", PROJECT, "990412"))
@@ -37,7 +37,7 @@ def refusing(
 
 
 async def read(source: Source, stream: Stream, wanted: Wanted | None = None, **window: Any) -> Page:
-    return await source.read_page(
+    return await source.vendor.read_page(
         stream, Window(**{"limit": 2, **window}), wanted or Wanted(), Operation(5)
     )
 

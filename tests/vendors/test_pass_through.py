@@ -10,9 +10,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from gateway.config import Settings
 from gateway.errors import AllSourcesFailedError, ErrorCode
 from gateway.service import Gateway
+from gateway.settings import Settings
 from gateway.upstream.operation import Operation
 
 VENDORS: dict[str, dict[str, Any]] = {

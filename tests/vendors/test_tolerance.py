@@ -13,8 +13,8 @@ from gateway.normalise import timestamps
 from gateway.upstream.operation import Operation
 from gateway.vendors.calls import outcome
 from gateway.vendors.pages import Page, Wanted, Window
-from tests.sources.documents import ENVELOPES, PLACES, ROWS, STREAMS, changed, read
-from tests.sources.vendors import PROVIDERS, always, make
+from tests.vendors.documents import ENVELOPES, PLACES, ROWS, STREAMS, changed, read
+from tests.vendors.vendors import PROVIDERS, always, make
 
 TIME = {
     "codearts": "created_at",
@@ -187,7 +187,9 @@ async def test_document_of_another_shape_is_refused(provider: str, document: Any
     source = make(provider, always(document))
 
     async def read_page(operation: Operation) -> Page:
-        return await source.read_page(STREAMS[provider], Window(limit=5), Wanted(), operation)
+        return await source.vendor.read_page(
+            STREAMS[provider], Window(limit=5), Wanted(), operation
+        )
 
     for work in (source.hooks, read_page):
         result = await outcome(work, Operation(5))
@@ -205,7 +207,9 @@ async def test_elastic_path_log_without_an_integration_is_found_again(related: A
     """None should be such; there is no list to find it in but that of the store."""
     row = changed("elastic-path", relationships=related)
     source = make("elastic-path", always({"data": [row]}))
-    page = await source.read_page(STREAMS["elastic-path"], Window(limit=5), Wanted(), Operation(5))
+    page = await source.vendor.read_page(
+        STREAMS["elastic-path"], Window(limit=5), Wanted(), Operation(5)
+    )
     (log,) = page.logs
     assert log.hook_id is None
     assert await source.read_log(ids.decode(log.id).place, Operation(5)) == log

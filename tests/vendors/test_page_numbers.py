@@ -7,8 +7,8 @@ import httpx
 from gateway.model import WebhookLog
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Page, Wanted, Window
-from tests.sources.documents import ROWS, STREAMS, changed, read
-from tests.sources.vendors import Vendor, always, answer, make
+from tests.vendors.documents import ROWS, STREAMS, changed, read
+from tests.vendors.vendors import Vendor, always, answer, make
 
 
 async def test_vendor_with_pages_of_its_own_size_is_followed() -> None:
@@ -33,7 +33,7 @@ async def test_vendor_with_pages_of_its_own_size_is_followed() -> None:
         while page.more and len(seen) < len(entries):
             begin = (page.offset or 0) + page.read
             window = Window(limit=source.page_size, offset=begin)
-            page = await source.read_page(
+            page = await source.vendor.read_page(
                 STREAMS["language-weaver"], window, Wanted(), Operation(5)
             )
             assert page.offset is not None
@@ -48,15 +48,15 @@ async def test_per_page_may_count_what_the_page_holds() -> None:
     document = {"entries": entries, "page": 3, "perPage": 7, "totalItems": 107}
     source = make("language-weaver", always(document))
     window = Window(limit=50, offset=100)
-    page = await source.read_page(STREAMS["language-weaver"], window, Wanted(), Operation(5))
-    assert (page.offset, page.more, source.page_size) == (100, False, 50)
+    page = await source.vendor.read_page(STREAMS["language-weaver"], window, Wanted(), Operation(5))
+    assert (page.offset, page.more, source.page_size) == (100, True, 50)
 
 
 async def test_page_number_of_nowhere_is_not_believed() -> None:
     page = await read("language-weaver", ROWS["language-weaver"])
     document = {"entries": ROWS["language-weaver"], "page": 99, "perPage": -4, "totalItems": -1}
     source = make("language-weaver", always(document))
-    odd = await source.read_page(
+    odd = await source.vendor.read_page(
         STREAMS["language-weaver"], Window(limit=50), Wanted(), Operation(5)
     )
     assert (odd.offset, odd.total, odd.logs) == (0, None, page.logs)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.sources import VENDORS
 from gateway.upstream.operation import Operation
+from gateway.vendors import VENDORS
 from gateway.vendors.pages import Stream, Wanted, Window
-from tests.sources.vendors import PROVIDERS, Vendor, answer, make, sample, token
+from tests.vendors.vendors import PROVIDERS, Vendor, answer, make, sample, token
 
 STREAMS = {
     "codearts": Stream(key="-", place=("groups", "1", "1")),
@@ -86,7 +86,7 @@ async def test_vendors_words(provider: str, status: int, body: Any, words: Words
     vendor = Vendor(lambda request: token(request) or answer(body, status, X_Request_Id="c0ffee-1"))
     source = make(provider, vendor)
     with pytest.raises(UpstreamError) as failure:
-        await source.read_page(STREAMS[provider], Window(limit=5), Wanted(), Operation(5))
+        await source.vendor.read_page(STREAMS[provider], Window(limit=5), Wanted(), Operation(5))
     error = failure.value
     assert (error.vendor_code, error.vendor_message) == words
     assert (error.status, error.vendor_request_id, error.source) == (status, "c0ffee-1", "it")
@@ -165,6 +165,6 @@ ERROR_KEYS = ["error", "errors", "error_code", "code", "message", "errorMessages
     )
 )
 def test_any_body_at_all_is_read(body: Any) -> None:
-    for module, _ in VENDORS.values():
-        said = module.read_error(body)
+    for kit in VENDORS.values():
+        said = kit.read_error(body)
         assert said.message is None or isinstance(said.message, str)

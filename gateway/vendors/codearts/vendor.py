@@ -10,62 +10,54 @@ https://support.huaweicloud.com/intl/en-us/api-codeartsrepo/ShowProjectWebhookLo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.model import (
-    Capability,
-    CodeArtsDetails,
-    Hook,
-    HttpRequest,
-    HttpResponse,
-    Provider,
-    Timestamp,
-    WebhookLog,
-    WebhookLogStatus,
-)
+from gateway.ids import decode
+from gateway.model import Capability, Hook, Timestamp, WebhookLog
 from gateway.normalise import timestamps
-from gateway.normalise.failures import classify
 from gateway.normalise.fields import Fields, UnreadableError, is_number
-from gateway.sources.source import Source
-from gateway.upstream.auth import (
-    Credential,
-    FixedCredential,
-    PassedCredential,
-    Token,
-    TokenEndpoint,
+from gateway.vendors.base import CachedHooks, Vendor, parse_rows, read_hooks
+from gateway.vendors.calls import (
+    Params,
+    either,
+    first_accepted,
+    if_known,
+    is_sendable,
+    may_go_on,
+    outcome,
 )
-from gateway.upstream.errors import VendorError
-from gateway.vendors.calls import Params, either, first_accepted, if_known, is_sendable, outcome
+from gateway.vendors.codearts.parsing import (
+    PROVIDER,
+    CodeArtsDetails,
+    parse_hook,
+    parse_log,
+    read_error,
+)
+from gateway.vendors.codearts.settings import CodeArtsSettings, credential
 from gateway.vendors.pages import Found, Hooks, Page, Stream, Wanted, Window
 
 if TYPE_CHECKING:
-    from gateway.cache import Cache
-    from gateway.config import CodeArtsIam, CodeArtsSettings
     from gateway.upstream.client import UpstreamClient
     from gateway.upstream.operation import Operation
 
-SCOPES = {"projects": "project", "groups": "group", "repositories": "repository"}
 MILLISECOND = 1_000_000
 HOOKS_PER_PAGE = 100
 IDS_END = 2**31
-EVENTS = {
-    "push_events": "push_hooks",
-    "tag_push_events": "tag_push_hooks",
-    "merge_requests_events": "merge_request_hooks",
-    "note_events": "note_hooks",
-}
-"""A hook's switches, and the ``trigger`` that a log of such an event carries."""
-
 Scope = tuple[str, str]
 """The kind of scope, as in the path, and its id."""
 
 
-class CodeArts(Source):
+class CodeArts(Vendor[CodeArtsSettings]):
     """The webhooks of the configured projects, groups and repositories."""
 
-    provider: ClassVar = Provider.CODEARTS
+    provider: ClassVar = PROVIDER
+    title: ClassVar = "Huawei CodeArts Repo"
+    settings: ClassVar = CodeArtsSettings
+    details: ClassVar = CodeArtsDetails
+    read_error = staticmethod(read_error)
+    credential = staticmethod(credential)
     capabilities: ClassVar = frozenset(
         {
             Capability.LIST,
@@ -77,8 +69,10 @@ class CodeArts(Source):
         }
     )
 
-    def __init__(self, settings: CodeArtsSettings, client: UpstreamClient, cache: Cache) -> None:
-        super().__init__(settings, client, cache)
+    def __init__(
+        self, settings: CodeArtsSettings, client: UpstreamClient, cached_hooks: CachedHooks
+    ) -> None:
+        super().__init__(settings, client, cached_hooks)
         self._scopes: list[Scope] = [
             *(("projects", project) for project in settings.projects),
             *(("groups", str(group)) for group in settings.groups),
@@ -100,9 +94,10 @@ class CodeArts(Source):
         if not found:
             raise errors[0]
         streams = [
-            self._stream(scope, hook.upstream_id)
-            for scope, hooks in found
-            for hook in self._choose(hooks)
+            stream
+            for _, hooks in found
+            for hook in hooks.readable
+            if (stream := self.stream_of(hook))
         ]
         missing = self._chosen - {stream.place[2] for stream in streams}
         for _, hooks in found:
@@ -111,11 +106,18 @@ class CodeArts(Source):
             errors = [self._absent(missing)]
         return Found(streams, errors)
 
+    def stream_of(self, hook: Hook) -> Stream | None:
+        """Return the stream of a hook, unless the configuration leaves it out."""
+        kind, scope_id, upstream_id = decode(hook.id).place
+        if self._chosen and upstream_id not in self._chosen:
+            return None
+        return self._stream((kind, scope_id), upstream_id)
+
     def _stream(self, scope: Scope, hook: str) -> Stream:
         return Stream(
             key="/".join((*scope, hook)),
             place=(*scope, hook),
-            hook_id=self.hook_id(*scope, hook),
+            hook_id=self.ids.hook(*scope, hook),
             windowed=self._filters,
         )
 
@@ -155,7 +157,7 @@ class CodeArts(Source):
             operation=operation,
         )
         rows = self.checked_list(document)
-        logs, unreadable = self.rows(rows, lambda row: self._parse(row, stream.place))
+        logs, unreadable = parse_rows(rows, lambda row: parse_log(row, self.ids, stream.place))
         read = len(rows)
         total = _total(headers)
         return Page(
@@ -164,7 +166,7 @@ class CodeArts(Source):
             read=read,
             offset=None if windowed else offset,
             total=None if filters else total,
-            more=read >= window.limit if total is None else offset + read < total,
+            more=read > 0,
         )
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
@@ -176,13 +178,13 @@ class CodeArts(Source):
         if answer is None:
             return None
         try:
-            return self._parse(Fields(answer[0]), place[:3], complete=True)
+            return parse_log(Fields(answer[0]), self.ids, place[:3], complete=True)
         except UnreadableError:
             raise self.unexpected("a webhook log") from None
 
     def hook_of(self, place: tuple[str, ...]) -> str | None:
         """Give the id of the hook that a log's place names."""
-        return self.hook_id(*place[:3])
+        return self.ids.hook(*place[:3])
 
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
         """Give the hooks of every scope."""
@@ -205,13 +207,11 @@ class CodeArts(Source):
                     operation=operation,
                 )
                 rows = self.checked_list(document)
-                total = _total(headers)
-                end = read + len(rows)
-                return rows, len(rows) >= HOOKS_PER_PAGE if total is None else end < total
+                return rows, may_go_on(len(rows), HOOKS_PER_PAGE, read, _total(headers))
 
-            return await self.read_hooks(ask, lambda row: self._parse_hook(row, scope))
+            return await read_hooks(ask, lambda row: parse_hook(row, self.ids, scope), operation)
 
-        return scope, await self.remember("hooks/" + "/".join(scope), load, operation)
+        return scope, await self.cached_hooks("hooks/" + "/".join(scope), load, operation)
 
     def _granted(self, place: Sequence[str]) -> bool:
         scope, hook = (place[0], place[1]), place[2]
@@ -219,65 +219,6 @@ class CodeArts(Source):
             scope in self._scopes
             and is_number(hook, IDS_END)
             and (not self._chosen or hook in self._chosen)
-        )
-
-    def _parse(self, row: Fields, place: tuple[str, ...], *, complete: bool = False) -> WebhookLog:
-        upstream_id = row.number_id()
-        shown = row.redacted()
-        status, code = _status(row)
-        repository = shown.object("repository")
-        uuid = row.text("uuid")
-        duration = row.number("execution_duration")
-        return WebhookLog(
-            id=self.log_id(*place, upstream_id),
-            upstream_id=upstream_id,
-            source=self.name,
-            provider=self.provider,
-            hook_id=self.hook_id(*place),
-            event=row.text("trigger"),
-            status=status,
-            failure=classify(status_code=code, message=None if code else "internal error")
-            if status is WebhookLogStatus.FAILED
-            else None,
-            triggered_at=row.own_time("created_at"),
-            last_attempted_at=row.time("updated_at"),
-            duration_ms=None if duration is None else round(duration * 1000, 6),
-            correlation_id=uuid,
-            request=HttpRequest(
-                url=shown.text("url"),
-                headers=shown.headers("request_headers"),
-                body=shown.body("request_data"),
-            ),
-            response=None
-            if code is None and "response_headers" not in row and "response_body" not in row
-            else HttpResponse(
-                status_code=code,
-                headers=shown.headers("response_headers"),
-                body=shown.body("response_body"),
-            ),
-            details=CodeArtsDetails(
-                scope=SCOPES[place[0]],
-                scope_id=place[1],
-                repository_id=repository.integer("id") if repository else None,
-                repository=repository.text("namespace") if repository else None,
-                uuid=uuid,
-            ),
-            raw=shown.document,
-            warnings=tuple(dict.fromkeys(row.warnings)),
-            complete=complete,
-        )
-
-    def _parse_hook(self, row: Fields, scope: Scope) -> tuple[str, Hook]:
-        upstream_id = row.number_id()
-        shown = row.redacted()
-        return upstream_id, Hook(
-            id=self.hook_id(*scope, upstream_id),
-            upstream_id=upstream_id,
-            source=self.name,
-            name=shown.text("name"),
-            url=shown.text("url"),
-            events=tuple(event for switch, event in EVENTS.items() if row.boolean(switch)),
-            created_at=row.time("created_at"),
         )
 
 
@@ -300,77 +241,6 @@ def _filters(window: Window, wanted: Wanted) -> Params:
     return tuple(filters)
 
 
-def _status(row: Fields) -> tuple[WebhookLogStatus, int | None]:
-    """Read ``response_status``: digits, or "internal error" where no answer came."""
-    text = row.text("response_status") or ""
-    if is_number(text) and 100 <= int(text) < 600:
-        code = int(text)
-        accepted = 200 <= code < 300
-        return (WebhookLogStatus.SUCCEEDED if accepted else WebhookLogStatus.FAILED), code
-    if text.strip().lower() == "internal error":
-        return WebhookLogStatus.FAILED, None
-    if text:
-        row.warnings.append("The vendor's response_status is neither a code nor a known text.")
-    return WebhookLogStatus.UNKNOWN, None
-
-
 def _total(headers: Mapping[str, str]) -> int | None:
     text = headers.get("X-Total", "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
-
-
-def read_error(body: Any) -> VendorError:
-    """Find code and message in any of the shapes that the vendor's own client accepts."""
-    found = _words(body)
-    if found is None and isinstance(body, dict):
-        found = next(filter(None, map(_words, body.values())), None)
-    return found or VendorError()
-
-
-def _words(body: Any) -> VendorError | None:
-    if not isinstance(body, dict):
-        return None
-    for code, message in (
-        ("error_code", "error_msg"),
-        ("errorCode", "errorMsg"),
-        ("code", "message"),
-    ):
-        if isinstance(body.get(code), str) or isinstance(body.get(message), str):
-            fields = Fields(body)
-            return VendorError(fields.text(code), fields.text(message))
-    return None
-
-
-def credential(settings: CodeArtsSettings, endpoint: Callable[[str], TokenEndpoint]) -> Credential:
-    """Make the credential: a token as it is, or one that IAM gives for 24 hours.
-
-    https://support.huaweicloud.com/intl/en-us/api-iam/iam_30_0001.html
-    """
-    auth = settings.auth
-    if auth.type == "pass-through":
-        return PassedCredential(settings.name, auth.header, "X-Auth-Token")
-    if auth.type == "token":
-        return FixedCredential({"X-Auth-Token": auth.token.get_secret_value()})
-    tokens = endpoint(f"{auth.url}/v3/auth/tokens?nocatalog=true")
-    return tokens.credential(
-        lambda: _iam_token(auth, tokens), lambda token: {"X-Auth-Token": token}
-    )
-
-
-async def _iam_token(auth: CodeArtsIam, endpoint: TokenEndpoint) -> Token:
-    user = {
-        "name": auth.user,
-        "password": auth.password.get_secret_value(),
-        "domain": {"name": auth.domain},
-    }
-    document, headers = await endpoint.post(
-        json={
-            "auth": {
-                "identity": {"methods": ["password"], "password": {"user": user}},
-                "scope": {"project": {"name": auth.project}},
-            }
-        }
-    )
-    token = document.get("token")
-    expires_at = token.get("expires_at") if isinstance(token, dict) else None
-    return endpoint.token(headers.get("X-Subject-Token"), 24 * 3600, expires_at)

@@ -16,7 +16,7 @@ from gateway.model import Timestamp
 from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Stream, Wanted, Window
-from tests.sources.vendors import (
+from tests.vendors.vendors import (
     BASE,
     INTEGRATION,
     JOB,
@@ -43,7 +43,7 @@ PLAIN = {
 async def list_logs(
     source: Source, *place: str, wanted: Wanted | None = None, **window: Any
 ) -> None:
-    await source.read_page(
+    await source.vendor.read_page(
         Stream(key="-", place=place),
         Window(**{"limit": 50, **window}),
         wanted or Wanted(),

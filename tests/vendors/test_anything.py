@@ -14,8 +14,8 @@ from gateway.errors import UpstreamError
 from gateway.upstream.operation import Operation
 from gateway.vendors.calls import outcome
 from gateway.vendors.pages import StreamsChanged, Wanted, Window
-from tests.sources.documents import HOOKS, PLACES, ROWS, STREAMS, hook_source, read
-from tests.sources.vendors import PROVIDERS, always, make
+from tests.vendors.documents import HOOKS, PLACES, ROWS, STREAMS, hook_source, read
+from tests.vendors.vendors import PROVIDERS, always, make
 
 JSON = st.recursive(
     st.none()
@@ -97,7 +97,9 @@ async def test_any_document_at_all_is_read_or_refused(
     for work in (
         source.find_streams,
         source.hooks,
-        lambda operation: source.read_page(STREAMS[provider], Window(limit=5), Wanted(), operation),
+        lambda operation: source.vendor.read_page(
+            STREAMS[provider], Window(limit=5), Wanted(), operation
+        ),
         lambda operation: source.read_log(PLACES[provider], operation),
     ):
         with contextlib.suppress(StreamsChanged):

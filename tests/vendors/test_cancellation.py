@@ -16,8 +16,8 @@ import pytest
 from gateway.errors import UpstreamError
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import StreamsChanged, Wanted, Window
-from tests.sources.documents import PLACES, STREAMS
-from tests.sources.vendors import PROVIDERS, Vendor, always, make
+from tests.vendors.documents import PLACES, STREAMS
+from tests.vendors.vendors import PROVIDERS, Vendor, always, make
 
 SCOPES: dict[str, Any] = {
     "codearts": {"projects": ["p" * 32, "q" * 32]},
@@ -55,7 +55,9 @@ async def test_whatever_was_asked_for_is_asked_or_never_begun(provider: str, wha
             case "hooks":
                 return source.hooks(operation)
             case "page":
-                return source.read_page(STREAMS[provider], Window(limit=5), Wanted(), operation)
+                return source.vendor.read_page(
+                    STREAMS[provider], Window(limit=5), Wanted(), operation
+                )
             case _:
                 return source.read_log(PLACES[provider], operation)
 

@@ -11,40 +11,28 @@ https://yandex.ru/support/tracker/ru/concepts/queues/get-triggers
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from gateway.errors import UpstreamError
-from gateway.model import (
-    Capability,
-    Hook,
-    HttpRequest,
-    HttpResponse,
-    Provider,
-    Timestamp,
-    WebhookLog,
-    WebhookLogStatus,
-    YandexTrackerDetails,
-)
+from gateway.ids import decode
+from gateway.model import Capability, Hook, Timestamp, WebhookLog
 from gateway.normalise import timestamps
-from gateway.normalise.failures import classify
 from gateway.normalise.fields import Fields, UnreadableError, is_number
-from gateway.sources.source import Source
-from gateway.upstream.auth import (
-    Credential,
-    FixedCredential,
-    PassedCredential,
-    Token,
-    TokenEndpoint,
-)
-from gateway.upstream.errors import VendorError
+from gateway.vendors.base import CachedHooks, Vendor, parse_rows, read_hooks
 from gateway.vendors.calls import Params, either, first_accepted, if_known, is_sendable, outcome
 from gateway.vendors.pages import Found, Hooks, Page, Stream, Wanted, Window
+from gateway.vendors.yandex_tracker.parsing import (
+    PROVIDER,
+    YandexTrackerDetails,
+    parse_hook,
+    parse_log,
+    read_error,
+)
+from gateway.vendors.yandex_tracker.settings import YandexTrackerSettings, credential
 
 if TYPE_CHECKING:
-    from gateway.cache import Cache
-    from gateway.config import YandexTrackerIam, YandexTrackerSettings
     from gateway.upstream.client import UpstreamClient
     from gateway.upstream.operation import Operation
 
@@ -54,19 +42,24 @@ MAX_LIMIT = 100
 TRIGGERS_PER_PAGE = 50
 
 
-class YandexTracker(Source):
+class YandexTracker(Vendor[YandexTrackerSettings]):
     """The triggers with a Webhook action in the configured queues."""
 
-    provider: ClassVar = Provider.YANDEX_TRACKER
+    provider: ClassVar = PROVIDER
+    title: ClassVar = "Yandex Tracker"
+    settings: ClassVar = YandexTrackerSettings
+    details: ClassVar = YandexTrackerDetails
+    read_error = staticmethod(read_error)
+    credential = staticmethod(credential)
     capabilities: ClassVar = frozenset(
         {Capability.LIST, Capability.GET, Capability.FILTER_TIME, Capability.REQUEST_BODY}
     )
     lacks: ClassVar = frozenset({"event"})
 
     def __init__(
-        self, settings: YandexTrackerSettings, client: UpstreamClient, cache: Cache
+        self, settings: YandexTrackerSettings, client: UpstreamClient, cached_hooks: CachedHooks
     ) -> None:
-        super().__init__(settings, client, cache)
+        super().__init__(settings, client, cached_hooks)
         # By queue; None stands for every trigger of the queue that sends webhooks.
         self._queues: dict[str, list[str] | None] = dict.fromkeys(settings.queues)
         for queue, triggers in settings.triggers.items():
@@ -85,16 +78,21 @@ class YandexTracker(Source):
         streams: list[Stream] = []
         for queue, triggers, unread in found:
             errors += unread
-            streams += [
-                Stream(
-                    key=f"{queue}/{trigger}",
-                    place=(queue, trigger),
-                    hook_id=self.hook_id(queue, trigger),
-                    windowed=self._filters,
-                )
-                for trigger in triggers
-            ]
+            streams += [self._stream(queue, trigger) for trigger in triggers]
         return Found(streams, errors)
+
+    def stream_of(self, hook: Hook) -> Stream | None:
+        """Return the stream of a trigger of a whole queue."""
+        queue, trigger = decode(hook.id).place
+        return self._stream(queue, trigger)
+
+    def _stream(self, queue: str, trigger: str) -> Stream:
+        return Stream(
+            key=f"{queue}/{trigger}",
+            place=(queue, trigger),
+            hook_id=self.ids.hook(queue, trigger),
+            windowed=self._filters,
+        )
 
     async def _triggers(
         self, queue: str, operation: Operation
@@ -130,7 +128,7 @@ class YandexTracker(Source):
     async def _list(self, stream: Stream, params: Params, operation: Operation) -> Page:
         document, _ = await self.client.json(_log_path(stream.place), params, operation=operation)
         rows = self.checked_list(document)
-        logs, unreadable = self.rows(rows, lambda row: self._parse(row, stream.place))
+        logs, unreadable = parse_rows(rows, lambda row: parse_log(row, self.ids, stream.place))
         limit = int(dict(params).get("limit", 0))
         # Who gives more than was asked for passes over parameters, and has given all there is.
         different = len({log.upstream_id for log in logs}) + len(unreadable)
@@ -140,7 +138,7 @@ class YandexTracker(Source):
             unreadable=unreadable,
             read=len(rows),
             offset=None if heeded else 0,
-            more=heeded and len(rows) >= limit,
+            more=heeded and bool(rows),
         )
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
@@ -158,7 +156,7 @@ class YandexTracker(Source):
 
     def hook_of(self, place: tuple[str, ...]) -> str | None:
         """Give the id of the trigger that a log's place names."""
-        return self.hook_id(*place[:2])
+        return self.ids.hook(*place[:2])
 
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
         """Give the triggers of whole queues, and those that are named, read one by one."""
@@ -183,11 +181,11 @@ class YandexTracker(Source):
                     operation=operation,
                 )
                 rows = self.checked_list(document)
-                return rows, len(rows) >= TRIGGERS_PER_PAGE
+                return rows, bool(rows)
 
-            return await self.read_hooks(ask, lambda row: self._parse_hook(row, queue))
+            return await read_hooks(ask, lambda row: parse_hook(row, self.ids, queue), operation)
 
-        return await self.remember(f"hooks/{queue}", load, operation)
+        return await self.cached_hooks(f"hooks/{queue}", load, operation)
 
     async def _named_hooks(self, queue: str, chosen: Sequence[str], operation: Operation) -> Hooks:
         async def read(trigger: str, operation: Operation) -> Hook | None:
@@ -196,7 +194,7 @@ class YandexTracker(Source):
             if answer is None:
                 return None
             try:
-                return self._parse_hook(Fields(answer[0]), queue)[1]
+                return parse_hook(Fields(answer[0]), self.ids, queue)[1]
             except UnreadableError:
                 raise self.unexpected("a trigger") from None
 
@@ -204,73 +202,13 @@ class YandexTracker(Source):
             hooks = await asyncio.gather(*(read(trigger, operation) for trigger in chosen))
             return Hooks([hook for hook in hooks if hook is not None])
 
-        return await self.remember(f"hooks/{queue}", load, operation)
+        return await self.cached_hooks(f"hooks/{queue}", load, operation)
 
     def _granted(self, queue: str, trigger: str) -> bool:
         if queue not in self._queues or not is_number(trigger):
             return False
         chosen = self._queues[queue]
         return chosen is None or trigger in chosen
-
-    def _parse(self, row: Fields, place: tuple[str, ...]) -> WebhookLog:
-        upstream_id = row.id()
-        triggered_at = row.own_time("startTime")
-        shown = row.redacted()
-        issue = row.text("issueId")
-        request, response = shown.object("request"), shown.object("response")
-        code = response.status("statusCode") if response else None
-        auth = request.object("webhookAuthContext") if request else None
-        status = _status(row, code)
-        return WebhookLog(
-            id=self.log_id(*place, "" if triggered_at is None else str(triggered_at), upstream_id),
-            upstream_id=upstream_id,
-            source=self.name,
-            provider=self.provider,
-            hook_id=self.hook_id(*place),
-            status=status,
-            failure=classify(status_code=code) if status is WebhookLogStatus.FAILED else None,
-            triggered_at=triggered_at,
-            last_attempted_at=row.time("endTime"),
-            duration_ms=row.number("duration"),
-            correlation_id=issue,
-            request=None
-            if request is None
-            else HttpRequest(
-                method=request.text("method"),
-                url=request.text("endpoint"),
-                headers=request.headers("headers"),
-                body=request.body("body"),
-            ),
-            response=None
-            if response is None
-            else HttpResponse(status_code=code, headers=response.headers("headers")),
-            details=YandexTrackerDetails(
-                queue=place[0],
-                trigger_id=row.text("triggerId") or place[1],
-                action_id=row.text("actionId"),
-                issue_id=issue,
-                auth_type=auth.text("type") if auth else None,
-            ),
-            raw=shown.document,
-            warnings=tuple(dict.fromkeys(row.warnings)),
-        )
-
-    def _parse_hook(self, row: Fields, queue: str) -> tuple[str, Hook | None]:
-        upstream_id = row.number_id()
-        shown = row.redacted()
-        actions = [
-            action for action in shown.objects("actions") if action.text("type") == "Webhook"
-        ]
-        if not actions:
-            return upstream_id, None
-        return upstream_id, Hook(
-            id=self.hook_id(queue, upstream_id),
-            upstream_id=upstream_id,
-            source=self.name,
-            name=shown.text("name"),
-            url=actions[0].text("endpoint") or actions[0].text("url"),
-            enabled=row.boolean("active"),
-        )
 
 
 def _triggers_path(queue: str) -> str:
@@ -294,59 +232,3 @@ def _filters(window: Window, wanted: Wanted) -> Params:
     if wanted.correlation_id is not None and is_sendable(wanted.correlation_id):
         filters.append(("issueId", wanted.correlation_id))
     return tuple(filters)
-
-
-def _status(row: Fields, code: int | None) -> WebhookLogStatus:
-    if code is None:
-        # How the vendor shows an attempt without an answer is not documented; this is the way.
-        return WebhookLogStatus.FAILED if "response" not in row else WebhookLogStatus.UNKNOWN
-    return WebhookLogStatus.SUCCEEDED if 200 <= code < 300 else WebhookLogStatus.FAILED
-
-
-def read_error(body: Any) -> VendorError:
-    """Find the messages and those about single fields; IAM has one message and its own code."""
-    if not isinstance(body, dict):
-        return VendorError()
-    fields = Fields(body)
-    said = [fields.text("message"), *fields.texts("errorMessages")]
-    about = fields.object("errors")
-    if about:
-        said += [f"{name}: {about.text(name) or 'refused'}" for name in about.document]
-    return VendorError(
-        fields.text("statusCode") or fields.text("code"), " ".join(filter(None, said)) or None
-    )
-
-
-def credential(
-    settings: YandexTrackerSettings, endpoint: Callable[[str], TokenEndpoint]
-) -> Credential:
-    """Make the credential: OAuth, or an IAM token, given or got for a passport token.
-
-    https://yandex.cloud/en/docs/iam/operations/iam-token/create
-    """
-    organisation = (
-        {"X-Org-ID": settings.org_id}
-        if settings.org_id is not None
-        else {"X-Cloud-Org-ID": settings.cloud_org_id or ""}
-    )
-    auth = settings.auth
-    if auth.type == "pass-through":
-        return PassedCredential(settings.name, auth.header, "Authorization", organisation)
-    if auth.type == "oauth":
-        token = auth.token.get_secret_value()
-        return FixedCredential({"Authorization": f"OAuth {token}", **organisation})
-    if auth.token is not None:
-        token = auth.token.get_secret_value()
-        return FixedCredential({"Authorization": f"Bearer {token}", **organisation})
-    tokens = endpoint(auth.url)
-    return tokens.credential(
-        lambda: _iam_token(auth, tokens),
-        lambda token: {"Authorization": f"Bearer {token}", **organisation},
-    )
-
-
-async def _iam_token(auth: YandexTrackerIam, endpoint: TokenEndpoint) -> Token:
-    passport = auth.passport_token.get_secret_value() if auth.passport_token else ""
-    document, _ = await endpoint.post(json={"yandexPassportOauthToken": passport})
-    # Twelve hours is the most a token lives, so an hour is safe where the end is not told.
-    return endpoint.token(document.get("iamToken"), 3600, document.get("expiresAt"))

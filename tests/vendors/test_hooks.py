@@ -8,8 +8,8 @@ import pytest
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import StreamsChanged, Wanted, Window
-from tests.sources.documents import HOOKS, STREAMS, hook_source
-from tests.sources.vendors import PROJECT, PROVIDERS, Vendor, always, answer, make
+from tests.vendors.documents import HOOKS, STREAMS, hook_source
+from tests.vendors.vendors import PROJECT, PROVIDERS, Vendor, always, answer, make
 
 
 @pytest.mark.parametrize("provider", ["codearts", "yandex-tracker", "elastic-path"])
@@ -17,7 +17,9 @@ async def test_hook_that_cannot_be_read_is_told_and_the_others_are_served(provid
     source = hook_source(provider, [{"name": "no id"}, "no hook", *HOOKS[provider]])
     if provider == "elastic-path":
         with pytest.raises(StreamsChanged):
-            await source.read_page(STREAMS[provider], Window(limit=1), Wanted(), Operation(5))
+            await source.vendor.read_page(
+                STREAMS[provider], Window(limit=1), Wanted(), Operation(5)
+            )
     found = await source.find_streams(Operation(5))
     assert len(found.streams) == 1
     (error,) = found.errors
@@ -39,7 +41,9 @@ async def test_list_of_hooks_that_ignores_its_paging_has_an_end(provider: str) -
 async def test_elastic_path_integration_that_would_lead_elsewhere_is_not_asked_for(id: str) -> None:
     source = hook_source("elastic-path", [{"id": id}])
     with pytest.raises(StreamsChanged):
-        await source.read_page(STREAMS["elastic-path"], Window(limit=1), Wanted(), Operation(5))
+        await source.vendor.read_page(
+            STREAMS["elastic-path"], Window(limit=1), Wanted(), Operation(5)
+        )
     found = await source.find_streams(Operation(5))
     assert found.streams == []
     assert len(found.errors) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args
 
 from pydantic import Field, StrictBool, ValidationError, field_validator
 from pydantic.json_schema import GenerateJsonSchema
@@ -17,9 +17,10 @@ from gateway.config.journal import JournalSettings
 from gateway.config.limits import LimitSettings, TimeLimit
 from gateway.config.mistakes import Problem, problems_of, sentence, unknown
 from gateway.config.secret import Surroundings
-from gateway.config.sources import SourceSettings
+from gateway.config.source import SourceTable
 from gateway.config.values import ListOf, Origin, Table, Text, or_else
 from gateway.errors import ConfigurationError
+from gateway.vendors import VENDORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,6 +28,16 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import core_schema
+
+
+if TYPE_CHECKING:
+    SourceSettings = SourceTable
+else:
+    SourceSettings = Annotated[
+        Union[tuple(kit.settings for kit in VENDORS.values())],  # noqa: UP007 - made at run time
+        Field(discriminator="provider"),
+    ]
+    """The settings of a source of any vendor, told apart by ``provider``."""
 
 
 class ServerSettings(Table):

@@ -14,8 +14,8 @@ from pydantic import SecretStr, TypeAdapter
 
 from gateway.cache import Cache
 from gateway.cache.memory import MemoryStore
-from gateway.config import SourceSettings
 from gateway.sandbox import Sandbox
+from gateway.settings import SourceSettings
 from gateway.sources import Source, make_source
 
 BASE = "https://vendor.example"
@@ -108,8 +108,9 @@ def token(request: httpx.Request) -> httpx.Response | None:
 
 
 def sample(name: str) -> Any:
-    """Read a sample document."""
-    path = Path(__file__).parent / "samples" / f"{name}.json"
+    """Read a sample document: ``codearts/logs`` is that of its kit's folder."""
+    provider, _, document = name.partition("/")
+    path = Path(__file__).parent / provider.replace("-", "_") / "samples" / f"{document}.json"
     return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -1,0 +1,5 @@
+"""The kit of Huawei CodeArts Repo."""
+
+from gateway.vendors.codearts.vendor import CodeArts
+
+KIT = CodeArts

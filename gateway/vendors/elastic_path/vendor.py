@@ -1,0 +1,204 @@
+"""Elastic Path Commerce Cloud: the logs of a store's integrations.
+
+The published specification lacks the ``/v2`` that every client of the vendor sends, and the list
+of the whole store: both are tried first, and given up for good where only the others work.
+
+https://elasticpath.dev/docs/api/integrations/list-integration-logs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from gateway.errors import UpstreamError
+from gateway.model import Capability, Hook, WebhookLog
+from gateway.normalise.fields import Fields
+from gateway.vendors.base import CachedHooks, Vendor, parse_rows, read_hooks
+from gateway.vendors.calls import Params, all_of, first_accepted, if_known
+from gateway.vendors.elastic_path.parsing import (
+    ID,
+    PROVIDER,
+    ElasticPathDetails,
+    parse_hook,
+    parse_log,
+    read_error,
+)
+from gateway.vendors.elastic_path.settings import ElasticPathSettings, credential
+from gateway.vendors.pages import Found, Hooks, Page, Scan, Stream, StreamsChanged, Wanted, Window
+
+if TYPE_CHECKING:
+    from gateway.upstream.client import UpstreamClient
+    from gateway.upstream.operation import Operation
+
+HOOKS_PER_PAGE = 100
+TOKEN_SECONDS = 3600
+
+
+class ElasticPath(Vendor[ElasticPathSettings]):
+    """The configured integrations, or the whole store."""
+
+    provider: ClassVar = PROVIDER
+    title: ClassVar = "Elastic Path Commerce Cloud"
+    settings: ClassVar = ElasticPathSettings
+    details: ClassVar = ElasticPathDetails
+    read_error = staticmethod(read_error)
+    credential = staticmethod(credential)
+    capabilities: ClassVar = frozenset(
+        {Capability.LIST, Capability.GET, Capability.COUNT, Capability.RESPONSE_BODY}
+    )
+
+    def __init__(
+        self, settings: ElasticPathSettings, client: UpstreamClient, cached_hooks: CachedHooks
+    ) -> None:
+        super().__init__(settings, client, cached_hooks)
+        self._chosen = settings.integrations
+        self._prefixes: tuple[str, ...] = ("/v2", "")
+        self._store_wide = not self._chosen
+
+    async def find_streams(self, operation: Operation) -> Found:
+        """Give a stream for the store, or one for each integration."""
+        if self._store_wide:
+            return Found([Stream(key="store")])
+        integrations, errors = self._chosen, []
+        if not integrations:
+            hooks = await self._integrations(operation)
+            integrations = tuple(hook.upstream_id for hook in hooks.readable)
+            errors = self.unread(hooks)
+        return Found(
+            [self._stream(integration) for integration in integrations],
+            errors,
+        )
+
+    def stream_of(self, hook: Hook) -> Stream | None:
+        """Return the stream of an integration, where the store has no list of its own."""
+        return None if self._store_wide or self._chosen else self._stream(hook.upstream_id)
+
+    def _stream(self, integration: str) -> Stream:
+        return Stream(key=integration, place=(integration,), hook_id=self.ids.hook(integration))
+
+    async def read_page(
+        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
+    ) -> Page:
+        """List logs, and give them event and address, which only their integrations know."""
+        del wanted
+        path = "/".join(("/integrations", *stream.place, "logs"))
+        paging = (("page[limit]", str(window.limit)), ("page[offset]", str(window.offset)))
+        listed, integrations = await all_of(
+            first_accepted(
+                lambda params: self._get(path, params, operation),
+                # The specification has no pages, but then there is no second one either.
+                [paging] if window.offset else [paging, ()],
+            ),
+            self._integrations(operation),
+        )
+        if isinstance(listed, UpstreamError):
+            # Far down the list, a refusal is about the offset. Else those of the integrations take
+            # its place, if they can be found.
+            gives_up = not window.offset and listed.status in {400, 404, 405}
+            if stream.place or not gives_up or isinstance(integrations, UpstreamError):
+                raise listed
+            self._store_wide = False
+            raise StreamsChanged(listed)
+        document, taken = listed
+        hooks = _by_id(integrations)
+        rows = self.listed(document, "data")
+        logs, unreadable = parse_rows(
+            rows, lambda row: parse_log(row, self.ids, stream.place, hooks)
+        )
+        read = len(logs) + len(unreadable)
+        results = Fields(document).object("results")
+        total = results.count("total") if results else None
+        return Page(
+            logs=logs,
+            unreadable=unreadable,
+            read=read,
+            offset=window.offset,
+            total=total,
+            more=bool(taken) and read > 0,
+        )
+
+    async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
+        """Ask for the one job that the id keeps: it has a log for each attempt."""
+        if len(place) != 3 or not self._granted(place):
+            return None
+        integration, job, upstream_id = place
+        path = f"/integrations/{integration}/jobs/{job}/logs"
+        document, integrations = await all_of(
+            if_known(self._get, path, (), operation), self._integrations(operation)
+        )
+        if isinstance(document, UpstreamError):
+            raise document
+        if document is None:
+            return None
+        hooks = _by_id(integrations)
+        rows = self.listed(document, "data")
+        logs, _ = parse_rows(rows, lambda row: parse_log(row, self.ids, place[:2], hooks))
+        return next((log for log in logs if log.upstream_id == upstream_id), None)
+
+    def scan_for(self, place: tuple[str, ...]) -> Scan | None:
+        """Look for a log without a job, which none should be, in the list that it came from."""
+        if len(place) != 3 or place[1] or not self._granted(place):
+            return None
+        return Scan(Stream(key="", place=place[:1] if place[0] else ()), place[2])
+
+    def hook_of(self, place: tuple[str, ...]) -> str | None:
+        """Give the id of the integration that a log's place names, if it does."""
+        return self.ids.hook(place[0]) if place and place[0] else None
+
+    async def hooks(self, operation: Operation) -> Sequence[Hook]:
+        """Give the integrations."""
+        return [
+            hook
+            for hook in (await self._integrations(operation)).readable
+            if not self._chosen or hook.upstream_id in self._chosen
+        ]
+
+    async def _integrations(self, operation: Operation) -> Hooks:
+        async def load(operation: Operation) -> Hooks:
+            async def ask(read: int, _last: str) -> tuple[list[Any], bool]:
+                # Whether this list has pages is not documented.
+                paging = (("page[limit]", str(HOOKS_PER_PAGE)), ("page[offset]", str(read)))
+                document, taken = await first_accepted(
+                    lambda params: self._get("/integrations", params, operation), (paging, ())
+                )
+                rows = self.listed(document, "data")
+                return rows, bool(taken) and bool(rows)
+
+            return await read_hooks(ask, lambda row: parse_hook(row, self.ids), operation)
+
+        return await self.cached_hooks("hooks", load, operation)
+
+    async def _get(self, path: str, params: Params, operation: Operation) -> Any:
+        prefix, *others = self._prefixes
+        try:
+            document, _ = await self.client.json(prefix + path, params, operation=operation)
+        except UpstreamError as error:
+            if error.status != 404 or not others:
+                raise
+            prefix = others[0]
+            try:
+                document, _ = await self.client.json(prefix + path, params, operation=operation)
+            except UpstreamError:
+                raise error from None
+        self._prefixes = (prefix,)
+        return document
+
+    def _granted(self, place: tuple[str, ...]) -> bool:
+        integration, job, upstream_id = place
+        if integration in {"logs", "jobs"} or not upstream_id:
+            return False
+        if not integration:
+            return not self._chosen and not job
+        return (
+            ID.fullmatch(integration) is not None
+            and (not job or ID.fullmatch(job) is not None)
+            and (not self._chosen or integration in self._chosen)
+        )
+
+
+def _by_id(integrations: Hooks | UpstreamError) -> Mapping[str, Hook]:
+    """Give the integrations by id, or none where the credential may not list them."""
+    if isinstance(integrations, UpstreamError):
+        return {}
+    return {hook.upstream_id: hook for hook in integrations.readable}

@@ -1,0 +1,185 @@
+"""RWS Language Weaver Edge, API v2: the audit log of its webhooks.
+
+It has page numbers over a list that grows at its head and shrinks wherever an entry is deleted,
+no time filter, and no call for one entry.
+
+https://developers.languageweaver.com/api/lw-edge/webhook-audit-logging
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from msgspec.structs import replace
+
+from gateway.model import Capability, Hook, WebhookLog
+from gateway.normalise.fields import Fields, is_number
+from gateway.vendors.base import Vendor, parse_rows, read_hooks
+from gateway.vendors.calls import Params, is_sendable, may_go_on
+from gateway.vendors.language_weaver.parsing import (
+    PROVIDER,
+    LanguageWeaverDetails,
+    parse_hook,
+    parse_log,
+    read_error,
+)
+from gateway.vendors.language_weaver.settings import LanguageWeaverSettings, credential
+from gateway.vendors.pages import Found, Hooks, Page, Scan, Stream, Wanted, Window
+
+if TYPE_CHECKING:
+    from gateway.upstream.operation import Operation
+
+STREAM = Stream(key="audit")
+MAX_EVENTS = 10
+
+
+class LanguageWeaver(Vendor[LanguageWeaverSettings]):
+    """The one audit log of a controller."""
+
+    provider: ClassVar = PROVIDER
+    title: ClassVar = "RWS Language Weaver Edge"
+    settings: ClassVar = LanguageWeaverSettings
+    details: ClassVar = LanguageWeaverDetails
+    read_error = staticmethod(read_error)
+    credential = staticmethod(credential)
+    capabilities: ClassVar = frozenset(
+        {
+            Capability.LIST,
+            Capability.RETRY,
+            Capability.DELETE,
+            Capability.FILTER_STATUS,
+            Capability.FILTER_EVENT,
+            Capability.COUNT,
+            Capability.REQUEST_BODY,
+        }
+    )
+    lacks: ClassVar = frozenset({"http_status", "correlation_id"})
+
+    async def find_streams(self, operation: Operation) -> Found:
+        """There is just one."""
+        del operation
+        return Found([STREAM])
+
+    async def read_page(
+        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
+    ) -> Page:
+        """List the page that holds the offset."""
+        del stream
+        limit, offset = window.limit, window.offset
+        page, size = await self._page(offset // limit + 1, limit, wanted, operation)
+        if page.offset is not None and page.offset > offset:
+            # The vendor's pages are larger than asked for, so that number is of a later one.
+            page, size = await self._page(offset // size + 1, limit, wanted, operation)
+        elif page.offset == offset // limit * limit and 0 < page.read <= offset - page.offset:
+            # Either the list ends with that page, or the vendor's pages are smaller than asked for
+            # and it does not tell.
+            number = offset // limit + 2
+            following, _ = await self._page(number, limit, wanted, operation)
+            if following.read:
+                size = page.read
+            page = replace(following, offset=page.offset + page.read)
+        if size < limit:
+            self.page_size = size
+        return page
+
+    async def _page(
+        self, number: int, size: int, wanted: Wanted, operation: Operation
+    ) -> tuple[Page, int]:
+        """Ask for a page by its number, and tell how large the vendor's pages really are."""
+        params = [("page", str(number)), ("perPage", str(size)), *_filters(wanted)]
+        document, _ = await self.client.json("/api/v2/audit/webhooks", params, operation=operation)
+        logs, unreadable = parse_rows(
+            self.listed(document, "entries"), lambda row: parse_log(row, self.ids)
+        )
+        read = len(logs) + len(unreadable)
+        envelope = Fields(document)
+        total = envelope.count("totalItems")
+        number = min(number, envelope.count("page") or number)
+        if (number - 1) * size + read != total:
+            # The largest page is not documented, so the vendor may have pages of its own size. On
+            # the last page that number may be what the page happens to hold.
+            size = envelope.count("perPage") or size
+        offset = (number - 1) * size
+        page = Page(
+            logs=logs,
+            unreadable=unreadable,
+            read=read,
+            offset=offset,
+            total=total,
+            more=read > 0,
+        )
+        return page, size
+
+    def scan_for(self, place: tuple[str, ...]) -> Scan | None:
+        """Look through the whole log: the vendor has no call for one entry."""
+        if not self.grants(place):
+            return None
+        number = int(place[0])
+
+        def is_past(page: Page) -> bool:
+            # Ids are counted up; a page that is in their order and ends below has passed it.
+            numbers = [int(log.upstream_id) for log in page.logs]
+            return bool(numbers) and numbers[-1] < number and sorted(numbers)[::-1] == numbers
+
+        return Scan(STREAM, place[0], is_past)
+
+    def log_id_of(self, upstream_id: str) -> str:
+        """Make the id of an entry: there is one audit log, and it counts its entries."""
+        return self.ids.log(upstream_id)
+
+    def grants(self, place: tuple[str, ...]) -> bool:
+        """Tell whether the place is an entry's number: all of the audit log is granted."""
+        return len(place) == 1 and is_number(place[0])
+
+    async def retry(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
+        """Ask for a retry; what the vendor answers is not documented."""
+        path = f"/api/v2/audit/webhooks/{place[0]}/retry"
+        await self.client.act("PUT", path, operation=operation)
+        return None
+
+    async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
+        """Delete the entry, which the vendor gives back."""
+        path = f"/api/v2/audit/webhooks/{place[0]}"
+        document = await self.client.act("DELETE", path, operation=operation)
+        logs, _ = parse_rows([document], lambda row: parse_log(row, self.ids))
+        return logs[0] if logs else None
+
+    async def hooks(self, operation: Operation) -> Sequence[Hook]:
+        """Give the webhooks."""
+        size = self.page_size
+
+        async def load(operation: Operation) -> Hooks:
+            numbers = itertools.count(1)
+
+            async def ask(read: int, _last: str) -> tuple[list[Any], bool]:
+                document, _ = await self.client.json(
+                    "/api/v2/webhooks",
+                    [("page", str(next(numbers))), ("perPage", str(size))],
+                    operation=operation,
+                )
+                rows = self.listed(document, "webhooks")
+                total = Fields(document).count("totalItems")
+                return rows, may_go_on(len(rows), size, read, total)
+
+            return await read_hooks(ask, lambda row: parse_hook(row, self.ids), operation)
+
+        return (await self.cached_hooks("hooks", load, operation)).readable
+
+
+def _filters(wanted: Wanted) -> Params:
+    """Write what the vendor can apply.
+
+    Not a part of the URL: callers see URLs redacted, and how many logs the vendor found for a
+    part would tell them what was hidden.
+    """
+    filters = []
+    if wanted.failed is not None:
+        filters.append(("failed", "true" if wanted.failed else "false"))
+    events = wanted.events or ()
+    if 0 < len(events) <= MAX_EVENTS and all(
+        is_sendable(event) and "," not in event for event in events
+    ):
+        filters.append(("event", ",".join(events)))
+    return tuple(filters)
