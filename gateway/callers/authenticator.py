@@ -61,7 +61,7 @@ class Authenticator:
             return ANONYMOUS
         key, token = self._credentials(headers)
         if not (key or token):
-            raise missing()
+            raise missing(keys=self._keys is not None, tokens=self._tokens is not None)
         if wait := self._attempts.check(address):
             raise TooManyAttemptsError(wait)
         try:

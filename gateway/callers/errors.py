@@ -63,10 +63,11 @@ class KeysUnavailableError(GatewayError):
         )
 
 
-def missing() -> UnauthenticatedError:
-    """Return the error for a request without a credential."""
+def missing(*, keys: bool, tokens: bool) -> UnauthenticatedError:
+    """Return the error for a request without any of the accepted kinds of credentials."""
+    kinds = ["an API key"] * keys + ["an access token"] * tokens
     return UnauthenticatedError(
-        "This gateway needs an API key or a token: send it as Authorization: Bearer.", CHALLENGE
+        f"This gateway needs {' or '.join(kinds)}: send it as Authorization: Bearer.", CHALLENGE
     )
 
 

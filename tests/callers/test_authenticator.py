@@ -96,8 +96,10 @@ async def test_only_configured_methods_are_accepted() -> None:
         await keys.name(authorization=f"Bearer {token()}")
     with pytest.raises(UnauthenticatedError, match="not accepted"):
         await tokens.name(authorization=f"Bearer {KEY}")
-    with pytest.raises(UnauthenticatedError, match="needs an API key or a token"):
+    with pytest.raises(UnauthenticatedError, match="needs an access token: send"):
         await tokens.name(x_api_key=KEY)
+    with pytest.raises(UnauthenticatedError, match="needs an API key: send"):
+        await keys.name()
     assert keys.asked == []
 
 
@@ -126,7 +128,9 @@ async def test_configured_public_key_needs_no_fetch() -> None:
 )
 async def test_missing_credential(door: Door, headers: dict[str, str]) -> None:
     for _ in range(LIMIT * 2):
-        with pytest.raises(UnauthenticatedError, match="needs an API key or a token") as caught:
+        with pytest.raises(
+            UnauthenticatedError, match="needs an API key or an access token"
+        ) as caught:
             await door.authenticator.authenticate(headers, HERE)
         assert caught.value.www_authenticate == 'Bearer realm="webhook-logs"'
 
@@ -171,7 +175,7 @@ async def test_address_is_throttled_after_wrong_credentials(door: Door) -> None:
             await door.name(**headers)
         assert caught.value.retry_after == WINDOW
     assert await door.name(THERE, x_api_key=KEY) == "script"
-    with pytest.raises(UnauthenticatedError, match="needs an API key or a token"):
+    with pytest.raises(UnauthenticatedError, match="needs an API key or an access token"):
         await door.name()
     door.monotonic.now += WINDOW
     assert await door.name(x_api_key=KEY) == "script"
