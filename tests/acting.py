@@ -118,8 +118,9 @@ class Controller(httpx.AsyncBaseTransport):
             return httpx.Response(200, json={"token": f"token-{self.tokens}"})
         if request.method == "GET":
             assert request.url.path.endswith(PAGE)
-            entries = [self.entry(42, self.retried), self.entry(41, 0)]
-            envelope = {"page": 1, "perPage": 25, "totalPages": 1, "totalItems": 2}
+            page, size = (int(request.url.params[name]) for name in ("page", "perPage"))
+            entries = [self.entry(42, self.retried), self.entry(41, 0)] if page == 1 else []
+            envelope = {"page": page, "perPage": size, "totalPages": 1, "totalItems": 2}
             return httpx.Response(200, json={"entries": entries, **envelope})
         self.acts.append(request)
         answer = self._act(request)
