@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Union
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args
 
 from pydantic import Field, StrictBool, ValidationError, field_validator
 from pydantic.json_schema import GenerateJsonSchema
@@ -216,6 +216,8 @@ class _Environment(EnvSettingsSource):
         try:
             return super().decode_complex_value(field_name, field, value)
         except ValueError:
+            if str in get_args(field.annotation):
+                raise  # pydantic-settings then takes the text as it is
             name = next(name for name, text in self.env_vars.items() if text == value)
         raise ConfigurationError([f"{name.upper()}: the value is not JSON"])
 

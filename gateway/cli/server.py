@@ -16,6 +16,7 @@ import typer
 import uvicorn
 
 from gateway.actions.actions import MARGIN
+from gateway.actions.permissions import possible
 from gateway.cli.screen import complain
 from gateway.config import is_loopback
 from gateway.service import Gateway
@@ -70,7 +71,8 @@ def grace(settings: Settings) -> float:
 async def _try_journal(settings: Settings) -> None:
     """Open the journal once; JournalError here is a sentence, and a traceback in the server."""
     async with Gateway(settings) as gateway:
-        await gateway.open_journal()
+        if possible(gateway.sources):
+            await gateway.open_journal()
 
 
 def listen(host: str, port: int, option: str = "--port") -> socket.socket:

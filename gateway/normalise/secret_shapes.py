@@ -22,7 +22,7 @@ _TOKENS = (
         | (?<=xox[abceoprs]-)[\w-]{10,}+ | (?<=xapp-)\d-[\w-]{10,}+        # Slack
         | (?<=[prs]k_(?:live|test)_)\w{8,}+ | (?<=whsec_)[\w+/=]{16,}+     # Stripe, Svix
         | (?<=ya29\.)[\w-]{20,}+ | (?<=GOCSPX-)[\w-]{20,}+                 # Google
-        | (?<=\bt1\.)[\w.=-]{20,}+ | (?<=\by[0-3]_)[\w-]{30,}+             # Yandex
+        | (?<=\bt1\.)[\w.=-]{20,}+ | (?<=\by[0-3]_)[\w-]{30,}+             # prefixes of two issuers
         | (?<=[\d*]:)AA[\w*-]{20,}+                                        # Telegram
         | (?<=\bSG\.)[\w.-]{32,}+ | (?<=\bkey-)[0-9a-f]{32}                # SendGrid, Mailgun
         | (?<=shp(?:at|ca|pa|ss)_)[0-9A-Fa-f]{32} | (?<=sq0[a-z]{3}-)[\w-]{22,}+

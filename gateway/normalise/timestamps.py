@@ -44,7 +44,7 @@ def parse(value: str | float) -> Timestamp:
     """Read a vendor's time: a text in any form that is certain, or a number since 1970.
 
     RFC 3339 with 0 to 9 fraction digits is read here; ``gateway.normalise.time_forms`` lists the
-    other forms. Without an offset the time is UTC: Yandex Tracker's page asks for offsets, shows an
+    other forms. Without an offset the time is UTC: one vendor's page asks for offsets, shows an
     example without, and says that its times are UTC. A leap second is the first second of the next
     minute. Raises ValueError for anything else, and for a moment outside the years 1 to 9999 in
     UTC; the message does not repeat the value, which may hold anything.
@@ -101,7 +101,7 @@ def format_rfc3339(timestamp: Timestamp) -> str:
 def format_millis(timestamp: Timestamp, offset: Literal["Z", "+0000"] = "Z") -> str:
     """Write a moment in UTC with always 3 fraction digits, cut down to the millisecond.
 
-    For the vendors' time filters; Tracker wants the offset ``+0000``. The moment lies between
+    For the vendors' time filters; some want the offset ``+0000``. The moment lies between
     EARLIEST and LATEST.
     """
     seconds, nanoseconds = divmod(timestamp, _SECOND)
