@@ -386,8 +386,8 @@ def test_no_vendor_is_sent_what_opens_the_gateway(auth: str, header: str, fits: 
         read(document)
         return
     assert problems(document) == [
-        'gateway.toml: sources[0] "shop": auth.header is where callers send their key or token'
-        " for the gateway, which no vendor may see; name another"
+        'gateway.toml: sources[0] "shop": auth.header is the header of the caller\'s key or token'
+        " for the gateway, which no vendor may see: choose another"
     ]
 
 
@@ -462,15 +462,15 @@ def test_a_file_that_cannot_be_read(folder: Path) -> None:
         "absent.toml: the file does not exist"
     ]
     assert problems_without_file({"GATEWAY_CONFIG": "latin.toml"}) == [
-        "latin.toml: the file is not UTF-8 text"
+        "latin.toml: the file is not UTF-8 text in line 1: save it as UTF-8"
     ]
     assert problems_without_file({"GATEWAY_CONFIG": str(folder)}) == [
-        f"{folder}: the file can't be read"
+        f"{folder}: the file is a folder"
     ]
     assert problems_without_file({"GATEWAY_CONFIG": ""}) == [
         (
             "there is no configuration: give a file with --config or GATEWAY_CONFIG, "
-            "or write gateway.toml in this folder"
+            "or create gateway.toml in this folder"
         )
     ]
 
@@ -545,7 +545,8 @@ def test_mistakes_in_the_environment_name_the_variable() -> None:
     ]
     assert problems(table("shop"), GATEWAY_SERVER="1") == ["GATEWAY_SERVER: server must be a table"]
     assert problems_without_file({"GATEWAY_SOURCES": '[{"name": "pla1nted'}) == [
-        "GATEWAY_SOURCES: the value is not JSON"
+        'GATEWAY_SOURCES: the value is not JSON: write a list as ["a", "b"] and a table as'
+        ' {"key": "value"}, with all texts in double quotes'
     ]
     assert problems_without_file({"GATEWAY_SOURCES": '[{"provider": "codearts", "name": "x"}]'})[
         0
