@@ -129,7 +129,8 @@ def _demo(
     """Serve four simulated vendors, and the gateway over them, to try it out."""
     from gateway.cli.demo import run_demo
 
-    run_demo(port, sandbox_port, seed)
+    with _told():
+        run_demo(port, sandbox_port, seed)
 
 
 @app.command("check")

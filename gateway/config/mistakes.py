@@ -82,9 +82,9 @@ def sentence(problem: Problem, file: str, values: Schema, variables: Collection[
     complaint = problem.complaint
     origin = file
     for length in range(len(keys), 0, -1):
-        if (name := variable(keys[:length])) in variables:
-            origin = name
-            complaint = _in_variable(complaint, name if length == len(keys) else None)
+        if (setter := variable(keys[:length])) in variables:
+            origin = setter
+            complaint = _in_variable(complaint, setter if length == len(keys) else None)
             break
     parts = [f"{origin}:"]
     if keys[0] == "sources" and len(keys) > 1:
