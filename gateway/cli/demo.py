@@ -65,8 +65,8 @@ def _load(file: Path, port: int) -> Settings:
     if "none" in settings.auth.methods and not is_loopback(host):
         complain(
             f"The demo does not listen on {host}: it asks for no credential, so other machines"
-            " could read and delete its webhook logs. Unset GATEWAY_SERVER__HOST, or require keys with"
-            " GATEWAY_AUTH__METHODS and GATEWAY_AUTH__KEYS."
+            " could read and delete its webhook logs. Unset GATEWAY_SERVER__HOST, or require keys"
+            " with GATEWAY_AUTH__METHODS and GATEWAY_AUTH__KEYS."
         )
         raise typer.Exit(2)
     server = settings.server.model_copy(update={"port": port})
