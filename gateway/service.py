@@ -24,7 +24,7 @@ from gateway.feed.feed import Feed, Slice
 from gateway.feed.filters import Document
 from gateway.journal import Action, ActionFilter, ActionKind, ActionPage, Journal
 from gateway.model import Hook, Timestamp, WebhookLog
-from gateway.single_flight import Flights
+from gateway.single_flight import SingleFlight
 from gateway.sources import Source, make_source
 from gateway.sources.caching import tag
 from gateway.sources.source import not_found
@@ -111,7 +111,7 @@ class Gateway:
                 clock=clock,
             )
         )
-        self._news: Flights[None] = Flights()
+        self._news: SingleFlight[None] = SingleFlight()
         self.sources: Mapping[str, Source] = {
             source.name: make_source(
                 source.model_copy(update={"cache": source.cache.over(kept)}),
@@ -155,7 +155,7 @@ class Gateway:
         await self._actions.hear(self._drop_touched)
 
     async def _drop_touched(self, actions: Sequence[Action]) -> None:
-        await self._cache.drop(
+        await self._cache.evict(
             {
                 touched
                 for action in actions
@@ -287,7 +287,7 @@ class Gateway:
             operation=operation,
             key=key,
             request_id=operation.request_id,
-            settle=self._cache.drop,
+            settle=self._cache.evict,
         )
 
     async def invalidate(self, tags: Sequence[str]) -> int | AnyProblem:
@@ -328,7 +328,7 @@ class Gateway:
                     path=("tags",),
                     required_role=Role.ADMIN,
                 )
-        return await self._cache.drop(found)
+        return await self._cache.evict(found)
 
     async def cache_state(self) -> CacheState:
         """Tell what the cache did so far; RequestError for who is no admin of every source."""

@@ -1,4 +1,4 @@
-"""Single flight: concurrent calls with the same key share one execution."""
+"""Single flight: equal work that is wanted at the same time is done once."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ T = TypeVar("T")
 
 
 class _Flight(Generic[T]):
-    """A running task and the number of its waiters; a background call counts as one."""
+    """Work under way, and how many want it."""
 
     def __init__(self, task: asyncio.Task[T]) -> None:
         self.task = task
         self.wanted_by = 0
 
 
-class Flights(Generic[T]):
-    """Tasks in flight, by key.
+class SingleFlight(Generic[T]):
+    """The work under way, by key.
 
-    A caller that is cancelled or times out does not affect the others. A task without waiters is
-    cancelled, unless it was started by `behind`. An exception is raised for all waiters and not
-    kept.
+    A caller that gives up (cancelled, or out of time) ends nobody else's wait; work that nobody
+    waits for any longer ends, unless it was told to go on behind. A failure is shared by those who
+    waited for it, then forgotten.
     """
 
     def __init__(self) -> None:
@@ -37,24 +37,24 @@ class Flights(Generic[T]):
 
     def _under_way(self, key: Hashable) -> _Flight[T] | None:
         flight = self._flights.get(key)
-        # A finished task is still registered until the event loop's next turn. A caller that joined
-        # it could do so again and again, and never let the loop turn.
+        # One that has landed is still known for the rest of the loop's turn. Who would join it
+        # then could do so again and again, without ever letting the loop turn.
         return None if flight is None or flight.task.done() else flight
 
     async def once(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Return the result of ``work``, joining a task of the same key that is in flight."""
+        """Return what ``work`` gives, starting it only when none of that key is under way."""
         flight = self._board(key, work)
         try:
             return await asyncio.shield(flight.task)
         finally:
             flight.wanted_by -= 1
             if not flight.wanted_by and not flight.task.done():
-                # A new caller must not join a task that is being cancelled.
+                # Whoever comes now wants work that goes on.
                 del self._flights[key]
                 flight.task.cancel()
 
     def behind(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
-        """Run ``work`` in the background, to its end even without waiters."""
+        """Have the work done though nobody may wait for it, or not to its end."""
         self._board(key, work)
 
     def _board(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> _Flight[T]:
@@ -72,11 +72,11 @@ class Flights(Generic[T]):
         if flight is not None and flight.task is task:
             del self._flights[key]
         if not task.cancelled():
-            # asyncio warns of exceptions that nobody retrieved, and there may be no waiter left.
+            # Looked at here, because nobody may be left who would, and asyncio complains then.
             task.exception()
 
     async def cancel(self) -> None:
-        """Cancel all tasks, and with them their waiters, for the shutdown."""
+        """End all work under way, for the shutdown; who still waits for it is cancelled too."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

@@ -6,7 +6,7 @@ import bisect
 from collections.abc import Callable, Sequence
 
 from gateway import ids
-from gateway.cache import Kept
+from gateway.cache import Cached
 from gateway.model import (
     CacheStatus,
     Capability,
@@ -91,12 +91,14 @@ class FakeSource:
         *,
         max_age: float | None = None,
         not_before: Timestamp | None = None,
-    ) -> Kept[Page]:
+    ) -> Cached[Page]:
         """Read the page: nothing is kept."""
         del max_age, not_before
         page = await self.read_page(stream, window, wanted, operation)
         moment = Timestamp(len(self.calls))
-        return Kept(page, Freshness(status=CacheStatus.MISS, fetched_at=moment, fresh_until=moment))
+        return Cached(
+            page, Freshness(status=CacheStatus.MISS, fetched_at=moment, fresh_until=moment)
+        )
 
     async def read_page(
         self, stream: Stream, window: Window, wanted: Wanted, operation: Operation

@@ -95,14 +95,14 @@ async def test_what_is_done_while_others_look_is_heard_of(
         other.execute("CREATE TABLE others (id)")
     other.close()
     looked, go_on = asyncio.Event(), asyncio.Event()
-    drop = processes.server.gateway._cache.drop
+    drop = processes.server.gateway._cache.evict
 
     async def drop_later(tags: Collection[str]) -> int:
         looked.set()
         await go_on.wait()
         return await drop(tags)
 
-    monkeypatch.setattr(processes.server.gateway._cache, "drop", drop_later)
+    monkeypatch.setattr(processes.server.gateway._cache, "evict", drop_later)
     early = asyncio.create_task(processes.attempts())
     await looked.wait()
     await processes.command.retry(LOG_ID)

@@ -5,7 +5,7 @@ import gc
 
 import pytest
 
-from gateway.single_flight import Flights
+from gateway.single_flight import SingleFlight
 
 
 class Work:
@@ -31,7 +31,7 @@ async def settle() -> None:
 
 
 async def test_equal_work_is_done_once() -> None:
-    flights: Flights[int] = Flights()
+    flights: SingleFlight[int] = SingleFlight()
     work = Work()
     callers = [asyncio.create_task(flights.once("key", work)) for _ in range(50)]
     await settle()
@@ -40,7 +40,7 @@ async def test_equal_work_is_done_once() -> None:
 
 
 async def test_other_work_is_done_beside_it() -> None:
-    flights: Flights[int] = Flights()
+    flights: SingleFlight[int] = SingleFlight()
     one, other = Work(), Work()
     waiting = asyncio.create_task(flights.once("one", one))
     other.ready.set()
@@ -50,14 +50,14 @@ async def test_other_work_is_done_beside_it() -> None:
 
 
 async def test_work_that_has_ended_is_done_anew() -> None:
-    flights: Flights[int] = Flights()
+    flights: SingleFlight[int] = SingleFlight()
     work = Work()
     work.ready.set()
     assert [await flights.once("key", work) for _ in range(3)] == [1, 2, 3]
 
 
 async def test_nobody_joins_what_has_just_ended() -> None:
-    flights: Flights[int] = Flights()
+    flights: SingleFlight[int] = SingleFlight()
     work = Work()
 
     async def comes_right_after() -> int:
@@ -74,7 +74,7 @@ async def test_nobody_joins_what_has_just_ended() -> None:
 
 
 async def test_failure_is_shared_and_forgotten() -> None:
-    flights: Flights[int] = Flights()
+    flights: SingleFlight[int] = SingleFlight()
     work = Work()
     work.error = ValueError("broken")
     callers = [asyncio.create_task(flights.once("key", work)) for _ in range(50)]
@@ -88,7 +88,7 @@ async def test_failure_is_shared_and_forgotten() -> None:
 
 
 async def test_caller_who_gives_up_ends_nobody_elses_wait() -> None:
-    flights: Flights[int] = Flights()
+    flights: SingleFlight[int] = SingleFlight()
     work = Work()
     first, second = (asyncio.create_task(flights.once("key", work)) for _ in range(2))
     await settle()
@@ -106,7 +106,7 @@ async def test_failure_that_nobody_waits_for_is_no_warning() -> None:
     """Asyncio complains, when it forgets a task, of an error that nobody looked at."""
     complaints: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-    flights: Flights[int] = Flights()
+    flights: SingleFlight[int] = SingleFlight()
     work = Work()
     work.error = ValueError("broken")
     flights.behind("key", work)
@@ -119,7 +119,7 @@ async def test_failure_that_nobody_waits_for_is_no_warning() -> None:
 
 
 async def test_cancel_ends_everything() -> None:
-    flights: Flights[int] = Flights()
+    flights: SingleFlight[int] = SingleFlight()
     work = Work()
     callers = [asyncio.create_task(flights.once(key, work)) for key in range(3)]
     await settle()
@@ -130,7 +130,7 @@ async def test_cancel_ends_everything() -> None:
 
 
 async def test_work_that_nobody_waits_for_any_longer_ends() -> None:
-    flights: Flights[int] = Flights()
+    flights: SingleFlight[int] = SingleFlight()
     work = Work()
     callers = [asyncio.create_task(flights.once("key", work)) for _ in range(2)]
     await settle()
@@ -145,7 +145,7 @@ async def test_work_that_nobody_waits_for_any_longer_ends() -> None:
 
 
 async def test_who_comes_while_abandoned_work_ends_gets_new_work() -> None:
-    flights: Flights[int] = Flights()
+    flights: SingleFlight[int] = SingleFlight()
     work = Work()
     caller = asyncio.create_task(flights.once("key", work))
     await settle()
@@ -158,7 +158,7 @@ async def test_who_comes_while_abandoned_work_ends_gets_new_work() -> None:
 
 
 async def test_work_behind_goes_on_without_anybody() -> None:
-    flights: Flights[int] = Flights()
+    flights: SingleFlight[int] = SingleFlight()
     work = Work()
     flights.behind("key", work)
     caller = asyncio.create_task(flights.once("key", work))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from pydantic import SecretStr, TypeAdapter
 
-from gateway.cache import Cache, Entry, Kept
+from gateway.cache import Cache, Cached, Entry
 from gateway.cache.memory import MemoryStore
 from gateway.errors import AllSourcesFailedError, ErrorCode, UpstreamError
 from gateway.feed import filters
@@ -415,11 +415,11 @@ async def test_pages_that_lead_back_to_one_another_are_not_followed_for_ever() -
     )
     asked: list[Timestamp | None] = []
 
-    async def recall(window: Window, since: Timestamp) -> Kept[Page] | None:
+    async def recall(window: Window, since: Timestamp) -> Cached[Page] | None:
         del since
         asked.append(window.until)
         assert len(asked) < 10, asked
-        return Kept(Page(logs=[log("one", 1, 30 + len(asked) % 2)], more=True), freshness)
+        return Cached(Page(logs=[log("one", 1, 30 + len(asked) % 2)], more=True), freshness)
 
     page = Page(logs=[log("one", 2, 20)], more=True, seams=[seam])
     window = Window(limit=PAGE, until=Timestamp(20))

@@ -27,7 +27,7 @@ from pydantic import SecretStr
 
 from gateway import ids
 from gateway.cache import Store
-from gateway.cache.cache import HEADWAY, POLL, RETRY
+from gateway.cache.cache import POLL_INTERVAL, REFRESH_DELAY, RETRY_DELAY
 from gateway.cache.memory import MemoryStore
 from gateway.cache.scripts import ENTRY, LAST, ORDER, TAG, TAKEN
 from gateway.config.cache import Lifetimes
@@ -65,7 +65,7 @@ MEMORY = "memory://"
 PAGE_SIZE = 10
 LOOKS = 100
 """How often a process looks for what another is asking before that must have ended."""
-EXCUSED = (503, 429, 500, httpx.ConnectError, httpx.ReadTimeout)
+FALLBACK_CODES = (503, 429, 500, httpx.ConnectError, httpx.ReadTimeout)
 REFUSED = (401, 403, 404)
 FILTERS: tuple[dict[str, Any], ...] = (
     {},
@@ -100,7 +100,7 @@ class Reading:
     @property
     def undisturbed(self) -> bool:
         """Whether it was alone with a vendor that did not stall or fail it."""
-        return self.calm and self.fault not in EXCUSED
+        return self.calm and self.fault not in FALLBACK_CODES
 
 
 @dataclasses.dataclass
@@ -215,18 +215,18 @@ class Replicas(RuleBasedStateMachine):
         """Let everything go on as far as it can, and look at what was answered."""
         self.run(self.loop.settle())
         # What goes on behind an answer begins after it.
-        self.clock.now += round((HEADWAY + 0.001) * SECOND)
+        self.clock.now += round((REFRESH_DELAY + 0.001) * SECOND)
         self.run(self.loop.settle())
         if self.redis is not None:
             for look in range(2 if self.vendor.gates else 2 * LOOKS):
                 if all(reading.task.done() for reading in self.readings):
                     break
                 # One process looks every now and then for what another is asking.
-                self.clock.now += round(POLL * SECOND)
+                self.clock.now += round(POLL_INTERVAL * SECOND)
                 if look == LOOKS:
                     self._expire_leases(self.redis)
                 self.run(self.loop.settle())
-        if self.vendor.fault in EXCUSED:
+        if self.vendor.fault in FALLBACK_CODES:
             self.last_fault = self.clock.now
         for reading in [reading for reading in self.readings if reading.task.done()]:
             self.readings.remove(reading)
@@ -324,7 +324,7 @@ class Replicas(RuleBasedStateMachine):
         self.known.clear()
         self.evicted = self.clock.now
 
-    @rule(fault=st.sampled_from([*EXCUSED, *REFUSED]))
+    @rule(fault=st.sampled_from([*FALLBACK_CODES, *REFUSED]))
     def vendor_fails(self, fault: int | type[httpx.TransportError]) -> None:
         self.vendor.fault = fault
         if fault in REFUSED:
@@ -413,15 +413,17 @@ class Replicas(RuleBasedStateMachine):
         if reading.began < self.dropped[reading.account]:
             return
         age = (reading.began - statement.given_at) / SECOND
-        calm = reading.calm and self.vendor.fault not in EXCUSED
+        calm = reading.calm and self.vendor.fault not in FALLBACK_CODES
         if calm and age >= FIRST + BEHIND and self.vendor.fault in REFUSED:
             assert key not in self.refused, "what the vendor refuses"
-            if self.clock.now - self.last_fault > RETRY * SECOND:
+            if self.clock.now - self.last_fault > RETRY_DELAY * SECOND:
                 self.refused[key] = serial
         if statement.given_at >= reading.began - SECOND or age < FIRST:
             self.renewed[key] = max(self.renewed.get(key, 0), serial)
         elif (
-            calm and self.vendor.fault is None and self.clock.now - self.last_fault > RETRY * SECOND
+            calm
+            and self.vendor.fault is None
+            and self.clock.now - self.last_fault > RETRY_DELAY * SECOND
         ):
             # It was asked for again behind this answer.
             self.renewed[key] = serial + 1
@@ -613,7 +615,7 @@ class Replicas(RuleBasedStateMachine):
     def vendor_fails_and_then_refuses(self, replica: int, account: str, fault: int) -> None:
         """The same, of a credential that is withdrawn while its vendor is in trouble."""
         self.read_list(replica, account, 0, 3, 0.0, False)
-        self.vendor_fails(EXCUSED[0])
+        self.vendor_fails(FALLBACK_CODES[0])
         self.time_passes(45)
         self.read_list(replica, account, 0, 3, None, False)
         self.vendor_fails(fault)

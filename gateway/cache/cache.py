@@ -1,6 +1,8 @@
-"""Answers that are kept, shared and renewed, so that a vendor is asked once for what many want.
+"""Cached values, refreshed so that a vendor is asked once for what many callers want.
 
-Only redacted values come here, because redaction happens where a vendor's answer is parsed.
+Only redacted values come here: redaction happens where a vendor's answer is parsed. The terms are
+those of RFC 9111 and RFC 5861: an entry is fresh, then stale; a stale one may be returned while it
+is refreshed in the background (stale-while-revalidate), or in place of a failure (stale-if-error).
 """
 
 from __future__ import annotations
@@ -15,14 +17,14 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.cache.entry import SECOND, Entry, Lifetime, enclose
-from gateway.cache.store import Era, Store, Usage
+from gateway.cache.store import Generation, Store, Usage
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.model import CacheStatus, Freshness, Timestamp
-from gateway.single_flight import Flights
+from gateway.single_flight import SingleFlight
 
 T = TypeVar("T")
 
-EXCUSED = frozenset(
+FALLBACK_CODES = frozenset(
     {
         ErrorCode.UPSTREAM_RATE_LIMITED,
         ErrorCode.UPSTREAM_ERROR,
@@ -33,28 +35,27 @@ EXCUSED = frozenset(
         ErrorCode.UPSTREAM_RESPONSE_TOO_LARGE,
     }
 )
-"""Failures that what is kept is better than; a refusal is none, since it is about the caller."""
-PATIENCE = 1.0
-"""Seconds that a vendor is waited for where something stale could be given in its place."""
-HEADWAY = 0.05
-"""Seconds that an answer is ahead of what is asked for behind it, which takes the same processor:
-for a page of many lists that costs far more than the page."""
-RETRY = 2.0
-"""Seconds after which a vendor that failed is asked again, behind an answer, where it is not known
-that this would be too early."""
-LONGEST_RETRY = 300.0
-"""Seconds after which it is asked in any case."""
-POLL = 0.02
-"""Seconds between two looks for what another process is asking for."""
+"""Failures in whose place a stale entry is returned. A refusal is none: it is about the caller."""
+STALE_FALLBACK_TIMEOUT = 1.0
+"""Seconds to wait for the vendor before a stale entry is returned in place of its answer."""
+REFRESH_DELAY = 0.05
+"""Seconds before a background refresh starts, so that it does not compete with the response for the
+CPU: for a page of many lists it costs far more than the response."""
+RETRY_DELAY = 2.0
+"""Seconds between two background refreshes of an entry while the vendor fails, unless it names a
+longer wait."""
+MAX_RETRY_DELAY = 300.0
+"""Seconds after which a failing vendor is tried again, whatever wait it named."""
+POLL_INTERVAL = 0.02
+"""Seconds between two looks for the entry that another process is reading."""
 
 
-class Demand(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller asks of what is kept.
+class FreshnessRequirement(msgspec.Struct, frozen=True, kw_only=True):
+    """How fresh an entry has to be for a caller.
 
-    Nothing older than ``max_age`` seconds unless the vendor fails, so nothing kept where that is 0;
-    nothing that was asked for before ``not_before``. What was asked for since ``began_at`` is new
-    enough at any ``max_age``. It waits until ``deadline``, in seconds of the
-    event loop's clock.
+    Entries older than ``max_age`` seconds are returned only in place of a failure, those requested
+    before ``not_before`` never. One requested after ``began_at`` meets any ``max_age``. The caller
+    waits until ``deadline``, in seconds of the event loop's clock.
     """
 
     max_age: float | None = None
@@ -63,14 +64,14 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float | None = None
 
 
-ANYTHING = Demand()
+ANY_AGE = FreshnessRequirement()
 
 
 class Loaded(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
-    """What a vendor said, how long it is good, and what it is dropped by.
+    """A vendor's answer, how long it is fresh, and the tags that evict it.
 
-    ``made_of`` is how fresh that is which it was taken from, where that was kept itself.
-    ``unchanged`` tells that the vendor said only that what is kept is still so.
+    ``made_of`` is the freshness of the cached values that it was made from, if any. ``unchanged``
+    means that the vendor confirmed the entry by a 304.
     """
 
     value: T
@@ -81,50 +82,47 @@ class Loaded(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     unchanged: bool = False
 
 
-class Kept(msgspec.Struct, Generic[T], frozen=True):
-    """A value, and how fresh it is."""
+class Cached(msgspec.Struct, Generic[T], frozen=True):
+    """A value and its freshness."""
 
     value: T
     freshness: Freshness
 
 
 class Load(Protocol[T]):
-    """Asks the vendor."""
+    """Reads from the vendor."""
 
     def __call__(self, entry: Entry[T] | None, *, behind: bool) -> Coroutine[Any, Any, Loaded[T]]:
-        """Give what the vendor says in place of the entry.
-
-        ``behind`` tells that nobody waits for it.
-        """
+        """Return what replaces the entry; ``behind`` when no caller waits for it."""
 
 
-class _Renewed(msgspec.Struct, Generic[T], frozen=True):
-    """What a flight came to."""
+class _Refreshed(msgspec.Struct, Generic[T], frozen=True):
+    """The result of a refresh."""
 
     entry: Entry[T]
     unchanged: bool = False
 
 
-class _Wish(msgspec.Struct, Generic[T], frozen=True):
-    """What a caller wants renewed, and what it found: at ``moment``, in ``era``.
+class _Request(msgspec.Struct, Generic[T], frozen=True):
+    """A caller's request for an entry, with what it found: at ``moment``, in ``generation``.
 
-    With ``anew``, what was asked for before the moment does not do, whenever it came.
+    With ``anew``, an answer that was requested before the moment does not do, whenever it came.
     """
 
     key: str
     kind: type[T]
     load: Load[T]
     moment: Timestamp
-    era: Era
+    generation: Generation
     entry: Entry[T] | None
     behind: bool = False
     anew: bool = False
 
 
 class Cache:
-    """Keeps what vendors said in a store, whose entries it knows how to judge.
+    """A store's entries, and the rules by which they are returned and refreshed.
 
-    ``clock`` gives Unix time in nanoseconds. ``counts`` tells by name what has happened so far.
+    ``clock`` returns Unix time in nanoseconds. ``counts`` holds, by name, how often what happened.
     """
 
     def __init__(self, store: Store, clock: Callable[[], int] = time.time_ns) -> None:
@@ -132,124 +130,132 @@ class Cache:
         self.counts: Counter[str] = Counter()
         self._store = store
         self._clock = clock
-        self._flights: Flights[_Renewed[Any]] = Flights()
+        self._flights: SingleFlight[_Refreshed[Any]] = SingleFlight()
         self._drops = 0
-        self._era = 0
+        self._generation = 0
 
-    async def remember(
-        self, key: str, kind: type[T], load: Load[T], demand: Demand = ANYTHING
-    ) -> Kept[T]:
-        """Give what is kept under the key, or what ``load`` gives, once for all who want it.
+    async def get(
+        self, key: str, kind: type[T], load: Load[T], demand: FreshnessRequirement = ANY_AGE
+    ) -> Cached[T]:
+        """Return the entry under the key, or load it, once for all callers in need of it.
 
-        What is stale is given where it may be, and asked for again behind. A failure of the vendor
-        reaches all who wait, unless there is something stale; TimeoutError those whose deadline is
-        over.
+        A stale entry is returned where the requirement allows, and refreshed in the background. A
+        failure of the vendor is raised for every caller that waits, unless there is a stale entry;
+        TimeoutError for those whose deadline is over.
         """
         moment = self._now()
-        entry, era = await self._store.read(key, kind)
+        entry, generation = await self._store.read(key, kind)
         now = self._now()
         if entry is not None and now >= entry.stale_until:
             entry = None
-        wish = _Wish(key, kind, load, moment, era, entry)
+        request = _Request(key, kind, load, moment, generation, entry)
         if entry is not None and _accepted(entry, demand, now):
             if now < entry.fresh_until:
                 self.counts["hits"] += 1
                 return _kept(entry, CacheStatus.HIT)
             if entry.failed or now < entry.revalidate_until:
-                # Beyond the longest wait, the clock was set back.
-                if not now < entry.retry_at <= now + LONGEST_RETRY * SECOND:
-                    self._flights.behind(self._flight(wish), lambda: self._renew_later(wish))
+                # A longer wait than there is means that the clock was set back.
+                if not now < entry.retry_at <= now + MAX_RETRY_DELAY * SECOND:
+                    self._flights.behind(self._flight(request), lambda: self._renew_later(request))
                 return self._stale(entry)
-        return await self._wait(wish, demand)
+        return await self._wait(request, demand)
 
-    async def _wait(self, wish: _Wish[T], demand: Demand) -> Kept[T]:
-        """Wait for the vendor, or with others who do; not for long where there is a way out."""
-        usable = wish.entry if wish.entry is not None and _recent(wish.entry, demand) else None
-        flight = self._flight(wish)
+    async def _wait(self, request: _Request[T], demand: FreshnessRequirement) -> Cached[T]:
+        """Wait for the vendor, alone or with others; not for long where there is a stale entry."""
+        usable = (
+            request.entry if request.entry is not None and _recent(request.entry, demand) else None
+        )
+        flight = self._flight(request)
         collapsed = flight in self._flights
         until = demand.deadline
         if usable is not None and demand.max_age is None:
-            # It goes on when this caller has waited enough.
-            self._flights.behind(flight, lambda: self._renew(wish))
-            patience = asyncio.get_running_loop().time() + PATIENCE
+            # It goes on after this caller has given up.
+            self._flights.behind(flight, lambda: self._renew(request))
+            patience = asyncio.get_running_loop().time() + STALE_FALLBACK_TIMEOUT
             until = patience if until is None else min(until, patience)
         try:
             async with asyncio.timeout_at(until):
-                renewed: _Renewed[T] = await self._flights.once(flight, lambda: self._renew(wish))
+                renewed: _Refreshed[T] = await self._flights.once(
+                    flight, lambda: self._renew(request)
+                )
         except TimeoutError:
             if usable is None:
                 raise
             return self._stale(usable)
         except UpstreamError as error:
-            if usable is None or error.code not in EXCUSED:
+            if usable is None or error.code not in FALLBACK_CODES:
                 raise
             return self._stale(replace(usable, failed=error.code.name))
-        if not _recent(renewed.entry, demand) and renewed.entry.asked_at < wish.moment:
-            # It was asked for before something that this caller has seen already. What is asked
-            # for from now on was not, though the clock that told of that may have been ahead.
-            return await self._wait(replace(wish, moment=self._now(), anew=True), demand)
+        if not _recent(renewed.entry, demand) and renewed.entry.asked_at < request.moment:
+            # It was requested before something that this caller has seen already. What is requested
+            # from now on was not, though the clock that said so may have been ahead.
+            return await self._wait(replace(request, moment=self._now(), anew=True), demand)
         if renewed.entry.failed:
             return self._stale(renewed.entry)
         self.counts["collapsed" if collapsed else "misses"] += 1
         status = CacheStatus.REVALIDATED if renewed.unchanged else CacheStatus.MISS
         return _kept(renewed.entry, status, collapsed=collapsed)
 
-    async def recall(self, key: str, kind: type[T], not_before: Timestamp) -> Kept[T] | None:
-        """Give what is kept under the key in place of a failure, and ask nobody.
+    async def get_stale(self, key: str, kind: type[T], not_before: Timestamp) -> Cached[T] | None:
+        """Return the entry under the key in place of a failure, without any call.
 
-        None where nothing may be given, or it was asked for before ``not_before``.
+        None where it has expired, or was requested before ``not_before``.
         """
         entry, _ = await self._store.read(key, kind)
         if entry is None or entry.asked_at < not_before or self._now() >= entry.stale_until:
             return None
         return self._stale(entry)
 
-    def _stale(self, entry: Entry[T]) -> Kept[T]:
+    def _stale(self, entry: Entry[T]) -> Cached[T]:
         self.counts["stale"] += 1
         return _kept(entry, CacheStatus.STALE)
 
-    def _flight(self, wish: _Wish[T]) -> tuple[str, int, int]:
-        """Name a flight so that nobody joins one from before a drop."""
-        if wish.era is not None:
-            self._era = wish.era
-        # Who could not ask for the era goes with those who could.
-        return wish.key, self._era if wish.era is None else wish.era, self._drops
+    def _flight(self, request: _Request[T]) -> tuple[str, int, int]:
+        """Return a key of single flight that no caller shares with one from before an eviction."""
+        if request.generation is not None:
+            self._generation = request.generation
+        # A caller that could not read the generation goes with those that could.
+        return (
+            request.key,
+            self._generation if request.generation is None else request.generation,
+            self._drops,
+        )
 
-    async def _renew_later(self, wish: _Wish[T]) -> _Renewed[T]:
-        await asyncio.sleep(HEADWAY)
-        return await self._renew(replace(wish, behind=True))
+    async def _renew_later(self, request: _Request[T]) -> _Refreshed[T]:
+        await asyncio.sleep(REFRESH_DELAY)
+        return await self._renew(replace(request, behind=True))
 
-    async def _renew(self, wish: _Wish[T]) -> _Renewed[T]:
-        """Ask the vendor, unless another process does or just did."""
-        # What was asked for before a drop is not waited for by those who come after it.
-        work = f"{wish.key}@{wish.era}"
+    async def _renew(self, request: _Request[T]) -> _Refreshed[T]:
+        """Load from the vendor, unless another process does or just did."""
+        # A caller after an eviction does not wait for a load that began before it.
+        work = f"{request.key}@{request.generation}"
         while (lease := await self._store.lease(work)) is None:
-            await asyncio.sleep(POLL)
-            if (other := await self._since(wish)) is not None:
-                return _Renewed(other)
+            await asyncio.sleep(POLL_INTERVAL)
+            if (other := await self._since(request)) is not None:
+                return _Refreshed(other)
         async with lease:
-            if self.shared and (other := await self._since(wish)) is not None:
-                return _Renewed(other)
-            return await self._ask(wish)
+            if self.shared and (other := await self._since(request)) is not None:
+                return _Refreshed(other)
+            return await self._ask(request)
 
-    async def _since(self, wish: _Wish[T]) -> Entry[T] | None:
-        """Give what another process has kept in the meantime, unless it tells of a failure."""
-        entry, _ = await self._store.read(wish.key, wish.kind)
+    async def _since(self, request: _Request[T]) -> Entry[T] | None:
+        """Return what another process has stored in the meantime, unless it is a failure."""
+        entry, _ = await self._store.read(request.key, request.kind)
         if entry is None or entry.failed:
             return None
-        since = entry.asked_at if wish.anew else entry.stored_at
-        return None if since < wish.moment else entry
+        since = entry.asked_at if request.anew else entry.stored_at
+        return None if since < request.moment else entry
 
-    async def _ask(self, wish: _Wish[T]) -> _Renewed[T]:
-        entry = wish.entry
+    async def _ask(self, request: _Request[T]) -> _Refreshed[T]:
+        entry = request.entry
         asked_at = self._now()
         self.counts["loads"] += 1
         try:
-            loaded = await wish.load(entry, behind=wish.behind)
+            loaded = await request.load(entry, behind=request.behind)
         except UpstreamError as error:
             self.counts["failures"] += 1
             if entry is not None:
-                await self._store.write(wish.key, self._after(error, entry), wish.era)
+                await self._store.write(request.key, self._after(error, entry), request.generation)
             raise
         now = self._now()
         made_of = loaded.made_of
@@ -265,38 +271,38 @@ class Cache:
         if made_of and made_of.failure:
             renewed = replace(renewed, failed=made_of.failure)
         if renewed.stale_until > now:
-            await self._store.write(wish.key, renewed, wish.era)
-        return _Renewed(renewed, loaded.unchanged)
+            await self._store.write(request.key, renewed, request.generation)
+        return _Refreshed(renewed, loaded.unchanged)
 
     def _after(self, error: UpstreamError, entry: Entry[T]) -> Entry[T]:
-        """Judge an entry anew: better than a failure, and nobody's after a refusal."""
+        """Return the entry after a failure: stale after an outage, expired after a refusal."""
         now = self._now()
-        if error.code in EXCUSED:
-            seconds = min(max(RETRY, error.retry_after or 0.0), LONGEST_RETRY)
+        if error.code in FALLBACK_CODES:
+            seconds = min(max(RETRY_DELAY, error.retry_after or 0.0), MAX_RETRY_DELAY)
             retry_at = Timestamp(now + round(seconds * SECOND))
             return replace(entry, failed=error.code.name, retry_at=retry_at)
         return replace(entry, fresh_until=now, revalidate_until=now, stale_until=now, failed=None)
 
-    async def drop(self, tags: Collection[str]) -> int:
-        """Drop what has one of the tags, and what is being read of it; tell how many entries."""
+    async def evict(self, tags: Collection[str]) -> int:
+        """Evict entries by tag, and what is being loaded of them; return how many there were."""
         self._drops += 1
-        count = await self._store.drop(tags)
-        # Who began to read while the store was asked may have met what is gone now.
+        count = await self._store.evict(tags)
+        # A read that began while the store was busy may have met what is gone now.
         self._drops += 1
-        self.counts["dropped"] += count
+        self.counts["evicted"] += count
         return count
 
     async def take(self, name: str, most: int, seconds: int) -> float | None:
-        """Take one of so many that a name has in all processes; the Store's own method."""
+        """Take one of the ``most`` uses that a name has in all processes; see ``Store.take``."""
         return await self._store.take(name, most, seconds)
 
     async def usage(self) -> Usage:
-        """Tell how full the store is."""
+        """Return how full the store is."""
         return await self._store.usage()
 
     @property
     def store_failures(self) -> int:
-        """How often the store did not do what it was asked to."""
+        """How many calls of the store failed."""
         return self._store.failures
 
     @property
@@ -305,7 +311,7 @@ class Cache:
         return self._store.available
 
     async def close(self) -> None:
-        """End what is being asked for, and close the store."""
+        """Cancel the loads in flight, and close the store."""
         await self._flights.cancel()
         await self._store.close()
 
@@ -313,7 +319,7 @@ class Cache:
         return Timestamp(self._clock())
 
 
-def _accepted(entry: Entry[Any], demand: Demand, now: Timestamp) -> bool:
+def _accepted(entry: Entry[Any], demand: FreshnessRequirement, now: Timestamp) -> bool:
     if (
         demand.max_age is not None
         and now - entry.stored_at >= demand.max_age * SECOND
@@ -323,12 +329,12 @@ def _accepted(entry: Entry[Any], demand: Demand, now: Timestamp) -> bool:
     return _recent(entry, demand)
 
 
-def _recent(entry: Entry[Any], demand: Demand) -> bool:
+def _recent(entry: Entry[Any], demand: FreshnessRequirement) -> bool:
     return demand.not_before is None or entry.asked_at >= demand.not_before
 
 
-def _kept(entry: Entry[T], status: CacheStatus, *, collapsed: bool = False) -> Kept[T]:
-    return Kept(
+def _kept(entry: Entry[T], status: CacheStatus, *, collapsed: bool = False) -> Cached[T]:
+    return Cached(
         entry.value,
         Freshness(
             status=status,

@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from gateway.callers.errors import KeysUnavailableError
 from gateway.errors import GatewayError
-from gateway.single_flight import Flights
+from gateway.single_flight import SingleFlight
 
 LIFETIME = 600.0
 """Seconds after which the keys are fetched again, since withdrawn ones must go out of use."""
@@ -45,7 +45,7 @@ class IssuerKeys:
         self._keys: tuple[PublicKey, ...] = ()
         self._fetched = -math.inf
         self._tried = -math.inf
-        self._flights: Flights[None] = Flights()
+        self._flights: SingleFlight[None] = SingleFlight()
 
     async def current(self) -> tuple[PublicKey, ...]:
         """Give the keys, which may be none; KeysUnavailableError when they can't be had."""

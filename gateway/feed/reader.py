@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway import ids
-from gateway.cache import EXCUSED, Kept
+from gateway.cache import FALLBACK_CODES, Cached
 from gateway.errors import UpstreamError
 from gateway.feed.cursor import UNDATED, Anchor, Cursor, Place
 from gateway.model import CacheStatus, Freshness, Timestamp, WebhookLog
@@ -107,7 +107,7 @@ class Reader:
         self._offset = self._anchor.offset if self._anchor else 0
         self._first_total = -1
         self._last_total = -1
-        self._last: Kept[Page] | None = None
+        self._last: Cached[Page] | None = None
         # The pages read so far, of a list with windows; else the last one.
         self._trail: list[Page] = []
         self._repeats = 0
@@ -165,7 +165,7 @@ class Reader:
         anchor, self._anchor = self._anchor, None
         in_place = self._fits(page, anchor)
         if not in_place and page.freshness.status is not CacheStatus.MISS:
-            # Kept pages may show the list of another moment.
+            # Cached pages may show the list of another moment.
             self._max_age = 0
             page = await self._read(self._offset)
             in_place = self._fits(page, anchor)
@@ -207,10 +207,10 @@ class Reader:
             kept = await self._bridge(window, error)
         return self._place(kept)
 
-    async def _bridge(self, window: Window, error: UpstreamError) -> Kept[Page]:
+    async def _bridge(self, window: Window, error: UpstreamError) -> Cached[Page]:
         """Go on in place of a failure where something older is known to go on."""
 
-        async def recall(window: Window, since: Timestamp) -> Kept[Page] | None:
+        async def recall(window: Window, since: Timestamp) -> Cached[Page] | None:
             return await self.source.recall_page(
                 self.stream, window, self._wanted, self._operation, error=error, not_before=since
             )
@@ -220,7 +220,7 @@ class Reader:
         found: Bridge | None = None
         for page in reversed(trail):
             found = found or await bridge(page, window, recall, known=self._seen, now=self._now)
-        if found is None and trail and error.code in EXCUSED:
+        if found is None and trail and error.code in FALLBACK_CODES:
             failure = error.code.name
             found = rest(trail[-1], window, known=self._seen, now=self._now, failure=failure)
             if found is not None:
@@ -239,7 +239,7 @@ class Reader:
             await self._ask(window, self._last.freshness.fetched_at if self._last else None)
         )
 
-    async def _ask(self, window: Window, not_before: Timestamp | None) -> Kept[Page]:
+    async def _ask(self, window: Window, not_before: Timestamp | None) -> Cached[Page]:
         return await self.source.page(
             self.stream,
             window,
@@ -249,7 +249,7 @@ class Reader:
             not_before=not_before,
         )
 
-    def _place(self, kept: Kept[Page]) -> _Placed:
+    def _place(self, kept: Cached[Page]) -> _Placed:
         page = kept.value
         last, self._last = self._last, kept
         if not self._windowed:

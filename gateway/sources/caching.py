@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import secrets
 from collections.abc import Callable, Coroutine
@@ -11,7 +12,15 @@ import msgspec
 from msgspec.structs import replace
 from pydantic import SecretStr
 
-from gateway.cache import EXCUSED, Cache, Demand, Entry, Kept, Lifetime, Loaded
+from gateway.cache import (
+    FALLBACK_CODES,
+    Cache,
+    Cached,
+    Entry,
+    FreshnessRequirement,
+    Lifetime,
+    Loaded,
+)
 from gateway.errors import UpstreamError
 from gateway.model import Timestamp
 from gateway.upstream.client import NotModified, UpstreamClient
@@ -80,30 +89,29 @@ class SourceCache:
         *,
         max_age: float | None = None,
         not_before: Timestamp | None = None,
-    ) -> Kept[Any]:
+    ) -> Cached[Any]:
         """Return what is cached for this source and credential, or read it.
 
         A read happens once for all callers in need of it, with an operation of its own that has
         all the time that any operation has.
         """
-
-        async def load(entry: Entry[Any] | None, *, behind: bool) -> Loaded[Any]:
-            return await self._load(wanted, operation, entry, behind=behind)
-
-        demand = Demand(
+        requirement = FreshnessRequirement(
             max_age=operation.max_age(self._source, max_age),
             not_before=not_before,
             began_at=operation.began_at,
             deadline=operation.deadline,
         )
         try:
-            kept = await self._cache.remember(
-                f"{self.partition(operation)}/{wanted.name}", wanted.kind, load, demand
+            cached = await self._cache.get(
+                f"{self.partition(operation)}/{wanted.name}",
+                wanted.kind,
+                functools.partial(self._load, wanted, operation),
+                requirement,
             )
         except TimeoutError:
             raise await self._client.late(operation) from None
-        operation.reads[self._source].append(kept.freshness)
-        return kept
+        operation.reads[self._source].append(cached.freshness)
+        return cached
 
     async def _load(
         self, wanted: Read, operation: Operation, entry: Entry[Any] | None, *, behind: bool
@@ -135,7 +143,7 @@ class SourceCache:
             unchanged=unchanged,
         )
 
-    async def recall(
+    async def get_stale(
         self,
         name: str,
         kind: Any,
@@ -143,16 +151,18 @@ class SourceCache:
         *,
         error: UpstreamError,
         not_before: Timestamp,
-    ) -> Kept[Any] | None:
+    ) -> Cached[Any] | None:
         """Return what is cached in place of a failure, if it may be and was asked for since."""
-        if error.code not in EXCUSED:
+        if error.code not in FALLBACK_CODES:
             return None
-        kept = await self._cache.recall(f"{self.partition(operation)}/{name}", kind, not_before)
-        if kept is None:
+        cached = await self._cache.get_stale(
+            f"{self.partition(operation)}/{name}", kind, not_before
+        )
+        if cached is None:
             return None
-        freshness = replace(kept.freshness, failure=error.code.name)
+        freshness = replace(cached.freshness, failure=error.code.name)
         operation.reads[self._source].append(freshness)
-        return Kept(kept.value, freshness)
+        return Cached(cached.value, freshness)
 
     async def hooks(self, name: str, read: ReadHooks, operation: Operation) -> Hooks:
         """Return the hooks of a place."""

@@ -15,7 +15,7 @@ from gateway.sources.seams import renewed
 from gateway.vendors.pages import Found, Page, Scan, Stream, StreamsChanged, Wanted, Window
 
 if TYPE_CHECKING:
-    from gateway.cache import Kept
+    from gateway.cache import Cached
     from gateway.upstream.client import UpstreamClient
     from gateway.upstream.operation import Operation
     from gateway.vendors.base import Vendor
@@ -69,7 +69,7 @@ class Source:
         *,
         max_age: float | None = None,
         not_before: Timestamp | None = None,
-    ) -> Kept[Page]:
+    ) -> Cached[Page]:
         """Return a page from the cache, or read it.
 
         Nothing is taken that is older than ``max_age`` seconds, or was asked for before
@@ -97,14 +97,14 @@ class Source:
         *,
         error: UpstreamError,
         not_before: Timestamp,
-    ) -> Kept[Page] | None:
+    ) -> Cached[Page] | None:
         """Return a cached page in place of a failure, if it was asked for since ``not_before``."""
         name = _page_name(stream, window, wanted)
-        return await self._cache.recall(
+        return await self._cache.get_stale(
             name, self._page_type, operation, error=error, not_before=not_before
         )
 
-    async def log(self, place: tuple[str, ...], operation: Operation) -> Kept[WebhookLog | None]:
+    async def log(self, place: tuple[str, ...], operation: Operation) -> Cached[WebhookLog | None]:
         """Return the log at a place, complete, from the cache or as read; None when none is."""
         id = self.vendor.ids.log(*place)
         lifetimes = self._cache.lifetimes

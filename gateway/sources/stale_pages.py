@@ -14,14 +14,14 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway import ids
-from gateway.cache import Kept
+from gateway.cache import Cached
 from gateway.model import CacheStatus, Freshness, Timestamp, WebhookLog, worst
 from gateway.vendors.pages import Page, Window
 
 if TYPE_CHECKING:
     from gateway.vendors.pages import Seam
 
-Recall = Callable[[Window, Timestamp], Awaitable[Kept[Page] | None]]
+Recall = Callable[[Window, Timestamp], Awaitable[Cached[Page] | None]]
 """Gives what is kept of a window, if it was asked for after a moment."""
 
 
@@ -29,7 +29,7 @@ class Bridge(msgspec.Struct, frozen=True):
     """What goes on behind a seam: a page that was kept, with the logs between before its own."""
 
     seam: Seam
-    kept: Kept[Page]
+    kept: Cached[Page]
 
 
 async def bridge(
@@ -59,7 +59,7 @@ async def bridge(
             fits = True
         if kept is not None and fits:
             freshness = worst([kept.freshness, *reads]) or kept.freshness
-            return Bridge(seam, Kept(_join(pushed, kept, known), freshness))
+            return Bridge(seam, Cached(_join(pushed, kept, known), freshness))
     return None
 
 
@@ -83,12 +83,12 @@ def rest(
     freshness = Freshness(
         status=CacheStatus.STALE, fetched_at=read_at, fresh_until=read_at, failure=failure
     )
-    return Bridge(seams[-1], Kept(found, freshness))
+    return Bridge(seams[-1], Cached(found, freshness))
 
 
 async def _reach(
-    time: Timestamp, window: Window, kept: Kept[Page] | None, recall: Recall
-) -> Kept[Page] | None:
+    time: Timestamp, window: Window, kept: Cached[Page] | None, recall: Recall
+) -> Cached[Page] | None:
     """Follow what was kept of a list with windows to the page that goes on behind a moment."""
     while kept is not None and kept.value.more:
         end = min(_times(kept.value.logs), default=window.until)
@@ -101,7 +101,7 @@ async def _reach(
     return kept
 
 
-def _join(pushed: Mapping[bytes, WebhookLog], kept: Kept[Page], known: Container[bytes]) -> Page:
+def _join(pushed: Mapping[bytes, WebhookLog], kept: Cached[Page], known: Container[bytes]) -> Page:
     """Put what was pushed off a page before an older one, which may begin with some of it."""
     page = kept.value
     begin = 0 if page.offset is None else len(page.logs)

@@ -221,7 +221,7 @@ async def watch(minutes: float, **cache: Any) -> tuple[int, Counter[CacheStatus]
     clock = Clock()
     draw = random.Random(7)
     # No answer is timed here.
-    keeping.HEADWAY = 0.0
+    keeping.REFRESH_DELAY = 0.0
     async with desk(clock, **cache) as gateway:
         begin, calls, pages = clock.now, 0, 0
         statuses: Counter[CacheStatus] = Counter()
@@ -311,7 +311,7 @@ async def bounds(keys: int = 1_000_000) -> None:
         )
         await store.write(str(number), entry, era)
         if number % 50 == 0:
-            await store.drop([log])
+            await store.evict([log])
         for name in ("_sizes", "_tags", "_keys", "_dropped"):
             most[name] = max(most[name], len(getattr(store, name)))
         most["bytes"] = max(most["bytes"], store._size)

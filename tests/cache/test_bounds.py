@@ -64,11 +64,11 @@ async def test_it_keeps_its_bounds_however_many_keys_come(entries: int, bytes: i
         assert usage.size <= bytes
         fullest = max(fullest, usage.size)
         if not number % 4:
-            await store.drop([f"log:{number - random.randrange(100)}"])
+            await store.evict([f"log:{number - random.randrange(100)}"])
     assert_consistent(store)
     assert len(store._dropped) <= MAX_DROPPED
     assert fullest > bytes * 0.9 or len(store._sizes) > entries * 0.9
-    await store.drop(["source:a"])
+    await store.evict(["source:a"])
     assert (await store.usage()).entries == (await store.usage()).size == 0
     assert_consistent(store)
 

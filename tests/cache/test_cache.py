@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from gateway.cache import Cache, Demand, Kept, Lifetime, Store
-from gateway.cache.cache import EXCUSED
+from gateway.cache import Cache, Cached, FreshnessRequirement, Lifetime, Store
+from gateway.cache.cache import FALLBACK_CODES
 from gateway.cache.entry import enclose
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.model import CacheStatus, Timestamp
@@ -20,12 +20,12 @@ HIT, MISS, STALE, REVALIDATED = (
 
 
 async def ask(cache: Cache, vendor: Vendor, **demand: float | None) -> tuple[int, CacheStatus]:
-    kept = await remember(cache, vendor, **demand)
+    kept = await get(cache, vendor, **demand)
     return kept.value, kept.freshness.status
 
 
-async def remember(cache: Cache, vendor: Vendor, **demand: float | None) -> Kept[int]:
-    return await cache.remember("key", int, vendor, Demand(**demand))  # type: ignore[arg-type]
+async def get(cache: Cache, vendor: Vendor, **demand: float | None) -> Cached[int]:
+    return await cache.get("key", int, vendor, FreshnessRequirement(**demand))  # type: ignore[arg-type]
 
 
 async def until_behind(vendor: Vendor, count: int) -> None:
@@ -54,11 +54,11 @@ async def test_fresh_then_stale_and_renewed_behind_then_asked_anew(
 
 async def test_freshness_tells_when_it_was_said(cache: Cache, vendor: Vendor, clock: Clock) -> None:
     vendor.seconds = 3
-    freshness = (await remember(cache, vendor)).freshness
+    freshness = (await get(cache, vendor)).freshness
     assert freshness.fetched_at == pytest.approx(clock(), abs=1000)
     assert freshness.fresh_until == freshness.fetched_at + 10 * 10**9
     clock.seconds += 5
-    assert (await remember(cache, vendor)).freshness.fetched_at == freshness.fetched_at
+    assert (await get(cache, vendor)).freshness.fetched_at == freshness.fetched_at
 
 
 async def test_nothing_is_kept_that_is_good_for_nothing(cache: Cache, vendor: Vendor) -> None:
@@ -82,11 +82,11 @@ async def test_failures_are_bridged_and_refusals_are_not(
     await ask(cache, vendor)
     clock.seconds = 50
     vendor.code = code
-    if code not in EXCUSED:
+    if code not in FALLBACK_CODES:
         with pytest.raises(UpstreamError):
             await ask(cache, vendor)
         return
-    kept = await remember(cache, vendor)
+    kept = await get(cache, vendor)
     assert (kept.value, kept.freshness.status) == (1, STALE)
     assert kept.freshness.failure == code.name
 
@@ -129,7 +129,7 @@ async def test_nothing_is_older_than_the_longest_time(
 async def test_a_slow_vendor_is_not_waited_for_where_something_stale_will_do(
     cache: Cache, vendor: Vendor, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.cache.cache.PATIENCE", 0.01)
+    monkeypatch.setattr("gateway.cache.cache.STALE_FALLBACK_TIMEOUT", 0.01)
     await ask(cache, vendor)
     clock.seconds = 50
     vendor.answers.clear()
@@ -155,28 +155,28 @@ async def test_a_caller_may_ask_for_something_younger(
 async def test_a_caller_may_not_be_given_what_was_asked_for_before(
     cache: Cache, vendor: Vendor, clock: Clock
 ) -> None:
-    demand = Demand(not_before=Timestamp(clock()))
+    demand = FreshnessRequirement(not_before=Timestamp(clock()))
     await ask(cache, vendor)
     clock.seconds = 1
     moment = Timestamp(clock())
-    assert (await cache.remember("key", int, vendor, demand)).value == 1
-    demand = Demand(not_before=moment)
-    assert (await cache.remember("key", int, vendor, demand)).value == 2
+    assert (await cache.get("key", int, vendor, demand)).value == 1
+    demand = FreshnessRequirement(not_before=moment)
+    assert (await cache.get("key", int, vendor, demand)).value == 2
     clock.seconds = 2
     vendor.code = ErrorCode.UPSTREAM_ERROR
     with pytest.raises(UpstreamError):
-        await cache.remember("key", int, vendor, Demand(not_before=Timestamp(clock())))
+        await cache.get("key", int, vendor, FreshnessRequirement(not_before=Timestamp(clock())))
 
 
 async def test_not_before_does_not_join_a_call_from_before(
     cache: Cache, vendor: Vendor, clock: Clock
 ) -> None:
     vendor.answers.clear()
-    early = asyncio.create_task(remember(cache, vendor))
+    early = asyncio.create_task(get(cache, vendor))
     await settle()
     clock.seconds = 1
-    demand = Demand(not_before=Timestamp(clock()))
-    late = asyncio.create_task(cache.remember("key", int, vendor, demand))
+    demand = FreshnessRequirement(not_before=Timestamp(clock()))
+    late = asyncio.create_task(cache.get("key", int, vendor, demand))
     await settle()
     vendor.answers.set()
     assert [(await early).value, (await late).value] == [1, 2]
@@ -187,10 +187,10 @@ async def test_a_clock_that_was_ahead_makes_nobody_ask_again_and_again(
 ) -> None:
     """Another replica's may be, and this one's until it is set back."""
     vendor.answers.clear()
-    early = asyncio.create_task(remember(cache, vendor))
+    early = asyncio.create_task(get(cache, vendor))
     await settle()
-    demand = Demand(not_before=Timestamp(clock() + 3600 * 10**9))
-    late = [asyncio.create_task(cache.remember("key", int, vendor, demand)) for _ in range(20)]
+    demand = FreshnessRequirement(not_before=Timestamp(clock() + 3600 * 10**9))
+    late = [asyncio.create_task(cache.get("key", int, vendor, demand)) for _ in range(20)]
     await settle()
     vendor.answers.set()
     assert (await early).value == 1
@@ -230,7 +230,7 @@ async def test_a_clock_that_was_set_back_does_not_put_off_what_is_tried_again(
 
 async def test_any_number_of_equal_reads_make_one_call(cache: Cache, vendor: Vendor) -> None:
     vendor.answers.clear()
-    callers = [asyncio.create_task(remember(cache, vendor)) for _ in range(200)]
+    callers = [asyncio.create_task(get(cache, vendor)) for _ in range(200)]
     await settle()
     vendor.answers.set()
     results = await asyncio.gather(*callers)
@@ -244,7 +244,7 @@ async def test_a_failing_call_fails_those_who_wait_and_is_not_repeated_for_each(
 ) -> None:
     vendor.answers.clear()
     vendor.code = ErrorCode.UPSTREAM_ERROR
-    callers = [asyncio.create_task(remember(cache, vendor)) for _ in range(200)]
+    callers = [asyncio.create_task(get(cache, vendor)) for _ in range(200)]
     await settle()
     vendor.answers.set()
     results = await asyncio.gather(*callers, return_exceptions=True)
@@ -258,7 +258,7 @@ async def test_a_caller_who_leaves_cancels_nobody_and_the_last_one_the_call(
     cache: Cache, vendor: Vendor
 ) -> None:
     vendor.answers.clear()
-    callers = [asyncio.create_task(remember(cache, vendor)) for _ in range(3)]
+    callers = [asyncio.create_task(get(cache, vendor)) for _ in range(3)]
     await settle()
     for caller in callers[:2]:
         caller.cancel()
@@ -274,8 +274,8 @@ async def test_a_caller_who_leaves_cancels_nobody_and_the_last_one_the_call(
 async def test_the_deadline_of_one_caller_is_no_others(cache: Cache, vendor: Vendor) -> None:
     vendor.answers.clear()
     now = asyncio.get_running_loop().time()
-    hasty = asyncio.create_task(remember(cache, vendor, deadline=now))
-    patient = asyncio.create_task(remember(cache, vendor, deadline=now + 60))
+    hasty = asyncio.create_task(get(cache, vendor, deadline=now))
+    patient = asyncio.create_task(get(cache, vendor, deadline=now + 60))
     with pytest.raises(TimeoutError):
         await hasty
     vendor.answers.set()
@@ -298,12 +298,12 @@ async def test_unchanged_is_fresh_again(cache: Cache, vendor: Vendor, clock: Clo
 
 async def test_what_is_dropped_is_asked_for_anew(cache: Cache, vendor: Vendor) -> None:
     await ask(cache, vendor)
-    assert await cache.drop(["source:other"]) == 0
+    assert await cache.evict(["source:other"]) == 0
     assert await ask(cache, vendor) == (1, HIT)
-    assert await cache.drop(["source:other", "source:it"]) == 1
+    assert await cache.evict(["source:other", "source:it"]) == 1
     assert await ask(cache, vendor) == (2, MISS)
     vendor.code = ErrorCode.UPSTREAM_ERROR
-    await cache.drop(["source:it"])
+    await cache.evict(["source:it"])
     with pytest.raises(UpstreamError):
         await ask(cache, vendor)
 
@@ -311,20 +311,20 @@ async def test_what_is_dropped_is_asked_for_anew(cache: Cache, vendor: Vendor) -
 async def test_a_drop_takes_what_has_the_tag_and_nothing_else(cache: Cache, vendor: Vendor) -> None:
     for number in range(9):
         vendor.tags = (f"hook:{number % 3}", "source:it")
-        await cache.remember(f"key {number}", int, vendor)
-    assert await cache.drop(["hook:1", "hook:2"]) == 6
-    assert await cache.drop(["hook:1"]) == 0
-    assert await cache.drop(["source:it"]) == 3
+        await cache.get(f"key {number}", int, vendor)
+    assert await cache.evict(["hook:1", "hook:2"]) == 6
+    assert await cache.evict(["hook:1"]) == 0
+    assert await cache.evict(["source:it"]) == 3
 
 
 async def test_a_read_from_before_a_drop_is_neither_kept_nor_joined(
     cache: Cache, vendor: Vendor
 ) -> None:
     vendor.answers.clear()
-    early = asyncio.create_task(remember(cache, vendor))
+    early = asyncio.create_task(get(cache, vendor))
     await settle()
-    await cache.drop(["source:it"])
-    late = asyncio.create_task(remember(cache, vendor))
+    await cache.evict(["source:it"])
+    late = asyncio.create_task(get(cache, vendor))
     await settle()
     vendor.answers.set()
     assert (await early).value == 1
@@ -340,7 +340,7 @@ async def test_a_refresh_from_before_a_drop_is_not_kept(
     vendor.answers.clear()
     assert await ask(cache, vendor) == (1, STALE)
     await settle()
-    await cache.drop(["source:it"])
+    await cache.evict(["source:it"])
     vendor.answers.set()
     await until_behind(vendor, 1)
     assert await ask(cache, vendor) == (3, MISS)
@@ -355,7 +355,7 @@ async def test_a_failure_from_before_a_drop_does_not_bring_the_old_back(
     vendor.code = ErrorCode.UPSTREAM_ERROR
     assert await ask(cache, vendor) == (1, STALE)
     await settle()
-    await cache.drop(["source:it"])
+    await cache.evict(["source:it"])
     vendor.answers.set()
     await until_behind(vendor, 1)
     with pytest.raises(UpstreamError):
@@ -367,7 +367,7 @@ async def test_an_answer_that_was_asked_for_earlier_does_not_replace_a_later(
 ) -> None:
     one, other = Cache(store, clock), Cache(store, clock)
     vendor.answers.clear()
-    slow = asyncio.create_task(remember(one, vendor))
+    slow = asyncio.create_task(get(one, vendor))
     await settle()
     entry, era = await store.read("key", int)
     assert entry is None
@@ -401,20 +401,20 @@ async def test_counts_tell_what_happened(cache: Cache, vendor: Vendor, clock: Cl
     vendor.code = ErrorCode.UPSTREAM_ERROR
     clock.seconds = 60
     await ask(cache, vendor)
-    await cache.drop(["source:it"])
+    await cache.evict(["source:it"])
     assert cache.counts == {
         "hits": 1,
         "misses": 1,
         "stale": 2,
         "loads": 3,
         "failures": 1,
-        "dropped": 1,
+        "evicted": 1,
     }
 
 
 async def test_close_ends_what_is_under_way(cache: Cache, vendor: Vendor) -> None:
     vendor.answers.clear()
-    caller = asyncio.create_task(remember(cache, vendor))
+    caller = asyncio.create_task(get(cache, vendor))
     await settle()
     await cache.close()
     with pytest.raises(asyncio.CancelledError):

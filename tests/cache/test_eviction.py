@@ -20,10 +20,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from gateway.cache import Cache, Demand, Store, make_store
+from gateway.cache import Cache, FreshnessRequirement, Store, make_store
 from gateway.cache.entry import Lifetime, enclose
 from gateway.cache.scripts import DROPS_KEPT, ENTRY, LAST, ORDER, PREFIX, TAG, TAKEN
-from gateway.cache.store import Era
+from gateway.cache.store import Generation
 from gateway.model import Timestamp
 from tests.cache.vendor import Clock, Vendor, settle
 
@@ -53,7 +53,7 @@ def evict(redis: Redis, pattern: str) -> None:
 
 
 async def value(cache: Cache, vendor: Vendor, max_age: float | None = None) -> int:
-    return (await cache.remember("key", int, vendor, Demand(max_age=max_age))).value
+    return (await cache.get("key", int, vendor, FreshnessRequirement(max_age=max_age))).value
 
 
 STEPS = ("begun", "kept", "read", "dropped", "written", "asked")
@@ -70,7 +70,7 @@ async def test_a_read_from_before_a_drop_is_given_to_nobody_after_it(
         if name == step:
             evict(server, KINDS[kind])
 
-    assert await one.drop(["source:else"]) == 0
+    assert await one.evict(["source:else"]) == 0
     after("begun")
     assert await value(one, vendor) == 1
     after("kept")
@@ -79,7 +79,7 @@ async def test_a_read_from_before_a_drop_is_given_to_nobody_after_it(
     while vendor.asked < 2:
         await settle()
     after("read")
-    await other.drop(["source:it"])
+    await other.evict(["source:it"])
     after("dropped")
     vendor.answers.set()
     assert await early == 2
@@ -100,7 +100,7 @@ async def test_what_nobody_would_be_given_is_not_kept(
         await settle()
     if not drop:
         evict(server, ORDER)
-    await replicas[1].drop(drop)
+    await replicas[1].evict(drop)
     vendor.answers.set()
     await early
     with server.client() as client:
@@ -128,7 +128,7 @@ class Evicting(RuleBasedStateMachine):
         self.clock = Clock()
         self.stores = [self.run(self._open()) for _ in range(2)]
         self.drops: Counter[str] = Counter()
-        self.reads: list[tuple[Store, str, Era, int]] = []
+        self.reads: list[tuple[Store, str, Generation, int]] = []
 
     async def _open(self) -> Store:
         return make_store(self.redis.url, max_entries=1, max_bytes=1, clock=self.clock)
@@ -157,7 +157,7 @@ class Evicting(RuleBasedStateMachine):
 
     @rule(store=some_store, tags=some_tags)
     def drop(self, store: int, tags: list[str]) -> None:
-        self.run(self.stores[store].drop(tags))
+        self.run(self.stores[store].evict(tags))
         self.drops.update(tags)
 
     @rule(kind=st.sampled_from(sorted(KINDS)))
@@ -199,14 +199,14 @@ async def test_what_is_dropped_and_no_more_is_known_of_very_many_drops(
     early = asyncio.create_task(value(one, vendor))
     while not vendor.asked:
         await settle()
-    await other.drop(["source:it"])
+    await other.evict(["source:it"])
     for number in range(4):
-        await other.drop([f"log:{number}.{each}" for each in range(DROPS_KEPT // 4)])
+        await other.evict([f"log:{number}.{each}" for each in range(DROPS_KEPT // 4)])
         if number == 1:
-            assert (await other.remember("late", int, late)).value == 1
+            assert (await other.get("late", int, late)).value == 1
     vendor.answers.set()
     assert await early == 1
     assert await value(other, vendor) == 2
-    assert (await one.remember("late", int, late)).value == 1
+    assert (await one.get("late", int, late)).value == 1
     with server.client() as client:
         assert client.zcard(ORDER) <= DROPS_KEPT + 1

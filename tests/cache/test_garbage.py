@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.cache import Cache, Demand
+from gateway.cache import Cache, FreshnessRequirement
 from gateway.cache.scripts import ENTRY, LAST, ORDER, PREFIX, RATE, TAG, TAKEN
 from tests.cache.vendor import Vendor
 
@@ -52,7 +52,7 @@ HARMLESS = {("tag", name) for name in GARBAGE if "sorted" in name} | {
 
 
 async def ask(cache: Cache, vendor: Vendor, max_age: float | None = None) -> int:
-    return (await cache.remember("key", int, vendor, Demand(max_age=max_age))).value
+    return (await cache.get("key", int, vendor, FreshnessRequirement(max_age=max_age))).value
 
 
 @pytest.mark.parametrize("garbage", GARBAGE)
@@ -69,7 +69,7 @@ async def test_it_is_no_error_and_does_not_stay(
         GARBAGE[garbage](client, key)
         assert await ask(one, vendor) in {1, 2}
         await ask(one, vendor, max_age=0)
-        await other.drop(["source:it"])
+        await other.evict(["source:it"])
         asked = vendor.asked
         assert [await ask(cache, vendor) for cache in replicas * 2] == [asked + 1] * 4
         left = await other.take("alice", 3, 60)

@@ -49,7 +49,7 @@ async def test_a_smaller_value_gives_its_room_back() -> None:
     assert usage.entries == 1
     assert usage.size is not None
     assert usage.size < 700
-    assert [await store.drop([tag]) for tag in ("tag", "other")] == [0, 1]
+    assert [await store.evict([tag]) for tag in ("tag", "other")] == [0, 1]
     usage = await store.usage()
     assert (usage.entries, usage.size) == (0, 0)
 
@@ -65,7 +65,7 @@ async def test_drops_are_forgotten_in_favour_of_safety() -> None:
     store = MemoryStore(max_entries=100, max_bytes=100_000)
     _, before = await store.read("a", int)
     for number in range(MAX_DROPPED + 1):
-        await store.drop([f"tag {number}"])
+        await store.evict([f"tag {number}"])
     assert len(store._dropped) <= MAX_DROPPED
     await store.write("a", entry(1), before)
     assert await keys(store, "a") == []

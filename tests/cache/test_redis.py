@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio.connection import parse_url
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from gateway.cache import Cache, Demand, make_store
+from gateway.cache import Cache, FreshnessRequirement, make_store
 from gateway.cache.redis import RedisStore
 from gateway.cache.scripts import ENTRY, LEASE, RATE, TAG, TAKEN
 from gateway.cache.store import Lease
@@ -25,7 +25,7 @@ HIT, MISS = CacheStatus.HIT, CacheStatus.MISS
 
 
 async def ask(cache: Cache, vendor: Vendor) -> tuple[int, CacheStatus]:
-    kept = await cache.remember("key", int, vendor)
+    kept = await cache.get("key", int, vendor)
     return kept.value, kept.freshness.status
 
 
@@ -33,7 +33,7 @@ async def test_replicas_see_the_same(replicas: list[Cache], vendor: Vendor) -> N
     one, other = replicas
     assert await ask(one, vendor) == (1, MISS)
     assert await ask(other, vendor) == (1, HIT)
-    assert await other.drop(["source:it"]) == 1
+    assert await other.evict(["source:it"]) == 1
     assert await ask(one, vendor) == (2, MISS)
 
 
@@ -57,12 +57,12 @@ async def test_not_before_does_not_take_what_a_replica_asked_for_before(
         for clock in clocks
     )
     vendor.answers.clear()
-    early = asyncio.create_task(one.remember("key", int, vendor))
+    early = asyncio.create_task(one.get("key", int, vendor))
     while not vendor.asked:
         await settle()
     clock.seconds = 2
-    demand = Demand(not_before=Timestamp(clock()))
-    late = asyncio.create_task(other.remember("key", int, vendor, demand))
+    demand = FreshnessRequirement(not_before=Timestamp(clock()))
+    late = asyncio.create_task(other.get("key", int, vendor, demand))
     await settle()
     vendor.answers.set()
     async with asyncio.timeout(30):
@@ -85,10 +85,10 @@ async def test_a_replica_whose_clock_is_ahead_makes_nothing_fresh_for_longer(
     assert [await ask(ahead, vendor) for _ in range(2)] == [(3, MISS), (3, HIT)]
     # Who waits for what the other asks for does not wait for what it will not take.
     vendor.answers.clear()
-    early = asyncio.create_task(ahead.remember("other", int, vendor))
+    early = asyncio.create_task(ahead.get("other", int, vendor))
     while vendor.asked < 4:
         await settle()
-    late = asyncio.create_task(one.remember("other", int, vendor))
+    late = asyncio.create_task(one.get("other", int, vendor))
     await settle()
     vendor.answers.set()
     async with asyncio.timeout(30):
@@ -120,7 +120,7 @@ async def test_a_drop_by_another_replica_is_heard_by_reads_under_way(
     early = asyncio.create_task(ask(one, vendor))
     while not vendor.asked:
         await settle()
-    await other.drop(["source:it"])
+    await other.evict(["source:it"])
     late = asyncio.create_task(ask(one, vendor))
     await settle()
     vendor.answers.set()
@@ -149,23 +149,23 @@ async def test_a_lease_outlasts_a_slow_vendor_and_ends_with_its_process(
         assert not client.exists(lease)
         # Left by a process that died: it ends by itself.
         client.set(lease.replace(b"key", b"other"), "someone", px=30)
-    assert (await replicas[0].remember("other", int, Vendor(clock))).value == 1
+    assert (await replicas[0].get("other", int, Vendor(clock))).value == 1
 
 
 async def test_entries_end_and_tags_do_not_pile_up(
     server: Redis, replicas: list[Cache], vendor: Vendor
 ) -> None:
     for number in range(20):
-        await replicas[0].remember(f"key {number}", int, vendor)
+        await replicas[0].get(f"key {number}", int, vendor)
     with server.client() as client:
         assert 0 < client.pttl(ENTRY + "key 0") <= 110_000
         assert client.zcard(TAG + "source:it") == 20
         assert 0 < client.pttl(TAG + "source:it") <= 110_000
         for number in range(20):
             client.zadd(TAG + "source:it", {f"key {number}": 1})
-        await replicas[0].remember("last", int, vendor)
+        await replicas[0].get("last", int, vendor)
         assert client.zrange(TAG + "source:it", 0, -1) == [b"last"]
-        assert await replicas[0].drop(["source:it"]) == 1
+        assert await replicas[0].evict(["source:it"]) == 1
         assert not client.exists(TAG + "source:it")
 
 
@@ -209,8 +209,8 @@ async def test_without_redis_the_vendor_is_asked(
     assert await ask(cache, vendor) == (14, HIT)
     assert cache.available
     assert [record.getMessage() for record in caplog.records] == [
-        "The cache's Redis is out of reach (ConnectionError); vendors are asked, and callers"
-        " counted, without it.",
+        "The cache's Redis is out of reach (ConnectionError). Until it is back, nothing is cached,"
+        " and each process counts callers on its own.",
         "The cache's Redis is back.",
     ]
 
@@ -234,7 +234,7 @@ async def test_what_could_not_be_dropped_is_dropped_before_anything_is_read(
     cache = replicas[0]
     await ask(cache, vendor)
     with server.paused():
-        assert await cache.drop(["source:it"]) == 0
+        assert await cache.evict(["source:it"]) == 0
         assert await ask(cache, vendor) == (2, MISS)
     # It is left alone for a moment, in which what it has is not to be trusted.
     assert await ask(cache, vendor) == (3, MISS)
@@ -252,7 +252,7 @@ async def test_what_was_read_before_a_drop_that_redis_missed_is_not_kept(
     while not vendor.asked:
         await settle()
     with server.paused():
-        assert await one.drop(["source:it"]) == 0
+        assert await one.evict(["source:it"]) == 0
     clock.seconds += 2
     vendor.answers.set()
     assert await early == (1, MISS)
@@ -321,7 +321,7 @@ async def test_a_full_redis_keeps_nothing_and_still_drops(
     server.limit_memory(1)
     try:
         assert await ask(cache, vendor) == (1, HIT)
-        assert await cache.drop(["source:it"]) == 1
+        assert await cache.evict(["source:it"]) == 1
         for asked in range(2, 6):
             assert await ask(cache, vendor) == (asked, MISS)
     finally:
@@ -330,7 +330,7 @@ async def test_a_full_redis_keeps_nothing_and_still_drops(
     assert await ask(cache, vendor) == (6, HIT)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert record.getMessage().startswith("The cache's Redis keeps nothing: ")
+    assert record.getMessage().startswith("The cache's Redis refuses to store: ")
     assert cache.available
 
 
@@ -345,9 +345,9 @@ async def test_a_redis_that_is_full_now_and_then_is_told_of_once(
     for told, waited in ((1, 0), (1, 30), (1, 30), (2, 61)):
         clock.seconds += waited
         server.limit_memory(1)
-        await cache.remember("key", int, vendor, Demand(max_age=0))
+        await cache.get("key", int, vendor, FreshnessRequirement(max_age=0))
         server.limit_memory(0)
-        await cache.remember("key", int, vendor, Demand(max_age=0))
+        await cache.get("key", int, vendor, FreshnessRequirement(max_age=0))
         assert len(caplog.records) == told
 
 

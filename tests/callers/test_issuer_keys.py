@@ -14,7 +14,7 @@ from gateway.callers.issuer_keys import GRACE, LIFETIME, PAUSE, RETRY, IssuerKey
 from tests.callers.issuer import ED25519, OTHER_RSA, P256, RSA, Clock, Issuer, public
 
 
-class Kept:
+class Cached:
     """An issuer, its keys as they are kept, and a clock."""
 
     def __init__(self) -> None:
@@ -28,11 +28,11 @@ class Kept:
 
 
 @pytest.fixture
-def kept() -> Kept:
-    return Kept()
+def kept() -> Cached:
+    return Cached()
 
 
-async def test_the_keys_are_kept_for_a_while(kept: Kept) -> None:
+async def test_the_keys_are_kept_for_a_while(kept: Cached) -> None:
     assert await kept.names() == ["rsa"]
     kept.issuer.keys = [public(P256)]
     kept.clock.now += LIFETIME - 1
@@ -42,7 +42,7 @@ async def test_the_keys_are_kept_for_a_while(kept: Kept) -> None:
     assert kept.issuer.fetches == 2
 
 
-async def test_they_are_renewed_once_a_minute_at_most(kept: Kept) -> None:
+async def test_they_are_renewed_once_a_minute_at_most(kept: Cached) -> None:
     await kept.names()
     kept.issuer.keys = [public(P256)]
     kept.clock.now += PAUSE - 1
@@ -53,7 +53,7 @@ async def test_they_are_renewed_once_a_minute_at_most(kept: Kept) -> None:
     assert kept.issuer.fetches == 2
 
 
-async def test_many_callers_wait_for_one_fetch(kept: Kept) -> None:
+async def test_many_callers_wait_for_one_fetch(kept: Cached) -> None:
     arrived = asyncio.Event()
 
     async def slow() -> dict[str, Any]:
@@ -73,7 +73,7 @@ async def test_many_callers_wait_for_one_fetch(kept: Kept) -> None:
     assert kept.issuer.fetches == 1
 
 
-async def test_old_keys_outlast_an_outage_but_not_a_long_one(kept: Kept) -> None:
+async def test_old_keys_outlast_an_outage_but_not_a_long_one(kept: Cached) -> None:
     await kept.names()
     kept.issuer.down = True
     for later in (LIFETIME, LIFETIME + PAUSE, GRACE - 1):
@@ -89,7 +89,7 @@ async def test_old_keys_outlast_an_outage_but_not_a_long_one(kept: Kept) -> None
     assert await kept.names() == ["rsa"]
 
 
-async def test_whether_there_are_newer_keys_is_unknown_in_an_outage(kept: Kept) -> None:
+async def test_whether_there_are_newer_keys_is_unknown_in_an_outage(kept: Cached) -> None:
     await kept.names()
     kept.issuer.down = True
     kept.clock.now += PAUSE
@@ -102,7 +102,7 @@ async def test_whether_there_are_newer_keys_is_unknown_in_an_outage(kept: Kept) 
     assert await kept.names(renewed=True) == ["rsa"]
 
 
-async def test_without_any_keys_it_is_tried_again_soon(kept: Kept) -> None:
+async def test_without_any_keys_it_is_tried_again_soon(kept: Cached) -> None:
     kept.issuer.down = True
     for _ in range(3):
         with pytest.raises(KeysUnavailableError):
@@ -113,7 +113,7 @@ async def test_without_any_keys_it_is_tried_again_soon(kept: Kept) -> None:
     assert await kept.names() == ["rsa"]
 
 
-async def test_an_outage_is_logged(kept: Kept, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_outage_is_logged(kept: Cached, caplog: pytest.LogCaptureFixture) -> None:
     kept.issuer.down = True
     with pytest.raises(KeysUnavailableError):
         await kept.names()
@@ -122,7 +122,7 @@ async def test_an_outage_is_logged(kept: Kept, caplog: pytest.LogCaptureFixture)
     ]
 
 
-async def test_an_issuer_may_withdraw_all_keys(kept: Kept) -> None:
+async def test_an_issuer_may_withdraw_all_keys(kept: Cached) -> None:
     await kept.names()
     kept.issuer.keys = []
     kept.clock.now += LIFETIME
@@ -162,7 +162,7 @@ SHORT = {
     ],
 )
 @pytest.mark.filterwarnings("ignore")  # or the library's warning of SHORT would be enough
-async def test_a_key_that_is_of_no_use_spoils_no_other(kept: Kept, entry: Any) -> None:
+async def test_a_key_that_is_of_no_use_spoils_no_other(kept: Cached, entry: Any) -> None:
     kept.issuer.keys = [entry, public(RSA), entry]
     assert await kept.names() == ["rsa"]
 

@@ -334,7 +334,9 @@ async def test_errors_of_later_parts_are_told_like_all(
         assert answer["errors"]
         assert "a secret" not in response.text
         for error in answer["errors"]:
-            assert error["message"] == "The gateway has a defect here. Its log tells more."
+            assert error["message"] == (
+                "A defect in the gateway broke this field. The gateway's log has the details."
+            )
             known = response.headers["X-Request-Id"]
             assert error["extensions"] == {"code": "INTERNAL_ERROR", "requestId": known}
             assert error["path"][-1] == field

@@ -145,7 +145,7 @@ def test_hashes_are_forgotten_with_their_documents() -> None:
     kept = [text for text in texts if documents.text_of(sha256(text)) == text]
     assert 1 < len(kept) < 10
     assert kept == texts[-len(kept) :]
-    assert len(documents._texts) == len(documents._kept) == len(kept)
+    assert len(documents._cached) == len(kept)
 
 
 async def test_they_can_be_switched_off(method: str) -> None:

@@ -139,7 +139,7 @@ async def test_of_several_operations_one_must_be_named(
         "/graphql", json={"query": document, "operationName": name}, headers={"accept": GRAPHQL}
     )
     assert sentence(response, 400, "GRAPHQL_VALIDATION_FAILED") == (
-        "The document has several operations; name one as operationName."
+        "The document has several operations. Name the one to execute in operationName."
     )
 
 
