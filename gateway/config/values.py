@@ -1,8 +1,9 @@
-"""The types of single settings, and the base of the tables that hold them."""
+"""Types of single settings, and the base class of the tables."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 import ssl
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -18,6 +19,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from gateway.config.files import UnreadableFileError, read_bytes
+
 Item = TypeVar("Item")
 
 _NO_ADDRESS = 'must be an http or https address, such as "https://vendor.example:8001"'
@@ -28,15 +31,15 @@ _NO_ORIGIN = (
 
 
 def or_else(words: str) -> Any:
-    """Say what to answer, after the key, to a value that does not fit its type.
+    """Set the sentence for a value of the wrong type; it follows the key.
 
-    Editors show ``errorMessage``, though it is no keyword of JSON schema itself.
+    ``errorMessage`` is not a keyword of JSON schema, but editors show it.
     """
     return Field(json_schema_extra={"errorMessage": words})
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host, in the form that a URL has it, can only be this machine."""
+    """Return whether a host, as a URL has it, is always this machine."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -49,7 +52,7 @@ def _address(value: str) -> str:
     except ValidationError:
         raise ValueError(_NO_ADDRESS) from None
     if url.username or url.password:
-        raise ValueError("must not hold a user name or password: auth is the place for them")
+        raise ValueError("must not hold a user name or password: they belong under auth")
     if "?" in value or "#" in value:
         raise ValueError("must end before any ? or #")
     if url.scheme == "http" and not is_loopback(url.host or ""):
@@ -76,9 +79,18 @@ def _origin(value: str) -> str:
 def _certificates(value: Path, info: ValidationInfo) -> Path:
     path: Path = info.context.folder / value if info.context else value
     try:
+        content = read_bytes(path)
+    except UnreadableFileError as error:
+        raise ValueError(f"names a file that {error}") from None
+    if not re.search(rb"-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----", content):
+        raise ValueError(
+            "names a file that holds no certificates in PEM form, which begin with"
+            ' "-----BEGIN CERTIFICATE-----"'
+        )
+    try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
-    except (OSError, ValueError):
-        raise ValueError("must be the path of a readable file of PEM certificates") from None
+    except OSError:
+        raise ValueError("names a file with a certificate that is damaged") from None
     return path
 
 
@@ -112,7 +124,7 @@ HeaderName = Annotated[
 
 
 class Table(BaseModel):
-    """A table of the file: every key of it is known, and none changes once it was read."""
+    """An immutable table of the file that refuses unknown keys."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -124,8 +136,8 @@ class Table(BaseModel):
 
 
 def check_alternative(info: ValidationInfo, first: str, second: object) -> None:
-    """See to it that of ``first`` and the field under validation just one is given."""
-    if first not in info.data:  # it was given, and has a mistake of its own
+    """Require exactly one of the field ``first`` and the field under validation."""
+    if first not in info.data:  # it has a mistake of its own
         return
     names = {"key": first, "other": info.field_name}
     if info.data[first] and second:
