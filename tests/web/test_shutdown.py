@@ -22,7 +22,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.cli.server import _Server, config_of, grace, listen, serving
+from gateway.cli.protocol import GracefulServer
+from gateway.cli.server import config_of, grace, listen, serving
 from gateway.config import Settings
 from tests.acting import Controller
 from tests.processes import started
@@ -165,11 +166,11 @@ def test_what_came_before_the_stop_is_answered(server: Server) -> None:
     assert server.complaints.read() == ""
 
 
-class Sought(_Server):
+class Sought(GracefulServer):
     """A server that callers connect to some turns of the event loop before it stops, and then."""
 
     def __init__(self, app: ASGIApp, turns: int, started: Callable[[], None]) -> None:
-        super().__init__(app, PATIENCE, started)
+        super().__init__(config_of(app, PATIENCE), started)
         self._turns = turns
         self.callers: list[socket.socket] = []
 

@@ -76,7 +76,7 @@ def lost(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
     ending = BoundedProtocol.connection_lost
     monkeypatch.setattr(BoundedProtocol, "connection_lost", connection_lost)
-    monkeypatch.setattr(protocol, "READING", 0.1)
+    monkeypatch.setattr(protocol, "READ_TIMEOUT", 0.1)
     return event
 
 
