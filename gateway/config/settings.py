@@ -18,7 +18,7 @@ from gateway.config.limits import LimitSettings, TimeLimit
 from gateway.config.problems import Problem, problems_of, sentence, unknown
 from gateway.config.secret import Surroundings
 from gateway.config.sources import SourceSettings
-from gateway.config.values import ListOf, Origin, Table, Text, or_else
+from gateway.config.values import ListOf, Origin, RootPath, Table, Text, or_else
 from gateway.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -36,6 +36,11 @@ class ServerSettings(Table):
     """The address to listen on."""
     port: Annotated[int, Field(strict=True, ge=0, le=65535)] = 8000
     """The port to listen on; 0 takes any free one."""
+    root_path: RootPath = ""
+    """The prefix of all paths that a proxy in front adds and does not strip, such as "/hooks".
+
+    A proxy that strips it needs no setting.
+    """
     deadline: TimeLimit = TimeLimit()
     """How long one GraphQL operation may wait for all vendors together, and look for the webhook
     logs of its filters, in seconds; or, as with [limits], "off" or { max = 10.0, mode = "warn" }.

@@ -19,7 +19,7 @@ from gateway.model import CacheStatus, Freshness, Timestamp
 from gateway.schema import build_schema
 from gateway.service import Gateway
 from gateway.upstream.operation import Operation
-from gateway.web.caching import cache_control, cache_status, is_kept
+from gateway.web.caching import cache_control, cache_status, is_current
 from gateway.web.view import GraphQLView
 from tests.web.test_view import client_of
 
@@ -98,7 +98,7 @@ def test_a_name_does_not_leave_its_quotes(name: str) -> None:
         ({"shop": [read("HIT", 9)], "x": [read("STALE", -3)]}, "private, max-age=0"),
     ],
 )
-def test_an_answer_is_kept_until_the_first_read_is_not_fresh(
+def test_an_answer_is_current_until_the_first_read_is_not_fresh(
     reads: Mapping[str, Sequence[Freshness]], expected: str
 ) -> None:
     assert cache_control(reads, NOW) == expected
@@ -124,7 +124,7 @@ def test_an_answer_is_kept_until_the_first_read_is_not_fresh(
     ],
 )
 def test_a_tag_is_found_in_a_list(given: str, kept: bool) -> None:
-    assert is_kept(given, '"a"') is kept
+    assert is_current(given, '"a"') is kept
 
 
 # Over HTTP

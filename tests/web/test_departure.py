@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message
 
 from gateway.config import TimeLimit
 from gateway.web.app import create_app
-from gateway.web.departure import while_present
+from gateway.web.departure import cancel_on_disconnect
 from tests.acting import LOG_ID, RETRY, Controller, gateway_over
 
 PATIENCE = 10.0
@@ -128,7 +128,7 @@ async def test_nobody_is_watched_after_the_answer() -> None:
         await asyncio.sleep(0)
         return "answer"
 
-    assert await while_present(stay, answer()) == "answer"
+    assert await cancel_on_disconnect(stay, answer()) == "answer"
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
 
@@ -147,7 +147,7 @@ async def test_a_server_that_can_not_tell_is_none_that_a_caller_left(
         await asyncio.sleep(0)
         return "answer"
 
-    assert await while_present(broken, answer()) == "answer"
+    assert await cancel_on_disconnect(broken, answer()) == "answer"
     gc.collect()  # asyncio complains of lost exceptions when their tasks go
     assert caplog.text == ""
 
@@ -162,7 +162,7 @@ async def test_parts_of_a_body_that_nobody_reads_are_no_departure() -> None:
         work.set()
         return await stay()
 
-    assert await while_present(receive, work.wait())
+    assert await cancel_on_disconnect(receive, work.wait())
 
 
 @pytest.mark.parametrize("error", [TimeoutError, ValueError])
@@ -172,7 +172,7 @@ async def test_what_the_work_raises_stays_what_it_is(error: type[Exception]) -> 
         raise error
 
     with pytest.raises(error):
-        await while_present(stay, fail())
+        await cancel_on_disconnect(stay, fail())
 
 
 async def test_a_stop_of_the_server_is_no_departure() -> None:
@@ -182,7 +182,7 @@ async def test_a_stop_of_the_server_is_no_departure() -> None:
         begun.set()
         await asyncio.Event().wait()
 
-    request = asyncio.create_task(while_present(stay, work()))
+    request = asyncio.create_task(cancel_on_disconnect(stay, work()))
     await begun.wait()
     request.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -195,4 +195,4 @@ async def test_a_departure_is_told() -> None:
 
     with pytest.raises(ClientDisconnect):
         async with asyncio.timeout(PATIENCE):
-            await while_present(leave, asyncio.Event().wait())
+            await cancel_on_disconnect(leave, asyncio.Event().wait())

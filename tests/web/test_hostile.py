@@ -165,7 +165,7 @@ def test_a_head_that_does_not_come_is_not_waited_for(
     client: httpx.Client, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(protocol, "SECONDS", 0.05)
+        patch.setattr(protocol, "HEAD_TIMEOUT", 0.05)
         for begun in (b"", b"PO", HEAD):
             assert status(raw(server, begun)) == 408
     check_health(client)
@@ -175,7 +175,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(
     client: httpx.Client, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(body, "SECONDS", 0.05)
+        patch.setattr(body, "TIMEOUT", 0.05)
         answer = raw(server, HEAD + b'Content-Length: 100\r\n\r\n{"query": ')
     assert status(answer) == 408
     assert b"The body did not arrive in time." in answer
@@ -189,8 +189,8 @@ def test_drops_do_not_keep_a_connection(
     drops = [b"x"] * 5_000
     lines = HEAD + b"Content-Length: 10000\r\n\r\n"
     with monkeypatch.context() as patch:
-        patch.setattr(protocol, "SECONDS", 0.1)
-        patch.setattr(body, "SECONDS", 0.1)
+        patch.setattr(protocol, "HEAD_TIMEOUT", 0.1)
+        patch.setattr(body, "TIMEOUT", 0.1)
         for beginning in (b"GET /", HEAD + b"X: ", lines):
             assert status(raw(server, beginning, *drops, between=0.01)) == 408
     check_health(client)
@@ -332,5 +332,5 @@ def test_a_body_without_end_is_refused(client: httpx.Client, server: str) -> Non
 
 
 def test_a_head_as_large_as_is_taken(client: httpx.Client) -> None:
-    fits = {"X": "x" * (head.BYTES - 2000)}
+    fits = {"X": "x" * (head.MAX_BYTES - 2000)}
     assert client.post("/graphql", json={"query": QUERY}, headers=fits).json() == DATA

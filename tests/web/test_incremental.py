@@ -23,7 +23,8 @@ from gateway.schema import build_schema
 from gateway.service import Gateway
 from gateway.web import incremental, places
 from gateway.web.app import create_app
-from gateway.web.incremental import takes_parts
+from gateway.web.incremental import accepts_parts
+from gateway.web.media_types import parse_list
 from tests.moment import stopped
 from tests.web.test_view import GRAPHQL, JSON, client_of, sentence
 
@@ -229,8 +230,8 @@ def test_rows_of_a_streamed_list_are_worked_off_together(
         ("", False),
     ],
 )
-def test_who_takes_parts_names_their_form(accept: str, taken: bool) -> None:
-    assert takes_parts(accept) is taken
+def test_who_accepts_parts_names_their_form(accept: str, taken: bool) -> None:
+    assert accepts_parts(parse_list([accept])) is taken
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -391,7 +392,7 @@ def test_what_was_begun_early_ends_when_the_caller_does_not_wait_for_the_first_p
 async def test_parts_take_a_place_until_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(places, "SECONDS", 0.0)
+    monkeypatch.setattr(places, "MAX_WAIT", 0.0)
     gate = Gate("^/elastic-path")
     app = made_app(tmp_path, gate, LIMITS__OPERATIONS="1")
     sent: asyncio.Queue[Message] = asyncio.Queue()
@@ -407,8 +408,8 @@ async def test_parts_take_a_place_until_the_last(
 async def test_who_does_not_read_the_parts_is_cut_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(places, "SECONDS", 0.0)
-    monkeypatch.setattr(incremental, "SECONDS", 0.0)
+    monkeypatch.setattr(places, "MAX_WAIT", 0.0)
+    monkeypatch.setattr(incremental, "GRACE", 0.0)
     app = made_app(tmp_path, Gate(), LIMITS__OPERATIONS="1")
 
     async def never(_: Message) -> None:

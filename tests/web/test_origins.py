@@ -13,7 +13,10 @@ from tests.web.test_view import DATA, JSON, LOCAL, QUERY, client_of, made_app, s
 
 APP = "https://app.example.com"
 EVIL = "https://evil.example"
-REFUSED = "A page of another origin sent this, and cors_origins does not name it."
+REFUSED = (
+    "A page of another origin sent this, and cors_origins does not name it. If it is the gateway's"
+    " own page, let the proxy in front keep the Host header."
+)
 
 
 def headers_of(origin: str | None, site: str | None) -> dict[str, str]:
@@ -156,7 +159,9 @@ def preflight(origin: str = APP, method: str = "POST", names: str = "content-typ
 async def test_out_of_the_box_no_page_is_let_in() -> None:
     async with client_of(made_app()) as client:
         answer = await client.options("/graphql", headers=preflight())
-        assert sentence(answer, 405)
+        assert sentence(answer, 405) == (
+            "A page of another origin asks for permission, and there are no cors_origins here."
+        )
         answers = [answer, await client.get("/graphql", params={"query": QUERY})]
     for answer in answers:
         assert not any(name.startswith("access-control") for name in answer.headers)
@@ -194,24 +199,109 @@ async def test_a_configured_page_is_let_in() -> None:
     assert "access-control-allow-origin" not in plain.headers
 
 
+ORIGIN_REFUSED = "cors_origins does not name the page's origin."
+METHOD_REFUSED = "the request would have another method than GET and POST."
+HEADER_REFUSED = "the request would have a header that no page may send."
+
+
 @pytest.mark.parametrize(
-    "headers",
+    ("headers", "reason"),
     [
-        preflight(EVIL),
-        preflight("null"),
-        preflight(f"{APP}.evil.example"),
-        preflight(APP.upper()),
-        preflight(method="DELETE"),
-        preflight(names="content-type, cookie"),
+        (preflight(EVIL), ORIGIN_REFUSED),
+        (preflight("null"), "the page has no origin, as a file or a sandboxed frame. Serve it from"
+         " a site that cors_origins names, or send the request from outside of the page."),
+        (preflight("file://"), ORIGIN_REFUSED),
+        (preflight("capacitor://localhost"), ORIGIN_REFUSED),
+        (preflight(f"{APP}.evil.example"), ORIGIN_REFUSED),
+        (preflight(APP.upper()), ORIGIN_REFUSED),
+        (preflight(method="DELETE"), METHOD_REFUSED),
+        (preflight(names="content-type, cookie"), HEADER_REFUSED),
+        (preflight(names="X-Forwarded-For"), HEADER_REFUSED),
+        (preflight(names="forwarded,content-type"), HEADER_REFUSED),
+        (preflight(names="x-real-ip"), HEADER_REFUSED),
+        (preflight(names="sec-fetch-site"), HEADER_REFUSED),
+        (preflight(names="x y"), HEADER_REFUSED),
     ],
-)
-async def test_nothing_else_is_let_in(headers: dict[str, str]) -> None:
+)  # fmt: skip
+async def test_refused_preflight_names_the_reason(headers: dict[str, str], reason: str) -> None:
     async with client_of(made_app(cors_origins=[APP])) as client:
         answer = await client.options("/graphql", headers={**headers, "x-request-id": "mine"})
-    assert sentence(answer, 400).startswith("No permission by CORS: cors_origins does not name")
+    assert sentence(answer, 400) == f"No permission by CORS: {reason}"
     assert answer.headers["x-request-id"] == "mine"
     assert ("access-control-allow-origin" in answer.headers) == (headers["origin"] == APP)
+    assert "access-control-allow-headers" not in answer.headers
     assert answer.headers["vary"].startswith("Origin, ")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "baggage, sentry-trace",  # Sentry
+        "traceparent,tracestate,b3,x-b3-traceid,x-b3-spanid,x-b3-sampled,uber-trace-id",
+        "x-datadog-origin,x-datadog-parent-id,x-datadog-sampling-priority,x-datadog-trace-id",
+        "newrelic,elastic-apm-traceparent,request-id,request-context,x-amzn-trace-id",
+        "apollographql-client-name,apollographql-client-version,x-apollo-operation-name",
+        "apollo-federation-include-trace,graphql-client-name,x-apollo-cache-key",
+        "x-requested-with, x-csrf-token, dnt, pragma, priority, accept-encoding, user-agent",
+        "content-type,X-Firebase-Appcheck,ngrok-skip-browser-warning",
+        "",
+        "content-type,,",
+    ],
+)
+async def test_configured_page_may_send_any_ordinary_header(names: str) -> None:
+    """Tracing and client libraries add headers; a page must not need a setting for each."""
+    async with client_of(made_app(cors_origins=[APP])) as client:
+        answer = await client.options("/graphql", headers=preflight(names=names))
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-headers"] == names
+
+
+async def test_preflight_without_headers() -> None:
+    async with client_of(made_app(cors_origins=[APP])) as client:
+        asked = preflight()
+        del asked["access-control-request-headers"]
+        assert (await client.options("/graphql", headers=asked)).status_code == 200
+
+
+@pytest.mark.parametrize("origin", [APP, EVIL])
+async def test_private_network_is_open_to_configured_pages_only(origin: str) -> None:
+    """Chromium asks so before a public page calls a gateway in a private network."""
+    asked = preflight(origin) | {"access-control-request-private-network": "true"}
+    async with client_of(made_app(cors_origins=[APP])) as client:
+        answer = await client.options("/graphql", headers=asked)
+    assert answer.status_code == (200 if origin == APP else 400)
+    permission = answer.headers.get("access-control-allow-private-network")
+    assert permission == ("true" if origin == APP else None)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "capacitor://localhost",
+        "ionic://localhost",
+        "tauri://localhost",
+        "http://tauri.localhost",
+        "https://localhost",
+        "app://.",
+        "app://obsidian.md",
+        "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+        "moz-extension://5f2d9a3e-7c41-4b0e-9a86-0c5de0c1f2a7",
+        "vscode-webview://0a1b2c3d",
+        "http://app.example.com:8080",
+    ],
+)
+async def test_app_inside_a_browser_engine_can_be_configured(origin: str) -> None:
+    """Desktop and mobile apps and extensions have origins with schemes of their own."""
+    async with client_of(made_app(cors_origins=[origin])) as client:
+        allowed = await client.options("/graphql", headers=preflight(origin))
+        assert allowed.headers["access-control-allow-origin"] == origin
+        answer = await client.post(
+            "/graphql", json={"query": QUERY}, headers=headers_of(origin, "cross-site")
+        )
+        assert answer.json() == DATA
+        assert answer.headers["access-control-allow-origin"] == origin
+        other = await client.options("/graphql", headers=preflight(f"{origin}x"))
+        assert other.status_code == 400
 
 
 async def test_a_vendor_credential_may_be_sent() -> None:

@@ -16,7 +16,7 @@ from gateway.limits import Limits
 from gateway.sandbox import Sandbox
 from gateway.web import places
 from gateway.web.app import create_app
-from gateway.web.places import OverloadedError, Places
+from gateway.web.places import ConcurrencyLimit, OverloadedError
 from gateway.web.rates import Memory, RateLimitedError, Rates, Shared
 from tests.web.test_view import DATA, JSON, LOCAL, QUERY, client_of, made_app, post, sentence
 
@@ -182,20 +182,20 @@ async def test_gateways_with_one_redis_have_one_rate(redis: Redis, tmp_path: Pat
         assert statuses == [200, 200, 200, 429, 429, 429]
 
 
-# Places
+# ConcurrencyLimit
 
 
 class Work:
     """Operations that end when they are told to."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: ConcurrencyLimit) -> None:
         self._places = places
         self.running = 0
         self.end = asyncio.Event()
 
     async def run(self) -> str:
         try:
-            async with self._places.one():
+            async with self._places.slot():
                 self.running += 1
                 await self.end.wait()
                 self.running -= 1
@@ -212,7 +212,7 @@ async def settled(tasks: list[asyncio.Task[Any]]) -> None:
 
 
 async def test_as_many_wait_as_are_executed_and_the_rest_is_refused() -> None:
-    work = Work(Places(held := limits(operations=Limit(2))))
+    work = Work(ConcurrencyLimit(held := limits(operations=Limit(2))))
     tasks = [asyncio.create_task(work.run()) for _ in range(7)]
     await settled(tasks)
     assert work.running == 2
@@ -224,8 +224,8 @@ async def test_as_many_wait_as_are_executed_and_the_rest_is_refused() -> None:
 
 
 async def test_who_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "SECONDS", 0.01)
-    work = Work(Places(limits(operations=Limit(1))))
+    monkeypatch.setattr(places, "MAX_WAIT", 0.01)
+    work = Work(ConcurrencyLimit(limits(operations=Limit(1))))
     first = asyncio.create_task(work.run())
     await settled([first])
     assert await work.run() == "refused"
@@ -235,7 +235,7 @@ async def test_who_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_a_caller_that_leaves_gives_its_place_back() -> None:
-    work = Work(Places(limits(operations=Limit(1))))
+    work = Work(ConcurrencyLimit(limits(operations=Limit(1))))
     tasks = [asyncio.create_task(work.run()) for _ in range(2)]
     await settled(tasks)
     for task in tasks:
@@ -248,7 +248,7 @@ async def test_a_caller_that_leaves_gives_its_place_back() -> None:
 @pytest.mark.parametrize("mode", ["warn", "off"])
 async def test_places_may_warn_or_be_off(caplog: pytest.LogCaptureFixture, mode: Any) -> None:
     with caplog.at_level(logging.WARNING):
-        work = Work(Places(held := limits(operations=Limit(1, mode))))
+        work = Work(ConcurrencyLimit(held := limits(operations=Limit(1, mode))))
         tasks = [asyncio.create_task(work.run()) for _ in range(3)]
         await settled(tasks)
     assert work.running == 3
@@ -259,7 +259,7 @@ async def test_places_may_warn_or_be_off(caplog: pytest.LogCaptureFixture, mode:
 
 
 async def test_a_busy_gateway_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "SECONDS", 0.01)
+    monkeypatch.setattr(places, "MAX_WAIT", 0.01)
     begun, end = asyncio.Event(), asyncio.Event()
 
     async def wait(_: httpx.Request) -> httpx.Response:

@@ -18,7 +18,6 @@ from starlette.routing import Route
 
 from gateway.config import LimitSettings, Settings
 from gateway.web.app import create_app
-from gateway.web.request import media_type
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -155,7 +154,8 @@ async def test_an_operation_that_is_not_there_is_refused(
     client: httpx.AsyncClient, document: str, name: str | None
 ) -> None:
     response = await client.post("/graphql", json={"query": document, "operationName": name})
-    assert sentence(response, 400) == "The document has no operation of that operationName."
+    named = " of that operationName" if name else ""
+    assert sentence(response, 400) == f"The document has no operation{named}."
 
 
 @pytest.mark.parametrize(
@@ -249,11 +249,6 @@ async def test_the_answer_has_a_media_type_that_the_caller_takes(
         assert response.json() == DATA
 
 
-def test_a_media_type_is_read_in_one_pass() -> None:
-    """Were each parameter looked for up to the end, this would take hours."""
-    assert media_type(f'{JSON};a="' + ";" * 10**6 + "b=c")[0] == JSON
-
-
 async def test_several_accept_lines_are_one_list(client: httpx.AsyncClient) -> None:
     lines = [("accept", "text/html"), ("accept", f"{GRAPHQL};q=0.5")]
     response = await client.post("/graphql", json={"query": QUERY}, headers=lines)
@@ -306,7 +301,7 @@ async def test_utf8_may_be_named(client: httpx.AsyncClient, charset: str) -> Non
     assert response.json() == DATA
 
 
-@pytest.mark.parametrize("charset", ["utf-16", "latin-1", '"utf-80"', "x"])
+@pytest.mark.parametrize("charset", ["utf-7", "koi8-r", '"utf-80"', "x"])
 async def test_another_charset_is_refused(client: httpx.AsyncClient, charset: str) -> None:
     response = await post(client, b"{}", content_type=f"{JSON}; charset={charset}")
     assert sentence(response, 415) == "Send the body in UTF-8."
@@ -338,6 +333,8 @@ async def test_a_large_body_is_refused_however_it_comes(client: httpx.AsyncClien
 
 
 NO_JSON = "The body is not JSON that can be read."
+NO_TEXT = "The body is not text in UTF-8."
+TOO_DEEP = "The body holds lists or objects too deep in one another."
 NO_FIELDS = (
     "The body must hold query, documentId and operationName as text, variables and"
     " extensions as objects."
@@ -348,15 +345,15 @@ BODIES: list[tuple[bytes, str]] = [
     (b"{", NO_JSON),
     (b"nul", NO_JSON),
     (b"{}{}", NO_JSON),
-    (b"\xef\xbb\xbf{}", NO_JSON),
-    (b'{"query": "\xff"}', NO_JSON),
-    (b'"\xff"', NO_JSON),
-    (b'{"query": "\xc0\xaf"}', NO_JSON),
-    (b'{"query": "\xed\xa0\x80"}', NO_JSON),
+    (b"\xef\xbb\xbf{}", NO_QUERY),
+    (b'{"query": "\xff"}', NO_TEXT),
+    (b'"\xff"', NO_TEXT),
+    (b'{"query": "\xc0\xaf"}', NO_TEXT),
+    (b'{"query": "\xed\xa0\x80"}', NO_TEXT),
     (b'{"query": "\\ud800"}', NO_JSON),
-    ('{"query": "{ sources { name } }"}'.encode("utf-16"), NO_JSON),
-    (b"[" * 100_000, NO_JSON),
-    (b'{"variables": ' + b'{"a":' * 40_000, NO_JSON),
+    ('{"query": ""}'.encode("utf-16"), NO_QUERY),
+    (b"[" * 100_000, TOO_DEEP),
+    (b'{"variables": ' + b'{"a":' * 40_000, TOO_DEEP),
     (b"1" * 5000, NO_JSON),
     (b'{"variables": {"a": 1e400}}', NO_JSON),
     (b'{"variables": {"a": NaN}}', NO_JSON),
@@ -689,8 +686,12 @@ OURS = [
     "[::1]",
     "[::1]:8000",
     "127.9.9.9",
+    "localhost.",
+    "localhost.:8000",
 ]
 OTHERS = [
+    "evil.example.",
+    "localhost..",
     "",
     "evil.example",
     "evil.example:8000",
@@ -718,9 +719,18 @@ async def test_on_loopback_only_its_own_names_are_answered(
     for host in OTHERS:
         response = await client.get(path, headers={"host": host})
         assert sentence(response, 421) == (
-            "This gateway listens on its own machine only: call it 127.0.0.1 or localhost."
-            " A proxy in front of it must put that into the Host header."
+            "This gateway listens on loopback only, and answers to no other Host. Call it 127.0.0.1"
+            " or localhost, have a proxy in front of it send that as Host, or listen on another"
+            " address with --host or [server] host."
         )
+
+
+async def test_request_without_host_is_answered_on_loopback(app: Starlette) -> None:
+    """Health checks by HTTP/1.0 have none; browsers always send it."""
+    async with client_of(app) as client:
+        request = client.build_request("GET", "/healthz")
+        del request.headers["host"]
+        assert (await client.send(request)).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["::", "10.1.2.3", "gateway.internal"])
