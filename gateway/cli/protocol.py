@@ -123,8 +123,8 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._overhead += len(data)
         if self._overhead > head.MAX_BYTES:
-            what = "The address and the headers" if self._head_timer else "The lines around the body"
-            self._refuse(431, f"{what} are too large.")
+            what = "address and the headers" if self._head_timer else "lines around the body"
+            self._refuse(431, f"The {what} are too large.")
 
     def _parse(self, data: bytes) -> None:
         while True:

@@ -79,9 +79,8 @@ def decode_json(content: bytes, charset: str = "utf-8") -> Any:
     Raises NotTextError, RepeatedKeyError, another ValueError for text that is not JSON, or
     RecursionError for values that are nested too deeply.
     """
-    encoding = json.detect_encoding(content)
-    if encoding == "utf-8":
-        encoding = _CHARSETS[charset.lower()]
+    detected = json.detect_encoding(content)
+    encoding = _CHARSETS[charset.lower()] if detected == "utf-8" else detected
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError:

@@ -82,7 +82,8 @@ def _may_send(name: str) -> bool:
     Tracing and client libraries add headers of their own, which are ignored here. What a proxy
     says of the client's address, or a browser of its user, is not for a page to say.
     """
-    return not name or bool(_NAME.fullmatch(name)) and not _RESERVED.match(name.lower())
+    valid = not name or bool(_NAME.fullmatch(name))
+    return valid and not _RESERVED.match(name.lower())
 
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")

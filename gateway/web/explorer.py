@@ -58,7 +58,7 @@ def explorer_routes(graphql_path: str = "/graphql", *, static: Path = STATIC) ->
 
 
 def explorer_page(graphql_path: str = "/graphql", *, static: Path = STATIC) -> Response:
-    """Return the page with GraphiQL for the endpoint at ``graphql_path``, with a nonce of its own."""
+    """Return GraphiQL for the endpoint at ``graphql_path``; each page has its own nonce."""
     endpoint = graphql_path.rpartition("/")[2]
     prefix = f"{endpoint}/{_folder()}"
     nonce = secrets.token_urlsafe(16)

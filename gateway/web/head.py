@@ -35,8 +35,8 @@ class HeaderLimit:
                 app = refused(
                     scope,
                     431,
-                    f"The address and the headers may have {MAX_BYTES} bytes and {MAX_HEADERS} lines"
-                    " together. Send a long document by POST, and fewer or shorter headers.",
+                    f"The address and the headers may have {MAX_BYTES} bytes and {MAX_HEADERS}"
+                    " lines together. Send a long document by POST, and fewer or shorter headers.",
                     code=ErrorCode.LIMIT_EXCEEDED,
                 )
         await app(scope, receive, send)

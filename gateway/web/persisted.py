@@ -1,7 +1,7 @@
 """Persisted and trusted documents, which requests name instead of sending them.
 
-- ``extensions.persistedQuery`` holds a hash, as in Apollo's protocol of automatic persisted queries,
-  whose messages and statuses are used: https://www.apollographql.com/docs/apollo-server/performance/apq
+- ``extensions.persistedQuery`` holds a hash, as in Apollo's automatic persisted queries, whose
+  messages and statuses are used: https://www.apollographql.com/docs/apollo-server/performance/apq
 - ``documentId`` comes from GraphQL over HTTP, appendix A.
 """
 

@@ -157,9 +157,7 @@ def _decoded(content: bytes, where: str, charset: str = "utf-8") -> Any:
     except ValueError:
         raise Refusal(400, f"The {where} is not JSON that can be read.") from None
     except RecursionError:
-        raise Refusal(
-            400, f"The {where} holds lists or objects too deep in one another."
-        ) from None
+        raise Refusal(400, f"The {where} holds lists or objects too deep in one another.") from None
 
 
 def _checked(given: Any, where: str) -> GraphQLRequest:

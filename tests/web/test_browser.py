@@ -103,6 +103,46 @@ def test_a_query_is_run(browser_page: Page, serve: Serve, static: Path) -> None:
     assert browser_page.title() == "Webhook logs"
 
 
+@pytest.mark.parametrize(
+    ("pasted", "sent", "shown"),
+    [
+        ('query Pasted { greeting(name: "pasted") }', None, "Hello pasted"),
+        ('{ greeting(name: "pasted") }', None, "Hello pasted"),
+        ('query Greeting { greeting(name: "the same") }', "Greeting", "Hello the same"),
+        (
+            '# query Greeting\n{ greeting(name: "query Greeting { x }") }',
+            None,
+            "Hello query Greeting { x }",
+        ),
+        (
+            'query Pasted { ...Greeting } fragment Greeting on Query { greeting(name: "part") }',
+            None,
+            "Hello part",
+        ),
+    ],
+)
+def test_text_that_is_pasted_and_run_at_once_is_executed(
+    browser_page: Page, serve: Serve, static: Path, pasted: str, sent: str | None, shown: str
+) -> None:
+    """GraphiQL learns the new operation's name only after a moment, and sent the old one."""
+    browser_page.goto(f"{serve(application(static))}/graphql")
+    greet(browser_page)
+    with browser_page.expect_request(
+        lambda request: pasted in (request.post_data_json or {}).get("query", "")
+    ) as asked:
+        # In one task of the page, so that no timer of GraphiQL comes between.
+        browser_page.evaluate(
+            """(text) => {
+              const node = document.querySelector(".graphiql-query-editor .CodeMirror");
+              node.CodeMirror.setValue(text);
+              document.querySelector(".graphiql-execute-button").click();
+            }""",
+            pasted,
+        )
+    assert (asked.value.post_data_json or {}).get("operationName") == sent
+    browser_page.locator(".result-window").get_by_text(shown).wait_for()
+
+
 def test_the_examples_are_the_tabs(browser_page: Page, serve: Serve, static: Path) -> None:
     browser_page.goto(f"{serve(application(static))}/graphql")
     tabs = browser_page.get_by_role("tab")

@@ -119,7 +119,6 @@ async def test_explorer_is_for_who_accepts_html(
     [
         "application/json;charset=utf8",
         "application/json; charset=UTF8",
-        
         "application/json; charset = utf-8",
         "application/json;charset=us-ascii",
         "application/json;charset=ISO-8859-1",

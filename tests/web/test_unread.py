@@ -149,17 +149,17 @@ def protocol_() -> Iterator[Any]:
 def test_what_was_read_ends_nothing(protocol_: Any, unread: int) -> None:
     protocol_.on_response_complete()
     protocol_.transport.unread = unread
-    protocol_._unread._callback()
+    protocol_._read_timer._callback()
     assert protocol_.transport.aborted is bool(unread)
 
 
 def test_each_part_has_its_time(protocol_: Any) -> None:
     protocol_.pause_writing()
-    first = protocol_._unread
+    first = protocol_._read_timer
     protocol_.resume_writing()
     assert first.cancelled()
     protocol_.pause_writing()
-    second = protocol_._unread
+    second = protocol_._read_timer
     # The last part may have left a rest that is too little to wait for.
     protocol_.cycle.response_complete = True
     protocol_.resume_writing()

@@ -12,7 +12,9 @@
   const withKnownName = (request) => {
     let names;
     try {
-      names = GraphiQL.GraphQL.parse(request.query).definitions.map(({ name }) => name?.value);
+      names = GraphiQL.GraphQL.parse(request.query)
+        .definitions.filter(({ kind }) => kind === "OperationDefinition")
+        .map(({ name }) => name?.value);
     } catch {
       names = []; // the gateway explains the syntax error
     }
