@@ -7,6 +7,7 @@ uvicorn has no options for what is needed here:
 - It ignores offers to upgrade to another protocol (RFC 9110, 7.8), which some clients send with an
   ordinary request. httptools takes such a request to end with its head; the rest is fed to it again
   as the body that it is.
+- It strips whitespace behind the values of headers.
 - `GracefulServer` loses no request at a stop.
 
 tests/web/test_uvicorn.py fails where a new version of uvicorn may break this.
@@ -84,7 +85,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Store a header; ignore a trailer."""
         if self._head_timer:
-            super().on_header(name, value)
+            # httptools keeps whitespace behind a value, which is no part of it (RFC 9110, 5.5).
+            super().on_header(name, value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
         """Start the request."""

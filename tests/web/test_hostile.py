@@ -331,6 +331,19 @@ def test_a_body_without_end_is_refused(client: httpx.Client, server: str) -> Non
     check_health(client)
 
 
+def test_whitespace_around_header_values_is_no_part_of_them(server: str) -> None:
+    """RFC 9110, 5.5; httptools leaves it at the end, where Host and credentials were misread."""
+    answer = raw(
+        server,
+        b"POST /graphql HTTP/1.1\r\nHost:\tlocalhost \t\r\nX-Request-Id: mine \r\n"
+        b"Content-Type: application/json \r\nAccept: application/graphql-response+json\t\r\n"
+        b"Cache-Control: \r\nConnection: close \r\nContent-Length: 24 \r\n\r\n"
+        b'{"query":"{__typename}"}',
+    )
+    assert status(answer) == 200
+    assert b"x-request-id: mine\r\n" in answer
+
+
 def test_a_head_as_large_as_is_taken(client: httpx.Client) -> None:
     fits = {"X": "x" * (head.MAX_BYTES - 2000)}
     assert client.post("/graphql", json={"query": QUERY}, headers=fits).json() == DATA

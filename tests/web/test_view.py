@@ -188,6 +188,37 @@ async def test_an_error_of_a_field_comes_with_data(client: httpx.AsyncClient) ->
         assert response.json()["errors"][0]["path"]
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        "webhookLogs({}) {{ totalCount }}",
+        'source(name: "translations") {{ logs({}) {{ totalCount }} }}',
+        'source(name: "translations") {{ hooks({}) {{ totalCount }} }}',
+    ],
+)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "after: {}",
+        "first: 1, after: {}",
+        "before: {}",
+        "last: 1, before: {}",
+        "first: 1, before: {}",
+    ],
+)
+async def test_empty_cursor_is_null(client: httpx.AsyncClient, field: str, arguments: str) -> None:
+    """Clients whose cursor is not nullable ask so for the first page."""
+    answers = []
+    for cursor in ("null", '""'):
+        query = f"{{ {field.format(arguments.format(cursor))} }}"
+        answer = (await client.post("/graphql", json={"query": query})).json()
+        for error in answer.get("errors", ()):
+            del error["extensions"]["requestId"]
+            error.pop("locations", None)
+        answers.append(answer)
+    assert answers[0] == answers[1]
+
+
 async def test_failures_that_nobody_waits_for_any_longer_are_not_logged(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
