@@ -1,4 +1,4 @@
-"""The tools of others that judge the gateway: how they are installed, run, and what they read."""
+"""Fixtures for the npm tools that check the gateway: installation, execution, input files."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ ROOT = HERE.parents[1]
 SCHEMA = ROOT / "schema.graphql"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^```\w+ (\S+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL))
-"""The files that the README has readers write, by their names."""
+"""The files that the README tells readers to write, by name."""
 URL = "http://127.0.0.1:8000/graphql"
-"""Where the README's gateway is."""
+"""The address of the gateway in the README."""
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
 def run(absent: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Install the tools beside their list, unless they are there, and give what runs one.
+    """Install the tools beside their package.json if needed, and return a function that runs one.
 
-    It wants a tool to succeed; with ``fails`` to fail. Where it is not told, it runs beside the
-    scripts.
+    It expects a tool to succeed, or with ``fails`` to fail. Tools run in the folder of the scripts
+    unless another is given.
     """
     npm = shutil.which("npm")
     if npm is None:
@@ -73,12 +73,12 @@ def run(absent: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def url(serve: Callable[[ASGIApp], str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Serve a gateway over the sandbox, and give the URL of its endpoint."""
+    """Serve a gateway over the sandbox, and return the URL of its endpoint."""
     return serve(gateway(tmp_path_factory.mktemp("gateway"))) + "/graphql"
 
 
 def gateway(folder: Path, **environ: str) -> Starlette:
-    """Make a gateway over the sandbox, with some of its settings by their variables."""
+    """Return a gateway over the sandbox, with settings from environment variables."""
     sandbox = Sandbox(logs=500)
     settings = load(write_configuration(folder, sandbox, "http://127.0.0.1:1", port=0), environ)
     return create_app(settings, transport=httpx.ASGITransport(sandbox.app))
@@ -86,7 +86,7 @@ def gateway(folder: Path, **environ: str) -> Starlette:
 
 @pytest.fixture
 def frontend(tmp_path: Path, url: str) -> Path:
-    """Make a project with the README's files, where all tools are installed."""
+    """Return a project with the README's files and all tools."""
     (tmp_path / "node_modules").symlink_to(HERE / "node_modules")
     (tmp_path / "package.json").write_text('{ "type": "module" }')
     shutil.copy(SCHEMA, tmp_path)

@@ -1,4 +1,4 @@
-"""The clients and compilers of frontends, set up as the README has it."""
+"""Clients and compilers of frontends, set up as the README says."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_apollo_client_joins_pages(run: Run, url: str, frontend: Path) -> None:
     assert shop == newest(url, 15, {"source": {"eq": "shop"}})
 
 
-def test_clients_take_an_answer_in_parts(
+def test_clients_receive_parts(
     run: Run, url: str, frontend: Path, serve: Callable[[ASGIApp], str], tmp_path: Path
 ) -> None:
     in_parts = serve(gateway(tmp_path, GATEWAY_SERVER__INCREMENTAL="true")) + "/graphql"
@@ -53,7 +53,7 @@ def test_clients_take_an_answer_in_parts(
         assert answer["last"] == {"names": 4, "logs": 8}
 
 
-def test_urql_asks_by_get_and_post(run: Run, url: str, frontend: Path) -> None:
+def test_urql_queries_by_get_and_post(run: Run, url: str, frontend: Path) -> None:
     answer = json.loads(run("node", "urql.mjs", str(frontend / "src/urql.js")).stdout)
     listed = newest(url, 2)
     assert answer == {
@@ -69,7 +69,7 @@ def readme_command(name: str) -> list[str]:
     return str(command).split()
 
 
-def test_relay_compiles_and_its_queries_are_answered(run: Run, url: str, frontend: Path) -> None:
+def test_relay_compiles_and_queries(run: Run, url: str, frontend: Path) -> None:
     run(*readme_command("relay-compiler"), folder=frontend)
     compiled = {
         file.name.partition(".")[0]: file.read_text()
@@ -92,7 +92,7 @@ def test_relay_compiles_and_its_queries_are_answered(run: Run, url: str, fronten
     assert again["node"].keys() >= {"request", "response"}
 
 
-def test_types_are_generated_and_right(run: Run, frontend: Path) -> None:
+def test_generated_types_are_correct(run: Run, frontend: Path) -> None:
     queries = re.findall(r"^```graphql\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     (frontend / "queries").mkdir()
     (frontend / "queries" / "readme.graphql").write_text("\n".join(queries))
@@ -102,5 +102,5 @@ def test_types_are_generated_and_right(run: Run, frontend: Path) -> None:
     run("npx", "tsc", *options, "queries.ts", folder=frontend)
 
 
-def test_the_readme_names_one_address() -> None:
+def test_readme_uses_one_address() -> None:
     assert set(re.findall(r"http://127\.0\.0\.1:8000\S*?(?=[\"\s=)])", README)) == {URL}

@@ -1,4 +1,4 @@
-"""Documents by hash, as Apollo Client sends them, and trusted ones from compilers' manifests."""
+"""Persisted queries of Apollo Client, and trusted documents from compilers' manifests."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_apollo_client_sends_a_document_once(run: Run, url: str, frontend: Path)
     assert answer["lists"] == [newest(url, 2), newest(url, 3)]
 
 
-def test_the_readmes_commands_trust_and_refuse(
+def test_readme_commands_trust_and_refuse(
     run: Run, serve: Callable[[ASGIApp], str], frontend: Path
 ) -> None:
     [table] = re.findall(r"^```toml\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)
@@ -54,7 +54,7 @@ def test_the_readmes_commands_trust_and_refuse(
     assert "`DOCUMENT_NOT_TRUSTED`" in SECTION
 
 
-def test_relays_manifest_is_trusted(
+def test_manifest_of_relay_is_trusted(
     run: Run, serve: Callable[[ASGIApp], str], frontend: Path
 ) -> None:
     (option,) = re.findall(r'`("persistConfig": .*?)`', SECTION)
@@ -78,7 +78,7 @@ def commands() -> list[list[str]]:
 
 
 def trusting(folder: Path, table: str) -> ASGIApp:
-    """Make a gateway over the sandbox, whose configuration in a folder has another table."""
+    """Return a gateway over the sandbox with one more table in its configuration."""
     sandbox = Sandbox(logs=20)
     file = write_configuration(folder, sandbox, "http://127.0.0.1:1", port=0)
     file.write_text(f"{table}\n{file.read_text()}")

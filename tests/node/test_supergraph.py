@@ -1,4 +1,4 @@
-"""The gateway in a supergraph, composed and asked with Apollo's own tools."""
+"""The gateway in a supergraph, composed and queried with Apollo's own tools."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def logs(url: str, file: Path = SCHEMA) -> str:
     return f"logs={url}={file}"
 
 
-def test_the_readmes_command_composes(run: Run, tmp_path: Path) -> None:
+def test_readme_command_composes_supergraph(run: Run, tmp_path: Path) -> None:
     name = "tests/node/incidents.graphql"
     assert FILES[name] == (ROOT / name).read_text(encoding="utf-8")
     (command,) = re.findall(r"^```bash\n(node .*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -34,7 +34,7 @@ def test_the_readmes_command_composes(run: Run, tmp_path: Path) -> None:
         assert f"@join__type(graph: LOGS, {key})" in supergraph
 
 
-def test_it_would_not_compose(run: Run, tmp_path: Path) -> None:
+def test_composition_fails_without_keys(run: Run, tmp_path: Path) -> None:
     alone = tmp_path / "schema.graphql"
     text = SCHEMA.read_text(encoding="utf-8")
     alone.write_text(text.replace("type PageInfo @shareable", "type PageInfo"), encoding="utf-8")
@@ -42,7 +42,7 @@ def test_it_would_not_compose(run: Run, tmp_path: Path) -> None:
     assert 'Non-shareable field "PageInfo.hasNextPage"' in complaint
 
 
-def test_a_query_crosses_subgraphs_by_both_keys(run: Run, url: str, tmp_path: Path) -> None:
+def test_query_crosses_subgraphs_by_both_keys(run: Run, url: str, tmp_path: Path) -> None:
     query = """{ shop: source(name: "shop") { ...Newest }
                  translations: source(name: "translations") { ...Newest } }
                fragment Newest on Source {
@@ -98,7 +98,7 @@ def without(log: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in log.items() if key != name}
 
 
-def test_the_readme_tells_which_directives_are_used() -> None:
+def test_readme_names_the_directives_in_use() -> None:
     table = README.partition("| in the list | here |")[2].partition("\n\n")[0]
     told = {
         directive: not cell.startswith("Not used")

@@ -47,7 +47,7 @@ def addresses(page: httpx.Response) -> list[str]:
     return re.findall(r'<(?:script|link rel="stylesheet")[^>]* (?:src|href)="([^"]+)"', page.text)
 
 
-async def test_the_policy_allows_nothing_but_the_gateway(static: Path) -> None:
+async def test_policy_allows_the_gateway_only(static: Path) -> None:
     page = await page_of(static)
     nonce = re.findall(r'nonce="([^"]+)"', page.text)
     assert len(nonce) == 1
@@ -65,7 +65,7 @@ async def test_the_policy_allows_nothing_but_the_gateway(static: Path) -> None:
     assert "://" not in page.text
 
 
-async def test_the_page_is_not_kept_and_tells_no_one_where_it_is(tmp_path: Path) -> None:
+async def test_page_is_not_stored_and_sends_no_referrer(tmp_path: Path) -> None:
     page = await page_of(tmp_path)
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert page.headers["x-content-type-options"] == "nosniff"
@@ -73,12 +73,12 @@ async def test_the_page_is_not_kept_and_tells_no_one_where_it_is(tmp_path: Path)
     assert page.headers["cache-control"] == "no-store"
 
 
-async def test_no_nonce_is_used_twice(tmp_path: Path) -> None:
+async def test_every_page_has_its_own_nonce(tmp_path: Path) -> None:
     policies = {policy_of(await page_of(tmp_path))["style-src"] for _ in range(3)}
     assert len(policies) == 3
 
 
-async def test_nothing_is_inline(static: Path) -> None:
+async def test_page_has_no_inline_scripts_or_styles(static: Path) -> None:
     page = await page_of(static)
     scripts = re.findall(r"<script([^>]*)>(.*?)</script>", page.text, re.DOTALL)
     assert len(scripts) == page.text.count("<script") == 4
@@ -86,7 +86,7 @@ async def test_nothing_is_inline(static: Path) -> None:
     assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", page.text)
 
 
-async def test_every_file_of_the_page_is_served_and_kept(static: Path) -> None:
+async def test_files_of_the_page_are_served_and_cacheable(static: Path) -> None:
     page = await page_of(static)
     names = [address.rsplit("/", 1)[1] for address in addresses(page)]
     assert names == [
@@ -105,7 +105,7 @@ async def test_every_file_of_the_page_is_served_and_kept(static: Path) -> None:
             assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
 
 
-async def test_third_party_files_and_licenses_are_the_pinned_ones(static: Path) -> None:
+async def test_third_party_files_match_their_pins(static: Path) -> None:
     page = await page_of(static)
     folder = page.url.join(addresses(page)[0]).join(".")
     async with client(static) as http:
@@ -115,7 +115,7 @@ async def test_third_party_files_and_licenses_are_the_pinned_ones(static: Path) 
             assert f"sha384-{digest}" == asset.integrity
 
 
-async def test_without_the_files_the_page_pins_those_of_the_cdn(
+async def test_missing_files_come_pinned_from_the_cdn(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     page = await page_of(tmp_path)
@@ -130,7 +130,7 @@ async def test_without_the_files_the_page_pins_those_of_the_cdn(
     assert "GraphiQL is not built in" in caplog.text
 
 
-async def test_one_damaged_file_is_enough_to_go_to_the_cdn(static: Path, tmp_path: Path) -> None:
+async def test_one_damaged_file_switches_to_the_cdn(static: Path, tmp_path: Path) -> None:
     for asset in ASSETS:
         (tmp_path / asset.name).write_bytes((static / asset.name).read_bytes())
     (tmp_path / "graphiql.min.js").write_text("damaged")
@@ -144,7 +144,7 @@ async def test_one_damaged_file_is_enough_to_go_to_the_cdn(static: Path, tmp_pat
 
 
 async def test_addresses_are_relative_to_the_page(static: Path) -> None:
-    """A proxy in front may serve the page below a prefix that the gateway does not know."""
+    """A proxy may serve the page below a prefix that the gateway does not know."""
     for path in ("/graphql", "/api/graphql"):
         page = await page_of(static, path)
         assert 'data-url="graphql"' in page.text
@@ -154,13 +154,13 @@ async def test_addresses_are_relative_to_the_page(static: Path) -> None:
                 assert (await http.get(page.url.join(address))).status_code == 200
 
 
-async def test_the_page_holds_the_examples(tmp_path: Path) -> None:
+async def test_page_contains_the_examples(tmp_path: Path) -> None:
     page = await page_of(tmp_path)
     [held] = re.findall(r'data-examples="([^"]*)"', page.text)
     assert tuple(json.loads(html.unescape(held))) == example_operations()
 
 
-def test_each_example_is_one_named_operation() -> None:
+def test_every_example_is_one_named_operation() -> None:
     names = []
     for example in example_operations():
         [operation] = graphql.parse(example).definitions

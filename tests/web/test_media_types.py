@@ -87,9 +87,7 @@ async def test_accept_of_a_client_is_understood(
         f"{JSON};q=",
     ],
 )
-async def test_what_a_client_does_not_accept_is_not_sent(
-    client: httpx.AsyncClient, accept: str
-) -> None:
+async def test_unaccepted_media_type_is_not_sent(client: httpx.AsyncClient, accept: str) -> None:
     response = await client.post("/graphql", json={"query": QUERY}, headers={"accept": accept})
     assert sentence(response, 406)
 
@@ -107,7 +105,7 @@ async def test_what_a_client_does_not_accept_is_not_sent(
         ("*", False),
     ],
 )
-async def test_explorer_is_for_who_accepts_html(
+async def test_explorer_is_sent_to_clients_that_accept_html(
     client: httpx.AsyncClient, accept: str, page: bool
 ) -> None:
     response = await client.get("/graphql", headers={"accept": accept})
@@ -156,9 +154,7 @@ async def test_content_type_in_two_lines(client: httpx.AsyncClient) -> None:
     "content_type",
     ["+json", "application/+json", "application", "text/plain;x=+json", "json", "text/plain+jsonx"],
 )
-async def test_what_is_no_json_media_type_is_refused(
-    client: httpx.AsyncClient, content_type: str
-) -> None:
+async def test_other_media_types_are_refused(client: httpx.AsyncClient, content_type: str) -> None:
     assert sentence(await post(client, BODY, content_type=content_type), 415)
 
 
@@ -184,7 +180,7 @@ FAULTY = '{"query": "{ ü }"}'
         ("iso8859-15", "ISO-8859-15"),
     ],
 )
-async def test_body_is_decoded_as_it_was_encoded(
+async def test_encoding_of_the_body_is_detected(
     client: httpx.AsyncClient, encoding: str, charset: str | None
 ) -> None:
     """A byte order mark, UTF-16 from .NET's Encoding.Unicode, Latin-1 from Apache HttpClient."""
