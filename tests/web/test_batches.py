@@ -9,18 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.web.test_bodies import NO_QUERY
 from tests.web.test_departure import PATIENCE, ask
-from tests.web.test_view import (
-    DATA,
-    GRAPHQL,
-    JSON,
-    NO_QUERY,
-    QUERY,
-    client_of,
-    made_app,
-    post,
-    sentence,
-)
+from tests.web.test_view import DATA, GRAPHQL, JSON, QUERY, client_of, made_app, post, sentence
 
 LIST = "{ webhookLogs { totalCount } }"
 

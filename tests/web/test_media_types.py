@@ -93,6 +93,58 @@ async def test_unaccepted_media_type_is_not_sent(client: httpx.AsyncClient, acce
 
 
 @pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        (None, JSON),
+        ("", JSON),
+        ("*/*", JSON),
+        ("application/*", JSON),
+        (JSON, JSON),
+        (f"{JSON}; charset=utf-8", JSON),
+        ("APPLICATION/JSON", JSON),
+        (GRAPHQL, GRAPHQL),
+        (f"{GRAPHQL}, {JSON}", GRAPHQL),
+        (f"{JSON}, {GRAPHQL}", GRAPHQL),
+        (f"{JSON};q=0.9,{GRAPHQL};q=0.8", JSON),
+        (f"{JSON};q=0.5, */*;q=0.9", GRAPHQL),
+        (f"{JSON} ;; profile=a ; Q=0.5 , */*;q=0.6", GRAPHQL),
+        (f"{JSON};q=0, */*", GRAPHQL),
+        (f"{GRAPHQL};q=0, */*", JSON),
+        (f"{GRAPHQL};q=x, {JSON};q=0.1", JSON),
+        (f"{GRAPHQL};q=nan, {JSON};q=0.1", JSON),
+        (f"{GRAPHQL};q=1e9, {JSON};q=0.1", JSON),
+        ("text/html, application/xhtml+xml, */*;q=0.8", JSON),
+        (f"{GRAPHQL}, application/graphql+json, {JSON}, text/event-stream", GRAPHQL),
+        ("text/html", None),
+        ("text/*", None),
+        ("application/jsonx", None),
+        ("application/json-seq", None),
+        (f"{JSON};q=0", None),
+        ("*/*;q=0.0", None),
+        (";;,,=", None),
+        (f"text/plain;x={JSON}", None),
+    ],
+)
+async def test_response_has_an_accepted_media_type(
+    client: httpx.AsyncClient, accept: str | None, chosen: str | None
+) -> None:
+    del client.headers["accept"]
+    headers = {} if accept is None else {"accept": accept}
+    response = await client.post("/graphql", json={"query": QUERY}, headers=headers)
+    if chosen is None:
+        assert sentence(response, 406) == f"This endpoint answers with {GRAPHQL} or {JSON}."
+    else:
+        assert response.headers["content-type"] == f"{chosen}; charset=utf-8"
+        assert response.json() == DATA
+
+
+async def test_several_accept_lines_form_one_list(client: httpx.AsyncClient) -> None:
+    lines = [("accept", "text/html"), ("accept", f"{GRAPHQL};q=0.5")]
+    response = await client.post("/graphql", json={"query": QUERY}, headers=lines)
+    assert response.headers["content-type"] == f"{GRAPHQL}; charset=utf-8"
+
+
+@pytest.mark.parametrize(
     ("accept", "page"),
     [
         ("text/html", True),
