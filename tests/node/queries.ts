@@ -1,4 +1,4 @@
-// What the types of the README's queries know. It is compiled only.
+// Checks the types generated for the README's queries. It is compiled but not run.
 
 import type { NewestFailuresQuery, NextQuery, NextQueryVariables } from "./src/gql/graphql";
 
@@ -11,7 +11,7 @@ export const moments: Moment[] = newest.webhookLogs.nodes.map((log) => log.trigg
 export const ids: string[] = next.webhookLogs.nodes.map((log) => log.id);
 export const variables: NextQueryVariables = { after: next.webhookLogs.pageInfo.endCursor };
 
-// @ts-expect-error - it may be null
+// @ts-expect-error - may be null
 export const count: number = next.webhookLogs.totalCount;
-// @ts-expect-error - it was not selected
+// @ts-expect-error - not selected
 export const status = next.webhookLogs.nodes[0].status;

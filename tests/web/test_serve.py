@@ -19,6 +19,8 @@ from tests.processes import started
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from starlette.types import ASGIApp
+
     from gateway.config import Settings
 
 WILDCARD = "0.0.0.0"  # noqa: S104 - what these tests are about
@@ -49,15 +51,20 @@ def write(folder: Path, **settings: Any) -> Path:
 
 
 @contextlib.contextmanager
-def serving(file: Path, *options: str) -> Iterator[int]:
-    """Run ``gateway serve`` and yield its port."""
-    words = ("serve", "--config", str(file), "--insecure", *options)
-    with started(*words) as (_, output, complaints):
-        line = output.readline()
-        assert line, complaints.read()
-        port = httpx.URL(line.split()[1].rstrip(".")).port
-        assert port
-        yield port
+def running(file: Path, host: str | None = None, port: int | None = None) -> Iterator[int]:
+    """Run ``gateway serve`` with options in a thread, and yield its port."""
+    served = []
+
+    def keep(app: ASGIApp, listener: socket.socket, *_: object) -> None:
+        # run() closes the listener when this returns.
+        served.append((app, listener.dup()))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server, "serve", keep)
+        server.run(load(file, {}), host, port, insecure=True)
+    [(app, listener)] = served
+    with listener, server.serving(app, listener, 1.0):
+        yield listener.getsockname()[1]
 
 
 def status(port: int, host: str, address: str = "127.0.0.1", path: str = "/healthz") -> int:
@@ -74,8 +81,7 @@ def test_any_host_is_answered_when_listening_beyond_loopback(
 ) -> None:
     """Kubernetes probes a pod by its address, which no one can configure beforehand."""
     settings = {"host": setting} if setting else {}
-    options = ("--host", option) if option else ()
-    with serving(write(tmp_path, port=0, **settings), *options) as port:
+    with running(write(tmp_path, port=0, **settings), option) as port:
         for path in ("/healthz", "/readyz"):
             assert status(port, "10.244.0.5:8000", path=path) == 200
 
@@ -88,8 +94,7 @@ def test_only_loopback_hosts_are_answered_when_listening_on_loopback(
 ) -> None:
     """The option must bring the protection against DNS rebinding that the setting has."""
     settings = {"host": setting} if setting else {}
-    options = ("--host", option) if option else ()
-    with serving(write(tmp_path, port=0, **settings), *options) as port:
+    with running(write(tmp_path, port=0, **settings), option) as port:
         address = "localhost" if option == "localhost" else "127.0.0.1"
         assert status(port, "evil.example", address) == 421
         assert status(port, "localhost", address) == 200
@@ -101,18 +106,23 @@ def test_ipv6_wildcard_accepts_ipv4(tmp_path: Path, host: str, as_option: bool) 
     """``--host ::`` is what dual-stack clusters use."""
     if not socket.has_dualstack_ipv6():
         pytest.skip("this system has no dual-stack sockets")
-    options = ("--host", host) if as_option else ()
     settings = {} if as_option else {"host": host}
-    with serving(write(tmp_path, port=0, **settings), *options) as port:
+    with running(write(tmp_path, port=0, **settings), host if as_option else None) as port:
         for address in ("127.0.0.1", "::1"):
             assert status(port, "10.244.0.5:8000", address) == 200
 
 
-def test_port_option_wins_over_setting(tmp_path: Path) -> None:
+def test_options_of_the_command_line_win_over_settings(tmp_path: Path) -> None:
+    """In a process of its own, from the words on the command line."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         file = write(tmp_path, port=taken.getsockname()[1])
-        with serving(file, "--port", "0") as port:
-            assert status(port, "localhost") == 200
+        words = ("serve", "--config", str(file), "--port", "0", "--host", WILDCARD, "--insecure")
+        with started(*words) as (_, output, complaints):
+            line = output.readline()
+            assert line, complaints.read()
+            port = httpx.URL(line.split()[1].rstrip(".")).port
+            assert port
+            assert status(port, "10.244.0.5:8000") == 200
 
 
 def settings_of(folder: Path, **settings: Any) -> Settings:
