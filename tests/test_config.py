@@ -139,6 +139,7 @@ def test_defaults() -> None:
     assert settings.server.model_dump() == {
         "host": "127.0.0.1",
         "port": 8000,
+        "root_path": "",
         "deadline": 10.0,
         "scan_limit": 2000,
         "batch_size": 0,

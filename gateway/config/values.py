@@ -25,9 +25,17 @@ Item = TypeVar("Item")
 
 _NO_ADDRESS = 'must be an http or https address, such as "https://vendor.example:8001"'
 _NO_ORIGIN = (
-    'must be an origin as browsers write it, such as "https://app.example.com": http or https and a'
-    " host in lower case, a port only where it is another than usual, and nothing behind it"
+    'must be an origin as browsers write it, such as "https://app.example.com", or'
+    ' "capacitor://localhost" for an app: a scheme and a host in lower case, a port only where it'
+    " is another than usual, and nothing behind it"
 )
+_SHARED_ORIGIN = (
+    "is shared by all local files and sandboxed frames, no matter whose they are; give the app's"
+    " pages a scheme or a server of their own, or send the requests from outside of the page"
+)
+_APP_ORIGIN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://[a-z0-9._-]+(:[0-9]{1,5})?", re.ASCII)
+_NO_PAGES = {"about", "blob", "data", "file", "ftp", "http", "https", "javascript", "ws", "wss"}
+"""Schemes that no app's pages have; those of the web are checked as addresses."""
 
 
 def or_else(words: str) -> Any:
@@ -66,6 +74,11 @@ def _address(value: str) -> str:
 def _origin(value: str) -> str:
     if "*" in value:
         raise ValueError("must be the name of one origin: with * any page could read what you may")
+    if value == "null" or value.startswith("file:"):
+        raise ValueError(_SHARED_ORIGIN)
+    app = _APP_ORIGIN.fullmatch(value)
+    if app and app["scheme"] not in _NO_PAGES:
+        return value
     try:
         url = HttpUrl(value)
     except ValidationError:
@@ -111,6 +124,11 @@ Rate = Annotated[float, Field(strict=True, gt=0, le=1000)]
 UpToHundred = Annotated[int, Field(strict=True, ge=1, le=100)]
 PageSize = Annotated[int, Field(strict=True, ge=10, le=100)]
 Address = Annotated[str, AfterValidator(_address), or_else(_NO_ADDRESS)]
+RootPath = Annotated[
+    str,
+    Field(pattern=r"^((/[A-Za-z0-9._~-]+)+)?$"),
+    or_else('must be a path such as "/hooks", which begins with a slash and does not end with one'),
+]
 Origin = Annotated[str, AfterValidator(_origin), or_else(_NO_ORIGIN)]
 Certificates = Annotated[Path, AfterValidator(_certificates)]
 ListOf = Annotated[
