@@ -1,6 +1,6 @@
 """Redaction: removal of secrets from all that is shown, cached or logged.
 
-A value is masked for its name (a header, a JSON key, a query parameter, ``name: value`` in text; see
+A value is masked for its name (a header, a JSON key, a query parameter, ``name: value`` in text:
 ``gateway.normalise.secret_names`` and ``secret_text``) or for its shape (an e-mail address, a token
 of a well-known kind, the secret part of a webhook's URL; see ``secret_shapes``). MASK replaces it,
 after the prefix that tells a token's kind; all else keeps its text. Redacting twice is redacting
@@ -48,7 +48,7 @@ _MAX_PASSES = 4
 # Names that are secret as a whole parameter, though elsewhere they are everyday words.
 _SECRET_PARAMETERS = frozenset({"auth", "code", "key", "pass", "sas", "sign"})
 
-# {"name": "x", "type": "password", "value": ...}
+# Types of a value beside them, as in forms and the parameters of build servers.
 _SECRET_TYPES = ("password", "secret", "token", "apiKey", "api_key")
 
 # Texts that no rule can mask anything of, recognised early because most values are such: short
