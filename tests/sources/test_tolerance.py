@@ -1,4 +1,4 @@
-"""What a vendor's documents may be without harm."""
+"""Odd vendor documents that are read without harm."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ async def test_body_is_read_from_any_type() -> None:
 
 
 async def test_headers_are_redacted_by_name_wherever_they_are_shown() -> None:
-    """In the raw document too, though there they are but members of an object."""
+    """In the raw document too, where they are ordinary members of an object."""
     given_headers = {"X-Functions-Key": "aB3", "X-Auth": "cD4", "Count": 2, "Cookie": ["eF5"]}
     shown = [("X-Functions-Key", "***"), ("X-Auth", "***"), ("Count", "2"), ("Cookie", "***")]
     for provider, row in (
@@ -199,7 +199,7 @@ async def test_headers_are_redacted_by_name_wherever_they_are_shown() -> None:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-async def test_list_of_nothing_may_be_null(provider: str) -> None:
+async def test_empty_list_may_be_null(provider: str) -> None:
     if provider in ENVELOPES:
         assert (await read(provider, None)).logs == []
     assert (await read(provider, [])).logs == []
@@ -226,7 +226,7 @@ async def test_document_of_another_shape_is_refused(provider: str, document: Any
 
 @pytest.mark.parametrize("related", [{}, {"job": {"data": {"id": "j-1"}}}])
 async def test_elastic_path_log_without_an_integration_is_found_again(related: Any) -> None:
-    """None should be such; there is no list to find it in but that of the store."""
+    """The documentation rules such a log out; the store's list is the only place to find it."""
     row = changed("elastic-path", relationships=related)
     source = make("elastic-path", always({"data": [row]}))
     page = await source.read_page(STREAMS["elastic-path"], Window(limit=5), Wanted(), Operation(5))
