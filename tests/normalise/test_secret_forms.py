@@ -1,3 +1,6 @@
+# ruff: noqa: E501, Q
+# One case a line, quoted as it comes.
+
 r"""Every form in which a secret's name and its value are written, and texts that only look so.
 
 To add a form, add a line with S3cr in place of the secret: it has to become ``***``, and the rest
@@ -31,7 +34,7 @@ TEXTS = [
     "%257B%2522password%2522%253A%2522S3cr%2522%257D",
     '--b\r\nContent-Disposition: form-data; name="password"\r\n\r\nS3cr\r\n--b--\r\n',
     '--b\nContent-Disposition: form-data; name="user[api_key]"\nContent-Type: text/plain\n\nS3cr\n--b--',
-    'Content-Disposition: form-data; name=token\r\n\r\nS3cr',
+    "Content-Disposition: form-data; name=token\r\n\r\nS3cr",
     '{"body":"form-data; name=\\"password\\"\\r\\n\\r\\nS3cr\\r\\n--b',
     # Configuration: INI, .env, properties, YAML, TOML, HCL
     "[db]\nuser = bob\npassword           = S3cr\nhost = h",
