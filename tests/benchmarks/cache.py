@@ -143,7 +143,7 @@ async def cost(settings: Settings, name: str) -> None:
             return took
 
         async def nothing() -> None:
-            """Return the time at which everything is fresh."""
+            """Leave everything fresh."""
 
         async def older() -> None:
             clock.now += round((gateway.settings.cache.first_page + 1) * SECOND)

@@ -1,8 +1,8 @@
 """Latency that the gateway adds to its vendors: run ``python -m tests.benchmarks.first_page``.
 
-Uses simulated vendors with a latency of 20 to 60 ms over HTTP on loopback, without the cache. Prints
-the milliseconds from the last vendor's response to the finished GraphQL response, and the memory
-that deep paging takes.
+Uses simulated vendors with a latency of 20 to 60 ms over HTTP on loopback, without the cache.
+Prints the milliseconds from the last vendor's response to the finished GraphQL response, and the
+memory that deep paging takes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Costs of attacks on the server: run ``python -m tests.benchmarks.hostile``, on Linux.
 
-Sends each attack of tests/web/hostile.py several times to a server in a separate process. Prints the
-median of its processor time in milliseconds, and the greatest growth of its memory.
+Sends each attack of tests/web/hostile.py several times to a server in a separate process. Prints
+the median of its processor time in milliseconds, and the greatest growth of its memory.
 """
 
 from __future__ import annotations

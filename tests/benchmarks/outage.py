@@ -1,8 +1,8 @@
 """Costs of an outage for callers: run ``python -m tests.benchmarks.outage``.
 
-Uses simulated vendors with a latency of 20 to 60 ms over HTTP on loopback. On a simulated clock, one
-of them fails completely and recovers. Prints the latency of its stale pages compared with fresh ones
-from the cache, and the number of refreshes until its pages are fresh again.
+Uses simulated vendors with a latency of 20 to 60 ms over HTTP on loopback. On a simulated clock,
+one of them fails completely and recovers. Prints the latency of its stale pages compared with
+fresh ones from the cache, and the number of refreshes until its pages are fresh again.
 """
 
 from __future__ import annotations

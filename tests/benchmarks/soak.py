@@ -2,9 +2,9 @@
 
 Two gateways run at the same time, each in its own process, with 50 callers and its own simulated
 vendors, over HTTP on loopback. In one of them, a share of the calls to one vendor fails at random;
-the other is the reference, since the load of the machine slows both. Then the next vendor fails, for
-the other gateway. Pages are fresh for one second, some callers bypass the cache, and logs arrive, so
-that vendors are called all the time.
+the other is the reference, since the load of the machine slows both. Then the next vendor fails,
+for the other gateway. Pages are fresh for one second, some callers bypass the cache, and logs
+arrive, so that vendors are called all the time.
 
 Fails if an error reaches a caller whose data was cached, or if another source gets slower by more
 than a tenth. SECONDS is the time for each vendor.
