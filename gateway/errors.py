@@ -4,14 +4,14 @@
 
     GatewayError
     ├── ConfigurationError    the configuration can't be used; all its problems at once
-    ├── RequestError          the caller asked for something that can't be answered
-    ├── UpstreamError         a vendor failed, or did not answer in a way that can be read
-    ├── AllSourcesFailedError every source that was asked failed
+    ├── RequestError          the caller's request is invalid
+    ├── UpstreamError         a vendor failed, or its response can't be used
+    ├── AllSourcesFailedError every chosen source failed
     ├── JournalError          the journal of actions can't be opened, read or written
-    └── (in gateway.callers)  a caller is not let in
+    └── (in gateway.callers)  a caller is not authenticated or authorised
 
-A message is a sentence for the caller: it names the thing at fault and the way out, and holds
-no Python text, no path of this machine and no secret.
+A message is a sentence for the caller that names the fault and the way out. It has no text of
+Python, no path of this machine and no secret.
 """
 
 from __future__ import annotations
@@ -24,44 +24,44 @@ if TYPE_CHECKING:
 
 
 class ErrorCode(enum.Enum):
-    """The codes of ``errors[].extensions.code`` and of ``sourceReports``; the value explains."""
+    """Error codes in ``errors[].extensions.code`` and in ``sourceReports``."""
 
-    GRAPHQL_PARSE_FAILED = "The document is not GraphQL."
-    GRAPHQL_VALIDATION_FAILED = "The document does not fit the schema."
+    GRAPHQL_PARSE_FAILED = "The document is not valid GraphQL syntax."
+    GRAPHQL_VALIDATION_FAILED = "The document or its variables do not fit the schema."
     BAD_REQUEST = "The HTTP request is not a GraphQL request."
-    PERSISTED_QUERY_NOT_FOUND = "The document of this hash is not known; send it with its hash."
-    PERSISTED_QUERY_NOT_SUPPORTED = "Hashes are not taken here; send the document alone."
-    DOCUMENT_NOT_TRUSTED = "Only trusted documents are executed here, and this is none of them."
-    LIMIT_EXCEEDED = "The request is larger, or may cost more, than the gateway takes."
+    PERSISTED_QUERY_NOT_FOUND = "The hash is unknown. Send the document with it."
+    PERSISTED_QUERY_NOT_SUPPORTED = "Hashes are not accepted. Send the document alone."
+    DOCUMENT_NOT_TRUSTED = "The gateway executes trusted documents only; this is none."
+    LIMIT_EXCEEDED = "The request exceeds a limit of the gateway on size or cost."
     RATE_LIMITED = "The caller sent too many requests within a minute."
-    OVERLOADED = "The gateway has as many operations at once as it takes."
-    INVALID_ID = "The id was not made by this gateway, or is damaged."
-    INVALID_REPRESENTATION = "The representation of an entity has no type or no key of this graph."
-    INVALID_CURSOR = "The cursor was not made by this gateway, or is damaged."
+    OVERLOADED = "The gateway is executing as many operations as it can at the same time."
+    INVALID_ID = "The id is not from this gateway, is damaged, or is of another kind."
+    INVALID_REPRESENTATION = "The reference to an entity has no type or no key of this subgraph."
+    INVALID_CURSOR = "The cursor is not from this list, or is damaged."
     CURSOR_FILTER_MISMATCH = "The cursor belongs to a list with another filter."
-    CURSOR_TOO_OLD = "Too many logs are newer than the cursor to count back to it."
-    INVALID_PAGE_SIZE = "first or last is out of its bounds, or the two are mixed."
-    INVALID_FILTER = "The filter contradicts itself or holds a value that can't be compared."
-    UNKNOWN_SOURCE = "The configuration has no source of that name."
-    UNAUTHENTICATED = "No API key or token came, or none that is accepted."
-    TOO_MANY_ATTEMPTS = "Too many API keys or tokens from this address were not accepted."
-    KEYS_UNAVAILABLE = "The issuer's keys are out of reach, so no token can be checked."
-    FORBIDDEN = "The caller lacks the role that this takes."
-    JOURNAL_UNAVAILABLE = "The journal can't be read or written, so no action is begun."
-    NOT_FOUND = "The vendor has no such webhook log, or the configuration does not grant it."
-    UPSTREAM_UNAUTHORIZED = "The vendor does not accept the credential (401)."
-    UPSTREAM_FORBIDDEN = "The credential may not read this (403)."
-    UPSTREAM_NOT_FOUND = "The vendor does not know the place that was asked for (404)."
-    UPSTREAM_RATE_LIMITED = "The vendor asks to slow down (429), or is asked as often as it may be."
-    UPSTREAM_REJECTED = "The vendor refused the request (any other 3xx or 4xx)."
+    CURSOR_TOO_OLD = "Too many logs are newer than the cursor to read back to it."
+    INVALID_PAGE_SIZE = "A page size or a number of ids is out of bounds, or directions mix."
+    INVALID_FILTER = "The filter contradicts itself, is too large, or has an invalid value."
+    UNKNOWN_SOURCE = "There is no source of that name, or the caller may not see it."
+    UNAUTHENTICATED = "The request has no API key or token that the gateway accepts."
+    TOO_MANY_ATTEMPTS = "Too many API keys or tokens from this address were rejected."
+    KEYS_UNAVAILABLE = "The issuer's keys could not be fetched, so tokens can't be verified."
+    FORBIDDEN = "The caller lacks the required role."
+    JOURNAL_UNAVAILABLE = "The journal can't be read or written, so no action was started."
+    NOT_FOUND = "The webhook log or hook does not exist, or the caller may not see it."
+    UPSTREAM_UNAUTHORIZED = "The vendor rejected the gateway's credential (401)."
+    UPSTREAM_FORBIDDEN = "The gateway's credential lacks a permission at the vendor (403)."
+    UPSTREAM_NOT_FOUND = "The vendor has nothing at the requested address (404)."
+    UPSTREAM_RATE_LIMITED = "The vendor's rate limit is reached (429, or the configured limit)."
+    UPSTREAM_REJECTED = "The vendor refused the request (another 3xx or 4xx)."
     UPSTREAM_ERROR = "The vendor failed (5xx)."
-    UPSTREAM_TIMEOUT = "The vendor did not answer in time."
-    UPSTREAM_UNREACHABLE = "No connection to the vendor could be made or kept."
-    UPSTREAM_CIRCUIT_OPEN = "The vendor failed so often that it is left alone for a while."
-    UPSTREAM_INVALID_RESPONSE = "The vendor's answer is not the document it should be."
-    UPSTREAM_RESPONSE_TOO_LARGE = "The vendor's answer is larger than the gateway reads."
-    ALL_SOURCES_FAILED = "Every chosen source failed, so there is no list to give."
-    INTERNAL_ERROR = "The gateway has a defect; its own log tells more."
+    UPSTREAM_TIMEOUT = "The vendor did not respond in time."
+    UPSTREAM_UNREACHABLE = "The connection to the vendor failed or broke off."
+    UPSTREAM_CIRCUIT_OPEN = "The circuit breaker is open: no call is sent for a while."
+    UPSTREAM_INVALID_RESPONSE = "The vendor's response is not the document that its API describes."
+    UPSTREAM_RESPONSE_TOO_LARGE = "The vendor's response is larger than the gateway reads."
+    ALL_SOURCES_FAILED = "Every source that the filter allows failed."
+    INTERNAL_ERROR = "A defect in the gateway; its log has the details."
 
 
 class GatewayError(Exception):
@@ -71,7 +71,7 @@ class GatewayError(Exception):
 class ConfigurationError(GatewayError):
     """The configuration can't be used.
 
-    ``problems`` holds one sentence for each mistake, every one naming the file and the key.
+    ``problems`` has one sentence for each mistake, which names the file and the key.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -80,7 +80,7 @@ class ConfigurationError(GatewayError):
 
 
 class RequestError(GatewayError):
-    """The caller asked for something that can't be answered."""
+    """The caller's request is invalid."""
 
     def __init__(self, code: ErrorCode, message: str) -> None:
         self.code = code
@@ -90,10 +90,10 @@ class RequestError(GatewayError):
 class UpstreamError(GatewayError):
     """A vendor failed.
 
-    ``status`` is the vendor's HTTP status, ``vendor_code``, ``vendor_message`` and
-    ``vendor_request_id`` are its own words about the failure, redacted. All of them may be missing.
-    ``retry_after`` is in seconds. ``sent`` is False where the request certainly did not reach the
-    vendor, which matters for what must not happen twice.
+    ``status`` is the HTTP status of the vendor's response. ``vendor_code``, ``vendor_message`` and
+    ``vendor_request_id`` are the vendor's own description, redacted. All of them can be None.
+    ``retry_after`` is in seconds. ``sent`` is False only if the request certainly did not reach the
+    vendor, so that an action can be repeated.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class UpstreamError(GatewayError):
 
 
 def defect(source: str, *, sent: bool = True) -> UpstreamError:
-    """Make the error for a defect of the gateway, met where it worked on a source, and logged."""
+    """Return the error for a defect of the gateway at a source; the caller logs the defect."""
     return UpstreamError(
         ErrorCode.INTERNAL_ERROR,
         f"Source {source} gave something that the gateway stumbled over; the gateway's log tells"
@@ -132,21 +132,21 @@ def defect(source: str, *, sent: bool = True) -> UpstreamError:
 
 
 class AllSourcesFailedError(GatewayError):
-    """Every source that was asked failed; ``errors`` has one failure for each."""
+    """Every chosen source failed; ``errors`` has one failure for each."""
 
     code = ErrorCode.ALL_SOURCES_FAILED
 
     def __init__(self, errors: Sequence[UpstreamError]) -> None:
         self.errors = tuple(errors)
-        told = " ".join(str(error) for error in self.errors)
-        super().__init__(f"No source could be read. {told}")
+        messages = " ".join(str(error) for error in self.errors)
+        super().__init__(f"No source could be read. {messages}")
 
 
 class JournalError(GatewayError):
     """The journal can't be opened, read or written.
 
-    Raised while it is opened, the sentence is for the operator, and names the database; raised
-    later it is for the caller, and names nothing. The cause is always chained for the log.
+    While it is opened, the message is for the operator and names the database; later it is for the
+    caller and names nothing. The cause is always chained, for the log.
     """
 
     code = ErrorCode.JOURNAL_UNAVAILABLE

@@ -33,50 +33,53 @@ class Described(enum.Enum):
 
 
 class WebhookLogStatus(Described):
-    """How a delivery ended."""
+    """Result of a delivery."""
 
     SUCCEEDED = "SUCCEEDED", "The receiver accepted the delivery."
     FAILED = "FAILED", "The receiver refused the delivery, or could not be reached."
-    PENDING = "PENDING", "The delivery has not ended yet."
-    UNKNOWN = "UNKNOWN", "The vendor does not say, or says it in a way the gateway can't read."
+    PENDING = "PENDING", "The delivery has no result yet."
+    UNKNOWN = "UNKNOWN", "The vendor records no result, or one that the gateway can't read."
 
 
 class FailureCategory(Described):
-    """Why a delivery failed."""
+    """Kind of failure of a delivery."""
 
-    TIMEOUT = "TIMEOUT", "The receiver did not answer in time."
+    TIMEOUT = "TIMEOUT", "The receiver did not respond in time."
     DNS = "DNS", "The receiver's host name could not be resolved."
-    CONNECTION = "CONNECTION", "No connection to the receiver could be made or kept."
-    TLS = "TLS", "The receiver's certificate or TLS handshake was refused."
-    REDIRECT = "REDIRECT", "The receiver answered 3xx, which vendors do not follow."
-    HTTP_CLIENT_ERROR = "HTTP_CLIENT_ERROR", "The receiver answered 4xx."
-    HTTP_SERVER_ERROR = "HTTP_SERVER_ERROR", "The receiver answered 5xx."
-    NO_RESPONSE = "NO_RESPONSE", "No answer was recorded, and the vendor does not say why."
-    UNKNOWN = "UNKNOWN", "The vendor says it failed, in words the gateway does not know."
+    CONNECTION = "CONNECTION", "The connection to the receiver failed or broke off."
+    TLS = "TLS", "The TLS handshake failed, or the receiver's certificate was rejected."
+    REDIRECT = "REDIRECT", "The receiver responded with 3xx; vendors do not follow redirects."
+    HTTP_CLIENT_ERROR = "HTTP_CLIENT_ERROR", "The receiver responded with 4xx."
+    HTTP_SERVER_ERROR = "HTTP_SERVER_ERROR", "The receiver responded with 5xx."
+    NO_RESPONSE = "NO_RESPONSE", "The vendor recorded no response, and no reason."
+    UNKNOWN = (
+        "UNKNOWN",
+        "The vendor recorded a failure that the gateway does not recognise.",
+    )
 
 
 class Capability(enum.Enum):
-    """What a source can do."""
+    """Something that a source supports."""
 
     LIST = "List webhook logs."
-    GET = "Read one webhook log in one call."
+    GET = "Read a webhook log by its id in one call."
     RETRY = "Send a delivery again."
     DELETE = "Delete a webhook log."
-    FILTER_TIME = "Filter by time at the vendor, so that deep pages cost what the first costs."
+    FILTER_TIME = "Filter by time at the vendor, so that a deep page costs no more than the first."
     FILTER_STATUS = "Filter by status at the vendor."
     FILTER_EVENT = "Filter by event at the vendor."
-    COUNT = "Tell how many logs there are."
-    REQUEST_BODY = "Give the body that was sent."
-    RESPONSE_BODY = "Give the body that the receiver answered."
+    COUNT = "Count logs without reading them."
+    REQUEST_BODY = "Return the body of the request."
+    RESPONSE_BODY = "Return the body of the receiver's response."
 
 
 class CacheStatus(Described):
-    """Where something that a vendor said comes from."""
+    """Whether data came from the cache or from the vendor."""
 
-    HIT = "HIT", "It was kept, and is fresh."
-    MISS = "MISS", "It was asked of the vendor for this."
-    STALE = "STALE", "It was kept, and is fresh no longer; it is asked for again behind the answer."
-    REVALIDATED = "REVALIDATED", "It was kept, and the vendor has just said that it is unchanged."
+    HIT = "HIT", "From the cache, and fresh."
+    MISS = "MISS", "From the vendor."
+    STALE = "STALE", "From the cache, and stale: it is being refreshed, or the vendor failed."
+    REVALIDATED = "REVALIDATED", "From the cache, and just confirmed by the vendor as unchanged."
 
 
 class Freshness(msgspec.Struct, frozen=True, kw_only=True):

@@ -237,6 +237,8 @@ class Gateway:
         Raises RequestError for what can't be answered, AllSourcesFailedError when nothing could
         be read; a failure of some sources is told in their reports.
         """
+        # Clients whose cursor is not nullable send empty text for the first page.
+        after, before = after or None, before or None
         paging.check(first, after, last, before)
         await self._catch_up()
         now = self.now()

@@ -1,4 +1,4 @@
-"""Cursors: opaque, bound to their filter, and harmless whoever wrote them."""
+"""Cursors are opaque, belong to one filter, and are harmless even if they are made up."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_round_trip() -> None:
     assert cursor.encode(cursor.decode(TEXT, FILTER)) == TEXT
 
 
-def test_a_cursor_of_another_filter_is_told_apart() -> None:
+def test_cursor_of_another_filter_is_refused() -> None:
     other = filters.prepare({"event": {"eq": "push"}}, NOW, ["one"])
     text = cursor.encode(msgspec.structs.replace(CURSOR, filter=other.fingerprint))
     assert refusal(text, ErrorCode.CURSOR_FILTER_MISMATCH) == (
@@ -83,7 +83,7 @@ def test_a_cursor_of_another_filter_is_told_apart() -> None:
         "A" * (cursor.MAX_LENGTH + 1),
     ],
 )
-def test_other_text_is_refused(text: str) -> None:
+def test_text_that_is_no_cursor_is_refused(text: str) -> None:
     assert refusal(text) == REFUSED
 
 
@@ -135,18 +135,18 @@ def altered(index: int, value: Any) -> bytes:
         b"\xc6\xff\xff\xff\xff",
     ],
 )
-def test_what_is_packed_but_no_cursor_is_refused(data: bytes) -> None:
+def test_packed_data_that_is_no_cursor_is_refused(data: bytes) -> None:
     assert refusal(ids.pack(data)) == REFUSED
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=80) | st.binary(max_size=80).map(ids.pack))
-def test_any_other_text_is_refused(text: str) -> None:
+def test_arbitrary_text_is_refused(text: str) -> None:
     assert refusal(text) == REFUSED
 
 
 def fakes() -> list[FakeSource]:
-    """Make lists of every kind with logs a millisecond apart, some of one moment, some undated."""
+    """Sources with lists of every kind. Logs come in pairs of one time; some have none."""
     sources = [
         FakeSource("one", ["window", "moment"], page_size=5),
         FakeSource("two", ["offset", "page"], page_size=5),
@@ -161,7 +161,7 @@ def fakes() -> list[FakeSource]:
 
 
 async def both_ways(text: str) -> list[Slice | RequestError]:
-    """Read on from a cursor and back from it, on sources of its own; no other error may come."""
+    """Read forward and backward from a cursor; RequestError is the only error allowed."""
 
     def feed() -> Feed:
         return Feed(fakes(), FILTER, Operation(5), scan_limit=30, now=NOW)  # type: ignore[arg-type]
@@ -217,7 +217,7 @@ CURSORS = st.builds(
 
 @settings(max_examples=300, deadline=None)
 @given(made=CURSORS)
-async def test_whatever_is_a_cursor_gives_a_page_with_good_cursors_or_is_refused(
+async def test_any_well_formed_cursor_gives_a_page_with_valid_cursors_or_is_refused(
     made: Cursor,
 ) -> None:
     for result in await both_ways(cursor.encode(made)):
@@ -230,7 +230,7 @@ async def test_whatever_is_a_cursor_gives_a_page_with_good_cursors_or_is_refused
             assert result.code is ErrorCode.CURSOR_TOO_OLD
 
 
-async def test_a_cursor_with_a_flipped_bit_gives_a_page_or_is_refused() -> None:
+async def test_cursor_with_a_flipped_bit_gives_a_page_or_is_refused() -> None:
     page = await Feed(fakes(), FILTER, Operation(5), scan_limit=30, now=NOW).forward(  # type: ignore[arg-type]
         4, None
     )

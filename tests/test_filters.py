@@ -1,4 +1,4 @@
-"""The grammar of the filter: what matches, what is pushed down, and what is refused."""
+"""The filter: which logs it matches, what it tells vendors, and which filters are refused."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ NO_EVENT = {"lacks": frozenset({"event"})}
 
 
 def log(**values: Any) -> WebhookLog:
-    """Make a log by the names of the filter's fields; a field that is not given is absent."""
+    """Build a log from values by the names of the filter's fields; the others are absent."""
     category = values.get("failure")
     status_code = values.get("httpStatus")
     url = values.get("url")
@@ -81,7 +81,7 @@ def at(seconds: int) -> str:
     return timestamps.format_rfc3339(Timestamp(NOW + seconds * SECOND))
 
 
-# What each comparator says of values that are there, and whether it holds for an absent one.
+# Comparator, operand, whether it holds for each value, and whether it holds for an absent one.
 TEXTS: list[tuple[str, Any, dict[str, bool], bool]] = [
     ("eq", "Push", {"Push": True, "push": False, "Pushed": False}, False),
     ("neq", "Push", {"Push": False, "push": True}, True),
@@ -143,7 +143,7 @@ TABLES: dict[str, list[tuple[str, Any, dict[Any, bool], bool]]] = {
     "hook": equalities(*ALL_HOOKS[:3]),
 }
 NAMED = {"eq", "in", "eqIgnoreCase", "inIgnoreCase"}
-"""The comparators of ``source`` that take no name but a configured one."""
+"""Comparators of ``source`` that accept names of configured sources only."""
 ALWAYS_THERE: dict[str, list[tuple[str, Any, dict[Any, bool], bool]]] = {
     "source": [
         *(row for row in TEXTS if row[0] not in NAMED),
@@ -172,7 +172,7 @@ def test_comparator(
         assert test(log()) is absent
 
 
-def test_the_table_has_every_comparator_of_every_field() -> None:
+def test_tables_cover_every_comparator_of_every_field() -> None:
     texts = {*filters.TEXT, *(f"{name}IgnoreCase" for name in filters.TEXT)}
     comparators = {kind: set(names) for kind, names in filters.COMPARISONS.items()}
     assert {name: {row[0] for row in rows} for name, rows in (TABLES | ALWAYS_THERE).items()} == {
@@ -193,7 +193,7 @@ def test_the_table_has_every_comparator_of_every_field() -> None:
         {"httpStatus": 500, "answered": "NEEDLE"},
     ],
 )
-def test_search_looks_into_each_text_in_any_case(values: dict[str, Any]) -> None:
+def test_search_finds_text_in_each_field_in_any_case(values: dict[str, Any]) -> None:
     test = ready({"search": "nEEdle"}).test
     assert test(log(**values)) is True
     assert test(log(event="haystack", url="https://hay.test/", httpStatus=200)) is False
@@ -217,14 +217,14 @@ def test_all_comparators_and_fields_must_hold() -> None:
         {"and": [{}, {"and": [{"event": {"in": None}}]}]},
     ],
 )
-def test_what_is_null_or_holds_nothing_is_as_good_as_not_given(document: Any) -> None:
+def test_null_and_empty_conditions_match_everything(document: Any) -> None:
     empty = ready(document)
     assert empty.test(log()) is True
     assert empty.terms == {}
     assert empty.fingerprint == ready(None).fingerprint
 
 
-# The same meaning written a second time, as plainly as possible.
+# A second implementation of the filter, as simple as possible, to compare with.
 VALUES: dict[str, Any] = {
     "source": lambda log: log.source,
     "provider": lambda log: log.provider,
@@ -374,7 +374,7 @@ def ready_or_refused(document: Any) -> Filter | RequestError:
 
 @settings(max_examples=250, deadline=None)
 @given(document=DOCUMENTS, logs=st.lists(LOGS, min_size=5, max_size=12))
-def test_a_filter_means_what_it_says_and_promises_no_more_than_it_keeps(
+def test_filter_agrees_with_a_simple_implementation(
     document: dict[str, Any], logs: list[tuple[WebhookLog, str | None]]
 ) -> None:
     found = [(one, url) for one, url in logs if matches(document, one)]
@@ -404,7 +404,7 @@ def test_a_filter_means_what_it_says_and_promises_no_more_than_it_keeps(
 
 
 def reordered(document: Any, draw: Callable[[Any], Any]) -> Any:
-    """Write a filter differently: its keys in another order, and with nulls."""
+    """Return an equal filter with its keys in another order and with nulls."""
     if isinstance(document, list):
         return [reordered(item, draw) for item in document]
     if not isinstance(document, dict):
@@ -416,7 +416,7 @@ def reordered(document: Any, draw: Callable[[Any], Any]) -> Any:
 
 @settings(max_examples=100, deadline=None)
 @given(document=DOCUMENTS, other=DOCUMENTS, data=st.data())
-def test_equal_filters_have_equal_fingerprints_and_different_ones_have_not(
+def test_fingerprints_are_equal_only_for_equal_filters(
     document: dict[str, Any], other: dict[str, Any], data: st.DataObject
 ) -> None:
     again = reordered(document, data.draw)
@@ -427,7 +427,8 @@ def test_equal_filters_have_equal_fingerprints_and_different_ones_have_not(
     assert (fingerprints[0] == fingerprints[2]) == (document == other)
 
 
-def test_a_fingerprint_stays_while_time_goes_on() -> None:
+def test_fingerprint_does_not_depend_on_the_time() -> None:
+    """Otherwise a cursor of a list with a relative time would expire at once."""
     document = {"triggeredAt": {"gte": "PT1H"}}
     later = filters.prepare(document, Timestamp(NOW + SECOND), SOURCES)
     assert later.fingerprint == ready(document).fingerprint
@@ -465,14 +466,15 @@ def test_a_fingerprint_stays_while_time_goes_on() -> None:
         ({"search": "x", "event": {"contains": ""}}, NO_EVENT, False),
     ],
 )
-def test_sources_and_streams_without_a_match_are_told_apart_early(
+def test_sources_and_streams_that_cannot_match_are_recognised(
     document: Any, partial: dict[str, Any], may: bool
 ) -> None:
     known = Partial(source="shop", provider=SHOP, **partial)
     assert ready(document).may_match(known) is may
 
 
-def test_terms_are_those_of_the_conjunction_only() -> None:
+def test_only_conjoined_comparators_become_terms() -> None:
+    """Vendors apply the terms, and must not leave out a match."""
     made = ready(
         {
             "httpStatus": {"gt": 399},
@@ -497,7 +499,7 @@ def test_terms_are_those_of_the_conjunction_only() -> None:
         ({"neq": FAILED}, None),
     ],
 )
-def test_failed_is_told_only_where_the_filter_lists_it(
+def test_failed_is_known_only_if_the_filter_lists_one_status(
     comparator: dict[str, Any], failed: bool | None
 ) -> None:
     assert ready({"status": comparator}).failed() is failed
@@ -638,7 +640,7 @@ REFUSALS: list[tuple[Any, tuple[str, str]]] = [
 
 
 @pytest.mark.parametrize(("document", "expected"), REFUSALS)
-def test_what_makes_no_sense_is_refused_with_a_sentence(
+def test_invalid_filter_is_refused_with_its_reason(
     document: Any, expected: tuple[str, str]
 ) -> None:
     assert refusal(document) == expected
@@ -655,5 +657,5 @@ def test_what_makes_no_sense_is_refused_with_a_sentence(
         {"or": [{}]},
     ],
 )
-def test_what_is_just_within_the_limits_is_taken(document: Any) -> None:
+def test_filter_at_the_limits_is_accepted(document: Any) -> None:
     assert ready(document).fingerprint != ready(None).fingerprint

@@ -36,25 +36,28 @@ from gateway.schema.subgraph import FEDERATION_SCALARS, VERSION, SubgraphQuery
 from gateway.schema.types import Hook, Source, WebhookLog
 
 INCREMENTAL = (GraphQLDeferDirective, GraphQLStreamDirective)
-_OF_GRAPHQL = {ErrorCode.GRAPHQL_PARSE_FAILED.name, ErrorCode.GRAPHQL_VALIDATION_FAILED.name}
+_BY_GRAPHQL_CORE = {
+    ErrorCode.GRAPHQL_PARSE_FAILED.name,
+    ErrorCode.GRAPHQL_VALIDATION_FAILED.name,
+}
 
 
 class Schema(federation.Schema):
-    """The schema; what it gives of an error is fit for callers.
+    """The executable schema; its errors are fit for callers.
 
-    Where ``open`` is false, callers can't ask for the schema, and no error names what the document
-    does not.
+    If ``open`` is false, callers can't query the schema, and error messages name nothing of it
+    that the document does not name.
     """
 
     open = True
     documents: Documents
 
     def as_str(self) -> str:
-        """Write the schema as a document that stands alone.
+        """Print the schema as a complete document.
 
-        Strawberry leaves out federation's directives, without which only composers can read it.
-        Those of incremental delivery stay out: composers know them, and stumble over a second
-        definition.
+        Strawberry omits the definitions of federation's directives, without which only composers
+        can read it. The directives of incremental delivery are left out: composers define them
+        themselves and refuse a second definition.
         """
         text = super().as_str()
         for one in INCREMENTAL:
@@ -69,18 +72,18 @@ class Schema(federation.Schema):
 
     @functools.cached_property
     def sdl(self) -> str | None:
-        """The schema as a subgraph's document; None where callers may not see it."""
+        """The schema as the document of a subgraph; None if callers may not see it."""
         return self.as_str() if self.open else None
 
     @functools.cached_property
     def names(self) -> frozenset[str]:
-        """What no message may name, where callers may not see the schema."""
+        """Names that no error message may contain if callers may not see the schema."""
         return names_of(self._schema)
 
     async def execute(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
-        """Execute an operation, with the parameters of Strawberry's own method.
+        """Execute an operation; takes the parameters of Strawberry's method.
 
-        Where the caller takes it in parts, this gives a FirstPart as soon as there is one.
+        Returns a FirstPart if the response comes in parts.
         """
         explained = functools.partial(self._explained, query or "")
         result = await super().execute(query, *args, **kwargs)
@@ -91,21 +94,27 @@ class Schema(federation.Schema):
         return result
 
     def _explained(self, query: str, errors: Sequence[GraphQLError]) -> list[GraphQLError]:
-        told = [explain(error) for error in errors]
-        for error in () if self.open else told:
-            # What the gateway itself says names nothing of the schema, but quotes vendors.
-            if (error.extensions or {})["code"] in _OF_GRAPHQL:
+        explained = [explain(error) for error in errors]
+        for error in () if self.open else explained:
+            # The gateway's own messages name nothing of the schema, but quote vendors: leave them.
+            if (error.extensions or {})["code"] in _BY_GRAPHQL_CORE:
                 error.message = unnamed(error.message, query, self.names)
-        return told
+        return explained
+
+    def _get_custom_context_kwargs(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        # For errors in variables. Strawberry has no setting that reaches this far: its
+        # disable_field_suggestions covers "Cannot query field" only.
+        known = super()._get_custom_context_kwargs(*args, **kwargs)
+        return {**known, "hide_suggestions": not self.open}
 
     def process_errors(
         self, errors: Sequence[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
-        """Log nothing: it would show documents, and most errors are the callers' own."""
+        """Log nothing. Strawberry would log an excerpt of the document with each caller's error."""
 
 
-class _Named(SchemaExtension):
-    """Wants to know which operation of several is meant; Strawberry takes the first."""
+class _OperationNameRequired(SchemaExtension):
+    """Refuse a document of several operations without a name; Strawberry would run the first."""
 
     def on_validate(self) -> Iterator[None]:
         context = self.execution_context
@@ -113,17 +122,19 @@ class _Named(SchemaExtension):
         definitions = context.graphql_document.definitions
         operations = [one for one in definitions if isinstance(one, OperationDefinitionNode)]
         if len(operations) > 1 and context._provided_operation_name is None:  # noqa: SLF001
-            raise GraphQLError("The document has several operations; name one as operationName.")
+            raise GraphQLError(
+                "The document has several operations. Name the one to execute in operationName."
+            )
         yield
 
 
 def build_schema(
     limits: Limits | None = None, *, introspection: bool = True, incremental: bool = False
 ) -> Schema:
-    """Make the schema; without ``limits`` it has the usual ones.
+    """Build the schema, with the default limits unless ``limits`` are given.
 
-    Without ``introspection`` callers can't ask for the schema, nor learn of it from mistakes.
-    With ``incremental`` it has the directives @defer and @stream.
+    Without ``introspection`` callers can't query the schema or learn of it from errors.
+    ``incremental`` adds the directives @defer and @stream.
     """
     limits = limits or Limits(LimitSettings())
 
@@ -134,7 +145,7 @@ def build_schema(
         query=SubgraphQuery,
         mutation=Mutation,
         types=[WebhookLog, Hook, Source, *ERRORS],
-        extensions=[_Named, prepare],
+        extensions=[_OperationNameRequired, prepare],
         config=StrawberryConfig(
             scalar_map=SCALARS, enable_experimental_incremental_execution=incremental
         ),

@@ -1,4 +1,4 @@
-"""What the fields about callers and actions need beside the records' attributes."""
+"""Resolvers of the caller, the available actions and the journal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arguments of the schema's fields, each with its type and description."""
+"""Arguments that several fields share, each with its type and description."""
 
 from __future__ import annotations
 
@@ -11,20 +11,23 @@ from gateway.schema.filters import WebhookLogFilter
 
 First = Annotated[
     int | None,
-    strawberry.argument(description="How many, reading forward: 0 to 100; 25 unless given."),
+    strawberry.argument(description="Page size, 0 to 100, reading forward. Null means 25."),
 ]
 After = Annotated[
     str | None,
     strawberry.argument(
-        description="Read on behind this place: the endCursor of a page, or the cursor of an edge."
+        description=(
+            "Return the page that follows this cursor: the endCursor of a page, or the cursor of"
+            " an edge. Null or an empty string means the first page."
+        )
     ),
 ]
 Last = Annotated[
     int | None,
     strawberry.argument(
         description=(
-            "How many, reading back: 0 to 100; 25 unless given. Where more is new, those nearest"
-            " to before."
+            "Page size, 0 to 100, reading backward; needs before. Null means 25. If more logs are"
+            " new, the page has those nearest to before."
         )
     ),
 ]
@@ -32,23 +35,26 @@ Before = Annotated[
     str | None,
     strawberry.argument(
         description=(
-            "Give what is new in front of this place: the startCursor of a page, or the cursor of"
-            " an edge."
+            "Return the logs that are newer than this cursor: the startCursor of a page, or the"
+            " cursor of an edge. Null or an empty string means to read forward."
         )
     ),
 ]
 Wanted = Annotated[
     WebhookLogFilter | None,
-    strawberry.argument(description="Which webhook logs; all unless given."),
+    strawberry.argument(
+        description="Conditions that the logs meet. Null or an empty object means all logs."
+    ),
 ]
 
 
-@strawberry.input(description="What to take from the gateway's cache.")
+@strawberry.input(description="Requirements on cached data.")
 class CacheDemand:
     max_age: float = strawberry.field(
         description=(
-            "Take nothing that is older, in seconds, unless the vendor fails: 0 asks the vendor."
-            " Below the role operator, less than the configured least_age counts as that."
+            "Maximum age of cached data, in seconds; 0 always calls the vendor. If that call fails,"
+            " older data is returned with the cache status STALE. For callers below the role"
+            " OPERATOR, values under the configured least_age count as that."
         )
     )
 
@@ -56,9 +62,9 @@ class CacheDemand:
 CacheWanted = Annotated[
     CacheDemand | None,
     strawberry.argument(
-        description="How fresh the logs must be; as the configuration says unless given."
+        description="How fresh the logs must be. Null means as fresh as the configuration says."
     ),
 ]
-Id = Annotated[ID, strawberry.argument(description="The id, as a query gave it.")]
-Ids = Annotated[list[ID], strawberry.argument(description="The ids, 100 at most.")]
-Name = Annotated[str, strawberry.argument(description="Its name in the configuration.")]
+Id = Annotated[ID, strawberry.argument(description="Id from a response of this API.")]
+Ids = Annotated[list[ID], strawberry.argument(description="Up to 100 ids.")]
+Name = Annotated[str, strawberry.argument(description="Name of the source in the configuration.")]

@@ -1,4 +1,4 @@
-"""What the resolvers of one operation share."""
+"""The context that all resolvers of one operation share."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ T = TypeVar("T")
 
 
 class Context:
-    """The gateway, and the operation that its upstream calls count for.
+    """The gateway and the operation, with loaders that read each log and hook once.
 
-    However often an operation wants the same log or hook, it is read once. Who has executed the
-    operation closes the context, which ends what nobody waits for any longer.
+    The loaders belong to one operation, so that nothing they hold is shared between callers.
 
-    ``in_parts`` tells whether the caller takes what it has put off in later parts of the answer;
-    ``endings`` are called when the context is closed.
+    ``in_parts`` is true if the caller accepts deferred parts after the first part of the response.
+    The code that executes the operation closes the context, which cancels the reads still in flight
+    and calls the ``endings``.
     """
 
     def __init__(self, gateway: Gateway, operation: Operation, *, in_parts: bool = False) -> None:
@@ -40,18 +40,18 @@ class Context:
         )
 
     async def log(self, id: str) -> WebhookLog:
-        """Give a log, complete; raises what ``Gateway.log`` does."""
+        """Return a log with headers and bodies; raises as ``Gateway.log`` does."""
         return await _shared(self._logs.load(id))
 
     async def hook(self, id: str) -> Hook:
-        """Give a hook; raises what ``Gateway.hook`` does."""
+        """Return a hook; raises as ``Gateway.hook`` does."""
         return await _shared(self._hooks.load(id))
 
     async def _all(
         self, ids: Sequence[str], read: Callable[[str], Awaitable[T]]
     ) -> list[T | BaseException]:
         batch = asyncio.current_task()
-        assert batch is not None  # noqa: S101 - a loader runs its batches as tasks
+        assert batch is not None  # noqa: S101 - DataLoader runs each batch as a task
         self._batches.add(batch)
         try:
             return await asyncio.gather(*map(read, ids), return_exceptions=True)
@@ -59,7 +59,7 @@ class Context:
             self._batches.discard(batch)
 
     async def close(self) -> None:
-        """End the reading of what the operation wanted."""
+        """Cancel the reads that are still in flight."""
         for batch in self._batches:
             batch.cancel()
         for end in self.endings:
@@ -67,9 +67,13 @@ class Context:
 
 
 async def _shared(loading: Awaitable[T]) -> T:
-    """Wait for a loader's result: others do too, so whoever is cancelled must not end it."""
+    """Wait for a loader's result, which several resolvers may await.
+
+    DataLoader hands the same future to all of them, and a resolver that is cancelled would cancel
+    it for the others too.
+    """
     result = asyncio.ensure_future(loading)
-    # Where all who waited are gone, asyncio would log a failure as one that nobody looked at.
+    # Mark a failure as retrieved: if all waiters were cancelled, asyncio would log it.
     result.add_done_callback(lambda done: done.cancelled() or done.exception())
     return await asyncio.shield(result)
 

@@ -1,9 +1,12 @@
-"""What an operation may cost, told before anything of it is executed.
+"""Calculate the maximum cost of an operation before it is executed.
 
-A field costs 1, a call to a vendor 10, and what a list holds costs as often as the list may be
-long. A list that may have to be looked through costs 400 more, and what is put off for a later
-part of the answer 5. It is a bound and no forecast: directives that skip are not looked at, all
-members of a union count, and what the cache already has is not known.
+A field costs 1 and a call to a vendor 10; the selection of a list costs its price times the maximum
+length of the list. A list that may need a scan costs 400 more, and a deferred part of the response
+5. For example, ``{ webhookLogs(first: 10) { nodes { id event } } }`` with 4 sources costs 1 for
+``webhookLogs``, 40 for a call to each source, 1 for ``nodes`` and 10 times 2 for the rows: 62.
+
+The cost is a bound, not a forecast: @skip and @include are ignored, all members of a union count,
+and cached data is not known about. Strawberry has no such limit; depth alone does not bound work.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from graphql import (
     SchemaMetaFieldDef,
     SelectionNode,
     SelectionSetNode,
+    StringValueNode,
     TypeMetaFieldDef,
     ValueNode,
     VariableNode,
@@ -45,15 +49,15 @@ from gateway.journal import ActionKind
 from gateway.schema.shape import CEILING
 
 CALL = 10
-"""What a call to a vendor, or a look into the journal, costs; a field costs 1."""
+"""Cost of a call to a vendor, or of a read from the journal."""
 SCAN = 40 * CALL
-"""What it costs to look for the logs of a filter, or back to a cursor: 2000 logs are 40 calls."""
+"""Cost of a scan for a filter, or back to a cursor: 2000 logs take 40 calls."""
 OBJECT = 10
-"""What an object of a filter costs to read; any other value of it costs 1."""
+"""Cost of each object in a filter; any other value in it costs 1."""
 PART = 5
-"""What a fragment with @defer, or a row of a list with @stream, costs beside its fields."""
+"""Cost of a fragment with @defer, or of a row of a list with @stream, besides its fields."""
 LIST = 10
-"""How long a list is taken to be whose size nothing tells, such as the headers of a request."""
+"""Assumed length of a list of unknown size, such as the headers of a request."""
 ONE_CALL = frozenset(
     {
         "Query.webhookLog",
@@ -68,7 +72,7 @@ ONE_CALL = frozenset(
     }
 )
 SCANNED_FOR = {"Query.webhookLogs": {"filter", "before"}, "Source.logs": {"filter", "before"}}
-"""The arguments for which a list may have to be looked through."""
+"""Arguments that may require a scan of the list."""
 CALL_A_SOURCE = frozenset({"Query.webhookLogs", "WebhookLogConnection.totalCount"})
 DETAIL_CALL = frozenset(
     {
@@ -80,26 +84,26 @@ DETAIL_CALL = frozenset(
         "HttpResponse.bodyJson",
     }
 )
-"""Those of one log take one call together."""
+"""Fields that share one detail call per log."""
 LIST_OF_SOURCES = frozenset({"Query.sources", "WebhookLogConnection.sourceReports"})
 LIST_OF_ACTIONS = frozenset({"WebhookLog.availableActions"})
 ROWS = frozenset({"edges", "nodes"})
-"""The lists of a connection that are as long as the page."""
+"""Lists of a connection that are as long as its page."""
 
 
 class Cost(NamedTuple):
-    """What a selection set costs: once, and for each row of the page that it is selected of."""
+    """Cost of a selection set: once, and for each row of the page that it is part of."""
 
     once: float = 0
     row: float = 0
 
     def plus(self, other: Cost) -> Cost:
-        """Add what else is selected."""
+        """Return the sum of two costs."""
         return Cost(min(CEILING, self.once + other.once), min(CEILING, self.row + other.row))
 
 
 class Price:
-    """Tells what operations on a schema cost."""
+    """Price list of a schema."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         self.schema = schema
@@ -112,9 +116,9 @@ class Price:
         variables: Mapping[str, Any],
         sources: int,
     ) -> int:
-        """Give the cost of a valid operation for a caller who sees so many sources.
+        """Return the cost of a valid operation for a caller who sees ``sources`` sources.
 
-        ``fragments`` are the document's, the innermost first; ``variables`` are as they came.
+        ``fragments`` are those of the document, innermost first; ``variables`` are not coerced yet.
         """
         defaults = {
             definition.variable.name.value: definition.default_value
@@ -130,18 +134,18 @@ class Price:
 
 
 class _Bill:
-    """Adds up one operation; variables that were not given have the node of their default."""
+    """Sum of one operation. Variables that were not sent have the AST node of their default."""
 
     def __init__(self, price: Price, variables: Mapping[str, Any], sources: int) -> None:
         self.fragments: dict[str, Cost] = {}
         self._price = price
         self._variables = variables
-        # Of the variables, which may be large, and used any number of times.
+        # Cached, since a variable may be large and be used any number of times.
         self._weights: dict[str, int] = {}
         self._sources = sources
 
     def selected(self, selection_set: SelectionSetNode, parent: GraphQLNamedType) -> Cost:
-        """Give the cost of what is selected of a type."""
+        """Return the cost of a selection set on a type."""
         total = Cost()
         detail = False
         for selection in selection_set.selections:
@@ -168,7 +172,7 @@ class _Bill:
         inner = self.selected(node.selection_set, get_named_type(field.type)).plus(_parts(node))
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         wanted = [self._value(given[one]) for one in SCANNED_FOR.get(key, ()) if one in given]
-        if any(value is not None and not isinstance(value, NullValueNode) for value in wanted):
+        if not all(map(_says_nothing, wanted)):
             own += max(SCAN, self._weight(given.get("filter")))
         if "first" in field.args:
             sizes = [self._size(given[end]) for end in ("first", "last") if end in given]
@@ -180,14 +184,14 @@ class _Bill:
         return Cost((own + inner.once) * self._length(key, name, given))
 
     def _length(self, key: str, name: str, given: Mapping[str, ValueNode]) -> float:
-        """Tell how long a list may be that is not one of a connection's rows."""
+        """Maximum length of a list that does not hold the rows of a connection."""
         if key in LIST_OF_SOURCES:
             return self._sources
         if key in LIST_OF_ACTIONS:
             return len(ActionKind)
         if key.startswith("__"):
             return self._price.introspection[name]
-        # A field that is given a list answers each item of it.
+        # A field that takes a list as argument returns a value for each of its items.
         lists = [self._value(node) for node in given.values()]
         sizes = [
             len(one.values or ()) if isinstance(one, ListValueNode) else len(one)
@@ -197,7 +201,7 @@ class _Bill:
         return max(sizes, default=LIST)
 
     def _size(self, node: ValueNode) -> int:
-        """Tell how long a page may be; what is no size is refused later."""
+        """Maximum length of a page. An invalid size is refused later."""
         match self._value(node):
             case None | NullValueNode():
                 return PAGE_SIZE
@@ -207,7 +211,7 @@ class _Bill:
                 return page_size(value)
 
     def _weight(self, node: ValueNode | None) -> int:
-        """Tell what it costs to read an argument, with its variables."""
+        """Cost of reading an argument, including its variables."""
         match node:
             case VariableNode(name=name):
                 if name.value not in self._weights:
@@ -222,10 +226,18 @@ class _Bill:
         return 1
 
     def _value(self, node: ValueNode) -> Any:
-        """Give a variable's value as it came, or a node."""
+        """Return the uncoerced value of a variable, or any other node itself."""
         if isinstance(node, VariableNode):
             return self._variables.get(node.name.value)
         return node
+
+
+def _says_nothing(value: object) -> bool:
+    """Whether an argument, as a node or a value of JSON, is null or an empty cursor."""
+    match value:
+        case None | "" | NullValueNode() | StringValueNode(value=""):
+            return True
+    return False
 
 
 def _parts(node: SelectionNode) -> Cost:
@@ -234,7 +246,7 @@ def _parts(node: SelectionNode) -> Cost:
 
 
 def weight(value: object) -> int:
-    """Tell what it costs to read a value of JSON as a filter."""
+    """Cost of reading a JSON value as a filter."""
     total, todo = 0, [value]
     while todo:
         inner = todo.pop()
@@ -249,7 +261,7 @@ def weight(value: object) -> int:
 
 
 def page_size(value: object) -> int:
-    """Tell how long a page of that size may be; what is no number counts as the longest."""
+    """Limit a page size to its bounds; anything but a number counts as the maximum."""
     number = value if isinstance(value, int | float) else MAX_PAGE_SIZE
     return int(max(0, min(MAX_PAGE_SIZE, number)))
 
@@ -266,7 +278,11 @@ def _field_of(parent: GraphQLNamedType, name: str) -> GraphQLField:
 
 
 def _introspection_lists(schema: GraphQLSchema) -> dict[str, float]:
-    """Count how long the lists of the introspection of a schema are on the average."""
+    """Return the average length of each list in the schema's introspection.
+
+    With averages, the introspection query of GraphiQL and code generators stays within the default
+    limit, while recursive ones do not.
+    """
     types = list(schema.type_map.values())
     objects = [one for one in types if isinstance(one, GraphQLObjectType | GraphQLInterfaceType)]
     fields = [field for one in objects for field in one.fields.values()]

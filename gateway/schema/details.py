@@ -1,4 +1,4 @@
-"""What only one vendor has: a type for each kit, made from its details record."""
+"""Fields that only one vendor has: one type per vendor kit, built from its details record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.vendors import VENDORS
 
 
 def _type_of(record: type[msgspec.Struct]) -> type:
-    """Make the type of a details record; the docstring and ``Meta`` are its descriptions."""
+    """Build the type of a details record, described by its docstring and each ``Meta``."""
     hints = typing.get_type_hints(record, include_extras=True)
     members: dict[str, Any] = {"is_type_of": is_a(record), "__annotations__": {}}
     for name, hint in hints.items():
@@ -30,6 +30,7 @@ else:
     WebhookLogDetails = Annotated[
         Union[tuple(_type_of(kit.details) for kit in VENDORS.values())],  # noqa: UP007
         strawberry.union(
-            "WebhookLogDetails", description="What only one vendor has; one member for each."
+            "WebhookLogDetails",
+            description="Fields that only one vendor has, with one type for each provider.",
         ),
     ]

@@ -1,13 +1,14 @@
-"""Parses, counts and validates documents, once for as long as they are remembered."""
+"""Parse, measure and validate documents; valid ones are cached by their hash."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
+from collections.abc import MutableMapping
 from graphlib import CycleError
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from cachetools import LRUCache
 from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
@@ -29,35 +30,49 @@ from gateway.schema.shape import Shape, measure
 if TYPE_CHECKING:
     from graphql import GraphQLSchema
 
+# What Strawberry validates with. Its ParserCache and ValidationCache are not used: they keep
+# invalid documents too, and are bounded by number, whatever the documents' size.
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 MAX_ERRORS = 20
-"""How many mistakes of a document are told; its author has to begin with one."""
+"""Validation errors that are reported of one document."""
 MEMORY = 32 * 2**20
-"""Bytes that the remembered documents may take together; some hundred of usual size."""
+"""Bytes for cached documents, enough for some hundred of the usual size."""
 TOKEN = 700
-"""Bytes that a token takes with its nodes, at most."""
+"""Bytes that one token takes with its nodes, at most."""
+COSTS = 100
+"""Costs that are cached per document: one for each combination of page sizes."""
+
+
+def _no_costs() -> MutableMapping[Any, int]:
+    return LRUCache(COSTS)
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A document that can be executed, unless there are ``errors``.
+    """A parsed document. It can be executed unless there are ``errors``.
 
-    ``fragments`` are in an order in which each is spread only by those behind it. ``costs`` keeps
-    what its operations were found to cost.
+    ``fragments`` are ordered so that each comes after those that it spreads. ``costs`` caches the
+    costs of its operations.
     """
 
+    text: str
     node: DocumentNode
     errors: list[GraphQLError] = []
     shape: Shape = Shape()
     fragments: list[FragmentDefinitionNode] = []
     tokens: int = 0
-    costs: dict[Any, int] = {}
+    costs: MutableMapping[Any, int] = msgspec.field(default_factory=_no_costs)
+
+    @property
+    def size(self) -> int:
+        """Estimated memory, in bytes."""
+        return 4 * len(self.text) + TOKEN * self.tokens
 
 
 class Documents:
-    """The documents that callers sent, as long as they are not more than ``memory`` bytes.
+    """The valid documents that were used last, within ``memory`` bytes.
 
-    An invalid one is not remembered, or many of those would drive out what frontends send.
-    Without ``introspection``, documents that ask for the schema are invalid.
+    Invalid ones are not cached, so that they can't evict the documents of the frontends. Without
+    ``introspection``, documents that query the schema are invalid, and errors suggest no names.
     """
 
     def __init__(
@@ -70,40 +85,49 @@ class Documents:
     ) -> None:
         self._schema = schema
         self._rules = RULES if introspection else (*RULES, NoSchemaIntrospectionCustomRule)
+        self._hide_suggestions = not introspection
         self._limits = limits
-        self._memory = memory
-        self._taken = 0
-        self._kept: OrderedDict[str, Document] = OrderedDict()
-        self._texts: dict[str, str] = {}
+        self._cached: LRUCache[str, Document] = LRUCache(memory, getsizeof=lambda one: one.size)
 
     def get(self, text: str) -> Document:
-        """Give a document; LimitError or GraphQLSyntaxError for one that is not validated."""
+        """Return a document, from the cache if it is there.
+
+        Raises LimitError or GraphQLSyntaxError for a document that can't be validated.
+        """
         self._limits.check("document", len(text))
-        if document := self._kept.get(text):
-            self._kept.move_to_end(text)
+        key = digest(text)
+        if document := self._cached.get(key):
+            # Again, since a limit that only warns counts each request.
             self._check(document)
             return document
         document = self._read(text)
-        if not document.errors:
-            self._keep(text, document)
+        if not document.errors and document.size <= self._cached.maxsize:
+            self._cached[key] = document
         return document
 
     def text_of(self, digest: str) -> str | None:
-        """Give the text of a remembered document by its :func:`digest`."""
-        return self._texts.get(digest)
+        """Return the text of a cached document by its :func:`digest`."""
+        document = self._cached.get(digest)
+        return document.text if document else None
 
     def _read(self, text: str) -> Document:
         node = self._parsed(text)
         try:
             shape, fragments = measure(node)
         except CycleError:
-            # What has no end can't be counted; nothing else of it is looked at.
-            return Document(node, validate(self._schema, node, [NoFragmentCyclesRule]))
-        document = Document(node, [], shape, fragments, _tokens(node))
+            # A cycle can't be measured, and other rules may not survive it.
+            return Document(text, node, validate(self._schema, node, [NoFragmentCyclesRule]))
+        document = Document(text, node, [], shape, fragments, _tokens(node))
         self._check(document)
-        # Validation is dear, so it comes last.
-        errors = validate(self._schema, node, self._rules, max_errors=MAX_ERRORS)
-        return msgspec.structs.replace(document, errors=[_told(error) for error in errors])
+        # Last, because validation is the most expensive step.
+        errors = validate(
+            self._schema,
+            node,
+            self._rules,
+            max_errors=MAX_ERRORS,
+            hide_suggestions=self._hide_suggestions,
+        )
+        return msgspec.structs.replace(document, errors=[_readable(error) for error in errors])
 
     def _parsed(self, text: str) -> DocumentNode:
         most = self._limits.most("tokens")
@@ -122,31 +146,18 @@ class Documents:
         for name, value in document.shape._asdict().items():
             self._limits.check(name, value)
 
-    def _keep(self, text: str, document: Document) -> None:
-        self._kept[text] = document
-        self._texts[digest(text)] = text
-        self._taken += _size(text, document)
-        while self._taken > self._memory:
-            forgotten, its_document = self._kept.popitem(last=False)
-            del self._texts[digest(forgotten)]
-            self._taken -= _size(forgotten, its_document)
-
 
 def digest(text: str) -> str:
-    """Name a text by the SHA-256 of its UTF-8, in lower-case hexadecimal digits."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Return the SHA-256 of the text's UTF-8, in lower-case hexadecimal digits."""
+    # JSON can carry lone surrogates, which UTF-8 can't; the parser refuses them later.
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
-def _told(error: GraphQLError) -> GraphQLError:
-    """Give a mistake as it is, but for what Python says of a number with too many digits."""
+def _readable(error: GraphQLError) -> GraphQLError:
+    """Replace Python's message about a number with too many digits; keep any other error."""
     if isinstance(error.original_error, ValueError):
-        return GraphQLError("A number has too many digits.", error.nodes)
+        return GraphQLError("A number has too many digits. Write fewer.", error.nodes)
     return error
-
-
-def _size(text: str, document: Document) -> int:
-    """Estimate the memory that a document takes, in bytes."""
-    return 4 * len(text) + TOKEN * document.tokens
 
 
 def _tokens(node: DocumentNode) -> int:

@@ -1,7 +1,7 @@
-"""The enums of the schema: those of the record, with their meaning as descriptions.
+"""Enums of the schema, described by what their members say of themselves.
 
-The other modules of the schema take the record's enums from here, because Strawberry must know
-them before it meets them in an annotation.
+Other modules of the schema import the record's enums from here: Strawberry must register an enum
+before it meets it in an annotation.
 """
 
 from __future__ import annotations
@@ -55,27 +55,27 @@ else:
         "Provider",
         {enum_name(name): (name, f"{kit.title}.") for name, kit in VENDORS.items()},
     )
-    Provider.__doc__ = "The kinds of system that webhook logs are read from."
+    Provider.__doc__ = "Kinds of system that the gateway reads."
 
 
 class SourceOutcome(enum.Enum):
-    """How the reading of one source went."""
+    """Whether a source could be read."""
 
-    OK = "Everything that the page needs of this source was read."
-    PARTIAL = "Something of this source could not be read; error tells what."
-    FAILED = "Nothing of this source could be read; error tells why."
+    OK = "Everything that the page needs from this source was read."
+    PARTIAL = "Part of this source could not be read; error says why."
+    FAILED = "Nothing could be read from this source; error says why."
 
 
 class SourceStatus(enum.Enum):
-    """Whether a source answers."""
+    """Whether a source responds."""
 
-    UP = "Its latest call was answered."
-    DOWN = "Its latest call failed, or its breaker is open."
-    UNKNOWN = "It has not been called yet."
+    UP = "The latest call succeeded."
+    DOWN = "The latest call failed, or the circuit breaker is open."
+    UNKNOWN = "No call has been made yet."
 
 
 def _describe(kind: type[enum.Enum], values: Mapping[str, str] | None = None) -> None:
-    """Make an enum known to the schema, with what its members say of themselves."""
+    """Register an enum with Strawberry, described by its members unless ``values`` do so."""
     made: Any = strawberry.enum(kind, description=(kind.__doc__ or "").replace("``", "`"))
     for value in made.__strawberry_definition__.values:
         member = kind[value.name]
@@ -95,9 +95,9 @@ _describe(Role)
 _describe(
     Method,
     {
-        "NONE": "Nobody is asked.",
-        "API_KEYS": "By an API key.",
-        "JWT": "By a JSON Web Token.",
+        "NONE": "Callers need no credential.",
+        "API_KEYS": "API key.",
+        "JWT": "JSON Web Token.",
     },
 )
 _describe(SourceOutcome)

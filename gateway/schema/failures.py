@@ -1,4 +1,4 @@
-"""What callers see of a failure: a sentence, a code of the closed set, and nothing else."""
+"""Errors as callers see them: a message, a code from ErrorCode, and a vendor's own details."""
 
 from __future__ import annotations
 
@@ -17,10 +17,19 @@ from gateway.errors import (
 
 log = logging.getLogger(__name__)
 
+_NO_JOURNAL = (
+    "The gateway can't use its journal now, so this request started no retry or deletion. Try again"
+    " later. If the error persists, the gateway's log has the cause."
+)
+_DEFECT = "A defect in the gateway broke this field. The gateway's log has the details."
+
 
 def explain(error: GraphQLError) -> GraphQLError:
-    """Give an error its code, and mask it if the gateway did not mean to raise it."""
-    message, extensions = _told(error)
+    """Return the error with its code, masked if it is a defect of the gateway.
+
+    Strawberry's MaskErrors is not used: it masks validation errors too.
+    """
+    message, extensions = _message_and_extensions(error)
     return GraphQLError(
         message,
         nodes=error.nodes,
@@ -31,7 +40,7 @@ def explain(error: GraphQLError) -> GraphQLError:
     )
 
 
-def _told(error: GraphQLError) -> tuple[str, dict[str, Any]]:
+def _message_and_extensions(error: GraphQLError) -> tuple[str, dict[str, Any]]:
     match error.original_error:
         case UpstreamError() as original:
             return str(original), _of_vendor(original)
@@ -39,9 +48,8 @@ def _told(error: GraphQLError) -> tuple[str, dict[str, Any]]:
             sources = [_of_vendor(failure) for failure in original.errors]
             return str(original), {"code": original.code.name, "sources": sources}
         case JournalError() as original:
-            log.error("The journal can't be used.", exc_info=original)
-            message = "The journal of actions can't be used now, so this call did nothing."
-            return f"{message} Try again later.", {"code": original.code.name}
+            log.error("The journal can't be opened, read or written.", exc_info=original)
+            return _NO_JOURNAL, {"code": original.code.name}
         case RequestError() as original:
             return str(original), {"code": original.code.name}
         case None | GraphQLError() if not _is_of_a_result(error):
@@ -49,15 +57,12 @@ def _told(error: GraphQLError) -> tuple[str, dict[str, Any]]:
             code = "GRAPHQL_VALIDATION_FAILED" if parsed else "GRAPHQL_PARSE_FAILED"
             return error.message, {"code": ErrorCode[code].name}
         case original:
-            log.error("There is a defect at %s.", error.path, exc_info=original or error)
-            return (
-                "The gateway has a defect here. Its log tells more.",
-                {"code": ErrorCode.INTERNAL_ERROR.name},
-            )
+            log.error("Defect at %s.", error.path, exc_info=original or error)
+            return _DEFECT, {"code": ErrorCode.INTERNAL_ERROR.name}
 
 
 def _is_of_a_result(error: GraphQLError) -> bool:
-    """Tell whether it was a field's result, not an argument, that did not fit its type."""
+    """Whether a field's result, not one of its arguments, does not fit its type."""
     return error.path is not None and all(isinstance(node, FieldNode) for node in error.nodes or ())
 
 

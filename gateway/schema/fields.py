@@ -1,7 +1,7 @@
-"""How the types of the schema are declared: as what the gateway's own records look like.
+"""Helpers for declaring types whose instances are the gateway's own records.
 
-Resolvers return those records as they are. A type names their attributes, and its annotations are
-the types in the schema, whatever the records' own are.
+Resolvers return the records of ``gateway.model`` and others unconverted. A type declares their
+attributes by name; its annotations are the types in the schema, not those of the record.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import strawberry
 
 
 def described(description: str, resolver: Callable[..., Any] | None = None) -> Any:
-    """Declare a field; it is the attribute of the same name unless there is a resolver."""
+    """Declare a field, resolved from the attribute of the same name unless there is a resolver."""
     field: Any = strawberry.field
     return field(resolver=resolver, description=description)
 
 
 def is_a(record: type) -> Callable[[object, object], bool]:
-    """Make the ``is_type_of`` of a type, by which unions and interfaces know its records."""
+    """Return the ``is_type_of`` of a type, by which unions and interfaces recognise its records."""
     return lambda value, _: isinstance(value, record)

@@ -1,4 +1,4 @@
-"""The filter as callers write it; ``gateway.feed.filters`` gives it its meaning."""
+"""Input types of the filter, whose meaning is defined in ``gateway.feed.filters``."""
 
 from __future__ import annotations
 
@@ -17,110 +17,149 @@ def _given(description: str, name: str | None = None) -> Any:
     return strawberry.field(default=UNSET, name=name, description=description)
 
 
-@strawberry.input(description="Compares text. All comparators that are given must hold.")
+@strawberry.input(
+    description="Conditions on text. Those that are given must all hold; null means none."
+)
 class StringComparator:
     eq: str | None = _given("Equal to this.")
-    neq: str | None = _given("Not equal to this, or absent.")
-    in_: list[str] | None = _given("One of these; at most 100.", "in")
-    nin: list[str] | None = _given("None of these, or absent; at most 100.")
-    contains: str | None = _given("Holds this.")
-    not_contains: str | None = _given("Does not hold this, or is absent.")
-    starts_with: str | None = _given("Begins with this.")
+    neq: str | None = _given("Not equal to this, or the log has no value.")
+    in_: list[str] | None = _given("Equal to one of these, 1 to 100 values.", "in")
+    nin: list[str] | None = _given(
+        "Equal to none of these, up to 100 values, or the log has no value."
+    )
+    contains: str | None = _given("Contains this.")
+    not_contains: str | None = _given("Does not contain this, or the log has no value.")
+    starts_with: str | None = _given("Starts with this.")
     ends_with: str | None = _given("Ends with this.")
-    eq_ignore_case: str | None = _given("Equal to this in any case.")
-    neq_ignore_case: str | None = _given("Not equal to this in any case, or absent.")
-    in_ignore_case: list[str] | None = _given("One of these in any case; at most 100.")
-    nin_ignore_case: list[str] | None = _given("None of these in any case, or absent; at most 100.")
-    contains_ignore_case: str | None = _given("Holds this in any case.")
-    not_contains_ignore_case: str | None = _given("Does not hold this in any case, or is absent.")
-    starts_with_ignore_case: str | None = _given("Begins with this in any case.")
-    ends_with_ignore_case: str | None = _given("Ends with this in any case.")
-
-
-@strawberry.input(description="Compares whole numbers. All comparators that are given must hold.")
-class IntComparator:
-    eq: int | None = _given("Equal to this.")
-    neq: int | None = _given("Not equal to this, or absent.")
-    in_: list[int] | None = _given("One of these; at most 100.", "in")
-    nin: list[int] | None = _given("None of these, or absent; at most 100.")
-    gt: int | None = _given("Greater than this.")
-    gte: int | None = _given("Greater than this, or equal.")
-    lt: int | None = _given("Less than this.")
-    lte: int | None = _given("Less than this, or equal.")
-
-
-@strawberry.input(description="Compares moments. All comparators that are given must hold.")
-class DateTimeComparator:
-    gt: Moment | None = _given("Later than this.")
-    gte: Moment | None = _given("At this moment, or later.")
-    lt: Moment | None = _given("Earlier than this.")
-    lte: Moment | None = _given("At this moment, or earlier.")
-
-
-@strawberry.input(description="Compares ids. All comparators that are given must hold.")
-class IDComparator:
-    eq: strawberry.ID | None = _given("Equal to this.")
-    neq: strawberry.ID | None = _given("Not equal to this, or absent.")
-    in_: list[strawberry.ID] | None = _given("One of these; at most 100.", "in")
-    nin: list[strawberry.ID] | None = _given("None of these, or absent; at most 100.")
-
-
-@strawberry.input(description="Compares providers. All comparators that are given must hold.")
-class ProviderComparator:
-    eq: Provider | None = _given("Equal to this.")
-    neq: Provider | None = _given("Not equal to this.")
-    in_: list[Provider] | None = _given("One of these.", "in")
-    nin: list[Provider] | None = _given("None of these.")
-
-
-@strawberry.input(description="Compares statuses. All comparators that are given must hold.")
-class StatusComparator:
-    eq: WebhookLogStatus | None = _given("Equal to this.")
-    neq: WebhookLogStatus | None = _given("Not equal to this.")
-    in_: list[WebhookLogStatus] | None = _given("One of these.", "in")
-    nin: list[WebhookLogStatus] | None = _given("None of these.")
+    eq_ignore_case: str | None = _given("Equal to this, ignoring case.")
+    neq_ignore_case: str | None = _given(
+        "Not equal to this, ignoring case, or the log has no value."
+    )
+    in_ignore_case: list[str] | None = _given(
+        "Equal to one of these, ignoring case, 1 to 100 values."
+    )
+    nin_ignore_case: list[str] | None = _given(
+        "Equal to none of these, ignoring case, up to 100 values, or the log has no value."
+    )
+    contains_ignore_case: str | None = _given("Contains this, ignoring case.")
+    not_contains_ignore_case: str | None = _given(
+        "Does not contain this, ignoring case, or the log has no value."
+    )
+    starts_with_ignore_case: str | None = _given("Starts with this, ignoring case.")
+    ends_with_ignore_case: str | None = _given("Ends with this, ignoring case.")
 
 
 @strawberry.input(
-    description="Compares the categories of failures. All comparators that are given must hold."
+    description="Conditions on whole numbers. Those that are given must all hold; null means none."
 )
-class FailureCategoryComparator:
-    eq: FailureCategory | None = _given("Equal to this.")
-    neq: FailureCategory | None = _given("Not equal to this, or no failure at all.")
-    in_: list[FailureCategory] | None = _given("One of these.", "in")
-    nin: list[FailureCategory] | None = _given("None of these, or no failure at all.")
+class IntComparator:
+    eq: int | None = _given("Equal to this.")
+    neq: int | None = _given("Not equal to this, or the log has no value.")
+    in_: list[int] | None = _given("Equal to one of these, 1 to 100 values.", "in")
+    nin: list[int] | None = _given(
+        "Equal to none of these, up to 100 values, or the log has no value."
+    )
+    gt: int | None = _given("Greater than this.")
+    gte: int | None = _given("Greater than or equal to this.")
+    lt: int | None = _given("Less than this.")
+    lte: int | None = _given("Less than or equal to this.")
+
+
+@strawberry.input(
+    description="Conditions on points in time. Those that are given must all hold; null means none."
+)
+class DateTimeComparator:
+    gt: Moment | None = _given("After this.")
+    gte: Moment | None = _given("At or after this.")
+    lt: Moment | None = _given("Before this.")
+    lte: Moment | None = _given("At or before this.")
+
+
+@strawberry.input(
+    description="Conditions on ids. Those that are given must all hold; null means none."
+)
+class IDComparator:
+    eq: strawberry.ID | None = _given("Equal to this.")
+    neq: strawberry.ID | None = _given("Not equal to this, or the log has no value.")
+    in_: list[strawberry.ID] | None = _given("Equal to one of these, 1 to 100 values.", "in")
+    nin: list[strawberry.ID] | None = _given(
+        "Equal to none of these, up to 100 values, or the log has no value."
+    )
+
+
+@strawberry.input(
+    description="Conditions on the provider. Those that are given must all hold; null means none."
+)
+class ProviderComparator:
+    eq: Provider | None = _given("Equal to this.")
+    neq: Provider | None = _given("Not equal to this.")
+    in_: list[Provider] | None = _given("Equal to one of these, at least one value.", "in")
+    nin: list[Provider] | None = _given("Equal to none of these.")
+
+
+@strawberry.input(
+    description="Conditions on the status. Those that are given must all hold; null means none."
+)
+class StatusComparator:
+    eq: WebhookLogStatus | None = _given("Equal to this.")
+    neq: WebhookLogStatus | None = _given("Not equal to this.")
+    in_: list[WebhookLogStatus] | None = _given("Equal to one of these, at least one value.", "in")
+    nin: list[WebhookLogStatus] | None = _given("Equal to none of these.")
 
 
 @strawberry.input(
     description=(
-        "Which webhook logs. All fields that are given must hold; a null counts as not given."
-        " A field that a log lacks satisfies only the negations."
+        "Conditions on the failure category. Those that are given must all hold; null means none."
+    )
+)
+class FailureCategoryComparator:
+    eq: FailureCategory | None = _given("Equal to this.")
+    neq: FailureCategory | None = _given("Not equal to this, or the delivery did not fail.")
+    in_: list[FailureCategory] | None = _given("Equal to one of these, at least one value.", "in")
+    nin: list[FailureCategory] | None = _given(
+        "Equal to none of these, or the delivery did not fail."
+    )
+
+
+@strawberry.input(
+    description=(
+        "Conditions on webhook logs. Those that are given must all hold; null and an empty object"
+        " mean none. If a log has no value for a field, only the negative conditions on it hold."
     )
 )
 class WebhookLogFilter:
-    source: StringComparator | None = _given("The name of the source.")
-    provider: ProviderComparator | None = _given("The kind of system.")
-    status: StatusComparator | None = _given("How the delivery ended.")
-    event: StringComparator | None = _given("The vendor's event name.")
-    url: StringComparator | None = _given("The receiver's URL, as it is shown: redacted.")
-    http_status: IntComparator | None = _given("The HTTP status of the receiver's answer.")
-    failure: FailureCategoryComparator | None = _given("The category of the failure.")
-    hook: IDComparator | None = _given("The id of the hook.")
-    correlation_id: StringComparator | None = _given("What joins the attempts of one event.")
-    triggered_at: DateTimeComparator | None = _given("When the delivery happened.")
-    search: str | None = _given(
-        "Text in any case in the vendor's id, event, URL, correlation id, failure message or"
-        " bodies, as far as the vendor's list gives them."
+    source: StringComparator | None = _given("Name of the source.")
+    provider: ProviderComparator | None = _given("Kind of system.")
+    status: StatusComparator | None = _given("Result of the delivery.")
+    event: StringComparator | None = _given("The vendor's name of the event.")
+    url: StringComparator | None = _given("URL of the receiver, redacted as in the response.")
+    http_status: IntComparator | None = _given("HTTP status of the receiver's response.")
+    failure: FailureCategoryComparator | None = _given("Category of the failure.")
+    hook: IDComparator | None = _given("Id of the hook.")
+    correlation_id: StringComparator | None = _given(
+        "Id that all attempts to deliver one event share."
     )
-    and_: list[WebhookLogFilter] | None = _given("All of these must hold.", "and")
-    or_: list[WebhookLogFilter] | None = _given("At least one of these must hold.", "or")
-    not_: WebhookLogFilter | None = _given("This must not hold.", "not")
+    triggered_at: DateTimeComparator | None = _given("When the delivery was triggered.")
+    search: str | None = _given(
+        "Text, in any case, to find in the vendor's id, event, URL, correlation id, failure message"
+        " or bodies, as far as the vendor's lists contain them. Bodies are searched only for"
+        " callers with the role READER."
+    )
+    and_: list[WebhookLogFilter] | None = _given(
+        "All of these must hold. An empty list means no condition.", "and"
+    )
+    or_: list[WebhookLogFilter] | None = _given(
+        "At least one of these must hold; at least one must be given.", "or"
+    )
+    not_: WebhookLogFilter | None = _given(
+        "This must not hold; it must contain a condition.", "not"
+    )
 
 
 def document(value: Any) -> Any:
-    """Turn an input object into the plain dictionary that ``gateway.feed.filters`` reads.
+    """Convert an input object to the plain dictionary that ``gateway.feed.filters`` reads.
 
-    What was not given is left out; no input object at all is None.
+    Fields that were not given are left out. Without an input object the result is None.
     """
     if value is UNSET:
         return None

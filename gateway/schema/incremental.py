@@ -1,7 +1,7 @@
-"""Answers in parts: what @defer and @stream put off is given later.
+"""Incremental delivery: @defer and @stream move parts of a response behind its first part.
 
-The parts have the form that graphql-core gives them: ``pending``, ``incremental`` and
-``completed``, https://specs.apollo.dev/incremental/v0.2/.
+The parts have the format of graphql-core, with ``pending``, ``incremental`` and ``completed``:
+https://specs.apollo.dev/incremental/v0.2/
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ Explain = Callable[[Sequence[GraphQLError]], list[GraphQLError]]
 
 
 class Executor(StrawberryGraphQLCoreExecutionContext):
-    """Executes operations in parts for callers who take them, and at once for all others.
+    """Execute @defer and @stream for callers who accept parts, and ignore them for all others.
 
-    A service may leave @defer and @stream aside, which only ask for an answer's parts to come
-    later.
+    The specification lets a service ignore both directives. Schema requires a subclass of
+    Strawberry's own executor.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Else a streamed list would be worked off row after row, each with its calls.
+        # Otherwise the rows of a streamed list are resolved one after another, each with its calls.
         self.enable_early_execution = True
         self._context: Context = self.context_value
-        # It ends what was begun early, which the library leaves alone when it is cancelled.
+        # Cancelling the operation leaves early execution running; this cancels that as well.
         self._context.endings.append(self.cancel_incremental_work)
 
     def execute_collected_root_fields(  # noqa: D102
@@ -47,7 +47,7 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         root_type: Any,
         value: Any,
         fields: Any,
-        serially: bool,  # noqa: FBT001 - the library's
+        serially: bool,  # noqa: FBT001 - graphql-core's signature
         deferred: Any,
     ) -> Any:
         taken = deferred if self._context.in_parts else ()
@@ -65,16 +65,16 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
         except ValueError:
             raise RequestError(
                 ErrorCode.GRAPHQL_VALIDATION_FAILED,
-                "The initialCount of @stream must be a number that is not negative.",
+                "The initialCount of @stream must be a whole number, 0 or greater.",
             ) from None
 
 
 @dataclasses.dataclass
 class FirstPart(ExecutionResult):
-    """The first part of an answer.
+    """The first part of a response.
 
-    ``pending`` tells what else there will be, ``following`` gives that in the form of JSON.
-    ``needs`` is to be closed after that, or when nobody waits for it any longer.
+    ``pending`` announces the parts to come, ``following`` yields them as JSON objects. ``needs``
+    must be closed when they are exhausted, or no longer wanted.
     """
 
     _: dataclasses.KW_ONLY
@@ -84,7 +84,7 @@ class FirstPart(ExecutionResult):
 
 
 def first_part(results: ExperimentalIncrementalExecutionResults, explain: Explain) -> FirstPart:
-    """Make the first part of what was executed in parts; ``explain`` is for errors to come."""
+    """Build the first part of a response; ``explain`` converts the errors of those that follow."""
     first = results.initial_result
     return FirstPart(
         data=first.data,

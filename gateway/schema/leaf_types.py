@@ -1,4 +1,4 @@
-"""The types that are parts of others, and lead nowhere."""
+"""Types that are only ever part of another type, and refer to no entity."""
 
 from __future__ import annotations
 
@@ -15,105 +15,121 @@ from gateway.schema.enums import (
 from gateway.schema.fields import described
 from gateway.schema.scalars import JSON, DateTime
 
+_HEADERS = "The headers. Null if the vendor does not record them."
+_BODY = "The body as text. Null if the vendor does not record it. Requires the role READER."
+_BODY_JSON = "The body parsed as JSON. Null if it is not JSON. Requires the role READER."
 
-@federation.type(shareable=True, description="One HTTP header.")
+
+@federation.type(shareable=True, description="An HTTP header.")
 class HttpHeader:
-    name: str = described("The name, as the vendor wrote it.")
-    value: str | None = described("The value, or a mask in its place. It takes the role reader.")
-    redacted: bool = described("Whether the value was hidden, by the gateway or by the vendor.")
+    name: str = described("Name, spelt as the vendor records it.")
+    value: str | None = described(
+        "Value, or a mask if it is redacted. Null, with an error, below the role READER."
+    )
+    redacted: bool = described("Whether the gateway or the vendor masked the value.")
 
 
 @federation.type(
-    shareable=True, description="What the vendor sent to the receiver. Secrets are masked."
+    shareable=True, description="The request that the vendor sent to the receiver, redacted."
 )
 class HttpRequest:
-    method: str | None = described("The HTTP method; null where the vendor does not tell.")
-    url: str | None = described("The receiver's URL.")
-    headers: list[HttpHeader] | None = described("The headers; null where the vendor keeps none.")
-    body: str | None = described(
-        "The body as text; null where the vendor keeps none. It takes the role reader."
-    )
-    body_json: JSON | None = described("The body, where it is JSON. It takes the role reader.")
+    method: str | None = described("HTTP method. Null if the vendor does not record it.")
+    url: str | None = described("URL of the receiver. Null if the vendor does not record it.")
+    headers: list[HttpHeader] | None = described(_HEADERS)
+    body: str | None = described(_BODY)
+    body_json: JSON | None = described(_BODY_JSON)
 
 
-@federation.type(shareable=True, description="What the receiver answered. Secrets are masked.")
+@federation.type(shareable=True, description="The receiver's response, redacted.")
 class HttpResponse:
-    status_code: int | None = described("The HTTP status.")
-    headers: list[HttpHeader] | None = described("The headers; null where the vendor keeps none.")
-    body: str | None = described(
-        "The body as text; null where the vendor keeps none. It takes the role reader."
-    )
-    body_json: JSON | None = described("The body, where it is JSON. It takes the role reader.")
+    status_code: int | None = described("HTTP status. Null if the vendor does not record it.")
+    headers: list[HttpHeader] | None = described(_HEADERS)
+    body: str | None = described(_BODY)
+    body_json: JSON | None = described(_BODY_JSON)
 
 
-@strawberry.type(description="Why a delivery failed.")
+@strawberry.type(description="The reason why a delivery failed.")
 class Failure:
-    category: FailureCategory = described("The kind of failure, the same for all vendors.")
-    message: str = described("The vendor's words where it has any, else the gateway's.")
+    category: FailureCategory = described("Kind of failure, comparable across vendors.")
+    message: str = described("The vendor's error message, redacted, or one of the gateway.")
     retryable: bool = described(
-        "Whether the same delivery may well succeed when sent again unchanged. Whether the vendor"
-        " can send it again is another question."
+        "Whether the same delivery is likely to succeed if it is sent again unchanged. Whether the"
+        " vendor can send it again is in availableActions."
     )
 
 
-@federation.type(shareable=True, description="Where a page stands in its list.")
+# Shareable like the others: otherwise no second subgraph of a supergraph could have connections.
+@federation.type(shareable=True, description="Position of a page in its list.")
 class PageInfo:
-    has_next_page: bool = described("Whether more may follow.")
-    has_previous_page: bool = described("Whether something stands in front.")
+    has_next_page: bool = described("Whether the list may go on after this page.")
+    has_previous_page: bool = described("Whether the list has something before this page.")
     start_cursor: str | None = described(
-        "Where the page begins. Ask with before for what is new in front of it."
+        "Cursor to pass as before for logs that are newer than this page. Null if there is none."
     )
     end_cursor: str | None = described(
-        "Where the page ends. Ask with after for what follows. It may be there without any edge,"
-        " when the scan limit was reached before a match."
+        "Cursor to pass as after for the next page. Null if there is none. An empty page can have"
+        " one: the scan limit was reached before a match, and the next page continues from there."
     )
 
 
-@strawberry.type(description="How fresh something is that a vendor said.")
+@strawberry.type(description="Age and origin of data from a vendor.")
 class Freshness:
-    status: CacheStatus = described("Where it comes from.")
-    fetched_at: DateTime = described("When the vendor said it.")
-    age: float = described("How long ago that was, in seconds.")
+    status: CacheStatus = described("Whether the data came from the cache.")
+    fetched_at: DateTime = described("When the vendor returned the data, or confirmed it.")
+    age: float = described("Seconds since fetchedAt.")
     failure: ErrorCode | None = described(
-        "How the vendor failed when it was asked again; null unless this is given in its place."
+        "Why the vendor could not be asked for newer data. Null unless cached data is returned"
+        " because of that."
     )
 
 
-@strawberry.type(description="What the cache of this gateway did since it was started.")
+@strawberry.type(description="Counters of this gateway process's cache since it started.")
 class CacheState:
-    shared: bool = described("Whether other replicas see the same entries.")
-    available: bool = described("Whether the store answers; vendors are asked without it if not.")
-    entries: int | None = described("How many entries it keeps; null where only Redis knows.")
-    size: int | None = described("How many bytes of JSON they are; null where only Redis knows.")
-    hits: int = described("How many answers were fresh.")
-    stale: int = described("How many answers were given though they were fresh no longer.")
-    misses: int = described("How many answers came from a vendor.")
-    collapsed: int = described("How many answers came from a vendor that another had asked.")
-    loads: int = described("How many times a vendor was asked for something.")
-    failures: int = described("How many times it could not give it.")
-    store_failures: int = described("How many times the store did not do what it was asked to.")
+    shared: bool = described("Whether replicas share the cache.")
+    available: bool = described(
+        "Whether the store responds. If not, all data comes from the vendors."
+    )
+    entries: int | None = described("Number of entries. Null if they are in Redis.")
+    size: int | None = described(
+        "Size of the entries, in bytes of JSON. Null if they are in Redis."
+    )
+    hits: int = described("Lookups that found a fresh entry.")
+    stale: int = described("Lookups that returned a stale entry.")
+    misses: int = described("Lookups that called a vendor.")
+    collapsed: int = described("Lookups that waited for a call already in flight.")
+    loads: int = described("Reads from vendors.")
+    failures: int = described("Reads from vendors that failed.")
+    store_failures: int = described("Operations that the store failed to carry out.")
 
 
-@strawberry.type(description="Why a source could not be read.")
+@strawberry.type(description="The reason why a source could not be read.")
 class SourceError:
-    code: ErrorCode = described("The kind of failure.")
-    message: str = described("What happened, and what to do.")
-    http_status: int | None = described("The HTTP status of the vendor's answer.")
-    vendor_code: str | None = described("The vendor's own code.")
-    vendor_message: str | None = described("The vendor's own words. Secrets are masked.")
-    vendor_request_id: str | None = described("The vendor's id of the request, for its support.")
+    code: ErrorCode = described("Kind of error.")
+    message: str = described("What went wrong, and how to solve it.")
+    http_status: int | None = described(
+        "HTTP status of the vendor's response. Null if there was none."
+    )
+    vendor_code: str | None = described("The vendor's error code. Null if it gave none.")
+    vendor_message: str | None = described(
+        "The vendor's error message, redacted. Null if it gave none."
+    )
+    vendor_request_id: str | None = described(
+        "The vendor's id of the request, for its support. Null if it gave none."
+    )
 
 
-@strawberry.type(description="Whether a source answers, from the calls made to it so far.")
+@strawberry.type(description="Whether a source responds, according to the calls made so far.")
 class SourceHealth:
-    status: SourceStatus = described("How the latest call went.")
-    last_success_at: DateTime | None = described("When a call was last answered.")
-    last_failure_at: DateTime | None = described("When a call last failed.")
-    last_error: SourceError | None = described("The latest failure, even if calls succeed again.")
+    status: SourceStatus = described("Result of the latest call.")
+    last_success_at: DateTime | None = described("Time of the last successful call, if any.")
+    last_failure_at: DateTime | None = described("Time of the last failed call, if any.")
+    last_error: SourceError | None = described(
+        "The last failure, kept after later calls succeed. Null if no call failed."
+    )
     breaker: BreakerState = described(
-        "Whether calls are sent at all. Where callers bring credentials of their own, each has a"
-        " breaker of its own, which is not told here."
+        "State of the circuit breaker. Callers who bring their own vendor credentials have a"
+        " breaker each, which this does not show."
     )
     retry_at: DateTime | None = described(
-        "From when on an open breaker lets a call pass to try the source."
+        "When an open breaker allows the next call. Null if the breaker is not open."
     )

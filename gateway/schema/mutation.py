@@ -1,4 +1,4 @@
-"""The mutations: retry and delete, with typed errors for what a frontend can act on."""
+"""Mutations, with typed errors for everything that a frontend can act on."""
 
 from __future__ import annotations
 
@@ -17,111 +17,124 @@ from gateway.schema.fields import described, is_a
 from gateway.schema.types import WebhookLog
 
 
-@strawberry.interface(description="Why an action was not done, or not known to be.")
+@strawberry.interface(description="The reason why an action failed, or its outcome is unknown.")
 class UserError:
-    code: UserErrorCode = described("The kind of error.")
-    message: str = described("What happened, and what to do.")
-    path: list[str] | None = described("The argument at fault; null where none is.")
+    code: UserErrorCode = described("Kind of error.")
+    message: str = described("What went wrong, and how to solve it.")
+    path: list[str] | None = described("Path to the argument at fault. Null if none is.")
 
 
-@strawberry.type(description="An argument can't be used.")
+@strawberry.type(description="An argument is invalid.")
 class InvalidInput(UserError):
     is_type_of = is_a(problems.InvalidInput)
 
 
-@strawberry.type(description="There is no such webhook log, or it is not granted.")
+@strawberry.type(description="The webhook log does not exist, or the caller may not see it.")
 class NotFound(UserError):
     is_type_of = is_a(problems.NotFound)
 
 
-@strawberry.type(description="The caller lacks a role on the log's source.")
+@strawberry.type(description="The caller lacks a role for the log's source.")
 class NotAuthorized(UserError):
     is_type_of = is_a(problems.NotAuthorized)
 
-    required_role: Role = described("The role that it takes.")
+    required_role: Role = described("The role that the action requires.")
 
 
-@strawberry.type(description="The vendor can't do it; nothing was asked of it.")
+@strawberry.type(description="The vendor does not support the action. Nothing was sent to it.")
 class ActionNotSupported(UserError):
     is_type_of = is_a(problems.ActionNotSupported)
 
     action: ActionKind = described("The action.")
-    sources: list[str] = described("The names of the sources that can.")
+    sources: list[str] = described("Names of the sources that support it.")
 
 
-@strawberry.type(description="The key was used for another action or another log.")
+@strawberry.type(description="The idempotencyKey was used before, for another action or log.")
 class IdempotencyKeyReused(UserError):
     is_type_of = is_a(problems.IdempotencyKeyReused)
 
     log_id: ID | None = described(
-        "The id of the log that it was used for; null where the caller may not see it."
+        "Id of the log for which it was used. Null if the caller may not see that log."
     )
 
 
-@strawberry.type(description="The vendor refused: nothing happened.")
+@strawberry.type(description="The vendor refused the action. Nothing was changed.")
 class UpstreamRejected(UserError):
     is_type_of = is_a(problems.UpstreamRejected)
 
-    http_status: int | None = described("The HTTP status of the vendor's answer.")
-    vendor_code: str | None = described("The vendor's own code.")
-    vendor_message: str | None = described("The vendor's own words. Secrets are masked.")
-    vendor_request_id: str | None = described("The vendor's id of the request, for its support.")
+    http_status: int | None = described(
+        "HTTP status of the vendor's response. Null if it was not recorded."
+    )
+    vendor_code: str | None = described("The vendor's error code. Null if it gave none.")
+    vendor_message: str | None = described(
+        "The vendor's error message, redacted. Null if it gave none."
+    )
+    vendor_request_id: str | None = described(
+        "The vendor's id of the request, for its support. Null if it gave none."
+    )
 
 
 @strawberry.type(
     description=(
-        "The vendor was not reached, or did not take it: nothing happened. Try again, with a new"
-        " idempotencyKey."
+        "The vendor could not be reached, or did not accept the request. Nothing was changed. Try"
+        " again, with a new idempotencyKey."
     )
 )
 class UpstreamUnavailable(UserError):
     is_type_of = is_a(problems.UpstreamUnavailable)
 
-    retry_after: float | None = described("How long to wait, in seconds, where the vendor says.")
+    retry_after: float | None = described(
+        "Seconds to wait before trying again. Null if the vendor does not say."
+    )
 
 
 @strawberry.type(
     description=(
-        "It was sent and the answer was lost: it may have happened. Look at the log again; the"
-        " gateway does not repeat it on its own."
+        "The request was sent but its response was lost, so the action may have taken effect. Read"
+        " the log again to find out; the gateway never repeats an action by itself."
     )
 )
 class OutcomeUnknown(UserError):
     is_type_of = is_a(problems.OutcomeUnknown)
 
-    action_id: ID = described("The id of the action in the journal.")
+    action_id: ID = described("Id of the action in the journal.")
 
 
 class Payload(msgspec.Struct):
-    """What a mutation gives."""
+    """Result of a retry or deletion."""
 
     webhook_log: model.WebhookLog | None = None
     deleted_webhook_log_id: str | None = None
     user_errors: tuple[problems.Problem, ...] = ()
 
 
-@strawberry.type(description="What a retry came to.")
+@strawberry.type(description="Result of a retry.")
 class RetryWebhookLogPayload:
     webhook_log: WebhookLog | None = described(
-        "The log as it is after the retry; null where that could not be read, or it failed."
+        "The log after the retry. Null if the retry failed, or the log could not be read after it."
     )
-    user_errors: list[UserError] = described("Why it was not done; empty when it was.")
+    user_errors: list[UserError] = described("Errors. Empty if the action succeeded.")
 
 
-@strawberry.type(description="What a deletion came to.")
+@strawberry.type(description="Result of a deletion.")
 class DeleteWebhookLogPayload:
-    webhook_log: WebhookLog | None = described("The log as it was, where the vendor gives it.")
-    deleted_webhook_log_id: ID | None = described("The id of the log that is gone.")
-    user_errors: list[UserError] = described("Why it was not done; empty when it was.")
+    webhook_log: WebhookLog | None = described(
+        "The log before the deletion. Null if the deletion failed, or the vendor returns none."
+    )
+    deleted_webhook_log_id: ID | None = described(
+        "Id of the deleted log. Null if the deletion failed."
+    )
+    user_errors: list[UserError] = described("Errors. Empty if the action succeeded.")
 
 
 IdempotencyKey = Annotated[
     str | None,
     strawberry.argument(
         description=(
-            "Text of your choice, 1 to 255 characters. However often it is sent, the retry happens"
-            " once and each call gets the same answer, a failure too, as long as the journal is"
-            " kept."
+            "Unique text of your choice, 1 to 255 printable characters. However often the mutation"
+            " is sent with it, the delivery is retried once, and every call returns the same"
+            " result, even a failure, as long as the journal keeps it. Null means that each call"
+            " retries."
         )
     ),
 ]
@@ -142,14 +155,14 @@ async def _delete(info: Info, id: Id) -> Payload:
     return Payload(answer.log, id)
 
 
-@strawberry.type(description="What the cache was cleared of.")
+@strawberry.type(description="Result of clearing the cache.")
 class InvalidateCachePayload:
-    entries: int = described("How many entries were dropped.")
-    user_errors: list[UserError] = described("Why none was dropped; empty when they were.")
+    entries: int = described("Number of removed entries.")
+    user_errors: list[UserError] = described("Errors. If there are any, nothing was removed.")
 
 
 class Invalidated(msgspec.Struct):
-    """What ``invalidateCache`` gives."""
+    """Result of ``invalidateCache``."""
 
     entries: int = 0
     user_errors: tuple[problems.Problem, ...] = ()
@@ -159,8 +172,8 @@ Tags = Annotated[
     list[str],
     strawberry.argument(
         description=(
-            "What to drop: source:NAME, hook:ID or log:ID, with the ids of this schema. A hook and"
-            " a log take along the lists that they stand in."
+            "What to remove: source:NAME, hook:ID or log:ID, with the ids of this schema. Lists"
+            " that contain the hook or log are removed with it."
         )
     ),
 ]
@@ -171,17 +184,17 @@ async def _invalidate(info: Info, tags: Tags) -> Invalidated:
     return Invalidated(dropped) if isinstance(dropped, int) else Invalidated(user_errors=(dropped,))
 
 
-@strawberry.type(description="Everything that can be done.")
+@strawberry.type(description="Entry points for changes.")
 class Mutation:
     retry_webhook_log: RetryWebhookLogPayload = described(
-        "Have the vendor send a delivery again, once. It takes the role operator.", _retry
+        "Ask the vendor to send a delivery again. Requires the role OPERATOR.", _retry
     )
     delete_webhook_log: DeleteWebhookLogPayload = described(
-        "Have the vendor delete a webhook log, once. It takes the role admin.", _delete
+        "Ask the vendor to delete a webhook log. Requires the role ADMIN.", _delete
     )
     invalidate_cache: InvalidateCachePayload = described(
-        "Drop what the gateway keeps of sources, hooks or logs, on every replica that shares the"
-        " cache. It takes the role admin.",
+        "Remove cached data of sources, hooks or logs, for all replicas that share the cache."
+        " Requires the role ADMIN.",
         _invalidate,
     )
 

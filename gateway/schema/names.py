@@ -1,4 +1,9 @@
-"""Keeps the names of the schema out of messages, where callers may not ask for the schema."""
+"""Keep the schema's names out of error messages, where callers may not query the schema.
+
+graphql-core leaves out its suggestions itself (``hide_suggestions``), but its messages still name
+types, fields and arguments that the caller did not write: ``Field 'a' argument 'id' of type 'ID!'
+is required``.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +21,11 @@ from graphql import (
 )
 
 HIDDEN = "..."
-"""What stands in the place of a name that the caller did not write."""
+"""Replaces a name that the caller did not write."""
 
 
 def names_of(schema: GraphQLSchema) -> frozenset[str]:
-    """Give the names that a schema has, as far as they are no words of a sentence."""
+    """Return the names of a schema, except those that are ordinary words, all in lower case."""
     names: set[str] = set()
     for kind in schema.type_map.values():
         if is_introspection_type(kind) or is_specified_scalar_type(kind):
@@ -36,10 +41,10 @@ def names_of(schema: GraphQLSchema) -> frozenset[str]:
 
 
 def unnamed(message: str, document: str, names: Collection[str] = ()) -> str:
-    """Take out of a message what it suggests, and all that it quotes but the document's words.
+    """Hide whatever a message quotes that is not in the document, and ``names`` anywhere in it.
 
-    ``names`` are taken out wherever they stand: what the message quotes of a caller's own may hold
-    quotation marks, and where a quotation ends is then unclear.
+    ``names`` are needed because a quoted value of the caller's may hold quotation marks itself,
+    which leaves unclear where the quotation ends.
     """
     written = set(_WORD.findall(document))
 
@@ -50,10 +55,8 @@ def unnamed(message: str, document: str, names: Collection[str] = ()) -> str:
     def named(word: re.Match[str]) -> str:
         return HIDDEN if word[0] in names and word[0] not in written else word[0]
 
-    return _WORD.sub(named, _QUOTED.sub(quoted, _SUGGESTION.sub("", message)))
+    return _WORD.sub(named, _QUOTED.sub(quoted, message))
 
 
 _WORD = re.compile(r"\w+")
-# Suggestions are short, and a message may quote any number of blanks or beginnings of one.
-_SUGGESTION = re.compile(r" Did you mean [^?]{1,500}\?")
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")

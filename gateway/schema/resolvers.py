@@ -1,4 +1,4 @@
-"""What the fields of logs and of the root need beside the attributes of the gateway's records."""
+"""Resolvers of webhook logs, of their lists and of the query root."""
 
 from __future__ import annotations
 
@@ -55,8 +55,10 @@ async def logs_of_source(
     filter: Wanted = UNSET,
     cache: CacheWanted = UNSET,
 ) -> service.Page:
-    own = {"source": {"eq": source.name}}
-    wanted = {"and": [own, document(filter)]} if filter else own
+    wanted: dict[str, Any] = {"source": {"eq": source.name}}
+    if filter:
+        # As one more condition: without any of its own, the filter leaves the cursors valid.
+        wanted["and"] = [document(filter)]
     asked = {"first": first, "after": after, "last": last, "before": before}
     return await _logs(info, wanted, cache, asked)
 
@@ -64,7 +66,10 @@ async def logs_of_source(
 async def _logs(
     info: Info, wanted: Document | None, cache: CacheWanted, asked: Mapping[str, Any]
 ) -> service.Page:
-    given = {name: value for name, value in asked.items() if value is not UNSET}
+    # No cursor is empty, so an empty string stands for null, as clients send it for a first page.
+    given = {
+        name: None if value == "" else value for name, value in asked.items() if value is not UNSET
+    }
     if cache:
         given["max_age"] = cache.max_age
     return await info.context.gateway.logs(info.context.operation, wanted=wanted, **given)
@@ -86,17 +91,17 @@ async def node(info: Info, id: Id) -> model.WebhookLog | model.Hook | Source:
 
 
 def check_count(count: int, what: str) -> None:
-    """Raise RequestError when more things are asked for at once than a page may have."""
+    """Raise RequestError if ``count`` exceeds the maximum size of a page."""
     if count > paging.MAX_PAGE_SIZE:
         raise RequestError(
             ErrorCode.INVALID_PAGE_SIZE,
-            f"{count} {what} are too many at once; ask for {paging.MAX_PAGE_SIZE} at most.",
+            f"{count} {what} are too many for one request. Send at most {paging.MAX_PAGE_SIZE}.",
         )
 
 
 def nodes(info: Info, ids: Ids) -> list[Awaitable[object]]:
     check_count(len(ids), "ids")
-    # Awaited one beside the other, and each that fails is a null and an error at its own place.
+    # graphql-core awaits the items concurrently, and turns each failure into a null with an error.
     return [node(info, id) for id in ids]
 
 
@@ -112,8 +117,8 @@ async def hook_of_log(log: Parent[model.WebhookLog], info: Info) -> model.Hook |
 class _OnDemand:
     """The request or response of a log that was listed without headers and bodies.
 
-    Those are awaited where a query selects them. The detail call is made once, however many want
-    it; where it fails, only they are errors.
+    They are read when they are selected, with one detail call for all of them. If it fails, only
+    they are errors.
     """
 
     def __init__(
@@ -129,7 +134,7 @@ class _OnDemand:
         self._context = context
 
     def __getattr__(self, name: str) -> Any:
-        """Give what was listed: method, URL or status."""
+        """Return an attribute that was listed: method, URL or status."""
         return getattr(self._listed, name)
 
     @property
@@ -150,8 +155,8 @@ class _OnDemand:
         return None if part is None else getattr(part, name)
 
 
-class _Veiled:
-    """The request or response of a log for a caller who may not see what was said in it."""
+class _Masked:
+    """The request or response of a log without header values and bodies, for lesser roles."""
 
     def __init__(self, part: model.HttpRequest | model.HttpResponse | _OnDemand) -> None:
         self._part = part
@@ -162,27 +167,27 @@ class _Veiled:
     @property
     def headers(self) -> Any:
         part = self._part
-        return self._read(part) if isinstance(part, _OnDemand) else self._veil(part.headers)
+        return self._read(part) if isinstance(part, _OnDemand) else self._mask(part.headers)
 
     @property
     def body(self) -> Any:
-        # An error as a value becomes a null and an error at just that field.
+        # graphql-core raises an exception that it finds as a value, for this field alone.
         return service.forbidden(Role.READER, "see bodies")
 
     body_json = body
 
-    def _veil(self, headers: Any) -> Any:
+    def _mask(self, headers: Any) -> Any:
         hidden: Any = service.forbidden(Role.READER, "see header values")
         return headers and [replace(header, value=hidden) for header in headers]
 
     async def _read(self, part: _OnDemand) -> Any:
-        return self._veil(await part.headers)
+        return self._mask(await part.headers)
 
 
-def _veiled(info: Info, log: model.WebhookLog, part: Any) -> Any:
+def _masked(info: Info, log: model.WebhookLog, part: Any) -> Any:
     if part is None or info.context.gateway.caller.may(Role.READER, log.source):
         return part
-    return _Veiled(part)
+    return _Masked(part)
 
 
 def raw_of_log(log: Parent[model.WebhookLog], info: Info) -> Any:
@@ -193,16 +198,16 @@ def raw_of_log(log: Parent[model.WebhookLog], info: Info) -> Any:
 
 def request_of_log(log: Parent[model.WebhookLog], info: Info) -> Any:
     if log.complete:
-        return _veiled(info, log, log.request)
+        return _masked(info, log, log.request)
     listed = log.request or model.HttpRequest()
-    return _veiled(info, log, _OnDemand(log, "request", listed, info.context))
+    return _masked(info, log, _OnDemand(log, "request", listed, info.context))
 
 
 def response_of_log(log: Parent[model.WebhookLog], info: Info) -> Any:
     if log.complete:
-        return _veiled(info, log, log.response)
+        return _masked(info, log, log.response)
     listed = log.response or model.HttpResponse()
-    return _veiled(info, log, _OnDemand(log, "response", listed, info.context))
+    return _masked(info, log, _OnDemand(log, "response", listed, info.context))
 
 
 def edges(page: Parent[service.Page]) -> Sequence[Entry]:
@@ -218,8 +223,8 @@ def page_info(page: Parent[service.Page]) -> PageInfo:
     return PageInfo(
         has_next_page=part.has_next,
         has_previous_page=part.has_previous,
-        start_cursor=cursor.encode(part.entries[0].cursor()) if part.entries else None,
-        end_cursor=cursor.encode(part.end) if part.end else None,
+        start_cursor=cursor.encode(part.start),
+        end_cursor=cursor.encode(part.end),
     )
 
 

@@ -1,4 +1,4 @@
-"""The scalars that GraphQL does not have itself."""
+"""Custom scalars."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ JSON = NewType("JSON", object)
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise GraphQLError("A moment is given as text.")
+        raise GraphQLError("A moment must be a string, such as '2026-03-04T09:10:11Z' or 'PT1H'.")
     return value
 
 
@@ -24,8 +24,9 @@ SCALARS: dict[Any, Any] = {
     DateTime: strawberry.scalar(
         name="DateTime",
         description=(
-            "A moment in UTC as RFC 3339 text that ends in Z, with up to nine fraction digits: as"
-            " many as the vendor gave."
+            "A date and time in UTC as RFC 3339 text that ends in Z, such as"
+            " 2026-03-04T09:10:11.52Z, with as many fraction digits as the vendor gives, at most"
+            " nine."
         ),
         specified_by_url="https://scalars.graphql.org/andimarek/date-time",
         serialize=timestamps.format_rfc3339,
@@ -33,8 +34,9 @@ SCALARS: dict[Any, Any] = {
     Moment: strawberry.scalar(
         name="Moment",
         description=(
-            "A moment as RFC 3339 text with an offset (2026-03-04T09:10:11Z), or an ISO 8601"
-            " duration back from now (PT1H, P1DT12H, P2W)."
+            "A point in time: a date and time as RFC 3339 text with an offset, such as"
+            " 2026-03-04T09:10:11Z, or an ISO 8601 duration back from now, such as PT1H, P1DT12H or"
+            " P2W."
         ),
         parse_value=_text,
     ),

@@ -1,4 +1,9 @@
-"""How large a document is, counted in one pass whatever its fragments multiply to."""
+"""Measure a document's size with its fragments written out, without writing them out.
+
+Each fragment is counted once, and its counts are added wherever it is spread. Strawberry's own
+QueryDepthLimiter and MaxAliasesLimiter follow every spread, which takes exponential time where
+fragments double: ``fragment F0 on T { ...F1 ...F1 }  fragment F1 on T { ...F2 ...F2 }  ...``
+"""
 
 from __future__ import annotations
 
@@ -16,11 +21,11 @@ from graphql import (
 )
 
 CEILING = 10**9
-"""What nothing is counted beyond: doubling fragments come to numbers that fill a page."""
+"""Upper bound of every count: doubling fragments would reach numbers of a thousand digits."""
 
 
 class Shape(NamedTuple):
-    """What an operation comes to with its fragments written out, by the names of the limits."""
+    """Counts of an operation with its fragments written out, by the names of the limits."""
 
     depth: int = 0
     aliases: int = 0
@@ -34,14 +39,14 @@ class _Spread(NamedTuple):
 
 
 class _Count:
-    """What one operation or fragment has itself, and the fragments that it spreads."""
+    """Counts of one operation or fragment by itself, and the fragments that it spreads."""
 
     def __init__(self, definition: Node) -> None:
         self.own = Shape(directives=_directives(definition))
         for variable in getattr(definition, "variable_definitions", None) or ():
             self._add(directives=_directives(variable))
         self.spreads: list[_Spread] = []
-        # A selection set, the depth of its fields, and the names that were given beside them.
+        # A selection set, the depth of its fields, and the response names used beside them so far.
         todo: list[tuple[SelectionSetNode, int, set[str]]] = []
         if selection_set := getattr(definition, "selection_set", None):
             todo.append((selection_set, 1, set()))
@@ -74,7 +79,7 @@ class _Count:
         )
 
     def with_fragments(self, known: dict[str, Shape]) -> Shape:
-        """Add what the fragments come to, as far as there are any of their names."""
+        """Add the counts of the fragments that are spread; unknown ones are left to validation."""
         for name, depth in self.spreads:
             spread = known.get(name, Shape())
             self._add(
@@ -87,10 +92,10 @@ class _Count:
 
 
 def measure(document: DocumentNode) -> tuple[Shape, list[FragmentDefinitionNode]]:
-    """Give the largest of each number in the document, and its fragments, the innermost first.
+    """Return the maximum of each count in the document, and its fragments, innermost first.
 
-    Fragments that no operation spreads count too: they are validated like the others. Raises
-    graphlib.CycleError where fragments spread each other in a circle.
+    Unused fragments count as well, since they are validated like the others. Raises
+    graphlib.CycleError if fragments spread each other in a cycle.
     """
     fragments = {
         definition.name.value: definition
@@ -114,4 +119,5 @@ def measure(document: DocumentNode) -> tuple[Shape, list[FragmentDefinitionNode]
 
 
 def _directives(node: Node) -> int:
+    # In graphql-core 3.3, lists of nodes that are empty are None.
     return len(getattr(node, "directives", None) or ())

@@ -1,4 +1,4 @@
-"""What the fields of sources and of their reports need beside the records' attributes."""
+"""Resolvers of sources and of source reports."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def health(source: Parent[Source]) -> SourceHealth:
         status=status,
         last_success_at=None if success is None else DateTime(success),
         last_failure_at=None if failure is None else DateTime(failure),
-        last_error=_told(seen.last_error),
+        last_error=_source_error(seen.last_error),
         breaker=seen.breaker,
         retry_at=None if seen.retry_at is None else DateTime(seen.retry_at),
     )
 
 
 class HookEntry(msgspec.Struct):
-    """A hook in a list; its id is its cursor."""
+    """A hook in a list, with its id as cursor."""
 
     cursor: str
     node: model.Hook
@@ -106,7 +106,7 @@ def outcome(report: Parent[feed.Report]) -> SourceOutcome:
 
 
 def error_of_report(report: Parent[feed.Report]) -> SourceError | None:
-    return _told(report.error)
+    return _source_error(report.error)
 
 
 def unreadable(report: Parent[feed.Report]) -> int:
@@ -130,12 +130,12 @@ def cache_status(report: Parent[feed.Report]) -> model.CacheStatus | None:
 
 
 def age_of(seen: model.Freshness, now: int) -> float:
-    """Tell how long ago something was said, in seconds."""
+    """Age in seconds at the time ``now``; 0 if the clock was set back since."""
     return max(0.0, (now - seen.fetched_at) / 1e9)
 
 
-def _told(error: UpstreamError | None) -> SourceError | None:
-    """Copy an error: GraphQL would raise it if it were returned as it is."""
+def _source_error(error: UpstreamError | None) -> SourceError | None:
+    """Copy an error to the schema's type: graphql-core raises exceptions that are returned."""
     if error is None:
         return None
     return SourceError(

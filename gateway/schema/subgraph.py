@@ -1,4 +1,4 @@
-"""The gateway as a subgraph: what the router of a supergraph asks of it.
+"""Fields and types that make the gateway a subgraph of a federated supergraph.
 
 https://www.apollographql.com/docs/graphos/schema-design/federated-schemas/reference/subgraph-spec
 """
@@ -23,47 +23,49 @@ from gateway.schema.types import Hook, Query, Source, WebhookLog
 from gateway.service import Gateway
 
 VERSION: Final = "2.9"
-"""The newest version of federation that the composers of other makers know, too."""
+"""The newest version that composers besides Apollo's support; Strawberry's default is newer."""
 
 KINDS = {"WebhookLog": ids.Kind.LOG, "Hook": ids.Kind.HOOK, "Source": ids.Kind.SOURCE}
 
 FEDERATION_SCALARS: dict[Any, Any] = {
     FederationAny: strawberry.scalar(
         name="_Any",
-        description="An entity as another subgraph knows it: its __typename and one of its keys.",
+        description="A reference to an entity: its __typename and the fields of one of its keys.",
         parse_value=lambda value: value,
     ),
-    # The library's own name for it is one that composers refuse in a definition.
+    # Under Strawberry's own name, _FieldSet, composers refuse the definition.
     FieldSet: strawberry.scalar(
-        name="federation__FieldSet", description="Fields that together name an entity."
+        name="federation__FieldSet", description="A set of fields that identifies an entity."
     ),
     LinkImport: strawberry.scalar(
-        name="link__Import", description="What is taken from another specification."
+        name="link__Import", description="An element imported from another specification."
     ),
 }
 
 Entity = Annotated[
     WebhookLog | Hook | Source,
-    strawberry.union("_Entity", description="What other subgraphs can refer to."),
+    strawberry.union("_Entity", description="Types that other subgraphs can refer to."),
 ]
 Representations = Annotated[
     list[FederationAny],
-    strawberry.argument(description="The entities as other subgraphs know them, 100 at most."),
+    strawberry.argument(description="Up to 100 references to entities."),
 ]
 
 
+# In place of Strawberry's resolver, which answers an unknown __typename by nulling the whole list,
+# and pops __typename from the caller's variable, so that a second field can't use it.
 async def _entities(info: Info, representations: Representations) -> list[Any]:
     check_count(len(representations), "representations")
     wanted = [_id(info.context.gateway, one) for one in representations]
     once = dict.fromkeys(id for id in wanted if isinstance(id, str))
     answers = await asyncio.gather(*(node(info, ID(id)) for id in once), return_exceptions=True)
     found = dict(zip(once, answers, strict=True))
-    # GraphQL raises an error that it is given as a value, at its own place.
+    # graphql-core raises an exception that it finds in a list, at the path of that item.
     return [found[id] if isinstance(id, str) else id for id in wanted]
 
 
 def _id(gateway: Gateway, representation: object) -> str | RequestError:
-    """Give the id of what is meant, whichever of its keys it comes with, or what is wrong."""
+    """Return the id that a representation refers to by any of its keys, or the error."""
     try:
         match representation:
             case {"__typename": "WebhookLog" | "Hook" | "Source" as name, "id": str(id)}:
@@ -78,17 +80,20 @@ def _id(gateway: Gateway, representation: object) -> str | RequestError:
             }:
                 return gateway.source(name).log_id_of(upstream_id)
             case {"__typename": "WebhookLog" | "Hook" | "Source" as name}:
-                problem = f"has no key of {name} that can be read"
+                problem = (
+                    f"of {name} has no key that can be read. Send all fields of one of its @key"
+                    " directives, as strings"
+                )
             case _:
-                problem = "needs the name of an entity as __typename"
+                problem = "names no entity. Send an object with the type of an entity as __typename"
     except RequestError as error:
         return error
     return RequestError(ErrorCode.INVALID_REPRESENTATION, f"The representation {problem}.")
 
 
-@strawberry.type(name="_Service", description="What a supergraph is composed from.")
+@strawberry.type(name="_Service", description="The schema, for composing a supergraph.")
 class Service:
-    sdl: str = described("The schema of this subgraph.")
+    sdl: str = described("The schema of this subgraph as a GraphQL document.")
 
 
 def _service(info: Info) -> Service:
@@ -96,7 +101,8 @@ def _service(info: Info) -> Service:
     if sdl is None:
         raise RequestError(
             ErrorCode.GRAPHQL_VALIDATION_FAILED,
-            "Introspection is switched off here. Compose with the file schema.graphql.",
+            "Introspection is switched off on this gateway. Compose the supergraph from the file"
+            " schema.graphql.",
         )
     return Service(sdl=sdl)
 
@@ -107,10 +113,10 @@ class SubgraphQuery(Query):
         resolver=_entities,
         name="_entities",
         description=(
-            "Entities that other subgraphs refer to, in their order. What can't be read is null,"
-            " with an error at its place."
+            "Entities that other subgraphs refer to, in the order of the references. Those that"
+            " can't be read are null, each with an error."
         ),
     )
     service: Service = strawberry.field(
-        resolver=_service, name="_service", description="What a supergraph is composed from."
+        resolver=_service, name="_service", description="The schema, for composing a supergraph."
     )

@@ -1,4 +1,4 @@
-"""The object types that lead to each other, and the root."""
+"""Object types that refer to each other, and the query root."""
 
 from __future__ import annotations
 
@@ -24,149 +24,183 @@ from gateway.schema.leaf_types import (
 from gateway.schema.scalars import JSON, DateTime
 
 
-@strawberry.interface(description="Anything that can be read again by its id.")
+@strawberry.interface(description="An object that can be refetched by its id.")
 class Node:
-    id: ID = described("Opaque, and always the same for the same thing.")
+    id: ID = described("Opaque id, stable for the life of the object.")
 
 
 @federation.type(
     keys=["id", "source { name } upstreamId"],
-    description="One delivery of one webhook, in the units of this schema.",
+    description="The log of one webhook delivery, in the same units for all vendors.",
 )
 class WebhookLog(Node):
     is_type_of = is_a(model.WebhookLog)
 
     upstream_id: str = described("The vendor's id.")
-    source: Source = described("Which system sent it.", source_resolvers.source_of)
+    source: Source = described("The source of the log.", source_resolvers.source_of)
     hook: Hook | None = described(
-        "Which webhook, trigger or integration sent it; null once that is gone.",
+        "The webhook, trigger or integration that sent the delivery. Null if it no longer exists,"
+        " or the vendor does not say.",
         resolvers.hook_of_log,
     )
-    event: str | None = described("The vendor's event name; null where a log carries none.")
-    status: WebhookLogStatus = described("How the delivery ended.")
-    failure: Failure | None = described("Why it failed; null unless status is FAILED.")
-    triggered_at: DateTime | None = described("When it happened; what lists are ordered by.")
-    last_attempted_at: DateTime | None = described("When it was last tried.")
-    duration_ms: float | None = described("How long the receiver took, in milliseconds.")
-    attempt: int | None = described(
-        "Which attempt, 1 being the first; null: the vendor doesn't say."
+    event: str | None = described("The vendor's name of the event. Null if the log has none.")
+    status: WebhookLogStatus = described("Result of the delivery.")
+    failure: Failure | None = described(
+        "Why the delivery failed. Null unless the status is FAILED."
     )
-    correlation_id: str | None = described("What joins the attempts of one event.")
+    triggered_at: DateTime | None = described(
+        "When the delivery was triggered. Lists are ordered by this, newest first. Null if the"
+        " vendor's log has no readable time."
+    )
+    last_attempted_at: DateTime | None = described(
+        "Time of the latest attempt. Null if the vendor does not record it."
+    )
+    duration_ms: float | None = described(
+        "Response time of the receiver, in milliseconds. Null if the vendor does not record it."
+    )
+    attempt: int | None = described(
+        "Number of the attempt, starting at 1. Null if the vendor does not record it."
+    )
+    correlation_id: str | None = described(
+        "Id that all attempts to deliver one event share. Null if the vendor has none."
+    )
     request: HttpRequest | None = described(
-        "What was sent. Headers and bodies cost an upstream call for vendors that list none.",
+        "The request that was sent. If the vendor's lists leave out headers and bodies, selecting"
+        " them costs one upstream call per log.",
         resolvers.request_of_log,
     )
     response: HttpResponse | None = described(
-        "What was answered; null where no answer came, or the vendor does not keep it. Headers and"
-        " bodies cost an upstream call for vendors that list none.",
+        "The receiver's response. Null if there was none, or the vendor does not record it. If the"
+        " vendor's lists leave out headers and bodies, selecting them costs one upstream call per"
+        " log.",
         resolvers.response_of_log,
     )
-    details: WebhookLogDetails = described("What only this vendor has.")
+    details: WebhookLogDetails = described("Fields that only this vendor has.")
     raw: JSON | None = described(
-        "The vendor's document as its list gives it. Secrets are masked. It takes the role admin.",
+        "The vendor's document, redacted, as its list returns it. Requires the role ADMIN.",
         resolvers.raw_of_log,
     )
     available_actions: list[AvailableAction] = described(
-        "What the caller can have done about it.", action_resolvers.available_actions
+        "The actions, and whether the caller can perform each on this log.",
+        action_resolvers.available_actions,
     )
     freshness: Freshness | None = described(
-        "How fresh this is; null where an action has just given it.", resolvers.freshness
+        "Age and origin of this data. Null if it is the result of an action.", resolvers.freshness
     )
-    warnings: list[str] = described("Where the vendor's document contradicts itself or is odd.")
+    warnings: list[str] = described(
+        "Contradictions and oddities in the vendor's document, one sentence each."
+    )
 
 
 @federation.type(
-    keys=["id"], description="A webhook, trigger or integration: what makes a vendor send."
+    keys=["id"],
+    description="A webhook, trigger or integration: the vendor's setting that sends deliveries.",
 )
 class Hook(Node):
     is_type_of = is_a(model.Hook)
 
     upstream_id: str = described("The vendor's id.")
-    source: Source = described("Which system it belongs to.", source_resolvers.source_of)
-    name: str | None = described("Its name or description.")
-    url: str | None = described("Where it sends to. Secrets are masked.")
-    events: list[str] = described("The events it sends; empty where the vendor does not say.")
-    enabled: bool | None = described("Whether it is switched on; null: the vendor does not say.")
-    created_at: DateTime | None = described("When it was made.")
+    source: Source = described("The source of the hook.", source_resolvers.source_of)
+    name: str | None = described("Name or description. Null if the hook has none.")
+    url: str | None = described("URL of the receiver, redacted. Null if the vendor does not say.")
+    events: list[str] = described(
+        "The events that the hook delivers. Empty if the vendor does not say."
+    )
+    enabled: bool | None = described(
+        "Whether the hook is switched on. Null if the vendor does not say."
+    )
+    created_at: DateTime | None = described("Time of creation. Null if the vendor does not say.")
 
 
-@federation.type(keys=["id", "name"], description="One configured system.")
+@federation.type(
+    keys=["id", "name"],
+    description="A system that the gateway reads, as the configuration names it.",
+)
 class Source(Node):
     is_type_of = is_a(sources.Source)
 
     id: ID = described(
-        "Opaque, and always the same for the same source.", source_resolvers.id_of_source
+        "Opaque id, stable as long as the source keeps its name.", source_resolvers.id_of_source
     )
-    name: str = described("Its name in the configuration.")
-    provider: Provider = described("The kind of system.")
+    name: str = described("Name in the configuration.")
+    provider: Provider = described("Kind of system.")
     capabilities: list[Capability] = described(
-        "What it can do for the caller, in the order of the enum.", source_resolvers.capabilities
+        "What the source supports and the caller may use, in the order of the enum.",
+        source_resolvers.capabilities,
     )
-    health: SourceHealth = described("Whether it answers.", source_resolvers.health)
+    health: SourceHealth = described("Whether the source responds.", source_resolvers.health)
     hooks: HookConnection | None = described(
-        "Its webhooks, triggers or integrations, as far as the configuration grants them; null,"
-        " with an error, where the vendor fails.",
+        "Webhooks, triggers or integrations of the source, as far as the configuration grants"
+        " them. Null, with an error, if the vendor fails.",
         source_resolvers.hooks_of_source,
     )
     logs: WebhookLogConnection | None = described(
-        "Its webhook logs: webhookLogs with a filter on this source; null, with an error, where it"
-        " fails.",
+        "Webhook logs of the source, the same as webhookLogs filtered by it. Null, with an error,"
+        " if the source fails.",
         resolvers.logs_of_source,
     )
 
 
-@strawberry.type(description="How the reading of one source went.")
+@strawberry.type(description="How reading one source for a page went.")
 class SourceReport:
     source: Source = described("The source.", source_resolvers.source_of)
-    outcome: SourceOutcome = described("How it went.", source_resolvers.outcome)
-    error: SourceError | None = described(
-        "The first failure; null when outcome is OK.", source_resolvers.error_of_report
+    outcome: SourceOutcome = described(
+        "Whether the source could be read.", source_resolvers.outcome
     )
-    returned: int = described("How many of its logs are on the page.")
-    scanned: int = described("How many of its logs were looked at for the page.")
-    upstream_calls: int = described("How many calls were made to it for this operation until then.")
+    error: SourceError | None = described(
+        "The first failure. Null if outcome is OK.", source_resolvers.error_of_report
+    )
+    returned: int = described("Number of logs of the source on the page.")
+    scanned: int = described("Number of logs of the source that were examined for the page.")
+    upstream_calls: int = described("Number of calls made to the source for this operation so far.")
     unreadable: int = described(
-        "How many rows could not be read as logs, and are left out.", source_resolvers.unreadable
+        "Number of rows that could not be read as logs, and are missing.",
+        source_resolvers.unreadable,
     )
     unreadable_reasons: list[str] = described(
-        "Why those rows could not be read, each reason once.", source_resolvers.unreadable_reasons
+        "Why those rows could not be read; each reason once.", source_resolvers.unreadable_reasons
     )
-    notes: list[str] = described("What else to know about its part of the page.")
+    notes: list[str] = described(
+        "Further remarks about the part of the page that comes from this source."
+    )
     fetched_at: DateTime | None = described(
-        "When the oldest part was read; null when nothing was.", source_resolvers.fetched_at
+        "When the oldest data of the source on the page was fetched. Null if nothing was read.",
+        source_resolvers.fetched_at,
     )
-    age: float | None = described("How long ago that was, in seconds.", source_resolvers.age)
+    age: float | None = described(
+        "Seconds since fetchedAt. Null if nothing was read.", source_resolvers.age
+    )
     cache: CacheStatus | None = described(
-        "Where its part of the page comes from: STALE if any of it is, else MISS, REVALIDATED or"
-        " HIT; null when nothing was read.",
+        "Cache status of the source's data on the page: STALE if any of it is stale, otherwise"
+        " MISS, REVALIDATED or HIT, in this order. Null if nothing was read.",
         source_resolvers.cache_status,
     )
 
 
-@strawberry.type(description="A log in a list.")
+@strawberry.type(description="A webhook log in a list.")
 class WebhookLogEdge:
-    cursor: str = described("Where the log stands: for after or before.", resolvers.cursor_of_entry)
-    node: WebhookLog = described("The log.", resolvers.log_of_entry)
+    cursor: str = described("Position of the log, for after or before.", resolvers.cursor_of_entry)
+    node: WebhookLog = described("The webhook log.", resolvers.log_of_entry)
 
 
-@strawberry.type(description="A page of webhook logs, the newest first.")
+@strawberry.type(description="A page of webhook logs, newest first.")
 class WebhookLogConnection:
     edges: list[WebhookLogEdge] = described("The logs with their cursors.", resolvers.edges)
     nodes: list[WebhookLog] = described("The logs.", resolvers.nodes_of_page)
-    page_info: PageInfo = described("Where the page stands.", resolvers.page_info)
+    page_info: PageInfo = described("Position of the page.", resolvers.page_info)
     total_count: int | None = described(
-        "How many logs the whole list has; null where that can't be told exactly. Beyond the first"
-        " page it may cost a call for each upstream list.",
+        "Number of logs in the whole list. Null if it is not known exactly. May cost an upstream"
+        " call for each list of a vendor that the page did not read.",
         resolvers.total_count,
     )
     source_reports: list[SourceReport] = described(
-        "How the reading of each chosen source went.", resolvers.source_reports
+        "One report for each source that the filter allows.", resolvers.source_reports
     )
 
 
 @strawberry.type(description="A hook in a list.")
 class HookEdge:
-    cursor: str = described("Where the hook stands: for after.")
+    cursor: str = described("Position of the hook, for after.")
     node: Hook = described("The hook.")
 
 
@@ -174,37 +208,43 @@ class HookEdge:
 class HookConnection:
     edges: list[HookEdge] = described("The hooks with their cursors.")
     nodes: list[Hook] = described("The hooks.")
-    page_info: PageInfo = described("Where the page stands.")
-    total_count: int = described("How many hooks there are.")
+    page_info: PageInfo = described("Position of the page.")
+    total_count: int = described("Number of hooks of the source.")
 
 
-@strawberry.type(description="Everything that can be read.")
+@strawberry.type(description="Entry points for reading.")
 class Query:
     webhook_logs: WebhookLogConnection = described(
-        "The webhook logs of all sources in one list, the newest first. Read on with first and"
-        " after; ask for what is new since a page with last and before its startCursor. A page"
-        " has 25 logs unless told otherwise, and 100 at most. A source that fails is told in"
-        " sourceReports; asking again with the same cursor reads what it missed.",
+        "Webhook logs of all sources in one list, newest first. Page forward with first and after;"
+        " poll for new logs with last and before, passing the startCursor of a page. If a source"
+        " fails, its logs are missing and sourceReports says why; repeating the query with the same"
+        " cursor returns them once the source is back. If all sources fail, the list is an error.",
         resolvers.webhook_logs,
     )
     webhook_log: WebhookLog | None = described(
-        "One webhook log, with headers and bodies.", resolvers.webhook_log
+        "A webhook log by its id. Null, with an error, if it can't be read.", resolvers.webhook_log
     )
-    node: Node | None = described("Anything by its id.", resolvers.node)
+    node: Node | None = described(
+        "A webhook log, hook or source by its id. Null, with an error, if it can't be read.",
+        resolvers.node,
+    )
     nodes: list[Node | None] = described(
-        "Anything by its id, up to 100 at once, in the order of the ids. What can't be read is"
-        " null, with an error at its place.",
+        "Up to 100 webhook logs, hooks or sources by their ids, in the order of the ids. Those"
+        " that can't be read are null, each with an error.",
         resolvers.nodes,
     )
-    sources: list[Source] = described("The configured sources, by name.", source_resolvers.sources)
-    source: Source | None = described("One source by its name.", source_resolvers.source)
+    sources: list[Source] = described(
+        "All sources that the caller may see, ordered by name.", source_resolvers.sources
+    )
+    source: Source | None = described(
+        "A source by its name. Null, with an error, if there is none.", source_resolvers.source
+    )
     actions: ActionConnection | None = described(
-        "The journal: every retry and delete, the newest first. It takes the role admin.",
+        "The journal of all retries and deletions, newest first. Requires the role ADMIN, and is"
+        " limited to the sources for which the caller has it.",
         action_resolvers.actions,
     )
     cache: CacheState | None = described(
-        "What the cache did so far. It takes the role admin on every source.", resolvers.cache_state
+        "State of the cache. Requires the role ADMIN for every source.", resolvers.cache_state
     )
-    viewer: Viewer = described(
-        "Who the caller is, and what the caller may do.", action_resolvers.viewer
-    )
+    viewer: Viewer = described("The caller, with its roles.", action_resolvers.viewer)

@@ -78,6 +78,8 @@ def rejected(status: int, code: str | None = None) -> tuple[str, dict[str, Any]]
     )
 
 
+NAMED = {"X-Request-Id": "r-1"}
+
 ANSWERS = {
     "no answer in time": (never, UNKNOWN),
     "no answer, says the network": (raising(httpx.ReadTimeout("")), UNKNOWN),
@@ -116,6 +118,16 @@ ANSWERS = {
     "JSON without words": (answering(202, json={}), DONE),
     "JSON with a message": (answering(200, json={"message": "Retry scheduled."}), DONE),
     "null": (answering(200, json=None, content=b"null"), DONE),
+    # Whatever can't be an answer of this API says nothing about what the vendor did.
+    "HTML": (answering(200, html="<title>Sign in</title>"), UNKNOWN),
+    "text": (answering(200, text="OK"), UNKNOWN),
+    "half of JSON": (answering(200, content=b'{"id": 4'), UNKNOWN),
+    "other packing": (answering(200, content=b"x", headers={"Content-Encoding": "br"}), UNKNOWN),
+    # An error is one, whatever the status says.
+    "200 with an error": (answering(200, json=words(409), headers=NAMED), rejected(200, "409")),
+    "200 with an error of 500": (answering(200, json=words(500)), UNKNOWN),
+    "200 with an error of 404": (answering(200, json=words(404)), NOT_FOUND),
+    "200 with an error of 429": (answering(200, json=words(429)), UNAVAILABLE),
 }
 """Responses to a retry, with the outcome in the journal and the caller's user error."""
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.cache import Cache, FreshnessRequirement, Cached, Lifetime, Store
+from gateway.cache import Cache, Cached, FreshnessRequirement, Lifetime, Store
 from gateway.cache.cache import FALLBACK_CODES
 from gateway.cache.entry import enclose
 from gateway.errors import ErrorCode, UpstreamError
@@ -129,7 +129,7 @@ async def test_nothing_is_older_than_the_longest_time(
 async def test_a_slow_vendor_is_not_waited_for_where_something_stale_will_do(
     cache: Cache, vendor: Vendor, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.cache.cache.PATIENCE", 0.01)
+    monkeypatch.setattr("gateway.cache.cache.STALE_FALLBACK_TIMEOUT", 0.01)
     await ask(cache, vendor)
     clock.seconds = 50
     vendor.answers.clear()

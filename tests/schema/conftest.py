@@ -22,18 +22,18 @@ MEDIA_TYPE = "application/graphql-response+json"
 
 
 class Demo:
-    """The whole gateway over HTTP in process, and the control API of the sandbox behind it."""
+    """The gateway over HTTP in process, with the control API of the sandbox behind it."""
 
     def __init__(
         self, client: httpx.AsyncClient, control: httpx.AsyncClient, settings: Settings
     ) -> None:
         self.settings = settings
         self.control = control
-        self._client = client
+        self.client = client
 
     async def answer(self, query: str, **variables: Any) -> dict[str, Any]:
-        """Execute a query; nothing that it asks for is an error of HTTP."""
-        response = await self._client.post(
+        """Execute a query and return the response, which must be well-formed GraphQL over HTTP."""
+        response = await self.client.post(
             "/graphql",
             json={"query": query, "variables": variables},
             headers={"Accept": MEDIA_TYPE},
@@ -44,25 +44,25 @@ class Demo:
         return document
 
     async def data(self, query: str, **variables: Any) -> dict[str, Any]:
-        """Execute a query, expecting no error."""
+        """Execute a query that must succeed, and return its data."""
         document = await self.answer(query, **variables)
         assert "errors" not in document, document["errors"]
         data: dict[str, Any] = document["data"]
         return data
 
     async def calls(self, vendor: str, part: str = "") -> list[str]:
-        """Give the paths of the calls made to a vendor since the beginning of the test."""
+        """Return the paths of the calls made to a vendor since the test began."""
         made = (await self.control.get("/control/calls")).json()["calls"]
         return [call["path"] for call in made if call["vendor"] == vendor and part in call["path"]]
 
     async def fault(self, vendor: str, **fault: Any) -> None:
-        """Let a vendor go wrong."""
+        """Inject a fault into a simulated vendor."""
         (await self.control.put(f"/control/faults/{vendor}", json=fault)).raise_for_status()
 
 
 @pytest.fixture(scope="module")
 def sandbox() -> Sandbox:
-    """Make a sandbox that is slow enough for calls to overlap."""
+    """A sandbox slow enough for calls to overlap."""
     return Sandbox(clock=stopped, logs=2_000, latency=(0.001, 0.003))
 
 

@@ -1,4 +1,4 @@
-"""What clients and supergraphs rely on stays, or goes on purpose."""
+"""Breaking changes of the schema are made on purpose only."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from graphql import (
 from gateway.schema import build_schema
 
 PUBLISHED = Path(__file__).parent / "published.graphql"
-"""The schema.graphql of the last release; with a release it is copied from there."""
+"""The schema.graphql of the last release; copy it here with each release."""
 
 ACKNOWLEDGED: dict[str, str] = {}
-"""The breaking changes since then, each with the reason, and with what callers are to do."""
+"""Breaking changes since that release, each with its reason and what callers have to change."""
 
 
 def broken(before: DocumentNode, after: DocumentNode) -> set[str]:
@@ -30,7 +30,7 @@ def broken(before: DocumentNode, after: DocumentNode) -> set[str]:
 
 
 def marks(document: DocumentNode) -> set[str]:
-    """Give the directives of all types, by which supergraphs know them."""
+    """Return the directives of all types, on which supergraphs rely."""
     return {
         f"{print_ast(directive)} on {node.name.value}"
         for node in document.definitions
@@ -42,7 +42,9 @@ def marks(document: DocumentNode) -> set[str]:
 def test_breaking_changes_are_acknowledged() -> None:
     before = parse(PUBLISHED.read_text(encoding="utf-8"))
     found = broken(before, parse(build_schema().as_str()))
-    assert found == ACKNOWLEDGED.keys(), "Take it back, or tell in ACKNOWLEDGED why it has to be."
+    assert found == ACKNOWLEDGED.keys(), (
+        "Undo the change, or add it to ACKNOWLEDGED with its reason."
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,14 +61,14 @@ def test_breaking_changes_are_acknowledged() -> None:
         ("type PageInfo @shareable", "type PageInfo", "@shareable on PageInfo was removed."),
     ],
 )
-def test_what_breaks_callers_is_found(before: str, after: str, change: str) -> None:
+def test_breaking_changes_are_found(before: str, after: str, change: str) -> None:
     text = PUBLISHED.read_text(encoding="utf-8")
     assert before in text
     changes = broken(parse(text), parse(text.replace(before, after)))
     assert any(change in found for found in changes)
 
 
-def test_what_is_added_breaks_nobody() -> None:
+def test_additions_are_not_breaking() -> None:
     text = PUBLISHED.read_text(encoding="utf-8")
     more = text.replace("  durationMs: Float\n", "  durationMs: Float\n  more: Int\n")
     assert more != text

@@ -1,4 +1,4 @@
-"""What only a detail call gives is asked for when it is selected, and never twice."""
+"""Detail calls are made only for fields that are selected, and once for each log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.model import HttpRequest, WebhookLog, WebhookLogStatus
-from gateway.schema.resolvers import _OnDemand, _Veiled
+from gateway.schema.resolvers import _Masked, _OnDemand
 from gateway.vendors.codearts.parsing import CodeArtsDetails
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ ALL_PARTS = "name headers { name value redacted } body bodyJson"
 
 
 async def details(demo: Demo) -> list[str]:
-    """Give the paths of the detail calls made so far."""
+    """Return the paths of the detail calls made so far."""
     return await demo.calls("codearts", "/logs/")
 
 
@@ -41,7 +41,7 @@ async def logs(demo: Demo, selection: str, fragments: str = "") -> list[dict[str
     return nodes
 
 
-async def test_what_is_listed_costs_no_detail_call(demo: Demo) -> None:
+async def test_listed_fields_need_no_detail_call(demo: Demo) -> None:
     await logs(demo, LISTED)
     assert await details(demo) == []
 
@@ -64,7 +64,7 @@ async def test_what_is_listed_costs_no_detail_call(demo: Demo) -> None:
         ),
     ],
 )
-async def test_headers_and_bodies_of_25_rows_cost_25_detail_calls(
+async def test_headers_and_bodies_of_25_rows_need_25_detail_calls(
     demo: Demo, selection: str, fragments: str
 ) -> None:
     await logs(demo, selection, fragments)
@@ -73,7 +73,7 @@ async def test_headers_and_bodies_of_25_rows_cost_25_detail_calls(
     limit = next(one.concurrency for one in demo.settings.sources if one.provider == "codearts")
     assert 1 < calls["simultaneous"]["codearts"] <= limit
 
-    # They are remembered for the next query.
+    # They are cached for the next query.
     await logs(demo, selection, fragments)
     assert len(await details(demo)) == 25
 
@@ -89,9 +89,7 @@ async def test_headers_and_bodies_of_25_rows_cost_25_detail_calls(
         "request @include(if: $wanted) { body }",
     ],
 )
-async def test_what_variables_leave_out_costs_nothing(
-    demo: Demo, selection: str, wanted: bool
-) -> None:
+async def test_skipped_fields_need_no_detail_call(demo: Demo, selection: str, wanted: bool) -> None:
     page = LIST % (selection, "")
     used = "" if "Answer" not in page else "fragment Answer on HttpResponse { body }"
     declared = "$wanted: Boolean!" if "$wanted" in page else "$not: Boolean!"
@@ -99,7 +97,7 @@ async def test_what_variables_leave_out_costs_nothing(
     assert len(await details(demo)) == (25 if wanted else 0)
 
 
-async def test_a_listed_log_is_the_same_as_the_log_alone(demo: Demo) -> None:
+async def test_listed_log_equals_the_log_by_id(demo: Demo) -> None:
     parts = """
       id request { method url headers { name value redacted } body bodyJson }
       response { statusCode headers { name value redacted } body bodyJson }
@@ -113,7 +111,7 @@ async def test_a_listed_log_is_the_same_as_the_log_alone(demo: Demo) -> None:
     assert all(log["request"]["headers"] for log in listed)
 
 
-async def test_a_failed_detail_call_takes_only_what_it_would_have_given(demo: Demo) -> None:
+async def test_failed_detail_call_nulls_only_its_own_fields(demo: Demo) -> None:
     await demo.fault("codearts", kind="status", status=403, paths="/logs/")
     answer = await demo.answer(
         LIST
@@ -147,12 +145,12 @@ async def test_a_failed_detail_call_takes_only_what_it_would_have_given(demo: De
             ("response", "body"),
         ]
     )
-    # A failure is not remembered.
+    # A failure is not cached.
     await demo.control.delete("/control/faults")
     await logs(demo, "request { body }")
 
 
-async def test_other_vendors_list_everything(demo: Demo) -> None:
+async def test_other_vendors_need_no_detail_calls(demo: Demo) -> None:
     data = await demo.data(
         """{
           webhookLogs(first: 100, filter: { provider: { neq: CODEARTS } }) {
@@ -176,8 +174,8 @@ async def test_other_vendors_list_everything(demo: Demo) -> None:
         assert len(calls) == made[name]
 
 
-async def test_what_is_veiled_is_asked_for_once_it_is_awaited() -> None:
-    """Else a coroutine would be left behind where the operation is cancelled before."""
+async def test_masked_headers_start_no_call_before_they_are_awaited() -> None:
+    """Otherwise a cancelled operation would leave a coroutine that was never awaited."""
     listed = HttpRequest()
     log = WebhookLog(
         id="log",
@@ -188,7 +186,7 @@ async def test_what_is_veiled_is_asked_for_once_it_is_awaited() -> None:
         details=CodeArtsDetails(scope="project", scope_id="1"),
     )
     on_demand: Any = _OnDemand(log, "request", listed, None)  # type: ignore[arg-type]
-    reading = asyncio.ensure_future(_Veiled(on_demand).headers)
+    reading = asyncio.ensure_future(_Masked(on_demand).headers)
     reading.cancel()
     with warnings.catch_warnings(record=True) as complaints:
         warnings.simplefilter("always")

@@ -1,4 +1,4 @@
-"""The gateway as a subgraph: what it gives a router, and what it makes of a bad reference."""
+"""The gateway as a subgraph: references to entities, good and bad, and the service document."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def control(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def told(demo: Demo, *representations: Any) -> list[Any]:
-    """Give what is at each position: an entity, or the code of the one error there."""
+    """Return the entity, or the code of the one error, at each position."""
     return at_each_position(await demo.answer(ENTITIES, representations=representations))
 
 
@@ -74,10 +74,10 @@ def by_upstream_id(source: str, upstream_id: Any) -> dict[str, Any]:
     return {"__typename": "WebhookLog", "source": {"name": source}, "upstreamId": upstream_id}
 
 
-# One hundred at once
+# A hundred representations
 
 
-async def test_each_of_a_hundred_is_answered_at_its_place(
+async def test_hundred_representations_are_resolved_in_order(
     protected: Protected, control: httpx.AsyncClient
 ) -> None:
     data = await protected.data(
@@ -102,7 +102,7 @@ async def test_each_of_a_hundred_is_answered_at_its_place(
         *(({"__typename": "Hook", "id": hook}, {"__typename": "Hook", "id": hook}),) * 4,
         *(({"__typename": "Source", "id": granted["id"]}, the_source),) * 2,
         *(({"__typename": "Source", "name": "repo-cn"}, the_source),) * 2,
-        # A caller's own grants
+        # Sources that are not granted to the caller
         *((log(node["id"]), "NOT_FOUND") for node in hidden["logs"]["nodes"]),
         ({"__typename": "Hook", "id": hidden["hooks"]["nodes"][0]["id"]}, "NOT_FOUND"),
         ({"__typename": "Source", "id": hidden["id"]}, "UNKNOWN_SOURCE"),
@@ -141,23 +141,23 @@ async def test_each_of_a_hundred_is_answered_at_its_place(
     for (given, expected), found in zip(cases, positions, strict=True):
         assert found == expected, given
     calls = (await control.get("/control/calls")).json()["calls"]
-    # One for each log, however often it is asked for; the hooks are remembered.
+    # One call for each log, however often it is referred to; the hooks are cached.
     assert [call["vendor"] for call in calls] == ["codearts"] * 10
     assert len({call["path"] for call in calls}) == 10
 
 
-async def test_more_than_a_hundred_are_refused(demo: Demo) -> None:
+async def test_more_than_a_hundred_representations_are_refused(demo: Demo) -> None:
     answer = await demo.answer(ENTITIES, representations=[{}] * 101)
     [error] = answer["errors"]
     assert error["extensions"]["code"] == "INVALID_PAGE_SIZE"
-    assert error["message"] == "101 representations are too many at once; ask for 100 at most."
+    assert error["message"] == "101 representations are too many for one request. Send at most 100."
     assert await demo.data(ENTITIES, representations=[]) == {"_entities": []}
 
 
 # Keys
 
 
-async def test_a_log_is_found_by_the_vendors_id_where_that_is_enough(demo: Demo) -> None:
+async def test_log_is_found_by_the_vendors_id_if_that_is_sufficient(demo: Demo) -> None:
     data = await demo.data(
         '{ source(name: "translations") { logs(first: 2) { nodes { id upstreamId } } } }'
     )
@@ -175,7 +175,7 @@ async def test_a_log_is_found_by_the_vendors_id_where_that_is_enough(demo: Demo)
 
 
 @pytest.mark.parametrize("name", ["repo-cn", "tracker", "shop"])
-async def test_it_is_told_where_the_vendors_id_is_not_enough(demo: Demo, name: str) -> None:
+async def test_insufficient_vendors_id_is_refused(demo: Demo, name: str) -> None:
     answer = await demo.answer(ENTITIES, representations=[by_upstream_id(name, "1")])
     [error] = answer["errors"]
     assert error["message"] == (
@@ -184,7 +184,7 @@ async def test_it_is_told_where_the_vendors_id_is_not_enough(demo: Demo, name: s
     assert error["extensions"]["code"] == UNUSABLE
 
 
-async def test_equal_logs_are_asked_for_once_whichever_key_names_them(demo: Demo) -> None:
+async def test_equal_logs_are_read_once_whichever_key_is_used(demo: Demo) -> None:
     inventory = (await demo.control.get("/control/inventory")).json()
     newest = str(max(int(one["id"]) for one in inventory if one["vendor"] == "language-weaver"))
     id = ids.encode(ids.Kind.LOG, "translations", newest)
@@ -193,7 +193,7 @@ async def test_equal_logs_are_asked_for_once_whichever_key_names_them(demo: Demo
     assert len(await demo.calls("language-weaver", "/audit/webhooks")) == 1
 
 
-async def test_what_a_caller_sends_may_be_used_twice(demo: Demo) -> None:
+async def test_one_variable_serves_two_fields(demo: Demo) -> None:
     data = await demo.data("{ sources { __typename name } }")
     answer = await demo.data(
         """query ($all: [_Any!]!) {
@@ -205,7 +205,7 @@ async def test_what_a_caller_sends_may_be_used_twice(demo: Demo) -> None:
     assert answer["other"] == [{"name": source["name"]} for source in data["sources"]]
 
 
-async def test_representations_may_stand_in_the_document(demo: Demo) -> None:
+async def test_representations_may_be_literals(demo: Demo) -> None:
     answer = await demo.data(
         """{ _entities(representations: [{ __typename: "Source", name: "shop" }]) {
                ... on Source { name } } }"""
@@ -213,7 +213,7 @@ async def test_representations_may_stand_in_the_document(demo: Demo) -> None:
     assert answer == {"_entities": [{"name": "shop"}]}
 
 
-async def test_a_vendor_that_fails_fails_its_own_logs_only(demo: Demo) -> None:
+async def test_failed_vendor_fails_only_its_own_entities(demo: Demo) -> None:
     data = await demo.data(
         """{ one: source(name: "repo-cn") { logs(first: 1) { nodes { id } } }
              other: source(name: "shop") { logs(first: 1) { nodes { id } } } }"""
@@ -225,10 +225,10 @@ async def test_a_vendor_that_fails_fails_its_own_logs_only(demo: Demo) -> None:
     assert found["id"] == other
 
 
-# The schema as a router gets it
+# The schema for the router
 
 
-async def test_the_service_gives_the_schema_and_writes_it_once(
+async def test_service_returns_the_schema_and_prints_it_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     schema = build_schema()
@@ -246,12 +246,13 @@ async def test_the_service_gives_the_schema_and_writes_it_once(
     assert written == [schema]
 
 
-async def test_the_service_gives_nothing_where_introspection_is_off() -> None:
+async def test_service_is_refused_without_introspection() -> None:
     schema = build_schema(introspection=False)
     result = await schema.execute("{ _service { sdl } }")
     assert result.data is None
     [error] = result.errors or []
     assert error.message == (
-        "Introspection is switched off here. Compose with the file schema.graphql."
+        "Introspection is switched off on this gateway. Compose the supergraph from the file"
+        " schema.graphql."
     )
     assert error.extensions == {"code": "GRAPHQL_VALIDATION_FAILED"}

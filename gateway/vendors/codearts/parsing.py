@@ -31,24 +31,22 @@ EVENTS = {
 
 
 class CodeArtsDetails(Details, frozen=True, kw_only=True, tag="codearts"):
-    """What only Huawei CodeArts Repo has."""
+    """Fields that only Huawei CodeArts Repo has."""
 
-    scope: Annotated[
-        str, Meta(description="What the hook belongs to: project, group or repository.")
-    ]
-    scope_id: Annotated[str, Meta(description="The id of that project, group or repository.")]
+    scope: Annotated[str, Meta(description="Owner of the hook: project, group or repository.")]
+    scope_id: Annotated[str, Meta(description="Id of that project, group or repository.")]
     repository_id: Annotated[
         int | None,
         Meta(
-            description="The repository that the event happened in; null where the log is asked for"
-            " by id, since only the vendor's lists tell it."
+            description="Id of the repository in which the event happened. Null if the log was read"
+            " by its id: only the vendor's lists have it."
         ),
     ] = None
     repository: Annotated[
-        str | None, Meta(description="The path of that repository; null in the same way.")
+        str | None, Meta(description="Path of that repository. Null if the log was read by its id.")
     ] = None
     uuid: Annotated[
-        str | None, Meta(description="The uuid that the delivered body carries too.")
+        str | None, Meta(description="UUID of the delivery, which its body contains too.")
     ] = None
 
 

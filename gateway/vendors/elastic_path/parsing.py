@@ -27,11 +27,12 @@ ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
 class ElasticPathDetails(Details, frozen=True, kw_only=True, tag="elastic"):
-    """What only Elastic Path Commerce Cloud has."""
+    """Fields that only Elastic Path Commerce Cloud has."""
 
-    integration_id: Annotated[str | None, Meta(description="The id of the integration.")] = None
+    integration_id: Annotated[str | None, Meta(description="Id of the integration.")] = None
     job_id: Annotated[
-        str | None, Meta(description="The id of the job: one event, with a log for each attempt.")
+        str | None,
+        Meta(description="Id of the job. A job delivers one event, with a log for each attempt."),
     ] = None
 
 

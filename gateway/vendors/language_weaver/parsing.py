@@ -16,11 +16,11 @@ PROVIDER = "language-weaver"
 
 
 class LanguageWeaverDetails(Details, frozen=True, kw_only=True, tag="weaver"):
-    """What only RWS Language Weaver Edge has."""
+    """Fields that only RWS Language Weaver Edge has."""
 
-    webhook_uuid: Annotated[str | None, Meta(description="The uuid of the webhook.")] = None
+    webhook_uuid: Annotated[str | None, Meta(description="UUID of the webhook.")] = None
     retry_attempts: Annotated[
-        int | None, Meta(description="How many times the delivery was sent again.")
+        int | None, Meta(description="Number of times that the delivery was sent again.")
     ] = None
 
 

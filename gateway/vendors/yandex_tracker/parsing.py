@@ -23,20 +23,23 @@ PROVIDER = "yandex-tracker"
 
 
 class YandexTrackerDetails(Details, frozen=True, kw_only=True, tag="tracker"):
-    """What only Yandex Tracker has."""
+    """Fields that only Yandex Tracker has."""
 
-    queue: Annotated[str, Meta(description="The key of the queue.")]
-    trigger_id: Annotated[str, Meta(description="The id of the trigger.")]
-    action_id: Annotated[
-        str | None, Meta(description="The id of the action inside the trigger.")
-    ] = None
+    queue: Annotated[str, Meta(description="Key of the queue.")]
+    trigger_id: Annotated[str, Meta(description="Id of the trigger.")]
+    action_id: Annotated[str | None, Meta(description="Id of the action within the trigger.")] = (
+        None
+    )
     issue_id: Annotated[
         str | None,
-        Meta(description="The id (not the key) of the issue that set the trigger off."),
+        Meta(description="Id, not key, of the issue that set off the trigger."),
     ] = None
     auth_type: Annotated[
         str | None,
-        Meta(description="How the request was authenticated: noauth, basic and others."),
+        Meta(
+            description="Authentication of the request, as the vendor names it: noauth, basic and"
+            " others."
+        ),
     ] = None
 
 
