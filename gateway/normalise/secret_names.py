@@ -22,7 +22,7 @@ _OWNERS = (
 NAME = (
     r"(?:passw(?:or)?d[\w.\-]{0,32}+|pass[-_]?phrase|pass[-_]?code|pwd|pswd|psw|(?<![a-z0-9])pw"
     rf"|(?:(?<=_)pass(?<!by_pass)(?<!first_pass)(?<!second_pass)|(?:{_OWNERS})[-_.]?pass)(?!ed)"
-    r"|otp|cvv|cvc|secrets?|token|jwt|hmac|sig"
+    r"|otp|cvv|cvc|secret[-_]?key[-_]?base|secrets?|token|jwt|hmac|sig"
     r"|signature|bearer|auth(?:orization)?[-_]?code|authorization|credentials?|cookies?|jsessionid"
     r"|phpsessid|sessionid|connect\.sid|connection[-_. ]?string|requirepass|masterauth|mnemonic"
     r"|(?:recovery|backup|verification|security|pin)[-_ ]?code|(?<![a-z])_auth"
