@@ -109,7 +109,7 @@ def mask_named(text: str) -> str:
         text = _mask_parts(text)
     if named and "," in text:
         text = _TUPLE.sub(_mask_tuple, text)
-    if named and (":" in text or "=" in text):
+    if named and text.count(":") + text.count("=") > 1:
         text = _mask_labelled(text)
     text = mask_commands(text)
     if named:
