@@ -12,9 +12,10 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway import ids
-from gateway.actions.actions import MARGIN, Actions, able, hindrance
+from gateway.actions.actions import MARGIN, Actions
 from gateway.actions.invalidation import tags_to_evict
 from gateway.actions.outcomes import Answer
+from gateway.actions.permissions import able, hindrance
 from gateway.actions.problems import AnyProblem
 from gateway.actions.watcher import ActionWatcher
 from gateway.cache import Cache, CacheState, Store, make_store
@@ -107,8 +108,8 @@ class Gateway:
         return self
 
     async def open_journal(self) -> None:
-        """Open the journal now, not with the first action; JournalError if it can't be opened."""
-        await self._actions.journal()
+        """Open the journal before the first action; JournalError if an action could need it."""
+        await self._actions.start(self.sources)
 
     async def __aexit__(self, *_: object) -> None:
         await self._watcher.close()
@@ -189,6 +190,8 @@ class Gateway:
         Raises RequestError for invalid arguments, AllSourcesFailedError if no source could be
         read. If some fail, their reports say so.
         """
+        # Clients whose cursor is not nullable send empty text for the first page.
+        after, before = after or None, before or None
         paging.check(first, after, last, before)
         await self._watcher.catch_up()
         now = self.now()

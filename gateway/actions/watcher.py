@@ -50,7 +50,7 @@ class ActionWatcher:
                 # A look at the journal that was in flight may have missed the latest action. One
                 # that starts after it has ended can't.
                 for _ in range(2):
-                    if self._actions.has_news():
+                    if self._actions.may_have_changed():
                         await self._flights.once("journal", self._look)
 
     async def close(self) -> None:
@@ -58,7 +58,7 @@ class ActionWatcher:
         await self._flights.cancel()
 
     async def _look(self) -> None:
-        await self._actions.hear(self._evict)
+        await self._actions.settle_completed(self._evict)
 
     async def _evict(self, actions: Sequence[Action]) -> None:
         await self._cache.evict(
