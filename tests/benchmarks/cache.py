@@ -335,7 +335,7 @@ async def weight(url: str, megabytes: int = 32) -> None:
     async with Gateway(settings) as gateway:
 
         async def json() -> int:
-            return (await gateway._cache.usage()).size or 0
+            return (await gateway._cache.state()).size or 0
 
         for name, source in gateway.sources.items():
             found = await source.find_streams(gateway.operation())
