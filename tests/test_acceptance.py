@@ -1,4 +1,4 @@
-"""The whole gateway against the sandbox: what its users were promised."""
+"""The whole gateway with simulated vendors: the promises to its users."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ query Brief($first: Int!, $after: String) {
 
 
 class Demo:
-    """A gateway over a sandbox, and the sandbox's control API."""
+    """A gateway with simulated vendors, and their control API."""
 
     def __init__(self, gateway: Gateway, control: httpx.AsyncClient) -> None:
         self.gateway = gateway
@@ -65,7 +65,7 @@ class Demo:
         self._schema = build_schema()
 
     async def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        """Execute, expecting no error."""
+        """Execute a document; errors fail the test."""
         result = await self._schema.execute(
             query,
             variable_values=variables,
@@ -76,7 +76,7 @@ class Demo:
         return result.data
 
     async def pages(self, query: str, first: int = 100) -> AsyncIterator[dict[str, Any]]:
-        """Page through the whole list."""
+        """Return all nodes of the list, page by page."""
         after = None
         while True:
             page = (await self.ask(query, first=first, after=after))["webhookLogs"]
@@ -87,7 +87,7 @@ class Demo:
 
 
 class Listening(httpx.AsyncBaseTransport):
-    """Passes requests on to an application, and hands the answers' bodies to a listener."""
+    """Sends requests to an application, and passes the bodies of responses to a listener."""
 
     def __init__(self, app: ASGIApp, listener: Callable[[bytes], None]) -> None:
         self._inner = httpx.ASGITransport(app)
@@ -126,10 +126,10 @@ async def whole_demo(tmp_path: Path) -> AsyncIterator[tuple[Demo, Sandbox]]:
         yield made, sandbox
 
 
-async def test_paging_through_a_living_demo_gives_every_log_once(
+async def test_paging_during_arrivals_and_deletions_returns_every_log_once(
     whole_demo: tuple[Demo, Sandbox],
 ) -> None:
-    """While deliveries arrive, and Language Weaver entries are deleted."""
+    """Deliveries arrive and Language Weaver entries are deleted meanwhile."""
     demo, sandbox = whole_demo
     chance = random.Random(7)
     key = base64.b64encode(f"{sandbox.credentials.language_weaver_key}:".encode()).decode()
@@ -167,15 +167,15 @@ async def test_paging_through_a_living_demo_gives_every_log_once(
     assert set(seen) <= expected
     assert times == sorted(times, reverse=True)
     for name in ("repo-cn", "tracker", "shop"):
-        # Deep pages cost what the second page costs, hook discovery once a minute aside.
+        # Deep pages cost as much as the second page, apart from reading the hooks once a minute.
         deep, early = sorted(calls[name][100:])[:-10], calls[name][1:10]
         assert max(deep) <= max(early), name
 
 
-async def test_no_planted_secret_comes_out(
+async def test_planted_secrets_do_not_leave_the_gateway(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither in an answer, an error or a log line, nor in the cache, though vendors send it."""
+    """Vendors send secrets. None reaches a response, an error, a log line or the cache."""
     caplog.set_level(logging.DEBUG)
     sandbox = Sandbox(clock=stopped, logs=4000)
     received: set[str] = set()
@@ -215,10 +215,10 @@ async def test_no_planted_secret_comes_out(
     assert [secret for secret in hidden if secret in given] == []
 
 
-async def test_three_vendors_in_trouble_leave_the_fourth_its_rows(
+async def test_three_failing_vendors_do_not_affect_the_fourth(
     tmp_path: Path, serve: Callable[[ASGIApp], str]
 ) -> None:
-    """One resets its connections, one is slow past the deadline, one answers HTML."""
+    """One resets connections, one exceeds the deadline, one responds with HTML."""
     sandbox = Sandbox(clock=stopped, logs=400)
     url = serve(sandbox.app)
     settings = configured(tmp_path, sandbox, url, deadline="1.0")
@@ -268,7 +268,7 @@ async def test_one_log_costs_one_call(whole_demo: tuple[Demo, Sandbox]) -> None:
         assert len(calls) == 1, name
 
 
-async def test_first_page_asks_every_stream_once_and_all_at_the_same_time(
+async def test_first_page_reads_every_stream_once_and_concurrently(
     tmp_path: Path, serve: Callable[[ASGIApp], str]
 ) -> None:
     sandbox = Sandbox(clock=stopped, logs=2000, latency=(0.05, 0.05))
@@ -277,7 +277,7 @@ async def test_first_page_asks_every_stream_once_and_all_at_the_same_time(
         Gateway(configured(tmp_path, sandbox, url)) as gateway,
         httpx.AsyncClient(base_url=url) as control,
     ):
-        # The hooks are found, and the tokens got, before the lists are counted.
+        # Hooks and tokens are fetched before the calls are counted.
         await gateway.logs(gateway.operation(), first=1)
         await control.delete("/control/calls")
         await gateway.logs(gateway.operation(), first=25)

@@ -150,7 +150,7 @@ return {string.format('%.17g', left), broken}
 """
 )
 """Take one of so many uses, which return evenly within a window of seconds. The key holds the
-microsecond at which all have returned; after a clock was set back, that is a window away at most."""
+microsecond at which all have returned: after a clock was set back, a window away at most."""
 
 _MILLISECONDS = int(LEASE * 1000)
 TAKE_ON = (

@@ -1,4 +1,4 @@
-"""Sources: each a vendor's kit, joined with a client and a part of the cache."""
+"""Sources: each is a vendor's kit held together with a client and a part of the cache."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from gateway.sources.source import Source
 from gateway.upstream.auth import TokenEndpoint
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.exchange import http_client, network
+from gateway.upstream.known_secrets import KnownSecrets, in_settings
 from gateway.vendors import VENDORS
 
 if TYPE_CHECKING:
@@ -30,13 +31,14 @@ def make_source(
     clock: Callable[[], int] = time.time_ns,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Source:
-    """Make a source from its settings.
+    """Return the source for its settings.
 
-    A test gives the transport in place of a network; closing the source closes it. ``clock``
-    returns Unix time in nanoseconds, ``monotonic`` is in seconds.
+    Tests pass a ``transport`` in place of the network; it is closed with the source. ``clock``
+    returns Unix time in nanoseconds, ``monotonic`` seconds.
     """
     kit = VENDORS[settings.provider]
     http = http_client(transport or network(settings.ca_bundle, settings.concurrency))
+    secrets = KnownSecrets(in_settings(settings))
 
     def endpoint(url: str) -> TokenEndpoint:
         return TokenEndpoint(
@@ -46,6 +48,8 @@ def make_source(
             read_error=kit.read_error,
             timeout=settings.timeout,
             clock=clock,
+            secrets=secrets,
+            setting="base_url" if url.startswith(settings.base_url) else "url under auth",
         )
 
     client = UpstreamClient(
@@ -60,6 +64,7 @@ def make_source(
         clock=clock,
         monotonic=monotonic,
         private=settings.auth.type == "pass-through",
+        secrets=secrets,
     )
     cached = SourceCache(settings, client, cache)
     return Source(settings.name, kit(settings, client, cached.hooks), client, cached)

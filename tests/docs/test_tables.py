@@ -94,7 +94,7 @@ def test_a_table_that_differs_is_found() -> None:
     text = PAGES[".github/docs/error-codes.md"].text
     for right, wrong in (
         ("| `OVERLOADED` |", "| `OVERBOARD` |"),
-        ("The document is not GraphQL.", "The document is not XML."),
+        ("The document is not valid GraphQL syntax.", "The document is not valid XML."),
     ):
         assert right in text
         assert rewritten(text.replace(right, wrong)) != text.replace(right, wrong)

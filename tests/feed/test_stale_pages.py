@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 import pytest
+from gateway.sources.seams import Seam
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
