@@ -220,6 +220,7 @@ class OffsetReader(ListReader):
             anchor = Anchor(offset + index, row.mark, total, self._until)
             fresh.append(replace(row, anchor=anchor))
             self._lowest = placed[index]
+        self._note_before(page, flags, fresh)
         if fresh:
             # From here on, the vendor's order tells what is new, not the times.
             self._bound = None

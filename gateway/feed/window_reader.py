@@ -83,6 +83,7 @@ class WindowReader(ListReader):
                 self.pages.seen.add(row.mark)
                 if self._bound is None or time <= self._bound:
                     fresh.append(row)
+        self._note_before(page, flags, fresh)
         if fresh:
             self._bound = None
         is_repeated = bool(page.marks) and page.marks == self._marks
@@ -134,6 +135,9 @@ class WindowReader(ListReader):
             time
             for time, flag in zip(times[:end_of_run], flags, strict=False)
             if flag and time is not None
+        ]
+        run = run or [
+            time for time, flag in zip(times, flags, strict=True) if flag and time is not None
         ]
         if not run or is_unordered(times, flags):
             self.unordered = bool(run)
