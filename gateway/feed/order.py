@@ -34,7 +34,8 @@ TAIL = 3
 LEAP = 3
 """How many times larger than any other step of its page a suspicious one is."""
 SECOND = 1_000_000_000
-"""What a suspicious step is larger than, too, in nanoseconds."""
+HOUR = 3600 * SECOND
+"""What a suspicious step is larger than, too: the last one, and one before it, in nanoseconds."""
 CONTEXT = 8
 """Rows in order whose times tell which steps are usual."""
 UNDATED_PAGES = 3
@@ -104,7 +105,7 @@ def is_unordered(times: Times, flags: Sequence[bool]) -> bool:
 
 
 def settled(
-    times: Times, flags: Sequence[bool], leaps: int = 1, before: Iterable[Timestamp] = ()
+    times: Times, flags: Sequence[bool], leaps: int = TAIL, before: Iterable[Timestamp] = ()
 ) -> int:
     """Return how many rows from the first on can be judged without those that follow the page.
 
@@ -125,7 +126,8 @@ def settled(
     steps = [one - other for one, other in itertools.pairwise(moments)]
     for count in range(1, min(leaps, len(run)) + 1):
         others = steps[:-count]
-        if others and steps[-count] > max(LEAP * max(others), SECOND):
+        least = SECOND if count == 1 else HOUR
+        if others and steps[-count] > max(LEAP * max(others), least):
             end = min(end, run[-count])
     return end
 

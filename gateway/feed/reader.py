@@ -152,6 +152,8 @@ class Reader:
                     "The vendor does not list its logs newest first; they stand in its own order."
                 )
                 self._list.unordered = True
+                if isinstance(self._list, WindowReader) and self._list.is_under_way:
+                    self.pages.lose("Pages of it were asked for by time, which may pass over logs.")
             self._take(placed)
             if last:
                 self.exhausted = True
