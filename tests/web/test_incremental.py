@@ -72,7 +72,7 @@ class Gate(httpx.AsyncBaseTransport):
 
 def made_app(folder: Path, vendors: httpx.AsyncBaseTransport, **environ: str) -> Starlette:
     """Make an application over the sandbox, with some of its settings by their variables."""
-    written = write_configuration(folder, Sandbox(), "http://127.0.0.1:1", port=0)
+    written = write_configuration(folder, Sandbox(logs=1), "http://127.0.0.1:1", port=0)
     environ = {f"GATEWAY_{name}": value for name, value in environ.items()}
     return create_app(load(written, {ON: "true", **environ}), transport=vendors)
 
