@@ -15,7 +15,7 @@ import uvicorn
 from hypothesis import HealthCheck, settings
 
 from gateway.web.assets import STATIC, missing
-from tests.postgres import Postgres, find_programs, running
+from tests.support.postgres import Postgres, find_programs, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from starlette.types import ASGIApp
 
-    from tests.redis import Redis
+    from tests.support.redis import Redis
 
 # What is made up is the same each time, and takes its time, so that no change fails by chance or on
 # a busy machine. Others are made up by: pytest --hypothesis-profile default
@@ -89,7 +89,7 @@ def redis(absent: Callable[[str], NoReturn]) -> Iterator[Redis]:
     """Start Redis on a free port; it is not emptied between the tests."""
     if importlib.util.find_spec("redis") is None:
         absent("redis is not installed")
-    from tests.redis import find_program, running  # noqa: PLC0415 - imports what may be absent
+    from tests.support.redis import find_program, running  # noqa: PLC0415 - imports what may be absent
 
     program = find_program()
     if program is None:

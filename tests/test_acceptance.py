@@ -22,7 +22,7 @@ from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.service import Gateway
 from gateway.settings import Settings, load
-from tests.moment import stopped
+from tests.support.moment import stopped
 
 SOURCES = {
     "codearts": "repo-cn",

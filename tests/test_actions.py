@@ -21,7 +21,7 @@ from gateway.journal import ActionKind
 from gateway.sandbox import Sandbox
 from gateway.service import Gateway
 from gateway.settings import ServerSettings, load
-from tests.acting import (
+from tests.support.actions import (
     LOG_ID,
     LOGIN,
     OTHER_ID,
@@ -31,7 +31,7 @@ from tests.acting import (
     Schema,
     gateway_over,
 )
-from tests.moment import stopped
+from tests.support.moment import stopped
 from tests.upstream.network import Body
 
 NOWHERE = "http://127.0.0.1:1"

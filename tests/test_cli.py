@@ -43,8 +43,8 @@ from gateway.service import Gateway
 from gateway.settings import json_schema, load
 from gateway.vendors.codearts.vendor import CodeArts
 from gateway.vendors.language_weaver.parsing import LanguageWeaverDetails
-from tests.moment import stopped
-from tests.processes import started
+from tests.support.moment import stopped
+from tests.support.processes import started
 
 SOURCES = ["repo-cn", "shop", "tracker", "translations"]
 

@@ -30,7 +30,7 @@ from gateway.service import Gateway
 from gateway.settings import Settings, load
 from gateway.vendors import VENDORS
 from gateway.vendors.base import Vendor
-from tests.moment import MOMENT, stopped
+from tests.support.moment import MOMENT, stopped
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from pydantic import SecretStr, TypeAdapter
 
-from gateway.cache import Cache, Entry, Cached
+from gateway.cache import Cache, Cached, Entry
 from gateway.cache.memory import MemoryStore
 from gateway.errors import AllSourcesFailedError, ErrorCode, UpstreamError
 from gateway.feed import filters
@@ -27,8 +27,8 @@ from gateway.sources.source import Source
 from gateway.sources.stale_pages import bridge
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Found, Page, Stream, Wanted, Window
-from tests.fakes import FakeSource, log
-from tests.virtual_time import VIRTUAL_TIME, Backend
+from tests.support.fake_source import FakeSource, log
+from tests.support.virtual_time import VIRTUAL_TIME, Backend
 
 SECOND = 10**9
 MILLISECOND = 10**6

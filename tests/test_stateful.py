@@ -27,7 +27,7 @@ from pydantic import SecretStr
 
 from gateway import ids
 from gateway.cache import Store
-from gateway.cache.cache import REFRESH_DELAY, POLL_INTERVAL, RETRY_DELAY
+from gateway.cache.cache import POLL_INTERVAL, REFRESH_DELAY, RETRY_DELAY
 from gateway.cache.memory import MemoryStore
 from gateway.cache.scripts import ENTRY, LAST, ORDER, TAG, TAKEN
 from gateway.config.cache import Lifetimes
@@ -38,7 +38,7 @@ from gateway.model import CacheStatus, WebhookLog, WebhookLogStatus
 from gateway.service import Gateway
 from gateway.settings import Settings
 from gateway.upstream.operation import Operation
-from tests.restless import (
+from tests.support.changing_vendor import (
     ACCOUNTS,
     CREDENTIALS,
     EVENTS,
@@ -49,7 +49,7 @@ from tests.restless import (
 )
 
 if TYPE_CHECKING:
-    from tests.redis import Redis
+    from tests.support.redis import Redis
 
 T = TypeVar("T")
 
@@ -421,7 +421,9 @@ class Replicas(RuleBasedStateMachine):
         if statement.given_at >= reading.began - SECOND or age < FIRST:
             self.renewed[key] = max(self.renewed.get(key, 0), serial)
         elif (
-            calm and self.vendor.fault is None and self.clock.now - self.last_fault > RETRY_DELAY * SECOND
+            calm
+            and self.vendor.fault is None
+            and self.clock.now - self.last_fault > RETRY_DELAY * SECOND
         ):
             # It was asked for again behind this answer.
             self.renewed[key] = serial + 1

@@ -48,7 +48,7 @@ from gateway.vendors.pages import Wanted, Window
 from gateway.web.view import GraphQLView
 from tests.benchmarks.first_page import LIST
 from tests.benchmarks.vendors import vendors
-from tests.redis import find_program, running
+from tests.support.redis import find_program, running
 
 RUNS = 50
 MISSES = 15

@@ -9,7 +9,7 @@ from gateway.cache import Cache, Store, make_store
 from tests.cache.vendor import Clock, Vendor
 
 if TYPE_CHECKING:
-    from tests.redis import Redis
+    from tests.support.redis import Redis
 
 
 @pytest.fixture

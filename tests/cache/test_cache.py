@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.cache import Cache, FreshnessRequirement, Cached, Lifetime, Store
+from gateway.cache import Cache, Cached, FreshnessRequirement, Lifetime, Store
 from gateway.cache.cache import FALLBACK_CODES
 from gateway.cache.entry import enclose
 from gateway.errors import ErrorCode, UpstreamError

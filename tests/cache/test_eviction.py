@@ -28,7 +28,7 @@ from gateway.model import Timestamp
 from tests.cache.vendor import Clock, Vendor, settle
 
 if TYPE_CHECKING:
-    from tests.redis import Redis
+    from tests.support.redis import Redis
 
 KINDS = {
     "entries": ENTRY + "*",

@@ -19,7 +19,7 @@ from gateway.model import CacheStatus, Timestamp
 from tests.cache.vendor import SECOND, Clock, Vendor, settle
 
 if TYPE_CHECKING:
-    from tests.redis import Redis
+    from tests.support.redis import Redis
 
 HIT, MISS = CacheStatus.HIT, CacheStatus.MISS
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.journal import Action, ActionKind, Begun, Journal
-from tests.postgres import Postgres
+from tests.support.postgres import Postgres
 
 
 class Clock:

@@ -25,7 +25,7 @@ from gateway.web import concurrency as places
 from gateway.web import incremental
 from gateway.web.app import create_app
 from gateway.web.incremental import takes_parts
-from tests.moment import stopped
+from tests.support.moment import stopped
 from tests.web.test_view import GRAPHQL, JSON, client_of, sentence
 
 PATIENCE = 5.0

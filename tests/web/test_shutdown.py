@@ -24,8 +24,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.cli.server import _Server, config_of, grace, listen, serving
 from gateway.settings import Settings
-from tests.acting import Controller
-from tests.processes import started
+from tests.support.actions import Controller
+from tests.support.processes import started
 
 PATIENCE = 30.0
 """Seconds after which a test has failed."""
