@@ -295,6 +295,8 @@ def rejected(status: int, code: str | None = None) -> tuple[str, dict[str, Any]]
     )
 
 
+NAMED = {"X-Request-Id": "r-1"}
+
 ANSWERS = {
     "no answer in time": (never, UNKNOWN),
     "no answer, says the network": (raising(httpx.ReadTimeout("")), UNKNOWN),
@@ -330,7 +332,19 @@ ANSWERS = {
     ),
     "empty": (answering(200), DONE),
     "no content": (answering(204), DONE),
-    "HTML": (answering(200, html="<p>ok</p>"), DONE),
+    "JSON without words": (answering(202, json={}), DONE),
+    "JSON with a message": (answering(200, json={"message": "Retry scheduled."}), DONE),
+    "null": (answering(200, json=None, content=b"null"), DONE),
+    # Whatever can't be an answer of this API says nothing about what the vendor did.
+    "HTML": (answering(200, html="<title>Sign in</title>"), UNKNOWN),
+    "text": (answering(200, text="OK"), UNKNOWN),
+    "half of JSON": (answering(200, content=b'{"id": 4'), UNKNOWN),
+    "other packing": (answering(200, content=b"x", headers={"Content-Encoding": "br"}), UNKNOWN),
+    # An error is one, whatever the status says.
+    "200 with an error": (answering(200, json=words(409), headers=NAMED), rejected(200, "409")),
+    "200 with an error of 500": (answering(200, json=words(500)), UNKNOWN),
+    "200 with an error of 404": (answering(200, json=words(404)), NOT_FOUND),
+    "200 with an error of 429": (answering(200, json=words(429)), UNAVAILABLE),
 }
 """What a vendor may answer to a retry; what the journal then tells, and the caller."""
 
@@ -609,7 +623,7 @@ async def test_a_stop_ends_what_has_had_its_time(
     vendor = Controller(wait)
     gateway = gateway_over(tmp_path, vendor)
     monkeypatch.setattr(service, "MARGIN", -gateway.settings.server.deadline.max)
-    limit = gateway.sources["translations"].client._lane.limit
+    limit = gateway.sources["translations"].client._guard.limit
     async with gateway:
         if not sent:
             limit.pause(8)
@@ -696,6 +710,10 @@ mutation($id: ID!) {
 """
 
 
+USERS = {"token-1": "ada", "token-2": "bob"}
+"""The vendor's names for its credentials, which themselves would be masked."""
+
+
 class Personal(httpx.AsyncBaseTransport):
     """A controller with one entry, which tells each credential something else."""
 
@@ -704,10 +722,13 @@ class Personal(httpx.AsyncBaseTransport):
         self._status = status
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        name = request.headers["Authorization"]
+        name = USERS[request.headers["Authorization"]]
         if request.method == "PUT":
             self.retries += 1
-            return httpx.Response(self._status, json={"error": {"message": f"for {name} alone"}})
+            said = {"message": f"for {name} alone"}
+            return httpx.Response(
+                self._status, json=said if self._status == 200 else {"error": said}
+            )
         entry = Controller.entry(42, self.retries) | {"data": f"for {name} alone"}
         return httpx.Response(200, json={"entries": [entry], "totalItems": 1})
 
@@ -720,7 +741,12 @@ async def test_what_was_said_to_one_credential_is_not_repeated_to_another(
     async with gateway_over(tmp_path, vendor, auth=PASSED) as gateway:
         told = [
             (await Schema(gateway, **headers).data(BODY, id=LOG_ID))["retryWebhookLog"]
-            for headers in ({"mine": "ada"}, {"mine": "bob"}, {}, {"mine": "ada"})
+            for headers in (
+                {"mine": "token-1"},
+                {"mine": "token-2"},
+                {},
+                {"mine": "token-1"},
+            )
         ]
         (entry,) = await Schema(gateway).journal()
     assert entry["answer"] is None

@@ -1,4 +1,4 @@
-"""What a caller gets while one vendor is in trouble, for each vendor and each kind of trouble.
+"""What a caller gets while one vendor fails, for each vendor and each kind of failure.
 
 A cell is one first page of 25 logs from a gateway that knows nothing yet, over a sandbox of which
 one vendor suffers from the fault: at every path but that of its tokens, or, in the columns with
@@ -52,10 +52,10 @@ wrong rows       PARTIAL UPSTREAM_INVALID_RESPONSE   1/6      .     0/4     .   
 wrong rows       OK      -                           .        3/10  .       3/8   3/1    2/2
 duplicate ids    OK      -                           7/10     7/10  7/8     7/8   7/1    4/2
 """
-"""The columns behind the code are logs/calls; what has a . is told of in another line."""
+"""The columns behind the code are logs/calls; a . means that another line has the result."""
 
 SECONDS = 0.5
-"""How long the gateway waits for a vendor that is slow."""
+"""Seconds that the gateway waits for a slow vendor."""
 
 FAULTS: dict[str, dict[str, Any] | None] = {
     "nothing": None,
@@ -82,11 +82,11 @@ FAULTS: dict[str, dict[str, Any] | None] = {
 
 
 BROKEN_OFF = {"refused", "latency", "reset", "cut body"}
-"""Where a call that was begun may not have reached the vendor when the page is there."""
+"""Faults during which a started call may not have reached the vendor before the page is done."""
 
 
 class Column(NamedTuple):
-    """Which vendor suffers, its source, and a part of the paths where it does."""
+    """The failing vendor, its source, and a part of the paths at which it fails."""
 
     vendor: str
     source: str
@@ -125,7 +125,7 @@ class Answer(NamedTuple):
 
 
 class Vendors:
-    """The sandbox, and gateways over it."""
+    """The sandbox, and gateways that read from it."""
 
     def __init__(self, folder: Path, sandbox: Sandbox, url: str, closed: str) -> None:
         self.control = httpx.AsyncClient(base_url=f"{url}/control")
@@ -135,7 +135,7 @@ class Vendors:
         self._configuration = self._file.read_text()
 
     async def page(self, fault: str, column: Column, first: int = 25) -> Answer:
-        """Read a first page while a vendor suffers."""
+        """Read a first page while a vendor fails."""
         head = f'provider = "{column.vendor}"\n'
         text = self._configuration
         if fault == "refused":
@@ -166,7 +166,7 @@ class Vendors:
         )
 
     async def calls(self, vendor: str) -> int:
-        """Count the calls that a vendor got since the last page began, tokens aside."""
+        """Return the number of calls to a vendor since the last page began, tokens aside."""
         counts = (await self.control.get("/calls")).json()["counts"].get(vendor, {})
         return sum(count for path, count in counts.items() if "token" not in path)
 
@@ -186,12 +186,12 @@ async def vendors(
 
 @pytest.fixture(scope="module")
 async def healthy(vendors: Vendors) -> list[Log]:
-    """Give more than a page of the newest logs, without any fault."""
+    """Return more than a page of the newest logs, without any fault."""
     return (await vendors.page("nothing", COLUMNS["codearts"], 100)).logs
 
 
 def lines(fault: str, cells: dict[str, tuple[str, str, str]]) -> str:
-    """Write the lines of a fault: one for all cells with the same outcome and code."""
+    """Return the lines of a fault: one for all cells with the same outcome and code."""
     made = []
     for end in dict.fromkeys(cell[:2] for cell in cells.values()):
         numbers = [cell[2] if cell[:2] == end else "." for cell in cells.values()]
@@ -228,6 +228,6 @@ async def test_fault(fault: str, vendors: Vendors, healthy: list[Log]) -> None:
     assert lines(fault, cells) == told
 
 
-def test_the_table_tells_of_nothing_else() -> None:
+def test_table_has_a_line_for_each_fault() -> None:
     told = [line[:16].rstrip() for line in MATRIX.splitlines()[2:]]
     assert list(dict.fromkeys(told)) == list(FAULTS)

@@ -218,7 +218,7 @@ class Load:
 
 OUT_OF_REACH = "The cache's Redis is out of reach"
 BACK = "The cache's Redis is back."
-FULL = "The cache's Redis keeps nothing"
+FULL = "The cache's Redis refuses to store"
 
 
 def _hits_exceed(count: int) -> Callable[[dict[str, Any]], bool]:

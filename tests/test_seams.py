@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 import pytest
+from gateway.sources.seams import Seam
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -22,7 +23,6 @@ from gateway.feed import filters
 from gateway.feed.feed import Feed
 from gateway.model import CacheStatus, Capability, Freshness, Hook, Timestamp, WebhookLog
 from gateway.settings import SourceSettings
-from gateway.sources.seams import Seam
 from gateway.sources.source import Source
 from gateway.sources.stale_pages import bridge
 from gateway.upstream.operation import Operation

@@ -17,6 +17,15 @@ from gateway.errors import ErrorCode, UpstreamError
 from gateway.journal import Action, Outcome
 from gateway.model import WebhookLog
 
+_REFUSALS = frozenset(
+    {
+        ErrorCode.UPSTREAM_REJECTED,
+        ErrorCode.UPSTREAM_UNAUTHORIZED,
+        ErrorCode.UPSTREAM_FORBIDDEN,
+    }
+)
+"""What an error inside a 2xx document may mean, so that the vendor certainly did nothing."""
+
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What an action came to: the log as it is after it, or was before its deletion."""
@@ -79,7 +88,9 @@ def of_failure(action: Action, error: UpstreamError) -> tuple[Answer, Outcome]:
             message += " The next try takes a new idempotencyKey."
         problem = UpstreamUnavailable(message=message, retry_after=error.retry_after)
         return Answer(problem=problem), Outcome.FAILED
-    if error.status is not None and 300 <= error.status < 500:
+    if error.status is not None and (
+        300 <= error.status < 500 or (error.status < 300 and error.code in _REFUSALS)
+    ):
         rejected = UpstreamRejected(
             message=str(error),
             http_status=error.status,

@@ -1,17 +1,18 @@
-"""What vendors said, kept for a while; the only room that knows aiocache."""
+"""The cache of vendors' answers; the only room that knows aiocache."""
 
 from __future__ import annotations
 
-from gateway.cache.cache import FALLBACK_CODES, Cache, FreshnessRequirement, Cached, Loaded
+from gateway.cache.cache import FALLBACK_CODES, Cache, Cached, FreshnessRequirement, Loaded
 from gateway.cache.entry import Entry, Lifetime
-from gateway.cache.store import Store, make_store
+from gateway.cache.factory import make_store
+from gateway.cache.store import Store
 
 __all__ = [
     "FALLBACK_CODES",
     "Cache",
-    "FreshnessRequirement",
-    "Entry",
     "Cached",
+    "Entry",
+    "FreshnessRequirement",
     "Lifetime",
     "Loaded",
     "Store",

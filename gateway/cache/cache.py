@@ -293,7 +293,7 @@ class Cache:
         return count
 
     async def take(self, name: str, most: int, seconds: int) -> float | None:
-        """Take one of the ``most`` uses that a name has in all processes; the Store's own method."""
+        """Take one of the ``most`` uses that a name has in all processes; see ``Store.take``."""
         return await self._store.take(name, most, seconds)
 
     async def usage(self) -> Usage:

@@ -1,4 +1,4 @@
-"""What is kept under one key, and how long it is good for what."""
+"""Cache entries and their lifetimes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from gateway.model import Timestamp
 T = TypeVar("T")
 SECOND = 1_000_000_000
 SKEW = 2 * SECOND
-"""How far the clocks of replicas may be apart. What comes from further ahead was written before a
-clock was set back, or by one that is wrong, so that nobody can tell how old it is."""
+"""How far the clocks of replicas may be apart. An entry from further ahead was written before a
+clock was set back, or by a wrong one, so that its age is unknown."""
 
 
 class Lifetime(msgspec.Struct, frozen=True):
-    """How long something is good, in seconds.
+    """How long an entry may be used, in seconds.
 
-    It is ``fresh`` at first. For ``revalidate`` seconds after that it is given at once while it is
-    asked for again behind the answer. For ``error`` seconds after it was fresh, it is better than
-    the failure of a vendor.
+    It is ``fresh`` at first. For ``revalidate`` seconds after that it is returned at once and
+    refreshed in the background. For ``error`` seconds after it was fresh, it stands in for a vendor
+    that fails.
     """
 
     fresh: float
@@ -29,12 +29,12 @@ class Lifetime(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
-    """A value in its envelope.
+    """A value with its times.
 
-    ``asked_at`` and ``stored_at`` are when its call began and ended, the others until when it may
-    be used for what. ``failed`` has the error code of a vendor that has failed since, which is not
-    asked again before ``retry_at``. ``tags`` are what it is dropped by, ``etags`` what the vendor
-    tells a change by, by path and query.
+    ``asked_at`` and ``stored_at`` are when its load began and ended; the other times are those of
+    its lifetime. ``failed`` is the error code of a refresh that has failed since; the next one
+    starts at ``retry_at``. ``tags`` evict it. ``etags`` are the validators of the answers that it
+    was made of, by path and query.
     """
 
     value: T
@@ -58,7 +58,7 @@ def enclose(
     tags: tuple[str, ...],
     etags: dict[str, str],
 ) -> Entry[T]:
-    """Put a value into its envelope."""
+    """Return the entry of a value."""
     fresh_until = stored_at + round(lifetime.fresh * SECOND)
     revalidate = lifetime.revalidate if lifetime.fresh else 0.0
     revalidate_until = fresh_until + round(revalidate * SECOND)

@@ -23,10 +23,10 @@ _encoder = msgspec.json.Encoder()
 
 
 class MemoryStore(Store):
-    """Keeps entries by reference, so they must be immutable; the least recently used goes first.
+    """Stores entries by reference, so they must be immutable; evicts the least recently used first.
 
-    ``max_bytes`` bounds the length that all entries have as JSON; as objects they take about
-    twice as much. What would take more than a tenth of it is not kept. ``clock`` gives Unix time in
+    ``max_bytes`` bounds the length of all entries as JSON; as objects they take about twice as
+    much. An entry of more than a tenth of it is not stored. ``clock`` returns Unix time in
     nanoseconds.
     """
 
@@ -50,7 +50,7 @@ class MemoryStore(Store):
         self._forgotten = 0
 
     async def read(self, key: str, kind: type[Any]) -> tuple[Entry[Any] | None, Generation]:
-        """Give what is kept under a key."""
+        """Return the entry under a key."""
         del kind
         if key not in self._sizes:
             return None, self._generation
@@ -59,7 +59,7 @@ class MemoryStore(Store):
         return (None if entry.stored_at > self._clock() + SKEW else entry), self._generation
 
     async def write(self, key: str, entry: Entry[Any], generation: Generation) -> None:
-        """Keep an entry, and drop others where there is no room."""
+        """Store an entry, and evict others where there is no room."""
         if generation is None or generation < self._forgotten:
             return
         if any(self._dropped.get(tag, 0) > generation for tag in entry.tags):
@@ -70,7 +70,7 @@ class MemoryStore(Store):
         try:
             size = len(_encoder.encode(entry))
         except (msgspec.MsgspecError, TypeError, ValueError, OverflowError):
-            # A value that no other store could keep either.
+            # A value that no other store could hold either.
             self.failures += 1
             return
         await self._forget(key)
@@ -86,10 +86,10 @@ class MemoryStore(Store):
             await self._forget(next(iter(self._sizes)))
 
     async def evict(self, tags: Collection[str]) -> int:
-        """Drop what has one of the tags."""
+        """Evict the entries that have one of the tags."""
         self._generation += 1
         if len(self._dropped) + len(tags) > MAX_DROPPED:
-            # Whatever is being read now is not kept, which costs a call, and no more.
+            # Whatever is being loaded now is not stored, which costs a call and no more.
             self._dropped.clear()
             self._forgotten = self._generation
         self._dropped.update(dict.fromkeys(tags, self._generation))
@@ -110,10 +110,10 @@ class MemoryStore(Store):
         await self._kept.delete(key)
 
     async def usage(self) -> Usage:
-        """Tell how full it is, in entries and in bytes of JSON."""
+        """Return how full it is, in entries and in bytes of JSON."""
         return Usage(len(self._sizes), self._size)
 
     async def close(self) -> None:
-        """Drop everything."""
+        """Evict everything."""
         for key in list(self._sizes):
             await self._forget(key)

@@ -1,8 +1,8 @@
 """The store that several gateways share: Redis or Valkey, version 7 or later.
 
-It is no part of what the gateway needs to answer: out of reach, slow or full, it is passed over.
-What it holds may be evicted, flushed or overwritten at any time. One thing nobody can see: that a
-replica of it took its place without the last drops; then they have not happened.
+The gateway answers without it: out of reach, slow or full, it is bypassed. Its keys may be evicted,
+flushed or overwritten at any time. One thing can't be seen: that a replica of it took over without
+the last evictions; then they have not happened.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATIENCE = 0.5
-"""Seconds that Redis may take for answers one after the other, beyond one ``TURN`` for each, until
-it counts as out of reach. So the time of one operation can't go into waiting for it."""
+"""Seconds that Redis may take for consecutive answers, beyond one ``TURN`` each, until it counts as
+out of reach. So an operation can't spend its time waiting for it."""
 TURN = 0.03
-"""Seconds of patience that are counted at once: a while in which this process was busy with other
-things, and could not have heard an answer, counts as one."""
+"""Seconds by which the wait for an answer is counted. A while in which this process was busy, and
+could not have received one, counts as a single turn."""
 CLOSING = 1.0
-"""Seconds that closing a connection may take, as TLS waits for the other side."""
+"""Seconds that closing a connection may take: TLS waits for the other side."""
 PAUSE = 1.0
-"""Seconds that it is left alone once it failed."""
+"""Seconds without a call after a failure."""
 QUIET = 60.0
-"""Seconds without a refusal after which the next is written to the log: one that is nearly full
-refuses, and takes again, many times a second."""
+"""Seconds without a refusal after which the next is logged: a Redis that is nearly full refuses and
+accepts many times a second."""
 CONNECTIONS = 32
 HEAD = 32
-"""Digits before an entry's own text: when it was asked for, and the number of the last drop."""
+"""Digits before an entry's own text: when it was requested, and its generation."""
 
 _LONGEST = round((PATIENCE + PAUSE) * SECOND)
 _encoder = msgspec.json.Encoder()
 _Batch = tuple[dict[str, type[Any]], asyncio.Task[tuple[dict[str, Entry[Any]], Generation]]]
-"""The keys that are wanted at one time with the kinds of their values, and their reading."""
+"""The keys to read at once with the kinds of their values, and the task that reads them."""
 
 
 class RedisStore(Store):
-    """Keeps entries in Redis, as JSON; ``clock`` gives Unix time in nanoseconds."""
+    """Stores entries in Redis, as JSON; ``clock`` returns Unix time in nanoseconds."""
 
     shared = True
 
@@ -87,9 +87,9 @@ class RedisStore(Store):
         self._decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
 
     async def read(self, key: str, kind: type[Any]) -> tuple[Entry[Any] | None, Generation]:
-        """Give what is kept under a key; what can't be read is as good as nothing.
+        """Return the entry under a key; one that can't be decoded counts as none.
 
-        All that is wanted at one time is asked for at once, and each entry is decoded once for all.
+        Reads of one turn of the event loop share a call, and an entry is decoded once for all.
         """
         if self._batch is None:
             wanted: dict[str, type[Any]] = {}
@@ -102,10 +102,10 @@ class RedisStore(Store):
     async def _read_all(
         self, wanted: dict[str, type[Any]]
     ) -> tuple[dict[str, Entry[Any]], Generation]:
-        # Who comes now must not be told of what was before, so these are all.
+        # A later read must not get an earlier answer, so the batch ends here.
         self._batch = None
-        if self._pending and not await self._drop_pending():
-            # What was to be dropped is there yet.
+        if self._pending and not await self._evict_pending():
+            # What was to be evicted is still there.
             return {}, None
         answer = await self._ask(lambda: self._redis.mget(LAST, *(ENTRY + key for key in wanted)))
         if answer is None:
@@ -122,11 +122,11 @@ class RedisStore(Store):
                 else:
                     older[key] = found
         if older:
-            entries |= await self._undropped(older)
+            entries |= await self._not_evicted(older)
         return entries, int(last)
 
-    async def _undropped(self, found: dict[str, tuple[int, Entry[Any]]]) -> dict[str, Entry[Any]]:
-        """Give what has no tag that was dropped since it was read."""
+    async def _not_evicted(self, found: dict[str, tuple[int, Entry[Any]]]) -> dict[str, Entry[Any]]:
+        """Return the entries without a tag that was evicted since they were loaded."""
         tags = sorted({tag for _, entry in found.values() for tag in entry.tags})
         scores = await self._ask(lambda: self._redis.zmscore(ORDER, [*BOUNDS, *tags]))
         if scores is None or None in scores[:2]:
@@ -153,10 +153,10 @@ class RedisStore(Store):
         return None if entry.stored_at > self._clock() + SKEW else (generation, entry)
 
     async def write(self, key: str, entry: Entry[Any], generation: Generation) -> None:
-        """Keep an entry until it is good for nothing; one that is so already takes its place."""
+        """Store an entry until it expires; an expired one replaces what is there."""
         now = self._clock()
         seconds = (entry.stale_until - now) / SECOND
-        # What was to be dropped is not known to Redis yet.
+        # Redis does not know yet what was to be evicted.
         if generation is None or not self._pending.isdisjoint(entry.tags):
             return
         try:
@@ -169,7 +169,7 @@ class RedisStore(Store):
         await self._run(scripts.WRITE, [ENTRY + key], arguments)
 
     async def evict(self, tags: Collection[str]) -> int:
-        """Drop what has one of the tags; where that can't be done yet, before anything is read."""
+        """Evict by tag; while Redis is out of reach, as soon as it is back and before any read."""
         tags = {*tags, *self._pending}
         count = await self._run(scripts.DROP, (), sorted(tags))
         if count is None:
@@ -178,37 +178,37 @@ class RedisStore(Store):
         self._pending -= tags
         return int(count)
 
-    async def _drop_pending(self) -> bool:
+    async def _evict_pending(self) -> bool:
         await self.evict(())
         return not self._pending
 
     async def take(self, name: str, most: int, seconds: int) -> float | None:
-        """Take one of so many, by the clock of Redis; who has the name can't be read from it."""
+        """Take one of so many uses, by the clock of Redis, which sees a digest of the name."""
         key = RATE + hashlib.sha256(name.encode()).hexdigest()
         left = await self._run(scripts.TAKE, [key], [most, seconds])
         return None if left is None else float(left)
 
     async def lease(self, key: str) -> Lease | None:
-        """Take on the work for a key, for ``LEASE`` seconds."""
+        """Take the lease of a key, for ``LEASE`` seconds."""
         token = secrets.token_hex(8)
         try:
             taken = await self._run(scripts.TAKE_ON, [TAKEN + key], [token])
         except asyncio.CancelledError:
-            # It may have been taken all the same.
+            # Redis may have given it all the same.
             await self.give_back(TAKEN + key, token)
             raise
         return None if taken == 0 else _RedisLease(self, TAKEN + key, token)
 
     async def extend(self, key: str, token: str) -> None:
-        """Go on with a lease for another ``LEASE`` seconds."""
+        """Extend a lease to ``LEASE`` seconds from now."""
         await self._run(scripts.EXTEND, [key], [token])
 
     async def give_back(self, key: str, token: str) -> None:
-        """End a lease, if it has not ended by itself."""
+        """End a lease that has not ended by itself."""
         await self._run(scripts.GIVE_BACK, [key], [token])
 
     async def _run(self, text: str, keys: Sequence[str] = (), args: Sequence[Any] = ()) -> Any:
-        """Run a script; give what came of it, or None where Redis does not answer."""
+        """Run a script; return its result, or None where Redis does not answer."""
         script = self._scripts.get(text)
         if script is None:
             script = self._scripts[text] = self._redis.register_script(text)
@@ -218,51 +218,52 @@ class RedisStore(Store):
         return answer
 
     async def _ask(self, command: Callable[[], Awaitable[Any]]) -> Any:
-        """Ask Redis; give None where it does not answer.
+        """Call Redis; return None where it does not answer.
 
-        The wait for a connection is not Redis's fault, and therefore not the pool's.
+        The semaphore stands in front of the pool, so that a wait for a connection does not count
+        against Redis.
         """
         async with self._places:
             return await self._ask_now(command)
 
     async def _ask_now(self, command: Callable[[], Awaitable[Any]]) -> Any:
         began, trying = self._clock(), not self.available
-        # A clock that was set back tells nothing of when that will be.
+        # After a clock was set back, the time says nothing.
         if began < self._back_at <= began + _LONGEST:
             self.failures += 1
             return None
         if trying:
-            # One finds out whether it is back; the others need not wait for that.
+            # One call finds out whether it is back; the others need not wait for that.
             self._back_at = began + _LONGEST
         answer = None
         try:
             answer = await self._wait_for(command)
         except ResponseError as error:
-            # It works, but refuses: what it mostly has no room for is what is written.
+            # It works, but refuses: mostly it has no room for what is written.
             self.failures += 1
             if began >= self._quiet_until:
-                log.warning("The cache's Redis keeps nothing: %s", error)
+                log.warning("The cache's Redis refuses to store: %s", error)
             self._quiet_until = began + round(QUIET * SECOND)
         except (RedisError, OSError) as error:
             self.failures += 1
             self._turns = 0
             self._back_at = self._clock() + round(PAUSE * SECOND)
-            # The connections of before are as dead, and would each be found so one by one.
+            # The pooled connections are as dead, and each would be found so one by one.
             with contextlib.suppress(RedisError, OSError):
                 async with asyncio.timeout(TURN):
                     await self._redis.connection_pool.disconnect(inuse_connections=False)
             if self.available:
                 self.available = False
                 log.warning(
-                    "The cache's Redis is out of reach (%s); vendors are asked, and callers"
-                    " counted, without it.",
+                    "The cache's Redis is out of reach (%s). Until it is back, nothing is cached,"
+                    " and each process counts callers on its own.",
                     type(error).__name__,
                 )
             return None
-        # What was under way when Redis failed does not tell that it is back.
+        # A call that was in flight when Redis failed does not show that it is back.
         if trying and not self.available:
             if self._turns:
-                # It answers, as slowly as before.
+                # It answers as slowly as before.
                 self._turns = 0
                 self._back_at = self._clock() + round(PAUSE * SECOND)
             else:
@@ -271,7 +272,7 @@ class RedisStore(Store):
         return answer
 
     async def _wait_for(self, command: Callable[[], Awaitable[Any]]) -> Any:
-        """Wait as long as there is patience, of which each answer gives one turn back."""
+        """Wait while turns are left; each answer gives one turn back."""
         loop = asyncio.get_running_loop()
         turns = self._turns
         timer: asyncio.TimerHandle

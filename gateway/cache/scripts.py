@@ -1,32 +1,35 @@
-"""What Redis does in one step, so that no other gateway comes between.
+"""Lua scripts: what Redis does in one step, so that no other gateway comes between.
 
-Redis may evict any key at any time, or hold something else under it, and nothing that was dropped
-may be given for that. Therefore one key holds the whole order of the drops, and is lost as a whole:
-the number of the last, the first that is still known, and the number of each tag's last. Every
-entry has the number at which its reading began. It is good if that lies in the order that there is
-and none of its tags was dropped since; that it is deleted, too, saves room. A new order begins
-anywhere, so that no number of an old one lies in it.
+Redis may evict any key at any time, or hold something else under it; evicted tags must never come
+back for that. So one key, ORDER, holds all evictions, and is lost as a whole: the number of the
+last eviction, of the first that is still known, and of the last of each tag. The number at which an
+entry's load began is its generation. The entry is valid if that lies within the order and none of
+its tags was evicted since; deleting its key only saves memory. A new order begins at a random
+number, so that no generation of an old one lies in it.
 
-The number of the last drop is also kept by itself, to be read along with entries. It can only be
-right or gone: whatever changes the order writes it.
+Example: the order is first 7, last 9, hook:a 9. An entry of generation 8 with the tag hook:a is
+invalid, one with the tag hook:b is valid, and one of generation 5 is invalid whatever its tags.
+
+LAST holds the number of the last eviction on its own, to be read along with entries. It can only be
+right or gone: every script that changes the order writes it.
 """
 
 from __future__ import annotations
 
 PREFIX = "webhook-log-gateway:2:"
-"""Of every key. The number is the form of what is kept, and changes with it: gateways of two forms
-share nothing, and do not hear of one another's drops."""
+"""Begins every key. The number is the format's version: gateways with two formats share no entries
+and do not see one another's evictions."""
 ENTRY, TAG, ORDER, LAST, TAKEN, RATE = (
     PREFIX + part for part in ("e:", "t:", "order", "last", "l:", "r:")
 )
 BOUNDS = ("first", "last")
-"""What the order holds beside tags, which have a colon."""
+"""The members of the order that are no tags; a tag has a colon."""
 BEGINNINGS = 10**15
-"""How many numbers an order may begin with; they are exact in Lua, and have so many digits."""
+"""How many numbers an order may begin with; all are exact in Lua and have 16 digits at most."""
 DROPS_KEPT = 10_000
-"""Tags whose last drop is known. What was read before an earlier drop counts as dropped."""
+"""Tags whose last eviction is known. What was loaded before an older one counts as evicted."""
 LEASE = 2.0
-"""Seconds after which the work for a key is another's, if its process died."""
+"""Seconds after which another process may load a key, if the one that began has died."""
 
 _ASK = """
 local broken = 0
@@ -39,8 +42,8 @@ local function ask(command, key, ...)
   return redis.call(command, key, ...)
 end
 """
-"""Ask about a key in whose place there is nothing, if there is something of another type. Each
-script tells what came of it, and how many keys were ``broken``."""
+"""Call a command; a key of another type is deleted first. Each script returns its result and how
+many keys were ``broken``."""
 
 _ORDERED = (
     _ASK
@@ -60,7 +63,7 @@ if not (first and last and first <= last and last < {2**53} and last % 1 == 0) t
 end
 """
 )
-"""Find the order, or begin one with the first argument, which all scripts have."""
+"""Read the order, or begin one at the first argument, which all scripts have."""
 
 BEGIN = (
     "#!lua flags=allow-oom"
@@ -71,12 +74,13 @@ if kept ~= tell(last) and kept then broken = broken + 1 end
 return {{last, broken}}
 """
 )
-"""Give the number of the last drop, where it is not kept by itself."""
+"""Return the number of the last eviction where LAST is gone."""
 
 WRITE = (
     _ORDERED
     + f"""
-local size, ttl, asked, latest, generation = 6, tonumber(ARGV[3]), ARGV[4], ARGV[5], tonumber(ARGV[6])
+local size, ttl, asked, latest = 6, tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local generation = tonumber(ARGV[6])
 if generation < first or generation > last then
   tell(last)
   return {{0, broken}}
@@ -98,8 +102,8 @@ end
 return {{1, broken}}
 """
 )
-"""Keep an entry: its own text, how long, when it was asked for, the latest time that is not after
-every clock, the number at which its reading began, and its tags."""
+"""Store an entry: its text, its time to live, when it was requested, the latest time that no clock
+is behind of, its generation, and its tags."""
 
 DROP = (
     "#!lua flags=allow-oom"
@@ -125,7 +129,7 @@ end
 return {{count, broken}}
 """
 )
-"""Drop tags; tell how many entries that were."""
+"""Evict tags; return how many entries had one."""
 
 TAKE = (
     _ASK
@@ -145,8 +149,8 @@ end
 return {string.format('%.17g', left), broken}
 """
 )
-"""Take one of so many, which come back in a window of seconds. Cached is the microsecond at which all
-are back, and only until then; should the clock have been set back, it is at most a window away."""
+"""Take one of so many uses, which return evenly within a window of seconds. The key holds the
+microsecond at which all have returned: after a clock was set back, a window away at most."""
 
 _MILLISECONDS = int(LEASE * 1000)
 TAKE_ON = (
@@ -158,9 +162,9 @@ local taken = redis.call('SET', KEYS[1], ARGV[2], 'NX', 'PX', {_MILLISECONDS})
 return {{taken and 1 or 0, broken}}
 """
 )
-"""Take a lease, which nobody has for longer than it lasts."""
+"""Take a lease, unless another process holds it."""
 
 _OWN = _ASK + "if ask('GET', KEYS[1]) == ARGV[2] then redis.call("
 EXTEND = _OWN + f"'PEXPIRE', KEYS[1], {_MILLISECONDS}) end return {{0, broken}}"
 GIVE_BACK = _OWN + "'DEL', KEYS[1]) end return {0, broken}"
-"""Do with a lease what only its owner may."""
+"""Extend or end a lease, which only its owner may do."""

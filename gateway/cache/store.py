@@ -1,4 +1,4 @@
-"""Where entries are kept: what the memory and Redis both offer."""
+"""The store interface that memory and Redis implement."""
 
 from __future__ import annotations
 
@@ -7,29 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gateway.errors import ConfigurationError
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
     from gateway.cache.entry import Entry
 
 Generation = int | None
-"""Tells which drops came before something was read; None where that can't be known."""
+"""Which evictions came before a read, as a number; None where that is unknown."""
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """How full a store is; None where another program knows."""
+    """How full a store is; None where only another program knows."""
 
     entries: int | None = None
     size: int | None = None
 
 
 class Store(abc.ABC):
-    """Keeps entries by key, and drops them by tag.
+    """Stores entries by key, and evicts them by tag.
 
-    No method raises because the store is out of order: then nothing is found, nothing is kept, and
-    ``failures`` counts it. ``shared`` tells whether other processes see the same entries.
+    No method raises when the store is out of order: then nothing is found, nothing is stored, and
+    ``failures`` is incremented. ``shared`` is whether other processes see the same entries.
     """
 
     shared: bool
@@ -38,62 +36,44 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     async def read(self, key: str, kind: type[Any]) -> tuple[Entry[Any] | None, Generation]:
-        """Give what is kept under a key, a value of that kind, and the generation it was read in."""
+        """Return the entry under a key, its value of that kind, and the generation of the read."""
 
     @abc.abstractmethod
     async def write(self, key: str, entry: Entry[Any], generation: Generation) -> None:
-        """Keep an entry, unless one of its tags was dropped since the generation, or a later is kept."""
+        """Store an entry, unless a tag of it was evicted since, or the stored one is newer."""
 
     @abc.abstractmethod
     async def evict(self, tags: Collection[str]) -> int:
-        """Drop what has one of the tags, everywhere; tell how many entries that were."""
+        """Evict the entries that have one of the tags, everywhere; return how many there were."""
 
     async def lease(self, key: str) -> Lease | None:
-        """Take on the work for a key; None while another process does it."""
+        """Return the right to load a key; None while another process has it."""
         del key
         return Lease()
 
     async def take(self, name: str, most: int, seconds: int) -> float | None:
-        """Take one of so many that a name has, which come back evenly within the seconds.
+        """Take one of the ``most`` uses of a name, which return evenly within the seconds.
 
-        Gives how many are left, below 0 if it was one too many, which takes nothing. None where
-        other processes would not see it: then it is for the caller to count.
+        Returns the uses left, below 0 if there was none to take; None where other processes would
+        not see it, so that the caller has to count.
         """
         del name, most, seconds
         return None
 
     async def usage(self) -> Usage:
-        """Tell how full it is."""
+        """Return how full it is."""
         return Usage()
 
     @abc.abstractmethod
     async def close(self) -> None:
-        """Give back what it holds."""
+        """Release what it holds."""
 
 
 class Lease:
-    """The right to do the work for a key; the one that every process has is nothing to return."""
+    """The right to load a key, until the block ends. Of this one every process has its own."""
 
     async def __aenter__(self) -> None:
-        """Take it."""
+        """Take the lease."""
 
     async def __aexit__(self, *_: object) -> None:
-        """Give it back, to whoever waits for it."""
-
-
-def make_store(url: str, *, max_entries: int, max_bytes: int, clock: Callable[[], int]) -> Store:
-    """Make the store for an address: ``memory://``, or that of Redis or Valkey.
-
-    ConfigurationError where the package for the latter is not installed.
-    """
-    if url.startswith("memory:"):
-        from gateway.cache.memory import MemoryStore  # noqa: PLC0415
-
-        return MemoryStore(max_entries=max_entries, max_bytes=max_bytes, clock=clock)
-    try:
-        from gateway.cache.redis import RedisStore  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError:
-        raise ConfigurationError(
-            ["cache.url: Redis needs the extra redis, as in webhook-log-gateway[redis]"]
-        ) from None
-    return RedisStore(url, clock=clock)
+        """Release it."""

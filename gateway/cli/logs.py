@@ -84,7 +84,7 @@ async def _pages(gateway: Gateway, wanted: Document, first: int) -> AsyncIterato
         yield page
         scanned += sum(report.scanned for report in page.reports)
         missing -= len(page.entries)
-        if missing == 0 or not page.has_next or page.end is None:
+        if missing == 0 or not page.has_next:
             return
         after = cursor.encode(page.end)
 

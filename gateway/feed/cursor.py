@@ -1,9 +1,10 @@
 """Where a list was left: the cursors of ``webhookLogs``.
 
-The truth of a cursor is the time of the last log given and which logs of that very time were
-given. Positions in the upstream lists are only hints beside it, and are checked when used. So
-logs that arrive between two pages shift, repeat and hide nothing, and no order among logs of the
-same time is needed.
+A cursor holds a time and the logs of that very time that were given, so that logs that arrive
+between two pages shift, repeat and hide nothing. Beside them stand the positions of the lists
+that a time does not lead back to (lists with offsets, and odd rows), two bytes for each list that
+tell when its next log comes at the earliest, and, for those who poll with ``before``, the newest
+logs that were seen.
 
 A cursor is not signed: a made-up one that fits the types below moves its own reader about the
 list, and shows nothing that a query without it would not.
@@ -11,6 +12,8 @@ list, and shows nothing that a query without it would not.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import msgspec
@@ -21,39 +24,63 @@ from gateway.feed.filters import Filter
 from gateway.model import Timestamp
 
 MAX_LENGTH = 2**18
-"""Characters of a cursor; it grows by some fifty with each stream."""
+"""Characters of a cursor that are looked at; those that are made stay far below."""
+MAX_MARKS = 1000
 UNDATED = Timestamp(-(2**63))
-"""The place of logs that no dated log stands before: the end of the list."""
+"""The position of logs that no dated log stands before: the end of the list."""
 LATEST = Timestamp(2**62)
-"""A moment in the year 2116, later than which no log is taken for dated."""
+"""A moment in the year 2116, later than which no log is taken for dated; also the position above
+all logs."""
 
-Mark = Annotated[bytes, msgspec.Meta(min_length=6, max_length=6)]
+MARK_LENGTH = 6
+Mark = Annotated[bytes, msgspec.Meta(min_length=MARK_LENGTH, max_length=MARK_LENGTH)]
 """What ``ids.mark`` makes."""
+Marks = Annotated[tuple[Mark, ...], msgspec.Meta(max_length=MAX_MARKS)]
 Time = Annotated[Timestamp, msgspec.Meta(ge=UNDATED, le=LATEST)]
 
 
 class Anchor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Where the last log taken from a stream stood, for streams that only have offsets.
+    """Where the last log taken from a list with offsets stood.
 
     ``mark`` tells which log it was (empty when that is not known any more), and ``total`` the
-    vendor's count at the time, or -1.
+    vendor's count at the time, or -1. The offset counts within what is no newer than ``until``, if
+    that is given.
     """
 
     offset: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
-    mark: Annotated[bytes, msgspec.Meta(max_length=6)]
+    mark: Annotated[bytes, msgspec.Meta(max_length=MARK_LENGTH)]
     total: Annotated[int, msgspec.Meta(ge=-1, lt=2**31)] = -1
+    until: Time | None = None
 
 
-class Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """How far one stream was read.
+class Position(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """How far one list was read, where the time of the cursor does not tell.
 
-    ``next`` is the time of the log that follows, where it was read already: a page that ends
-    before it needs no call to the stream. ``ended`` tells that none follows.
+    ``anchor`` is where to go on by offset, else ``until`` where to go on by time. ``marks`` are
+    logs that were given and may come again. ``unordered`` tells that the list is not newest first.
     """
 
-    next: Time | None = None
-    ended: bool = False
     anchor: Anchor | None = None
+    until: Time | None = None
+    marks: Marks = ()
+    unordered: bool = False
+
+
+class Memory(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The newest logs that were seen, so that those who poll are given any other, once.
+
+    ``seen`` has the marks of each list's logs that are no older than ``floor``; what is older is
+    not told apart any more, and counts as seen. ``behind`` has earlier floors: of lists, or of all
+    lists of a source, that failed or were given as they were kept.
+    """
+
+    floor: Time
+    seen: dict[Mark, Marks] = {}
+    behind: dict[Mark, Time] = {}
+
+    def floor_of(self, stream: bytes, source: bytes) -> Timestamp:
+        """Return the time below which a list's logs count as seen."""
+        return self.behind.get(stream, self.behind.get(source, self.floor))
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -61,23 +88,88 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
 
     ``given`` are the marks of the logs of exactly ``time`` before the place, the last one being
     the log that the cursor belongs to; ``known`` those that were seen behind it. A log of that
-    time in neither is new. ``places`` go by the mark of source and stream. ``horizon`` is how far
-    down the next page of the same size reaches, as far as that is known: streams that go on
-    below it can wait.
+    time in neither is new. A cursor above all logs has no ``given`` and the time ``LATEST``.
+
+    ``positions`` go by the mark of source and list. ``horizon`` is how far down the next page of
+    the same size reaches, as far as that is known: lists that go on below it can wait. ``hints``
+    tell when each list goes on; they are good for the lists with the digest ``layout`` only.
     """
 
     version: int
     filter: Mark
     time: Time
-    given: Annotated[tuple[Mark, ...], msgspec.Meta(min_length=1)]
-    known: tuple[Mark, ...]
+    given: Marks
+    known: Marks
     horizon: Time
-    places: dict[Mark, Place]
+    positions: dict[Mark, Position]
+    layout: Mark
+    hints: bytes
+    memory: Memory | None = None
+
+    @property
+    def is_top(self) -> bool:
+        """True for the place above all logs."""
+        return not self.given
 
 
-VERSION = 1
+VERSION = 2
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Cursor)
+_VERSION_1 = b"\x97\x01"
+"""How the cursors of version 1 begin: an array of seven, with the version first."""
+
+ENDED, AT_END, UNKNOWN = 0xFFFF, 0xFFFE, 0
+"""Hints for a list that has ended, for one that goes on with undated logs, and for no hint."""
+_STEPS = 1024
+"""Hints for each doubling of the distance."""
+
+
+class Hint(msgspec.Struct, frozen=True):
+    """When a list goes on: ``next`` is no earlier than the time of its next log, if known."""
+
+    next: Timestamp | None = None
+    ended: bool = False
+
+
+def layout(keys: Sequence[bytes]) -> bytes:
+    """Return the digest of lists in their order."""
+    return ids.mark(b"".join(keys).hex())
+
+
+def pack_hints(hints: Sequence[Hint], time: Timestamp) -> bytes:
+    """Write hints in two bytes each, as distances from a cursor's time."""
+    return b"".join(_code(hint, time).to_bytes(2, "big") for hint in hints)
+
+
+def unpack_hints(cursor: Cursor | None, keys: Sequence[bytes]) -> Iterator[Hint]:
+    """Read the hints for some lists; none is known where the lists were others."""
+    data = cursor.hints if cursor and cursor.layout == layout(keys) else b""
+    for index in range(len(keys)):
+        code = int.from_bytes(data[2 * index : 2 * index + 2], "big")
+        if cursor is None or code == UNKNOWN:
+            yield Hint()
+        elif code == ENDED:
+            yield Hint(ended=True)
+        else:
+            next_time = UNDATED if code == AT_END else max(cursor.time - _distance(code), UNDATED)
+            yield Hint(Timestamp(next_time))
+
+
+def _code(hint: Hint, time: Timestamp) -> int:
+    if hint.ended or hint.next is None:
+        return ENDED if hint.ended else UNKNOWN
+    if hint.next == UNDATED:
+        return AT_END
+    distance = max(0, time - hint.next)
+    code = math.floor(math.log2(distance + 1) * _STEPS) + 1
+    while _distance(code) > distance:
+        code -= 1
+    return code
+
+
+def _distance(code: int) -> int:
+    """Return the distance in nanoseconds, at least 0, that a hint stands for."""
+    return math.floor(2 ** ((code - 1) / _STEPS)) - 1
 
 
 def encode(cursor: Cursor) -> str:
@@ -87,11 +179,23 @@ def encode(cursor: Cursor) -> str:
 
 def decode(text: str, wanted: Filter) -> Cursor:
     """Read a cursor of a list with that filter; RequestError when it is none."""
+    cursor = None
+    data = b""
     try:
-        cursor = _decoder.decode(ids.unpack(text, MAX_LENGTH))
+        data = ids.unpack(text, MAX_LENGTH)
+        cursor = _decoder.decode(data)
     except (ValueError, msgspec.MsgspecError):
-        cursor = None
-    if cursor is None or cursor.version != VERSION or UNDATED < cursor.time < 0:
+        if data.startswith(_VERSION_1):
+            raise RequestError(
+                ErrorCode.INVALID_CURSOR,
+                "That cursor was made by an earlier version of this gateway. Begin without one.",
+            ) from None
+    if (
+        cursor is None
+        or cursor.version != VERSION
+        or UNDATED < cursor.time < 0
+        or (cursor.is_top and cursor.time != LATEST)
+    ):
         raise RequestError(
             ErrorCode.INVALID_CURSOR,
             "That cursor was not made by this gateway. Use one as a page or an edge has it, or"

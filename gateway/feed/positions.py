@@ -8,27 +8,43 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from gateway.feed.cursor import UNDATED, VERSION, Anchor, Cursor, Place
+from gateway.feed.cursor import (
+    LATEST,
+    UNDATED,
+    VERSION,
+    Cursor,
+    Hint,
+    layout,
+    pack_hints,
+)
 from gateway.feed.reader import NOT_READ
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gateway.feed.cursor import Memory, Position
     from gateway.feed.filters import Filter
     from gateway.feed.reader import Reader, Row
     from gateway.model import Timestamp
 
+RECENT = 4
+"""Rows given last of a list that its position is made of, unless it has odd rows."""
 
-class Places:
-    """The rows that a merge gave, from which the cursor behind any of them is made.
 
-    ``size`` is how many rows the next page will have.
+class Positions:
+    """Merged rows with their positions in each stream; makes the cursor behind any row.
+
+    ``size`` is how many rows the next page will have. ``memory`` goes into the cursor behind the
+    row of index ``top``, which is for those who poll.
     """
 
     def __init__(
         self, wanted: Filter, readers: Sequence[Reader], after: Cursor | None, size: int
     ) -> None:
         self.rows: list[Row] = []
+        self.owners: list[Reader] = []
+        self.top: int | None = None
+        self.memory: Memory | None = None
         self._indices: dict[bytes, list[int]] = {reader.key: [] for reader in readers}
         self._filter = wanted
         self._readers = readers
@@ -39,13 +55,29 @@ class Places:
         """Take the next row of the merge."""
         self._indices[reader.key].append(len(self.rows))
         self.rows.append(row)
+        self.owners.append(reader)
+
+    def above(self) -> Cursor:
+        """Make the cursor above all rows."""
+        return Cursor(
+            version=VERSION,
+            filter=self._filter.fingerprint,
+            time=LATEST,
+            given=(),
+            known=(),
+            horizon=UNDATED,
+            positions={},
+            layout=self._layout,
+            hints=b"",
+            memory=self.memory,
+        )
 
     def cursor(self, index: int) -> Cursor:
         """Make the cursor behind a row; only once the page has all its rows."""
         row = self.rows[index]
         given = [row.mark]
         known: list[bytes] = []
-        # Undated logs all stand at one place, where the anchors tell what was given.
+        # Undated logs all stand at one place, where the positions tell what was given.
         if row.time != UNDATED:
             given = [*self._same_time(index, -1), row.mark]
             if self._after is not None and self._after.time == row.time:
@@ -55,6 +87,15 @@ class Places:
                 # What waits is ordered, and mostly all of it is older.
                 if reader.rows and reader.rows[0].time >= row.time:
                     known += [other.mark for other in reader.rows if other.time == row.time]
+        positions: dict[bytes, Position] = {}
+        hints = []
+        for reader in self._readers:
+            indices = self._indices[reader.key]
+            taken = bisect.bisect_right(indices, index)
+            hints.append(self._hint(reader, indices, taken))
+            position = self._position(reader, indices, taken, row.time)
+            if position is not None:
+                positions[reader.key] = position
         return Cursor(
             version=VERSION,
             filter=self._filter.fingerprint,
@@ -62,19 +103,33 @@ class Places:
             given=tuple(given),
             known=tuple(known),
             horizon=self._horizon(index),
-            places={reader.key: self._place(reader, index) for reader in self._readers},
+            positions=positions,
+            layout=self._layout,
+            hints=pack_hints(hints, row.time),
+            memory=self.memory if index == self.top else None,
         )
 
-    def _place(self, reader: Reader, index: int) -> Place:
-        indices = self._indices[reader.key]
-        taken = bisect.bisect_right(indices, index)
-        before = (self._after.places.get(reader.key) if self._after else None) or Place()
-        anchor = self.rows[indices[taken - 1]].anchor if taken else before.anchor
+    def _hint(self, reader: Reader, indices: Sequence[int], taken: int) -> Hint:
         if reader.error is not None:
-            # What a failed stream did not give must not come later, out of order.
-            return Place(anchor=anchor and Anchor(anchor.offset, b"", anchor.total))
+            return Hint()
         time = self.rows[indices[taken]].time if taken < len(indices) else reader.next_time
-        return Place(None if time == NOT_READ else time, time is None, anchor)
+        return Hint(None if time == NOT_READ else time, ended=time is None)
+
+    def _position(
+        self, reader: Reader, indices: Sequence[int], taken: int, time: Timestamp
+    ) -> Position | None:
+        pending = indices[taken:]
+        if reader.is_plain and (pending or reader.rows):
+            return None
+        if not reader.has_odd:
+            indices, pending = indices[max(0, taken - RECENT) : taken], pending[:1]
+        else:
+            indices = indices[:taken]
+        return reader.position(
+            [self.rows[other] for other in indices],
+            [*(self.rows[other] for other in pending), *reader.rows],
+            time,
+        )
 
     def _horizon(self, index: int) -> Timestamp:
         last = index + self._size
@@ -85,6 +140,10 @@ class Places:
         """The times of all rows that are read, given or not, in the order of the list."""
         waiting = (row.time for reader in self._readers for row in reader.rows)
         return [row.time for row in self.rows] + sorted(waiting, reverse=True)
+
+    @functools.cached_property
+    def _layout(self) -> bytes:
+        return layout([reader.key for reader in self._readers])
 
     def _same_time(self, index: int, step: int) -> list[bytes]:
         marks = []
@@ -98,12 +157,12 @@ class Places:
 class Entry:
     """A log on a page, and how to get the cursor that stands behind it."""
 
-    def __init__(self, places: Places, index: int) -> None:
-        row = places.rows[index]
+    def __init__(self, positions: Positions, index: int) -> None:
+        row = positions.rows[index]
         self.log = replace(row.log, freshness=row.freshness)
-        self._places = places
-        self._index = index
+        self.index = index
+        self._positions = positions
 
     def cursor(self) -> Cursor:
         """Make the cursor; it costs work, so only for those that are asked for."""
-        return self._places.cursor(self._index)
+        return self._positions.cursor(self.index)

@@ -1,41 +1,41 @@
-"""Reading one upstream list lazily, from where a cursor left it.
-
-A windowed stream is asked for what is no newer than the last log read, so that arrivals shift
-nothing and page 1000 costs what page 1 costs. Any other stream has offsets, which arrivals shift
-down and deletions shift up: there the list is read from where the anchor stood, and aligned on
-the logs themselves.
-"""
+"""One upstream list as the merge sees it: rows with their positions in time, ready to be taken."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from gateway import ids
-from gateway.cache import FALLBACK_CODES, Cached
-from gateway.errors import UpstreamError
-from gateway.feed.cursor import UNDATED, Anchor, Cursor, Place
-from gateway.model import CacheStatus, Freshness, Timestamp, WebhookLog
-from gateway.sources.stale_pages import Bridge, bridge, count, rest
-from gateway.vendors.pages import Page, Stream, Wanted, Window
+from gateway.feed.cursor import UNDATED, Anchor, Cursor, Hint, Position
+from gateway.feed.offset_reader import OffsetReader
+from gateway.feed.order import Order
+from gateway.feed.stream_pages import StreamPages
+from gateway.feed.window_reader import WindowReader
+from gateway.model import Freshness, Timestamp, WebhookLog
 
 if TYPE_CHECKING:
-    from gateway.sources.source import Source
-    from gateway.upstream.operation import Operation
+    from gateway.errors import UpstreamError
+    from gateway.feed.list_reader import ListReader
+    from gateway.feed.order import Placed
+    from gateway.vendors.pages import Stream
 
-MILLISECOND = 1_000_000
 NOT_READ = Timestamp(2**63 - 1)
 """The time of a row that is not read yet and may be any; the merge has to look at it first."""
-REPEATS = 3
-"""How often a vendor may give the very same page before its list counts as ended."""
+ENOUGH_BELOW = 3
+"""Rows in order below a bound that end a list; fewer may be odd."""
+RECENT_MARKS = 4
+"""Rows given last of a list with offsets that a cursor knows, in case one is deleted."""
+MOST_MARKS = 32
+"""Odd rows of a list that a cursor knows."""
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A log with its place in the merged order.
+    """A log with its position in the merged order.
 
-    ``anchor`` is where it stood, for streams that have offsets.
+    ``anchor`` is where it stood in a list with offsets.
     """
 
     log: WebhookLog
@@ -45,74 +45,69 @@ class Row(msgspec.Struct, frozen=True):
     freshness: Freshness
 
 
-class _Placed(msgspec.Struct):
-    """A page whose logs have got their marks and their times."""
-
-    rows: list[tuple[WebhookLog, bytes, Timestamp]]
-    offset: int
-    read: int
-    more: bool
-    total: int
-    freshness: Freshness
-
-
 class Reader:
     """One stream of one source, for one operation.
 
-    It begins behind ``after``, and ends with the last log that is no older than ``down_to``.
-    ``rows`` are read and not yet taken; ``waits_at`` is the time of the first of them where a
-    cursor knows it, so that it need not be read yet. ``error`` is what ended the reading early;
-    what was read before stays good. ``total`` is the vendor's count of the whole list, or None
-    where it gives none or was asked for a part only. Nothing older than ``max_age`` seconds is
-    taken from the cache; ``reads`` tells how fresh what was read is. ``now`` is when the list was
-    asked for.
+    It begins behind ``after``, and ends when the list lies below ``down_to``. ``rows`` are read
+    and not yet taken; ``waits_at`` is no earlier than the time of the first of them where a cursor
+    knows it, so that it need not be read yet. ``error`` is what ended the reading early; what was
+    read before stays good.
     """
 
     def __init__(
         self,
-        source: Source,
-        stream: Stream,
-        wanted: Wanted,
-        operation: Operation,
+        pages: StreamPages,
         *,
-        now: Timestamp,
         after: Cursor | None = None,
         down_to: Timestamp | None = None,
-        max_age: float | None = None,
     ) -> None:
-        self.source = source
-        self.key = ids.mark(f"{source.name}/{stream.key}")
+        self.source = pages.source
+        self.stream: Stream = pages.stream
+        self.pages = pages
+        self.key = stream_key(self.source.name, self.stream.key)
         self.rows: deque[Row] = deque()
         self.error: UpstreamError | None = None
+        self.before = after.positions.get(self.key, Position()) if after else Position()
+        self.waits_at: Timestamp | None = None
         self.exhausted = False
-        self.total: int | None = None
-        self.notes: list[str] = []
-        self.unreadable: list[str] = []
-        self.reads: list[Freshness] = []
-        self.stream = stream
-        self._wanted = wanted
-        self._operation = operation
-        self._now = now
-        self._down_to = down_to
-        self._max_age = max_age
-        self._windowed = stream.windowed
-        self._bound = after.time if after else None
-        self._time = self._bound
-        self._seen: set[bytes] = set(after.given) if after else set()
-        # Whether logs of this stream are known to stand before what is read next.
-        self._begun = False
-        place = (after.places.get(self.key) if after else None) or Place()
-        self.waits_at = place.next
-        self._anchor = place.anchor
-        self._offset = self._anchor.offset if self._anchor else 0
-        self._first_total = -1
-        self._last_total = -1
-        self._last: Cached[Page] | None = None
-        # The pages read so far, of a list with windows; else the last one.
-        self._trail: list[Page] = []
-        self._repeats = 0
-        if place.ended or (self._windowed and self._bound == UNDATED):
-            self.exhausted = True
+        self.has_odd = False
+        self.covered = Timestamp(2**63 - 1)
+        """The position down to which all rows were read, unless ``down_to`` is above it."""
+        self.down_to = down_to
+        self._below = 0
+        bound = after.time if after else None
+        self._order = Order(bound, unordered=self.before.unordered)
+        self._list = self._begin(bound)
+        if after:
+            pages.seen.update(after.given)
+            pages.seen.update(self.before.marks)
+            pages.watched.update(self.before.marks)
+
+    def _begin(self, bound: Timestamp | None) -> ListReader:
+        before = self.before
+        if self.stream.windowed and before.anchor is None:
+            if bound == UNDATED:
+                self.exhausted = True
+            return WindowReader(self.pages, bound if before.until is None else before.until, bound)
+        return OffsetReader(
+            self.pages, anchor=before.anchor, bound=bound, unordered=before.unordered
+        )
+
+    @property
+    def reads(self) -> Sequence[Freshness]:
+        """How fresh the pages read so far are."""
+        return self.pages.reads
+
+    @property
+    def is_plain(self) -> bool:
+        """True if the list is one with windows, and newest first so far."""
+        return (
+            self.stream.windowed
+            and not self.has_odd
+            and self.before == Position()
+            and not self._order.unordered
+            and isinstance(self._list, WindowReader)
+        )
 
     @property
     def next_time(self) -> Timestamp | None:
@@ -123,219 +118,113 @@ class Reader:
             return None
         return NOT_READ if self.waits_at is None else self.waits_at
 
+    def hint(self, hint: Hint) -> None:
+        """Take what a cursor knows about how the list goes on."""
+        self.waits_at = hint.next
+        self.exhausted = self.exhausted or hint.ended
+
     def end(self, error: UpstreamError) -> None:
         """Read no further."""
         self.error = error
         self.exhausted = True
 
     async def fill(self) -> None:
-        """Read on until a row is ready or the stream has ended; UpstreamError ends the stream."""
+        """Read on until a row is ready or the list has ended; UpstreamError if a call fails."""
         self.waits_at = None
         while not self.rows and not self.exhausted:
-            if self._windowed:
-                await self._fill_from_window()
-            else:
-                await self._fill_from_offset()
+            listed = await self._list.read()
+            last = self._list.ended
+            self._order.has_begun = self._order.has_begun or self._list.has_joined
+            placed = self._order.add(listed, last=last)
+            if self._order.unordered:
+                self.pages.note(
+                    "The vendor does not list its logs newest first; they stand in its own order."
+                )
+                self._list.unordered = True
+            self._take(placed)
+            if last:
+                self.exhausted = True
+                self.covered = UNDATED
+            if self._list.successor is not None:
+                self._list = self._list.successor
 
-    async def _fill_from_window(self) -> None:
-        page = await self._read_on(self._time)
-        if page.offset >= 0 and self._time is not None:
-            # The vendor knows no windows after all, and answered from the top of its list.
-            self._windowed = False
-        until = self._time
-        page.rows.sort(key=lambda row: row[2], reverse=True)
-        found = False
-        for log, mark, time in page.rows:
-            if mark not in self._seen and (until is None or time <= until):
-                self._take(log, mark, time, None, page.freshness)
-                found = True
-        self.exhausted = self.exhausted or not page.more or page.read == 0
-        # Where a page holds nothing new, more logs share one moment than it has room for.
-        self._offset = 0 if found and self._windowed else self._offset + page.read
-        if not found and page.more and self._repeats > 1 and self._time is not None:
-            self.notes.append(
-                f"More than {page.read} logs share one millisecond; the vendor does not list the"
-                " others."
-            )
-            self._time = Timestamp(self._time - MILLISECOND)
-            self._offset = 0
-
-    async def _fill_from_offset(self) -> None:
-        page = await self._read_on()
-        anchor, self._anchor = self._anchor, None
-        in_place = self._fits(page, anchor)
-        if not in_place and page.freshness.status is not CacheStatus.MISS:
-            # Cached pages may show the list of another moment.
-            self._max_age = 0
-            page = await self._read(self._offset)
-            in_place = self._fits(page, anchor)
-        if anchor is not None and not in_place and 0 <= anchor.total < page.total:
-            # Logs that arrived have pushed the anchor down by as many places.
-            page = await self._read(anchor.offset + page.total - anchor.total)
-            in_place = self._align(page, anchor)
-        if not in_place:
-            # Something was deleted, so what stood behind it may now stand on a page read before.
-            self._max_age = 0
-            page = await self._read_back(page)
-        # Behind a log given before, the vendor's order tells what is fresh, not the times.
-        ordered = in_place and self._begun
-        behind = self._bound if anchor is None else None
-        self._take_page(page, behind if ordered else self._time, ordered=ordered)
-        self._offset, self._last_total = page.offset + page.read, page.total
-        self._first_total = page.total if self._first_total < 0 else self._first_total
-        self.exhausted = self.exhausted or not page.more or page.read == 0
-
-    async def _read_back(self, page: _Placed) -> _Placed:
-        """Find the page that begins with a log given before, from where to read forward again."""
-        while page.offset > 0 and not (page.rows and self._is_known(*page.rows[0])):
-            behind = page.offset
-            if not page.rows:
-                # Most of the list was deleted, or the cursor made up: steps would take too long.
-                behind = min(behind, page.total) if page.total >= 0 else behind // 2
-            page = await self._read(max(0, behind - self.source.page_size))
-        return page
-
-    async def _read_on(self, until: Timestamp | None = None) -> _Placed:
-        """Read what stands behind the last page."""
-        window = Window(limit=self.source.page_size, offset=self._offset, until=until)
-        if self._last is None:
-            return self._place(await self._ask(window, None))
-        last = self._last.value
-        try:
-            kept = await self._ask(window, last.since or self._last.freshness.fetched_at)
-        except UpstreamError as error:
-            kept = await self._bridge(window, error)
-        return self._place(kept)
-
-    async def _bridge(self, window: Window, error: UpstreamError) -> Cached[Page]:
-        """Go on in place of a failure where something older is known to go on."""
-
-        async def recall(window: Window, since: Timestamp) -> Cached[Page] | None:
-            return await self.source.recall_page(
-                self.stream, window, self._wanted, self._operation, error=error, not_before=since
-            )
-
-        # An offset within a moment is counted from there, wherever the pages before it ended.
-        trail = [] if window.until is not None and window.offset else self._trail
-        found: Bridge | None = None
-        for page in reversed(trail):
-            found = found or await bridge(page, window, recall, known=self._seen, now=self._now)
-        if found is None and trail and error.code in FALLBACK_CODES:
-            failure = error.code.name
-            found = rest(trail[-1], window, known=self._seen, now=self._now, failure=failure)
-            if found is not None:
-                self._operation.reads[self.source.name].append(found.kept.freshness)
-        if found is None:
-            raise error
-        if window.until is None:
-            self._first_total = self._last_total = count(found.seam.total)
-        return found.kept
-
-    async def _read(self, offset: int) -> _Placed:
-        """Read a part of the list as it is now, or was not before the last page."""
-        window = Window(limit=self.source.page_size, offset=offset)
-        # A list of before would lack, further down, what has been pushed there since.
-        return self._place(
-            await self._ask(window, self._last.freshness.fetched_at if self._last else None)
-        )
-
-    async def _ask(self, window: Window, not_before: Timestamp | None) -> Cached[Page]:
-        return await self.source.page(
-            self.stream,
-            window,
-            self._wanted,
-            self._operation,
-            max_age=self._max_age,
-            not_before=not_before,
-        )
-
-    def _place(self, kept: Cached[Page]) -> _Placed:
-        page = kept.value
-        last, self._last = self._last, kept
-        if not self._windowed:
-            self._trail.clear()
-        self._trail.append(page)
-        self.reads.append(kept.freshness)
-        self.unreadable.extend(page.unreadable)
-        if self.total is None and self._wanted == Wanted():
-            self.total = page.total
-        marks = page.marks
-        repeats = last is not None and marks and marks == last.value.marks
-        self._repeats = self._repeats + 1 if repeats else 0
-        repeated = len(marks) - len(set(marks))
-        return _Placed(
-            rows=list(zip(page.logs, marks, self._times(page), strict=True)),
-            offset=-1 if page.offset is None else page.offset,
-            # A row that comes twice on one page stands in the list once.
-            read=page.read - repeated,
-            # Some lists ignore their paging parameters and give the same page for ever.
-            more=(page.more or repeated > 0) and self._repeats < REPEATS,
-            total=count(page.total),
-            freshness=kept.freshness,
-        )
-
-    def _times(self, page: Page) -> list[Timestamp]:
-        """Place each log in time so that the vendor's order stays as it is.
-
-        A log without a time stands with the one before it. Leading ones stand with the first that
-        has one, and a list without any time goes to the end, where it hides nothing. A log that
-        is older than one behind it stands with that one.
-        """
-        dated = (log.triggered_at for log in page.logs if log.triggered_at is not None)
-        before = self._time if self._begun and self._time is not None else next(dated, UNDATED)
-        times = []
-        for log in page.logs:
-            before = before if log.triggered_at is None else log.triggered_at
-            times.append(before)
-        if not self._windowed:
-            for index in range(len(times) - 2, -1, -1):
-                times[index] = max(times[index], times[index + 1])
-        return times
-
-    def _fits(self, page: _Placed, anchor: Anchor | None) -> bool:
-        """Tell whether a page continues the list without a gap."""
-        return page.total >= self._last_total if anchor is None else self._align(page, anchor)
-
-    def _align(self, page: _Placed, anchor: Anchor) -> bool:
-        """Look for the anchor; everything up to it was given before."""
-        for index, (_, mark, _) in enumerate(page.rows):
-            if mark == anchor.mark:
-                self._seen.update(row[1] for row in page.rows[: index + 1])
-                self._begun = True
-                return True
-        return False
-
-    def _is_known(self, log: WebhookLog, mark: bytes, time: Timestamp) -> bool:
-        if mark in self._seen:
-            return True
-        return log.triggered_at is not None and self._bound is not None and time > self._bound
-
-    def _take_page(self, page: _Placed, bound: Timestamp | None, *, ordered: bool) -> None:
-        # What stands before a log that was given is new, or gone since.
-        known = [index for index, row in enumerate(page.rows) if row[1] in self._seen]
-        begin = known[-1] + 1 if known and ordered else 0
-        # What arrived since the first page, which may have been kept, has pushed the list down.
-        arrived = page.total - self._first_total if self._first_total >= 0 else 0
-        for index, (log, mark, time) in enumerate(page.rows):
-            is_new = index < begin or page.offset + index < arrived
-            if mark not in self._seen and not is_new and (bound is None or time <= bound):
-                anchor = Anchor(page.offset + index, mark, page.total)
-                self._take(log, mark, time, anchor, page.freshness)
-        # What was left out was given before or is new, and may be met again on the next page.
-        self._seen.update(row[1] for row in page.rows)
-
-    def _take(
-        self,
-        log: WebhookLog,
-        mark: bytes,
-        time: Timestamp,
-        anchor: Anchor | None,
-        freshness: Freshness,
-    ) -> None:
-        self._seen.add(mark)
-        self._begun = True
-        self._time = time if self._time is None else min(time, self._time)
-        if self._down_to is not None and self._time < self._down_to:
+    def _take(self, placed: Sequence[Placed]) -> None:
+        for each in placed:
+            self.has_odd = self.has_odd or each.is_odd
+            row = each.row
+            is_below = self.down_to is not None and each.time < self.down_to
+            own = row.log.triggered_at
+            if is_below:
+                self._below += not each.is_odd
+                if self._below > ENOUGH_BELOW and (own is None or own < (self.down_to or 0)):
+                    continue
+            self.rows.append(Row(row.log, row.mark, each.time, row.anchor, row.freshness))
+            self.covered = each.time
+        if self.down_to is not None and self._is_below(placed, self.down_to):
             self.exhausted = True
-        else:
-            self.rows.append(Row(log, mark, self._time, anchor, freshness))
+            self.covered = UNDATED
+
+    def _is_below(self, placed: Sequence[Placed], bound: Timestamp) -> bool:
+        """Return whether the rest of a list that is newest first lies below a bound."""
+        if self._order.unordered or not placed:
+            return False
+        return self._below >= ENOUGH_BELOW or all(
+            each.time < bound and not each.is_odd for each in placed
+        )
+
+    def position(
+        self, given: Sequence[Row], pending: Sequence[Row], time: Timestamp
+    ) -> Position | None:
+        """Return the position behind the rows given; None where the cursor's time says all.
+
+        ``pending`` are the rows that were read and not given.
+        """
+        anchor = given[-1].anchor if given else self.before.anchor
+        recent = [row.mark for row in given[-RECENT_MARKS:]]
+        if anchor is not None:
+            marks = tuple([*self.before.marks, *recent][-RECENT_MARKS:])
+            if self.error is not None and not self._order.unordered:
+                # What a failed stream did not give must not come later, out of order.
+                anchor = msgspec.structs.replace(anchor, mark=b"")
+            return Position(anchor, None, marks, self._order.unordered)
+        if not self.stream.windowed:
+            return Position(unordered=True) if self._order.unordered else None
+        if self.waits_at is not None:
+            return None if self.before == Position() else self.before
+        waiting = [*pending, *self.held]
+        if waiting and not self.has_odd and not self.before.marks:
+            return None
+        return self._window_position(given, waiting, time)
+
+    @property
+    def held(self) -> Sequence[Row]:
+        """Rows that were read and can't be placed yet."""
+        return [
+            Row(row.log, row.mark, UNDATED, row.anchor, row.freshness) for row in self._order.held
+        ]
+
+    def _window_position(
+        self, given: Sequence[Row], waiting: Sequence[Row], time: Timestamp
+    ) -> Position | None:
+        """Return from where to go on by time, so that odd rows are neither missed nor repeated."""
+        until = time
+        for row in waiting:
+            until = max(until, row.log.triggered_at or until)
+        if not waiting:
+            # The next page, which is not read yet, overlaps by two rows.
+            until = max([until, *(row.time for row in given[-2:-1])])
+        marks = [mark for mark in self.before.marks if self.pages.comes_again(mark, time)]
+        marks += [row.mark for row in given if row.log.triggered_at != row.time]
+        if until == time and not marks:
+            return None
+        return Position(None, until, tuple(dict.fromkeys(marks))[-MOST_MARKS:])
+
+
+def stream_key(source: str, stream: str) -> bytes:
+    """Return the mark of a list in cursors."""
+    return ids.mark(f"{source}/{stream}")
+
+
+def source_key(source: str) -> bytes:
+    """Return the mark of a source in cursors."""
+    return ids.mark(f"{source}//")

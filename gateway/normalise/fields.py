@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gateway.normalise import timestamps
+from gateway.normalise import damaged, timestamps
 from gateway.normalise.redaction import redact_headers, redact_json
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class Fields:
         self._path = path
         self._headers = {} if headers is None else headers
         self.warnings: list[str] = [] if warnings is None else warnings
+        if isinstance(document, damaged.Damaged):
+            self.warnings.append(damaged.WARNING)
 
     def __contains__(self, name: str) -> bool:
         """Tell whether the field is there and not null."""

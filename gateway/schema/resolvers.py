@@ -223,8 +223,8 @@ def page_info(page: Parent[service.Page]) -> PageInfo:
     return PageInfo(
         has_next_page=part.has_next,
         has_previous_page=part.has_previous,
-        start_cursor=cursor.encode(part.entries[0].cursor()) if part.entries else None,
-        end_cursor=cursor.encode(part.end) if part.end else None,
+        start_cursor=cursor.encode(part.start),
+        end_cursor=cursor.encode(part.end),
     )
 
 

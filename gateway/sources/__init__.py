@@ -10,6 +10,7 @@ from gateway.sources.source import Source
 from gateway.upstream.auth import TokenEndpoint
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.exchange import http_client, network
+from gateway.upstream.known_secrets import KnownSecrets, in_settings
 from gateway.vendors import VENDORS
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def make_source(
     """
     kit = VENDORS[settings.provider]
     http = http_client(transport or network(settings.ca_bundle, settings.concurrency))
+    secrets = KnownSecrets(in_settings(settings))
 
     def endpoint(url: str) -> TokenEndpoint:
         return TokenEndpoint(
@@ -46,6 +48,8 @@ def make_source(
             read_error=kit.read_error,
             timeout=settings.timeout,
             clock=clock,
+            secrets=secrets,
+            setting="base_url" if url.startswith(settings.base_url) else "url under auth",
         )
 
     client = UpstreamClient(
@@ -60,6 +64,7 @@ def make_source(
         clock=clock,
         monotonic=monotonic,
         private=settings.auth.type == "pass-through",
+        secrets=secrets,
     )
     cached = SourceCache(settings, client, cache)
     return Source(settings.name, kit(settings, client, cached.hooks), client, cached)

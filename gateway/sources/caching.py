@@ -15,9 +15,9 @@ from pydantic import SecretStr
 from gateway.cache import (
     FALLBACK_CODES,
     Cache,
-    FreshnessRequirement,
-    Entry,
     Cached,
+    Entry,
+    FreshnessRequirement,
     Lifetime,
     Loaded,
 )
@@ -95,7 +95,6 @@ class SourceCache:
         A read happens once for all callers in need of it, with an operation of its own that has
         all the time that any operation has.
         """
-
         requirement = FreshnessRequirement(
             max_age=operation.max_age(self._source, max_age),
             not_before=not_before,

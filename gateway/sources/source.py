@@ -11,7 +11,8 @@ import msgspec
 from gateway.errors import ErrorCode, RequestError, UpstreamError
 from gateway.model import Capability, Hook, Timestamp, WebhookLog, WebhookLogStatus, worst
 from gateway.sources.caching import Read, SourceCache, tag
-from gateway.sources.seams import renewed
+from gateway.sources.list_facts import ListFacts
+from gateway.sources.stale_pages import renewed
 from gateway.vendors.pages import Found, Page, Scan, Stream, StreamsChanged, Wanted, Window
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Source:
         self.provider = vendor.provider
         self.capabilities = vendor.capabilities
         self.lacks = vendor.lacks
+        self.list_facts = ListFacts()
         self._cache = cache
         self._page_type: Any = Page[vendor.details]  # type: ignore[name-defined]
         self._log_type: Any = WebhookLog[vendor.details] | None  # type: ignore[name-defined]
@@ -59,6 +61,10 @@ class Source:
     async def find_streams(self, operation: Operation) -> Found:
         """Find the upstream lists, in a fixed order; UpstreamError when none can be found."""
         return await self.vendor.find_streams(operation)
+
+    def stream_of(self, hook: Hook) -> Stream | None:
+        """Return the list of one hook's logs; None where the lists do not go by hook."""
+        return self.vendor.stream_of(hook)
 
     async def page(
         self,

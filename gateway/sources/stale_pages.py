@@ -1,123 +1,204 @@
-"""The way on through a list that was kept, where its vendor fails.
+"""While a vendor is down, continue a list from cached pages older than the page before them.
 
-What is kept may be older than the page that it is to stand behind. It does where nothing is lost
-between the two: where the one went on behind an older end of the other.
+Pages are cached one by one, and a first page is renewed far more often than those behind it. What
+arrived in between has pushed logs from the end of the first page onto the second, so a second page
+that was kept is safe to show behind a renewed first page only together with these::
+
+    09:00  first page   f e d     second page   c b a      both are cached
+    09:05  first page   h g f     is renewed: e and d were pushed off its end
+    09:06  the vendor fails       h g f | e d | c b a
+
+``renewed`` records what was pushed off with the page in the cache (``PushedOff``), and
+``continue_stale`` finds the way on. No log can be missing in between: each cached page was asked
+for after the page that it stood behind then.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
 
 from gateway import ids
-from gateway.cache import Cached
+from gateway.cache import FALLBACK_CODES, Cached
 from gateway.model import CacheStatus, Freshness, Timestamp, WebhookLog, worst
-from gateway.vendors.pages import Page, Window
+from gateway.sources.windows import continuations
+from gateway.vendors.pages import PushedOff
 
 if TYPE_CHECKING:
-    from gateway.vendors.pages import Seam
+    from gateway.cache import Entry
+    from gateway.errors import ErrorCode
+    from gateway.vendors.pages import Page, Window
 
-Recall = Callable[[Window, Timestamp], Awaitable[Cached[Page] | None]]
-"""Gives what is kept of a window, if it was asked for after a moment."""
-
-
-class Bridge(msgspec.Struct, frozen=True):
-    """What goes on behind a seam: a page that was kept, with the logs between before its own."""
-
-    seam: Seam
-    kept: Cached[Page]
+Recall = Callable[["Window", Timestamp], Awaitable["Cached[Page] | None"]]
+"""Returns the cached page of a window in place of a failure, if it was asked for after a moment."""
 
 
-async def bridge(
-    page: Page, window: Window, recall: Recall, *, known: Container[bytes], now: Timestamp
-) -> Bridge | None:
-    """Find what goes on behind an older end of a page, in place of what the window failed to give.
+class Continuation(msgspec.Struct, frozen=True):
+    """A page that stands in for one that could not be read.
 
-    ``known`` are the marks of the logs that were given already.
+    ``total`` is the vendor's count of the list that it belongs to. ``is_rest`` is True where
+    nothing but what was pushed off is known.
     """
-    pushed: dict[bytes, WebhookLog] = {}
-    reads: list[Freshness] = []
-    times = _times(page.logs)
-    for seam in page.seams:
-        if seam.good_until <= now:
+
+    total: int | None
+    kept: Cached[Page]
+    is_rest: bool = False
+
+
+def renewed(page: Page, entry: Entry[Page]) -> Page:
+    """Add to a page that takes the place of a cached one what was pushed off its end since.
+
+    ``since`` is when a page with the same end was first read, if that was before: what was asked
+    for after that goes on behind this page, too.
+    """
+    before = entry.value
+    if (page.offset, page.read) != (before.offset, before.read):
+        return page
+    if not page.marks or page.marks[-1] not in before.marks:
+        return page
+    logs = before.logs[before.marks.index(page.marks[-1]) + 1 :]
+    since = before.since or entry.stored_at
+    if not logs and page.total == before.total:
+        return replace(page, since=since, pushed_off=before.pushed_off)
+    newest = PushedOff(
+        since=since,
+        total=before.total,
+        logs=logs,
+        read_at=entry.stored_at,
+        good_until=entry.stale_until,
+    )
+    found: list[PushedOff] = []
+    # A deletion behind the page pushes nothing off it; there may be any number of them.
+    room = len(page.logs)
+    for each in (newest, *before.pushed_off):
+        room -= max(1, len(each.logs))
+        if room < 0:
             break
-        pushed.update((mark, log) for log in seam.logs if (mark := ids.mark(log.id)) not in known)
-        reads.append(
-            Freshness(status=CacheStatus.STALE, fetched_at=seam.read_at, fresh_until=seam.read_at)
-        )
-        times += _times(seam.logs)
-        if window.until is None:
-            kept = await recall(window, seam.since)
-            fits = kept is not None and count(kept.value.total) >= count(seam.total)
-        else:
-            older = replace(window, until=min(times, default=window.until))
-            kept = await _reach(window.until, older, await recall(older, seam.since), recall)
-            fits = True
-        if kept is not None and fits:
-            freshness = worst([kept.freshness, *reads]) or kept.freshness
-            return Bridge(seam, Cached(_join(pushed, kept, known), freshness))
+        found.append(each)
+    return replace(page, since=None, pushed_off=found)
+
+
+async def continue_stale(
+    trail: Sequence[Page],
+    window: Window,
+    recall: Recall,
+    *,
+    seen: Container[bytes],
+    now: Timestamp,
+    failure: ErrorCode,
+) -> Continuation | None:
+    """Return what goes on behind the last page of a trail in place of a window that failed.
+
+    ``trail`` are the pages read so far, and ``seen`` the marks of the logs that were given.
+    """
+    for page in reversed(trail):
+        found = await _continue_behind(page, window, recall, seen=seen, now=now)
+        if found is not None:
+            return found
+    if trail and failure in FALLBACK_CODES:
+        return _rest(trail[-1], window, seen=seen, now=now, failure=failure.name)
     return None
 
 
-def rest(
-    page: Page, window: Window, *, known: Container[bytes], now: Timestamp, failure: str
-) -> Bridge | None:
-    """Give what was pushed off a page, where nothing is kept that goes on behind it."""
-    seams = list(itertools.takewhile(lambda seam: seam.good_until > now, page.seams))
-    pushed = [log for seam in seams for log in seam.logs if ids.mark(log.id) not in known]
-    if not pushed:
+async def _continue_behind(
+    page: Page, window: Window, recall: Recall, *, seen: Container[bytes], now: Timestamp
+) -> Continuation | None:
+    """Find a cached page that goes on behind an older end of this one."""
+    pushed: dict[bytes, WebhookLog] = {}
+    reads: list[Freshness] = []
+    times = _times(page.logs)
+    for each in page.pushed_off:
+        if each.good_until <= now:
+            break
+        pushed.update((mark, log) for log in each.logs if (mark := ids.mark(log.id)) not in seen)
+        reads.append(
+            Freshness(status=CacheStatus.STALE, fetched_at=each.read_at, fresh_until=each.read_at)
+        )
+        times += _times(each.logs)
+        if window.until is None:
+            kept = await recall(window, each.since)
+            if kept is not None and _count(kept.value.total) < _count(each.total):
+                kept = None
+        else:
+            kept = await _follow(_older(window, times), window.until, each.since, recall)
+        if kept is not None:
+            freshness = worst([kept.freshness, *reads]) or kept.freshness
+            return Continuation(each.total, Cached(_join(pushed, kept, seen), freshness))
+    return None
+
+
+def _rest(
+    page: Page, window: Window, *, seen: Container[bytes], now: Timestamp, failure: str
+) -> Continuation | None:
+    """Return what was pushed off a page, where no cached page goes on behind it."""
+    usable = list(itertools.takewhile(lambda each: each.good_until > now, page.pushed_off))
+    logs = [log for each in usable for log in each.logs if ids.mark(log.id) not in seen]
+    if not logs:
         return None
-    read_at = min(seam.read_at for seam in seams)
-    found = Page(
-        logs=pushed,
+    read_at = min(each.read_at for each in usable)
+    found = replace(
+        page,
+        logs=logs,
         more=True,
-        offset=window.offset - len(pushed) if window.until is None else None,
-        total=seams[-1].total,
-        read=len(pushed),
-        since=seams[-1].since,
+        offset=window.offset - len(logs) if window.until is None else None,
+        total=usable[-1].total,
+        read=len(logs),
+        unreadable=(),
+        since=usable[-1].since,
+        pushed_off=(),
     )
     freshness = Freshness(
         status=CacheStatus.STALE, fetched_at=read_at, fresh_until=read_at, failure=failure
     )
-    return Bridge(seams[-1], Cached(found, freshness))
+    return Continuation(usable[-1].total, Cached(found, freshness), is_rest=True)
 
 
-async def _reach(
-    time: Timestamp, window: Window, kept: Cached[Page] | None, recall: Recall
+def _older(window: Window, times: Iterable[Timestamp]) -> list[Window]:
+    """Return the windows that an older page with these times at its end was continued with."""
+    run = sorted(times, reverse=True)
+    if not run:
+        return [window]
+    return [replace(window, until=until) for until in continuations(run, len(run))]
+
+
+async def _follow(
+    windows: Iterable[Window], until: Timestamp, since: Timestamp, recall: Recall
 ) -> Cached[Page] | None:
-    """Follow what was kept of a list with windows to the page that goes on behind a moment."""
-    while kept is not None and kept.value.more:
+    """Follow the cached pages of a list with windows to the one that goes on behind a moment."""
+    for window in windows:
+        kept = await recall(window, since)
+        if kept is None:
+            continue
         end = min(_times(kept.value.logs), default=window.until)
-        if end is None or end < time:
-            break
-        if window.until is not None and end >= window.until:
-            return None
-        window = replace(window, until=end)
-        kept = await recall(window, kept.value.since or kept.freshness.fetched_at)
-    return kept
+        if not kept.value.more or end is None or end < until:
+            return kept
+        further = [
+            other
+            for other in _older(window, _times(kept.value.logs))
+            if window.until is None or other.until is None or other.until < window.until
+        ]
+        return await _follow(further, until, kept.value.since or kept.freshness.fetched_at, recall)
+    return None
 
 
-def _join(pushed: Mapping[bytes, WebhookLog], kept: Cached[Page], known: Container[bytes]) -> Page:
+def _join(pushed: Mapping[bytes, WebhookLog], kept: Cached[Page], seen: Container[bytes]) -> Page:
     """Put what was pushed off a page before an older one, which may begin with some of it."""
     page = kept.value
     begin = 0 if page.offset is None else len(page.logs)
-    while begin and not (page.marks[begin - 1] in pushed or page.marks[begin - 1] in known):
+    while begin and not (page.marks[begin - 1] in pushed or page.marks[begin - 1] in seen):
         begin -= 1
     rows = zip(page.marks[begin:], page.logs[begin:], strict=True)
     added = len(pushed) - begin
-    return Page(
+    return replace(
+        page,
         logs=[*pushed.values(), *(log for mark, log in rows if mark not in pushed)],
-        more=page.more,
         offset=None if page.offset is None else page.offset - added,
-        total=page.total,
         read=page.read + added,
-        unreadable=page.unreadable,
         since=page.since or kept.freshness.fetched_at,
-        seams=page.seams,
     )
 
 
@@ -125,6 +206,5 @@ def _times(logs: Sequence[WebhookLog]) -> list[Timestamp]:
     return [log.triggered_at for log in logs if log.triggered_at is not None]
 
 
-def count(total: int | None) -> int:
-    """Give a vendor's count, or -1 where it gives none."""
+def _count(total: int | None) -> int:
     return -1 if total is None else total

@@ -1,1 +1,1 @@
-"""Everything that touches the network towards a vendor; nothing else imports httpx."""
+"""Calls to vendors over HTTP; no other package calls httpx."""

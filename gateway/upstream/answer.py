@@ -1,46 +1,161 @@
-"""What a vendor answered."""
+"""A vendor's response."""
 
 from __future__ import annotations
 
+import codecs
+import functools
 import json
+import re
 from typing import Any
 
 import httpx
 import msgspec
 
+from gateway.normalise.damaged import Damaged
+from gateway.upstream.known_secrets import KnownSecrets
 
-class Answer(msgspec.Struct, frozen=True):
-    """An answer of any status, read to its end and unpacked."""
+_BOMS = (
+    # The one of UTF-32 begins with the one of UTF-16.
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_CHARSET = re.compile(r""";\s*charset\s*=\s*["']?([\w.:+-]{1,40})""", re.ASCII | re.IGNORECASE)
+_DEFAULTS = frozenset({"utf-8", "ascii", "iso8859-1", "cp1252"})
+"""Charsets that servers declare for any text; JSON in them is UTF-8 if it can be (RFC 8259)."""
+_NO_CHARSETS = frozenset(
+    {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
+)
+"""Codecs of Python that are no charsets."""
+_HALF = re.compile("[\ud800-\udfff]")
 
-    status: int
-    headers: httpx.Headers
-    content: bytes
+
+class Answer:
+    """A response of any status, with its whole body, unpacked as far as its codings are known.
+
+    ``packing`` is the Content-Encoding that is left, ``""`` if none is.
+    """
+
+    def __init__(
+        self, status: int, headers: httpx.Headers, content: bytes, packing: str = ""
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.content = content
+        self.packing = packing
+        self._secrets = KnownSecrets()
+
+    def masked(self, secrets: KnownSecrets) -> Answer:
+        """Return the same response with what the vendor was sent in confidence masked."""
+        answer = Answer(self.status, self.headers, self.content, self.packing)
+        answer._secrets = secrets
+        if any(secrets.may_be_in(value) for _, value in self.headers.raw):
+            pairs = [(name, secrets.mask_text(text)) for name, text in self.headers.multi_items()]
+            answer.headers = httpx.Headers(pairs, encoding="utf-8")
+        return answer
 
     def json(self) -> Any:
-        """Decode the document; ValueError when it is none, or nests too deep to be read.
+        """Return the document; ValueError if there is none, or it nests too deep to be read.
 
-        What does no harm is read in spite of its faults: a byte order mark, bodies cut in the
-        middle of a character, raw control characters. A number too large for a float stays text.
+        What does no harm is tolerated: a byte order mark, raw control characters, NaN. A number too
+        large for a float stays text. Objects with text that can't be decoded are ``Damaged``.
         """
+        return self._document
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is no body, or one of white space only."""
+        return not self.content[:64].strip() and not self.content.strip()
+
+    @property
+    def text(self) -> str:
+        """The body as text, with what can't be decoded shown as in ``Damaged``."""
+        return self._secrets.mask_text(_shown(self._decoded))
+
+    @functools.cached_property
+    def _document(self) -> Any:
         try:
-            try:
-                return msgspec.json.decode(self.content)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                return _decode_faulty(self.content)
+            if self._charset in _DEFAULTS:
+                try:
+                    document = msgspec.json.decode(self.content)
+                except (msgspec.DecodeError, UnicodeDecodeError):
+                    pass
+                else:
+                    found = self._secrets.may_be_in(self.content)
+                    return self._secrets.mask(document) if found else document
+            return self._secrets.mask(_decode_faulty(self._decoded))
         except RecursionError:
             raise ValueError("The document nests too deep.") from None
 
+    @functools.cached_property
+    def _charset(self) -> str:
+        match = _CHARSET.search(self.headers.get("Content-Type", ""))
+        try:
+            name = codecs.lookup(match[1]).name if match else "utf-8"
+        except LookupError:
+            return "utf-8"
+        return "utf-8" if name.replace("-", "_") in _NO_CHARSETS else name
 
-def _decode_faulty(content: bytes) -> Any:
+    @property
+    def _decoded(self) -> str:
+        content = self.content
+        marked = [name for mark, name in _BOMS if content.startswith(mark)]
+        guessed = json.detect_encoding(content)
+        declared = self._charset
+        attempts = [*marked[:1], *([guessed] if b"\0" in content[:4] else [])]
+        attempts += ["utf-8", declared] if declared in _DEFAULTS else [declared, "utf-8"]
+        for name in attempts:
+            errors = "surrogatepass" if name.startswith(("utf-16", "utf-32")) else "strict"
+            try:
+                return content.decode(name, errors)
+            except (UnicodeError, LookupError):  # codecs such as base64 make no text
+                continue
+        return content.decode("utf-8", errors="surrogateescape")
+
+
+def _decode_faulty(text: str) -> Any:
     document = json.loads(
-        content.decode("utf-8-sig", errors="replace"),
+        text.removeprefix("\ufeff"),
         strict=False,
         parse_float=_number,
         parse_int=_number,
         parse_constant=str,
     )
-    # Half a character can be read, but not be written again.
-    return json.loads(json.dumps(document, ensure_ascii=False).encode(errors="replace"))
+    return _mended(document)[0]
+
+
+def _mended(value: Any) -> tuple[Any, bool]:
+    """Return a value that can be encoded again, and whether something in it was damaged."""
+    if isinstance(value, str):
+        shown = _shown(value)
+        return shown, shown is not value
+    if isinstance(value, list):
+        pairs = [_mended(item) for item in value]
+        return [item for item, _ in pairs], any(damaged for _, damaged in pairs)
+    if isinstance(value, dict):
+        members, damages = {}, False
+        for key, member in value.items():
+            mended, damaged = _mended(member)
+            members[_shown(key)] = mended
+            damages = damages or damaged or _HALF.search(key) is not None
+        return (Damaged(members) if damages else members), damages
+    return value, False
+
+
+def _shown(text: str) -> str:
+    """Write out what is half a character: a byte that was no part of one, or a surrogate."""
+    if _HALF.search(text) is None:
+        return text
+    return _HALF.sub(
+        lambda half: (
+            f"\\x{ord(half[0]) - 0xDC00:02x}"
+            if "\udc80" <= half[0] <= "\udcff"
+            else f"\\u{ord(half[0]):x}"
+        ),
+        text,
+    )
 
 
 def _number(text: str) -> float | str:

@@ -1,4 +1,4 @@
-"""Credentials: what a request must carry, and how a token that expires is renewed.
+"""Credentials: what a request must carry, and how a token that expires is refreshed.
 
 These are not ``httpx.Auth`` flows, because httpx reads a refused answer whole, however large,
 before it lets the flow send the second request.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import httpx
@@ -18,62 +18,77 @@ import msgspec
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.normalise import timestamps
 from gateway.single_flight import SingleFlight
-from gateway.upstream.errors import ReadError, refusal
+from gateway.upstream.answer import Answer
+from gateway.upstream.envelopes import ReadError, in_success
+from gateway.upstream.errors import refusal
 from gateway.upstream.exchange import exchange
+from gateway.upstream.known_secrets import KnownSecrets, in_headers
+from gateway.upstream.network_errors import Peer
 from gateway.upstream.operation import Operation
+from gateway.upstream.progress import Progress
 
 SECOND = 1_000_000_000
 EARLY = 60 * SECOND
-"""How long before its end a token is renewed, so that none expires on the way."""
+"""Nanoseconds before its end at which a token is refreshed, so that none expires on the way."""
 LONGEST = 30 * 24 * 3600 * SECOND
-"""No token of any vendor is said to live longer."""
+"""Nanoseconds; no vendor documents a token that lives longer."""
 
 _SENDABLE = re.compile(r"[!-~]+")
 _PASSABLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
 
 class Credential(Protocol):
-    """What ``UpstreamClient`` asks for."""
+    """A credential as ``UpstreamClient`` needs it."""
+
+    @property
+    def secrets(self) -> Iterable[str]:
+        """The values that never change; fetched tokens are added to the source's as they come."""
 
     def of(self, operation: Operation) -> Credential:
-        """Give the credential for an operation; UpstreamError when its caller sent none."""
+        """Return the credential for an operation; UpstreamError if its caller sent none."""
 
     async def headers(self) -> Mapping[str, str]:
-        """Give the headers for the next request; raises UpstreamError when there are none."""
+        """Return the headers for the next request; UpstreamError if there are none."""
 
     def forget(self, headers: Mapping[str, str]) -> bool:
-        """Hear that the vendor refused these headers; tell whether asking again may help."""
+        """Drop headers that the vendor refused; return whether another attempt may help."""
 
     async def close(self) -> None:
-        """End what is under way."""
+        """Cancel a refresh that is in flight."""
 
 
 class FixedCredential:
-    """Headers that never change."""
+    """Headers that never change; ``others`` are sent with them and are no secrets."""
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        self._headers = headers
+    def __init__(self, headers: Mapping[str, str], others: Mapping[str, str] | None = None) -> None:
+        self._headers = {**headers, **(others or {})}
+        self._secrets = tuple(in_headers(headers))
+
+    @property
+    def secrets(self) -> Iterable[str]:
+        """The credentials in the headers."""
+        return self._secrets
 
     def of(self, operation: Operation) -> Credential:
-        """Give the one credential that there is."""
+        """Return the same for every operation."""
         del operation
         return self
 
     async def headers(self) -> Mapping[str, str]:
-        """Give the headers."""
+        """Return the headers."""
         return self._headers
 
     def forget(self, headers: Mapping[str, str]) -> bool:
-        """Nothing better is to be had."""
+        """Return False: there is nothing better."""
         del headers
         return False
 
     async def close(self) -> None:
-        """Nothing is ever under way."""
+        """Do nothing, as nothing is ever in flight."""
 
 
 class PassedCredential(FixedCredential):
-    """The credential that each caller sends, in ``header``, passed on in ``sent_as``."""
+    """The credential that each caller sends in ``header``, passed on in ``sent_as``."""
 
     def __init__(
         self, source: str, header: str, sent_as: str, others: Mapping[str, str] | None = None
@@ -85,7 +100,7 @@ class PassedCredential(FixedCredential):
         self._others = others or {}
 
     def of(self, operation: Operation) -> Credential:
-        """Give the caller's credential; UpstreamError when it sent none that can be passed on."""
+        """Return the caller's credential; UpstreamError if it sent none that can be passed on."""
         value = operation.passed.get(self._header.lower(), "")
         if not _PASSABLE.fullmatch(value):
             raise UpstreamError(
@@ -95,27 +110,29 @@ class PassedCredential(FixedCredential):
                 source=self._source,
                 sent=False,
             )
-        return FixedCredential({self._sent_as: value, **self._others})
+        return FixedCredential({self._sent_as: value}, self._others)
 
 
 def basic(user: str, password: str) -> dict[str, str]:
-    """Make the header of HTTP Basic authentication (RFC 7617)."""
+    """Return the header of HTTP Basic authentication (RFC 7617)."""
     pair = base64.b64encode(f"{user}:{password}".encode()).decode()
     return {"Authorization": f"Basic {pair}"}
 
 
 class Token(msgspec.Struct, frozen=True):
-    """A token, and the Unix time in nanoseconds from which another one is used."""
+    """A token, and the Unix time in nanoseconds from which another one is fetched."""
 
     value: str
     renewal: int
 
 
 class TokenCredential:
-    """Headers made of a token that ``fetch`` gets, renewed before its end and when refused.
+    """Headers made of a token from ``fetch``, refreshed before its end and when it is refused.
 
-    However many calls wait for a token, one fetch is under way, and its failure is theirs too.
+    Calls that need a token at the same time share one fetch, and its failure.
     """
+
+    secrets: Iterable[str] = ()
 
     def __init__(
         self,
@@ -130,15 +147,15 @@ class TokenCredential:
         self._flights: SingleFlight[Token] = SingleFlight()
 
     def of(self, operation: Operation) -> Credential:
-        """Give the one credential that there is."""
+        """Return the same for every operation."""
         del operation
         return self
 
     async def headers(self) -> Mapping[str, str]:
-        """Give the headers, fetching a token when there is none or it is about to end."""
+        """Return the headers, after fetching a token if there is none or it is about to expire."""
         token = self._token
         if token is None or token.renewal <= self._clock():
-            token = await self._flights.once("token", self._renew)
+            token = await self._flights.once("token", self._refresh)
         return self._make(token.value)
 
     def forget(self, headers: Mapping[str, str]) -> bool:
@@ -148,19 +165,20 @@ class TokenCredential:
         return True
 
     async def close(self) -> None:
-        """End a renewal that is under way."""
+        """Cancel a refresh that is in flight."""
         await self._flights.cancel()
 
-    async def _renew(self) -> Token:
+    async def _refresh(self) -> Token:
         self._token = token = await self._fetch()
         return token
 
 
 class TokenEndpoint:
-    """Where tokens are got: one POST, outside the source's own limits and credential.
+    """Where tokens are fetched: one POST, outside the source's own limits and credential.
 
-    ``timeout`` is in seconds; ``clock`` gives Unix time in nanoseconds. ``http`` is the source's
-    own client, and closed by that.
+    ``timeout`` is in seconds; ``clock`` is in Unix nanoseconds. ``http`` is the source's own
+    client, and closed by that. Fetched tokens are added to ``secrets``. ``setting`` is the one that
+    holds the address.
     """
 
     def __init__(
@@ -172,67 +190,83 @@ class TokenEndpoint:
         read_error: ReadError,
         timeout: float,
         clock: Callable[[], int],
+        secrets: KnownSecrets | None = None,
+        setting: str = "base_url",
     ) -> None:
+        self._setting = setting
+        name = f"The token endpoint of source {source}"
+        self._peer = Peer(source, name, setting, too_large=f"Check {setting}")
         self._source = source
         self._url = url
         self._http = http
         self._read_error = read_error
         self._timeout = timeout
         self._clock = clock
+        self._secrets = secrets or KnownSecrets()
 
     def credential(
         self,
         fetch: Callable[[], Awaitable[Token]],
         headers: Callable[[str], Mapping[str, str]],
     ) -> TokenCredential:
-        """Make the credential of the tokens that ``fetch`` gets from here."""
+        """Return the credential of the tokens that ``fetch`` gets here."""
         return TokenCredential(fetch, headers, self._clock)
 
     async def post(
         self, *, json: Any = None, form: Mapping[str, str] | None = None
     ) -> tuple[dict[str, Any], httpx.Headers]:
-        """Send the credential; the answer's object (empty when it has none) and its headers.
+        """Send the credential; return the answer's object (empty if it has none) and its headers.
 
-        Raises UpstreamError unless the answer is 2xx.
+        Raises UpstreamError unless the answer is 2xx and no error.
         """
         request = self._http.build_request("POST", self._url, json=json, data=form)
+        progress = Progress()
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await exchange(self._http, request, self._source)
+                answer = await exchange(self._http, request, self._peer, progress)
         except TimeoutError:
             raise UpstreamError(
                 ErrorCode.UPSTREAM_TIMEOUT,
                 f"Source {self._source} gave no token within {self._timeout:g} seconds."
-                " Try again, or raise its timeout.",
+                " Try again, or raise its timeout."
+                if progress.sent
+                else progress.timed_out(self._peer, self._timeout),
                 source=self._source,
             ) from None
-        if not httpx.codes.is_success(answer.status):
+        # The answer with the token is used as it is, as it may be one that is masked already.
+        masked = answer.masked(self._secrets)
+        document, said = _decoded(answer), None
+        if not (isinstance(document, dict) and any("token" in name.lower() for name in document)):
+            said = in_success(_decoded(masked), self._read_error)
+        if not httpx.codes.is_success(answer.status) or said is not None:
             raise refusal(
-                answer, self._read_error, source=self._source, now=self._clock(), path=None
+                masked,
+                self._read_error,
+                source=self._source,
+                now=self._clock(),
+                url=request.url,
+                token_setting=self._setting,
+                vendor=said if httpx.codes.is_success(answer.status) else None,
             )
-        try:
-            document = answer.json()
-        except ValueError:
-            document = None
         # Some specifications wrap the answer in "data", though the vendor's clients read it bare.
         if isinstance(document, dict) and isinstance(document.get("data"), dict):
             document = document["data"]
         return document if isinstance(document, dict) else {}, answer.headers
 
     def token(self, value: Any, seconds: float, until: Any = None) -> Token:
-        """Check that a token came; UpstreamError when it did not.
+        """Return a token that can be sent, which stays masked from now on; UpstreamError if not.
 
-        It lives until a moment, as the vendor writes it, or for as many seconds where that tells
-        nothing, as when it has passed by this machine's clock. A token that lives shortly is used
-        for half of its life.
+        It lives until a moment in the vendor's form, or for some seconds if that is none or has
+        passed by this machine's clock. A token that lives shortly is used for half of its life.
         """
         if not (isinstance(value, str) and _SENDABLE.fullmatch(value)):
             raise UpstreamError(
                 ErrorCode.UPSTREAM_INVALID_RESPONSE,
                 f"Source {self._source} got an answer without a token from its token endpoint."
-                " Check base_url, and url under auth where there is one.",
+                f" Check {self._setting}.",
                 source=self._source,
             )
+        self._secrets.add_token(value)
         now = self._clock()
         try:
             life = timestamps.parse(until) - now
@@ -242,3 +276,10 @@ class TokenEndpoint:
             life = int(seconds * SECOND)
         life = min(life, LONGEST)
         return Token(value, now + max(life - EARLY, life // 2))
+
+
+def _decoded(answer: Answer) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        return None

@@ -1,4 +1,7 @@
-"""A circuit breaker: a vendor that fails is left alone for a while, then tried with one call."""
+"""A circuit breaker: calls to a failing vendor stop for a while, then one call probes it.
+
+https://martinfowler.com/bliki/CircuitBreaker.html
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,14 @@ from collections import deque
 from collections.abc import Callable
 
 WINDOW = 30.0
-"""How many seconds back calls are looked at."""
+"""Seconds of calls that are counted."""
 FEWEST = 10
-"""How many calls that takes: a few failures tell nothing."""
+"""Calls in the window before the breaker may open: a few failures prove nothing."""
 SHARE = 0.5
-"""The share of them that has to fail."""
+"""Share of failed calls in the window at which the breaker opens."""
 REST = 5.0
-"""How many seconds the vendor is left alone for, before and between probes. One call in that time
-burdens no vendor, and longer would hide that it is back."""
+"""Seconds without calls before and between probes. One call in that time burdens no vendor, and
+a longer rest would hide that it is back."""
 
 
 class BreakerState(enum.Enum):
@@ -26,10 +29,10 @@ class BreakerState(enum.Enum):
 
 
 class Breaker:
-    """Tells whether a call may be sent, by how the latest ones went.
+    """Allows or refuses calls by how the latest ones went.
 
-    ``clock`` is monotonic, in seconds. Each call that may be sent is begun and ended; what ends
-    after the breaker has changed its mind tells nothing any more.
+    ``clock`` is monotonic, in seconds. Each allowed call is begun and ended; one that ends after
+    the breaker has changed its state no longer counts.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -38,47 +41,47 @@ class Breaker:
         self._failures = 0
         self._until: float | None = None
         self._probing = False
-        self._era = 0
+        self._generation = 0
 
     @property
     def state(self) -> BreakerState:
-        """Tell whether calls are sent."""
+        """Whether calls are sent."""
         if self._until is None:
             return BreakerState.CLOSED
         return BreakerState.OPEN if self._clock() < self._until else BreakerState.HALF_OPEN
 
     @property
     def probing(self) -> bool:
-        """Whether the call that tries the vendor is under way."""
+        """Whether a probe is in flight."""
         return self._probing
 
     @property
     def seconds(self) -> float:
-        """How long calls are still refused; 0 when the next one is sent."""
+        """Seconds for which calls are still refused; 0 if the next one is sent."""
         return 0.0 if self._until is None else max(0.0, self._until - self._clock())
 
     def begin(self) -> int | None:
-        """Begin a call, to be ended by what this gives; None when it must not be sent."""
+        """Begin a call and return its number for ``end``; None if it must not be sent."""
         if self._until is not None:
             if self._probing or self._clock() < self._until:
                 return None
             self._probing = True
-        return self._era
+        return self._generation
 
     def admits(self, call: int) -> bool:
-        """Tell whether a call that was begun, and has waited since, may still be sent."""
-        return call == self._era or self._until is None
+        """Return whether a call that was begun, and has waited since, may still be sent."""
+        return call == self._generation or self._until is None
 
     def end(self, call: int, *, failed: bool | None) -> None:
-        """End a call; None when it showed nothing of the vendor, as when it was cancelled."""
-        if call != self._era:
+        """End a call; ``failed`` is None if it proves nothing, as when it was cancelled."""
+        if call != self._generation:
             return
         if self._until is not None:
             self._probing = False
             if failed:
                 self._open()
             elif failed is not None:
-                self._begin_era(None)
+                self._change(None)
         elif failed is not None:
             self._count(failed)
             if len(self._calls) >= FEWEST and self._failures >= SHARE * len(self._calls):
@@ -92,10 +95,10 @@ class Breaker:
             self._failures -= self._calls.popleft()[1]
 
     def _open(self) -> None:
-        self._begin_era(self._clock() + REST)
+        self._change(self._clock() + REST)
 
-    def _begin_era(self, until: float | None) -> None:
+    def _change(self, until: float | None) -> None:
         self._until = until
-        self._era += 1
+        self._generation += 1
         self._calls.clear()
         self._failures = 0

@@ -1,4 +1,4 @@
-"""One vendor's HTTP API: bounded in time and in concurrency, with failures told in one form.
+"""One vendor's HTTP API: bounded in time and in concurrency, with failures in one form.
 
 httpx leaves these to its user: a total time (its own are for each read), and a queue in front of
 the connection pool, which collapses under waiters.
@@ -19,10 +19,15 @@ import httpx
 import msgspec
 
 from gateway.errors import ErrorCode, UpstreamError
+from gateway.upstream import waits
 from gateway.upstream.breaker import BreakerState
-from gateway.upstream.errors import ReadError, kept, refusal
+from gateway.upstream.envelopes import VendorError, in_success, meaning
+from gateway.upstream.errors import ReadError, kept, not_json, refusal
 from gateway.upstream.exchange import exchange
-from gateway.upstream.guard import FAILURES, Lane, is_own
+from gateway.upstream.guard import FAILURES, UpstreamGuard, is_own
+from gateway.upstream.known_secrets import KnownSecrets
+from gateway.upstream.network_errors import Peer
+from gateway.upstream.progress import Progress
 from gateway.upstream.retry import retried
 
 if TYPE_CHECKING:
@@ -31,9 +36,12 @@ if TYPE_CHECKING:
     from gateway.upstream.operation import Operation
 
 SLOW = 0.75
-"""The share of the time there is for an answer after which it is as bad as none."""
-MOST_LANES = 1000
-"""For how many callers' own credentials to remember how calls with them went."""
+"""Share of the time for an answer after which a call counts as failed for the breaker."""
+MOST_GUARDS = 1000
+"""Callers' own credentials whose rate limits and breakers are remembered."""
+LONGEST_SLOWDOWN = 30.0
+"""Seconds of pause at most that a successful answer may ask for."""
+NO_CONTENT = frozenset({204, 205})
 
 _ETAG = re.compile(r'(?:W/)?"[!#-~]{0,500}"')
 
@@ -41,13 +49,13 @@ Params = Sequence[tuple[str, str]]
 
 
 class NotModified(Exception):  # noqa: N818 - no failure, but news
-    """The vendor has nothing else to say than what the operation's ETag stands for."""
+    """What the operation's ETag stands for is still the vendor's answer."""
 
 
 class Health(msgspec.Struct, frozen=True):
-    """How a source's calls went lately; the times are Unix times in nanoseconds.
+    """How a source's latest calls went; the times are Unix times in nanoseconds.
 
-    ``retry_at`` is when an open breaker lets a call pass to try the source.
+    ``retry_at`` is when an open breaker lets a call through to try the source.
     """
 
     last_success_at: int | None = None
@@ -62,18 +70,19 @@ class _Call(NamedTuple):
     url: httpx.URL
     operation: Operation
     credential: Credential
-    lane: Lane
+    guard: UpstreamGuard
+    secrets: KnownSecrets
     etag: str | None = None
 
 
 class UpstreamClient:
     """Calls one vendor's API for one source.
 
-    ``timeout`` is in seconds and for one call that has its place, with the wait for a token;
-    ``concurrency`` is how many calls are under way at the same time, ``rate_limit`` how many begin
-    in a second. ``clock`` gives Unix time in nanoseconds, ``monotonic`` is in seconds. What befalls
-    a ``private`` client is told only to the caller it befell, and has an effect on no other. The
-    client owns ``http``.
+    ``timeout`` is in seconds and bounds one call from when it has its slot, including the wait for
+    a token; ``concurrency`` is the number of simultaneous calls, ``rate_limit`` the number of calls
+    that begin in a second. ``clock`` is in Unix nanoseconds, ``monotonic`` in seconds. ``secrets``
+    are the source's own. In a ``private`` client, each caller sends a credential of its own: its
+    failures are reported to that caller alone, and affect no other. The client owns ``http``.
     """
 
     def __init__(
@@ -90,9 +99,11 @@ class UpstreamClient:
         clock: Callable[[], int],
         monotonic: Callable[[], float] = time.monotonic,
         private: bool = False,
+        secrets: KnownSecrets | None = None,
     ) -> None:
         self.source = source
         self.base_url = base_url
+        self._peer = Peer(source, f"Source {source}")
         self._health = Health()
         self._timeout = timeout
         self._http = http
@@ -101,14 +112,15 @@ class UpstreamClient:
         self._slots = asyncio.Semaphore(concurrency)
         self._clock = clock
         self._private = private
-        self._make_lane = functools.partial(Lane, source, rate_limit, monotonic)
-        self._lane = self._make_lane()
-        self._private_lanes: dict[bytes, Lane] = {}
+        self._secrets = secrets or KnownSecrets()
+        self._make_guard = functools.partial(UpstreamGuard, source, rate_limit, monotonic)
+        self._guard = self._make_guard()
+        self._private_guards: dict[bytes, UpstreamGuard] = {}
 
     @property
     def health(self) -> Health:
-        """Tell how the calls went."""
-        breaker = self._lane.breaker
+        """How the latest calls went."""
+        breaker = self._guard.breaker
         waits = breaker.state is BreakerState.OPEN
         return msgspec.structs.replace(
             self._health,
@@ -117,18 +129,19 @@ class UpstreamClient:
         )
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self._credential.close()
         await self._http.aclose()
 
     async def json(
         self, path: str, params: Params = (), *, operation: Operation
     ) -> tuple[Any, httpx.Headers]:
-        """Get a JSON document; its headers come with it, since some vendors page in them.
+        """Get a JSON document and its headers, since some vendors page in them.
 
-        What may pass is tried again, within the operation's time; the credential is renewed once
-        on 401. Raises UpstreamError unless the answer is 2xx and holds a document, NotModified
-        when the operation has an ETag that still stands for it.
+        The document is None if the vendor answers that it has none (204, 205). Failures that may
+        pass are retried within the operation's time; the credential is refreshed once on 401.
+        Raises UpstreamError unless the answer is 2xx and holds a document that is no error,
+        NotModified when the operation has an ETag that still stands for it.
         """
         url = httpx.URL(self.base_url + path)
         if params:
@@ -136,33 +149,29 @@ class UpstreamClient:
         target = url.raw_path.decode("ascii")
         with self._noted():
             call = await self._prepare("GET", url, operation, operation.etags.get(target))
-            answer = await retried(lambda: self._attempt(call), call.lane, operation.deadline)
-            changed = answer.status != httpx.codes.NOT_MODIFIED
-            document = self._document(answer) if changed else None
-        if not changed:
+            answer = await retried(lambda: self._attempt(call), call.guard, operation.deadline)
+        if answer.status == httpx.codes.NOT_MODIFIED:
             raise NotModified
         etag = answer.headers.get("ETag", "")
         operation.answered[target] = etag if _ETAG.fullmatch(etag) else ""
-        return document, answer.headers
+        return None if answer.status in NO_CONTENT else answer.json(), answer.headers
 
     async def act(self, method: str, path: str, *, operation: Operation) -> Any:
-        """Ask for something to be done, once; give the answer's document, or None without one.
+        """Ask for something to be done, once; return the answer's document, None without a body.
 
         Only a request that was refused for its credential is sent again. Raises UpstreamError
-        unless the answer is 2xx; its ``sent`` tells whether the vendor may have acted.
+        unless the answer is 2xx and can be one of a JSON API; its ``sent`` is whether the vendor
+        may have acted.
         """
         with self._noted():
             url = httpx.URL(self.base_url + path)
             answer = await self._attempt(await self._prepare(method, url, operation))
-            try:
-                return answer.json()
-            except ValueError:
-                return None
+        return None if answer.is_blank else answer.json()
 
     async def late(self, operation: Operation) -> UpstreamError:
-        """Make the error for an operation whose time was up while others went on asking for it."""
-        lane = await self._lane_of(self._credential.of(operation))
-        return lane.limit.lateness(operation.seconds) or UpstreamError(
+        """Return the error for an operation whose time was up while others still wait."""
+        guard = await self._guard_of(self._credential.of(operation))
+        return guard.limit.lateness(operation.seconds) or UpstreamError(
             ErrorCode.UPSTREAM_TIMEOUT,
             f"Source {self.source} did not answer before the operation's time was up."
             " Try again, or give it more time.",
@@ -185,125 +194,141 @@ class UpstreamClient:
         self, method: str, url: httpx.URL, operation: Operation, etag: str | None = None
     ) -> _Call:
         credential = self._credential.of(operation)
-        return _Call(method, url, operation, credential, await self._lane_of(credential), etag)
+        guard = await self._guard_of(credential)
+        secrets = self._secrets
+        if self._private:
+            secrets = secrets.extended(credential.secrets)
+        return _Call(method, url, operation, credential, guard, secrets, etag)
 
-    async def _lane_of(self, credential: Credential) -> Lane:
+    async def _guard_of(self, credential: Credential) -> UpstreamGuard:
         if not self._private:
-            return self._lane
+            return self._guard
         headers = sorted((await credential.headers()).items())
         key = hashlib.sha256(repr(headers).encode()).digest()
-        lanes = self._private_lanes
-        lanes[key] = lane = lanes.pop(key) if key in lanes else self._make_lane()
-        if len(lanes) > MOST_LANES:
-            del lanes[next(iter(lanes))]
-        return lane
+        guards = self._private_guards
+        guards[key] = guard = guards.pop(key) if key in guards else self._make_guard()
+        if len(guards) > MOST_GUARDS:
+            del guards[next(iter(guards))]
+        return guard
 
     async def _attempt(self, call: _Call) -> Answer:
         loop = asyncio.get_running_loop()
-        operation, credential, lane = call.operation, call.credential, call.lane
-        # An action's caller may have lowered its deadline, and that tells nothing of the vendor.
+        operation, credential, guard = call.operation, call.credential, call.guard
+        # An action's caller may have lowered its deadline, which says nothing about the vendor.
         seconds = self._timeout
         if call.method == "GET":
             seconds = min(seconds, operation.seconds)
         sent = False
         given: float | None = None
+        progress = Progress()
         try:
             if operation.behind:
-                # The vendor may be back: then all that was kept is renewed at once, not at the
+                # The vendor may be back: then everything stale is refreshed at once, not at the
                 # second try.
                 async with asyncio.timeout_at(operation.deadline):
-                    await lane.tried()
-            with lane.judged(SLOW * seconds) as start:
+                    await guard.tried()
+            with guard.judged(SLOW * seconds) as start:
                 if loop.time() >= operation.deadline:
                     raise TimeoutError
                 async with asyncio.timeout_at(operation.deadline):
-                    # Those who wait for a place share this renewal, and its failure, too.
+                    # Calls that wait for a slot share this refresh, and its failure, too.
                     await credential.headers()
-                    await lane.limit.enter(self._slots, operation.deadline - loop.time())
+                    await guard.limit.enter(self._slots, operation.deadline - loop.time())
                     try:
                         start()
                         given = min(self._timeout, operation.deadline - loop.time())
                         async with asyncio.timeout(self._timeout):
                             headers = await credential.headers()
                             sent = True
-                            answer = await self._ask(call, headers)
-                            if answer.status == httpx.codes.UNAUTHORIZED and credential.forget(
-                                headers
-                            ):
+                            answer = await self._ask(call, headers, progress)
+                            if self._is_unauthorized(answer, call) and credential.forget(headers):
                                 sent = False
                                 headers = await credential.headers()
                                 sent = True
-                                lane.limit.take()
-                                answer = await self._ask(call, headers)
+                                guard.limit.take()
+                                progress = Progress()
+                                answer = await self._ask(call, headers, progress)
                     finally:
                         self._slots.release()
                 return self._good(answer, call)
         except TimeoutError:
-            if given is None and (paused := lane.limit.lateness(operation.seconds)):
+            if given is None and (paused := guard.limit.lateness(operation.seconds)):
                 raise paused from None
-            late = (
-                "was not asked, since the operation's time was up"
-                if given is None
-                else f"did not answer within {round(given, 2):g} seconds"
-            )
             raise UpstreamError(
                 ErrorCode.UPSTREAM_TIMEOUT,
-                f"Source {self.source} {late}."
-                " Try again, or raise its timeout or the server's deadline.",
+                f"Source {self.source} was not asked, since the operation's time was up."
+                " Try again, or raise its timeout or the server's deadline."
+                if given is None
+                else progress.timed_out(self._peer, round(given, 2)),
                 source=self.source,
-                sent=sent,
-                retry_after=lane.breaker.seconds or None,
+                sent=sent and progress.sent,
+                retry_after=guard.breaker.seconds or None,
             ) from None
         except UpstreamError as error:
             error.sent = error.sent and sent
             if error.retry_after is None and error.code in FAILURES:
                 # It may have been the one too many.
-                error.retry_after = lane.breaker.seconds or None
+                error.retry_after = guard.breaker.seconds or None
             raise
 
-    async def _ask(self, call: _Call, headers: Mapping[str, str]) -> Answer:
+    async def _ask(self, call: _Call, headers: Mapping[str, str], progress: Progress) -> Answer:
         call.operation.calls[self.source] += 1
         request = self._http.build_request(call.method, call.url, headers=dict(headers))
         if call.etag is not None:
             request.headers["If-None-Match"] = call.etag
         if call.operation.trace is not None:
             request.headers.update(call.operation.trace.headers())
-        return await exchange(self._http, request, self.source)
+        answer = await exchange(self._http, request, self._peer, progress)
+        return answer.masked(call.secrets)
+
+    def _is_unauthorized(self, answer: Answer, call: _Call) -> bool:
+        if answer.status == httpx.codes.UNAUTHORIZED:
+            return True
+        if call.method != "GET":
+            return False  # the error may be about what the action did
+        said = self._said(answer)
+        return said is not None and meaning(said) is ErrorCode.UPSTREAM_UNAUTHORIZED
+
+    def _said(self, answer: Answer, *, of_action: bool = False) -> VendorError | None:
+        """Return the error that a 2xx answer holds, if it does."""
+        if not httpx.codes.is_success(answer.status) or answer.is_blank:
+            return None
+        try:
+            document = answer.json()
+        except ValueError:
+            return None
+        return in_success(document, self._read_error, of_action=of_action)
 
     def _good(self, answer: Answer, call: _Call) -> Answer:
-        """Give the answer back if it is good, else raise UpstreamError; learn its limits."""
+        """Return a good answer, raise UpstreamError for others; learn the limits it names."""
         now = self._clock()
+        limit = call.guard.limit
         if answer.status != httpx.codes.TOO_MANY_REQUESTS:
-            call.lane.limit.answered()
-        call.lane.limit.learn(answer.headers, now)
-        if httpx.codes.is_success(answer.status):
-            return answer
+            limit.answered()
+        limit.learn(answer.headers, now)
         if answer.status == httpx.codes.NOT_MODIFIED and call.etag is not None:
             return answer
-        error = refusal(answer, self._read_error, source=self.source, now=now, path=call.url.path)
+        action = call.method != "GET"
+        said = self._said(answer, of_action=action)
+        if httpx.codes.is_success(answer.status) and said is None:
+            if wait := waits.retry_after(answer.headers, now):
+                limit.pause(min(wait, LONGEST_SLOWDOWN))
+            self._check(answer, action=action)
+            return answer
+        error = refusal(
+            answer, self._read_error, source=self.source, now=now, url=call.url, vendor=said
+        )
         if error.code is ErrorCode.UPSTREAM_RATE_LIMITED and error.retry_after is not None:
-            call.lane.limit.pause(error.retry_after)
+            limit.pause(error.retry_after)
         raise error
 
-    def _document(self, answer: Answer) -> Any:
-        if not answer.content.strip():
-            raise self._invalid("answered with an empty body; try again, and check base_url")
+    def _check(self, answer: Answer, *, action: bool) -> None:
+        """Raise UpstreamError unless a 2xx answer has a document, where it has to have one."""
+        if answer.is_blank:
+            if action or answer.status in NO_CONTENT:
+                return
+            raise not_json(answer, self.source)
         try:
-            return answer.json()
+            answer.json()
         except ValueError:
-            kind = answer.headers.get("Content-Type", "")
-            if "html" in kind or answer.content.lstrip()[:1] == b"<":
-                raise self._invalid(
-                    "answered with a web page instead of JSON; check base_url, and whether a proxy"
-                    " or a login page stands in between"
-                ) from None
-            raise self._invalid(
-                "answered with something that is not whole JSON; try again, and check base_url"
-            ) from None
-
-    def _invalid(self, what: str) -> UpstreamError:
-        return UpstreamError(
-            ErrorCode.UPSTREAM_INVALID_RESPONSE,
-            f"Source {self.source} {what}.",
-            source=self.source,
-        )
+            raise not_json(answer, self.source) from None

@@ -2,94 +2,196 @@
 
 from __future__ import annotations
 
-import email.utils
 import re
-import socket
-import ssl
-import zlib
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
-import msgspec
 
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.normalise.redaction import redact_text
+from gateway.upstream import waits
+from gateway.upstream.envelopes import ReadError, VendorError, meaning, words
 
 if TYPE_CHECKING:
     from gateway.upstream.answer import Answer
 
+__all__ = ["ReadError", "VendorError", "kept", "not_json", "refusal"]
 
-class VendorError(msgspec.Struct, frozen=True):
-    """What the vendor itself says about a failure, not redacted yet."""
-
-    code: str | None = None
-    message: str | None = None
-    request_id: str | None = None
-
-
-ReadError = Callable[[Any], VendorError]
-"""Finds the vendor's words in a decoded body, whatever its type."""
-
-
-def refusal(
-    answer: Answer, read_error: ReadError, *, source: str, now: int, path: str | None
-) -> UpstreamError:
-    """Make the error for an answer that is not 2xx.
-
-    ``now`` is in Unix nanoseconds, for a Retry-After that names a moment. ``path`` is what was
-    asked for, because a source may have many places and be refused one; it is None where that was
-    a token, so that nothing but the credential was judged.
-    """
-    try:
-        vendor = read_error(answer.json())
-    except ValueError:
-        vendor = VendorError()
-    answered = f"answered {_phrase(answer.status)}"
-    if path is None:
-        code, advice = _explain_token(answer.status)
-        told = f"got no token: its token endpoint {answered}"
-    else:
-        code, advice = _explain(answer.status)
-        told = f"{answered} to {_shown(path)}"
-    message = _shown(vendor.message)
-    said = f" and said: {message.rstrip('.')}" if message else ""
-    return UpstreamError(
-        code,
-        f"Source {source} {told}{said}. {advice}",
-        source=source,
-        status=answer.status,
-        vendor_code=_shown(vendor.code),
-        vendor_message=message,
-        vendor_request_id=_shown(vendor.request_id or answer.headers.get("X-Request-Id")),
-        retry_after=_retry_after(answer.headers.get("Retry-After", ""), now),
-    )
-
-
+_WANTS_TLS = "Its port wants TLS; begin base_url with https://."
+_WANTS_CERTIFICATE = "It wants a client certificate, which the gateway does not have."
+_TROUBLE = "The vendor has trouble; try again later."
+_IN_BETWEEN = "The vendor, or a proxy in between, has trouble; try again later."
 _ADVICE = {
     401: (ErrorCode.UPSTREAM_UNAUTHORIZED, "Check the source's credential under auth."),
     403: (ErrorCode.UPSTREAM_FORBIDDEN, "Give the credential the right to do this."),
     404: (ErrorCode.UPSTREAM_NOT_FOUND, "Check base_url and the configured place."),
+    405: (ErrorCode.UPSTREAM_REJECTED, "Check base_url, and that the API is of that version."),
+    406: (ErrorCode.UPSTREAM_REJECTED, "Check base_url: its API gives JSON."),
+    407: (
+        ErrorCode.UPSTREAM_REJECTED,
+        "A proxy in between wants a credential of its own, which the gateway does not have.",
+    ),
+    410: (ErrorCode.UPSTREAM_NOT_FOUND, "Check base_url and the configured place."),
+    413: (ErrorCode.UPSTREAM_REJECTED, "Check any proxy in between."),
+    414: (ErrorCode.UPSTREAM_REJECTED, "Ask with a shorter filter."),
+    421: (ErrorCode.UPSTREAM_REJECTED, "Check the host of base_url."),
     429: (ErrorCode.UPSTREAM_RATE_LIMITED, "Ask again later, or lower its rate_limit."),
+    431: (ErrorCode.UPSTREAM_REJECTED, "Its headers are too long: check the credential."),
+    495: (ErrorCode.UPSTREAM_REJECTED, _WANTS_CERTIFICATE),
+    496: (ErrorCode.UPSTREAM_REJECTED, _WANTS_CERTIFICATE),
+    497: (ErrorCode.UPSTREAM_REJECTED, _WANTS_TLS),
+    511: (
+        ErrorCode.UPSTREAM_ERROR,
+        "The network of this machine wants a login first; check the network.",
+    ),
 }
+_ADVICE_BY_CODE = {
+    ErrorCode.UPSTREAM_UNAUTHORIZED: _ADVICE[401][1],
+    ErrorCode.UPSTREAM_FORBIDDEN: _ADVICE[403][1],
+    ErrorCode.UPSTREAM_NOT_FOUND: _ADVICE[404][1],
+    ErrorCode.UPSTREAM_RATE_LIMITED: _ADVICE[429][1],
+    ErrorCode.UPSTREAM_ERROR: _TROUBLE,
+}
+_PLAIN_HTTP = re.compile(
+    rb"plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server"
+    rb"|speaking plain HTTP to an SSL-enabled",
+    re.IGNORECASE,
+)
+"""What nginx, Go and Apache answer to HTTP on a port of HTTPS."""
+_NO_CERTIFICATE = re.compile(
+    rb"No required SSL certificate was sent|SSL certificate error", re.IGNORECASE
+)
+"""What nginx answers where it wants a client certificate."""
 
 
-def _explain(status: int) -> tuple[ErrorCode, str]:
-    if status in _ADVICE:
-        return _ADVICE[status]
-    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
-        return ErrorCode.UPSTREAM_ERROR, "The vendor has trouble; try again later."
-    if status < httpx.codes.BAD_REQUEST:
-        return ErrorCode.UPSTREAM_REJECTED, "Redirects are not followed; check base_url."
-    return ErrorCode.UPSTREAM_REJECTED, "Check the source's configuration."
+def refusal(
+    answer: Answer,
+    read_error: ReadError,
+    *,
+    source: str,
+    now: int,
+    url: httpx.URL,
+    token_setting: str | None = None,
+    vendor: VendorError | None = None,
+) -> UpstreamError:
+    """Return the error for a response that is not 2xx, or is the error ``vendor`` in a 2xx.
+
+    ``now`` is in Unix nanoseconds. The sentence names the path, as a source may read many places
+    and be refused one. ``token_setting`` is given if a token was asked for, so that nothing but the
+    credential was judged: the setting that holds the address.
+    """
+    status = answer.status
+    if vendor is not None:
+        code = meaning(vendor)
+        advice = _ADVICE_BY_CODE.get(code, "Check the source's configuration.")
+        answered = f"answered {_phrase(status)} with an error"
+    else:
+        vendor = _said(answer, read_error)
+        code, advice = _explain(answer, url, token_setting)
+        answered = f"answered {_phrase(status)}"
+    if token_setting is not None:
+        told = f"got no token: its token endpoint {answered}"
+    else:
+        told = f"{answered} to {_shown(url.path)}"
+    message = _shown(vendor.message)
+    said = f" and said: {message.rstrip('.')}" if message else ""
+    wait = waits.retry_after(answer.headers, now)
+    if wait is not None and wait > waits.PLAUSIBLE:
+        advice += (
+            f" It asks for a pause of {wait:.3g} seconds, which can't be right; it is called again"
+            f" after {waits.LONGEST_PAUSE:g}."
+        )
+        wait = waits.LONGEST_PAUSE
+    return UpstreamError(
+        code,
+        f"Source {source} {told}{said}. {advice}",
+        source=source,
+        status=status,
+        vendor_code=_shown(vendor.code),
+        vendor_message=message,
+        vendor_request_id=_shown(vendor.request_id or answer.headers.get("X-Request-Id")),
+        retry_after=wait,
+    )
 
 
-def _explain_token(status: int) -> tuple[ErrorCode, str]:
-    if status in {400, 401, 403}:
-        return _ADVICE[401]
-    if status == httpx.codes.TOO_MANY_REQUESTS or status >= httpx.codes.INTERNAL_SERVER_ERROR:
-        return _explain(status)
-    return ErrorCode.UPSTREAM_REJECTED, "Check base_url, and url under auth where there is one."
+def not_json(answer: Answer, source: str) -> UpstreamError:
+    """Return the error for a 2xx response whose body is no JSON document."""
+    kind = answer.headers.get("Content-Type", "").lower()
+    if answer.is_blank:
+        what = "answered with an empty body; try again, and check base_url"
+    elif answer.packing:
+        what = (
+            f"packed its answer as {answer.packing}, for which it was not asked; check any proxy in"
+            " between"
+        )
+    elif "html" in kind or answer.content.lstrip()[:1] == b"<":
+        what = (
+            "answered with a web page instead of JSON; check base_url, and whether a proxy or a"
+            " login page stands in between"
+        )
+    else:
+        what = "answered with something that is not whole JSON; try again, and check base_url"
+    said = _shown(_plain_text(answer))
+    return UpstreamError(
+        ErrorCode.UPSTREAM_INVALID_RESPONSE,
+        f"Source {source} {what}." + (f" It said: {said.rstrip('.')}." if said else ""),
+        source=source,
+        vendor_message=said,
+    )
+
+
+def _said(answer: Answer, read_error: ReadError) -> VendorError:
+    try:
+        return words(answer.json(), read_error)
+    except ValueError:
+        return VendorError(message=_plain_text(answer))
+
+
+def _plain_text(answer: Answer) -> str | None:
+    """Return the line of plain text that a body is, as frameworks and proxies answer."""
+    kind = answer.headers.get("Content-Type", "").lower()
+    if not kind.startswith("text/plain") or answer.packing:
+        return None
+    line = answer.text.strip()
+    return line if 0 < len(line) <= 300 and line[0] not in '<{["' else None
+
+
+def _explain(answer: Answer, url: httpx.URL, token_setting: str | None) -> tuple[ErrorCode, str]:
+    status = answer.status
+    if status == httpx.codes.BAD_REQUEST and (told := _tls_advice(answer)):
+        return ErrorCode.UPSTREAM_REJECTED, told
+    if status >= 500 and status not in _ADVICE:
+        told = _IN_BETWEEN if status in {502, 504} or status >= 520 else _TROUBLE
+        return ErrorCode.UPSTREAM_ERROR, told
+    if 300 <= status < 400:
+        return ErrorCode.UPSTREAM_REJECTED, _redirected(answer, url, token_setting or "base_url")
+    if token_setting is not None and status != httpx.codes.TOO_MANY_REQUESTS:
+        if status in {400, 401, 403}:
+            return _ADVICE[401]
+        return ErrorCode.UPSTREAM_REJECTED, f"Check {token_setting}."
+    return _ADVICE.get(status, (ErrorCode.UPSTREAM_REJECTED, "Check the source's configuration."))
+
+
+def _tls_advice(answer: Answer) -> str | None:
+    head = answer.content[:10_000]
+    if _PLAIN_HTTP.search(head):
+        return _WANTS_TLS
+    return _WANTS_CERTIFICATE if _NO_CERTIFICATE.search(head) else None
+
+
+def _redirected(answer: Answer, url: httpx.URL, setting: str) -> str:
+    """Return the advice for a redirect, with the origin that it points to, if another one."""
+    advice = f"Redirects are not followed; check {setting}"
+    try:
+        target = url.join(answer.headers.get("Location", ""))
+    except (httpx.InvalidURL, ValueError):
+        return f"{advice}."
+    if (target.scheme, target.host, target.port) == (url.scheme, url.host, url.port):
+        return f"{advice}, and whether a login page stands in between."
+    if target.scheme not in {"http", "https"}:
+        return f"{advice}."
+    port = f":{target.port}" if target.port else ""
+    return f"{advice}: this one points to {_shown(f'{target.scheme}://{target.host}{port}')}."
 
 
 def _phrase(status: int) -> str:
@@ -97,61 +199,15 @@ def _phrase(status: int) -> str:
 
 
 def _shown(text: str | None) -> str | None:
-    """Redact what a vendor said, and fit it into one short line."""
+    """Redact a vendor's text and fit it into one short line."""
     if text is None:
         return None
     line = " ".join("".join(c if c.isprintable() else " " for c in text[:2000]).split())
     return redact_text(line)[:300]
 
 
-def _retry_after(text: str, now: int) -> float | None:
-    """Read the header's seconds or date (RFC 9110, 10.2.3) as seconds from now."""
-    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text, re.ASCII):
-        return float(text)
-    try:
-        moment = email.utils.parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    return None if moment.tzinfo is None else max(0.0, moment.timestamp() - now / 1e9)
-
-
-def unreachable(error: Exception, source: str) -> UpstreamError:
-    """Make the error for a request that got no whole answer."""
-    code = ErrorCode.UPSTREAM_UNREACHABLE
-    causes = tuple(_causes(error))
-    match error:
-        case httpx.TimeoutException():
-            code, what = ErrorCode.UPSTREAM_TIMEOUT, "did not answer in time; try again"
-        case httpx.DecodingError() | zlib.error():
-            code = ErrorCode.UPSTREAM_INVALID_RESPONSE
-            what = "sent an answer that can't be unpacked; check base_url and any proxy in between"
-        case _ if _any(causes, ssl.SSLCertVerificationError):
-            what = "could not be reached safely: its certificate is not trusted; set ca_bundle"
-        case _ if _any(causes, ssl.SSLError):
-            what = "could not be reached safely: TLS failed; check scheme and port of base_url"
-        case _ if _any(causes, socket.gaierror):
-            what = "could not be reached: its host name does not resolve; check base_url"
-        case httpx.ConnectError():
-            what = "could not be reached: nothing answers there; check base_url and the network"
-        case _:
-            what = "broke the connection; try again, and check base_url if it goes on"
-    # A connection that was never made has carried no request.
-    sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
-    return UpstreamError(code, f"Source {source} {what}.", source=source, sent=sent)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _any(causes: tuple[BaseException, ...], kind: type[BaseException]) -> bool:
-    return any(isinstance(cause, kind) for cause in causes)
-
-
 def kept(error: UpstreamError) -> UpstreamError:
-    """Copy an error without its traceback, which would keep all that was read alive."""
+    """Copy an error without its traceback, which would keep the whole response alive."""
     copy = UpstreamError.__new__(UpstreamError, *error.args)
     vars(copy).update(vars(error))
     return copy

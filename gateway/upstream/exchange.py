@@ -1,16 +1,18 @@
-"""One HTTP exchange: a request sent as it is, and an answer read whole, or not at all.
+"""One HTTP exchange: a request sent as it is, and a response read whole, or not at all.
 
 httpx leaves these to its user: a limit of the size, and cookies that must not travel from one
-answer to the next request.
+response to the next request.
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import http.cookiejar
 import logging
 import ssl
 import zlib
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -18,7 +20,9 @@ import httpx
 from gateway import __version__
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.answer import Answer
-from gateway.upstream.errors import unreachable
+from gateway.upstream.network_errors import Peer, unreachable
+from gateway.upstream.packing import TooLargeError, unpack
+from gateway.upstream.progress import Progress
 
 if TYPE_CHECKING:
     import pathlib
@@ -32,25 +36,24 @@ for _name in ("httpx", "httpcore"):
 
 
 def http_client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
-    """Make a client that adds nothing of its own: no cookies, redirects, proxies or time limits."""
+    """Return a client that adds nothing of its own: no cookies, redirects, proxies or timeouts."""
     return httpx.AsyncClient(
         transport=transport,
-        timeout=None,  # noqa: S113 - each call stands under the operation's deadline
+        timeout=None,  # noqa: S113 - the operation's deadline bounds each call
         cookies=_NoCookies(),
         headers={
             "User-Agent": f"webhook-log-gateway/{__version__}",
             "Accept": "application/json",
-            # The one packing that is unpacked here, bit by bit.
             "Accept-Encoding": "gzip",
         },
     )
 
 
 def network(ca_bundle: pathlib.Path | None, concurrency: int) -> httpx.AsyncBaseTransport:
-    """Make the real transport, with TLS verified: by the bundle alone where there is one.
+    """Return the real transport, which verifies TLS: by the bundle alone if there is one.
 
     It has a connection for each of ``concurrency`` callers and one for a token, because httpx's
-    pool grows slow when callers queue in it.
+    pool gets slow when callers queue in it.
     """
     limits = httpx.Limits(
         max_connections=concurrency + 1, max_keepalive_connections=concurrency + 1
@@ -65,52 +68,59 @@ def _trust(ca_bundle: pathlib.Path | None) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=ca_bundle)
 
 
-async def exchange(client: httpx.AsyncClient, request: httpx.Request, source: str) -> Answer:
-    """Send one request and read the whole answer, whatever its status, within ``MAX_BYTES``.
+async def exchange(
+    client: httpx.AsyncClient,
+    request: httpx.Request,
+    peer: Peer,
+    progress: Progress | None = None,
+) -> Answer:
+    """Send one request and read the whole response, whatever its status, within ``MAX_BYTES``.
 
-    Raises UpstreamError when there is none to be had. It sets no time limit.
+    ``progress`` records how far it got, for the error of a timeout; there is none here. Raises
+    UpstreamError if there is no whole response.
     """
+    progress = progress or Progress()
+    request.extensions["trace"] = progress.trace
+    status = None
     try:
         response = await client.send(request, stream=True)
+        status = response.status_code
+        # A response that a mock transport made whole is unpacked already.
+        whole = response.is_stream_consumed
+        packing = "" if whole else response.headers.get("Content-Encoding", "")
         try:
-            content = await _read(response)
+            content = await _read(response.aiter_raw() if packing else response.aiter_bytes())
         finally:
             await response.aclose()
-    # While an answer is read, errors of TLS come out of httpx as they are.
-    except (httpx.HTTPError, OSError, zlib.error) as error:
-        raise unreachable(error, source) from None
-    if content is None:
+        if packing:
+            content, packing = unpack(content, packing, MAX_BYTES)
+    except TooLargeError:
         raise UpstreamError(
             ErrorCode.UPSTREAM_RESPONSE_TOO_LARGE,
-            f"Source {source} answered with more than {MAX_BYTES // 2**20} MiB."
-            " Lower its page_size.",
-            source=source,
-            status=response.status_code,
-        )
-    return Answer(response.status_code, response.headers, bytes(content))
+            f"{peer.name} answered with more than {MAX_BYTES // 2**20} MiB. {peer.too_large}.",
+            source=peer.source,
+            status=status,
+        ) from None
+    except asyncio.CancelledError:
+        await progress.close()
+        raise
+    # TLS errors while a body is read come out of httpx as they are, and so do host names that IDNA
+    # can't write.
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, zlib.error) as error:
+        raise unreachable(error, peer, request.url) from None
+    return Answer(response.status_code, response.headers, content, packing)
 
 
-async def _read(response: httpx.Response) -> bytearray | None:
-    """Read and unpack a body; None as soon as it is too large.
-
-    httpx would unpack each piece whole, in any packing and as often as its header says, and 3 KB
-    can hold 1 GB. What is packed otherwise than it was asked for is left as it is.
-    """
-    packing = response.headers.get("Content-Encoding", "").lower()
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16) if packing == "gzip" else None
+async def _read(chunks: AsyncIterator[bytes]) -> bytes:
+    """Read a body as it came; TooLargeError as soon as it is too large."""
     content = bytearray()
-    async for chunk in response.aiter_raw() if packing else response.aiter_bytes():
-        if unpacker is None:
-            content += chunk
-        elif not unpacker.eof:
-            content += unpacker.decompress(chunk, MAX_BYTES + 1 - len(content))
+    async for chunk in chunks:
+        content += chunk
         if len(content) > MAX_BYTES:
-            return None
-    if unpacker and response.num_bytes_downloaded and not unpacker.eof:
-        raise zlib.error("The end is missing.")
-    return content
+            raise TooLargeError
+    return bytes(content)
 
 
 class _NoCookies(http.cookiejar.CookieJar):
     def extract_cookies(self, response: Any, request: Any) -> None:
-        """Keep nothing: what one answer sets must not reach the next request."""
+        """Keep nothing: what one response sets must not reach the next request."""

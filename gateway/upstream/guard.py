@@ -1,4 +1,4 @@
-"""What a source's calls with one credential share: how often they are sent, and whether."""
+"""Rate limit and circuit breaker of one source and credential."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ FAILURES = frozenset(
         ErrorCode.UPSTREAM_UNREACHABLE,
     }
 )
-"""What a vendor that works does not answer with; to refuse a request is to work."""
+"""Failures that open the breaker. A vendor that refuses a request is at work, so refusals don't."""
 
 
-class Lane:
-    """A rate limit and a breaker.
+class UpstreamGuard:
+    """A rate limit and a breaker for calls that share a credential.
 
-    ``rate_limit`` is in calls a second, ``clock`` is monotonic, in seconds.
+    ``rate_limit`` is in calls per second; ``clock`` is monotonic, in seconds.
     """
 
     def __init__(self, source: str, rate_limit: float, clock: Callable[[], float]) -> None:
@@ -36,17 +36,17 @@ class Lane:
         self._tried = asyncio.Event()
 
     async def tried(self) -> None:
-        """Wait until the call that tries the vendor has been answered, if one is under way."""
+        """Wait until the probe has been answered, if one is in flight."""
         while self.breaker.probing:
             await self._tried.wait()
 
     @contextlib.contextmanager
     def judged(self, slow: float) -> Iterator[Callable[[], None]]:
-        """Begin a call that the breaker learns from; UpstreamError when it must not be sent.
+        """Report a call's outcome to the breaker; UpstreamError if it must not be sent.
 
-        What this gives is called when the request goes out, and may still refuse it. From then on
-        it is a failure not to answer within ``slow`` seconds; a call that was cut short before
-        that, or never went out, tells nothing.
+        Call the returned function when the request is sent; it may still refuse it. From then on,
+        no answer within ``slow`` seconds is a failure. A call that was cut short before that, or
+        never sent, proves nothing.
         """
         call = self.breaker.begin()
         if call is None:
@@ -83,7 +83,7 @@ class Lane:
                 self._tried.set()
 
     def _refusal(self) -> UpstreamError:
-        # A probe that is under way may end the refusals at any moment.
+        # A probe in flight may end the refusals at any moment.
         seconds = max(self.breaker.seconds, 1.0)
         return UpstreamError(
             ErrorCode.UPSTREAM_CIRCUIT_OPEN,
@@ -97,7 +97,7 @@ class Lane:
 
 
 def is_own(error: UpstreamError) -> bool:
-    """Tell a lane's refusal from a failure of the vendor, which was not even asked."""
+    """Return whether the guard refused the call, so that the vendor was not even asked."""
     if error.code is ErrorCode.UPSTREAM_RATE_LIMITED:
         return error.status is None
     return error.code is ErrorCode.UPSTREAM_CIRCUIT_OPEN

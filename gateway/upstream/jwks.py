@@ -6,30 +6,37 @@ import asyncio
 from typing import Any
 
 import httpx
-import msgspec
 
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.exchange import exchange, http_client, network
+from gateway.upstream.network_errors import Peer
 
 SECONDS = 5.0
-"""How long the issuer may take; callers wait for it."""
+"""Seconds that the issuer may take, as callers wait for it."""
 MAX_BYTES = 2**20
-"""Hundreds of keys, where issuers have a few."""
+"""Enough for hundreds of keys; issuers have a few."""
 
 _ISSUER = "auth.jwt"
+_PEER = Peer(
+    _ISSUER,
+    "The jwks_url of auth.jwt",
+    "jwks_url",
+    trust="the environment variable SSL_CERT_FILE",
+    too_large="Check jwks_url",
+)
 
 
 async def fetch(url: str, transport: httpx.AsyncBaseTransport | None = None) -> dict[str, Any]:
-    """Get a set of keys: an object that has a list of ``keys``; UpstreamError if there is none.
+    """Fetch a set of keys: an object with a list ``keys``; UpstreamError if there is none.
 
-    No redirect is followed: only the configuration says whose keys are trusted.
+    No redirect is followed: only the configuration decides whose keys are trusted.
     """
     try:
         async with (
             asyncio.timeout(SECONDS),
             http_client(transport or network(None, 1)) as client,
         ):
-            answer = await exchange(client, client.build_request("GET", url), _ISSUER)
+            answer = await exchange(client, client.build_request("GET", url), _PEER)
     except TimeoutError:
         raise _error(
             ErrorCode.UPSTREAM_TIMEOUT, f"did not answer within {SECONDS:g} seconds"
@@ -39,12 +46,12 @@ async def fetch(url: str, transport: httpx.AsyncBaseTransport | None = None) -> 
     if len(answer.content) > MAX_BYTES:
         raise _error(ErrorCode.UPSTREAM_RESPONSE_TOO_LARGE, "answered with more than 1 MiB")
     try:
-        document = msgspec.json.decode(answer.content, type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError):
-        document = {}
-    if not isinstance(document.get("keys"), list):
+        document = answer.json()
+    except ValueError:
+        document = None
+    if not (isinstance(document, dict) and isinstance(document.get("keys"), list)):
         raise _error(
-            ErrorCode.UPSTREAM_INVALID_RESPONSE, "answered with something else than a set of keys"
+            ErrorCode.UPSTREAM_INVALID_RESPONSE, "answered with something other than a set of keys"
         )
     return document
 

@@ -1,28 +1,19 @@
-"""How often a vendor is called: no more than was configured, nor than it says it takes."""
+"""A rate limit: no more calls than the configuration allows, nor than the vendor says it takes."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from gateway.errors import ErrorCode, UpstreamError
-
-LONGEST_PAUSE = 300.0
-"""No answer keeps a vendor from being asked for longer than this, in seconds, whatever it says."""
-
-_NUMBER = re.compile(r"\d{1,13}(\.\d{1,9})?", re.ASCII)
-_LEFT = re.compile(r"\b(?:remaining|r)=([\d.]+)", re.ASCII)
-_RESET = re.compile(r"\b(?:reset|t)=([\d.]+)", re.ASCII)
-_UNIX_TIMES = 10**9
-"""A number from here on is a Unix time; as seconds it would be 30 years."""
+from gateway.upstream.waits import LONGEST_PAUSE, used_up
 
 
 class RateLimit:
-    """A token bucket: ``rate`` calls a second on the average, as many at once after a rest.
+    """A token bucket: ``rate`` calls a second on average, as many at once after a rest.
 
-    ``clock`` is monotonic and, like what ``sleep`` takes, in seconds. Who waits stands in line,
-    and holds nothing that a call under way needs.
+    ``clock`` is monotonic and in seconds, as are the waits of ``sleep``. Waiting calls queue, and
+    hold nothing that a call in flight needs.
     """
 
     def __init__(
@@ -41,21 +32,21 @@ class RateLimit:
         self._free = self._most
         self._counted_at = clock()
         self._paused_until = self._counted_at
-        # Whether the vendor has said nothing since it asked for a pause.
+        # Whether the vendor has not answered since it asked for a pause.
         self._unanswered = False
         self._line = asyncio.Lock()
         self._waiting = 0
 
     @property
     def seconds(self) -> float:
-        """How long a call that comes now would have to wait."""
+        """Seconds that a call would have to wait if it came now."""
         return self._wait(self._waiting + 1)
 
-    async def enter(self, places: asyncio.Semaphore, seconds: float) -> None:
-        """Wait for the turn of a call and for its place, which the caller gives back.
+    async def enter(self, slots: asyncio.Semaphore, seconds: float) -> None:
+        """Wait for a call's turn and for its slot, which the caller releases.
 
-        Raises UpstreamError at once when the turn does not come within ``seconds``; the wait for
-        the place is the caller's to end.
+        Raises UpstreamError at once if the turn does not come within ``seconds``; the caller bounds
+        the wait for the slot.
         """
         until = self._clock() + seconds
         self._check(self.seconds, until)
@@ -63,41 +54,39 @@ class RateLimit:
         try:
             async with self._line:
                 await self._turn(until)
-                await places.acquire()
+                await slots.acquire()
                 while self._wait(1) > 0:  # the vendor asked for a pause meanwhile
-                    places.release()
+                    slots.release()
                     await self._turn(until)
-                    await places.acquire()
+                    await slots.acquire()
                 self.take()
         finally:
             self._waiting -= 1
 
     def take(self) -> None:
-        """Count a call, though its turn may not have come: the next ones wait the longer."""
+        """Count a call even if its turn has not come, so that the next ones wait longer."""
         self._count()
         self._free -= 1
 
     def pause(self, seconds: float) -> None:
-        """Begin no call for a while; what is under way is not touched."""
+        """Start no call for a while; those in flight go on."""
         self._unanswered = True
         until = self._clock() + min(seconds, LONGEST_PAUSE)
         self._paused_until = max(self._paused_until, until)
 
     def learn(self, headers: Mapping[str, str], now: int) -> None:
-        """Pause when an answer's headers say that no call is left; ``now`` is Unix nanoseconds."""
-        for left, reset in _policies(headers):
-            if _NUMBER.fullmatch(left) and _NUMBER.fullmatch(reset) and float(left) < 1:
-                seconds = float(reset)
-                self.pause(seconds if seconds < _UNIX_TIMES else seconds - now / 1e9)
+        """Pause if an answer's headers say that no call is left; ``now`` is in Unix nanoseconds."""
+        for seconds in used_up(headers, now):
+            self.pause(seconds)
 
     def answered(self) -> None:
-        """Learn that the vendor has answered a call, whatever it asked for before."""
+        """Note that the vendor has answered a call since it last asked for a pause."""
         self._unanswered = False
 
     def lateness(self, seconds: float) -> UpstreamError | None:
-        """Make the error for who has waited for ``seconds`` in vain, if that is for a pause.
+        """Return the error for a wait of ``seconds`` that was in vain, if a pause is to blame.
 
-        That is one which lasts, or was the last that the vendor said and left less than half of
+        That is a pause which still lasts, or the vendor's last word, if it left less than half of
         the time for an answer.
         """
         left = self._paused_until - self._clock()
@@ -122,7 +111,7 @@ class RateLimit:
         self._count()
         missing = (calls - self._free) / self._rate
         seconds = max(missing, self._paused_until - self._counted_at)
-        # Less is a clock's rounding, and can't be slept.
+        # Less is a rounding error of the clock.
         return seconds if seconds > 1e-6 else 0.0
 
     def _count(self) -> None:
@@ -151,18 +140,3 @@ class RateLimit:
             retry_after=seconds,
             sent=False,
         )
-
-
-def _policies(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Give what is left and when it starts anew, for each limit that the headers tell of.
-
-    The RateLimit header has had two forms: ``limit=9, remaining=0, reset=30``, and
-    ``"one";r=0;t=30, "other";r=8;t=900`` (draft-ietf-httpapi-ratelimit-headers, 07 and 08).
-    """
-    whole = headers.get("RateLimit", "")
-    for policy in [whole] if "remaining" in whole else whole.split(","):
-        left, reset = _LEFT.search(policy), _RESET.search(policy)
-        if left and reset:
-            yield left[1], reset[1]
-    for prefix in ("RateLimit", "X-RateLimit"):
-        yield headers.get(f"{prefix}-Remaining", ""), headers.get(f"{prefix}-Reset", "")

@@ -1,4 +1,4 @@
-"""What the upstream calls of one operation share."""
+"""The state that the upstream calls of one operation share."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ from gateway.model import Freshness, Hook, Timestamp
 from gateway.upstream.trace import Trace
 
 PART = "part:"
-"""Begins the names of cached parts among the answers; no path does."""
+"""Prefix of the names of cached parts among the answers; no path begins with it."""
 
 
 class Operation:
     """One caller's operation: its deadline, and the calls made for it so far, by source.
 
-    ``seconds`` is how long it may take, ``longest`` how long any operation may; both may be
-    infinite. When it began, and the deadline, are in seconds of the event loop's clock. A call that
-    several operations wait for counts for the one that started it. ``passed`` are the vendor
-    credentials that the caller sent, by the header's name in lower case; ``request_id`` is what its
-    request is known by, and ``trace`` what it is a part of, as all calls are told that it started,
-    those behind its answer too.
+    ``seconds`` bounds it, ``longest`` bounds any operation; both may be infinite. ``began`` and
+    ``deadline`` are in seconds of the event loop's clock. A call that several operations wait for
+    counts for the one that started it.
 
-    ``began_at`` is when it began, in Unix nanoseconds: what was asked for since is new enough for
-    it, whatever age it allows. Nothing older than ``max_age`` seconds is taken from the cache, or
-    than ``least_age`` has for the source where that is more. ``reads`` tells how fresh what each
-    source said is, once it has been read.
+    ``passed`` are the vendor credentials that the caller sent, by lower-case header name.
+    ``request_id`` identifies its request. ``trace`` is the W3C trace context sent with every vendor
+    call, background refreshes included. ``began_at`` is its start in Unix nanoseconds: a cache
+    entry that was requested since is new enough, whatever age is allowed. No entry older than
+    ``max_age`` seconds is used, or than the source's ``least_age`` if that is more. ``reads`` is
+    the freshness of each answer, by source.
     """
 
     def __init__(
@@ -56,39 +55,40 @@ class Operation:
         self.calls: Counter[str] = Counter()
         self.reads: dict[str, list[Freshness]] = defaultdict(list)
         self.behind = False
-        """Whether nobody waits for it, since the answer was given already."""
+        """Whether it is a background refresh, after the caller has been answered."""
         self.incomplete = False
-        """Whether something could not be read, though the answer is no error."""
+        """Whether something could not be read, though the response is no error."""
         self.on_hooks: Callable[[Sequence[Hook]], None] | None = None
         """Called with each page of a source's hooks while others are still being read."""
         self.etags: Mapping[str, str] = {}
         """The ETags to send, by path and query."""
         self.answered: dict[str, str] = {}
-        """What tells whether a value has changed that is made of the answers so far: the ETag of
-        each (empty where it has none) by path and query, and a digest of each cached part."""
+        """The validators of the answers so far: the ETag of each (empty if it has none) by path
+        and query, and a digest of each cached part. Together they show whether a value that is
+        made of them has changed."""
         self.made_of: Freshness | None = None
-        """How fresh what was kept is, where the answer is taken from that."""
+        """The freshness of the cache entries that the result was made of, if it was."""
         self._longest = seconds if longest is None else longest
         self._max_age = max_age
         self._least_age = least_age or {}
 
     def max_age(self, source: str, wanted: float | None = None) -> float | None:
-        """Give the age in seconds that nothing of a source may exceed, or None."""
+        """Return the age in seconds that no cache entry of a source may exceed, or None."""
         ages = [age for age in (self._max_age, wanted) if age is not None]
         return max(min(ages), self._least_age.get(source, 0.0)) if ages else None
 
     def tell_of_hooks(self, hooks: Sequence[Hook]) -> None:
-        """Tell whoever waits for a list of hooks of those that were read so far."""
+        """Pass on the hooks read so far while others are still being read."""
         if self.on_hooks is not None and hooks:
             self.on_hooks(hooks)
 
     def add_part(self, name: str, value: Any) -> None:
-        """Note a cached value that the answer is made of, too."""
+        """Add a cached value that the answer is made of, too, to the validators."""
         encoded = msgspec.msgpack.encode(value)
         self.answered[PART + name] = hashlib.blake2b(encoded, digest_size=12).hexdigest()
 
     def has_other_parts_of(self, before: Mapping[str, str]) -> bool:
-        """Return whether a part has changed since the answers were these."""
+        """Return whether a part differs from the one in earlier validators."""
         return any(
             self.answered.get(name) != digest
             for name, digest in before.items()
@@ -96,9 +96,9 @@ class Operation:
         )
 
     def unhurried(self, most: float) -> Operation:
-        """Give the same operation without what its caller lowered the deadline by.
+        """Return the same operation with the longest deadline, not the one its caller chose.
 
-        It takes no more than ``most`` seconds since it began, and counts with this one.
+        It ends ``most`` seconds after it began at the latest, and its calls count for this one.
         """
         other = copy.copy(self)
         other.seconds = min(self._longest, most)
@@ -106,10 +106,10 @@ class Operation:
         return other
 
     def apart(self, etags: Mapping[str, str], *, behind: bool) -> Operation:
-        """Begin what may be shared with others, or go on behind the answer.
+        """Return an operation for work that others may share, or for a background refresh.
 
-        Its deadline is its own; what it may take from the cache is this one's. Its calls count for
-        this one, too, unless it is behind the answer.
+        It has a deadline of its own and this one's limits on age. Its calls count for this one,
+        too, unless it runs in the background.
         """
         other = Operation(
             self._longest,

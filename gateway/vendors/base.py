@@ -160,13 +160,17 @@ class Vendor(abc.ABC, Generic[S_contra]):
     # What kits share when they read documents.
 
     def listed(self, document: Any, name: str) -> list[Any]:
-        """Return the list in an envelope, where null is an empty one, as Go writes it."""
+        """Return the list in an envelope; null, as Go writes it, or no document is an empty one."""
+        if document is None:
+            return []
         if isinstance(document, dict) and name in document:
             return self.checked_list(document[name] if document[name] is not None else [])
         raise self.unexpected(f"an object with {name}")
 
     def checked_list(self, document: Any) -> list[Any]:
-        """Return a document that has to be a list; UpstreamError when it is none."""
+        """Return a document that has to be a list; null or no document is an empty one."""
+        if document is None:
+            return []
         if isinstance(document, list):
             return document
         raise self.unexpected("a list")

@@ -48,12 +48,12 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     until: Timestamp | None = None
 
 
-class Seam(msgspec.Struct, frozen=True, kw_only=True):
-    """A place where a page ended before.
+class PushedOff(msgspec.Struct, frozen=True, kw_only=True):
+    """Logs that arrivals pushed off the end of a page when it was read anew.
 
-    ``logs`` stood before it, behind where the page ended next; they were read at ``read_at``, and
-    are good in place of a failure until ``good_until``. What was asked for after ``since``, when
-    the list had ``total`` logs, goes on behind them.
+    They connect the page with an older cached one (``gateway.sources.stale_pages``) until
+    ``good_until``. They were read at ``read_at``; what was asked for after ``since``, when the
+    list had ``total`` logs, goes on behind them.
     """
 
     since: Timestamp
@@ -70,7 +70,7 @@ class Page(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True, dict=True):
     the vendor has page numbers, or None when it counts from the window's ``until``. ``total`` is
     the vendor's count for the same list. ``read`` counts the rows, and ``unreadable`` has one
     reason for each of them that is left out of ``logs``. ``since`` is when a page with the same end
-    was first read, if that was before, and ``seams`` are where pages in its place ended earlier.
+    was first read, if that was before, and ``pushed_off`` are the logs that stood behind it before.
     """
 
     logs: Sequence[WebhookLog[D_co]]
@@ -80,7 +80,7 @@ class Page(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True, dict=True):
     read: int = 0
     unreadable: Sequence[str] = ()
     since: Timestamp | None = None
-    seams: Sequence[Seam] = ()
+    pushed_off: Sequence[PushedOff] = ()
 
     @functools.cached_property
     def marks(self) -> Sequence[bytes]:

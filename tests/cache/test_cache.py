@@ -129,7 +129,7 @@ async def test_nothing_is_older_than_the_longest_time(
 async def test_a_slow_vendor_is_not_waited_for_where_something_stale_will_do(
     cache: Cache, vendor: Vendor, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.cache.cache.PATIENCE", 0.01)
+    monkeypatch.setattr("gateway.cache.cache.STALE_FALLBACK_TIMEOUT", 0.01)
     await ask(cache, vendor)
     clock.seconds = 50
     vendor.answers.clear()

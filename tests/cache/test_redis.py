@@ -209,8 +209,8 @@ async def test_without_redis_the_vendor_is_asked(
     assert await ask(cache, vendor) == (14, HIT)
     assert cache.available
     assert [record.getMessage() for record in caplog.records] == [
-        "The cache's Redis is out of reach (ConnectionError); vendors are asked, and callers"
-        " counted, without it.",
+        "The cache's Redis is out of reach (ConnectionError). Until it is back, nothing is cached,"
+        " and each process counts callers on its own.",
         "The cache's Redis is back.",
     ]
 
@@ -330,7 +330,7 @@ async def test_a_full_redis_keeps_nothing_and_still_drops(
     assert await ask(cache, vendor) == (6, HIT)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert record.getMessage().startswith("The cache's Redis keeps nothing: ")
+    assert record.getMessage().startswith("The cache's Redis refuses to store: ")
     assert cache.available
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
 from gateway.settings import load
 from gateway.web.app import create_app
+from tests.docs.pages import FILES
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -25,11 +25,8 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SCHEMA = ROOT / "schema.graphql"
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-FILES = dict(re.findall(r"^```\w+ (\S+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL))
-"""The files that the README has readers write, by their names."""
 URL = "http://127.0.0.1:8000/graphql"
-"""Where the README's gateway is."""
+"""The endpoint of the gateway in the documentation."""
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -86,7 +83,7 @@ def gateway(folder: Path, **environ: str) -> Starlette:
 
 @pytest.fixture
 def frontend(tmp_path: Path, url: str) -> Path:
-    """Make a project with the README's files, where all tools are installed."""
+    """Make a project with the files of the documentation, where all tools are installed."""
     (tmp_path / "node_modules").symlink_to(HERE / "node_modules")
     (tmp_path / "package.json").write_text('{ "type": "module" }')
     shutil.copy(SCHEMA, tmp_path)

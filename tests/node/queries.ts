@@ -1,4 +1,4 @@
-// What the types of the README's queries know. It is compiled only.
+// What the types of the documented queries know. It is compiled only.
 
 import type { NewestFailuresQuery, NextQuery, NextQueryVariables } from "./src/gql/graphql";
 

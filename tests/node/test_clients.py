@@ -1,4 +1,4 @@
-"""The clients and compilers of frontends, set up as the README has it."""
+"""The clients and compilers of frontends, set up as the documentation has it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from tests.node.conftest import HERE, README, URL, gateway
+from tests.docs.pages import USER_PAGES
+from tests.node.conftest import HERE, gateway
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,13 +65,14 @@ def test_urql_asks_by_get_and_post(run: Run, url: str, frontend: Path) -> None:
     }
 
 
-def readme_command(name: str) -> list[str]:
-    (command,) = re.findall(rf"`(npx {name})`", README)
+def documented_command(name: str) -> list[str]:
+    text = USER_PAGES[".github/docs/frontends.md"].text
+    (command,) = re.findall(rf"`(npx {name})`", text)
     return str(command).split()
 
 
 def test_relay_compiles_and_its_queries_are_answered(run: Run, url: str, frontend: Path) -> None:
-    run(*readme_command("relay-compiler"), folder=frontend)
+    run(*documented_command("relay-compiler"), folder=frontend)
     compiled = {
         file.name.partition(".")[0]: file.read_text()
         for file in (frontend / "src" / "__generated__").iterdir()
@@ -93,14 +95,10 @@ def test_relay_compiles_and_its_queries_are_answered(run: Run, url: str, fronten
 
 
 def test_types_are_generated_and_right(run: Run, frontend: Path) -> None:
-    queries = re.findall(r"^```graphql\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    queries = [text for page in USER_PAGES.values() for text in page.block_texts("graphql")]
     (frontend / "queries").mkdir()
-    (frontend / "queries" / "readme.graphql").write_text("\n".join(queries))
-    run(*readme_command("graphql-codegen"), folder=frontend)
+    (frontend / "queries" / "documented.graphql").write_text("\n".join(queries))
+    run(*documented_command("graphql-codegen"), folder=frontend)
     shutil.copy(HERE / "queries.ts", frontend)
     options = ("--noEmit", "--strict", "--module", "esnext", "--moduleResolution", "bundler")
     run("npx", "tsc", *options, "queries.ts", folder=frontend)
-
-
-def test_the_readme_names_one_address() -> None:
-    assert set(re.findall(r"http://127\.0\.0\.1:8000\S*?(?=[\"\s=)])", README)) == {URL}

@@ -15,7 +15,8 @@ from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
 from gateway.settings import load
 from gateway.web.app import create_app
-from tests.node.conftest import README, URL
+from tests.docs.pages import USER_PAGES
+from tests.node.conftest import URL
 from tests.node.test_clients import newest
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.node.conftest import Run
 
-SECTION = README.partition("\n## Trusted documents\n")[2].partition("\n## ")[0]
+PAGE = USER_PAGES[".github/docs/trusted-documents.md"]
 
 
 def test_apollo_client_sends_a_document_once(run: Run, url: str, frontend: Path) -> None:
@@ -38,10 +39,10 @@ def test_apollo_client_sends_a_document_once(run: Run, url: str, frontend: Path)
     assert answer["lists"] == [newest(url, 2), newest(url, 3)]
 
 
-def test_the_readmes_commands_trust_and_refuse(
+def test_documented_commands_trust_and_refuse(
     run: Run, serve: Callable[[ASGIApp], str], frontend: Path
 ) -> None:
-    [table] = re.findall(r"^```toml\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)
+    [table] = PAGE.block_texts("toml")
     compile_, serve_, trusted, refused = commands()
     run(*compile_, folder=frontend)
     assert serve_ == ["gateway", "serve", "&"]
@@ -51,13 +52,13 @@ def test_the_readmes_commands_trust_and_refuse(
     assert len(answer["data"]["webhookLogs"]["nodes"]) == 3
     [error] = curl(refused, gateway)["errors"]
     assert error["extensions"]["code"] == "DOCUMENT_NOT_TRUSTED"
-    assert "`DOCUMENT_NOT_TRUSTED`" in SECTION
+    assert "`DOCUMENT_NOT_TRUSTED`" in PAGE.text
 
 
 def test_relays_manifest_is_trusted(
     run: Run, serve: Callable[[ASGIApp], str], frontend: Path
 ) -> None:
-    (option,) = re.findall(r'`("persistConfig": .*?)`', SECTION)
+    (option,) = re.findall(r'`("persistConfig": .*?)`', PAGE.text)
     config = frontend / "relay.config.json"
     config.write_text(config.read_text().replace("{", f"{{ {option},", 1))
     file = json.loads(config.read_text())["persistConfig"]["file"]
@@ -73,8 +74,8 @@ def test_relays_manifest_is_trusted(
 
 
 def commands() -> list[list[str]]:
-    blocks = re.findall(r"^```bash\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)
-    return [shlex.split(line) for line in "".join(blocks).replace("\\\n", "").splitlines()]
+    text = "".join(PAGE.block_texts("bash"))
+    return [shlex.split(line) for line in text.replace("\\\n", "").splitlines()]
 
 
 def trusting(folder: Path, table: str) -> ASGIApp:

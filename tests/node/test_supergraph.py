@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from tests.node.conftest import FILES, HERE, README, ROOT, SCHEMA
+from tests.docs.pages import FILES, USER_PAGES
+from tests.node.conftest import HERE, ROOT, SCHEMA
 
 if TYPE_CHECKING:
     from tests.node.conftest import Run
 
+PAGE = USER_PAGES[".github/docs/supergraphs.md"]
 NOWHERE = "http://127.0.0.1:1/"
 OTHERS = [f"{name}={NOWHERE}={HERE / name}.graphql" for name in ("incidents", "translations")]
 
@@ -22,10 +24,10 @@ def logs(url: str, file: Path = SCHEMA) -> str:
     return f"logs={url}={file}"
 
 
-def test_the_readmes_command_composes(run: Run, tmp_path: Path) -> None:
+def test_documented_command_composes(run: Run, tmp_path: Path) -> None:
     name = "tests/node/incidents.graphql"
     assert FILES[name] == (ROOT / name).read_text(encoding="utf-8")
-    (command,) = re.findall(r"^```bash\n(node .*?)^```$", README, re.MULTILINE | re.DOTALL)
+    [command] = PAGE.block_texts("bash")
     for each in ("schema.graphql", "tests"):
         (tmp_path / each).symlink_to(ROOT / each)
     run("bash", "-c", command, folder=tmp_path)
@@ -98,8 +100,8 @@ def without(log: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in log.items() if key != name}
 
 
-def test_the_readme_tells_which_directives_are_used() -> None:
-    table = README.partition("| in the list | here |")[2].partition("\n\n")[0]
+def test_page_says_which_directives_are_used() -> None:
+    table = PAGE.text.partition("| in the list | here |")[2].partition("\n\n")[0]
     told = {
         directive: not cell.startswith("Not used")
         for names, cell in re.findall(r"^\| (.*?) \| (.*?) \|$", table, re.MULTILINE)

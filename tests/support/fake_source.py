@@ -15,6 +15,7 @@ from gateway.model import (
     WebhookLog,
     WebhookLogStatus,
 )
+from gateway.sources.list_facts import ListFacts
 from gateway.upstream.operation import Operation
 from gateway.vendors.language_weaver.parsing import LanguageWeaverDetails
 from gateway.vendors.pages import Found, Page, Stream, Wanted, Window
@@ -55,6 +56,7 @@ class FakeSource:
         self.name = name
         self.kinds = kinds
         self.page_size = page_size
+        self.list_facts = ListFacts()
         self.logs: list[list[WebhookLog]] = [[] for _ in kinds]
         self.calls: list[tuple[str, Window]] = []
         self.errors: dict[str, Exception] = {}
@@ -123,7 +125,7 @@ class FakeSource:
             read=len(rows),
             offset=offset if whole else None,
             total=len(logs) if whole and wanted == Wanted() else None,
-            more=len(rows) == window.limit if kind == "moment" else offset + len(rows) < len(logs),
+            more=len(rows) > 0,
         )
 
 

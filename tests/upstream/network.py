@@ -1,4 +1,4 @@
-"""An upstream client over a network that a test makes up."""
+"""An upstream client over a simulated network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Handler = Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
 
 
 class Network(httpx.AsyncBaseTransport):
-    """Answers requests with what a handler makes of them, and keeps them."""
+    """Answers requests by a handler, and records them."""
 
     def __init__(self, handler: Handler) -> None:
         self.requests: list[httpx.Request] = []
@@ -40,7 +40,7 @@ class Network(httpx.AsyncBaseTransport):
 
 
 class Body(httpx.AsyncByteStream):
-    """A body in pieces, which counts how many bytes were taken from it."""
+    """A body in chunks that counts the bytes read from it."""
 
     def __init__(self, chunks: Iterable[bytes], end: Exception | None = None) -> None:
         self.taken = 0
@@ -71,7 +71,7 @@ def client_of(
     monotonic: Callable[[], float] = time.monotonic,
     private: bool = False,
 ) -> UpstreamClient:
-    """Make the client of a source named "shop", whose vendor is Elastic Path."""
+    """Return a client of a source named "shop", whose vendor is Elastic Path."""
     transport = handler if isinstance(handler, httpx.AsyncBaseTransport) else Network(handler)
     return UpstreamClient(
         "shop",
@@ -89,12 +89,12 @@ def client_of(
 
 
 async def call(client: UpstreamClient, path: str = "/logs", seconds: float = 5.0) -> Any:
-    """Get one document."""
+    """Fetch one document."""
     document, _ = await client.json(path, [("secret", "s3cr3t")], operation=Operation(seconds))
     return document
 
 
 def document(content: Any, status: int = 200, **headers: str) -> httpx.Response:
-    """Make a JSON answer; the names of headers have _ in place of -."""
+    """Return a JSON response; header names have _ in place of -."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return httpx.Response(status, content=json.dumps(content), headers=named)

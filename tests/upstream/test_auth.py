@@ -10,7 +10,7 @@ import pytest
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.auth import FixedCredential, TokenCredential, TokenEndpoint, basic
 from gateway.upstream.client import UpstreamClient
-from gateway.upstream.exchange import http_client
+from gateway.upstream.exchange import MAX_BYTES, http_client
 from gateway.upstream.operation import Operation
 from gateway.vendors.elastic_path.parsing import read_error
 from tests.upstream.network import NOW, Network, call, client_of, document
@@ -19,7 +19,7 @@ HOUR = 3600
 
 
 class Vendor:
-    """Issues numbered tokens, and lets in who brings the newest.
+    """Issues numbered tokens, and accepts only the newest.
 
     ``issues`` may be cleared to hold a token request back, ``refuses`` is the status of one.
     """
@@ -64,12 +64,12 @@ class Vendor:
         return document({"access_token": f"t{self.issued}"})
 
     def forget(self) -> None:
-        """Take no token any more that was issued so far."""
+        """Refuse every token issued so far."""
         self.issued += 1
 
     @property
     def calls(self) -> tuple[int, int]:
-        """How often a token and a document were asked for; forgotten by being looked at."""
+        """How often a token and a document were requested since the last look."""
         methods = [request.method for request in self.network.requests]
         self.network.requests.clear()
         return methods.count("POST"), methods.count("GET")
@@ -96,10 +96,10 @@ async def many(client: UpstreamClient, count: int = 50) -> list[Any]:
         (10**9, None, 30 * 24 * HOUR - 60),
     ],
 )
-async def test_token_is_renewed_before_its_end(
+async def test_token_is_refreshed_before_it_expires(
     seconds: float, until: str | None, life: float
 ) -> None:
-    """A minute before, or at half of a short life; a moment that has passed tells nothing."""
+    """A minute before, or after half of a short life; an expiry in the past is ignored."""
     vendor = Vendor()
     vendor.seconds, vendor.until = seconds, until
     await call(vendor.client)
@@ -111,7 +111,7 @@ async def test_token_is_renewed_before_its_end(
     assert vendor.calls == (1, 1)
 
 
-async def test_token_is_renewed_once_when_it_is_refused() -> None:
+async def test_refused_token_is_refreshed_once() -> None:
     vendor = Vendor()
     await call(vendor.client)
     vendor.forget()
@@ -120,7 +120,7 @@ async def test_token_is_renewed_once_when_it_is_refused() -> None:
     assert vendor.calls == (1, 2)
 
 
-async def test_second_refusal_is_the_answer() -> None:
+async def test_second_refusal_is_reported() -> None:
     vendor = Vendor()
     network = Network(
         lambda request: document({"access_token": "t"}, 200 if request.method == "POST" else 401)
@@ -132,14 +132,14 @@ async def test_second_refusal_is_the_answer() -> None:
     assert [request.method for request in network.requests] == ["GET", "GET"]
 
 
-async def test_fixed_credential_that_is_refused_is_not_tried_again() -> None:
+async def test_refused_fixed_credential_is_not_retried() -> None:
     network = Network(lambda _: document({}, 401))
     with pytest.raises(UpstreamError, match="401 Unauthorized"):
         await call(client_of(network, credential=FixedCredential(basic("user", ""))))
     assert [request.headers["authorization"] for request in network.requests] == ["Basic dXNlcjo="]
 
 
-async def test_however_many_wait_there_is_one_renewal() -> None:
+async def test_simultaneous_calls_share_one_refresh() -> None:
     vendor = Vendor()
     assert await many(vendor.client) == [{}] * 50
     assert vendor.calls == (1, 50)
@@ -151,7 +151,7 @@ async def test_however_many_wait_there_is_one_renewal() -> None:
     assert documents <= 50 + 10
 
 
-async def test_refusal_that_comes_late_does_not_drop_the_new_token() -> None:
+async def test_late_refusal_does_not_drop_the_new_token() -> None:
     vendor = Vendor()
     await call(vendor.client)
     old = await vendor.credential.headers()
@@ -162,7 +162,7 @@ async def test_refusal_that_comes_late_does_not_drop_the_new_token() -> None:
     assert vendor.calls == (2, 3)
 
 
-async def test_failed_renewal_is_shared_by_all_who_wait() -> None:
+async def test_failed_refresh_is_shared_by_waiting_calls() -> None:
     vendor = Vendor()
     vendor.refuses = 401
     results = await many(vendor.client)
@@ -176,7 +176,7 @@ async def test_failed_renewal_is_shared_by_all_who_wait() -> None:
     assert await call(vendor.client) == {}
 
 
-async def test_caller_who_gives_up_does_not_end_the_renewal_of_the_others() -> None:
+async def test_cancelled_call_does_not_cancel_the_shared_refresh() -> None:
     vendor = Vendor()
     vendor.issues.clear()
     first, second = (asyncio.create_task(call(vendor.client)) for _ in range(2))
@@ -189,7 +189,7 @@ async def test_caller_who_gives_up_does_not_end_the_renewal_of_the_others() -> N
     assert vendor.calls == (1, 1)
 
 
-async def test_close_ends_a_renewal() -> None:
+async def test_close_cancels_a_refresh() -> None:
     vendor = Vendor()
     vendor.issues.clear()
     waiting = asyncio.create_task(call(vendor.client))
@@ -203,15 +203,15 @@ async def test_close_ends_a_renewal() -> None:
 REFUSALS = [
     (400, ErrorCode.UPSTREAM_UNAUTHORIZED, "credential under auth"),
     (403, ErrorCode.UPSTREAM_UNAUTHORIZED, "credential under auth"),
-    (301, ErrorCode.UPSTREAM_REJECTED, "Check base_url, and url under auth where there is one."),
-    (404, ErrorCode.UPSTREAM_REJECTED, "Check base_url, and url under auth where there is one."),
+    (301, ErrorCode.UPSTREAM_REJECTED, "heck base_url"),
+    (404, ErrorCode.UPSTREAM_REJECTED, "heck base_url"),
     (429, ErrorCode.UPSTREAM_RATE_LIMITED, "Ask again later"),
     (503, ErrorCode.UPSTREAM_ERROR, "try again later"),
 ]
 
 
 @pytest.mark.parametrize(("status", "code", "way_out"), REFUSALS)
-async def test_refusal_of_a_token_says_what_to_do(
+async def test_refused_token_request_names_the_way_out(
     status: int, code: ErrorCode, way_out: str
 ) -> None:
     vendor = Vendor()
@@ -239,7 +239,7 @@ NO_TOKENS: list[Callable[[], httpx.Response]] = [
 
 
 @pytest.mark.parametrize("respond", NO_TOKENS, ids=range(len(NO_TOKENS)))
-async def test_answer_without_a_token_is_told(respond: Callable[[], httpx.Response]) -> None:
+async def test_answer_without_a_token_is_invalid(respond: Callable[[], httpx.Response]) -> None:
     vendor = Vendor()
     vendor.network._handler = lambda _: respond()
     with pytest.raises(UpstreamError, match="an answer without a token") as failure:
@@ -247,7 +247,7 @@ async def test_answer_without_a_token_is_told(respond: Callable[[], httpx.Respon
     assert failure.value.code is ErrorCode.UPSTREAM_INVALID_RESPONSE
 
 
-async def test_token_that_does_not_come_in_time_is_told() -> None:
+async def test_token_request_times_out() -> None:
     vendor = Vendor()
     vendor.issues.clear()
     endpoint = TokenEndpoint(
@@ -263,8 +263,54 @@ async def test_token_that_does_not_come_in_time_is_told() -> None:
     assert failure.value.code is ErrorCode.UPSTREAM_TIMEOUT
 
 
-async def test_tokens_cost_the_operation_no_call() -> None:
+async def test_token_requests_are_not_counted_as_calls() -> None:
     vendor = Vendor()
     operation = Operation(5)
     await vendor.client.json("/logs", operation=operation)
     assert operation.calls == {"shop": 1}
+
+
+def endpoint_over(handler: Any, setting: str = "url under auth") -> TokenEndpoint:
+    return TokenEndpoint(
+        "shop",
+        "https://iam.example/tokens",
+        http=http_client(Network(handler)),
+        read_error=read_error,
+        timeout=5.0,
+        clock=lambda: NOW,
+        setting=setting,
+    )
+
+
+def broken(error: Exception) -> Any:
+    def respond(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    return respond
+
+
+@pytest.mark.parametrize(
+    ("handler", "told"),
+    [
+        (
+            broken(httpx.ConnectError("x")),
+            "The token endpoint of source shop could not be reached: nothing answers there; check"
+            " url under auth and the network.",
+        ),
+        (
+            lambda _: httpx.Response(302, headers={"Location": "https://login.example/"}),
+            "Redirects are not followed; check url under auth: this one points to"
+            " https://login.example.",
+        ),
+        (lambda _: document({}, 404), "answered 404 Not Found. Check url under auth."),
+        (
+            lambda _: httpx.Response(200, content=b"x" * (MAX_BYTES + 1)),
+            "answered with more than 16 MiB. Check url under auth.",
+        ),
+    ],
+)
+async def test_failure_names_the_setting_of_the_token_endpoint(handler: Any, told: str) -> None:
+    """Who looks at base_url does not find what is wrong with another host."""
+    with pytest.raises(UpstreamError) as failure:
+        await endpoint_over(handler).post(form={})
+    assert told in str(failure.value)

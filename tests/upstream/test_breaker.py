@@ -8,7 +8,7 @@ CLOSED, OPEN, HALF_OPEN = BreakerState
 
 
 class Tried:
-    """A breaker, and the clock that it looks at."""
+    """A breaker with a clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -37,7 +37,7 @@ def tried() -> Tried:
     return Tried()
 
 
-def test_half_of_ten_calls_open_it(tried: Tried) -> None:
+def test_five_failures_of_ten_calls_open_it(tried: Tried) -> None:
     for failed in (False, True) * 4 + (False,):
         tried.call(failed=failed)
     assert tried.state is CLOSED
@@ -47,20 +47,20 @@ def test_half_of_ten_calls_open_it(tried: Tried) -> None:
     assert tried.breaker.seconds == REST
 
 
-def test_less_than_half_does_not(tried: Tried) -> None:
+def test_fewer_than_half_keep_it_closed(tried: Tried) -> None:
     for _ in range(100):
         for failed in (False, True, False):
             tried.call(failed=failed)
     assert tried.state is CLOSED
 
 
-def test_nine_failures_tell_nothing(tried: Tried) -> None:
+def test_nine_calls_are_too_few_to_open_it(tried: Tried) -> None:
     for _ in range(9):
         tried.call(failed=True)
     assert tried.state is CLOSED
 
 
-def test_what_was_before_the_window_is_forgotten(tried: Tried) -> None:
+def test_calls_before_the_window_are_forgotten(tried: Tried) -> None:
     for _ in range(9):
         tried.call(failed=True)
     tried.now += WINDOW
@@ -74,7 +74,7 @@ def test_what_was_before_the_window_is_forgotten(tried: Tried) -> None:
     assert tried.state is OPEN
 
 
-def test_calls_that_tell_nothing_do_not_count(tried: Tried) -> None:
+def test_cancelled_calls_do_not_count(tried: Tried) -> None:
     for _ in range(50):
         tried.call(failed=None)
     for _ in range(9):
@@ -82,7 +82,7 @@ def test_calls_that_tell_nothing_do_not_count(tried: Tried) -> None:
     assert tried.state is CLOSED
 
 
-def test_one_probe_closes_it(tried: Tried) -> None:
+def test_successful_probe_closes_it(tried: Tried) -> None:
     tried.open()
     tried.now += REST
     assert tried.state is HALF_OPEN
@@ -97,7 +97,7 @@ def test_one_probe_closes_it(tried: Tried) -> None:
     assert tried.state is CLOSED
 
 
-def test_probes_that_fail_open_it_again(tried: Tried) -> None:
+def test_failed_probe_opens_it_again(tried: Tried) -> None:
     tried.open()
     for _ in range(3):
         tried.now += tried.breaker.seconds
@@ -109,7 +109,7 @@ def test_probes_that_fail_open_it_again(tried: Tried) -> None:
     assert tried.state is CLOSED
 
 
-def test_cancelled_probe_gives_its_place_back(tried: Tried) -> None:
+def test_cancelled_probe_lets_another_one_through(tried: Tried) -> None:
     tried.open()
     tried.now += REST
     for _ in range(3):
@@ -119,8 +119,8 @@ def test_cancelled_probe_gives_its_place_back(tried: Tried) -> None:
     assert tried.state is CLOSED
 
 
-def test_what_ends_late_changes_nothing(tried: Tried) -> None:
-    """A call that began before the breaker opened is no probe, and no failure of after."""
+def test_late_result_changes_nothing(tried: Tried) -> None:
+    """A call from before the breaker opened is neither a probe nor a later failure."""
     late = [tried.begin() for _ in range(4)]
     tried.open()
     tried.breaker.end(late[0], failed=False)
@@ -139,7 +139,7 @@ def test_what_ends_late_changes_nothing(tried: Tried) -> None:
     assert tried.state is CLOSED
 
 
-def test_call_that_waited_is_refused_when_it_opened_meanwhile(tried: Tried) -> None:
+def test_waiting_call_is_refused_if_it_opened_meanwhile(tried: Tried) -> None:
     waiting = tried.begin()
     assert tried.breaker.admits(waiting)
     tried.open()

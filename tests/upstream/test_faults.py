@@ -1,4 +1,4 @@
-"""Every fault of a vendor is told with a code, a way out and no secret, and costs little memory."""
+"""Every fault of a vendor has a code and a way out, shows no secret, and costs little memory."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ PYTHON = re.compile(r"\w(Error|Exception)\b|Traceback|None|0x\w{6}|httpx|asyncio
 
 
 def stream(chunks: Any, status: int = 200, end: Exception | None = None, **headers: str) -> Any:
-    """Make an answer whose body comes in pieces, and may break off."""
+    """Return a handler whose body comes in chunks, and may break off."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda _: httpx.Response(status, stream=Body(chunks, end), headers=named)
 
 
 def broken(error: Exception, cause: Exception | None = None) -> Any:
-    """Fail in place of answering."""
+    """Return a handler that raises an error."""
 
     def respond(_: httpx.Request) -> httpx.Response:
         raise error from cause
@@ -45,7 +45,7 @@ def endless(chunk: bytes = b"[" * CHUNK) -> Iterator[bytes]:
 
 
 def bomb() -> bytes:
-    """Pack a thousand times as much as this is long."""
+    """Return gzip that is a thousand times as long when unpacked."""
     return gzip.compress(b"[" * (4 * MAX_BYTES))
 
 
@@ -85,7 +85,6 @@ CASES: list[Case] = [
         ErrorCode.UPSTREAM_INVALID_RESPONSE,
         "empty",
     ),
-    ("204", lambda _: httpx.Response(204), ErrorCode.UPSTREAM_INVALID_RESPONSE, "an empty body"),
     (
         "half",
         stream([b'{"data":[{"id"']),
@@ -98,7 +97,7 @@ CASES: list[Case] = [
         "cut body",
         stream([b'{"data"'], end=httpx.RemoteProtocolError("peer closed connection")),
         ErrorCode.UPSTREAM_UNREACHABLE,
-        "broke the connection; try again",
+        "broke the connection in the middle of its answer; try again",
     ),
     (
         "reset",
@@ -116,31 +115,31 @@ CASES: list[Case] = [
         "TLS ends while reading",
         broken(ssl.SSLError(1, "[SSL] tlsv13 alert certificate required")),
         ErrorCode.UPSTREAM_UNREACHABLE,
-        "TLS failed; check scheme and port",
+        "it asks for a client certificate",
     ),
     (
         "refused",
         broken(httpx.ConnectError("All connection attempts failed"), OSError(111, "refused")),
         ErrorCode.UPSTREAM_UNREACHABLE,
-        "nothing answers there; check base_url",
+        "nothing listens on its port (connection refused); check host and port",
     ),
     (
         "no such name",
         broken(httpx.ConnectError("x"), socket.gaierror(-2, "Name or service not known")),
         ErrorCode.UPSTREAM_UNREACHABLE,
-        "does not resolve; check base_url",
+        "does not resolve; check the host of base_url",
     ),
     (
         "unknown authority",
         broken(httpx.ConnectError("x"), ssl.SSLCertVerificationError("self-signed")),
         ErrorCode.UPSTREAM_UNREACHABLE,
-        "its certificate is not trusted; set ca_bundle",
+        "its certificate is not trusted; if it is the vendor's own, or that of a proxy in between,",
     ),
     (
         "no TLS",
         broken(httpx.ConnectError("x"), ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]")),
         ErrorCode.UPSTREAM_UNREACHABLE,
-        "TLS failed; check scheme and port",
+        "its port does not speak TLS; check the port",
     ),
     (
         "slow to read",
@@ -175,9 +174,7 @@ CASES: list[Case] = [
 @pytest.mark.parametrize(
     ("handler", "code", "way_out"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
-async def test_fault_is_told_with_a_code_and_a_way_out(
-    handler: Any, code: ErrorCode, way_out: str
-) -> None:
+async def test_fault_has_a_code_and_a_way_out(handler: Any, code: ErrorCode, way_out: str) -> None:
     client = client_of(handler)
     with pytest.raises(UpstreamError) as failure:
         await call(client)
@@ -200,7 +197,7 @@ def every(kind: type[Exception]) -> Iterator[type[Exception]]:
 
 
 @pytest.mark.parametrize("kind", sorted({*every(httpx.HTTPError)}, key=str))
-async def test_every_error_of_httpx_is_told(kind: Any) -> None:
+async def test_every_error_of_httpx_has_a_code(kind: Any) -> None:
     request = httpx.Request("GET", "https://shop.example/logs?secret=s3cr3t")
     arguments: dict[str, Any] = {}
     if kind is httpx.HTTPStatusError:
@@ -217,7 +214,7 @@ async def test_every_error_of_httpx_is_told(kind: Any) -> None:
 
 @pytest.mark.parametrize("status", [200, 401, 404, 503])
 async def test_large_body_is_not_read_to_its_end(status: int) -> None:
-    """200 MB, of which no more is taken than may be kept."""
+    """Of 200 MB no more than the limit is read."""
     body = Body(b"x" * CHUNK for _ in range(200 * 2**20 // CHUNK))
     with pytest.raises(UpstreamError):
         await call(client_of(lambda _: httpx.Response(status, stream=body)))
@@ -234,10 +231,8 @@ async def test_large_body_is_not_read_to_its_end(status: int) -> None:
     ],
     ids=["gzip", "deflate", "twice"],
 )
-async def test_packed_body_is_unpacked_no_further_than_it_may_be_kept(
-    packed: bytes, packing: str
-) -> None:
-    """64 KiB that hold 64 MiB, and even less."""
+async def test_compression_bomb_is_not_unpacked(packed: bytes, packing: str) -> None:
+    """64 KiB, or less, hold 64 MiB; unpacking stops at the limit."""
     client = client_of(stream([packed], Content_Encoding=packing))
     tracemalloc.start()
     try:
@@ -253,7 +248,7 @@ async def test_body_up_to_the_limit_is_read() -> None:
     assert len(await call(client_of(stream([content[:CHUNK], content[CHUNK:]])))) == MAX_BYTES - 2
 
 
-async def test_packed_body_is_unpacked() -> None:
+async def test_gzip_body_is_unpacked_to_its_end() -> None:
     client = client_of(
         stream([WHOLE[:5], WHOLE[5:], b"garbage behind the end"], Content_Encoding="gzip")
     )
@@ -262,10 +257,10 @@ async def test_packed_body_is_unpacked() -> None:
 
 READABLE: list[tuple[bytes, Any]] = [
     (b'\xef\xbb\xbf{"a":1}', {"a": 1}),
-    (b'{"a":"\xff\xfe"}', {"a": "\ufffd\ufffd"}),
-    (b'{"a":"\\ud83d","b":"\\ude00"}', {"a": "?", "b": "?"}),
-    (b'{"a":"\\ud83d\\ude00","b":"\\ude00\\ud83d"}', {"a": "😀", "b": "??"}),
-    (b'{"a":"\\\\ud800","b":"\\ud800"}', {"a": "\\ud800", "b": "?"}),
+    (b'{"a":"\xff\xfe"}', {"a": "\\xff\\xfe"}),
+    (b'{"a":"\\ud83d","b":"\\ude00"}', {"a": "\\ud83d", "b": "\\ude00"}),
+    (b'{"a":"\\ud83d\\ude00","b":"\\ude00\\ud83d"}', {"a": "😀", "b": "\\ude00\\ud83d"}),
+    (b'{"a":"\\\\ud800","b":"\\ud800"}', {"a": "\\ud800", "b": "\\ud800"}),
     (b'{"a":"x\x00\ny"}', {"a": "x\x00\ny"}),
     (b'[{"a":1e400},{"a":-1e400},{"a":1.5}]', [{"a": "1e400"}, {"a": "-1e400"}, {"a": 1.5}]),
     (b'{"a":NaN,"b":-Infinity}', {"a": "NaN", "b": "-Infinity"}),
@@ -275,7 +270,7 @@ READABLE: list[tuple[bytes, Any]] = [
 
 
 @pytest.mark.parametrize(("content", "expected"), READABLE, ids=range(len(READABLE)))
-async def test_harmless_faults_of_a_document_are_read_over(content: bytes, expected: Any) -> None:
+async def test_harmless_faults_of_a_document_are_tolerated(content: bytes, expected: Any) -> None:
     read = await call(client_of(stream([content])))
     assert read == expected
 
@@ -307,7 +302,7 @@ async def test_retry_after_is_in_seconds(header: str, seconds: float | None) -> 
     assert failure.value.retry_after == seconds
 
 
-async def test_vendors_words_are_short_redacted_and_on_one_line() -> None:
+async def test_vendors_words_are_cut_redacted_and_on_one_line() -> None:
     said = "Refused:\x1b[31m\n  https://u:p4ss@a.example " + "x" * 5000
     body = {"errors": [{"status": "E1", "title": said}]}
     with pytest.raises(UpstreamError) as failure:

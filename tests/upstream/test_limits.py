@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.upstream.limits import LONGEST_PAUSE, RateLimit
+from gateway.upstream.limits import RateLimit
+from gateway.upstream.waits import LONGEST_PAUSE
 from tests.support.virtual_time import VIRTUAL_TIME, Backend, now
 from tests.upstream.network import NOW
 
@@ -24,7 +25,7 @@ def limit_of(rate: float) -> RateLimit:
 async def passed(
     limit: RateLimit, calls: int, places: asyncio.Semaphore | None = None, seconds: float = 100.0
 ) -> list[float]:
-    """Let calls in, each of which takes no time; tell how long each waited."""
+    """Make calls that take no time; return the seconds that each waited."""
     places = places or asyncio.Semaphore(10)
     began = now()
 
@@ -48,14 +49,14 @@ async def test_rate_below_one_lets_single_calls_pass() -> None:
     assert await passed(limit_of(0.5), 3) == [0.0, 2.0, 4.0]
 
 
-async def test_no_second_has_more_than_the_rate_after_the_first() -> None:
-    """Over 10 000 calls that came at once."""
+async def test_rate_holds_over_many_calls() -> None:
+    """10 000 calls at once take 99 seconds after the first hundred."""
     times = await passed(limit_of(100), 10_000, seconds=1000.0)
     assert times == sorted(times)
     assert times[-1] == pytest.approx(99, abs=0.01)
 
 
-async def test_who_can_not_wait_so_long_is_refused_at_once() -> None:
+async def test_call_that_can_not_wait_long_enough_is_refused_at_once() -> None:
     limit = limit_of(2)
     line = asyncio.create_task(passed(limit, 6))
     await asyncio.sleep(0.01)
@@ -109,7 +110,7 @@ async def test_pause_that_comes_while_calls_wait_holds_them_too() -> None:
     assert not places.locked()
 
 
-async def test_waiting_holds_no_place() -> None:
+async def test_waiting_holds_no_slot() -> None:
     limit = limit_of(1)
     places = asyncio.Semaphore(1)
     limit.pause(5)
@@ -119,7 +120,7 @@ async def test_waiting_holds_no_place() -> None:
     assert await waiting == [5.0, 6.0]
 
 
-async def test_call_that_gives_up_leaves_the_line() -> None:
+async def test_cancelled_call_leaves_the_queue() -> None:
     limit = limit_of(1)
     places = asyncio.Semaphore(1)
     calls = [asyncio.create_task(passed(limit, 1, places)) for _ in range(4)]
@@ -131,7 +132,7 @@ async def test_call_that_gives_up_leaves_the_line() -> None:
     assert limit.seconds == pytest.approx(1.0, abs=0.001)
 
 
-async def test_turn_that_was_not_waited_for_is_waited_for_by_the_next() -> None:
+async def test_call_out_of_turn_delays_the_next() -> None:
     limit = limit_of(1)
     limit.take()
     limit.take()
@@ -164,9 +165,7 @@ HEADERS: list[tuple[dict[str, str], float]] = [
 
 
 @pytest.mark.parametrize(("headers", "seconds"), HEADERS, ids=range(len(HEADERS)))
-async def test_vendor_that_takes_no_more_calls_gets_its_pause(
-    headers: dict[str, Any], seconds: float
-) -> None:
+async def test_used_up_limit_pauses_the_calls(headers: dict[str, Any], seconds: float) -> None:
     limit = limit_of(100)
     encoded = {name: value.encode() for name, value in headers.items()}
     limit.learn(httpx.Headers(encoded), NOW)

@@ -1,4 +1,4 @@
-"""What is sent again, after which waits, and when a vendor is left alone."""
+"""Retries, their waits, and the circuit breaker, seen from the client."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REFUSED = httpx.ConnectError("refused")
 RESET = httpx.ReadError("")
 
 Step = httpx.Response | Exception | float | Callable[[], httpx.Response]
-"""An answer, a broken connection, or how many seconds to be silent before a good answer."""
+"""An answer, a broken connection, or the seconds of silence before a good answer."""
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +41,14 @@ def real_waits() -> Iterator[None]:
 
 
 class Vendor(Network):
-    """Takes one step after the other, and the last one again and again; tells when it did."""
+    """Takes one step per request, repeats the last one, and records the times."""
 
     def __init__(self, *steps: Step) -> None:
         super().__init__(self._step)
         self.steps = list(steps)
         self.times: list[float] = []
         self.pause = 0.0
-        """Seconds until any answer."""
+        """Seconds before every answer."""
 
     async def _step(self, _: httpx.Request) -> httpx.Response:
         self.times.append(now())
@@ -84,7 +84,7 @@ def answered(status: int, **headers: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize("fault", [REFUSED, RESET, *map(answered, (429, 502, 503, 504))], ids=repr)
-async def test_what_may_pass_is_tried_again(fault: Step) -> None:
+async def test_passing_failure_is_retried(fault: Step) -> None:
     vendor = Vendor(fault, fault, document({"good": True}))
     client, operation = made(vendor), Operation(10)
     read, _ = await client.json("/logs", operation=operation)
@@ -97,7 +97,7 @@ async def test_what_may_pass_is_tried_again(fault: Step) -> None:
     assert (client.health.last_success_at, client.health.last_failure_at) == (NOW, None)
 
 
-async def test_three_attempts_are_all() -> None:
+async def test_read_is_attempted_three_times_at_most() -> None:
     vendor = Vendor(answered(503))
     error = await failure_of(call(made(vendor)))
     assert (error.status, len(vendor.requests)) == (503, 3)
@@ -108,13 +108,13 @@ async def test_three_attempts_are_all() -> None:
     [*map(answered, (302, 400, 401, 403, 404, 500, 501)), httpx.Response(200, text="<html>")],
     ids=repr,
 )
-async def test_what_stays_is_not(fault: Step) -> None:
+async def test_lasting_failure_is_not_retried(fault: Step) -> None:
     vendor = Vendor(fault)
     await failure_of(call(made(vendor)))
     assert len(vendor.requests) == 1
 
 
-async def test_silence_is_not_tried_again() -> None:
+async def test_timeout_is_not_retried() -> None:
     vendor = Vendor(60.0)
     began = now()
     error = await failure_of(call(made(vendor, timeout=2.0)))
@@ -124,7 +124,7 @@ async def test_silence_is_not_tried_again() -> None:
 
 
 @pytest.mark.parametrize("fault", [REFUSED, RESET, answered(429), answered(503)], ids=repr)
-async def test_an_action_is_sent_once(fault: Step) -> None:
+async def test_action_is_sent_once(fault: Step) -> None:
     vendor = Vendor(fault)
     operation = Operation(10)
     await failure_of(made(vendor).act("POST", "/retry", operation=operation))
@@ -135,7 +135,7 @@ async def test_an_action_is_sent_once(fault: Step) -> None:
     "header", ["3", formatdate(NOW / 1e9 + 3, usegmt=True)], ids=["seconds", "date"]
 )
 @pytest.mark.parametrize("status", [429, 503])
-async def test_the_wait_that_a_vendor_names_is_kept(status: int, header: str) -> None:
+async def test_retry_waits_as_long_as_the_vendor_asks(status: int, header: str) -> None:
     vendor = Vendor(answered(status, Retry_After=header), document({}))
     await call(made(vendor), seconds=10)
     (wait,) = vendor.waits
@@ -143,7 +143,7 @@ async def test_the_wait_that_a_vendor_names_is_kept(status: int, header: str) ->
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_wait_that_does_not_fit_is_not_begun(status: int) -> None:
+async def test_wait_beyond_the_deadline_fails_at_once(status: int) -> None:
     vendor = Vendor(answered(status, Retry_After="9"))
     began = now()
     error = await failure_of(call(made(vendor), seconds=9))
@@ -151,7 +151,7 @@ async def test_wait_that_does_not_fit_is_not_begun(status: int) -> None:
     assert (now(), len(vendor.requests)) == (began, 1)
 
 
-async def test_without_a_deadline_a_wait_has_an_end_all_the_same() -> None:
+async def test_wait_is_bounded_without_a_deadline() -> None:
     vendor = Vendor(answered(503, Retry_After="300"), answered(503, Retry_After="301"))
     began = now()
     error = await failure_of(call(made(vendor), seconds=math.inf))
@@ -168,7 +168,7 @@ async def test_all_attempts_share_the_deadline() -> None:
     assert now() - began == pytest.approx(3.0)
 
 
-async def test_waiting_for_the_next_attempt_holds_no_place() -> None:
+async def test_waiting_for_a_retry_holds_no_slot() -> None:
     vendor = Vendor(answered(503, Retry_After="5"), document({}))
     client = made(vendor, concurrency=1)
     failing = asyncio.create_task(call(client, seconds=10))
@@ -199,7 +199,7 @@ async def test_429_pauses_the_whole_source() -> None:
     assert vendor.waits == [pytest.approx(4)]
 
 
-async def test_headers_of_good_answers_pause_it_too() -> None:
+async def test_rate_limit_headers_of_good_answers_pause_the_source() -> None:
     vendor = Vendor(document({}, RateLimit_Remaining="0", RateLimit_Reset="2"), document({}))
     client = made(vendor)
     for _ in range(3):
@@ -207,7 +207,7 @@ async def test_headers_of_good_answers_pause_it_too() -> None:
     assert vendor.waits == [pytest.approx(2), 0]
 
 
-async def test_question_that_is_repeated_with_a_new_token_counts_twice() -> None:
+async def test_call_repeated_with_a_new_token_counts_twice() -> None:
     class Renewed(FixedCredential):
         def forget(self, headers: Any) -> bool:
             return bool(headers)
@@ -220,9 +220,7 @@ async def test_question_that_is_repeated_with_a_new_token_counts_twice() -> None
 
 
 @pytest.mark.parametrize(("status", "sent"), [(429, 1), (500, 10)])
-async def test_callers_with_credentials_of_their_own_do_not_stop_each_other(
-    status: int, sent: int
-) -> None:
+async def test_callers_with_own_credentials_do_not_pause_each_other(status: int, sent: int) -> None:
     def respond(request: httpx.Request) -> httpx.Response:
         bad = request.headers["authorization"] == "bad"
         return answered(status, Retry_After="60") if bad else document({})
@@ -284,7 +282,7 @@ async def test_breaker_opens_and_one_probe_closes_it() -> None:
 
 
 @pytest.mark.parametrize("recovered", [True, False])
-async def test_what_is_behind_an_answer_waits_for_the_probe(recovered: bool) -> None:
+async def test_background_refresh_waits_for_the_probe(recovered: bool) -> None:
     vendor = Vendor(answered(500))
     client = made(vendor)
     for _ in range(10):
@@ -306,7 +304,7 @@ async def test_what_is_behind_an_answer_waits_for_the_probe(recovered: bool) -> 
         assert len(vendor.requests) == 11
 
 
-async def test_what_is_behind_an_answer_waits_no_longer_than_it_may() -> None:
+async def test_background_refresh_waits_for_the_probe_within_its_deadline() -> None:
     vendor = Vendor(answered(500))
     client = made(vendor)
     for _ in range(10):
@@ -333,7 +331,7 @@ async def test_attempts_stop_when_the_breaker_opens() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
-async def test_refusals_do_not_open_it(status: int) -> None:
+async def test_refusals_do_not_open_the_breaker(status: int) -> None:
     vendor = Vendor(answered(status))
     client = made(vendor)
     for _ in range(20):
@@ -341,14 +339,14 @@ async def test_refusals_do_not_open_it(status: int) -> None:
     assert client.health.breaker is BreakerState.CLOSED
 
 
-async def test_slow_answers_open_it() -> None:
+async def test_slow_answers_open_the_breaker() -> None:
     for seconds, state in ((2.9, BreakerState.CLOSED), (3.1, BreakerState.OPEN)):
         client = made(Vendor(seconds), timeout=4.0)
         assert await many(client, 10) == [{}] * 10
         assert client.health.breaker is state
 
 
-async def test_silence_opens_it() -> None:
+async def test_timeouts_open_the_breaker() -> None:
     client = made(Vendor(60.0), timeout=4.0)
     failures = await many(client, 10)
     assert Counter(failure.retry_after for failure in failures) == {None: 9, 5: 1}
@@ -357,8 +355,8 @@ async def test_silence_opens_it() -> None:
     assert "Source shop did not answer within 3 seconds." in str(error)
 
 
-async def test_action_with_little_time_does_not() -> None:
-    """Its caller lowered the deadline; the vendor may be well."""
+async def test_action_with_short_deadline_does_not_open_the_breaker() -> None:
+    """The caller lowered the deadline, so a timeout says nothing about the vendor."""
     client = made(Vendor(3.0), timeout=4.0)
     for _ in range(20):
         work = client.act("POST", "/retry", operation=Operation(0.5))
@@ -366,14 +364,14 @@ async def test_action_with_little_time_does_not() -> None:
     assert client.health.breaker is BreakerState.CLOSED
 
 
-async def test_calls_that_waited_for_a_place_in_vain_do_not() -> None:
+async def test_calls_that_got_no_slot_do_not_open_the_breaker() -> None:
     client = made(Vendor(2.5), timeout=4.0, concurrency=1)
     results = await many(client, 20, seconds=4)
     assert sum(isinstance(result, UpstreamError) for result in results) == 19
     assert client.health.breaker is BreakerState.CLOSED
 
 
-async def test_cancelled_calls_do_not_and_give_the_place_of_a_probe_back() -> None:
+async def test_cancelled_calls_do_not_open_the_breaker_nor_block_a_probe() -> None:
     vendor = Vendor(60.0)
     client = made(vendor)
 
@@ -397,7 +395,7 @@ async def test_cancelled_calls_do_not_and_give_the_place_of_a_probe_back() -> No
     assert client.health.breaker is BreakerState.CLOSED
 
 
-async def test_who_waits_for_a_place_is_not_sent_once_it_is_open() -> None:
+async def test_call_waiting_for_a_slot_is_refused_once_the_breaker_opens() -> None:
     vendor = Vendor(60.0)
     client = made(vendor, timeout=2.0, concurrency=10)
     results = await many(client, 30, seconds=9)
@@ -407,7 +405,7 @@ async def test_who_waits_for_a_place_is_not_sent_once_it_is_open() -> None:
     assert len(vendor.requests) == 10
 
 
-async def test_known_etag_is_sent_and_304_is_told() -> None:
+async def test_known_etag_is_sent_and_304_is_not_modified() -> None:
     vendor = Vendor(document({"a": 1}, ETag='W/"one"'))
     client, operation = made(vendor), Operation(5)
     params = [("page[limit]", "5"), ("q", "ä b")]
@@ -435,14 +433,14 @@ async def test_known_etag_is_sent_and_304_is_told() -> None:
 
 
 @pytest.mark.parametrize("etag", ["", "bare", '"a', '"a"b"', '"' + "x" * 600 + '"', '"ä"'])
-async def test_bad_etag_is_not_kept(etag: str) -> None:
+async def test_invalid_etag_is_not_kept(etag: str) -> None:
     vendor = Vendor(httpx.Response(200, content="{}", headers={b"ETag": etag.encode()}))
     operation = Operation(5)
     await made(vendor).json("/logs", operation=operation)
     assert operation.answered == {"/logs": ""}
 
 
-async def test_304_that_was_not_asked_for_is_refused() -> None:
+async def test_304_without_a_condition_is_an_error() -> None:
     error = await failure_of(call(made(Vendor(httpx.Response(304)))))
     assert error.code is ErrorCode.UPSTREAM_REJECTED
 
@@ -454,8 +452,8 @@ async def test_retries_log_nothing(caplog: pytest.LogCaptureFixture) -> None:
     assert not [record for record in caplog.records if record.name != "asyncio"]
 
 
-async def test_who_stands_in_line_behind_a_pause_is_told_of_it() -> None:
-    """The one before has the time to wait for its end."""
+async def test_call_queued_behind_a_pause_reports_the_pause() -> None:
+    """The call before it has the time to wait for the end of the pause."""
     answers = iter([answered(429, Retry_After="5"), answered(200), answered(200)])
 
     async def answer(_: httpx.Request) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""What callers tell of their traces, and what vendors are told of them."""
+"""W3C trace context from callers, and towards vendors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STATE = "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"
         (f"cc-{ID}-{SPAN}-00-", 0),
     ],
 )
-def test_what_is_a_trace(line: str, flags: int) -> None:
+def test_valid_traceparent_is_read(line: str, flags: int) -> None:
     assert read([line], []) == Trace(ID, flags)
 
 
@@ -58,11 +58,11 @@ def test_what_is_a_trace(line: str, flags: int) -> None:
         f" {PARENT}",
     ],
 )
-def test_what_is_none(line: str) -> None:
+def test_invalid_traceparent_is_ignored(line: str) -> None:
     assert read([line], [STATE]) is None
 
 
-def test_one_trace_has_one_line() -> None:
+def test_traceparent_in_several_lines_is_ignored() -> None:
     assert read([], [STATE]) is None
     assert read([PARENT, PARENT], []) is None
 
@@ -97,7 +97,7 @@ def test_one_trace_has_one_line() -> None:
         ([f"a={'x' * 254},b={'x' * 254}"], ""),
     ],
 )
-def test_a_state_is_passed_on_whole_or_not_at_all(lines: list[str], passed: str) -> None:
+def test_tracestate_is_passed_on_whole_or_not_at_all(lines: list[str], passed: str) -> None:
     assert read([PARENT], lines) == Trace(ID, 1, passed)
 
 
@@ -113,7 +113,7 @@ async def test_each_call_is_a_span_of_its_own() -> None:
     assert [request.headers["tracestate"] for request in network.requests] == [STATE] * 3
 
 
-async def test_without_a_trace_none_is_begun() -> None:
+async def test_no_trace_is_started() -> None:
     client = client_of(network := Network(lambda _: document({})))
     await client.json("/logs", operation=Operation(5))
     await client.json("/logs", operation=Operation(5, trace=read([PARENT], [])))

@@ -20,6 +20,12 @@ PLACES = {provider: case.place for provider, case in CASES.items()}
 ENVELOPES = {provider: case.log_envelope for provider, case in CASES.items() if case.log_envelope}
 
 
+def listing(provider: str, rows: Any, which: int = 0) -> Any:
+    """Return the document of a page of logs, or with ``which`` 1 of hooks."""
+    case = CASES[provider]
+    return case.page_of_hooks(rows) if which else case.page_of_logs(rows)
+
+
 async def read(provider: str, rows: Any) -> Page:
     source = make(provider, always(CASES[provider].page_of_logs(rows)))
     return await source.vendor.read_page(

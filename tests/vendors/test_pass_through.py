@@ -28,17 +28,22 @@ VENDORS: dict[str, dict[str, Any]] = {
 SENT_AS = {"codearts": "X-Auth-Token"}
 
 
+USERS = {"OAuth token-1": "alice", "OAuth token-2": "bob"}
+"""The vendor's users by credential; it names them, since a repeated credential is masked."""
+
+
 class Vendor:
-    """Answers every credential with hooks and logs that bear its name."""
+    """Answers each credential with hooks and logs that have its user's name."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        name = request.headers.get("X-Auth-Token") or request.headers["Authorization"]
-        self.seen.append(name)
-        if name == "refused":
+        sent = request.headers.get("X-Auth-Token") or request.headers["Authorization"]
+        self.seen.append(sent)
+        if sent not in USERS:
             return httpx.Response(401)
+        name = USERS[sent]
         if request.url.path.endswith("/webhooks/log"):
             return httpx.Response(200, json=[])
         if request.url.path.endswith("/triggers"):
@@ -53,8 +58,8 @@ class Vendor:
             rows = [{"uuid": "u", "description": name}]
             return httpx.Response(200, json={"webhooks": rows, "totalItems": 1})
         if request.url.path.endswith("/logs/5"):
-            row = {"id": 5, "web_hook_id": 1, "response_status": "200", "request_data": name}
-            return httpx.Response(200, json=row)
+            log = {"id": 5, "web_hook_id": 1, "response_status": "200", "request_data": name}
+            return httpx.Response(200, json=log)
         empty = {"entries": [], "data": [], "totalItems": 0, "results": {"total": 0}}
         return httpx.Response(200, json=[] if "/v4/" in request.url.path else empty)
 
@@ -89,33 +94,33 @@ def operation(gateway: Gateway, credential: str) -> Operation:
     return gateway.operation({"x-my-credential": credential})
 
 
-async def test_each_caller_reads_with_its_own(
+async def test_each_caller_reads_with_its_own_credential(
     gateway: Gateway, vendor: Vendor, provider: str
 ) -> None:
     source = gateway.source("own")
-    for credential in ("OAuth alice", "OAuth bob", "OAuth alice"):
+    for credential in (*USERS, *USERS):
         hooks = await source.hooks(operation(gateway, credential))
-        assert [hook.name for hook in hooks] == [credential], SENT_AS.get(provider)
+        assert [hook.name for hook in hooks] == [USERS[credential]], SENT_AS.get(provider)
     # What was fetched for alice is remembered, for alice.
-    assert len(set(vendor.seen)) == 2
+    assert set(vendor.seen) == set(USERS)
     first = len(vendor.seen)
-    await source.hooks(operation(gateway, "OAuth bob"))
+    await source.hooks(operation(gateway, "OAuth token-2"))
     assert len(vendor.seen) == first
 
 
 @pytest.mark.parametrize("provider", ["codearts"], indirect=True)
-async def test_details_are_not_shared(gateway: Gateway) -> None:
+async def test_details_are_not_shared_between_callers(gateway: Gateway) -> None:
     source = gateway.source("own")
     place = ("projects", "a642c851d4dc4853b595e5c8a5e56df7", "1", "5")
     id = source.log_id(*place)
-    for credential in ("alice", "bob", "alice"):
+    for credential in (*USERS, *USERS):
         complete = await gateway.log(operation(gateway, credential), id)
         assert complete.request is not None
-        assert complete.request.body == credential
+        assert complete.request.body == USERS[credential]
 
 
 @pytest.mark.parametrize("credential", ["", "two\nlines", " ", "\u00e9"])
-async def test_without_a_credential_nothing_is_asked(
+async def test_nothing_is_sent_without_a_credential(
     gateway: Gateway, vendor: Vendor, credential: str
 ) -> None:
     with pytest.raises(AllSourcesFailedError) as caught:
@@ -128,15 +133,15 @@ async def test_without_a_credential_nothing_is_asked(
     assert vendor.seen == []
 
 
-async def test_one_callers_failure_is_not_told_to_another(gateway: Gateway) -> None:
+async def test_failure_of_one_caller_is_not_shown_to_another(gateway: Gateway) -> None:
     with pytest.raises(AllSourcesFailedError):
-        await gateway.logs(operation(gateway, "refused"))
+        await gateway.logs(operation(gateway, "unknown"))
     health = gateway.source("own").client.health
     assert health.last_error is None
 
 
-async def test_credentials_are_in_no_key_of_the_cache(gateway: Gateway) -> None:
-    await gateway.source("own").hooks(operation(gateway, "alice-secret"))
+async def test_no_cache_key_holds_a_credential(gateway: Gateway) -> None:
+    await gateway.source("own").hooks(operation(gateway, "OAuth token-1"))
     keys = list(gateway._cache._store._sizes)  # type: ignore[attr-defined]
     assert keys
-    assert "alice-secret" not in json.dumps(keys)
+    assert "token-1" not in json.dumps(keys)

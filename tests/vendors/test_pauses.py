@@ -1,4 +1,4 @@
-"""What is told of a vendor that asks for pauses until the time is up."""
+"""What callers see of a vendor that asks for pauses until the time is up."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def real_waits() -> Iterator[None]:
 
 
 def source_of(answers: Callable[[int], httpx.Response | None]) -> Source:
-    """Make a source of two projects; None in place of the answer to a request is silence."""
+    """Return a source of two projects; None as the answer to a request is silence."""
     requests = 0
 
     async def respond(_: httpx.Request) -> httpx.Response:
@@ -55,8 +55,8 @@ async def failure_of(source: Source, operation: Operation) -> UpstreamError:
     return caught.value
 
 
-async def test_a_pause_that_outlasts_the_operation_is_told() -> None:
-    """Though others may have the time to wait for its end."""
+async def test_pause_beyond_the_deadline_is_reported() -> None:
+    """Other operations may have the time to wait for its end."""
     source = source_of(lambda _: pause(5))
     error = await failure_of(source, Operation(3, longest=10))
     assert error.code is ErrorCode.UPSTREAM_RATE_LIMITED
@@ -64,7 +64,7 @@ async def test_a_pause_that_outlasts_the_operation_is_told() -> None:
     assert str(error) == "Source it asked for a pause of another 2 seconds. Ask again after that."
 
 
-async def test_a_pause_that_took_the_time_for_an_answer_is_told() -> None:
+async def test_pause_that_left_too_little_time_is_reported() -> None:
     source = source_of(lambda request: pause(2) if request == 1 else None)
     error = await failure_of(source, Operation(3))
     assert error.code is ErrorCode.UPSTREAM_RATE_LIMITED
@@ -73,9 +73,7 @@ async def test_a_pause_that_took_the_time_for_an_answer_is_told() -> None:
 
 @pytest.mark.parametrize("seconds", [3, 8])
 @pytest.mark.parametrize("pauses", [0, 1])
-async def test_a_vendor_that_falls_silent_after_an_answer_is_late(
-    pauses: int, seconds: float
-) -> None:
+async def test_silence_after_an_answer_is_a_timeout(pauses: int, seconds: float) -> None:
     def answers(request: int) -> httpx.Response | None:
         if request <= pauses:
             return pause(2)
@@ -85,7 +83,7 @@ async def test_a_vendor_that_falls_silent_after_an_answer_is_late(
     assert [error.code for error in found.errors] == [ErrorCode.UPSTREAM_TIMEOUT]
 
 
-async def test_a_vendor_that_falls_silent_for_longer_than_it_paused_is_late() -> None:
+async def test_silence_longer_than_the_pause_is_a_timeout() -> None:
     source = source_of(lambda request: pause(2) if request == 1 else None)
     error = await failure_of(source, Operation(8))
     assert error.code is ErrorCode.UPSTREAM_TIMEOUT

@@ -1,4 +1,4 @@
-"""Every documented endpoint is called by exactly its method, path, headers and parameters."""
+"""Every documented endpoint is called with exactly its method, path, headers and parameters."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_codearts(scope: tuple[str, str], changes: dict[str, Any]) -> None
 
 
 async def test_codearts_detail() -> None:
-    """The endpoint of the page itself; its X-Auth-Token is the one header that it wants."""
+    """The endpoint of the vendor's page, which requires X-Auth-Token alone."""
     source, vendor = await asked("codearts", {"id": 1})
     await source.read_log(("projects", PROJECT, "1", "1"), Operation(5))
     assert vendor.asked == [f"GET /v4/projects/{PROJECT}/hooks/1/logs/1"]
@@ -247,7 +247,7 @@ TOKENS: list[tuple[str, dict[str, Any], str, dict[str, Any], dict[str, str]]] = 
 @pytest.mark.parametrize(
     ("provider", "changes", "url", "body", "headers"), TOKENS, ids=[row[0] for row in TOKENS]
 )
-async def test_token_is_got_and_carried(
+async def test_token_is_fetched_and_sent(
     provider: str, changes: dict[str, Any], url: str, body: dict[str, Any], headers: dict[str, str]
 ) -> None:
     source, vendor = await asked(provider, {"data": [], "webhooks": []}, **changes)
@@ -306,8 +306,8 @@ async def test_token_answer_may_be_wrapped(provider: str, document: dict[str, An
     assert vendor.requests[-1].headers["authorization"] == "Bearer t1"
 
 
-async def test_caller_cannot_write_into_the_query() -> None:
-    """Only short printable text goes to a vendor; the feed filters by the rest."""
+async def test_caller_can_not_inject_parameters() -> None:
+    """Only short printable text is sent to a vendor; the feed applies the rest of a filter."""
     source, vendor = await asked("codearts", [])
     for text in ("", "x" * 101, "a\nb", "\ud800", "\x00"):
         await list_logs(source, "projects", PROJECT, "1", wanted=Wanted(correlation_id=text))

@@ -40,7 +40,7 @@ class ElasticPathSettings(SourceTable, title="Elastic Path Commerce Cloud"):
     base_url: Address = "https://euwest.api.elasticpath.com"
     """The address of the store's region, with a path prefix if it has one."""
     rate_limit: Rate = 100.0
-    """How many calls to the vendor may begin in a second, on average, and with each credential where
+    """How many calls to the vendor may begin in a second, on average; with each credential where
     callers bring their own. The vendor allows 100 for a production store and 25 for a development
     store."""
     integrations: ListOf[Integration] = ()

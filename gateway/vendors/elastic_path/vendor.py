@@ -107,7 +107,7 @@ class ElasticPath(Vendor[ElasticPathSettings]):
             rows, lambda row: parse_log(row, self.ids, stream.place, hooks)
         )
         read = len(logs) + len(unreadable)
-        results = Fields(document).object("results")
+        results = Fields(document or {}).object("results")
         total = results.count("total") if results else None
         return Page(
             logs=logs,

@@ -94,7 +94,7 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
             self.listed(document, "entries"), lambda row: parse_log(row, self.ids)
         )
         read = len(logs) + len(unreadable)
-        envelope = Fields(document)
+        envelope = Fields(document or {})
         total = envelope.count("totalItems")
         number = min(number, envelope.count("page") or number)
         if (number - 1) * size + read != total:
@@ -160,7 +160,7 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
                     operation=operation,
                 )
                 rows = self.listed(document, "webhooks")
-                total = Fields(document).count("totalItems")
+                total = Fields(document or {}).count("totalItems")
                 return rows, may_go_on(len(rows), size, read, total)
 
             return await read_hooks(ask, lambda row: parse_hook(row, self.ids), operation)

@@ -125,10 +125,10 @@ def credential(settings: YandexTrackerSettings, endpoint: MakeEndpoint) -> Crede
         return PassedCredential(settings.name, auth.header, "Authorization", organisation)
     if auth.type == "oauth":
         token = auth.token.get_secret_value()
-        return FixedCredential({"Authorization": f"OAuth {token}", **organisation})
+        return FixedCredential({"Authorization": f"OAuth {token}"}, organisation)
     if auth.token is not None:
         token = auth.token.get_secret_value()
-        return FixedCredential({"Authorization": f"Bearer {token}", **organisation})
+        return FixedCredential({"Authorization": f"Bearer {token}"}, organisation)
     tokens = endpoint(auth.url)
     return tokens.credential(
         lambda: _iam_token(auth, tokens),

@@ -1,0 +1,30 @@
+"""The store for an address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.cache.store import Store
+
+
+def make_store(url: str, *, max_entries: int, max_bytes: int, clock: Callable[[], int]) -> Store:
+    """Return the store for an address: ``memory://``, or that of Redis or Valkey.
+
+    Raises ConfigurationError where the package for the latter is not installed.
+    """
+    if url.startswith("memory:"):
+        from gateway.cache.memory import MemoryStore  # noqa: PLC0415
+
+        return MemoryStore(max_entries=max_entries, max_bytes=max_bytes, clock=clock)
+    try:
+        from gateway.cache.redis import RedisStore  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            ["cache.url: Redis needs the extra redis, as in webhook-log-gateway[redis]"]
+        ) from None
+    return RedisStore(url, clock=clock)

@@ -1,0 +1,165 @@
+"""What is new since a cursor: what those who poll have not seen, however late a vendor lists it.
+
+A place in time is no place in what was seen. A vendor may list a log minutes after its time, a
+source may be down for an hour, and one wrong clock may put a log on top for a day. So the cursor
+of a newest page remembers the logs that were seen down to a time, its floor::
+
+    seen by 10:00     09:59 09:57 09:55 | floor 09:50
+    listed at 10:01   10:00 09:58 09:57 09:55 ...       10:00 and 09:58 are new
+
+A source that failed, or was given from stale pages, keeps the floor that it had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from gateway.feed.cursor import LATEST, UNDATED, Memory
+from gateway.feed.reader import NOT_READ, source_key
+from gateway.model import Timestamp
+
+if TYPE_CHECKING:
+    from gateway.feed.cursor import Cursor
+    from gateway.feed.reader import Reader, Row
+    from gateway.model import WebhookLog
+
+MINUTE = 60_000_000_000
+LATENESS = 10 * MINUTE
+"""How late a vendor may list a log so that it is found, in nanoseconds."""
+LEAST = 32
+"""Logs that are remembered however old they are, if they were read."""
+MOST = 100
+"""Logs that are remembered; with more in the time of ``LATENESS``, the floor rises."""
+UNDATED_TOP = 16
+"""Logs at the top of a list without times that are remembered."""
+
+
+def time_of(row: Row) -> Timestamp:
+    """Return the time that is compared with a floor: an odd row's position, or its own time."""
+    return max(row.time, row.log.triggered_at or row.time)
+
+
+class News:
+    """Tells which rows of a merge are new since a cursor; rows come in the order of the merge."""
+
+    def __init__(self, before: Cursor) -> None:
+        self._before = before
+        self._memory = before.memory
+        self._met = {*before.given, *before.known}
+        self._passed: set[bytes] = set()
+        self.remembered = sum(map(len, self._memory.seen.values())) if self._memory else 0
+
+    def floor_of(self, key: bytes, source: str) -> Timestamp:
+        """Return the time down to which a list has to be read."""
+        if self._memory is None:
+            return self._before.time
+        return self._memory.floor_of(key, source_key(source))
+
+    def is_remembered(self, reader: Reader, row: Row) -> bool:
+        """Return whether the row is one of those that the cursor remembers."""
+        if self._memory is None:
+            return False
+        found = row.mark in self._memory.seen.get(reader.key, ()) or row.mark in self._met
+        if found:
+            self._passed.add(reader.key)
+        return found
+
+    def is_new(self, reader: Reader, row: Row) -> bool:
+        """Return whether a row that is not remembered was not seen before."""
+        before = self._before
+        if self._memory is None:
+            return self._stands_before(row)
+        if time_of(row) >= self.floor_of(reader.key, reader.source.name):
+            return True
+        if row.time == UNDATED:
+            # Of these only the order tells where they stand.
+            return reader.key in self._memory.seen and reader.key not in self._passed
+        return row.time == before.time
+
+    def _stands_before(self, row: Row) -> bool:
+        """Return whether a row stands before a cursor that remembers none."""
+        before = self._before
+        if row.mark in before.given[-1:]:
+            self._passed.add(b"")
+        if row.time == UNDATED == before.time:
+            return not self._passed
+        if row.time != before.time:
+            return row.time > before.time
+        # One of that time that was not met before is new.
+        return row.mark in before.given[:-1] or row.mark not in self._met
+
+
+def remember(
+    readers: Sequence[Reader],
+    rows: Iterable[tuple[Reader, Row]],
+    matches: Callable[[WebhookLog], bool],
+    before: Memory | None,
+    failed: Iterable[str],
+    now: Timestamp,
+) -> Memory:
+    """Make the memory of a newest page.
+
+    ``rows`` are those that count as seen, beside those that wait in the readers, and ``before`` is
+    the memory that the page was polled with. ``failed`` are the sources whose lists were not all
+    found.
+    """
+    seen: dict[bytes, list[Row]] = {reader.key: [] for reader in readers}
+    for reader, row in rows:
+        if matches(row.log):
+            seen[reader.key].append(row)
+    for reader in readers:
+        seen[reader.key] += [row for row in (*reader.rows, *reader.held) if matches(row.log)]
+    floor = _floor(seen.values(), readers, now)
+    behind: dict[bytes, Timestamp] = {}
+    lost = set(failed)
+    for name in lost:
+        behind[source_key(name)] = before.floor_of(b"", source_key(name)) if before else floor
+    kept = {} if before is None or not lost else dict(before.seen)
+    for reader in readers:
+        own = _own_floor(reader, before, floor, now)
+        marks = [row.mark for row in seen[reader.key] if time_of(row) >= own]
+        top = [row.mark for row in seen[reader.key][:UNDATED_TOP] if row.time == UNDATED]
+        if before is not None and (reader.error is not None or not reader.reads):
+            marks += before.seen.get(reader.key, ())
+        kept[reader.key] = tuple(dict.fromkeys([*marks, *top]))[: 2 * MOST]
+        if own < floor or reader.source.name in lost:
+            behind[reader.key] = own
+    return Memory(floor, {key: marks for key, marks in kept.items() if marks}, behind)
+
+
+def _floor(seen: Iterable[Iterable[Row]], readers: Iterable[Reader], now: Timestamp) -> Timestamp:
+    """Return the time down to which the logs are remembered, all of which were read."""
+    times = sorted((time_of(row) for rows in seen for row in rows), reverse=True)
+    floor = Timestamp(now - LATENESS)
+    floor = UNDATED if len(times) < LEAST else min(floor, times[LEAST - 1])
+    if len(times) > MOST:
+        floor = max(floor, Timestamp(times[MOST] + 1))
+    for reader in readers:
+        if reader.error is None:
+            floor = max(floor, _covered(reader))
+    return min(floor, LATEST)
+
+
+def _covered(reader: Reader) -> Timestamp:
+    """Return the time down to which all of a list was read."""
+    down_to = UNDATED if reader.down_to is None else reader.down_to
+    if reader.covered in {UNDATED, NOT_READ}:
+        return down_to
+    # Others of the last row's moment may follow it.
+    return max(down_to, Timestamp(min(reader.covered + 1, LATEST)))
+
+
+def _own_floor(
+    reader: Reader, before: Memory | None, floor: Timestamp, now: Timestamp
+) -> Timestamp:
+    """Return the floor of one list, which is lower where it was not read as it is now."""
+    old = before.floor_of(reader.key, source_key(reader.source.name)) if before else None
+    if reader.error is not None:
+        return floor if old is None else min(old, floor)
+    if not reader.reads:
+        return floor
+    fetched_at = min(read.fetched_at for read in reader.reads)
+    is_stale = any(read.failure for read in reader.reads) or fetched_at < now - MINUTE
+    own = min(floor, Timestamp(fetched_at - (LATENESS if is_stale else MINUTE)))
+    return min(floor, max(own, _covered(reader) if old is None else old))

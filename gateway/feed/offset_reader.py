@@ -1,0 +1,265 @@
+"""Lists that are read by offset: arrivals shift them down, and deletions up.
+
+Where the vendor's totals can be trusted, a total that has not become smaller tells that the next
+page joins the last one. Else each page is asked for from the last row of the one before, which it
+must contain::
+
+    list           g f e d c b a    page of 3: g f e
+    f is deleted   g e d c b a      from the row e: d c b, without e, so that nothing tells
+                                    whether rows are missing; from the row g: g e d, which joins
+
+A page that does not join is looked for further up, until one has a row that was read before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from gateway.feed.cursor import UNDATED, Anchor
+from gateway.feed.list_reader import REPEATS, ListReader
+from gateway.feed.order import in_order, is_unordered, positions
+from gateway.model import CacheStatus
+from gateway.vendors.pages import Page, Window
+
+if TYPE_CHECKING:
+    from gateway.feed.stream_pages import ListedRow, StreamPages
+    from gateway.model import Timestamp
+
+STEPS_DOWN = 3
+"""Pages that a lost place in a list without times is looked for further down."""
+
+
+class OffsetReader(ListReader):
+    """Reads a list by offset, within what is no newer than ``until`` if that is given.
+
+    It begins behind ``anchor``, or else at ``offset``, behind the row ``last``. What a list that is
+    newest first has above ``bound`` was given before. Its state is ``_offset``, which is behind the
+    last row read, ``_last``, which is that row, and ``_total``, the vendor's count at the time.
+    """
+
+    def __init__(
+        self,
+        pages: StreamPages,
+        *,
+        offset: int = 0,
+        until: Timestamp | None = None,
+        anchor: Anchor | None = None,
+        bound: Timestamp | None = None,
+        last: bytes | None = None,
+        unordered: bool = False,
+    ) -> None:
+        super().__init__(pages)
+        self.unordered = unordered
+        self._anchor = anchor
+        self._offset = anchor.offset if anchor else offset
+        self._until = anchor.until if anchor else until
+        self._bound = bound
+        self._limit = pages.source.page_size
+        self._total = -1
+        self._last = last
+        self._resumes = anchor is not None
+        self._ranks: dict[bytes, int] = {}
+        """The rows read in this operation, in their order."""
+        self._idle = 0
+        self._marks: Sequence[bytes] = ()
+        self._window = Window(limit=self._limit)
+
+    async def read(self) -> Sequence[ListedRow]:
+        """Read the page behind the last one."""
+        anchor, self._anchor = self._anchor, None
+        if anchor is not None:
+            page, begin = await self._find(anchor)
+        elif self._last is None:
+            page = await self._page(self._offset)
+            begin = 0
+        else:
+            page, begin = await self._next(self._last)
+        return self._take(page, begin)
+
+    async def _page(self, offset: int, *, follows: bool = False) -> Page:
+        self._window = Window(limit=self._limit, offset=offset, until=self._until)
+        page = await self.pages.read(self._window, follows=follows)
+        begin = self._begin(page)
+        is_full = page.read >= self.pages.facts.largest_page
+        if is_full and begin + page.read <= offset and 0 < page.read < self._limit:
+            # The vendor has page numbers, and pages smaller than asked for.
+            self._limit = page.read
+            return await self._page(offset, follows=follows)
+        return page
+
+    def _begin(self, page: Page) -> int:
+        return self._window.offset if page.offset is None else page.offset
+
+    async def _find(self, anchor: Anchor) -> tuple[Page, int]:
+        """Return the page with an anchor, and the index of the row behind it."""
+        page = await self._page(anchor.offset)
+        begin = _behind(page, anchor.mark)
+        if begin is None and self.pages.freshness.status is not CacheStatus.MISS:
+            # Kept pages may show the list of another moment.
+            self.pages.max_age = 0
+            page = await self._page(self._offset)
+            begin = _behind(page, anchor.mark)
+        if begin is None and 0 <= anchor.total < _total(page):
+            # Logs that arrived have pushed the anchor down by as many places.
+            page = await self._page(anchor.offset + _total(page) - anchor.total)
+            begin = _behind(page, anchor.mark)
+        step = 0
+        while begin is None and step < STEPS_DOWN and self._is_lost(page):
+            step += 1
+            page = await self._page(anchor.offset + step * self._limit)
+            begin = _behind(page, anchor.mark)
+        if begin is None:
+            self.pages.max_age = 0
+            return await self._read_back(page)
+        self.pages.seen.update(page.marks[:begin])
+        self._bound = None
+        self.has_joined = True
+        return page, begin
+
+    def _is_lost(self, page: Page) -> bool:
+        """Return whether neither a mark nor a time tells where the list was left."""
+        return bool(page.marks) and (
+            self.unordered
+            or self._bound == UNDATED
+            or all(log.triggered_at is None for log in page.logs)
+        )
+
+    async def _next(self, last: bytes) -> tuple[Page, int]:
+        """Return the page behind the last row, and the index of the first row to take."""
+        page, begin = await self._join(last)
+        if begin is None and self.pages.freshness.status is not CacheStatus.MISS:
+            self.pages.max_age = 0
+            page, begin = await self._join(last)
+        if begin is None:
+            self.pages.max_age = 0
+            return await self._read_back(page)
+        return page, begin
+
+    async def _join(self, last: bytes) -> tuple[Page, int | None]:
+        trusted = self.pages.facts.trusts_totals and self._total >= 0
+        # Page numbers lead to the whole last page, which tells as much, but nothing new.
+        is_checked = trusted or self._idle > 0
+        page = await self._page(self._offset if is_checked else self._offset - 1, follows=True)
+        if self.pages.continued is not None or (is_checked and not trusted):
+            return page, 0
+        behind = _behind(page, last)
+        if trusted and _total(page) >= self._total:
+            # Further down, the last row stands a second time.
+            arrived = _total(page) - self._total
+            return page, behind if behind is not None and behind <= arrived else 0
+        if behind is None and page.read and self._is_known(page, 0):
+            # Its last row is gone, or stands further down.
+            return page, 0
+        return page, behind
+
+    async def _read_back(self, page: Page) -> tuple[Page, int]:
+        """Find the page with the last row that was read before, from where to read forward again.
+
+        What was deleted has let rows that stood behind it move up to pages that were read before.
+        """
+        while True:
+            known = [index for index in range(len(page.marks)) if self._is_known(page, index)]
+            begin = self._begin(page)
+            if known:
+                best = max(known, key=lambda index: (self._ranks.get(page.marks[index], -1), index))
+                return page, best + 1
+            if begin == 0:
+                if self._resumes and self._is_lost(page):
+                    self.pages.lose(
+                        "The list has changed so much that its place was lost. Begin without a"
+                        " cursor to read it whole."
+                    )
+                    self.ended = True
+                    return page, len(page.marks)
+                return page, 0
+            behind = begin
+            if not page.marks:
+                # Most of the list was deleted, or the cursor made up: steps would take too long.
+                total = _total(page) if self.pages.facts.trusts_totals else -1
+                behind = min(behind, total) if total >= 0 else behind // 2
+            page = await self._page(max(0, behind - self._limit))
+
+    def _is_known(self, page: Page, index: int) -> bool:
+        """Return whether a row was given before, or stands where all rows were."""
+        if page.marks[index] in self.pages.seen:
+            return True
+        if self.unordered or self._bound is None:
+            return False
+        time = page.logs[index].triggered_at
+        return time is not None and time > self._bound
+
+    def _take(self, page: Page, begin: int) -> Sequence[ListedRow]:
+        """Return the rows from an index on that are new, and note how far the list was read."""
+        offset = self._begin(page)
+        times = [log.triggered_at for log in page.logs]
+        flags = in_order(times)
+        self.unordered = self.unordered or is_unordered(times, flags)
+        bound = None if self.unordered else self._bound
+        placed = positions(times, flags, None)
+        total = _total(page)
+        if self.pages.continued is not None:
+            total = -1 if self.pages.continued.total is None else self.pages.continued.total
+        fresh = []
+        for index, row in enumerate(self.pages.rows(page)):
+            if row.mark in self.pages.seen:
+                continue
+            self.pages.seen.add(row.mark)
+            if index < begin or (bound is not None and placed[index] > bound):
+                continue
+            anchor = Anchor(offset + index, row.mark, total, self._until)
+            fresh.append(replace(row, anchor=anchor))
+        if fresh:
+            # From here on, the vendor's order tells what is new, not the times.
+            self._bound = None
+        for mark in page.marks:
+            self._ranks[mark] = len(self._ranks)
+        self._advance(page, fresh, total)
+        return fresh
+
+    def _advance(self, page: Page, fresh: Sequence[ListedRow], total: int) -> None:
+        end = self.pages.end(page, self._window)
+        is_repeated = bool(page.marks) and page.marks == self._marks
+        self._marks = page.marks
+        self._idle = 0 if fresh else self._idle + 1
+        facts = self.pages.facts
+        has_room = page.read < facts.largest_page
+        if (
+            page.read == 0
+            or facts.ends(page, end)
+            # The vendor had room for more.
+            or (not fresh and has_room and end >= self._offset)
+            or (not page.more and len(page.marks) == len(set(page.marks)))
+        ):
+            self._end(end)
+        elif self._idle >= REPEATS and is_repeated:
+            self._end_repeated(page)
+        if page.marks:
+            self._last = page.marks[-1]
+        self._offset, self._total = end, total
+
+    def _end(self, end: int) -> None:
+        self.ended = True
+        total = self.pages.total
+        if self._until is None and self.pages.whole and total is not None and end < total:
+            self.pages.note(f"The vendor counts {total} logs but lists {end}.")
+
+    def _end_repeated(self, page: Page) -> None:
+        """End a list whose vendor ignores offsets and gives the same page for ever."""
+        self.ended = True
+        if page.total is None or page.total > len(set(page.marks)):
+            self.pages.lose(
+                f"The vendor repeats the same page of {page.read} logs whatever is asked for; what"
+                " stands behind it can't be read."
+            )
+
+
+def _behind(page: Page, mark: bytes) -> int | None:
+    """Return the index behind the row with a mark, or None where the page has none."""
+    return page.marks.index(mark) + 1 if mark in page.marks else None
+
+
+def _total(page: Page) -> int:
+    return -1 if page.total is None else page.total

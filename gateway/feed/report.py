@@ -1,0 +1,59 @@
+"""How the reading of each source went."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway.errors import ErrorCode, UpstreamError
+from gateway.model import Freshness, Timestamp, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gateway.feed.reader import Reader
+
+UNREAD = "It was not read: no log of its vendor has what the filter asks for."
+"""The note on a source that was chosen, and needs no reading."""
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """How the reading of one source went.
+
+    ``returned`` counts its logs on the page, ``scanned`` those that were looked at for it, and
+    ``unreadable`` has a reason for each row that could not be turned into a log. ``error`` is the
+    first failure, ``failed`` tells that it left nothing of the source to read. ``freshness`` is
+    that of its oldest page, with the worst status of all; ``now`` is when the list was asked for.
+    """
+
+    source: str
+    error: UpstreamError | None = None
+    failed: bool = False
+    returned: int = 0
+    scanned: int = 0
+    upstream_calls: int = 0
+    unreadable: Sequence[str] = ()
+    notes: list[str] = []
+    freshness: Freshness | None = None
+    now: Timestamp
+
+    def complete(self, readers: Sequence[Reader], calls: int) -> None:
+        """Take into account how the reading of the source's lists ended."""
+        errors = [reader.error for reader in readers if reader.error]
+        # The failure that opened the circuit breaker says more than that it is open.
+        errors.sort(key=lambda error: error.code is ErrorCode.UPSTREAM_CIRCUIT_OPEN)
+        losses = [reader.pages.loss for reader in readers if reader.pages.loss]
+        self.failed = self.failed or (len(errors) == len(readers) > 0 and not self.scanned)
+        self.error = self.error or next(iter([*errors, *losses]), None)
+        self.freshness = worst(read for reader in readers for read in reader.reads)
+        self.unreadable = [reason for reader in readers for reason in reader.pages.unreadable]
+        notes = dict.fromkeys(note for reader in readers for note in reader.pages.notes)
+        self.notes = [*self.notes, *notes]
+        if self.freshness and self.freshness.failure:
+            what = ErrorCode[self.freshness.failure].value.rstrip(".")
+            self.notes.append(
+                "What was read earlier is given in place of a failure:"
+                f" {what[:1].lower()}{what[1:]}."
+            )
+        self.upstream_calls = calls

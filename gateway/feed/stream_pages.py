@@ -1,0 +1,184 @@
+"""The vendor's pages of one list, for one operation, and what they tell about the list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway.errors import ErrorCode, UpstreamError
+from gateway.feed.cursor import Anchor
+from gateway.model import Freshness, Timestamp, WebhookLog
+from gateway.sources.stale_pages import Continuation, continue_stale
+from gateway.vendors.pages import Page, Wanted, Window
+
+if TYPE_CHECKING:
+    from gateway.cache import Cached
+    from gateway.sources.source import Source
+    from gateway.upstream.operation import Operation
+    from gateway.vendors.pages import Stream
+
+
+class ListedRow(msgspec.Struct, frozen=True):
+    """A log as its vendor lists it; ``anchor`` is where it stood in a list with offsets."""
+
+    log: WebhookLog
+    mark: bytes
+    freshness: Freshness
+    anchor: Anchor | None = None
+
+
+class StreamPages:
+    """Reads pages of one list; pages behind others are at least as new.
+
+    ``seen`` has the marks of the logs that were given, or are not to be. ``total`` is the vendor's
+    count of the whole list, or None where it gives none or was asked for a part only. ``loss``
+    tells that logs are missing though no call failed. Nothing older than ``max_age`` seconds is
+    taken from the cache; ``reads`` tells how fresh the pages were. ``now`` is when the operation
+    asked for the list.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        stream: Stream,
+        wanted: Wanted,
+        operation: Operation,
+        *,
+        now: Timestamp,
+        max_age: float | None = None,
+    ) -> None:
+        self.source = source
+        self.stream = stream
+        self.operation = operation
+        self.seen: set[bytes] = set()
+        self.watched: set[bytes] = set()
+        """Marks of odd rows that were given, of which ``comes_again`` is asked."""
+        self._met: dict[bytes, Timestamp | None] = {}
+        self.total: int | None = None
+        self.top = 0
+        """How many rows the first page of the list had."""
+        self.loss: UpstreamError | None = None
+        self.notes: list[str] = []
+        self.unreadable: list[str] = []
+        self.reads: list[Freshness] = []
+        self.max_age = max_age
+        self.facts = source.list_facts
+        self.continued: Continuation | None = None
+        """What the last page was continued with in place of a failure, if it was."""
+        self._wanted = wanted
+        self._now = now
+        self._last: Cached[Page] | None = None
+        # The pages read so far, of a list with windows; else the last one.
+        self._trail: list[Page] = []
+
+    @property
+    def whole(self) -> bool:
+        """True if the vendor is asked for the whole list, so that its total counts that."""
+        return self._wanted == Wanted()
+
+    async def read(self, window: Window, *, follows: bool = True) -> Page:
+        """Read a page; one that ``follows`` the last may be continued from stale pages."""
+        self.continued = None
+        not_before = None
+        if self._last is not None:
+            since = self._last.value.since if follows else None
+            not_before = since or self._last.freshness.fetched_at
+        try:
+            kept = await self.source.page(
+                self.stream,
+                window,
+                self._wanted,
+                self.operation,
+                max_age=self.max_age,
+                not_before=not_before,
+            )
+        except UpstreamError as error:
+            if self._last is None or not follows:
+                raise
+            self.continued = await self._continue(window, error)
+            kept = self.continued.kept
+        self._last = kept
+        if not self.stream.windowed:
+            self._trail.clear()
+        self._trail.append(kept.value)
+        self._learn(kept, window)
+        return kept.value
+
+    async def _continue(self, window: Window, error: UpstreamError) -> Continuation:
+        async def recall(window: Window, since: Timestamp) -> Cached[Page] | None:
+            return await self.source.recall_page(
+                self.stream, window, self._wanted, self.operation, error=error, not_before=since
+            )
+
+        found = await continue_stale(
+            # An offset within a window counts from there, wherever the pages before it ended.
+            [] if window.until is not None and window.offset else self._trail,
+            window,
+            recall,
+            seen=self.seen,
+            now=self._now,
+            failure=error.code,
+        )
+        if found is None:
+            raise error
+        if found.is_rest:
+            self.operation.reads[self.source.name].append(found.kept.freshness)
+        return found
+
+    def _learn(self, kept: Cached[Page], window: Window) -> None:
+        page = kept.value
+        self.reads.append(kept.freshness)
+        self.unreadable.extend(page.unreadable)
+        if self.total is None and self.whole and window.until is None:
+            self.total, self.top = page.total, self.end(page, window)
+        if self.watched:
+            for log, mark in zip(page.logs, page.marks, strict=True):
+                if mark in self.watched:
+                    self._met[mark] = log.triggered_at
+        if self.continued is not None:
+            return
+        end = self.end(page, window) if page.offset is not None else None
+        if not self.facts.learn(page, end):
+            self.note(f"The vendor counts {page.total} logs but lists more; its count is not used.")
+
+    def comes_again(self, mark: bytes, time: Timestamp) -> bool:
+        """Return whether a watched row may come on a page that is no newer than a time."""
+        if not self.reads:
+            return True
+        if mark not in self._met:
+            return False
+        own = self._met[mark]
+        return own is None or own <= time
+
+    @property
+    def freshness(self) -> Freshness:
+        """How fresh the last page is."""
+        return self.reads[-1]
+
+    def end(self, page: Page, window: Window) -> int:
+        """Return the offset behind a page. A row that comes twice on it stands in the list once."""
+        begin = window.offset if page.offset is None else page.offset
+        return begin + page.read - (len(page.marks) - len(set(page.marks)))
+
+    def note(self, text: str) -> None:
+        """Say something in the source's report, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def lose(self, why: str) -> None:
+        """Say in the source's report that logs are missing, and why."""
+        self.note(why)
+        self.loss = self.loss or UpstreamError(
+            ErrorCode.UPSTREAM_INVALID_RESPONSE,
+            f"Source {self.source.name} may have more logs than are listed. {why}",
+            source=self.source.name,
+        )
+
+    def rows(self, page: Page) -> Sequence[ListedRow]:
+        """Return the logs of the last page."""
+        return [
+            ListedRow(log, mark, self.freshness)
+            for log, mark in zip(page.logs, page.marks, strict=True)
+        ]

@@ -1,0 +1,167 @@
+"""Lists that can be asked for what is no newer than a moment.
+
+Arrivals shift nothing, and a page far down costs what the first costs. Two pages overlap by two
+rows, so that rows that have changed places with their neighbours are not missed between them::
+
+    first page            10:05 10:04 10:02 10:03
+    asked up to 10:04                 10:04 10:02 10:03 10:01
+
+A list whose pages are not newest first can't be continued by time. It is continued by offset,
+within the same window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from gateway.feed.cursor import Anchor
+from gateway.feed.list_reader import ListReader
+from gateway.feed.offset_reader import OffsetReader
+from gateway.feed.order import in_order, is_unordered, positions, settled
+from gateway.model import Timestamp
+from gateway.sources.windows import continuations
+from gateway.vendors.pages import Page, Window
+
+if TYPE_CHECKING:
+    from gateway.feed.stream_pages import ListedRow, StreamPages
+
+MILLISECOND = 1_000_000
+SLACK = 1_000_000_000
+"""Nanoseconds by which a vendor may round a bound up."""
+MANY = 20
+"""Pages without a new row after which a moment is left."""
+FEW = 3
+"""Rows newer than its window that a page may have; more tell that the window was ignored."""
+
+
+class WindowReader(ListReader):
+    """Reads a list by time; ``until`` is where to begin, or None for the top.
+
+    What a list that is newest first has above ``bound`` was given before.
+    Its state is the window that is asked for next: no newer than ``_until``, behind the first
+    ``_offset`` rows of that. ``_from_top`` counts the rows read before the first window.
+    """
+
+    def __init__(
+        self,
+        pages: StreamPages,
+        until: Timestamp | None = None,
+        bound: Timestamp | None = None,
+    ) -> None:
+        super().__init__(pages)
+        self._until = until
+        self._bound = bound
+        self._last: bytes | None = None
+        self._offset = 0
+        self._from_top = 0
+        self._idle = 0
+        self._marks: Sequence[bytes] = ()
+
+    async def read(self) -> Sequence[ListedRow]:
+        """Read the next window."""
+        window = Window(limit=self.pages.source.page_size, offset=self._offset, until=self._until)
+        page = await self.pages.read(window)
+        if self._until is not None and self._is_ignored(page, self._until):
+            self.successor = OffsetReader(
+                self.pages, offset=self._from_top, bound=self._bound, last=self._last
+            )
+            return []
+        until = self._until
+        fresh = []
+        times = [log.triggered_at for log in page.logs]
+        flags = in_order(times)
+        placed = positions(times, flags, None)
+        # Only at first have rows been seen that were given before.
+        self.has_joined = self.has_joined or (
+            self._bound is not None and any(mark in self.pages.seen for mark in page.marks)
+        )
+        for row, time in zip(self.pages.rows(page), placed, strict=True):
+            if row.mark not in self.pages.seen:
+                self.pages.seen.add(row.mark)
+                if self._bound is None or time <= self._bound:
+                    fresh.append(row)
+        if fresh:
+            self._bound = None
+        is_repeated = bool(page.marks) and page.marks == self._marks
+        self._marks = page.marks
+        self._idle = 0 if fresh else self._idle + 1
+        if self._until is None and page.marks:
+            self._from_top, self._last = self.pages.end(page, window), page.marks[-1]
+        end = self.pages.end(page, window)
+        if (
+            page.read == 0
+            or (not page.more and len(page.marks) == len(set(page.marks)))
+            or (page.offset is not None and self.pages.facts.ends(page, end))
+            # The vendor had room for more.
+            or (not fresh and page.read < self.pages.facts.largest_page)
+        ):
+            self._end(end)
+        else:
+            self._go_on(page, is_repeated=is_repeated, end=end)
+        if self.successor is not None:
+            places = {mark: index for index, mark in enumerate(page.marks)}
+            begin = end - page.read
+            return [
+                replace(row, anchor=Anchor(max(0, begin + places[row.mark]), row.mark, -1, until))
+                for row in fresh
+            ]
+        return fresh
+
+    def _end(self, end: int) -> None:
+        self.ended = True
+        total = self.pages.total
+        if self._until is None and total is not None and end < total and self.pages.whole:
+            self.pages.note(f"The vendor counts {total} logs but lists {end}.")
+
+    def _is_ignored(self, page: Page, until: Timestamp) -> bool:
+        """Return whether the vendor heeds no windows after all, and answered from the top."""
+        if page.offset is not None and self.pages.continued is None:
+            return True
+        times = [log.triggered_at for log in page.logs]
+        newer = sum(time is not None and time > until + SLACK for time in times)
+        return newer > FEW or newer == len(times) > 1
+
+    def _go_on(self, page: Page, *, is_repeated: bool, end: int) -> None:
+        """Choose the next window."""
+        times = [log.triggered_at for log in page.logs]
+        flags = in_order(times)
+        run = [
+            time
+            for time, flag in zip(times[: settled(times, flags)], flags, strict=False)
+            if flag and time is not None
+        ]
+        if not run or is_unordered(times, flags):
+            self.unordered = bool(run)
+            self.successor = OffsetReader(
+                self.pages,
+                offset=end,
+                until=self._until,
+                last=page.marks[-1] if page.marks else None,
+                unordered=self.unordered,
+            )
+            return
+        if self._idle == 0 and self._until is None and run[0] == run[-1]:
+            self._until, self._offset = run[0], page.read
+            return
+        if self._idle == 0:
+            for moment in continuations(run, page.read):
+                if self._until is None or moment < self._until:
+                    self._until, self._offset = moment, 0
+                    return
+        if self._idle and ((is_repeated and self._offset) or self._idle > MANY):
+            self._step_over(page, run)
+            return
+        # More logs share a moment than a page has room for.
+        self._offset += page.read
+
+    def _step_over(self, page: Page, run: Sequence[Timestamp]) -> None:
+        """Leave a moment with more logs than the vendor lists."""
+        if run[0] - run[-1] < MILLISECOND:
+            self.pages.lose(
+                f"More than {page.read} logs share one millisecond; the vendor does not list the"
+                " others."
+            )
+        self._until, self._offset = Timestamp(run[-1] - MILLISECOND), 0

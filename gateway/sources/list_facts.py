@@ -1,0 +1,52 @@
+"""What a source's lists have shown of how its vendor pages and counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from gateway.vendors.pages import Page
+
+
+class ListFacts(msgspec.Struct):
+    """Observations about all lists of one source, since no contract states them.
+
+    ``largest_page`` is the most rows that one page had: a page with fewer had room for more.
+    ``exceeded`` tells that a total was once larger than the end of its page, so it is not merely
+    offset + length. ``contradicted`` tells that a list had other rows than its total says.
+    """
+
+    largest_page: int = 0
+    exceeded: bool = False
+    contradicted: bool = False
+
+    def learn(self, page: Page, end: int | None) -> bool:
+        """Take a page into account; return False if it contradicts its own total.
+
+        ``end`` is the offset behind its last row, or None where offsets count within a window.
+        """
+        self.largest_page = max(self.largest_page, page.read)
+        if page.total is None or end is None:
+            return True
+        is_short = page.read == 0 and end < page.total
+        if end > page.total or is_short:
+            self.contradicted = True
+            return is_short
+        self.exceeded = self.exceeded or page.total > end
+        return True
+
+    @property
+    def trusts_totals(self) -> bool:
+        """True while the source's totals look like the number of rows in its lists."""
+        return self.exceeded and not self.contradicted
+
+    def ends(self, page: Page, end: int) -> bool:
+        """Return whether a page is the last one by a total that can be trusted."""
+        return (
+            self.trusts_totals
+            and page.total is not None
+            and page.total <= end
+            and page.read < self.largest_page
+        )

@@ -1,0 +1,71 @@
+"""Content codings (RFC 9110, 8.4): unpacking a body that may be a bomb.
+
+3 KB of gzip can hold 1 GB, and httpx would unpack each chunk whole, as often as the header says.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable
+
+MOST_LAYERS = 3
+"""Codings applied one after the other; more are an attack."""
+
+_GZIP = b"\x1f\x8b"
+_NOT_PACKED = frozenset({"", "identity", "none", "utf-8", "utf8"})
+"""No codings, though servers name them in Content-Encoding."""
+
+
+class TooLargeError(Exception):
+    """The body is larger, unpacked, than it may be."""
+
+
+def unpack(content: bytes, header: str, most: int) -> tuple[bytes, str]:
+    """Undo the codings of a Content-Encoding header; return the content and those that are left.
+
+    Those that are not known are left, with all that were applied before them. Raises zlib.error for
+    content that is damaged or incomplete, TooLargeError for more than ``most`` bytes.
+    """
+    names = [name for part in header.split(",") if (name := part.strip().lower()) != "identity"]
+    names = [name for name in names if name not in _NOT_PACKED]
+    if len(names) > MOST_LAYERS:
+        raise zlib.error("There are too many codings.")
+    while names and content and (decode := _DECODERS.get(names[-1])):
+        content = decode(content, most)
+        names.pop()
+    return content, ", ".join(re.sub(r"[^\w-]", "", name)[:20] for name in names if content)
+
+
+def _gunzip(content: bytes, most: int) -> bytes:
+    """Unpack the members of a gzip file (RFC 1952, 2.2); anything else behind one is ignored."""
+    unpacked = bytearray()
+    while content.startswith(_GZIP) or not unpacked:
+        part, content = _inflate(content, zlib.MAX_WBITS | 16, most - len(unpacked))
+        unpacked += part
+        if not part and not content:
+            break
+    return bytes(unpacked)
+
+
+def _deflate(content: bytes, most: int) -> bytes:
+    """Unpack the zlib format (RFC 1950), or the raw one, which some servers send instead."""
+    is_zlib = content[0] & 15 == 8 and int.from_bytes(content[:2]) % 31 == 0
+    return _inflate(content, zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS, most)[0]
+
+
+def _inflate(content: bytes, bits: int, most: int) -> tuple[bytes, bytes]:
+    unpacker = zlib.decompressobj(bits)
+    unpacked = unpacker.decompress(content, most + 1)
+    if len(unpacked) > most:
+        raise TooLargeError
+    if not unpacker.eof:
+        raise zlib.error("The end is missing.")
+    return unpacked, unpacker.unused_data
+
+
+_DECODERS: dict[str, Callable[[bytes, int], bytes]] = {
+    "gzip": _gunzip,
+    "x-gzip": _gunzip,
+    "deflate": _deflate,
+}

@@ -1,0 +1,143 @@
+"""The waits that a vendor asks for in its headers, in every form that vendors write them in.
+
+``Retry-After`` is in seconds or a date (RFC 9110, 10.2.3), and rate limits have never been
+standardised, so a reset is seconds, milliseconds, a Unix time, a date or a duration such as
+``1m30s``. A number alone is judged by its size: as seconds, a Unix time would be 30 years.
+
+https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
+"""
+
+from __future__ import annotations
+
+import email.utils
+import re
+from collections.abc import Iterator, Mapping
+
+from gateway.normalise import timestamps
+
+LONGEST_PAUSE = 300.0
+"""Seconds after which a vendor is called again, however long it asked to be left alone."""
+PLAUSIBLE = 24 * 3600.0
+"""Seconds; no longer wait is believed."""
+
+_NUMBER = r"\d{1,20}(?:\.\d{1,9})?"
+_SECONDS = re.compile(_NUMBER, re.ASCII)
+_FIRST = re.compile(rf'"?(-?{_NUMBER})"?\s*(?:;.*)?', re.ASCII)
+_UNIX_UNITS = ((10**18, 1e9), (10**15, 1e6), (10**12, 1e3), (10**9, 1.0))
+"""Unix times of 2001 in nanoseconds, microseconds, milliseconds and seconds, and how many of each
+make a second."""
+_DURATION = re.compile(
+    rf"P?(?:(?P<D>{_NUMBER})\s*d(?:ays?)?)?T?\s*(?:(?P<h>{_NUMBER})\s*h(?:ours?|rs?)?)?"
+    rf"\s*(?:(?P<m>{_NUMBER})\s*m(?:in(?:ute)?s?)?(?!s))?"
+    rf"\s*(?:(?P<s>{_NUMBER})\s*s(?:ec(?:ond)?s?)?)?\s*(?:(?P<ms>{_NUMBER})\s*ms)?",
+    re.ASCII | re.IGNORECASE,
+)
+_UNITS = {"D": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_LEFT = re.compile(r"\b(?:remaining|r)\s*=\s*([\d.]+)", re.ASCII)
+_RESET = re.compile(r"\b(?:reset|t)\s*=\s*([\d.]+)", re.ASCII)
+_NAME = re.compile(
+    r"(?:x-)?rate-?limit-(?:(?P<before>[a-z]+)-)?(?P<what>remaining|reset(?:-after|-ms)?)"
+    r"(?:-(?P<behind>[a-z]+))?"
+)
+_WINDOWS = {"second": "1", "minute": "60", "hour": "3600", "day": "86400"}
+"""Seconds of the windows that limits without a reset are named after."""
+
+
+def retry_after(headers: Mapping[str, str], now: int) -> float | None:
+    """Return the seconds to wait before the next attempt; None if the vendor names no such wait.
+
+    ``now`` is in Unix nanoseconds. A moment in the past is 0 seconds.
+    """
+    found = {name: value for name, value in headers.items() if "retry-after" in name}
+    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+        if _SECONDS.fullmatch(text := found.get(name, "").strip()):
+            return float(text) / 1000
+    text = found.get("retry-after") or found.get("x-retry-after", "")
+    return _read(text, now) if text else None
+
+
+def used_up(headers: Mapping[str, str], now: int) -> Iterator[float]:
+    """Return the seconds until each limit starts anew of which no call is left."""
+    found = {name: value for name, value in headers.items() if "limit" in name}
+    if not found:
+        return
+    for left, reset in _limits(found):
+        if _is_none(left) and (seconds := _read(reset, now)) is not None:
+            yield seconds
+
+
+def _limits(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Return what is left and when it starts anew, for each limit that the headers name.
+
+    The RateLimit header has had two forms: ``limit=9, remaining=0, reset=30``, and
+    ``"one";r=0;t=30, "other";r=8;t=900`` (versions 07 and 08 of the draft). Separate headers hold
+    one limit, or a list of several in the same order.
+    """
+    whole = headers.get("ratelimit", "")
+    for policy in [whole] if "remaining" in whole else whole.split(","):
+        left, reset = _LEFT.search(policy), _RESET.search(policy)
+        if left and reset:
+            yield left[1], reset[1]
+    remaining: dict[str, str] = {}
+    resets: dict[str, str] = {}
+    for name, value in headers.items():
+        if match := _NAME.fullmatch(name):
+            limit = match["before"] or match["behind"] or ""
+            if match["what"] == "remaining":
+                remaining[limit] = value
+            else:
+                resets[limit] = f"{value}ms" if match["what"] == "reset-ms" else value
+    for limit, left_values in remaining.items():
+        reset_values = resets.get(limit) or resets.get("") or _WINDOWS.get(limit, "")
+        lefts = left_values.split(",")
+        # A date has a comma, too, and a single reset is that of all.
+        whens = reset_values.split(",") if len(lefts) > 1 else [reset_values]
+        if len(whens) < len(lefts):
+            whens = [reset_values] * len(lefts)
+        yield from zip(lefts, whens, strict=False)
+
+
+def _is_none(left: str) -> bool:
+    found = _FIRST.fullmatch(left.strip())
+    return found is not None and not found[1].startswith("-") and float(found[1]) < 1
+
+
+def _read(text: str, now: int) -> float | None:
+    text = text.strip()[:200]
+    if numbers := _numbers(text):
+        return max(_judged(number, now) for number in numbers)
+    bare = text.strip("\"'")
+    duration = _DURATION.fullmatch(bare)
+    if duration and any(duration.groups()):
+        return sum(float(duration[unit] or 0) * size for unit, size in _UNITS.items())
+    if (moment := _moment(bare)) is None:
+        return None
+    return max(0.0, moment - now / 1e9)
+
+
+def _numbers(text: str) -> list[float]:
+    """Read ``30``, ``"30"``, ``30;w=60`` or a list of them; nothing if any part is none."""
+    parts = [_FIRST.fullmatch(part.strip()) for part in text.split(",")]
+    if not all(part and not part[1].startswith("-") for part in parts):
+        return []
+    return [float(part[1]) for part in parts if part]
+
+
+def _judged(number: float, now: int) -> float:
+    for least, units in _UNIX_UNITS:
+        if number >= least:
+            return max(0.0, number / units - now / 1e9)
+    return number
+
+
+def _moment(text: str) -> float | None:
+    """Read a date of RFC 9110 or RFC 3339 as a Unix time in seconds."""
+    try:
+        return timestamps.parse(text) / 1e9
+    except ValueError:
+        pass
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return None if moment.tzinfo is None else moment.timestamp()

@@ -1,0 +1,33 @@
+"""Rewrites what the documentation shows of the code: ``python -m tests.docs``.
+
+These are the tables, and the answers that follow queries and commands.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from tests.docs.pages import PAGES, ROOT, USER_PAGES, Page
+from tests.docs.run import Runner
+from tests.docs.tables import rewritten
+
+
+def main() -> None:
+    """Rewrite all pages."""
+    for path, page in PAGES.items():
+        text = rewritten(page.text)
+        if path in USER_PAGES:
+            with tempfile.TemporaryDirectory() as folder:
+                runner = Runner(Page(path, text), Path(folder))
+                runner.run()
+            for shown in reversed(runner.shown):
+                if not shown.is_true:
+                    text = text[: shown.start] + shown.real + text[shown.end :]
+        if text != page.text:
+            (ROOT / path).write_text(text, encoding="utf-8")
+            print(f"{path} is rewritten.")
+
+
+if __name__ == "__main__":
+    main()
