@@ -19,7 +19,7 @@ from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Page, Stream, Wanted, Window
 from tests.vendors.case import ODD
 from tests.vendors.cases import CASES
-from tests.vendors.vendors import PROVIDERS, Clock, make_on_sandbox
+from tests.vendors.vendors import PROVIDERS, START, Clock, make_on_sandbox
 
 
 class Demo:
@@ -28,8 +28,8 @@ class Demo:
     def __init__(self, provider: str) -> None:
         self.provider = provider
         self.case = CASES[provider]
-        self.clock = Clock()
-        self.sandbox = Sandbox(clock=lambda: self.clock() / 1e9, logs=1000)
+        self.clock = Clock(START)
+        self.sandbox = Sandbox(clock=self.clock.unix, logs=1000)
         self.control = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.sandbox.app), base_url="http://localhost/control"
         )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -16,6 +15,8 @@ from gateway.cache.memory import MemoryStore
 from gateway.sandbox import Sandbox
 from gateway.settings import SourceSettings
 from gateway.sources import Source, make_source
+from tests.support.clock import Clock
+from tests.support.vendor import FakeVendor as Vendor
 from tests.vendors.case import BASE, sample
 from tests.vendors.cases import CASES
 from tests.vendors.codearts.case import PROJECT
@@ -42,43 +43,6 @@ START = 1_772_615_411_250_000_000
 """2026-03-04T09:10:11.250Z."""
 
 PROVIDERS = tuple(CASES)
-
-
-class Clock:
-    """A clock, in Unix nanoseconds, that only tests move."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> int:
-        return self.now
-
-    def pass_seconds(self, seconds: float) -> None:
-        self.now += int(seconds * 1e9)
-
-
-class Vendor(httpx.AsyncBaseTransport):
-    """Answers requests in place of a vendor, and keeps them."""
-
-    def __init__(
-        self, answer: Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
-    ) -> None:
-        self.requests: list[httpx.Request] = []
-        self._answer = answer
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        answer = self._answer(request)
-        return await answer if inspect.isawaitable(answer) else answer
-
-    @property
-    def asked(self) -> list[str]:
-        """The methods and targets of the requests that were not for a token."""
-        return [
-            f"{request.method} {request.url.raw_path.decode()}"
-            for request in self.requests
-            if request.method != "POST"
-        ]
 
 
 def always(document: Any, status: int = 200, **headers: str) -> Vendor:
@@ -127,7 +91,7 @@ def make(
     )
 
 
-def make_on_sandbox(provider: str, sandbox: Sandbox, clock: Clock, **changes: Any) -> Source:
+def make_on_sandbox(provider: str, sandbox: Sandbox, clock: Clock[int], **changes: Any) -> Source:
     """Make a source of all that a sandbox's vendor has."""
     values = CASES[provider].on_sandbox(sandbox) | changes
     return make(provider, httpx.ASGITransport(sandbox.app), clock, **values)
