@@ -4,14 +4,14 @@
 
     GatewayError
     ├── ConfigurationError    the configuration can't be used; all its problems at once
-    ├── RequestError          the caller asked for something that can't be answered
-    ├── UpstreamError         a vendor failed, or did not answer in a way that can be read
-    ├── AllSourcesFailedError every source that was asked failed
+    ├── RequestError          the caller's request is invalid
+    ├── UpstreamError         a vendor failed, or its response can't be used
+    ├── AllSourcesFailedError every chosen source failed
     ├── JournalError          the journal of actions can't be opened, read or written
-    └── (in gateway.callers)  a caller is not let in
+    └── (in gateway.callers)  a caller is not authenticated or authorised
 
-A message is a sentence for the caller: it names the thing at fault and the way out, and holds
-no Python text, no path of this machine and no secret.
+A message is a sentence for the caller that names the fault and the way out. It has no text of
+Python, no path of this machine and no secret.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class GatewayError(Exception):
 class ConfigurationError(GatewayError):
     """The configuration can't be used.
 
-    ``problems`` holds one sentence for each mistake, every one naming the file and the key.
+    ``problems`` has one sentence for each mistake, which names the file and the key.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -80,7 +80,7 @@ class ConfigurationError(GatewayError):
 
 
 class RequestError(GatewayError):
-    """The caller asked for something that can't be answered."""
+    """The caller's request is invalid."""
 
     def __init__(self, code: ErrorCode, message: str) -> None:
         self.code = code
@@ -90,10 +90,10 @@ class RequestError(GatewayError):
 class UpstreamError(GatewayError):
     """A vendor failed.
 
-    ``status`` is the vendor's HTTP status, ``vendor_code``, ``vendor_message`` and
-    ``vendor_request_id`` are its own words about the failure, redacted. All of them may be missing.
-    ``retry_after`` is in seconds. ``sent`` is False where the request certainly did not reach the
-    vendor, which matters for what must not happen twice.
+    ``status`` is the HTTP status of the vendor's response. ``vendor_code``, ``vendor_message`` and
+    ``vendor_request_id`` are the vendor's own description, redacted. All of them can be None.
+    ``retry_after`` is in seconds. ``sent`` is False only if the request certainly did not reach the
+    vendor, so that an action can be repeated.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class UpstreamError(GatewayError):
 
 
 def defect(source: str, *, sent: bool = True) -> UpstreamError:
-    """Make the error for a defect of the gateway, met where it worked on a source, and logged."""
+    """Return the error for a defect of the gateway at a source; the caller logs the defect."""
     return UpstreamError(
         ErrorCode.INTERNAL_ERROR,
         f"Source {source} gave something that the gateway stumbled over; the gateway's log tells"
@@ -132,21 +132,21 @@ def defect(source: str, *, sent: bool = True) -> UpstreamError:
 
 
 class AllSourcesFailedError(GatewayError):
-    """Every source that was asked failed; ``errors`` has one failure for each."""
+    """Every chosen source failed; ``errors`` has one failure for each."""
 
     code = ErrorCode.ALL_SOURCES_FAILED
 
     def __init__(self, errors: Sequence[UpstreamError]) -> None:
         self.errors = tuple(errors)
-        told = " ".join(str(error) for error in self.errors)
-        super().__init__(f"No source could be read. {told}")
+        messages = " ".join(str(error) for error in self.errors)
+        super().__init__(f"No source could be read. {messages}")
 
 
 class JournalError(GatewayError):
     """The journal can't be opened, read or written.
 
-    Raised while it is opened, the sentence is for the operator, and names the database; raised
-    later it is for the caller, and names nothing. The cause is always chained for the log.
+    While it is opened, the message is for the operator and names the database; later it is for the
+    caller and names nothing. The cause is always chained, for the log.
     """
 
     code = ErrorCode.JOURNAL_UNAVAILABLE

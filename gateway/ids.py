@@ -1,7 +1,8 @@
-"""The ids that callers see: opaque, stable, and never trusted when they come back.
+"""The ids of the schema: opaque, stable and untrusted.
 
-An id names what it is, its source, and its place inside the source, so that the vendor can be
-asked for it directly. It grants nothing: each source checks the place against its configuration.
+An id holds a kind, a source and the position of the object inside the source, so that the vendor
+can be called for it directly. It grants no access: a source checks the position against its
+configuration.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import msgspec
 from gateway.errors import ErrorCode, RequestError
 
 MAX_LENGTH = 1024
-"""Characters of an id; one whose place is three UUIDs has 250."""
+"""Characters of an id at most; one with three UUIDs has 250."""
 
 
 class Kind(enum.Enum):
-    """What an id stands for."""
+    """The kind of object that has an id."""
 
     LOG = "l"
     HOOK = "h"
@@ -30,7 +31,7 @@ _NOUNS = {Kind.LOG: "webhook log", Kind.HOOK: "hook", Kind.SOURCE: "source"}
 
 
 class Reference(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """An id taken apart; ``place`` is the source's own business."""
+    """A decoded id. Only the source knows the meaning of ``place``."""
 
     kind: Kind
     source: str
@@ -42,17 +43,17 @@ _encoder = msgspec.msgpack.Encoder()
 
 
 def encode(kind: Kind, source: str, *place: str) -> str:
-    """Make the id."""
+    """Return the id of an object."""
     return pack(_encoder.encode((kind.value, source, place)))
 
 
 def decode(text: str, kind: Kind | None = None) -> Reference:
-    """Take an id apart; RequestError when it is not one of this gateway's, or of another kind."""
+    """Decode an id; RequestError if this gateway did not make it, or if it has another kind."""
     try:
         reference = _decoder.decode(unpack(text, MAX_LENGTH))
     except (ValueError, msgspec.MsgspecError):
         reference = None
-    # There is one id for each thing, so whatever does not come out the same is not an id.
+    # Each object has exactly one id; other encodings of the same object are refused.
     if reference is None or encode(reference.kind, reference.source, *reference.place) != text:
         raise RequestError(
             ErrorCode.INVALID_ID,
@@ -68,20 +69,20 @@ def decode(text: str, kind: Kind | None = None) -> Reference:
 
 
 def mark(text: str) -> bytes:
-    """Make six bytes that stand for a text inside a cursor."""
+    """Return a six-byte hash that identifies a text inside a cursor."""
     return hashlib.blake2b(text.encode(), digest_size=6).digest()
 
 
 def pack(data: bytes) -> str:
-    """Write bytes as text that needs no escaping in URLs and JSON."""
+    """Encode bytes as text that needs no escaping in URLs and JSON."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def unpack(text: str, limit: int) -> bytes:
-    """Undo ``pack``; ValueError for what it never writes, or for more than ``limit`` characters."""
+    """Decode the output of `pack`; ValueError for other text, or above ``limit`` characters."""
     if len(text) <= limit:
         data = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-        # Decoding passes over foreign characters and spare bits.
+        # The decoder ignores foreign characters and spare bits.
         if pack(data) == text:
             return data
     raise ValueError("This text was not packed.")

@@ -1,4 +1,4 @@
-"""Holds requests to the configured limits."""
+"""Enforces the configured limits on requests."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _WORDS = {
         "It was executed all the same; ask for smaller pages, or for fewer fields of them.",
     ),
 }
-"""What is said of each limit: what there is, and the way out."""
+"""The excess and the way out in the message of each limit."""
 
 
 class LimitError(RequestError):
-    """A request is beyond a limit; the sentence tells what, by how much, and the way out.
+    """A request exceeds a limit.
 
-    Without a ``value`` it was not counted to the end.
+    ``value`` is None if it was not counted to the end.
     """
 
     def __init__(self, name: str, value: int | None, most: int) -> None:
@@ -52,10 +52,10 @@ class LimitError(RequestError):
 
 
 class Limits:
-    """The configured limits; ``exceeded`` counts for each how often something was beyond it.
+    """The configured limits; ``exceeded`` counts how often each was exceeded.
 
-    ``deadline`` is the limit of that name, in seconds, of which nothing is refused: what enforces
-    it is whatever an operation waits for.
+    ``deadline``, in seconds, is only counted and logged here; whatever an operation waits for
+    enforces it.
     """
 
     def __init__(self, settings: LimitSettings, deadline: TimeLimit | None = None) -> None:
@@ -64,23 +64,23 @@ class Limits:
         self.exceeded: Counter[str] = Counter()
 
     def of(self, name: str) -> Limit:
-        """Give the setting of a limit."""
+        """Return the setting of a limit."""
         return self._limits[name]
 
     def most(self, name: str) -> int | None:
-        """Give what a limit allows; None where nothing is refused."""
+        """Return the maximum of a limit; None if it is not enforced."""
         limit = self.of(name)
         return limit.max if limit.refuses else None
 
     def refuses(self, name: str, value: float) -> bool:
-        """Compare with a limit, and count and log what is beyond it; True for what is refused."""
+        """Compare a value with a limit, count and log an excess; return True to refuse it."""
         limit = self._deadline if name == "deadline" else self.of(name)
         if value <= limit.max or limit.mode == "off":
             return False
         self.exceeded[name] += 1
         if limit.mode == "warn":
             log.warning(
-                "A request is beyond the limit %s: %s, with %s allowed. It is number %d since the"
+                "A request exceeds the limit %s: %s, with %s allowed. It is number %d since the"
                 " start.",
                 name,
                 round(value, 3),
@@ -90,11 +90,11 @@ class Limits:
         return limit.mode == "enforce"
 
     def check(self, name: str, value: int) -> None:
-        """Compare with a limit; LimitError for what is refused."""
+        """Raise LimitError if a value exceeds an enforced limit."""
         if self.refuses(name, value):
             raise LimitError(name, value, self.of(name).max)
 
     def refusal(self, name: str) -> LimitError:
-        """Count what is refused, and was not counted to the end, and make the error for it."""
+        """Return the error for an excess whose value is unknown, and count it."""
         self.exceeded[name] += 1
         return LimitError(name, None, self.of(name).max)

@@ -13,8 +13,9 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway import ids
-from gateway.actions.actions import MARGIN, Actions, able, hindrance
+from gateway.actions.actions import MARGIN, Actions
 from gateway.actions.outcomes import Answer
+from gateway.actions.permissions import able, hindrance
 from gateway.actions.problems import AnyProblem, InvalidInput, NotAuthorized
 from gateway.cache import Cache, Store, make_store
 from gateway.callers import ANONYMOUS, Caller, Role
@@ -128,8 +129,8 @@ class Gateway:
         return self
 
     async def open_journal(self) -> None:
-        """Open the journal now, not at the first action; JournalError when that can't be done."""
-        await self._actions.journal()
+        """Open the journal before the first action; JournalError if an action could need it."""
+        await self._actions.start(self.sources)
 
     async def __aexit__(self, *_: object) -> None:
         await self._news.cancel()
@@ -148,11 +149,11 @@ class Gateway:
             async with asyncio.timeout(PATIENCE):
                 # Others who look already may have looked too early; a second time, nobody has.
                 for _ in range(2):
-                    if self._actions.has_news():
+                    if self._actions.may_have_changed():
                         await self._news.once("news", self._hear)
 
     async def _hear(self) -> None:
-        await self._actions.hear(self._drop_touched)
+        await self._actions.settle_completed(self._drop_touched)
 
     async def _drop_touched(self, actions: Sequence[Action]) -> None:
         await self._cache.evict(
@@ -236,6 +237,8 @@ class Gateway:
         Raises RequestError for what can't be answered, AllSourcesFailedError when nothing could
         be read; a failure of some sources is told in their reports.
         """
+        # Clients whose cursor is not nullable send empty text for the first page.
+        after, before = after or None, before or None
         paging.check(first, after, last, before)
         await self._catch_up()
         now = self.now()

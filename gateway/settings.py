@@ -1,24 +1,27 @@
-"""The settings as a whole, and the one door to them: :func:`load`."""
+"""The whole configuration: its tables, `load` and the JSON schema."""
 
 from __future__ import annotations
 
+import os
+import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Union
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args
 
 from pydantic import Field, StrictBool, ValidationError, field_validator
 from pydantic.json_schema import GenerateJsonSchema
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
 from gateway.config.auth import AuthSettings, unknown_sources
 from gateway.config.cache import CacheSettings
 from gateway.config.documents import DocumentSettings
+from gateway.config.files import BYTE_ORDER_MARK, UnreadableFileError, read_text
 from gateway.config.journal import JournalSettings
 from gateway.config.limits import LimitSettings, TimeLimit
 from gateway.config.mistakes import Problem, problems_of, sentence, unknown
 from gateway.config.secret import Surroundings
 from gateway.config.source import SourceTable
-from gateway.config.values import ListOf, Origin, Table, Text, or_else
+from gateway.config.values import ListOf, Origin, RootPath, Table, Text, or_else
 from gateway.errors import ConfigurationError
 from gateway.vendors import VENDORS
 
@@ -41,53 +44,58 @@ else:
 
 
 class ServerSettings(Table):
-    """The gateway's own HTTP server, and the limits of one operation."""
+    """The HTTP server, and the time and rows that one operation may take."""
 
     host: Text = "127.0.0.1"
     """The address to listen on."""
     port: Annotated[int, Field(strict=True, ge=0, le=65535)] = 8000
     """The port to listen on; 0 takes any free one."""
-    deadline: TimeLimit = TimeLimit()
-    """How long one GraphQL operation may wait for all vendors together, and look for the webhook
-    logs of its filters, in seconds; or, as with [limits], "off" or { max = 10.0, mode = "warn" }.
+    root_path: RootPath = ""
+    """The prefix of all paths that a proxy in front adds and does not strip, such as "/hooks".
 
-    A caller lowers it for a request by the header X-Request-Timeout. In any mode it is the time
-    that is left when the server is stopped, and without a number that is 10 seconds.
+    A proxy that strips it needs no setting.
+    """
+    deadline: TimeLimit = TimeLimit()
+    """Seconds that one GraphQL operation may take, with all calls to vendors; or, as in [limits],
+    "off" or { max = 10.0, mode = "warn" }.
+
+    A caller can lower it with the header X-Request-Timeout. After a stop of the server, operations
+    in flight have this time to end, in any mode; 10 seconds if there is no number.
     """
     scan_limit: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 2000
-    """How many webhook logs one page may look at to find those of its filter, in rows."""
+    """Webhook logs that are read for one page at most to find those that match its filter."""
     batch_size: Annotated[int, Field(strict=True, ge=0, le=100)] = 0
-    """How many operations one request may hold, as a list; 0 takes no lists."""
+    """Operations that one request may hold as a list; 0 refuses lists."""
     cors_origins: ListOf[Origin] = ()
-    """The origins of other sites whose pages may send requests and read the answers."""
+    """Origins of other sites whose pages may send requests and read the responses."""
     graphiql: StrictBool = True
-    """Whether browsers get the GraphiQL explorer at /graphql."""
+    """Serve the GraphiQL explorer to browsers at /graphql."""
     introspection: StrictBool = True
-    """Whether callers may ask for the schema; when they may not, no message names what they did
-    not write, and there is no GraphiQL, which lives on it."""
+    """Let callers read the schema. Without it, error messages suggest no names of the schema, and
+    GraphiQL, which needs it, is off."""
     incremental: StrictBool = False
-    """Whether callers may have parts of an answer later, by the directives @defer and @stream."""
+    """Deliver parts of a response later, where a query has the directives @defer and @stream."""
 
 
 class Settings(Table, title="Configuration of the webhook log gateway"):
-    """Where to serve, and the systems whose webhook logs are read."""
+    """The server, its callers, and the systems whose webhook logs are read."""
 
     server: ServerSettings = ServerSettings()
-    """Where the gateway listens, and what one operation may cost."""
+    """The HTTP server."""
     limits: LimitSettings = Field(default_factory=LimitSettings)
-    """How much one request, and one caller, may ask for."""
+    """Limits of one request and of one caller."""
     documents: DocumentSettings = DocumentSettings()
-    """Which documents are executed."""
+    """Persisted and trusted documents."""
     auth: AuthSettings = Field(default_factory=AuthSettings)
-    """How callers show who they are, and what each may do."""
+    """Authentication and roles of callers."""
     cache: CacheSettings = Field(default_factory=CacheSettings)
-    """What is kept of what vendors said, and for how long."""
+    """The cache of vendors' responses."""
     journal: JournalSettings = Field(default_factory=JournalSettings)
-    """Where retries and deletes are recorded."""
+    """The journal, which records retries and deletes."""
     sources: Annotated[
         tuple[SourceSettings, ...], or_else("must be a list of tables, each under [[sources]]")
     ]
-    """The systems whose webhook logs are read, at least one."""
+    """The systems whose webhook logs are read; at least one."""
 
     @field_validator("sources")
     @classmethod
@@ -98,27 +106,28 @@ class Settings(Table, title="Configuration of the webhook log gateway"):
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
-    """Read the settings from a TOML file and from ``GATEWAY_...`` variables, which win over it.
+    """Load the settings from a TOML file and from ``GATEWAY_...`` variables, which override it.
 
-    The file is ``path``, else the one that ``GATEWAY_CONFIG`` names, else ``gateway.toml`` in the
-    working directory. Without any, ``GATEWAY_SOURCES`` has to hold the sources, as JSON. The
-    references of secrets are looked up in ``environ`` too. An empty variable is as good as none.
+    The file is ``path``, or the one named by ``GATEWAY_CONFIG``, or ``gateway.toml`` in the working
+    directory. Without a file, ``GATEWAY_SOURCES`` must hold the sources as JSON. References to
+    secrets are resolved in ``environ``, too. An empty variable counts as not set.
 
     Raises ConfigurationError with every mistake; only text that can't be parsed hides the others.
     """
     variables = {
-        name.upper(): value
+        name.upper(): text
         for name, value in environ.items()
-        if value and name.upper().startswith("GATEWAY_")
+        if name.upper().startswith("GATEWAY_")
+        and (text := value.lstrip(BYTE_ORDER_MARK).rstrip("\r\n"))
     }
     complaints = dict(_misplaced(variables))
     problems = [f"{name}: {complaint}" for name, complaint in complaints.items()]
     variables = {name: value for name, value in variables.items() if name not in complaints}
 
-    file = path or _usual_file(variables)
+    file = path or _default_file(variables)
     if file is None and "GATEWAY_SOURCES" not in variables:
         raise ConfigurationError([_NOTHING, *problems])
-    values = _merged(_parsed(file) if file else {}, _Environment(variables)())
+    values = _merged(_parse(file) if file else {}, _read_variables(variables))
     surroundings = Surroundings(environ, file.parent if file else Path())
     found = list(_repeated_names(values.get("sources")))
     try:
@@ -136,26 +145,26 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
 
 
 def _disclosed(settings: Settings) -> Iterator[Problem]:
-    """Find the sources whose vendor would be sent a caller's key or token for the gateway."""
+    """Yield the sources whose vendor would be sent a caller's key or token for the gateway."""
     headers = {"api-keys": {"authorization", "x-api-key"}, "jwt": {"authorization"}}
     own = set[str]().union(*(headers.get(method, ()) for method in settings.auth.methods))
     for index, source in enumerate(settings.sources):
         if source.auth.type == "pass-through" and source.auth.header.lower() in own:
             yield Problem(
                 ("sources", index, "auth", "header"),
-                "is where callers send their key or token for the gateway, which no vendor may"
-                " see; name another",
+                "is the header of the caller's key or token for the gateway, which no vendor may"
+                " see: choose another",
             )
 
 
 def json_schema() -> dict[str, Any]:
-    """Describe the form of the file, for editors: a JSON schema of draft 2020-12."""
+    """Return the JSON schema of the file, draft 2020-12, for editors."""
     schema = Settings.model_json_schema(schema_generator=_FileForm)
     return {"$schema": _FileForm.schema_dialect, **schema}
 
 
 class _FileForm(GenerateJsonSchema):
-    """Leaves out null, which TOML can't write, and the titles that only repeat a key."""
+    """Omits null, which TOML can't write, and titles that only repeat a key."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
@@ -170,43 +179,55 @@ class _FileForm(GenerateJsonSchema):
 
 
 _NOTHING = (
-    "there is no configuration: give a file with --config or GATEWAY_CONFIG, or write gateway.toml "
-    "in this folder"
+    "there is no configuration: give a file with --config or GATEWAY_CONFIG, or create gateway.toml"
+    " in this folder"
 )
 
 
-def _usual_file(variables: Mapping[str, str]) -> Path | None:
+_NO_JSON = (
+    'the value is not JSON: write a list as ["a", "b"] and a table as {"key": "value"}, with all'
+    " texts in double quotes"
+)
+
+
+def _default_file(variables: Mapping[str, str]) -> Path | None:
     if "GATEWAY_CONFIG" in variables:
         return Path(variables["GATEWAY_CONFIG"])
     file = Path("gateway.toml")
-    return file if file.exists() else None
+    # A link without a target is reported by name; so is a file in a folder without permission.
+    return file if os.path.lexists(file) else None
 
 
-def _parsed(file: Path) -> dict[str, Any]:
+def _parse(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        fault = "the file does not exist"
-    except OSError:
-        fault = "the file can't be read"
-    except UnicodeDecodeError:
-        fault = "the file is not UTF-8 text"
+        return tomllib.loads(read_text(file))
+    except UnreadableFileError as error:
+        fault = str(error)
     except tomllib.TOMLDecodeError as error:
-        fault = f"the file is not TOML: {error}"
-    raise ConfigurationError([f"{file}: {fault}"])
+        fault = f"is not TOML: {error}"
+        if re.match(r"Invalid hex value|Unescaped|Escaped character", str(error)):
+            fault += (
+                ". Between double quotes, a backslash begins an escape: put a path between single"
+                " quotes"
+            )
+    except RecursionError:
+        fault = "is not TOML: lists or tables lie too deep inside each other"
+    except ValueError:
+        fault = "is not TOML: a number has too many digits"
+    raise ConfigurationError([f"{file}: the file {fault}"])
 
 
 class _Variables(Settings, BaseSettings):
-    """The settings in the form that pydantic-settings derives the names of variables from.
+    """The model from which pydantic-settings derives the names of the variables.
 
-    Strict, so that it turns "9000" into a number itself: the models do not take text for one.
+    Strict, so that pydantic-settings turns "9000" into a number: they accept no text for it.
     """
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_", env_nested_delimiter="__", strict=True)
 
 
 class _Environment(EnvSettingsSource):
-    """Reads the variables that it is given, in place of those of the process."""
+    """Reads given variables instead of those of the process."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         super().__init__(_Variables)
@@ -215,15 +236,31 @@ class _Environment(EnvSettingsSource):
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         try:
             return super().decode_complex_value(field_name, field, value)
-        except ValueError:
-            name = next(name for name, text in self.env_vars.items() if text == value)
-        raise ConfigurationError([f"{name.upper()}: the value is not JSON"])
+        except (ValueError, RecursionError):
+            if str in get_args(field.annotation):
+                raise  # pydantic-settings then takes the text as it is
+            name = next(
+                name
+                for name, text in self.env_vars.items()
+                if text == value and name.endswith(field_name)
+            )
+        raise ConfigurationError([f"{name.upper()}: {_NO_JSON}"])
+
+
+def _read_variables(variables: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        return _Environment(variables)()
+    except SettingsError as error:  # numbers of thousands of digits
+        section = re.search(r'field "(\w+)"', str(error))
+    prefix = f"GATEWAY_{section[1]}".upper() if section else "GATEWAY_"
+    names = ", ".join(name for name in variables if name.startswith(prefix))
+    raise ConfigurationError([f"{names}: {_NO_JSON}"])
 
 
 def _misplaced(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Find the nested variables that set nothing, which pydantic-settings passes over.
+    """Yield nested variables that set nothing, which pydantic-settings ignores.
 
-    Others are left alone: orchestrators set the like of GATEWAY_PORT for a service "gateway".
+    Others are ignored here, too: for a service "gateway", orchestrators set GATEWAY_PORT and more.
     """
     for name in variables:
         section, nested, _ = name.removeprefix("GATEWAY_").lower().partition("__")

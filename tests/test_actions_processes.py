@@ -1,4 +1,4 @@
-"""Retry where several processes share a journal, and where one dies in the middle."""
+"""Retry with several processes over one journal, and with one that dies in between."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.processes import started
 
 SQLITE = "sqlite:///journal.sqlite3"
 PATIENCE = 30.0
-"""Seconds after which a test has failed."""
+"""Timeout of a test in seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def configuration(vendors: tuple[Sandbox, str], tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def control(vendors: tuple[Sandbox, str]) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client of the sandbox's control API; no faults are left by a test."""
+    """Return a client of the sandbox's control API; faults end with the test."""
     async with httpx.AsyncClient(base_url=vendors[1] + "/control") as client:
         await client.delete("/calls")
         yield client
@@ -46,7 +46,7 @@ async def control(vendors: tuple[Sandbox, str]) -> AsyncIterator[httpx.AsyncClie
 
 
 async def puts(control: httpx.AsyncClient) -> list[str]:
-    """Give the paths of all retries that reached the vendors."""
+    """Return the paths of all retries that reached the vendors."""
     calls = (await control.get("/calls")).json()["calls"]
     return [call["path"] for call in calls if call["method"] == "PUT"]
 
@@ -87,7 +87,7 @@ class Server:
 
 @pytest.fixture
 def shared(configuration: Path, postgres: Postgres) -> Path:
-    """Give a configuration whose journal lies in PostgreSQL."""
+    """Return a configuration with its journal in PostgreSQL."""
     (configuration.parent / "secrets" / "journal").write_text(postgres.make_database())
     text = configuration.read_text()
     assert json.dumps(SQLITE) in text
@@ -95,12 +95,12 @@ def shared(configuration: Path, postgres: Postgres) -> Path:
     return configuration
 
 
-async def test_fifty_retries_with_one_key_at_two_servers_happen_once(
+async def test_fifty_retries_with_one_key_at_two_servers_are_sent_once(
     shared: Path, control: httpx.AsyncClient
 ) -> None:
     with serving(shared) as one, serving(shared) as other:
         log = await one.failed_log()
-        # Slow enough for all to come while the first is under way.
+        # Slow enough for all to arrive while the first is in progress.
         fault = {"kind": "latency", "seconds": 0.5, "paths": "/retry"}
         await control.put("/faults/language-weaver", json=fault)
         answers = await asyncio.gather(
@@ -124,7 +124,7 @@ def retry_path(log: dict[str, Any]) -> str:
     return f"/language-weaver/api/v2/audit/webhooks/{log['upstreamId']}/retry"
 
 
-async def test_what_a_killed_process_had_sent_is_unknown_and_not_sent_again(
+async def test_action_of_a_killed_process_is_unknown_and_not_sent_again(
     configuration: Path, control: httpx.AsyncClient
 ) -> None:
     with serving(configuration) as server:
@@ -149,7 +149,7 @@ async def test_what_a_killed_process_had_sent_is_unknown_and_not_sent_again(
             (error,) = payload["userErrors"]
             assert (error["__typename"], error["actionId"]) == ("OutcomeUnknown", entry["id"])
         assert await puts(control) == [retry_path(log)]
-        # Who looks, and wants it again all the same, takes another key.
+        # To repeat it all the same, use another key.
         payload = (await server.data(RETRY, id=log["id"], key="another"))["retryWebhookLog"]
         assert payload["userErrors"] == []
         assert await puts(control) == [retry_path(log)] * 2

@@ -1,22 +1,17 @@
-"""The configuration: its format letter by letter, each mistake's sentence, and no secret shown."""
+"""The settings: the format of each table, and the defaults."""
 
 from __future__ import annotations
 
-import json
 import math
-import re
-import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import certifi
-import jsonschema_rs
 import pytest
 from pydantic import SecretStr, ValidationError
 
 from gateway.config import Limit, LimitSettings, TimeLimit, is_loopback
 from gateway.errors import ConfigurationError
-from gateway.settings import ServerSettings, Settings, json_schema, load
+from gateway.settings import ServerSettings, Settings
 from gateway.vendors.codearts.settings import CodeArtsIam, CodeArtsSettings, CodeArtsToken
 from gateway.vendors.elastic_path.settings import ElasticPathClientCredentials, ElasticPathSettings
 from gateway.vendors.language_weaver.settings import (
@@ -29,79 +24,16 @@ from gateway.vendors.yandex_tracker.settings import (
     YandexTrackerOAuth,
     YandexTrackerSettings,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from gateway.settings import SourceSettings
-
-DATA = Path(__file__).parent / "config"
-EXAMPLE = (DATA / "example.toml").read_text(encoding="utf-8")
-SOURCES = {
-    json.loads(keys["name"]): keys
-    for keys in (
-        dict(line.split(" = ", 1) for line in section.splitlines() if line and line[0] != "#")
-        for section in EXAMPLE.split("[[sources]]\n")[1:]
-    )
-}
-SOURCES["translations"].pop("ca_bundle")
-
-# The pla1nted ones must not be shown. Only some secrets may hold what is not ASCII.
-SECRETS = {
-    "CODEARTS_TOKEN": "pla1nted-codearts",
-    "TRACKER_TOKEN": "pla1nted-tracker",
-    "LW_KEY": "pla1nted-key",
-    "EP_ID": "pla1nted-id",
-    "EP_SECRET": "pla1nted-secret",
-    "PASSWORD": "pla1nted пароль",
-}
+from tests.config.documents import EXAMPLE, read, read_source, table
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in a folder of its own."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Change to a folder of the test's own, which `read` writes to."""
     monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
-def table(source: str, **changes: str) -> str:
-    """Write a source of the example with some keys given other TOML values, or left out by ""."""
-    keys = {**SOURCES[source], **changes}
-    return "".join(["[[sources]]\n", *(f"{key} = {keys[key]}\n" for key in keys if keys[key])])
-
-
-def read(document: str, **environ: str) -> Settings:
-    Path("gateway.toml").write_text(document, encoding="utf-8")
-    return load(None, {**SECRETS, **environ})
-
-
-def read_source(source: str, **changes: str) -> SourceSettings:
-    (settings,) = read(table(source, **changes)).sources
-    return settings
-
-
-def problems(document: str, **environ: str) -> list[str]:
-    """Read a document that can't be used."""
-    with pytest.raises(ConfigurationError) as caught:
-        read(document, **environ)
-    assert caught.value.__context__ is None  # a traceback would show its values
-    return list(caught.value.problems)
-
-
-def problems_without_file(environ: Mapping[str, str]) -> list[str]:
-    with pytest.raises(ConfigurationError) as caught:
-        load(None, environ)
-    return list(caught.value.problems)
-
-
-def api_key(reference: str) -> str:
-    return f'{{ type = "api-key", key = {reference} }}'
-
-
-# The format
-
-
-def test_the_example() -> None:
+def test_example() -> None:
     document = EXAMPLE.replace("/etc/ssl/controller.pem", certifi.where())
     assert read(document) == Settings(
         server=ServerSettings(host="127.0.0.1", port=8000),
@@ -197,9 +129,7 @@ def test_the_example() -> None:
     ],
     ids=["huawei-iam", "yandex-iam-token", "yandex-iam-passport", "language-weaver-login"],
 )
-def test_the_other_forms_of_authentication(
-    source: str, changes: dict[str, str], auth: object
-) -> None:
+def test_other_kinds_of_authentication(source: str, changes: dict[str, str], auth: object) -> None:
     assert read_source(source, **changes).auth == auth
 
 
@@ -209,6 +139,7 @@ def test_defaults() -> None:
     assert settings.server.model_dump() == {
         "host": "127.0.0.1",
         "port": 8000,
+        "root_path": "",
         "deadline": 10.0,
         "scan_limit": 2000,
         "batch_size": 0,
@@ -223,7 +154,7 @@ def test_defaults() -> None:
     assert shop.ca_bundle is None
 
 
-def test_a_limit_is_a_number_or_off_or_both() -> None:
+def test_limit_is_a_number_or_off_or_a_table() -> None:
     assert read(table("shop")).limits == LimitSettings()
     assert {limit.mode for _, limit in LimitSettings()} == {"enforce"}
     limits = read(
@@ -247,7 +178,7 @@ def test_a_limit_is_a_number_or_off_or_both() -> None:
     assert LimitSettings.model_validate(dumped) == limits
 
 
-def test_the_deadline_is_a_limit_in_seconds() -> None:
+def test_deadline_is_a_limit_in_seconds() -> None:
     for given, deadline in [
         ("2.5", TimeLimit(2.5)),
         ("3", TimeLimit(3)),
@@ -284,7 +215,7 @@ def test_scopes_and_choices() -> None:
     ("source", "key", "empty"),
     [("repo-cn", "hooks", "[]"), ("tracker", "triggers", "{}"), ("shop", "integrations", "[]")],
 )
-def test_an_empty_choice_is_as_good_as_none(source: str, key: str, empty: str) -> None:
+def test_empty_choice_equals_none(source: str, key: str, empty: str) -> None:
     assert read_source(source, **{key: empty}) == read_source(source, **{key: ""})
 
 
@@ -327,305 +258,3 @@ def test_settings_do_not_change() -> None:
         settings.server.port = 1
     with pytest.raises(ValidationError):
         settings.sources[0].name = "other"
-
-
-# Mistakes
-
-
-def mistakes() -> Iterator[Any]:
-    """Take the blocks of the file apart: a document, and the sentence without its file."""
-    text = (DATA / "mistakes.txt").read_text(encoding="utf-8")
-    for block in text.split("\n\n")[1:]:
-        kind, *indented, sentence = block.strip().splitlines()
-        lines = [line.removeprefix("    ") for line in indented]
-        if kind == "document":
-            parts = [table(line[1:]) if line[0] == "@" else f"{line}\n" for line in lines]
-            document = "".join(parts)
-        else:
-            changes = dict(line.split(" =", 1) for line in lines)
-            document = table(kind, **{key: value.strip() for key, value in changes.items()})
-            if not sentence.startswith("sources["):
-                sentence = f'sources[0] "{kind}": {sentence}'
-        yield pytest.param(document, sentence, id=" ".join([kind, *lines]))
-
-
-@pytest.mark.parametrize(("document", "sentence"), list(mistakes()))
-def test_one_mistake(folder: Path, document: str, sentence: str) -> None:
-    (folder / "blank").write_text(" \n")
-    (folder / "binary").write_bytes(b"\xff")
-    (folder / "two-lines").write_text("pla1nted\nsecret\n")
-    assert problems(document, EMPTY="") == [f"gateway.toml: {sentence}"]
-
-
-KEYS = f"""
-[auth]
-methods = ["api-keys"]
-keys = [{{ name = "a", role = "viewer", hash = "sha256:{"0" * 64}" }}]
-"""
-TOKENS = """
-[auth]
-methods = ["jwt"]
-jwt = { issuer = "a", audience = "b", jwks_url = "https://id.example/keys" }
-"""
-
-
-@pytest.mark.parametrize(
-    ("auth", "header", "fits"),
-    [
-        ("", "Authorization", True),
-        (KEYS, "authorization", False),
-        (KEYS, "X-Api-Key", False),
-        (KEYS, "X-Shop-Authorization", True),
-        (TOKENS, "Authorization", False),
-        (TOKENS, "X-Api-Key", True),
-    ],
-)
-def test_no_vendor_is_sent_what_opens_the_gateway(auth: str, header: str, fits: bool) -> None:
-    document = auth + table("shop", auth=f'{{ type = "pass-through", header = "{header}" }}')
-    if fits:
-        read(document)
-        return
-    assert problems(document) == [
-        'gateway.toml: sources[0] "shop": auth.header is where callers send their key or token'
-        " for the gateway, which no vendor may see; name another"
-    ]
-
-
-def test_all_mistakes_at_once() -> None:
-    document = (
-        "[server]\nprot = 9000\n"
-        + table("shop", auth='{ type = "client-credentials", client_id = { env = "EP_ID" } }')
-        + table("tracker", org_id="", base_url='"https//tracker"')
-        + table("shop", provider='"shopify"')
-    )
-    assert [problem.split(" ")[:4] for problem in problems(document)] == [
-        ["gateway.toml:", "sources[2]", '"shop":', "name"],
-        ["gateway.toml:", "server.prot", "is", "unknown:"],
-        ["gateway.toml:", "sources[0]", '"shop":', "auth.client_secret"],
-        ["gateway.toml:", "sources[1]", '"tracker":', "base_url"],
-        ["gateway.toml:", "sources[1]", '"tracker":', "org_id"],
-        ["gateway.toml:", "sources[2]", '"shop":', "provider"],
-    ]
-
-
-WRONG = (
-    *('"pla1nted"', '""', "-1", "0.5", "nan", "true", "1979-05-27", "[]", "{}", "[{}]", "[[1]]"),
-    *('["pla1nted"]', '{ pla1nted = "pla1nted" }', '{ env = "pla1nted" }', '{ file = "pla1nted" }'),
-    '"https://pla1nted:pla1nted@host"',
-)
-
-
-@pytest.mark.parametrize("source", SOURCES)
-def test_every_key_has_a_sentence_for_every_wrong_value(source: str) -> None:
-    forms = [form["properties"] for form in json_schema()["$defs"].values()]
-    provider = json.loads(SOURCES[source]["provider"])
-    (keys,) = (form for form in forms if form.get("provider", {}).get("const") == provider)
-    wrong = [(key, value) for key in keys for value in WRONG]
-    wrong += [
-        ("auth", f'{{ type = "{form["type"]["const"]}", {key} = {value} }}')
-        for form in forms
-        for key in form.keys() - {"type"}
-        for value in WRONG
-        if "type" in form
-    ]
-    sentences = problems(
-        "".join(
-            table(source, **{"name": f'"n{index}"', key: value})
-            for index, (key, value) in enumerate(wrong)
-        )
-    )
-    assert len(sentences) > len(wrong) / 2
-    for sentence in sentences:
-        # The name of a source and the keys of tables are all that a sentence repeats.
-        said = re.sub(r'(sources\[\d+\] "|triggers\.|auth\.|cache\.)pla1nted', "", sentence)
-        assert "pla1nted" not in said
-        assert sentence.startswith("gateway.toml: sources[")
-        assert not re.search("Input|Value error|pydantic|type=|NoneType", sentence)
-
-
-# The file
-
-
-def test_the_file_that_is_given_wins(folder: Path) -> None:
-    (folder / "a.toml").write_text("[server]\nport = 1\n" + table("shop"))
-    (folder / "b.toml").write_text("[server]\nport = 2\n" + table("shop"))
-    (folder / "gateway.toml").write_text("[server]\nport = 3\n" + table("shop"))
-    named = {**SECRETS, "GATEWAY_CONFIG": "b.toml"}
-    assert load(folder / "a.toml", named).server.port == 1
-    assert load(None, named).server.port == 2
-    assert load(None, SECRETS).server.port == 3
-
-
-def test_a_file_that_cannot_be_read(folder: Path) -> None:
-    (folder / "latin.toml").write_bytes(b"# \xe9")
-    assert problems_without_file({"GATEWAY_CONFIG": "absent.toml"}) == [
-        "absent.toml: the file does not exist"
-    ]
-    assert problems_without_file({"GATEWAY_CONFIG": "latin.toml"}) == [
-        "latin.toml: the file is not UTF-8 text"
-    ]
-    assert problems_without_file({"GATEWAY_CONFIG": str(folder)}) == [
-        f"{folder}: the file can't be read"
-    ]
-    assert problems_without_file({"GATEWAY_CONFIG": ""}) == [
-        (
-            "there is no configuration: give a file with --config or GATEWAY_CONFIG, "
-            "or write gateway.toml in this folder"
-        )
-    ]
-
-
-def test_relative_paths_start_at_the_folder_of_the_file(folder: Path) -> None:
-    (folder / "etc").mkdir()
-    (folder / "etc" / "key").write_text("pla1nted-in-file \n\n")
-    (folder / "etc" / "ca.pem").write_bytes(Path(certifi.where()).read_bytes())
-    file = folder / "etc" / "gateway.toml"
-    file.write_text(table("translations", ca_bundle='"ca.pem"', auth=api_key('{ file = "key" }')))
-    (source,) = load(Path("etc/gateway.toml"), {}).sources
-    assert isinstance(source.auth, LanguageWeaverApiKey)
-    assert source.auth.key.get_secret_value() == "pla1nted-in-file"
-    assert source.ca_bundle == Path("etc/ca.pem")
-    file.write_text(table("translations", auth=api_key(f'{{ file = "{folder}/etc/key" }}')))
-    assert load(file, {}).sources[0].auth == source.auth
-
-
-# The environment
-
-
-def test_the_environment_wins() -> None:
-    settings = read(
-        "[server]\nport = 1\nscan_limit = 7\n" + table("shop"),
-        GATEWAY_SERVER__PORT="9000",
-        GATEWAY_SERVER__DEADLINE="2.5",
-        GATEWAY_SERVER__GRAPHIQL="false",
-        gateway_server__host="::1",
-        GATEWAY_SERVER__SCAN_LIMIT="",
-        GATEWAY_PORT="tcp://10.0.0.1:80",
-    )
-    assert settings.server == ServerSettings(
-        host="::1", port=9000, deadline=TimeLimit(2.5), scan_limit=7, graphiql=False
-    )
-
-
-def test_the_environment_alone_is_enough() -> None:
-    source = {
-        "name": "translations",
-        "provider": "language-weaver",
-        "base_url": "https://controller-host:8001",
-        "auth": {"type": "api-key", "key": {"env": "LW_KEY"}},
-    }
-    settings = load(None, {**SECRETS, "GATEWAY_SOURCES": json.dumps([source])})
-    assert settings == read(table("translations"))
-
-
-def test_the_process_environment_has_no_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GATEWAY_SERVER__PORT", "9000")
-    monkeypatch.setenv("GATEWAY_SERVER__HOST", "::1")
-    monkeypatch.setenv("LW_KEI", "set")
-    assert read(table("shop")).server == ServerSettings()
-    assert Settings(sources=read(table("shop")).sources).server == ServerSettings()
-    assert len(problems(table("translations", auth=api_key('{ env = "LW_KEI" }')))) == 1
-
-
-def test_mistakes_in_the_environment_name_the_variable() -> None:
-    assert problems(
-        table("shop"),
-        GATEWAY_SERVER__PORT="http",
-        GATEWAY_SERVER__PROT="1",
-        GATEWAY_SERVR__PORT="1",
-        GATEWAY_SOURCES__0__TIMEOUT="3",
-    ) == [
-        "GATEWAY_SERVR__PORT: servr is unknown: did you mean server?",
-        (
-            "GATEWAY_SOURCES__0__TIMEOUT: one key of a source can't be set: "
-            "give all sources in GATEWAY_SOURCES"
-        ),
-        "GATEWAY_SERVER__PORT: server.port must be a whole number from 0 to 65535",
-        "GATEWAY_SERVER__PROT: server.prot is unknown: did you mean port?",
-    ]
-    assert problems(table("shop"), GATEWAY_SERVER="1") == ["GATEWAY_SERVER: server must be a table"]
-    assert problems_without_file({"GATEWAY_SOURCES": '[{"name": "pla1nted'}) == [
-        "GATEWAY_SOURCES: the value is not JSON"
-    ]
-    assert problems_without_file({"GATEWAY_SOURCES": '[{"provider": "codearts", "name": "x"}]'})[
-        0
-    ] == (
-        'GATEWAY_SOURCES: sources[0] "x": base_url is missing: it must be an http or https '
-        'address, such as "https://vendor.example:8001"'
-    )
-
-
-# Secrets
-
-
-def test_no_secret_is_printed() -> None:
-    settings = read(EXAMPLE.replace("/etc/ssl/controller.pem", certifi.where()))
-    auths = [source.auth for source in settings.sources]
-    shown = [
-        repr(settings),
-        str(settings),
-        str(settings.model_dump()),
-        settings.model_dump_json(),
-        str(auths),
-        "\n".join(problems(EXAMPLE, GATEWAY_SERVER__PORT="http")),
-    ]
-    for text in shown:
-        assert "pla1nted" not in text
-    assert isinstance(auths[0], CodeArtsToken)
-    assert auths[0].token.get_secret_value() == "pla1nted-codearts"
-
-
-@pytest.mark.parametrize("value", ["", "pla1nted\n", "pla1nted пароль", "pla1nted\udcff"])
-def test_code_cannot_pass_an_unfit_secret(value: str) -> None:
-    with pytest.raises(ValidationError) as caught:
-        CodeArtsToken(type="token", token=SecretStr(value))
-    assert "pla1nted" not in str(caught.value)
-
-
-def test_code_cannot_pass_a_reference() -> None:
-    with pytest.raises(ValidationError, match="names an environment variable PATH that is not set"):
-        CodeArtsToken.model_validate({"type": "token", "token": {"env": "PATH"}})
-
-
-# The JSON schema
-
-
-def test_the_example_fits_the_json_schema() -> None:
-    validator = jsonschema_rs.Draft202012Validator(json_schema())
-    validator.validate(tomllib.loads(EXAMPLE))
-    for limit in ("5", '"off"', '{ max = 1, mode = "warn" }'):
-        validator.validate(tomllib.loads(f"[limits]\ndepth = {limit}\n" + table("shop")))
-    validator.validate(tomllib.loads(table("tracker", queues="", triggers="{ DEV = [41] }")))
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        "",
-        "[sever]\n" + table("shop"),
-        "[limits]\ndepth = 0\n" + table("shop"),
-        "[limits]\ndepth = { max = 1 }\n" + table("shop"),
-        table("shop", name=""),
-        table("shop", provider='"github"'),
-        table("shop", page_size="101"),
-        table("shop", hooks="[1]"),
-        table("translations", auth=api_key('"pla1nted"')),
-        table("translations", auth=api_key('{ env = "A", file = "B" }')),
-    ],
-)
-def test_the_json_schema_refuses(document: str) -> None:
-    validator = jsonschema_rs.Draft202012Validator(json_schema())
-    assert not validator.is_valid(tomllib.loads(document))
-
-
-def test_the_json_schema_explains_every_key_and_has_no_null() -> None:
-    schema = json_schema()
-    jsonschema_rs.meta.validate(schema)
-    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    tables: list[dict[str, Any]] = [schema, *schema["$defs"].values()]
-    for form in tables:
-        assert form["title"]
-        assert form["description"]
-        for key, value in form["properties"].items():
-            assert value.get("description", "").endswith("."), (form["title"], key)
-    assert "null" not in json.dumps(schema)

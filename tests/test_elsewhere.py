@@ -1,4 +1,4 @@
-"""What one process did, and another one beside it shows: both share a journal, and no cache."""
+"""Actions of another process that shares the journal, but not the cache."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.moment import MOMENT
 
 
 class Processes(NamedTuple):
-    """A server, and a command beside it, over one vendor."""
+    """A server and a command over one vendor."""
 
     server: Schema
     command: Schema
@@ -25,17 +25,17 @@ class Processes(NamedTuple):
     journal: Path
 
     async def attempts(self) -> list[int]:
-        """Give the attempts of the server's list: of the log that is retried, and of another."""
+        """Return the attempts in the server's list: of the retried log, and of another."""
         return [log["attempt"] for log in await self.server.logs("translations")]
 
     async def attempt(self) -> int:
-        """Give the attempts of the log that is retried, read alone."""
+        """Return the attempts of the retried log, read by its id."""
         query = "query($id: ID!) { webhookLog(id: $id) { attempt } }"
         attempt: int = (await self.server.data(query, id=LOG_ID))["webhookLog"]["attempt"]
         return attempt
 
     def loads(self) -> int:
-        """Tell how often the server asked the vendor, for all that its cache has."""
+        """Return how often the server's cache had to call the vendor."""
         return self.server.gateway._cache.counts["loads"]
 
 
@@ -48,14 +48,14 @@ async def processes(tmp_path: Path) -> AsyncIterator[Processes]:
         yield Processes(Schema(server), Schema(command), vendor, tmp_path / "journal.sqlite3")
 
 
-async def test_it_is_shown_at_once(processes: Processes) -> None:
+async def test_retry_of_another_process_is_visible_at_once(processes: Processes) -> None:
     assert [await processes.attempts(), await processes.attempt()] == [[1, 1], 1]
     for attempt in (2, 3):
         await processes.command.retry(LOG_ID)
         assert [await processes.attempts(), await processes.attempt()] == [[attempt, 1], attempt]
 
 
-async def test_it_is_heard_of_once(processes: Processes) -> None:
+async def test_retry_of_another_process_drops_cached_logs_once(processes: Processes) -> None:
     await processes.attempts()
     await processes.command.retry(LOG_ID)
     await processes.server.retry(LOG_ID)
@@ -65,12 +65,12 @@ async def test_it_is_heard_of_once(processes: Processes) -> None:
     assert processes.loads() == loads
 
 
-async def test_what_was_heard_of_is_not_dropped_with_what_comes_after_it(
+async def test_later_changes_of_the_file_do_not_drop_the_logs_again(
     processes: Processes,
 ) -> None:
     await processes.command.retry(LOG_ID)
     assert [await processes.attempts(), await processes.attempt()] == [[2, 1], 2]
-    # Whatever else is written to the file is a sign of news, too.
+    # Any change of the file makes the server look at the journal.
     with sqlite3.connect(processes.journal, isolation_level=None) as other:
         other.execute("CREATE TABLE others (id)")
     other.close()
@@ -79,14 +79,14 @@ async def test_what_was_heard_of_is_not_dropped_with_what_comes_after_it(
     assert processes.loads() == loads
 
 
-async def test_all_who_read_meanwhile_wait_for_it(processes: Processes) -> None:
+async def test_concurrent_readers_all_see_the_retry(processes: Processes) -> None:
     await processes.attempts()
     await processes.command.retry(LOG_ID)
     told = await asyncio.gather(*(processes.attempts() for _ in range(20)))
     assert told == [[2, 1]] * 20
 
 
-async def test_what_is_done_while_others_look_is_heard_of(
+async def test_retry_during_a_look_at_the_journal_is_seen(
     processes: Processes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "PATIENCE", 60)
@@ -115,7 +115,7 @@ async def test_what_is_done_while_others_look_is_heard_of(
     await early
 
 
-async def test_a_journal_that_hangs_keeps_no_reader(
+async def test_locked_journal_does_not_block_readers(
     processes: Processes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "PATIENCE", 0.01)

@@ -203,7 +203,7 @@ def test_tokens_of_known_shapes_are_hidden_everywhere(frame: str, token: str) ->
         ("login of bob@example.com.", "login of ***."),
         ("<bob+tag@mail.example.com>, иван@пример.рф", "<***>, ***"),
         ("user=bob password=hunter2, next", "user=bob password=***, next"),
-        ("AccountKey=a+/b==;Suffix=net", "AccountKey=***"),
+        ("AccountKey=a+/b==;Suffix=net", "AccountKey=***;Suffix=net"),
         ("{'password': 'hunter2', 'a': 1}", "{'password': '***', 'a': 1}"),
         (":password=>'hunter2'", ":password=>'***'"),
         ("API key: abc1 is bad", "API key: *** is bad"),
@@ -447,13 +447,20 @@ def test_a_planted_secret_never_survives(frame: str, secret: str) -> None:
     "unit",
     [
         "a", "a@", "b1.", "password", "password=", "token:is.", "token:[", "token:\\", "\n", "k3j9",
-        "token='\\\"", "authorization: ", "//a:b", "@//a:b", "https://a@", "http://a/", "t1.",
+        "token='\\\"", "authorization: ", "//a:b", "@//a:b", "https://a@", "http://a/", "t1.", "--token ", "-p", "-pa1", " -u a:", "curl -u a:b ",
+        "mysql -p", "docker login ", "name: token, value: ", "name: token\n", '("token", "', "('a', ",
+        "<a b='c' ", "<a name='token'>", "<name>token</name><value>", "<name>token</name> ",
+        "form-data; name=token", "form-data; name=token\n\n", "identified by '", "password '",
+        "insert into a (", "insert into a (password) values (", "token: |\n  a", "token  ", "%3a",
+        "token%3d", "%257b", "set token ", "login a password ", "oracle:thin:a/", "passwd:",
+        "token]]]", "`token`: ", "a=b;", "token=a;b", "token=;a ", '\\"token', "password]%5d",
+        "name=password&value=a&", "-----BEGIN", "requirepass a\n", "sqlplus a/", "--cookie ",
         "/bot111", "/services/T", "<token>", "<token ", "-----BEGIN PRIVATE KEY", "Bearer a", "eyJ",
         ":AA", "?a=", "a=b&", "%25", "a=%25", "[", '{"a":', '"', "\\/", f"/{UUID}",
     ],
 )  # fmt: skip
 def test_no_text_takes_more_than_linear_time(unit: str) -> None:
     # Where a pattern steps in proportion to the square of the length, this takes minutes.
-    text = unit * (300_000 // len(unit))
+    text = unit * (100_000 // len(unit))
     assert redact_text(f"x@{text}")
     assert redact_url(f"https://h/{text}")

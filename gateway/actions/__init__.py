@@ -1,1 +1,1 @@
-"""Retry and delete: what may be done, what came of it, and what the caller is told."""
+"""Retry and delete: rights, outcomes, and the journal around them."""

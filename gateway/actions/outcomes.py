@@ -1,4 +1,4 @@
-"""What the caller of an action is told: of the vendor's answer, of a failure, or of the journal."""
+"""The outcome of an action, from the vendor's response or from the journal."""
 
 from __future__ import annotations
 
@@ -17,18 +17,22 @@ from gateway.errors import ErrorCode, UpstreamError
 from gateway.journal import Action, Outcome
 from gateway.model import WebhookLog
 
-_REFUSALS = frozenset(
+_REFUSED = frozenset(
     {
-        ErrorCode.UPSTREAM_REJECTED,
         ErrorCode.UPSTREAM_UNAUTHORIZED,
         ErrorCode.UPSTREAM_FORBIDDEN,
+        ErrorCode.UPSTREAM_NOT_FOUND,
+        ErrorCode.UPSTREAM_REJECTED,
     }
 )
-"""What an error inside a 2xx document may mean, so that the vendor certainly did nothing."""
+_UNCLEAR_STATUSES = frozenset({303, 408, 460, 499})
+"""Statuses below 500 of requests that may have been carried out: 303 points to the result (RFC
+9110, 15.4.4), and by the others a proxy gives up waiting for it (460 and 499 are those of AWS and
+nginx)."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What an action came to: the log as it is after it, or was before its deletion."""
+    """The answer to the caller: a problem, or the log after its retry or before its deletion."""
 
     log: WebhookLog | None = None
     problem: AnyProblem | None = None
@@ -38,30 +42,31 @@ _decoder = msgspec.json.Decoder(Answer)
 
 
 def encode(answer: Answer) -> bytes:
-    """Write an answer as the journal keeps it."""
+    """Encode an answer for the journal."""
     return msgspec.json.encode(answer)
 
 
 def said(action: Action) -> Any:
-    """Give the vendor's answer, masked: the log's own document, or the parts of a refusal.
+    """Return the vendor's response, redacted: the log's own document, or the parts of a refusal.
 
-    It is None where there is none, or what there is was said to a caller's own credential.
+    None if there was none, or if it was for a caller's own credential.
     """
     match stored(action.answer, action) if action.answer is not None else None:
         case Answer(log=WebhookLog(raw=document)):
             return document
-        case Answer(problem=UpstreamRejected(http_status=int()) as refusal):
-            return {
+        case Answer(problem=UpstreamRejected() as refusal):
+            parts = {
                 "httpStatus": refusal.http_status,
                 "vendorCode": refusal.vendor_code,
                 "vendorMessage": refusal.vendor_message,
                 "vendorRequestId": refusal.vendor_request_id,
             }
+            return parts if any(value is not None for value in parts.values()) else None
     return None
 
 
 def stored(answer: bytes, action: Action) -> Answer:
-    """Read an answer of the journal; one that another version wrote may be told only in short."""
+    """Decode an answer from the journal; for one of another version, return its outcome alone."""
     try:
         return _decoder.decode(answer)
     except msgspec.MsgspecError:
@@ -69,7 +74,7 @@ def stored(answer: bytes, action: Action) -> Answer:
 
 
 def in_short(action: Action, message: str | None = None) -> Answer:
-    """Tell of an action by its outcome alone."""
+    """Return the outcome of an action alone."""
     match action.outcome:
         case Outcome.SUCCEEDED:
             return Answer()
@@ -78,56 +83,80 @@ def in_short(action: Action, message: str | None = None) -> Answer:
     return Answer(problem=unknown(action.id))
 
 
-def of_failure(action: Action, error: UpstreamError) -> tuple[Answer, Outcome]:
-    """Tell what a failed call means: refused, never sent, or nobody knows."""
-    if error.code is ErrorCode.UPSTREAM_NOT_FOUND:
-        return Answer(problem=not_found()), Outcome.REJECTED
+def outcome_of(error: UpstreamError) -> Outcome:
+    """Return the outcome of an action whose call failed.
+
+    The code counts, not the status: a vendor may refuse with 200 and an error in the body. An
+    action that was sent is UNKNOWN, unless the vendor clearly did not carry it out.
+    """
     if not error.sent or error.code is ErrorCode.UPSTREAM_RATE_LIMITED or error.status == 503:
+        return Outcome.FAILED
+    if error.code in _REFUSED and error.status not in _UNCLEAR_STATUSES:
+        return Outcome.REJECTED
+    return Outcome.UNKNOWN
+
+
+def of_failure(action: Action, error: UpstreamError) -> tuple[Answer, Outcome]:
+    """Return the answer and the outcome of an action whose call failed."""
+    outcome = outcome_of(error)
+    return Answer(problem=_problem(action, error, outcome)), outcome
+
+
+def _problem(action: Action, error: UpstreamError, outcome: Outcome) -> AnyProblem:
+    if outcome is Outcome.UNKNOWN:
+        return OutcomeUnknown(message=_doubt(error), action_id=action.id)
+    if outcome is Outcome.FAILED:
         message = str(error)
         if action.idempotency_key is not None:
-            message += " The next try takes a new idempotencyKey."
-        problem = UpstreamUnavailable(message=message, retry_after=error.retry_after)
-        return Answer(problem=problem), Outcome.FAILED
-    if error.status is not None and (
-        300 <= error.status < 500 or (error.status < 300 and error.code in _REFUSALS)
-    ):
-        rejected = UpstreamRejected(
-            message=str(error),
-            http_status=error.status,
-            vendor_code=error.vendor_code,
-            vendor_message=error.vendor_message,
-            vendor_request_id=error.vendor_request_id,
-        )
-        return Answer(problem=rejected), Outcome.REJECTED
-    return Answer(problem=unknown(action.id)), Outcome.UNKNOWN
+            message += " To try again, use a new idempotencyKey."
+        return UpstreamUnavailable(message=message, retry_after=error.retry_after)
+    if error.code is ErrorCode.UPSTREAM_NOT_FOUND:
+        return not_found()
+    return UpstreamRejected(
+        message=str(error),
+        http_status=error.status,
+        vendor_code=error.vendor_code,
+        vendor_message=error.vendor_message,
+        vendor_request_id=error.vendor_request_id,
+    )
+
+
+def _doubt(error: UpstreamError) -> str:
+    said = f" The vendor said: {error.vendor_message.rstrip('.')}." if error.vendor_message else ""
+    return (
+        f"Source {error.source} gave no answer that tells the outcome: it may have happened.{said}"
+        " Look at the log before you repeat it."
+    )
 
 
 def message_of(outcome: Outcome, error: UpstreamError) -> str:
-    """Write what the journal tells of a failure, whose own advice is the one for a read."""
+    """Return the sentence about a failure for the journal.
+
+    The error's own advice to try again is for reads. An action may have been carried out.
+    """
     if outcome is not Outcome.UNKNOWN:
         return str(error)
     return f"{error} It may have happened all the same: look at the log before you repeat it."
 
 
 def not_found() -> NotFound:
-    """Make the one answer for a log that is not there and for one that is not granted."""
+    """Return the same problem for a log that does not exist and for one that is not granted."""
     return NotFound(message="There is no such webhook log. It may have expired.", path=("id",))
 
 
 def unknown(id: str) -> OutcomeUnknown:
-    """Make the answer where nobody can tell what came of an action."""
+    """Return the problem of an action whose outcome was never recorded."""
     return OutcomeUnknown(
-        message="It was sent, and nothing tells what came of it: it may have happened. Look at the"
-        " log again before you repeat it.",
+        message="It was sent, or was about to be, and its outcome was not recorded: it may have"
+        " happened. Look at the log before you repeat it.",
         action_id=id,
     )
 
 
 def unfinished(id: str, key: str | None) -> OutcomeUnknown:
-    """Make the answer for whom an action takes longer than they wait."""
+    """Return the problem of an action that takes longer than the caller's deadline."""
     where = "ask again with the same idempotencyKey" if key else "look at the log again"
     return OutcomeUnknown(
-        message=f"It is still under way, and goes on. To learn what came of it, {where}, or see"
-        " actions.",
+        message=f"It is still in progress. To learn its outcome, {where}, or look at actions.",
         action_id=id,
     )

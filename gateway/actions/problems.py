@@ -1,6 +1,6 @@
-"""Why an action was not done, or not known to be: each kind with what a frontend can act on.
+"""The problems of an action, with the data that a frontend needs to react to each.
 
-They are answers, not exceptions: whoever asked is told what stands in the way.
+They are results, not exceptions: a caller selects them in ``userErrors``.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from gateway.journal import ActionKind
 
 
 class UserErrorCode(enum.Enum):
-    """Why an action was not done, or not known to be."""
+    """The reason why an action was not done, or may not have been."""
 
     INVALID_INPUT = "An argument can't be used."
     NOT_FOUND = "There is no such webhook log, or it is not granted."
-    NOT_AUTHORIZED = "The caller lacks a role on the log's source."
+    NOT_AUTHORIZED = "The caller lacks the role that this takes on the log's source."
     ACTION_NOT_SUPPORTED = "The vendor can't do it."
     IDEMPOTENCY_KEY_REUSED = "The key was used for another action or another log."
     UPSTREAM_REJECTED = "The vendor refused: nothing happened."
-    UPSTREAM_UNAVAILABLE = "The vendor was not reached, or did not take it: nothing happened."
-    OUTCOME_UNKNOWN = "It was sent and the answer was lost: it may have happened."
+    UPSTREAM_UNAVAILABLE = "The vendor was not reached, or turned it away: nothing happened."
+    OUTCOME_UNKNOWN = "The outcome is not known: it may have happened."
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Why an action was not done, or not known to be; ``path`` names the argument at fault."""
+    """The reason why an action was not done, or may not have been; ``path`` is the argument."""
 
     message: str
     path: tuple[str, ...] | None = None
@@ -47,14 +47,14 @@ class NotFound(Problem, frozen=True, kw_only=True):
 
 
 class NotAuthorized(Problem, frozen=True, kw_only=True):
-    """The caller lacks a role on the log's source."""
+    """The caller lacks the role that this takes on the log's source."""
 
     code: ClassVar = UserErrorCode.NOT_AUTHORIZED
     required_role: Role
 
 
 class ActionNotSupported(Problem, frozen=True, kw_only=True):
-    """The vendor can't do it; ``sources`` are the names of those that can."""
+    """The vendor can't do it; ``sources`` are the names of sources whose vendors can."""
 
     code: ClassVar = UserErrorCode.ACTION_NOT_SUPPORTED
     action: ActionKind
@@ -62,7 +62,7 @@ class ActionNotSupported(Problem, frozen=True, kw_only=True):
 
 
 class IdempotencyKeyReused(Problem, frozen=True, kw_only=True):
-    """The key was used for another action or another log, which is told to who may see it."""
+    """The key was used for another action or another log, ``log_id`` if the caller may see it."""
 
     code: ClassVar = UserErrorCode.IDEMPOTENCY_KEY_REUSED
     log_id: str | None
@@ -79,14 +79,14 @@ class UpstreamRejected(Problem, frozen=True, kw_only=True):
 
 
 class UpstreamUnavailable(Problem, frozen=True, kw_only=True):
-    """The vendor was not reached or did not take it: nothing happened. Seconds to wait, if told."""
+    """The vendor was not reached, or turned it away for ``retry_after`` seconds, if it says so."""
 
     code: ClassVar = UserErrorCode.UPSTREAM_UNAVAILABLE
     retry_after: float | None = None
 
 
 class OutcomeUnknown(Problem, frozen=True, kw_only=True):
-    """It was sent and the answer was lost: it may have happened."""
+    """The outcome is not known: it may have happened."""
 
     code: ClassVar = UserErrorCode.OUTCOME_UNKNOWN
     action_id: str

@@ -1,4 +1,4 @@
-"""Who calls: how callers are told apart, and what each of them may do."""
+"""Authentication of callers, and their roles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often an address was refused lately, and how long it has to wait for that."""
+"""Throttling of addresses that send wrong credentials."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LIMIT = 10
-"""Failed attempts that an address may make within the window."""
+"""Failed attempts allowed per address within the window."""
 WINDOW = 60.0
 """Seconds after which a failed attempt is forgotten."""
 ADDRESSES = 10_000
-"""Addresses that are remembered; beyond that, the one that failed longest ago is forgotten."""
+"""Maximum number of addresses; beyond it, the one whose last failure is oldest is evicted."""
 
 
 class Attempts:
-    """The failed attempts by address; the clock is in seconds and only ever goes forward."""
+    """Failed attempts by address; ``clock`` is monotonic, in seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
 
     def check(self, address: str) -> int:
-        """Give the seconds that an address must wait for its next attempt; 0 when it need not."""
+        """Return the seconds until an address may try again; 0 if it may now."""
         failures = self._failures.get(place(address))
         if failures is None or len(failures) < LIMIT:
             return 0
         return max(0, math.ceil(failures[0] + WINDOW - self._clock()))
 
     def failed(self, address: str) -> None:
-        """Count an attempt that was refused."""
+        """Record a failed attempt."""
         failed = place(address)
         self._failures.setdefault(failed, deque(maxlen=LIMIT)).append(self._clock())
         self._failures.move_to_end(failed)
@@ -42,12 +42,12 @@ class Attempts:
             self._failures.popitem(last=False)
 
     def succeeded(self, address: str) -> None:
-        """Forget the failures of an address, which others may share behind a proxy."""
+        """Forget the failures of an address: behind a proxy, others may share it."""
         self._failures.pop(place(address), None)
 
 
 def place(address: str) -> str:
-    """Give what is counted as one: an IPv4 address, or the /64 that one IPv6 host can fill."""
+    """Return an IPv4 address as it is, and for IPv6 the /64 network, all of it one host's."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

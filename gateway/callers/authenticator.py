@@ -1,4 +1,4 @@
-"""The one door: who a request's headers say is calling."""
+"""Authentication of a request by its headers."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 class Authenticator:
-    """Tells callers apart by the methods of the configuration.
+    """Authenticates callers by the configured methods.
 
-    ``fetch`` gets the JSON Web Key Set of an address. ``clock`` gives Unix time, and
-    ``monotonic`` a time that only ever goes forward, both in seconds.
+    ``fetch`` returns the JSON Web Key Set at a URL. ``clock`` returns Unix time and ``monotonic`` a
+    monotonic time, both in seconds.
     """
 
     def __init__(
@@ -52,20 +52,20 @@ class Authenticator:
             self._tokens = TokenVerifier(settings.jwt, keys, clock)
 
     async def authenticate(self, headers: Mapping[str, str], address: str) -> Caller:
-        """Give the caller that a request is from, by its headers and the address it came from.
+        """Return the caller of a request with these headers, sent from an IP address.
 
-        The headers are looked up by their names in lower case. Raises UnauthenticatedError,
-        TooManyAttemptsError or KeysUnavailableError.
+        Header names are in lower case. Raises UnauthenticatedError, TooManyAttemptsError or
+        KeysUnavailableError.
         """
         if self._open:
             return ANONYMOUS
         key, token = self._credentials(headers)
         if not (key or token):
-            raise missing()
+            raise missing(keys=self._keys is not None, tokens=self._tokens is not None)
         if wait := self._attempts.check(address):
             raise TooManyAttemptsError(wait)
         try:
-            caller = await self._recognise(key, token)
+            caller = await self._identify(key, token)
         except ExpiredTokenError:
             raise
         except UnauthenticatedError:
@@ -75,7 +75,7 @@ class Authenticator:
         return caller
 
     def _credentials(self, headers: Mapping[str, str]) -> tuple[str, str]:
-        """Find the API key, else the token; X-Api-Key wins, for a proxy may fill the other."""
+        """Return the API key or the token. X-Api-Key wins: a proxy may fill in the other header."""
         if self._keys and (key := headers.get("x-api-key", "").strip()):
             return key, ""
         scheme, _, credential = headers.get("authorization", "").strip().partition(" ")
@@ -84,7 +84,7 @@ class Authenticator:
         credential = credential.strip()
         return (credential, "") if credential.startswith(PREFIX) else ("", credential)
 
-    async def _recognise(self, key: str, token: str) -> Caller:
+    async def _identify(self, key: str, token: str) -> Caller:
         if self._tokens and token:
             return await self._tokens.verify(token)
         if self._keys and key.isascii() and (caller := self._keys.find(key)):
@@ -95,7 +95,7 @@ class Authenticator:
 async def _document(
     settings: JwtSettings, fetch: Callable[[str], Awaitable[dict[str, Any]]]
 ) -> dict[str, Any]:
-    """Get the issuer's keys: from its address, or the one of the configuration."""
+    """Return the issuer's keys, fetched from jwks_url or configured as public_key."""
     if settings.jwks_url:
         return await fetch(settings.jwks_url)
     return {"keys": [public_key(settings.public_key or "").as_dict()]}

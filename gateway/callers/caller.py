@@ -1,4 +1,4 @@
-"""Callers, and their rights."""
+"""Callers and their roles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @functools.total_ordering
 class Role(enum.Enum):
-    """What a caller may do; each role may do what those before it may, and is greater."""
+    """A role. Each includes the rights of those before it."""
 
     VIEWER = "See webhook logs without their bodies and header values."
     READER = "See all of a webhook log."
@@ -29,7 +29,7 @@ _RANKS = {role: rank for rank, role in enumerate(Role)}
 
 
 class Method(enum.Enum):
-    """How a caller showed who it is; the value is the configuration's."""
+    """The authentication method of a caller."""
 
     NONE = "none"
     API_KEYS = "api-keys"
@@ -37,25 +37,25 @@ class Method(enum.Enum):
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """A role on some sources, by name; None stands for all of them."""
+    """A role on the named sources, or on all sources if None."""
 
     role: Role
     sources: frozenset[str] | None = None
 
     def covers(self, source: str) -> bool:
-        """Tell whether it is about this source."""
+        """Return whether the grant applies to a source."""
         return self.sources is None or source in self.sources
 
 
 def grant(settings: GrantSettings) -> Grant:
-    """Read a grant of the configuration, where naming no sources stands for all of them."""
+    """Convert a grant of the configuration, where no names stand for all sources."""
     return Grant(Role[settings.role.upper()], frozenset(settings.sources) or None)
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Someone who is known; without grants, who sees nothing.
+    """An authenticated caller. Without grants it sees no source.
 
-    ``name`` is an API key's name or a token's subject: two callers of one name differ in method.
+    ``name`` is an API key's name or a token's subject, so it is unique per method only.
     """
 
     name: str
@@ -63,22 +63,22 @@ class Caller(msgspec.Struct, frozen=True):
     grants: tuple[Grant, ...]
 
     def role_on(self, source: str) -> Role | None:
-        """Give the highest role on a source; None when it does not exist for this caller."""
+        """Return the highest role on a source; None if the caller must not see it."""
         return max((grant.role for grant in self.grants if grant.covers(source)), default=None)
 
     def may(self, role: Role, source: str) -> bool:
-        """Tell whether the caller may do on a source what takes this role."""
+        """Return whether the caller has a role, or a greater one, on a source."""
         held = self.role_on(source)
         return held is not None and held >= role
 
     def may_everywhere(self, role: Role) -> bool:
-        """Tell whether the caller may do so on every source, those included that are gone."""
+        """Return whether the caller has a role on all sources, those since removed included."""
         return any(grant.sources is None and grant.role >= role for grant in self.grants)
 
     def sees(self, source: str) -> bool:
-        """Tell whether the source exists for this caller."""
+        """Return whether the caller may see a source."""
         return any(grant.covers(source) for grant in self.grants)
 
 
 ANONYMOUS = Caller("anonymous", Method.NONE, (Grant(Role.ADMIN),))
-"""Everybody, where nobody is asked for a credential."""
+"""The caller of every request if no credential is required."""

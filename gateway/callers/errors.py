@@ -1,14 +1,14 @@
-"""Why a caller is not let in.
+"""The errors of authentication.
 
 ::
 
     GatewayError
-    ├── UnauthenticatedError   401: no credential came, or none that is accepted
-    │   └── ExpiredTokenError  401: the token was good once
-    ├── TooManyAttemptsError   429: too many credentials of this address were refused
-    └── KeysUnavailableError   503: nobody can tell now whether the token is good
+    ├── UnauthenticatedError   401: no credential, or none that is accepted
+    │   └── ExpiredTokenError  401: the token has expired
+    ├── TooManyAttemptsError   429: too many wrong credentials from this address
+    └── KeysUnavailableError   503: the token can't be checked now
 
-No message holds a credential, nor more of what is wrong with it than these names do.
+No message contains a credential, or more about its fault than these names tell.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CHALLENGE = 'Bearer realm="webhook-logs"'
 
 
 class UnauthenticatedError(GatewayError):
-    """The caller is not known; ``www_authenticate`` is the header of the 401 (RFC 6750)."""
+    """The caller is unknown; ``www_authenticate`` is the header of the 401 (RFC 6750)."""
 
     code = ErrorCode.UNAUTHENTICATED
 
@@ -29,7 +29,7 @@ class UnauthenticatedError(GatewayError):
 
 
 class ExpiredTokenError(UnauthenticatedError):
-    """The token was good once, so whoever sent it was not guessing."""
+    """The token has expired. It is genuine, so this does not count as a failed attempt."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -39,7 +39,7 @@ class ExpiredTokenError(UnauthenticatedError):
 
 
 class TooManyAttemptsError(GatewayError):
-    """The address has to wait; ``retry_after`` is in whole seconds, at least 1."""
+    """The address is throttled for ``retry_after`` seconds, a whole number of at least 1."""
 
     code = ErrorCode.TOO_MANY_ATTEMPTS
 
@@ -52,26 +52,27 @@ class TooManyAttemptsError(GatewayError):
 
 
 class KeysUnavailableError(GatewayError):
-    """The issuer's keys can't be had, so a token can be neither accepted nor refused."""
+    """The issuer's keys can't be fetched, so no token can be checked."""
 
     code = ErrorCode.KEYS_UNAVAILABLE
 
     def __init__(self) -> None:
         super().__init__(
-            "Tokens can't be checked at the moment: their issuer's keys are out of reach."
-            " Try again later."
+            "Tokens can't be checked now, as the keys of their issuer can't be fetched. Try again"
+            " later."
         )
 
 
-def missing() -> UnauthenticatedError:
-    """Tell that no credential came."""
+def missing(*, keys: bool, tokens: bool) -> UnauthenticatedError:
+    """Return the error for a request without any of the accepted kinds of credentials."""
+    kinds = ["an API key"] * keys + ["an access token"] * tokens
     return UnauthenticatedError(
-        "This gateway needs an API key or a token: send it as Authorization: Bearer.", CHALLENGE
+        f"This gateway needs {' or '.join(kinds)}: send it as Authorization: Bearer.", CHALLENGE
     )
 
 
 def refused() -> UnauthenticatedError:
-    """Tell that the credential is not accepted, whatever is wrong with it."""
+    """Return the error for a credential that is not accepted, whatever its fault."""
     return UnauthenticatedError(
         "The API key or token is not accepted.", f'{CHALLENGE}, error="invalid_token"'
     )

@@ -1,4 +1,4 @@
-"""The public keys of a token issuer: kept for a while, and fetched anew when it changes them."""
+"""The public keys of a token issuer, cached, and refreshed when the issuer rotates them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from gateway.errors import GatewayError
 from gateway.single_flight import SingleFlight
 
 LIFETIME = 600.0
-"""Seconds after which the keys are fetched again, since withdrawn ones must go out of use."""
+"""Seconds after which the keys are refreshed, so that withdrawn keys are not accepted for long."""
 GRACE = 86_400.0
-"""Seconds for which the keys are good while new ones can't be had."""
+"""Seconds for which stale keys are used while the issuer is down."""
 PAUSE = 60.0
-"""Seconds between two fetches, however many tokens name keys that are not known."""
+"""Minimum seconds between two fetches, however many tokens name unknown keys."""
 RETRY = 5.0
-"""Seconds between two fetches as long as there are no keys at all."""
+"""Minimum seconds between two fetches until the first one succeeds."""
 
 KeyDocument = dict[str, Any]
 FetchKeys = Callable[[], Awaitable[KeyDocument]]
-"""Gets a JSON Web Key Set (RFC 7517); raises GatewayError when there is none to be had."""
+"""Fetches a JSON Web Key Set (RFC 7517); raises GatewayError on failure."""
 
 PublicKey = RSAKey | ECKey | OKPKey
 _KINDS: dict[Any, type[PublicKey]] = {kind.key_type: kind for kind in (RSAKey, ECKey, OKPKey)}
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class IssuerKeys:
-    """The keys that ``fetch`` gets; the clock is in seconds and only ever goes forward."""
+    """A cache of the keys that ``fetch`` returns; ``clock`` is monotonic, in seconds."""
 
     def __init__(self, fetch: FetchKeys, clock: Callable[[], float] = time.monotonic) -> None:
         self._fetch = fetch
@@ -48,7 +48,7 @@ class IssuerKeys:
         self._flights: SingleFlight[None] = SingleFlight()
 
     async def current(self) -> tuple[PublicKey, ...]:
-        """Give the keys, which may be none; KeysUnavailableError when they can't be had."""
+        """Return the keys, of which there may be none; KeysUnavailableError on failure."""
         if self._clock() - self._fetched >= LIFETIME:
             await self._renew()
         if self._clock() - self._fetched >= GRACE:
@@ -56,9 +56,9 @@ class IssuerKeys:
         return self._keys
 
     async def renewed(self) -> tuple[PublicKey, ...]:
-        """Give the keys as they are by now, for a token that those at hand do not fit.
+        """Return refreshed keys, for a token that none of the cached keys has signed.
 
-        Raises KeysUnavailableError when the last fetch failed: the token may be good.
+        Raises KeysUnavailableError if the last fetch failed: the token may be genuine.
         """
         await self._renew()
         if self._tried > self._fetched:
@@ -75,23 +75,23 @@ class IssuerKeys:
             document = await self._fetch()
         except GatewayError as error:
             self._tried = self._clock()
-            log.warning("The keys that tokens are checked with could not be fetched: %s", error)
+            log.warning("The keys of the token issuer could not be fetched: %s", error)
         else:
             self._keys = _usable(document)
             self._tried = self._fetched = self._clock()
 
 
 def _usable(document: KeyDocument) -> tuple[PublicKey, ...]:
-    """Give the keys of a set that a token can be checked with; RFC 7517 has the rest passed over.
+    """Return the keys of a set that can verify a token, and ignore the rest (RFC 7517, 5).
 
-    The rest are shared secrets, private keys, short RSA keys and whatever can't be read.
+    Ignored are shared secrets, private keys, short RSA keys, and keys that can't be parsed.
     """
     keys: list[PublicKey] = []
     with warnings.catch_warnings():
-        # The library only warns of RSA keys that are short enough to be broken.
+        # For RSA keys that are short enough to be broken, the library only warns.
         warnings.simplefilter("error", SecurityWarning)
         for entry in document["keys"]:
-            # Whatever is wrong with one key, the others are good.
+            # A faulty key does not affect the others.
             with contextlib.suppress(Exception):
                 key = _KINDS[entry["kty"]].import_key(entry)
                 if not key.is_private:

@@ -1,4 +1,4 @@
-"""API keys: long random texts, of which the gateway keeps only hashes."""
+"""API keys: long random strings, of which the configuration has only the hashes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
 PREFIX = "wlg_"
-"""What every key begins with, so that people and secret scanners know one when they see it."""
+"""Prefix of every key, by which people and secret scanners recognise one."""
 
 
 def create(name: str, role: str, sources: Collection[str] = ()) -> tuple[str, str]:
-    """Make a key: itself, to be shown once, and its table for the configuration file.
+    """Create a key; return it, to be shown once, and its table for the configuration file.
 
-    The eight digits after the prefix are no secret: they help people to tell keys apart.
-    Raises ConfigurationError when the file could not hold such a table.
+    The eight digits after the prefix are not secret; they help people to tell keys apart. Raises
+    ConfigurationError if the table would be invalid.
     """
     key = f"{PREFIX}{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}"
     table: dict[str, Any] = {"name": name, "hash": hash_of(key), "role": role}
@@ -37,22 +37,22 @@ def create(name: str, role: str, sources: Collection[str] = ()) -> tuple[str, st
     except ValidationError as error:
         problems = list(problems_of(error, KeySettings.model_json_schema()))
         raise ConfigurationError([sentence(it, "the key", table, ()) for it in problems]) from None
-    # Of texts as plain as these, and of lists of them, JSON and TOML have one notation.
+    # Plain strings like these, and lists of them, are written alike in JSON and TOML.
     lines = (f"{entry} = {json.dumps(value)}" for entry, value in table.items())
     return key, "\n".join(["[[auth.keys]]", *lines])
 
 
 def hash_of(key: str) -> str:
-    """Give what the configuration keeps of a key.
+    """Return the hash of a key for the configuration.
 
-    One round of SHA-256 without salt is enough here, though not for passwords: a key holds 256
-    random bits, so there is no list of likely keys whose trying out a slow hash would make dear.
+    One round of SHA-256 without a salt is enough here, unlike for passwords: a key has 256 random
+    bits, so there are no likely keys to try out.
     """
     return f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 class KeyRing:
-    """The API keys that are accepted."""
+    """The accepted API keys."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class KeyRing:
         ]
 
     def find(self, key: str) -> Caller | None:
-        """Give the caller whose key it is; how long that takes tells nothing about the keys."""
+        """Return the caller with a key, or None, in a time that does not depend on the keys."""
         presented = hash_of(key)
         found = None
         for known, caller in self._callers:

@@ -1,7 +1,8 @@
-"""JSON Web Tokens: whether one is good, and what it grants (RFC 7519, with the advice of 8725)."""
+"""JSON Web Tokens: their verification and their grants (RFC 7519, with the advice of RFC 8725)."""
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,22 +13,25 @@ from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwt import JWTClaimsRegistry
 
 from gateway.callers.caller import Caller, Method, grant
-from gateway.callers.errors import ExpiredTokenError, refused
+from gateway.callers.claims import audience_of, is_acceptable, roles_of
+from gateway.callers.errors import ExpiredTokenError, UnauthenticatedError, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from gateway.callers.issuer_keys import IssuerKeys, PublicKey
     from gateway.config.auth import JwtSettings
 
 MAX_NAME = 255
-"""Characters of a subject."""
+"""Maximum length of a subject in characters."""
 MAX_LENGTH = 16 * 2**10
-"""Characters of a token; those of people in hundreds of groups have half of that."""
+"""Maximum length of a token in characters; with hundreds of groups tokens have half of that."""
+
+log = logging.getLogger(__name__)
 
 
 class TokenVerifier:
-    """Accepts the tokens of one issuer; the clock gives Unix time in seconds."""
+    """Verifies the tokens of one issuer; ``clock`` returns Unix time in seconds."""
 
     def __init__(
         self, settings: JwtSettings, keys: IssuerKeys, clock: Callable[[], float] = time.time
@@ -39,59 +43,56 @@ class TokenVerifier:
         self._grants = {value: grant(given) for value, given in settings.roles.items()}
 
     async def verify(self, token: str) -> Caller:
-        """Give the caller that a token is about.
+        """Return the caller of a token.
 
-        Raises UnauthenticatedError when it is not good (ExpiredTokenError when it was), and
-        KeysUnavailableError when that can't be told.
+        Raises UnauthenticatedError if it is not accepted (ExpiredTokenError if only its time is
+        over), and KeysUnavailableError if its signature can't be checked now. The caller is not
+        told what is wrong with a token; the log is, on the level INFO.
         """
-        signature = self._read(token)
+        signature = self._parse(token)
         await self._check_signature(signature)
-        try:
-            claims = msgspec.json.decode(signature.payload, type=dict[str, Any])
-            self._expected().validate(claims)
-        except ExpiredError:
-            raise ExpiredTokenError from None
-        except (msgspec.DecodeError, RecursionError, JoseError):
-            raise refused() from None
+        claims = self._check_claims(signature)
+        # Not every text can be written to the journal and the log.
         subject = claims["sub"]
-        # It goes into the journal and the log, which not every text can.
         if not (isinstance(subject, str) and subject.isprintable() and len(subject) <= MAX_NAME):
-            raise refused()
-        values = dict.fromkeys(_values(_claim(claims, self._settings.roles_claim)))
+            raise _refused("its claim sub is too long or unprintable")
+        values = dict.fromkeys(roles_of(claims, self._settings.roles_claim))
         grants = (self._grants[value] for value in values if value in self._grants)
         return Caller(subject, Method.JWT, tuple(grants))
 
-    def _read(self, token: str) -> jws.CompactSignature:
-        """Take a token apart, without believing anything of it yet."""
+    def _parse(self, token: str) -> jws.CompactSignature:
+        """Decode a token without trusting any of it."""
         if len(token) > MAX_LENGTH:
-            raise refused()
+            raise _refused("it is too long")
         try:
             signature = jws.extract_compact(token.encode("ascii"), registry=self._registry)
             header: Any = signature.headers()
-            # An extension that must be understood (RFC 7515, 4.1.11): none is.
+            # No extension that must be understood (RFC 7515, 4.1.11) is.
             if not isinstance(header, dict) or "crit" in header:
                 raise refused()
             self._registry.check_header(header)
             self._registry.get_alg(header["alg"])
+        except UnsupportedAlgorithmError:
+            raise _refused("its algorithm is none of auth.jwt.algorithms") from None
         except (JoseError, ValueError, RecursionError):
-            raise refused() from None
+            raise _refused("it is no signed JSON Web Token") from None
         return signature
 
     async def _check_signature(self, signature: jws.CompactSignature) -> None:
         keys = await self._keys.current()
-        signed = self._signed(signature, keys)
+        signed = self._is_signed(signature, keys)
         name = signature.headers().get("kid")
         if not signed and not (name and any(key.kid == name for key in keys)):
-            # The issuer may have changed its keys since they were fetched.
-            signed = self._signed(signature, await self._keys.renewed())
+            # The issuer may have rotated its keys.
+            signed = self._is_signed(signature, await self._keys.renewed())
         if not signed:
-            raise refused()
+            raise _refused("no key of the issuer has signed it")
 
-    def _signed(self, signature: jws.CompactSignature, keys: Iterable[PublicKey]) -> bool:
-        """Tell whether one of the keys made the signature.
+    def _is_signed(self, signature: jws.CompactSignature, keys: Iterable[PublicKey]) -> bool:
+        """Return whether one of the keys made the signature.
 
-        Those that the header names are asked, and the nameless ones; none is ever taken from
-        the header itself, nor fetched from where it points.
+        Only keys named by the header and keys without a name are tried. A key in the header itself,
+        or at an address in it, is never used.
         """
         name = signature.headers().get("kid")
         for key in keys:
@@ -103,43 +104,50 @@ class TokenVerifier:
                     continue
         return False
 
+    def _check_claims(self, signature: jws.CompactSignature) -> dict[str, Any]:
+        try:
+            claims = msgspec.json.decode(signature.payload, type=dict[str, Any])
+            expected = self._expected()
+            expected.validate({**claims, "aud": audience_of(claims)})
+        except ExpiredError:
+            raise ExpiredTokenError from None
+        except JoseError as error:
+            # The library names the claim, and not its value.
+            raise _refused(str(error)) from None
+        except (msgspec.DecodeError, RecursionError):
+            raise _refused("its payload is no JSON object") from None
+        if not is_acceptable(signature.headers(), claims, id_tokens=self._settings.id_tokens):
+            raise _refused("it is no access token")
+        return claims
+
     def _expected(self) -> JWTClaimsRegistry:
+        audience = self._settings.audience
         return JWTClaimsRegistry(
             now=int(self._clock()),
             leeway=self._settings.leeway,
             iss={"essential": True, "value": self._settings.issuer},
-            aud={"essential": True, "value": self._settings.audience},
+            aud={
+                "essential": True,
+                "values": [audience] if isinstance(audience, str) else list(audience),
+            },
             sub={"essential": True},
             exp={"essential": True},
         )
+
+
+def _refused(reason: str) -> UnauthenticatedError:
+    log.info("A token was refused: %s.", reason.rstrip("."))
+    return refused()
 
 
 class _Registry(jws.JWSRegistry):
     max_header_length = MAX_LENGTH
 
     def get_alg(self, name: str) -> Any:
-        """Give an algorithm of the configuration, and no other.
+        """Return an algorithm of the configuration.
 
-        The library's own would also warn, of EdDSA, which many issuers still call by that name.
+        The library's own method warns of EdDSA, the name that many issuers still use.
         """
         if name not in (self.allowed or ()):
             raise UnsupportedAlgorithmError
         return self.algorithms[name]
-
-
-def _claim(claims: dict[str, Any], name: str) -> Any:
-    """Find a claim by its name, which may hold dots itself, or by its way through nested ones."""
-    if name in claims:
-        return claims[name]
-    found: Any = claims
-    for step in name.split("."):
-        found = found.get(step) if isinstance(found, dict) else None
-    return found
-
-
-def _values(claim: Any) -> Iterator[str]:
-    """Give the texts of a list, or of a text that separates them by spaces."""
-    if isinstance(claim, str):
-        claim = claim.split(" ")
-    if isinstance(claim, list):
-        yield from (value for value in claim if isinstance(value, str))

@@ -1,10 +1,10 @@
 """The command line: ``gateway``.
 
-Each command imports what it needs when it runs: the schema alone takes a third of a second, for
-which ``--help`` and ``--version`` need not wait.
+Each command imports what it needs when it runs, so that ``--help`` and ``--version`` need not wait
+for the schema, whose import takes a third of a second.
 """
 
-# ruff: noqa: PLC0415 - see above
+# ruff: noqa: PLC0415 - for the reason above
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway import __version__
+from gateway.cli import options
 from gateway.cli.screen import complain, sentence
 from gateway.errors import ConfigurationError, ErrorCode, JournalError, RequestError, UpstreamError
 
@@ -35,10 +36,10 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="One GraphQL endpoint over the webhook delivery logs of many systems.",
+    help="One GraphQL endpoint for the webhook delivery logs of many systems.",
 )
 key_app = typer.Typer(no_args_is_help=True, help="API keys of callers.")
-config_app = typer.Typer(no_args_is_help=True, help="What a configuration looks like.")
+config_app = typer.Typer(no_args_is_help=True, help="The configuration file.")
 app.add_typer(key_app, name="key")
 app.add_typer(config_app, name="config")
 
@@ -49,17 +50,17 @@ Config = Annotated[
         show_default="GATEWAY_CONFIG, or gateway.toml in this folder",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, with the names of the schema.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON with the names of the schema.")]
 
 
 def main() -> None:
     """Run the command that the process was started with."""
-    # These end a command as Ctrl-C does, so that what is open is closed.
+    # SIGTERM and SIGHUP end a command as Ctrl-C does, so that connections are closed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # What an old encoding has no character for is escaped, not a reason to fail.
+        # Characters that the encoding of the terminal lacks are escaped.
         sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     app()
@@ -102,16 +103,14 @@ def _serve(
     ] = None,
     insecure: Annotated[
         bool,
-        typer.Option(
-            "--insecure", help="Let other machines call, though callers are not told apart."
-        ),
+        typer.Option("--insecure", help="Let other machines call without credentials."),
     ] = False,
 ) -> None:
     """Serve GraphQL over HTTP."""
     from gateway.cli.server import run
     from gateway.settings import load
 
-    with _told():
+    with _errors_printed():
         run(load(config, os.environ), host, port, insecure=insecure)
 
 
@@ -122,19 +121,21 @@ def _demo(
         int, typer.Option(min=0, max=65535, help="The gateway's port; 0 takes any free one.")
     ] = 8000,
     sandbox_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="The simulated vendors' port, in the same way.")
+        int,
+        typer.Option(min=0, max=65535, help="The simulated vendors' port; 0 takes any free one."),
     ] = 8001,
-    seed: Annotated[int, typer.Option(help="Another seed makes other logs.")] = 7,
+    seed: Annotated[int, typer.Option(help="The seed of the simulated logs.")] = 7,
 ) -> None:
-    """Serve four simulated vendors, and the gateway over them, to try it out."""
+    """Serve simulated vendors and a gateway for them, to try it out."""
     from gateway.cli.demo import run_demo
 
-    run_demo(port, sandbox_port, seed)
+    with _errors_printed():
+        run_demo(port, sandbox_port, seed)
 
 
 @app.command("check")
 def _check(*, config: Config = None) -> None:
-    """Try every source, and say what to do about those that can't be read."""
+    """Try to read every source, and explain failures."""
     from gateway.cli.check import check_sources
 
     _work(config, check_sources)
@@ -146,26 +147,39 @@ def _logs(
     config: Config = None,
     source: Annotated[
         list[str] | None,
-        typer.Option(help="Of this source; may be repeated.", show_default="all sources"),
+        typer.Option(
+            parser=options.source_name,
+            metavar="NAME",
+            help="Logs of this source; can be repeated.",
+            show_default="all sources",
+        ),
     ] = None,
     status: Annotated[
-        Literal["succeeded", "failed", "pending", "unknown"] | None,
-        typer.Option(help="With this status."),
+        str | None,
+        typer.Option(
+            parser=options.one_of("succeeded", "failed", "pending", "unknown"),
+            metavar="succeeded|failed|pending|unknown",
+            help="Logs with this status, in any case.",
+        ),
     ] = None,
     since: Annotated[
         str | None,
         typer.Option(
-            help="No older than this: a time such as 2026-03-04T09:10:11Z, or a duration back from"
-            " now such as PT1H, P1D or P2W."
+            parser=options.since,
+            metavar="TIME|DURATION",
+            help="Logs since a duration ago such as 30m, 1h or 7d, since a time such as"
+            " 2026-03-04T09:10:11Z, which is UTC without an offset, or since today or yesterday.",
         ),
     ] = None,
-    event: Annotated[str | None, typer.Option(help="Of this event, by the vendor's name.")] = None,
-    first: Annotated[int, typer.Option(min=1, max=MAX_ROWS, help="How many, at most.")] = 25,
+    event: Annotated[
+        str | None, typer.Option(help="Logs of this event, by the vendor's name.")
+    ] = None,
+    first: Annotated[int, typer.Option(min=1, max=MAX_ROWS, help="The number of logs.")] = 25,
     as_json: Json = False,
 ) -> None:
-    """List the webhook logs of all sources, the newest first.
+    """List the webhook logs of all sources, newest first.
 
-    In a file or a pipe, lines are not shortened, and end with the id.
+    In a file or a pipe, lines are not cut off, and end with the log's id.
     """
     from gateway.cli.logs import print_logs
     from gateway.model import WebhookLogStatus
@@ -173,7 +187,7 @@ def _logs(
     wanted: dict[str, Any] = {
         "source": {"in": source} if source else None,
         "status": {"eq": WebhookLogStatus[status.upper()]} if status else None,
-        "triggeredAt": {"gte": since} if since is not None else None,
+        "triggeredAt": {"gte": since} if since else None,
         "event": {"eq": event} if event is not None else None,
     }
     _work(config, lambda gateway: print_logs(gateway, wanted, first, as_json=as_json))
@@ -183,13 +197,13 @@ def _logs(
 def _show(
     id: Annotated[
         str,
-        typer.Argument(metavar="ID", help="The log's id: lists in a pipe or in JSON have it."),
+        typer.Argument(metavar="ID", help="The log's id, from a list in a pipe or in JSON."),
     ],
     *,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Show one webhook log, complete with its headers and bodies."""
+    """Show one webhook log with its headers and bodies."""
     from gateway.cli.show import print_log
 
     _work(config, lambda gateway: print_log(gateway, id, as_json=as_json))
@@ -197,13 +211,13 @@ def _show(
 
 Ids = Annotated[
     list[str],
-    typer.Argument(metavar="ID...", help="The logs' ids: lists in a pipe or in JSON have them."),
+    typer.Argument(metavar="ID...", help="The logs' ids, from a list in a pipe or in JSON."),
 ]
 
 
 @app.command("retry")
 def _retry(ids: Ids, *, config: Config = None) -> None:
-    """Have the vendor send deliveries again, each one once."""
+    """Retry deliveries: the vendor sends each of them once more."""
     from gateway.cli.actions import perform
     from gateway.journal import ActionKind
 
@@ -215,9 +229,9 @@ def _delete(
     ids: Ids,
     *,
     config: Config = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without a question.")] = False,
 ) -> None:
-    """Have the vendor delete webhook logs."""
+    """Delete webhook logs at the vendor."""
     from gateway.cli.actions import perform
     from gateway.journal import ActionKind
 
@@ -231,10 +245,10 @@ def _delete(
 def _actions(
     *,
     config: Config = None,
-    first: Annotated[int, typer.Option(min=1, max=100, help="How many, at most.")] = 25,
+    first: Annotated[int, typer.Option(min=1, max=100, help="The number of actions.")] = 25,
     as_json: Json = False,
 ) -> None:
-    """List the journal: every retry and delete, the newest first."""
+    """List the journal of retries and deletes, newest first."""
     from gateway.cli.actions import print_actions
 
     _work(config, lambda gateway: print_actions(gateway, first, as_json=as_json))
@@ -243,21 +257,31 @@ def _actions(
 @key_app.command("create")
 def _key_create(
     *,
-    name: Annotated[str, typer.Option(help="Whose key it is, as the journal will tell it.")],
+    name: Annotated[str, typer.Option(help="The owner's name, as the journal shows it.")],
     role: Annotated[
-        Literal["viewer", "reader", "operator", "admin"], typer.Option(help="What it allows.")
+        str,
+        typer.Option(
+            parser=options.one_of("viewer", "reader", "operator", "admin"),
+            metavar="viewer|reader|operator|admin",
+            help="The role that it gives.",
+        ),
     ],
     source: Annotated[
         list[str] | None,
-        typer.Option(help="On this source; may be repeated.", show_default="all sources"),
+        typer.Option(
+            parser=options.source_name,
+            metavar="NAME",
+            help="A source that it is for; can be repeated.",
+            show_default="all sources",
+        ),
     ] = None,
 ) -> None:
-    """Make an API key: print it once, and the lines for the configuration file."""
+    """Create an API key: print it, this one time, with its lines for the configuration file."""
     from gateway.callers.keys import create
 
-    with _told():
+    with _errors_printed():
         key, lines = create(name, role, source or ())
-        typer.echo("The key, which is shown this once:", err=True)
+        typer.echo("The key, which is not shown again:", err=True)
         typer.echo(key)
         typer.echo('For gateway.toml, with methods = ["api-keys"] under [auth]:', err=True)
         typer.echo(lines)
@@ -280,7 +304,7 @@ def _config_schema() -> None:
 
 
 def _work(config: Path | None, work: Callable[[Gateway], Awaitable[int]]) -> None:
-    """Do something with the configured gateway, and exit with the code that it gives."""
+    """Run ``work`` with the configured gateway, and exit with the code that it returns."""
     from gateway.service import Gateway
     from gateway.settings import load
 
@@ -288,14 +312,14 @@ def _work(config: Path | None, work: Callable[[Gateway], Awaitable[int]]) -> Non
         async with Gateway(settings) as gateway:
             return await work(gateway)
 
-    with _told():
+    with _errors_printed():
         settings = load(config, os.environ)
         raise typer.Exit(asyncio.run(run()))
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Tell in sentences of what can be expected to go wrong, and exit."""
+def _errors_printed() -> Iterator[None]:
+    """Print errors that are not defects as sentences, and exit."""
     try:
         yield
     except ConfigurationError as error:

@@ -24,8 +24,8 @@ DONE = {ActionKind.RETRY: "Sent again", ActionKind.DELETE: "Deleted"}
 
 
 async def perform(gateway: Gateway, kind: ActionKind, ids: list[str]) -> int:
-    """Do an action on each log, one after the other; 1 when any was not done."""
-    # Who may read the configuration has every right; the journal tells who it was.
+    """Perform an action on each log in turn; return 1 if one failed, else 0."""
+    # A user who can read the configuration has all rights; the journal records the name.
     gateway = gateway.seen_by(msgspec.structs.replace(ANONYMOUS, name=_user()))
     failed = 0
     for id in ids:
@@ -44,12 +44,12 @@ async def perform(gateway: Gateway, kind: ActionKind, ids: list[str]) -> int:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container may give its process a number without a name
+    except (KeyError, OSError):  # in a container, the user may have no name
         return str(os.getuid())
 
 
 async def print_actions(gateway: Gateway, first: int, *, as_json: bool) -> int:
-    """Print the newest entries of the journal."""
+    """Print the newest entries of the journal; return 0."""
     page = await gateway.actions(first, None, ActionFilter())
     for action in page.actions:
         typer.echo(json.dumps(_document(action)) if as_json else _row(action))

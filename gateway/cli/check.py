@@ -1,4 +1,4 @@
-"""``gateway check``: whether each source can be read, and what to do where one can't."""
+"""``gateway check``: tries to read each source, and explains failures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class Check(NamedTuple):
-    """What a trial of one source showed; ``seconds`` is how long its newest log took to come."""
+    """The result for one source; ``seconds`` is the time to read its newest log."""
 
     source: Source
     seconds: float
@@ -36,7 +36,7 @@ class Check(NamedTuple):
 
 
 async def check_sources(gateway: Gateway) -> int:
-    """Try all sources at the same time, and print what came of it; give the exit code."""
+    """Try all sources at the same time and print the results; return the exit code."""
     waiting = set(gateway.sources)
 
     async def check(source: Source) -> Check:

@@ -1,4 +1,4 @@
-"""The demo's configuration: every simulated vendor, set up like a real installation."""
+"""Writes the demo's configuration, with every simulated vendor as a source."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def write_configuration(folder: Path, sandbox: Sandbox, url: str, *, port: int) -> Path:
-    """Write ``gateway.toml``, and the secrets that it refers to, into an existing folder.
+    """Write ``gateway.toml`` and its secret files into an existing folder; return its path.
 
-    ``url`` is where the sandbox is served, ``port`` where the gateway is to listen. Only the user
-    can read what is written.
+    ``url`` is the address of the sandbox, ``port`` the gateway's own. Only the user can read the
+    files.
     """
     tables = [f"[server]\nport = {port}\n", '[journal]\nurl = "sqlite:///journal.sqlite3"\n']
     (folder / "secrets").mkdir(mode=0o700)

@@ -1,4 +1,4 @@
-"""A webhook log as JSON, with the names and forms of the GraphQL schema."""
+"""Webhook logs as JSON, with the names and formats of the GraphQL schema."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Exchange = HttpRequest | HttpResponse
 
 
 def document(log: WebhookLog) -> dict[str, Any]:
-    """Write a log as a query gives it, but for ``raw``, which says everything twice.
+    """Return a log as a query returns it, without ``raw``, which repeats everything.
 
-    What only a detail call would tell, headers and bodies, is left out.
+    Headers and bodies that only a detail call returns are omitted.
     """
     return {
         "id": log.id,
@@ -43,7 +43,7 @@ def document(log: WebhookLog) -> dict[str, Any]:
 
 
 def dumps(value: object, *, indent: int | None = None) -> str:
-    """Write JSON in ASCII: no encoding breaks it, and no terminal finds anything to obey."""
+    """Return JSON in ASCII, safe for every encoding and without control characters."""
     return json.dumps(value, indent=indent)
 
 

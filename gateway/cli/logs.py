@@ -1,4 +1,4 @@
-"""``gateway logs``: the list in the terminal."""
+"""``gateway logs``: the list of all sources."""
 
 from __future__ import annotations
 
@@ -33,17 +33,18 @@ _COLOURS = {
     WebhookLogStatus.UNKNOWN: "magenta",
 }
 _BEFORE_HOST = re.compile(r"https?://(?:[^/@]*@)?")
-_OPTIONS = {"triggeredAt.gte": "--since", "event.eq": "--event"}
-"""What the command line calls the arguments that a value may be wrong for."""
+_OPTIONS = {"event.eq": "--event"}
+"""The options for the schema's arguments whose values can be refused."""
 _NARROW = 100
+"""Terminals with fewer columns of text get fewer columns of the list."""
 _PIPED = 160
-"""Columns of a terminal below which some are left out, and that a pipe is laid out for."""
+"""The width of the list in a pipe, in columns of text."""
 
 
 async def print_logs(gateway: Gateway, wanted: Document, first: int, *, as_json: bool) -> int:
-    """Print the newest logs page by page, then what went wrong; give the exit code.
+    """Print the newest logs page by page, then the failures; return the exit code.
 
-    Raises RequestError for a filter that makes no sense, with the names of the options.
+    Raises RequestError for an invalid filter, with the names of the options.
     """
     rows = Rows(gateway.sources)
     troubles: dict[tuple[str, str], str] = {}
@@ -90,7 +91,7 @@ async def _pages(gateway: Gateway, wanted: Document, first: int) -> AsyncIterato
 
 
 def _in_options(error: RequestError) -> RequestError:
-    """Name options in place of the schema's arguments."""
+    """Replace the names of the schema's arguments with those of the options."""
     message = str(error)
     for argument, option in _OPTIONS.items():
         message = message.replace(argument, option, 1)
@@ -98,7 +99,7 @@ def _in_options(error: RequestError) -> RequestError:
 
 
 def _troubles(report: Report) -> dict[tuple[str, str], str]:
-    """Give sentences about a source; those that later pages would only repeat share a key."""
+    """Return sentences about a source; those that later pages repeat have the same key."""
     name = report.source
     told = {(name, note): f"Source {name}: {note}" for note in report.notes if note != UNREAD}
     for reason in report.unreadable:
@@ -109,7 +110,7 @@ def _troubles(report: Report) -> dict[tuple[str, str], str]:
 
 
 class Rows:
-    """The lines of the list: cut to the width of a terminal, or else whole, and with their ids."""
+    """Prints the list: cut to the width of a terminal, or whole and with ids in a pipe."""
 
     def __init__(self, sources: Iterable[str]) -> None:
         self._console = output()
@@ -126,7 +127,7 @@ class Rows:
         self._titled = not self.cut
 
     def print(self, log: WebhookLog) -> None:
-        """Print the line of a log, below the titles if it is a terminal's first."""
+        """Print the line of a log; the first one on a terminal below the titles."""
         if not self._titled:
             self._titled = True
             self._print(Text(title, "bold") for title in _TITLES)

@@ -1,21 +1,26 @@
-"""HTTP as uvicorn speaks it with httptools, with the bounds that this lacks.
+"""Everything that depends on the internals of uvicorn, whose minor version is pinned for it.
 
-They are for all but the body, of which the application takes no more than it wants: for the head,
-and for the extensions of chunks and the trailers that may come with the body.
+uvicorn has no options for what is needed here:
 
-Nor is another protocol spoken, to which some clients offer to change with a request like any other
-(RFC 9110, 7.8). httptools takes such a request to end with its head, so what follows is given to it
-as the body that it is.
+- `BoundedProtocol` bounds the size of a request's head, of chunk extensions and of trailers, and
+  the time for a head to arrive and for a response to be read. The application bounds the body.
+- It ignores offers to upgrade to another protocol (RFC 9110, 7.8), which some clients send with an
+  ordinary request. httptools takes such a request to end with its head; the rest is fed to it again
+  as the body that it is.
+- It strips whitespace behind the values of headers.
+- `GracefulServer` loses no request at a stop.
 
-And uvicorn keeps an answer until it has been read, however long that takes.
+tests/web/test_uvicorn.py fails where a new version of uvicorn may break this.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Any
 
 import httptools
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.errors import ErrorCode
@@ -23,104 +28,105 @@ from gateway.web import header_limit as head
 from gateway.web.answer import refused
 
 if TYPE_CHECKING:
-    from typing import Any
+    import socket
+    from collections.abc import Callable, Iterator
 
+    from starlette.types import Message, Receive, Scope, Send
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-SECONDS = 10.0
-"""How long a head may take to arrive, the first of a connection from its beginning."""
-READING = 60.0
-"""How long an answer may take to be read, in seconds; of one in parts, what there is of it."""
+HEAD_TIMEOUT = 10.0
+"""Seconds for a head to arrive; for the first of a connection they start when it is made."""
+READ_TIMEOUT = 60.0
+"""Seconds for a client to read a response; of one in parts, what has been sent so far."""
+LAST_REQUEST_WAIT = 0.5
+"""Seconds after a stop in which an open connection may still send a request."""
 FRAMING = {b"content-length", b"transfer-encoding"}
-"""The headers that tell where a body ends."""
+"""The headers that say where a body ends."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes connections whose head has no end, or is slow to come, or whose answer is not read.
+    """Closes connections with an endless or slow head, or whose response is not read.
 
-    Trailers are left out.
+    Ignores trailers.
     """
 
-    _late: asyncio.TimerHandle | None = None
-    _unread: asyncio.TimerHandle | None = None
-    _in_body = False
-    # Whether the parser is told anew, for the sake of its body, of a request that has begun.
-    _again = False
-    # What is being answered, of the requests that came one behind the other.
+    _head_timer: asyncio.TimerHandle | None = None
+    _read_timer: asyncio.TimerHandle | None = None
+    # True while the head is parsed again after an ignored upgrade, so that callbacks skip it.
+    _reparsing = False
+    # The request being answered, of those that are pipelined.
     _answering: RequestResponseCycle | None = None
-    # How often a head began or ended, and the bytes since then that were of no body.
-    _part = 0
-    _taken = 0
+    # Counts the beginnings and ends of heads, and the bytes since the last one outside of bodies.
+    _section = 0
+    _overhead = 0
 
     def connection_made(self, transport: Any) -> None:
-        """Give the first head its time."""
+        """Start the timer of the first head."""
         super().connection_made(transport)
-        self._begin()
+        self._start_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no longer."""
-        self._end()
-        self._stop_reading()
+        """Stop all timers, and tell the request being answered, not only the last one."""
+        self._end_head()
+        self._stop_read_timer()
         super().connection_lost(exc)
         if self._answering:
-            # uvicorn tells it the one that came last.
             self._answering.disconnected = True
             self._answering.message_event.set()
 
     def on_message_begin(self) -> None:
-        """Give the next head its time."""
-        if self._again:
+        """Start the timer of a head."""
+        if self._reparsing:
             return
         super().on_message_begin()
         self._unset_keepalive_if_required()
-        self._begin()
+        self._start_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a line of the head; one behind the body is for nobody, and never a header."""
-        if self._late:
-            super().on_header(name, value)
+        """Store a header; ignore a trailer."""
+        if self._head_timer:
+            # httptools keeps whitespace behind a value, which is no part of it (RFC 9110, 5.5).
+            super().on_header(name, value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
-        """Wait no longer: the head is here."""
-        if self._again:
-            self._again = False
+        """Start the request."""
+        if self._reparsing:
+            self._reparsing = False
             return
         super().on_headers_complete()
         if not self.pipeline:
             self._answering = self.cycle
-        # An answer before it may have begun that while the head came.
+        # The end of an earlier response may have started it while this head arrived.
         self._unset_keepalive_if_required()
-        self._end()
-        self._in_body = True
-        self._again = self.parser.should_upgrade()
+        self._end_head()
+        self._reparsing = self.parser.should_upgrade()
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of the body, which the application counts."""
+        """Store a part of the body, which the application counts."""
         super().on_body(body)
-        self._taken -= len(body)
+        self._overhead -= len(body)
 
     def on_message_complete(self) -> None:
-        """See another head in what comes next."""
-        if self._again:
+        """End the request; what comes next is another head."""
+        if self._reparsing:
             return
         super().on_message_complete()
-        self._in_body = False
 
     def data_received(self, data: bytes) -> None:
-        """Take what came, and count what is of no body.
+        """Parse data, and refuse a request with too much of it outside of the body.
 
-        The rest of a body that was answered already does not keep the connection.
+        The rest of a body that was answered early does not keep the connection alive.
         """
-        part = self._part
+        section = self._section
         self._parse(data)
-        if part != self._part:
-            # What came at once with the beginning of a part is bounded already, by the event loop.
-            self._taken = 0
+        if section != self._section:
+            # The event loop bounds what arrives in one piece.
+            self._overhead = 0
             return
-        self._taken += len(data)
-        if self._taken > head.BYTES:
-            where = "The address and the headers" if self._late else "The lines around the body"
-            self._refuse(431, f"{where} are too large.")
+        self._overhead += len(data)
+        if self._overhead > head.MAX_BYTES:
+            what = "address and the headers" if self._head_timer else "lines around the body"
+            self._refuse(431, f"The {what} are too large.")
 
     def _parse(self, data: bytes) -> None:
         while True:
@@ -128,78 +134,154 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as offer:
                 (end,) = offer.args
-                data = self._without_offer() + data[end:]
+                data = self._head_without_offer() + data[end:]
             except httptools.HttpParserError:
                 self._refuse(400, "The request is not HTTP.", ErrorCode.BAD_REQUEST)
                 return
             else:
                 return
 
-    def _without_offer(self) -> bytes:
-        """Begin to parse anew, and give a head that tells of the body what the one before did."""
+    def _head_without_offer(self) -> bytes:
+        """Replace the parser, and return a head that frames the same body."""
         self.parser = httptools.HttpRequestParser(self)
-        # As uvicorn has it: what comes behind a last request is left, and not held against it.
+        # As uvicorn does: data behind a connection's last request is ignored.
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         lines = [b"%s: %s\r\n" % header for header in self.headers if header[0] in FRAMING]
         return b"".join([b"POST / HTTP/1.1\r\n", *lines, b"\r\n"])
 
     def on_response_complete(self) -> None:
-        """Give the answer its time to be read, whether the connection goes on or not."""
+        """Start the timer for reading the response."""
         if self.pipeline:
             self._answering = self.pipeline[-1][0]
         super().on_response_complete()
-        self._await_reading()
+        self._start_read_timer()
 
     def pause_writing(self) -> None:
-        """Give what there is of an answer its time to be read."""
+        """Start the timer for reading what has been sent of a response."""
         super().pause_writing()
-        self._await_reading()
+        self._start_read_timer()
 
     def resume_writing(self) -> None:
-        """Wait no longer, unless this was the last of the answer, of which a rest is left."""
+        """Stop the timer, unless the response is complete and its rest still unread."""
         super().resume_writing()
         if not self.cycle.response_complete:
-            self._stop_reading()
+            self._stop_read_timer()
 
-    def _begin(self) -> None:
-        self._end()
-        self._late = self.loop.call_later(
-            SECONDS, self._refuse, 408, "The request did not arrive in time."
+    def _start_head(self) -> None:
+        self._end_head()
+        self._head_timer = self.loop.call_later(
+            HEAD_TIMEOUT, self._refuse, 408, "The request did not arrive in time."
         )
 
-    def _end(self) -> None:
-        self._part += 1
-        self._taken = 0
-        if self._late:
-            self._late.cancel()
-            self._late = None
+    def _end_head(self) -> None:
+        self._section += 1
+        self._overhead = 0
+        if self._head_timer:
+            self._head_timer.cancel()
+            self._head_timer = None
 
-    def _await_reading(self) -> None:
-        self._stop_reading()
-        self._unread = self.loop.call_later(READING, self._give_up)
+    def _start_read_timer(self) -> None:
+        self._stop_read_timer()
+        self._read_timer = self.loop.call_later(READ_TIMEOUT, self._abort_unread)
 
-    def _stop_reading(self) -> None:
-        if self._unread:
-            self._unread.cancel()
-            self._unread = None
+    def _stop_read_timer(self) -> None:
+        if self._read_timer:
+            self._read_timer.cancel()
+            self._read_timer = None
 
-    def _give_up(self) -> None:
+    def _abort_unread(self) -> None:
         if self.transport.get_write_buffer_size():
-            # To close it would wait for the reader.
+            # close() would wait for the client to read.
             self.transport.abort()
 
     def _refuse(
         self, status: int, message: str, code: ErrorCode = ErrorCode.LIMIT_EXCEEDED
     ) -> None:
-        if not self._late and self.cycle.response_started:
-            # The request has its answer already; another would be that of the next.
+        if not self._head_timer and self.cycle.response_started:
+            # The client would take a second response for that of its next request.
             self.transport.close()
             return
-        self._end()
-        # What came of the head may lack its id.
-        answer = refused({"headers": []}, status, message, code=code)
-        answer.headers["Connection"] = "close"
+        self._end_head()
+        # The head may be incomplete, so its X-Request-Id is not used.
+        response = refused({"headers": []}, status, message, code=code)
+        response.headers["Connection"] = "close"
         lines = [STATUS_LINE[status]]
-        lines += [name + b": " + value + b"\r\n" for name, value in answer.raw_headers]
-        self.transport.write(b"".join([*lines, b"\r\n", bytes(answer.body)]))
+        lines += [name + b": " + value + b"\r\n" for name, value in response.raw_headers]
+        self.transport.write(b"".join([*lines, b"\r\n", bytes(response.body)]))
         self.transport.close()
+
+
+class GracefulServer(uvicorn.Server):
+    """Answers at a stop every request that was sent before it.
+
+    uvicorn closes listeners and idle connections at once, and so resets the connections that were
+    not accepted yet, and those whose first request is on its way. ``started`` is called once
+    requests are answered.
+    """
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._inner: Any = config.app
+        self._started = started
+        config.app = self._app
+
+    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_closing(message: Message) -> None:
+            if self.should_exit and message["type"] == "http.response.start":
+                headers = [*message.get("headers", ()), (b"connection", b"close")]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        await self._inner(scope, receive, send_closing)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer requests."""
+        await super().startup(sockets)
+        self._started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept the connections that wait, stop listening, and let every request end."""
+        loop = asyncio.get_running_loop()
+        for listener in sockets or ():
+            # Windows' proactor loop has no readers; uvloop has none here.
+            with contextlib.suppress(NotImplementedError):
+                loop.remove_reader(listener)
+        # asyncio creates the transport of an accepted connection one iteration later, and not
+        # once its server is closed.
+        await asyncio.sleep(0)
+        # Closing a listener resets the connections in its backlog.
+        waiting = [
+            connection
+            for listener in sockets or ()
+            for connection in _backlog(listener, self.config.backlog)
+        ]
+        for server in self.servers:
+            server.close()
+        for listener in sockets or ():
+            listener.close()
+        await asyncio.gather(
+            *(loop.connect_accepted_socket(self._protocol, one) for one in waiting),
+            return_exceptions=True,
+        )
+        await asyncio.sleep(LAST_REQUEST_WAIT)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        """Create a connection's protocol as uvicorn's own startup() does."""
+        return self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+
+
+def _backlog(listener: socket.socket, size: int) -> Iterator[socket.socket]:
+    """Accept the connections that wait now, but not without end those that keep coming."""
+    listener.setblocking(False)
+    for _ in range(size + 1):
+        try:
+            connection, _ = listener.accept()
+        except ConnectionAbortedError:
+            continue
+        except OSError:
+            # None is left, or no file descriptor is.
+            return
+        yield connection

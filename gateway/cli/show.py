@@ -1,4 +1,4 @@
-"""``gateway show``: one log, complete."""
+"""``gateway show``: one log with its headers and bodies."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 async def print_log(gateway: Gateway, id: str, *, as_json: bool) -> int:
-    """Print a log with all that its vendor gives, and give the exit code.
+    """Print a log with all details of its vendor; return 0.
 
-    Raises RequestError when there is no such log, and UpstreamError when it can't be read.
+    Raises RequestError if there is no such log, and UpstreamError if it can't be read.
     """
     log = await gateway.log(gateway.operation(), id)
     if as_json:
@@ -35,7 +35,7 @@ def print_texts(log: WebhookLog) -> None:
     """Print a log as text."""
     console = output()
     for text in _texts(log):
-        # A terminal breaks long lines itself, so that they can be copied whole.
+        # Left to the terminal, broken lines can be copied as one.
         console.print(text, soft_wrap=True)
 
 
@@ -58,7 +58,7 @@ def _title(text: str) -> Text:
 
 
 def _paths(written: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Give each value with the path that leads to it, as in a query."""
+    """Yield each value with its path, as in a query."""
     for name, value in written.items():
         if isinstance(value, dict):
             yield from _paths(value, f"{prefix}{name}.")

@@ -1,8 +1,8 @@
-"""The tables that the configuration is made of, and the types of single settings.
+"""The tables of the configuration, and the types of single settings.
 
-``gateway.settings`` puts them together, with the tables of the vendors' kits. ``os.environ`` is not
-read here, and no secret leaves its ``SecretStr``: not in a repr, a dump or the sentence about a
-mistake. The docstrings of the models and their attributes are the descriptions in the JSON schema.
+``gateway.settings`` combines them with the tables of the vendors' kits. ``os.environ`` is not read
+here, and secrets stay in their ``SecretStr``: out of reprs, dumps and error messages. Docstrings of
+the models and their attributes are the descriptions in the JSON schema.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The settings of the callers: how they show who they are, and what each may do."""
+"""The ``[auth]`` table: authentication methods and roles of the callers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 from joserfc.jws import JWSRegistry
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     HttpUrl,
     ValidationError,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
+_NO_AUDIENCE = "must be text in quotes, or a list of such texts, and not empty"
 _NO_ADDRESS = 'must be an https address, such as "https://id.example.com/keys.json"'
 
 
@@ -43,9 +45,18 @@ def _keys_address(value: str) -> str:
         raise ValueError("must not hold a user name or password: public keys need none")
     if url.scheme == "http" and not is_loopback(url.host or ""):
         raise ValueError(
-            "must begin with https://, or someone on the way could put in keys of their own"
+            "must begin with https://, or others on the network could put in keys of their own"
         )
     return str(url)
+
+
+def _audience(value: object) -> object:
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list | tuple) or not values:
+        raise ValueError(_NO_AUDIENCE)
+    if not all(isinstance(each, str) and each for each in values):
+        raise ValueError(_NO_AUDIENCE)
+    return value if isinstance(value, str) else tuple(values)
 
 
 def _limited(values: tuple[Item, ...]) -> tuple[Item, ...]:
@@ -91,47 +102,53 @@ Algorithm = Annotated[
         "ES384, ES512, EdDSA or Ed25519"
     ),
 ]
+Audience = Annotated[str | tuple[str, ...], BeforeValidator(_audience), or_else(_NO_AUDIENCE)]
 KeysAddress = Annotated[str, AfterValidator(_keys_address), or_else(_NO_ADDRESS)]
 ClaimValue = Annotated[str, Field(pattern=r"^.+$")]
 
 
 class GrantSettings(Table, title="A role, maybe limited to sources"):
-    """What a caller may do, and where."""
+    """A role, on some sources or on all."""
 
     role: RoleName
-    """What is allowed: to see logs without bodies (viewer), whole (reader), to retry (operator)
-    and to delete (admin); each role may do what those before it may."""
+    """A viewer sees logs without bodies, a reader sees all of them, an operator may also retry and
+    an admin delete. Each role has the rights of those before it."""
     sources: Annotated[ListOf[Name], AfterValidator(_limited), Field(validate_default=False)] = ()
-    """The sources it is for, by name; when left out, all."""
+    """The names of the sources it is for; the default is all."""
 
 
 class KeySettings(GrantSettings, title="An API key"):
-    """A key that a caller sends; the gateway keeps only its hash."""
+    """An API key, of which the file has only the hash."""
 
     name: Name
-    """Whose key it is, as the journal tells it; no two keys share one."""
+    """The owner's name, as the journal shows it; unique."""
     hash: KeyHash
-    """The hash of the key, as ``gateway key create`` prints it."""
+    """The hash, as ``gateway key create`` prints it."""
 
 
 class JwtSettings(Table, title="JSON Web Tokens"):
-    """The tokens of one issuer, such as the company's login. jwks_url or public_key is needed."""
+    """Access tokens of one issuer, such as the company's login; with jwks_url or public_key."""
 
     issuer: Text
-    """Who must have issued the token: its claim iss, letter for letter."""
-    audience: Text
-    """Whom the token must be for: its claim aud, or one of those listed there."""
+    """The claim iss of every token, letter for letter."""
+    audience: Audience
+    """The claim aud of a token, or one of those listed there; several may be accepted. For access
+    tokens of Cognito, which have no aud, it is the claim client_id."""
     algorithms: Annotated[ListOf[Algorithm], AfterValidator(_not_empty)] = ("RS256",)
-    """The algorithms that a token may be signed with, whatever it says of itself."""
+    """The accepted signature algorithms; a token can't choose another."""
     jwks_url: KeysAddress | None = None
-    """Where the issuer publishes its keys; they are fetched anew every ten minutes."""
+    """The URL of the issuer's public keys, fetched every ten minutes."""
     public_key: PublicKey | None = None
-    """The issuer's one key, when it publishes none; a certificate is as good."""
+    """The issuer's public key or certificate, if it publishes none."""
     roles_claim: Text = "roles"
-    """The claim that holds the roles, as a list or separated by spaces; dots lead into nested
-    claims, as in "realm_access.roles"."""
+    """The claim that holds the roles: a list, a text that separates them by spaces, or an object by
+    role as Zitadel has it. Dots lead into nested claims, as in "realm_access.roles". The claim
+    "email" counts only if email_verified is true."""
     leeway: Annotated[int, Field(strict=True, ge=0, le=300)] = 30
-    """How far the issuer's clock may differ from this one, in seconds."""
+    """Tolerated difference between the issuer's clock and this one, in seconds."""
+    id_tokens: Annotated[bool, Field(strict=True)] = False
+    """Accept ID tokens, too, for issuers without access tokens in this form, such as Google. An
+    application whose client id is the audience may then act for everybody who signs in to it."""
     roles: Annotated[
         dict[ClaimValue, GrantSettings],
         or_else('must be a table of grants, such as "shop-support" = { role = "operator" }'),
@@ -140,7 +157,7 @@ class JwtSettings(Table, title="JSON Web Tokens"):
             role: GrantSettings(role=role) for role in ("viewer", "reader", "operator", "admin")
         }
     )
-    """What each value of the claim grants; when left out, the names of the roles do."""
+    """The grant for each value of the claim; by default for the names of the roles."""
 
     @field_validator("public_key")
     @classmethod
@@ -157,22 +174,22 @@ class JwtSettings(Table, title="JSON Web Tokens"):
 
 
 class AuthSettings(Table, title="Callers"):
-    """How callers show who they are. Without it everyone who reaches the gateway may do all."""
+    """Authentication. Without it, everyone who can reach the gateway may do everything."""
 
     methods: Annotated[ListOf[Method], AfterValidator(_not_empty)] = ("none",)
-    """The ways a caller may show who it is; "none" stands alone and lets everybody do all."""
+    """The accepted methods; "none" stands alone, and allows everyone everything."""
     keys: Annotated[
         tuple[KeySettings, ...], or_else("must be a list of tables, each under [[auth.keys]]")
     ] = ()
-    """The API keys that are accepted."""
+    """The accepted API keys."""
     jwt: JwtSettings | None = None
-    """Whose JSON Web Tokens are accepted."""
+    """The accepted tokens."""
 
     @field_validator("methods")
     @classmethod
     def _none_stands_alone(cls, value: tuple[Method, ...]) -> tuple[Method, ...]:
         if "none" in value and len(value) > 1:
-            raise ValueError('holds "none" beside others: with it nobody is asked for a credential')
+            raise ValueError('holds "none" beside others: with it no credential is needed')
         return value
 
     @field_validator("keys")
@@ -196,11 +213,11 @@ class AuthSettings(Table, title="Callers"):
 
 
 def _check_method(info: ValidationInfo, method: Method, settings: object) -> None:
-    """See to it that a method has its settings, and that no settings lie idle.
+    """Require the settings of a method, and refuse settings of a method that is not listed.
 
-    A key that is configured but not asked for would leave the gateway open unnoticed.
+    Otherwise a gateway with a configured key could be open to everyone unnoticed.
     """
-    if "methods" not in info.data:  # it has a mistake of its own
+    if "methods" not in info.data:  # reported already
         return
     if method in info.data["methods"] and not settings:
         raise ValueError(f'is missing: methods has "{method}"')
@@ -209,7 +226,7 @@ def _check_method(info: ValidationInfo, method: Method, settings: object) -> Non
 
 
 def unknown_sources(auth: AuthSettings, names: Collection[str]) -> Iterator[Problem]:
-    """Find the grants that are limited to sources which none of the ``names`` belongs to."""
+    """Yield a problem for every source named in a grant that is not among ``names``."""
     grants: dict[Keys, GrantSettings] = {
         ("auth", "keys", index): key for index, key in enumerate(auth.keys)
     }

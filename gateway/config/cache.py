@@ -1,4 +1,4 @@
-"""The ``[cache]`` table: where what vendors said is kept, and how long it is good."""
+"""The ``[cache]`` table: where vendors' responses are kept, and for how long."""
 
 from __future__ import annotations
 
@@ -55,45 +55,45 @@ CacheAddress = Annotated[
         }
     ),
 ]
-"""An address without a password, or the reference of one."""
+"""An address without a password, or a reference to an address."""
 
 Lifetime = Annotated[float, Field(strict=True, ge=0, le=86_400)]
 
 
 class Lifetimes(Table):
-    """How long what a vendor said is good, in seconds. 0 keeps it only for the case of failure."""
+    """Lifetimes of vendors' responses, in seconds; with 0 they only serve as a fallback."""
 
     first_page: Lifetime = 5.0
-    """How long the newest logs of a list are fresh, and a single log that may still change."""
+    """The first page of a list, and a single log that may still change."""
     page: Lifetime = 30.0
-    """How long the pages further down a list are fresh."""
+    """The other pages of a list."""
     detail: Lifetime = 300.0
-    """How long a single log is fresh whose delivery has ended for good."""
+    """A single log whose delivery has ended for good."""
     hooks: Lifetime = 60.0
-    """How long the hooks are fresh; a new one is found after that."""
+    """The list of hooks; a new hook is found after that time at the latest."""
     negative: Lifetime = 10.0
-    """How long it is remembered that there is no such log."""
+    """The response that a log does not exist."""
     stale_while_revalidate: Lifetime = 30.0
-    """How long what is fresh no longer is still given at once, while it is asked for again."""
+    """How long an expired response is still used while it is refreshed in the background."""
     stale_if_error: Lifetime = 3600.0
-    """How long what is fresh no longer is given in place of a vendor's failure."""
+    """How long an expired response is used when the vendor fails."""
 
     def over(self, general: Lifetimes) -> Lifetimes:
-        """Give these where they are set, and the general ones where not."""
+        """Return these lifetimes, with the general ones for those that are not set."""
         own = {name: getattr(self, name) for name in self.model_fields_set}
         names = Lifetimes.model_fields
         return Lifetimes(**{name: getattr(general, name) for name in names} | own)
 
 
 class CacheSettings(Lifetimes):
-    """What is kept of what vendors said, so that they are asked less and failures are bridged."""
+    """The cache of vendors' responses, which saves calls and covers for failures."""
 
     url: CacheAddress = Field(default_factory=lambda: SecretStr(_MEMORY))
-    """Where it is kept: the memory, or Redis or Valkey (7 or later), which gateways can share."""
+    """The memory of the process, or Redis or Valkey (7 or later), which gateways can share."""
     max_entries: Annotated[int, Field(strict=True, ge=1, le=10_000_000)] = 10_000
-    """How many entries the memory keeps."""
+    """Entries in the memory at most."""
     max_megabytes: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 64
-    """How many megabytes of JSON the memory keeps; as objects they take about twice as much."""
+    """Megabytes of JSON in the memory at most; as objects they take about twice as much."""
     least_age: Lifetime = 1.0
-    """How fresh a caller below the role operator may ask to have it, in seconds of age: whoever
-    could ask for less could make the gateway call the vendor each time."""
+    """The least age in seconds that a caller below the role operator may demand; with a lower one,
+    every request could cause a call to the vendor."""

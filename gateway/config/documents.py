@@ -1,4 +1,4 @@
-"""The ``[documents]`` table: what callers may name in place of sending it, and nothing else."""
+"""The ``[documents]`` table: persisted and trusted documents."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from pydantic import BeforeValidator, StrictBool, ValidationInfo, WithJsonSchema
 
+from gateway.config.files import UnreadableFileError, read_text
 from gateway.config.values import ListOf, Table
 
 _FORM = "must be the path of a manifest, in quotes"
@@ -16,7 +17,7 @@ _FORM = "must be the path of a manifest, in quotes"
 
 @dataclass(frozen=True)
 class Manifest:
-    """A file of trusted documents: pairs of an id and a text, which need not be GraphQL."""
+    """A file of trusted documents, as pairs of id and text. The texts are not parsed yet."""
 
     path: Path
     documents: tuple[tuple[str, str], ...]
@@ -28,7 +29,7 @@ class _Operation(msgspec.Struct):
 
 
 class _ApolloManifest(msgspec.Struct):
-    """Apollo's own: https://www.apollographql.com/docs/graphos/platform/security/persisted-queries."""
+    """Apollo's form: https://www.apollographql.com/docs/graphos/platform/security/persisted-queries."""
 
     format: Literal["apollo-persisted-query-manifest"]
     version: Literal[1]
@@ -38,16 +39,16 @@ class _ApolloManifest(msgspec.Struct):
 def _read(value: object, info: ValidationInfo) -> Manifest:
     if isinstance(value, Manifest):
         return value
-    if not isinstance(value, str | Path):
-        raise ValueError(_FORM)  # noqa: TRY004 - pydantic passes a TypeError on
+    if not isinstance(value, str | Path) or value == "":
+        raise ValueError(_FORM)
     path: Path = info.context.folder / value if info.context else Path(value)
     try:
-        documents = _documents(path.read_bytes())
-    except OSError:
-        raise ValueError("must be the path of a file that can be read") from None
+        documents = _parse(read_text(path))
+    except UnreadableFileError as error:
+        raise ValueError(f"names a file that {error}") from None
     except (ValueError, RecursionError):
         raise ValueError(
-            "names a file that is no manifest: it must be a JSON object of ids and documents, as"
+            "names a file that is not a manifest: it must be a JSON object of ids and documents, as"
             " graphql-codegen and relay-compiler write it, or Apollo's persisted query manifest"
         ) from None
     if not documents:
@@ -55,12 +56,12 @@ def _read(value: object, info: ValidationInfo) -> Manifest:
     return Manifest(path, tuple(documents))
 
 
-def _documents(content: bytes) -> list[tuple[str, str]]:
-    given = msgspec.json.decode(content)
-    if isinstance(given, dict) and "operations" in given:
-        operations = msgspec.convert(given, _ApolloManifest).operations
+def _parse(content: str) -> list[tuple[str, str]]:
+    manifest = msgspec.json.decode(content)
+    if isinstance(manifest, dict) and "operations" in manifest:
+        operations = msgspec.convert(manifest, _ApolloManifest).operations
         return [(operation.id, operation.body) for operation in operations]
-    return list(msgspec.convert(given, dict[str, str]).items())
+    return list(msgspec.convert(manifest, dict[str, str]).items())
 
 
 ManifestFile = Annotated[
@@ -69,12 +70,12 @@ ManifestFile = Annotated[
 
 
 class DocumentSettings(Table, title="Documents"):
-    """Which documents are executed, and which of them may be named in place of being sent."""
+    """Documents that callers may name instead of sending them, and the only ones if trusted."""
 
     automatic: StrictBool = True
-    """Whether a document that was sent before may be named by its hash: Apollo's automatic
-    persisted queries. With trusted documents there are none."""
+    """Accept the hash of a document that was sent before: Apollo's automatic persisted queries.
+    Without effect if there are trusted documents."""
     trusted: ListOf[ManifestFile] = ()
-    """The manifests of the trusted documents, as graphql-codegen, relay-compiler or Apollo's tool
-    writes them. With any, nothing else is executed, and there is no GraphiQL. A relative path
+    """Manifests of trusted documents, as written by graphql-codegen, relay-compiler or Apollo's
+    tool. If there is one, only its documents are executed, and GraphiQL is off. A relative path
     starts at the folder of this file."""

@@ -1,4 +1,4 @@
-"""The ``[journal]`` table: where actions are recorded, and how long they are kept."""
+"""The ``[journal]`` table: the database that records actions, and its retention."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _FORM = (
     'must be "sqlite:///" with the path of a file behind it, an address such as'
     ' "postgresql://user@host/database", or { env = "NAME" } or { file = "/path" } that holds one'
 )
-# Stricter than needed: a password with a / or # that is not encoded would be cut there, and its
-# end be taken for the database's name, which is shown.
+# Stricter than the driver, which would split a password at a / or # that is not encoded and take
+# its end for the name of the database; error messages show that name.
 _HOST = r"(\[[0-9A-Fa-f:.]+\]|[^/?#@:,\[\]]*)(:\d{1,5})?"
 _POSTGRES = re.compile(
     rf"postgres(ql)?://((?P<user>[^/?#@]*)@)?{_HOST}(,{_HOST})*(/[^?#@]*)?(\?(?P<query>[^#@]*))?"
@@ -46,7 +46,7 @@ def _has_password(address: str) -> bool:
 
 
 def _address(secret: SecretStr, info: ValidationInfo) -> SecretStr:
-    """Check the form of an address, and make the path of a file absolute."""
+    """Check an address; make the path of a file absolute."""
     address = secret.get_secret_value()
     if re.match(r"postgres(ql)?://", address):
         if not _POSTGRES.fullmatch(address):
@@ -73,20 +73,24 @@ JournalAddress = Annotated[
         }
     ),
 ]
-"""An address without a password, or the reference of one."""
+"""An address without a password, or a reference to an address."""
 
 
-def _usual_address() -> SecretStr:
-    return SecretStr(f"{_SQLITE}{user_state_path('webhook-log-gateway') / 'journal.sqlite3'}")
+def _default_address() -> SecretStr:
+    path = user_state_path("webhook-log-gateway") / "journal.sqlite3"
+    if not path.is_absolute():
+        # A user without a home, as in a container: a folder named ~ would be created.
+        path = Path("/", *path.parts[1:])
+    return SecretStr(f"{_SQLITE}{path}")
 
 
 class JournalSettings(Table):
-    """Where every retry and delete is recorded before it is sent."""
+    """The journal, which records every retry and delete before it is sent."""
 
-    url: JournalAddress = Field(default_factory=_usual_address)
-    """The database: a SQLite file, or PostgreSQL where several gateways share one journal.
+    url: JournalAddress = Field(default_factory=_default_address)
+    """The database: a SQLite file, or PostgreSQL if several gateways share one journal.
 
-    A relative path starts at the folder of this file. Left out, it is journal.sqlite3 in the
-    user's folder for the state of programs."""
+    A relative path starts at the folder of this file. The default is the file
+    webhook-log-gateway/journal.sqlite3 in the user's state folder, such as ~/.local/state."""
     retention_days: Annotated[int, Field(strict=True, ge=1, le=36500)] = 90
-    """How long an action is kept, in days."""
+    """Days for which an action is kept."""

@@ -1,4 +1,4 @@
-"""Limits, and the ``[limits]`` table: what one request, and one caller, may ask for."""
+"""The ``[limits]`` table: limits of one request and of one caller."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ Mode = Literal["off", "warn", "enforce"]
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """A number, and what happens beyond it: nothing, a line in the log, or a refusal.
+    """A number, and what happens above it: nothing, a warning in the log, or an error.
 
-    In the file it is the number alone, ``"off"``, or a table of both.
+    In the file it is a number, ``"off"``, or a table with both.
     """
 
     max: int
@@ -34,7 +34,7 @@ class Limit(msgspec.Struct, frozen=True):
 
     @property
     def refuses(self) -> bool:
-        """Whether what is beyond it is refused."""
+        """Whether the limit is enforced."""
         return self.mode == "enforce"
 
     @classmethod
@@ -48,14 +48,14 @@ class Limit(msgspec.Struct, frozen=True):
 
 
 class TimeLimit(msgspec.Struct, frozen=True):
-    """The same of a time in seconds; one that is off has the usual number."""
+    """A limit in seconds. When it is off, ``max`` is the default."""
 
     max: float = 10.0
     mode: Mode = "enforce"
 
     @property
     def seconds(self) -> float:
-        """How long may be taken at most: without end where nothing is ended."""
+        """The enforced limit; infinite if it is not enforced."""
         return self.max if self.mode == "enforce" else math.inf
 
     @classmethod
@@ -110,40 +110,39 @@ def _written(limit: Limit | TimeLimit) -> float | dict[str, Any]:
 
 
 class LimitSettings(Table, title="Limits"):
-    """How much one request, and one caller, may ask for.
+    """Limits of one request and of one caller.
 
-    Each is a number; "off" for none; or { max = 100, mode = "warn" }, by which what is beyond it
-    is only written to the log.
+    Each is a number; or "off"; or { max = 100, mode = "warn" }, which only logs a warning for what
+    exceeds it.
     """
 
     body: Limit = Limit(2**18)
-    """How large the body of a request may be, in bytes."""
+    """Bytes of the body of a request."""
     document: Limit = Limit(50_000)
-    """How long a document may be, in characters."""
+    """Characters of a document."""
     tokens: Limit = Limit(1000)
-    """How many words, numbers, texts and signs a document may have; as many comments may stand
-    between them."""
+    """Tokens of a document: names, numbers, strings and punctuators. As many comments are allowed
+    beside them."""
     depth: Limit = Limit(15)
-    """How deep fields may lie inside each other; those of the root lie at 1."""
+    """Depth of nested fields; fields of the root are at depth 1."""
     aliases: Limit = Limit(100)
-    """How many fields of an operation may be given another name, or be written again in one
-    selection."""
+    """Fields of an operation that have an alias, or that are repeated in one selection."""
     root_fields: Limit = Limit(20)
-    """How many fields of the root an operation may have."""
+    """Fields of the root in an operation."""
     directives: Limit = Limit(50)
-    """How many directives an operation may have."""
+    """Directives in an operation."""
     cost: Limit = Limit(20_000)
-    """How many fields the answer of an operation may have, by the sizes of its pages, where a
-    call to a vendor counts as 10. The introspection of tools takes some 13,000."""
+    """Cost of an operation: the fields that its response can have, given the sizes of its pages,
+    and 10 for each call to a vendor. The introspection query of most tools costs about 13,000."""
     variables: Limit = Limit(2**16)
-    """How large the variables of a request may be, in bytes of JSON."""
+    """Bytes of the variables of a request, as JSON."""
     variables_depth: Limit = Limit(20)
-    """How deep lists and objects of the variables may lie inside each other."""
+    """Depth of nested lists and objects in the variables."""
     answer: Limit = Limit(2**24)
-    """How large an answer may be, in bytes of JSON: of all operations of a request, and all parts.
-    What would be larger was executed, and an error takes its place."""
+    """Bytes of a response as JSON, with all operations of the request and all parts. An operation
+    that exceeds it was executed, but its response is replaced by an error."""
     operations: Limit = Limit(100)
-    """How many operations may be executed at the same time; as many more wait for two seconds."""
+    """Operations that are executed at the same time. As many more wait for up to two seconds."""
     rate: Limit = Limit(1200)
-    """How many requests a caller may make in a minute; callers that nobody asks for a credential
-    are told apart by their addresses. Gateways that share a cache count together."""
+    """Requests of one caller in a minute. Callers without credentials are told apart by address.
+    Gateways that share a cache count together."""

@@ -1,8 +1,7 @@
-"""Turns what pydantic finds wrong with a configuration into sentences in the terms of its file.
+"""Turns pydantic's validation errors into sentences that name the keys of the file.
 
-The words come from the JSON schema, which knows every key and what belongs there. No value of the
-configuration enters them, because a secret may stand in the wrong place; only the names of keys
-and sources do.
+The expected values are taken from the JSON schema. Sentences repeat names of keys and sources, and
+no other value of the configuration, because a secret may stand in the wrong place.
 """
 
 from __future__ import annotations
@@ -22,18 +21,18 @@ Keys = tuple[str | int, ...]
 
 
 class Problem(NamedTuple):
-    """A mistake: the way to the key, as in ``("sources", 0, "name")``, and what is said of it."""
+    """A mistake: the path of the key, such as ``("sources", 0, "name")``, and the complaint."""
 
     keys: Keys
     complaint: str
 
 
 def problems_of(error: ValidationError, schema: Schema) -> Iterator[Problem]:
-    """Give each mistake that was found; ``schema`` is the JSON schema of the validated model.
+    """Yield each mistake; ``schema`` is the JSON schema of the validated model.
 
-    A validator says what is wrong by a ValueError whose text follows the key ("must end before
-    any ?"), or by a PydanticCustomError of type ``sibling``, whose context names another ``key``
-    of the same table to be blamed.
+    A validator reports a mistake by a ValueError whose text follows the key ("must end before any
+    ?"), or by a PydanticCustomError of type ``sibling``, whose context has the ``key`` of the same
+    table that is at fault.
     """
     for detail in error.errors(include_url=False, include_input=False):
         kind, context = detail["type"], detail.get("ctx", {})
@@ -61,7 +60,7 @@ def problems_of(error: ValidationError, schema: Schema) -> Iterator[Problem]:
 
 
 def unknown(key: str, known: Iterable[str]) -> str:
-    """Say that ``key`` is unknown, and which of the ``known`` may have been meant."""
+    """Return the complaint about an unknown key, with the likeliest of the ``known`` ones."""
     known = sorted(known)
     if nearest := difflib.get_close_matches(key, known, n=1):
         return f"is unknown: did you mean {nearest[0]}?"
@@ -69,30 +68,51 @@ def unknown(key: str, known: Iterable[str]) -> str:
 
 
 def variable(keys: Keys) -> str:
-    """Name the environment variable that sets a key: ``GATEWAY_SERVER__PORT``."""
+    """Return the name of the environment variable for a key, such as ``GATEWAY_SERVER__PORT``."""
     return "GATEWAY_" + "__".join(map(str, keys)).upper()
 
 
 def sentence(problem: Problem, file: str, values: Schema, variables: Collection[str]) -> str:
-    """Write a problem with its origin and, if it lies in a source, the source's name.
+    """Return a problem as a sentence, with its origin and the name of its source, if any.
 
-    ``values`` is the whole configuration; the origin is the one of the environment's ``variables``
-    that set the key, else ``file``.
+    ``values`` is the whole configuration. The origin is the one of the environment's ``variables``
+    that set the key, or else ``file``.
     """
     keys = problem.keys
-    setters = (variable(keys[:length]) for length in range(len(keys), 0, -1))
-    parts = [next((name for name in setters if name in variables), file) + ":"]
+    complaint = problem.complaint
+    origin = file
+    for length in range(len(keys), 0, -1):
+        if (setter := variable(keys[:length])) in variables:
+            origin = setter
+            complaint = _in_variable(complaint, setter if length == len(keys) else None)
+            break
+    parts = [f"{origin}:"]
     if keys[0] == "sources" and len(keys) > 1:
         source = values["sources"][keys[1]]
         name = source.get("name") if isinstance(source, dict) else None
         named = isinstance(name, str) and re.fullmatch(r"[a-z0-9-]{1,63}", name)
         parts.append(_path(keys[:2]) + (f' "{name}":' if named else ":"))
         keys = keys[2:]
-    return " ".join([*parts, *filter(None, [_path(keys)]), problem.complaint])
+    return " ".join([*parts, *filter(None, [_path(keys)]), complaint])
+
+
+def _in_variable(complaint: str, name: str | None) -> str:
+    """Replace the TOML notation of a complaint with the one of variables, which is JSON.
+
+    A reference is not JSON in the variable ``name`` of the key itself, but a variable of its own.
+    """
+    if name:
+        complaint = complaint.replace('{ env = "NAME" }', f"the name of a variable in {name}__ENV")
+        complaint = complaint.replace('{ file = "/path" }', f"a path in {name}__FILE")
+    return re.sub(
+        r"\{ ([^{}]+) \}",
+        lambda table: "{" + re.sub(r"(\w+) = ", r'"\1": ', table[1]) + "}",
+        complaint,
+    )
 
 
 def _path(keys: Keys) -> str:
-    """Write a way to a key as TOML does; an index, which TOML does not write, in brackets."""
+    """Return the path of a key in TOML's notation, with indexes in brackets."""
     path = ""
     for key in keys:
         if isinstance(key, int):
@@ -104,9 +124,9 @@ def _path(keys: Keys) -> str:
 
 
 def _locate(location: Keys, schema: Schema) -> tuple[Keys, Schema]:
-    """Follow pydantic's location through the schema: give the keys of the file, and the end.
+    """Return the keys of pydantic's location, and the part of the schema that they lead to.
 
-    The location also names the members of unions that were gone through, which are no keys.
+    The location also has the chosen members of unions, which are not keys.
     """
     keys: list[str | int] = []
     node = _resolved(schema, schema)
@@ -124,7 +144,7 @@ def _locate(location: Keys, schema: Schema) -> tuple[Keys, Schema]:
 
 
 def _free_keys(node: Schema) -> Schema:
-    """Give what belongs under each key of a table whose keys only have a pattern."""
+    """Return the schema of the values in a table with arbitrary keys."""
     (under_each,) = node["patternProperties"].values()
     return cast("Schema", under_each)
 
@@ -137,7 +157,7 @@ def _resolved(node: Schema, schema: Schema) -> Schema:
 
 
 def _expectation(node: Schema) -> str:
-    """Say what belongs at a place of the schema."""
+    """Return the complaint about a value that does not fit its schema."""
     match node:
         case {"errorMessage": str(words)}:
             return words

@@ -1,4 +1,4 @@
-"""A public key of the configuration: no secret, so it may be written out, or lie in a file."""
+"""Public keys in the configuration. They are not secret, so they may be written inline."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _FORM = 'must be { file = "/path" } of a public key in PEM form, or that form it
 
 
 def public_key(pem: str) -> RSAKey | ECKey | OKPKey:
-    """Read a public key or a certificate in PEM form; ValueError when it is not fit for use."""
+    """Parse a public key or a certificate in PEM form; ValueError if it can't be used."""
     with warnings.catch_warnings():
-        # The library only warns of RSA keys that are short enough to be broken.
+        # For RSA keys that are short enough to be broken, the library only warns.
         warnings.simplefilter("error", SecurityWarning)
         for kind in (RSAKey, ECKey, OKPKey):
             try:
@@ -35,7 +35,7 @@ def _content(value: object, info: ValidationInfo) -> object:
     match value:
         case {"file": str(path), **others} if not others and info.context:
             try:
-                return (info.context.folder / path).read_text(encoding="utf-8")
+                return (info.context.folder / path).read_text(encoding="utf-8-sig")
             except FileNotFoundError:
                 raise ValueError("names a file that does not exist") from None
             except (OSError, ValueError):
@@ -70,4 +70,4 @@ PublicKey = Annotated[
         }
     ),
 ]
-"""The text of a public key or a certificate in PEM form, which ``public_key`` can read."""
+"""A public key or a certificate in PEM form, valid for ``public_key``."""

@@ -1,8 +1,8 @@
-"""Secrets of the configuration: written as references, held as ``SecretStr``.
+"""Secrets in the configuration: written as references, held as ``SecretStr``.
 
-A reference is ``{ env = "NAME" }`` or ``{ file = "/path" }`` and is followed while the settings
-are validated, with a :class:`Surroundings` as validation context. No message here repeats what the
-configuration holds, because the secret itself may stand where its reference should.
+A reference is ``{ env = "NAME" }`` or ``{ file = "/path" }``. It is resolved while the settings are
+validated, with `Surroundings` as the validation context. No message repeats a value of the
+configuration, because the secret itself may stand where its reference should.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationInfo, WithJsonSchema
 
+from gateway.config.files import BYTE_ORDER_MARK, UnreadableFileError, read_text
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -22,13 +24,13 @@ _FORM = '{ env = "NAME" } or { file = "/path" }'
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the references of a configuration point into; ``folder`` is where its file lies."""
+    """Where references are resolved: the environment, and the folder of the configuration file."""
 
     environ: Mapping[str, str]
     folder: Path
 
 
-def _dereferenced(value: object, info: ValidationInfo) -> object:
+def _resolve(value: object, info: ValidationInfo) -> object:
     surroundings = info.context or Surroundings({}, Path())
     match value:
         case SecretStr():
@@ -47,7 +49,8 @@ def _dereferenced(value: object, info: ValidationInfo) -> object:
 
 
 def _variable(name: str, environ: Mapping[str, str]) -> str:
-    if secret := environ.get(name):
+    # Orchestrators fill variables from files, with the marks and line ends of files.
+    if secret := environ.get(name, "").lstrip(BYTE_ORDER_MARK).rstrip("\r\n"):
         return secret
     shown = f" {name}" if re.fullmatch(r"[A-Z][A-Z0-9_]*", name) else ""
     raise ValueError(
@@ -57,28 +60,36 @@ def _variable(name: str, environ: Mapping[str, str]) -> str:
 
 def _content(path: Path) -> str:
     try:
-        secret = path.read_text(encoding="utf-8").rstrip()
-    except FileNotFoundError:
-        raise ValueError("names a file that does not exist") from None
-    except (OSError, ValueError):
-        raise ValueError("names a file that can't be read as text") from None
+        secret = read_text(path).rstrip()
+    except UnreadableFileError as error:
+        raise ValueError(f"names a file that {error}") from None
     if not secret:
         raise ValueError("names a file that is empty")
     return secret
 
 
-def _writable(secret: SecretStr) -> SecretStr:
-    if not secret.get_secret_value():
+def _check_text(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if not text:
         raise ValueError("must not be empty")
-    if re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", secret.get_secret_value()):
-        raise ValueError("holds a line break or another character that no vendor can be sent")
+    if re.search(r"[\r\n]", text):
+        raise ValueError("holds a line break inside of it")
+    if "\t" in text:
+        raise ValueError("holds a tab")
+    if re.search(r"[\x00-\x1f\x7f]", text):
+        raise ValueError("holds a control character")
+    if re.search(r"[\ud800-\udfff]", text):
+        raise ValueError("holds bytes that are not UTF-8 text")
     return secret
 
 
-def _fit_for_header(secret: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[!-~]+", secret.get_secret_value()):
+def _check_header(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if not text.isascii():
+        raise ValueError("holds a character outside of ASCII, which no HTTP header can carry")
+    if " " in text:
         raise ValueError(
-            "holds a character that no HTTP header can carry: visible ASCII without spaces is good"
+            'holds a space: give the token or key alone, without a word such as "Bearer" before it'
         )
     return secret
 
@@ -89,7 +100,7 @@ _JSON_SCHEMA: dict[str, Any] = {
         "env": {"type": "string", "description": "The environment variable that holds the secret."},
         "file": {
             "type": "string",
-            "description": "The file that holds the secret, apart from white space at its end; a "
+            "description": "The file that holds the secret. Whitespace at its end is ignored; a "
             "relative path starts at the folder of this file.",
         },
     },
@@ -101,22 +112,22 @@ _JSON_SCHEMA: dict[str, Any] = {
 
 Secret = Annotated[
     SecretStr,
-    BeforeValidator(_dereferenced),
-    AfterValidator(_writable),
+    BeforeValidator(_resolve),
+    AfterValidator(_check_text),
     WithJsonSchema(_JSON_SCHEMA),
 ]
 """A secret that is sent in a body: any text without control characters."""
 
-HeaderSecret = Annotated[Secret, AfterValidator(_fit_for_header)]
-"""A secret that is sent in a header: visible ASCII, and no spaces."""
+HeaderSecret = Annotated[Secret, AfterValidator(_check_header)]
+"""A secret that is sent in a header: visible ASCII characters, no spaces."""
 
 
 def without_password(
     value: object, has_password: Callable[[str], bool], form: str
 ) -> SecretStr | dict[str, Any]:
-    """Take an address as it is written, unless it shows a password, or the reference of one.
+    """Accept an address without a password, or the reference to an address.
 
-    Raises ValueError, which says ``form`` of what is neither.
+    Raises ValueError, with the text ``form`` for a value that is neither.
     """
     match value:
         case str() if has_password(value):

@@ -1,4 +1,4 @@
-"""What the settings of every source have in common, whatever its vendor."""
+"""The settings that sources of all vendors have in common."""
 
 from __future__ import annotations
 
@@ -21,35 +21,36 @@ from gateway.config.values import (
 
 
 class SourceTable(Table):
-    """The keys of every source. A vendor's kit adds ``provider``, ``auth`` and its own."""
+    """The keys of every source. A vendor's kit adds ``provider``, ``auth`` and its own keys."""
 
     if TYPE_CHECKING:
         provider: str
         auth: Any
 
     name: Name
-    """The name of the source in every list, filter and id; no two sources share one."""
+    """The name of the source in every list, filter and id; unique."""
     base_url: Address
-    """The address of the vendor's API, with a path prefix if it has one."""
+    """The address of the vendor's API, with its path prefix, if any."""
     timeout: Seconds = 8.0
-    """How long one call to the vendor may take, in seconds."""
+    """Seconds that one call to the vendor may take."""
     concurrency: UpToHundred = 10
-    """How many calls to the vendor may be under way at the same time."""
+    """Calls to the vendor that may be in flight at the same time."""
     rate_limit: Rate = 100.0
-    """How many calls to the vendor may begin in a second, on average; with each credential where
-    callers bring their own."""
+    """Calls to the vendor that may start per second, on average; counted by credential if callers
+    bring their own."""
     page_size: PageSize = 50
-    """How many webhook logs to ask the vendor for in one call, in rows."""
+    """Webhook logs that are requested in one call to the vendor."""
     ca_bundle: Certificates | None = None
-    """A PEM file of the authorities to trust; a relative path starts at the folder of this file."""
+    """A PEM file of the certificate authorities to trust, in place of the usual ones; a relative
+    path starts at the folder of this file."""
     cache: Lifetimes = Field(default_factory=Lifetimes)
-    """How long what this vendor said is good, where that differs from [cache]."""
+    """Lifetimes of this vendor's responses where they differ from [cache]."""
 
 
 class PassThrough(Table, title="The caller's own credential"):
-    """Each caller sends a vendor credential of its own; what it fetches is for it alone."""
+    """Each caller sends its own credential of the vendor; what is fetched with it is not shared."""
 
     type: Literal["pass-through"]
-    """The form of authentication."""
+    """The kind of authentication."""
     header: HeaderName
-    """The request header that holds it. Its value is what the vendor's API takes, word for word."""
+    """The request header that holds it. Its value is sent to the vendor's API as it is."""

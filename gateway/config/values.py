@@ -1,8 +1,9 @@
-"""The types of single settings, and the base of the tables that hold them."""
+"""Types of single settings, and the base class of the tables."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 import ssl
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -18,25 +19,35 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from gateway.config.files import UnreadableFileError, read_bytes
+
 Item = TypeVar("Item")
 
 _NO_ADDRESS = 'must be an http or https address, such as "https://vendor.example:8001"'
 _NO_ORIGIN = (
-    'must be an origin as browsers write it, such as "https://app.example.com": http or https and a'
-    " host in lower case, a port only where it is another than usual, and nothing behind it"
+    'must be an origin as browsers write it, such as "https://app.example.com", or'
+    ' "capacitor://localhost" for an app: a scheme and a host in lower case, a port only where it'
+    " is another than usual, and nothing behind it"
 )
+_SHARED_ORIGIN = (
+    "is shared by all local files and sandboxed frames, no matter whose they are; give the app's"
+    " pages a scheme or a server of their own, or send the requests from outside of the page"
+)
+_APP_ORIGIN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://[a-z0-9._-]+(:[0-9]{1,5})?", re.ASCII)
+_NO_PAGES = {"about", "blob", "data", "file", "ftp", "http", "https", "javascript", "ws", "wss"}
+"""Schemes that no app's pages have; those of the web are checked as addresses."""
 
 
 def or_else(words: str) -> Any:
-    """Say what to answer, after the key, to a value that does not fit its type.
+    """Set the sentence for a value of the wrong type; it follows the key.
 
-    Editors show ``errorMessage``, though it is no keyword of JSON schema itself.
+    ``errorMessage`` is not a keyword of JSON schema, but editors show it.
     """
     return Field(json_schema_extra={"errorMessage": words})
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host, in the form that a URL has it, can only be this machine."""
+    """Return whether a host, as a URL has it, is always this machine."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -49,7 +60,7 @@ def _address(value: str) -> str:
     except ValidationError:
         raise ValueError(_NO_ADDRESS) from None
     if url.username or url.password:
-        raise ValueError("must not hold a user name or password: auth is the place for them")
+        raise ValueError("must not hold a user name or password: they belong under auth")
     if "?" in value or "#" in value:
         raise ValueError("must end before any ? or #")
     if url.scheme == "http" and not is_loopback(url.host or ""):
@@ -63,6 +74,11 @@ def _address(value: str) -> str:
 def _origin(value: str) -> str:
     if "*" in value:
         raise ValueError("must be the name of one origin: with * any page could read what you may")
+    if value == "null" or value.startswith("file:"):
+        raise ValueError(_SHARED_ORIGIN)
+    app = _APP_ORIGIN.fullmatch(value)
+    if app and app["scheme"] not in _NO_PAGES:
+        return value
     try:
         url = HttpUrl(value)
     except ValidationError:
@@ -76,9 +92,18 @@ def _origin(value: str) -> str:
 def _certificates(value: Path, info: ValidationInfo) -> Path:
     path: Path = info.context.folder / value if info.context else value
     try:
+        content = read_bytes(path)
+    except UnreadableFileError as error:
+        raise ValueError(f"names a file that {error}") from None
+    if not re.search(rb"-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----", content):
+        raise ValueError(
+            "names a file that holds no certificates in PEM form, which begin with"
+            ' "-----BEGIN CERTIFICATE-----"'
+        )
+    try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
-    except (OSError, ValueError):
-        raise ValueError("must be the path of a readable file of PEM certificates") from None
+    except OSError:
+        raise ValueError("names a file with a certificate that is damaged") from None
     return path
 
 
@@ -99,6 +124,11 @@ Rate = Annotated[float, Field(strict=True, gt=0, le=1000)]
 UpToHundred = Annotated[int, Field(strict=True, ge=1, le=100)]
 PageSize = Annotated[int, Field(strict=True, ge=10, le=100)]
 Address = Annotated[str, AfterValidator(_address), or_else(_NO_ADDRESS)]
+RootPath = Annotated[
+    str,
+    Field(pattern=r"^((/[A-Za-z0-9._~-]+)+)?$"),
+    or_else('must be a path such as "/hooks", which begins with a slash and does not end with one'),
+]
 Origin = Annotated[str, AfterValidator(_origin), or_else(_NO_ORIGIN)]
 Certificates = Annotated[Path, AfterValidator(_certificates)]
 ListOf = Annotated[
@@ -112,7 +142,7 @@ HeaderName = Annotated[
 
 
 class Table(BaseModel):
-    """A table of the file: every key of it is known, and none changes once it was read."""
+    """An immutable table of the file that refuses unknown keys."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -124,8 +154,8 @@ class Table(BaseModel):
 
 
 def check_alternative(info: ValidationInfo, first: str, second: object) -> None:
-    """See to it that of ``first`` and the field under validation just one is given."""
-    if first not in info.data:  # it was given, and has a mistake of its own
+    """Require exactly one of the field ``first`` and the field under validation."""
+    if first not in info.data:  # it has a mistake of its own
         return
     names = {"key": first, "other": info.field_name}
     if info.data[first] and second:

@@ -98,7 +98,7 @@ class OffsetReader(ListReader):
         page = await self._page(anchor.offset)
         begin = _behind(page, anchor.mark)
         if begin is None and self.pages.freshness.status is not CacheStatus.MISS:
-            # Kept pages may show the list of another moment.
+            # Cached pages may show the list of another moment.
             self.pages.max_age = 0
             page = await self._page(self._offset)
             begin = _behind(page, anchor.mark)

@@ -1,4 +1,4 @@
-"""Pages of lists: what callers may ask for."""
+"""The arguments of pages: first, after, last and before."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from gateway.model import Hook
 
 PAGE_SIZE = 25
-"""How many a page has of whom nobody says."""
+"""Page size when neither first nor last is given."""
 MAX_PAGE_SIZE = 100
 
 
 def check(first: int | None, after: str | None, last: int | None, before: str | None) -> None:
-    """Raise RequestError for a page that can't be read."""
-    # What is not given is not named: callers who can't ask for the schema may not know it.
+    """Raise RequestError for invalid arguments."""
+    # Names of arguments that were not given stay unmentioned: the schema may be hidden.
     forward, backward = (
         " and ".join(name for name, value in pair.items() if value is not None)
         for pair in ({"first": first, "after": after}, {"last": last, "before": before})

@@ -1,7 +1,7 @@
-"""The journal of actions: what was asked of the vendors, by whom, and what came of it.
+"""The journal of actions: every retry and delete, its caller and its outcome.
 
-Every retry and delete is recorded before it is sent and completed after, so that none is lost in
-a crash, and none is sent twice for one idempotency key.
+An action is recorded before it is sent and completed afterwards. So a crash loses none, and none is
+sent twice for the same idempotency key.
 """
 
 from __future__ import annotations

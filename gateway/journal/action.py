@@ -1,4 +1,4 @@
-"""The record of one action."""
+"""The record of an action."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from gateway.model import Timestamp
 
 
 class ActionKind(enum.Enum):
-    """What was asked for."""
+    """The kind of an action."""
 
     RETRY = "Send a delivery again."
     DELETE = "Delete a webhook log."
 
 
 class Outcome(enum.Enum):
-    """What came of an action."""
+    """The outcome of an action."""
 
-    PENDING = "The action is on its way."
+    PENDING = "The action is in progress."
     SUCCEEDED = "The vendor did it."
     REJECTED = "The vendor refused it: nothing happened."
     FAILED = "The vendor was not reached: nothing happened."
-    UNKNOWN = "It was sent, or may have been, and the answer was lost: it may have happened."
+    UNKNOWN = "The outcome is not known: it may have happened."
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
-    """One action: who asked for what, when, and what came of it.
+    """One action with its caller and its outcome.
 
-    ``log_id`` is the gateway's id of the webhook log, ``upstream_id`` the vendor's. ``message``
-    and ``answer`` are redacted; ``answer`` is whatever the caller was answered, in the service's
-    own encoding, unless it is for that caller alone. ``completed_at`` is None as long as nobody has
-    said what came of it: past ``lease_until`` the outcome is then UNKNOWN.
+    ``log_id`` is the gateway's id of the webhook log, ``upstream_id`` the vendor's. ``message`` and
+    ``answer`` are redacted. ``answer`` is the response to the caller, encoded by
+    ``gateway.actions``; it is None where the response was for that caller alone. ``completed_at``
+    is None until the outcome is recorded; after ``lease_until`` the outcome is UNKNOWN.
     """
 
     id: str

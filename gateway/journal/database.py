@@ -1,9 +1,11 @@
-"""The database under the journal: a SQLite file, or PostgreSQL."""
+"""The database of the journal: a SQLite file, or PostgreSQL."""
 
 from __future__ import annotations
 
 import contextlib
+import socket
 import sqlite3
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from gateway.errors import JournalError
+from gateway.journal.sqlite_file import SqliteFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,22 +25,28 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 PATIENCE = 10.0
-"""Seconds that anything may wait for a connection, a lock or the database's answer."""
+"""Timeout in seconds for a connection, a lock or a statement."""
 MIGRATION_LOCK = 0x6A6F75726E616C
-"""The PostgreSQL advisory lock of who is migrating; any number that nobody else uses."""
+"""Key of the PostgreSQL advisory lock held during a migration: "journal" in ASCII."""
 DATABASE_ERRORS = (SQLAlchemyError, OSError)
-"""What a database that is not there or not well makes SQLAlchemy and the drivers raise."""
+"""Everything that SQLAlchemy and the drivers raise while a database is unavailable or damaged."""
 
 _SQLITE = "sqlite:///"
+_SETTING = "url under [journal], or GATEWAY_JOURNAL__URL"
+
+
+def sqlite_file(url: str) -> SqliteFile | None:
+    """Open the file of ``sqlite:///path``, or create it; None for any other address."""
+    return SqliteFile(_path(url)) if url.startswith(_SQLITE) else None
 
 
 def open_engine(url: str) -> AsyncEngine:
-    """Get ready to connect to ``sqlite:///path`` or ``postgresql://...``; make a missing file.
+    """Prepare connections to ``sqlite:///path`` or ``postgresql://...``; create a missing file.
 
-    What is made belongs to the user alone. The address of PostgreSQL goes to asyncpg as it is,
-    which knows the parameters that other PostgreSQL clients know, such as sslmode.
+    A PostgreSQL address is passed to asyncpg unchanged, so that parameters of libpq such as
+    sslmode work.
     """
-    if not url.startswith(_SQLITE):
+    if sqlite_file(url) is None:
         return create_async_engine(
             "postgresql+asyncpg://",
             connect_args={"dsn": url, "timeout": PATIENCE, "command_timeout": PATIENCE},
@@ -45,13 +54,12 @@ def open_engine(url: str) -> AsyncEngine:
             pool_timeout=PATIENCE,
             hide_parameters=True,
         )
-    path = Path(url.removeprefix(_SQLITE))
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    # aiosqlite leaves a thread behind where it can't connect.
+    path = _path(url)
+    # A failing aiosqlite connection would leave a thread behind. SQLite keeps its locks when it
+    # closes one of several connections to a file itself.
     sqlite3.connect(path).close()
-    # SQLite has one writer at a time, and who waits for it in SQLite is not served in order: one
-    # connection makes the tasks of this process queue for it here.
+    # SQLite has one writer at a time and does not queue the others. With a single connection the
+    # tasks of this process queue in the pool instead.
     engine = create_async_engine(
         sa.URL.create("sqlite+aiosqlite", database=str(path)),
         connect_args={"timeout": PATIENCE, "isolation_level": None},
@@ -64,31 +72,20 @@ def open_engine(url: str) -> AsyncEngine:
     return engine
 
 
+def _path(url: str) -> Path:
+    return Path(url.removeprefix(_SQLITE))
+
+
 def _begin_immediately(connection: sa.Connection) -> None:
-    # The driver, if left to itself, keeps changes of tables out of transactions; and a transaction
-    # that turns from reading to writing may fail at once where another process writes.
+    # By default the driver runs DDL outside of transactions. A transaction that starts as a reader
+    # fails at once, without waiting, when it comes to write while another process does.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def changes(url: str) -> bytes | None:
-    """Give what is another after each transaction that changed a SQLite file; else None.
-
-    https://www.sqlite.org/fileformat2.html#file_change_counter
-    """
-    if not url.startswith(_SQLITE):
-        return None
-    try:
-        with Path(url.removeprefix(_SQLITE)).open("rb", buffering=0) as file:
-            file.seek(24)
-            return file.read(4)
-    except OSError:
-        return None
-
-
 def migrate(connection: sa.Connection) -> None:
-    """Bring the tables to their latest form, in the transaction of the connection.
+    """Upgrade the tables to the latest version, inside the connection's transaction.
 
-    Who starts at the same time waits until it ends: SQLite's transactions exclude one another.
+    Processes that start at the same time migrate one after another.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
@@ -99,17 +96,19 @@ def migrate(connection: sa.Connection) -> None:
 
 @contextlib.contextmanager
 def opening(url: str) -> Iterator[None]:
-    """Say in a JournalError why the database at ``url`` can't be opened."""
-    if url.startswith(_SQLITE):
-        place = url.removeprefix(_SQLITE)
-    else:
-        place = "postgresql://" + url.partition("://")[2].rpartition("@")[2].partition("?")[0]
+    """Turn a failure to open the database at ``url`` into a JournalError for the operator."""
     try:
         yield
     except (*DATABASE_ERRORS, sqlite3.Error, CommandError, ModuleNotFoundError) as error:
+        shown = str(_path(url)) if url.startswith(_SQLITE) else _without_user(url)
         raise JournalError(
-            f"The journal of actions at {place} can't be opened: {_reason(error)}."
+            f"The journal of actions at {shown} can't be opened: {_reason(error)}."
+            f" {_way_out(error, url)}"
         ) from error
+
+
+def _without_user(url: str) -> str:
+    return "postgresql://" + url.partition("://")[2].rpartition("@")[2].partition("?")[0]
 
 
 def _reason(error: Exception) -> str:
@@ -119,9 +118,46 @@ def _reason(error: Exception) -> str:
         case CommandError():
             return "a newer version of the gateway has changed its tables"
         case ModuleNotFoundError():
-            return "PostgreSQL needs the extra postgres, as in webhook-log-gateway[postgres]"
+            return "the driver of PostgreSQL is not installed"
         case OSError():
-            words = error.strerror or str(error) or "it does not answer"
-            return f"{words} ({error.filename})" if error.filename else words
+            return _network_reason(error) or _file_reason(error)
         case _:
             return str(error)
+
+
+def _network_reason(error: OSError) -> str | None:
+    match error:
+        case socket.gaierror():
+            return "its host name does not resolve"
+        case ssl.SSLCertVerificationError():
+            return "its certificate is not trusted"
+        case TimeoutError():
+            return "it does not answer"
+        case _ if "Connect call failed" in str(error):
+            return "nothing listens there"
+        case _:
+            return None
+
+
+def _file_reason(error: OSError) -> str:
+    words = error.strerror or str(error)
+    return f"{words} ({error.filename})" if error.filename else words
+
+
+def _way_out(error: Exception, url: str) -> str:
+    match error:
+        case CommandError():
+            return f"Start that version, or give this one a journal of its own: {_SETTING}."
+        case ModuleNotFoundError():
+            return "Install the extra postgres, as in webhook-log-gateway[postgres]."
+        case _ if not url.startswith(_SQLITE):
+            return f"Check the server, and the address with all that it names: {_SETTING}."
+        case _ if "locked" in str(error):
+            return f"End the process that keeps it locked, or choose another file: {_SETTING}."
+        case _ if any(words in str(error) for words in ("malformed", "not a database")):
+            return f"Restore it from a backup, or choose another file: {_SETTING}."
+        case _:
+            return (
+                f"Let the gateway write to the folder {_path(url).parent}, or choose another file"
+                f" or a PostgreSQL database: {_SETTING}."
+            )

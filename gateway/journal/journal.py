@@ -1,4 +1,4 @@
-"""The journal: actions are begun, completed, waited for and listed."""
+"""The journal: begin, complete, await and list actions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from gateway.errors import JournalError
 from gateway.journal import database, owner
 from gateway.journal.action import Action, ActionKind, Outcome
-from gateway.journal.page import ActionFilter, ActionPage, place_of
+from gateway.journal.page import ActionFilter, ActionPage, position_of
 from gateway.journal.table import ACTIONS
 from gateway.model import Timestamp
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
-"""Seconds between two looks at an action that another process completes."""
+"""Seconds between two queries for an action that another process completes."""
 
 _SECOND = 10**9
 _HOUR = 60 * 60 * _SECOND
 _OVERLAP = int(2 * database.PATIENCE * _SECOND)
-"""How long it may take at most until what is completed can be seen by others."""
+"""Longest time between the completion of an action and the commit that makes it visible."""
 _PENDING = ACTIONS.c.outcome == Outcome.PENDING
 
 
 class Begun(NamedTuple):
-    """An action, and whether this call recorded it: then, and only then, it is to be sent."""
+    """An action. Send it only if it is ``new``, that is, recorded by this call."""
 
     action: Action
     new: bool
@@ -46,10 +46,10 @@ class Begun(NamedTuple):
 class Journal:
     """The actions of the last ``retention_days``, in the database at ``url``.
 
-    ``url`` is as ``JournalSettings`` has it, ``clock`` gives Unix time in nanoseconds. Use as an
-    asynchronous context manager: entering it brings the tables up to date, and gives up the
-    actions that a process of this host left PENDING when it died. Everything raises JournalError
-    where the database fails.
+    ``url`` has the form of ``JournalSettings.url``; ``clock`` returns Unix time in nanoseconds. Use
+    as an asynchronous context manager: entering it migrates the tables, and sets to UNKNOWN the
+    PENDING actions of processes of this machine that have ended. All methods raise JournalError
+    when the database fails.
     """
 
     def __init__(
@@ -59,10 +59,10 @@ class Journal:
         self._retention = retention_days * 24 * _HOUR
         self._clock = clock
         self._purge_at = 0
-        # When it was last looked what was completed, what that was, and what the file was like.
-        self._heard_at = 0
-        self._heard: frozenset[str] = frozenset()
-        self._changes: bytes | None = None
+        # The last call of settle_completed, the actions completed by then, the file's counter.
+        self._settled_at = 0
+        self._settled: frozenset[str] = frozenset()
+        self._change_counter: bytes | None = None
         self._completed: weakref.WeakValueDictionary[str, asyncio.Event] = (
             weakref.WeakValueDictionary()
         )
@@ -70,6 +70,7 @@ class Journal:
     async def __aenter__(self) -> Journal:
         async with contextlib.AsyncExitStack() as stack:
             with database.opening(self._url):
+                self._file = database.sqlite_file(self._url)
                 self._engine = database.open_engine(self._url)
                 stack.push_async_callback(self._engine.dispose)
                 async with self._engine.begin() as connection:
@@ -77,8 +78,8 @@ class Journal:
                     await _give_up_abandoned(connection)
                 await self._purge()
             self._owner = owner.own()
-            self._heard_at = self._clock()
-            self._changes = database.changes(self._url)
+            self._settled_at = self._clock()
+            self._change_counter = self._read_counter()
             self._stack = stack.pop_all()
         return self
 
@@ -97,10 +98,10 @@ class Journal:
         idempotency_key: str | None = None,
         request_id: str | None = None,
     ) -> Begun:
-        """Record an action that is about to be sent, to be completed within ``lease`` seconds.
+        """Record an action before it is sent; it has ``lease`` seconds to be completed.
 
-        Where the caller has used the key before, whatever for, that action is given instead. The
-        key is text of at most some hundred characters, without control characters.
+        If the caller has used the idempotency key before, for any action, that action is returned
+        instead. A key has at most some hundred characters, none of them a control character.
         """
         now = self._clock()
         action = Action(
@@ -117,8 +118,8 @@ class Journal:
         )
         dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
         insert = dialect.insert(ACTIONS).values(owner=self._owner, **msgspec.structs.asdict(action))
-        # An update that changes nothing, because a conflict with nothing to do returns no row, and
-        # a row that is looked for in a second statement may be gone by then.
+        # ON CONFLICT DO NOTHING would return no row, and by a second statement the row may have
+        # been purged. So update the row without changing it.
         statement = insert.on_conflict_do_update(
             index_elements=[ACTIONS.c.caller, ACTIONS.c.idempotency_key],
             set_={"caller": insert.excluded.caller},
@@ -135,11 +136,10 @@ class Journal:
         message: str | None = None,
         answer: bytes | None = None,
     ) -> Action:
-        """Record what came of an action, and wake those who wait for it.
+        """Record the outcome of an action, once, and wake the tasks that wait for it.
 
-        That can be said once. It may be late: an action given up for UNKNOWN, by a lease that was
-        too short or a process taken for dead, then gets its outcome after all. Who was told
-        UNKNOWN was told that either may be true.
+        A late outcome replaces UNKNOWN, be it from an expired lease or from a process that was
+        taken for dead: UNKNOWN claims neither success nor failure.
         """
         now = self._clock()
         statement = (
@@ -149,28 +149,28 @@ class Journal:
                 completed_at=now,
                 outcome=outcome,
                 error_code=error_code,
-                # A vendor's words may hold what PostgreSQL's text can't.
+                # PostgreSQL's text can't hold NUL, and a vendor's message may.
                 message=message and message.replace("\0", "\N{REPLACEMENT CHARACTER}"),
                 answer=answer,
             )
         )
         actions = await self._actions(statement.returning(*_columns(now)))
         if not actions:
-            raise JournalError("The journal has no such action, or has it completed already.")
+            raise JournalError("The journal has no such action, or has completed it already.")
         if event := self._completed.get(id):
             event.set()
         return actions[0]
 
     async def get(self, id: str) -> Action | None:
-        """Look one action up."""
+        """Return an action, or None."""
         columns = _columns(self._clock())
         actions = await self._actions(sa.select(*columns).where(ACTIONS.c.id == id))
         return actions[0] if actions else None
 
     async def wait(self, id: str, deadline: float) -> Action:
-        """Wait until an action is PENDING no more, and give it as it then is.
+        """Wait until an action is completed or its lease ends, and return it.
 
-        The deadline is in seconds of the event loop's clock; past it, the action is given PENDING.
+        At the deadline, in seconds of the event loop's clock, return it PENDING.
         """
         loop = asyncio.get_running_loop()
         completed = self._completed.setdefault(id, asyncio.Event())
@@ -187,26 +187,34 @@ class Journal:
                     await completed.wait()
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    def has_news(self) -> bool:
-        """Tell whether something was written since ``hear``; of SQLite alone that can be seen."""
-        return database.changes(self._url) != self._changes
+    def may_have_changed(self) -> bool:
+        """Return whether the file may have changed since ``settle_completed``.
 
-    async def hear(self, settle: Callable[[Sequence[Action]], Awaitable[object]]) -> None:
-        """Have something done about the actions that were completed since it was done last.
-
-        All of it is told again where it was not done.
+        Always False with PostgreSQL, which can't show it without a query.
         """
-        changes, now = database.changes(self._url), self._clock()
-        since = self._heard_at - _OVERLAP
-        # No action that began longer ago is completed only now, and the index has the beginnings.
+        if self._file is None:
+            return False
+        counter = self._read_counter()
+        return counter is None or counter != self._change_counter
+
+    async def settle_completed(
+        self, settle: Callable[[Sequence[Action]], Awaitable[object]]
+    ) -> None:
+        """Pass the actions completed since the last call to ``settle``.
+
+        If ``settle`` fails, the next call passes them again.
+        """
+        counter, now = self._read_counter(), self._clock()
+        since = self._settled_at - _OVERLAP
+        # The index is on requested_at, and an action takes less than an hour.
         recent = ACTIONS.c.requested_at > since - _HOUR
         statement = sa.select(*_columns(now)).where(recent, ACTIONS.c.completed_at > since)
         completed = {action.id: action for action in await self._actions(statement)}
-        await settle([action for id, action in completed.items() if id not in self._heard])
-        self._heard_at, self._heard, self._changes = now, frozenset(completed), changes
+        await settle([action for id, action in completed.items() if id not in self._settled])
+        self._settled_at, self._settled, self._change_counter = now, frozenset(completed), counter
 
     async def page(self, first: int, after: str | None, wanted: ActionFilter) -> ActionPage:
-        """List actions, newest first, behind the cursor ``after``; RequestError if it is none."""
+        """Return a page of actions, newest first; RequestError if the cursor is invalid."""
         now = self._clock()
         statement = (
             sa.select(*_columns(now))
@@ -215,13 +223,13 @@ class Journal:
             .limit(first + 1)
         )
         if after is not None:
-            place = sa.tuple_(ACTIONS.c.requested_at, ACTIONS.c.id)
-            statement = statement.where(place < msgspec.structs.astuple(place_of(after)))
+            position = sa.tuple_(ACTIONS.c.requested_at, ACTIONS.c.id)
+            statement = statement.where(position < msgspec.structs.astuple(position_of(after)))
         actions = await self._actions(statement)
         return ActionPage(tuple(actions[:first]), has_next_page=len(actions) > first)
 
     async def _actions(self, statement: sa.Executable) -> list[Action]:
-        """Execute a statement of ``_columns`` in a transaction of its own."""
+        """Execute a statement that returns ``_columns``, in a transaction of its own."""
         try:
             await self._purge()
             async with self._engine.begin() as connection:
@@ -230,8 +238,11 @@ class Journal:
         except database.DATABASE_ERRORS as error:
             raise JournalError("The journal of actions can't be read or written now.") from error
 
+    def _read_counter(self) -> bytes | None:
+        return None if self._file is None else self._file.change_counter()
+
     async def _purge(self) -> None:
-        """Delete what is older than the retention, once an hour."""
+        """Once an hour, delete actions older than the retention."""
         now = self._clock()
         if now < self._purge_at:
             return
@@ -248,7 +259,7 @@ def _columns(now: int) -> list[sa.ColumnElement[Any]]:
 
 
 def _outcome(now: int) -> sa.ColumnElement[Outcome]:
-    """Give the outcome as it is to be read: PENDING only as long as the lease."""
+    """Return the outcome as callers see it: PENDING turns to UNKNOWN when the lease ends."""
     unknown = sa.literal(Outcome.UNKNOWN, ACTIONS.c.outcome.type)
     return sa.case((_PENDING & (ACTIONS.c.lease_until <= now), unknown), else_=ACTIONS.c.outcome)
 
@@ -261,12 +272,12 @@ def _conditions(wanted: ActionFilter, now: int) -> Iterator[sa.ColumnElement[boo
     if wanted.sources is not None:
         yield ACTIONS.c.source.in_(sorted(wanted.sources))
     if wanted.caller is not None:
-        # What no caller's name has, PostgreSQL's text could not even hold.
+        # No caller has an unprintable name, and PostgreSQL refuses some of those as text.
         yield ACTIONS.c.caller == wanted.caller if wanted.caller.isprintable() else sa.false()
 
 
 async def _give_up_abandoned(connection: AsyncConnection) -> None:
-    """Turn to UNKNOWN what dead processes of this host left PENDING."""
+    """Set to UNKNOWN the PENDING actions of processes of this machine that have ended."""
     owners = await connection.scalars(sa.select(ACTIONS.c.owner).where(_PENDING).distinct())
     gone = [name for name in owners if owner.is_gone(name)]
     await connection.execute(

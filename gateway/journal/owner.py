@@ -1,4 +1,4 @@
-"""Which process an action is in the hands of, so that the next one notices when it died."""
+"""The process that an action belongs to, so that the next process notices if it has died."""
 
 from __future__ import annotations
 
@@ -8,27 +8,40 @@ from pathlib import Path
 
 
 def own() -> str:
-    """Name this process."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+    """Return the name of this process."""
+    return f"{_machine()}:{os.getpid()}:{_started(os.getpid())}"
 
 
 def is_gone(owner: str) -> bool:
-    """Tell whether the process of that name has ended for certain.
+    """Return whether the process of that name has certainly ended.
 
-    That is known of this host's processes only, and only where /proc tells when one started,
-    without which another may have taken over its number.
+    Certain are only processes of this machine, where /proc shows when a process started: after its
+    end another process may have taken over its number.
     """
-    host, pid, started = owner.rsplit(":", 2)
-    return bool(started) and host == socket.gethostname() and _started(int(pid)) != started
+    machine, pid, started = owner.rsplit(":", 2)
+    return bool(started) and machine == _machine() and _started(int(pid)) != started
+
+
+def _machine() -> str:
+    """Return what has the same process numbers: a PID namespace of a booted machine.
+
+    The host name alone does not tell: containers may share it, and have numbers of their own.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        namespace = Path("/proc/self/ns/pid").readlink().name
+    except OSError:
+        return socket.gethostname()
+    return f"{socket.gethostname()}/{boot}/{namespace}"
 
 
 def _started(pid: int) -> str:
-    """Give the start of a running process, in clock ticks since the machine's, or ""."""
+    """Return the start time of a running process in clock ticks since boot, or ""."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return ""
-    # proc(5): the second field is the program's name, which may hold spaces and parentheses; the
-    # third is the state, and the 22nd the start.
+    # proc(5): the second field is the program's name, which may hold spaces and parentheses. The
+    # third is the state, the 22nd the start time.
     state, *fields = stat.rpartition(b")")[2].split()
     return "" if state in (b"Z", b"X") else fields[18].decode()

@@ -1,4 +1,4 @@
-"""Pages of the journal, newest first, and the cursors between them."""
+"""Pages of the journal, newest first, and their cursors."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from gateway.journal.action import Action, ActionKind, Outcome
 from gateway.model import Timestamp
 
 MAX_LENGTH = 128
-"""Characters of a cursor."""
+"""Maximum length of a cursor in characters."""
 
 
 class ActionFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which actions to list; None is no bound.
+    """The actions to list; None matches every value.
 
-    ``sources`` are the names of those whose actions may be seen. ``caller`` may be any text.
+    ``sources`` are names of sources. ``caller`` may be any text.
     """
 
     kind: ActionKind | None = None
@@ -28,35 +28,35 @@ class ActionFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ActionPage(msgspec.Struct, frozen=True):
-    """A part of the list, and whether it goes on."""
+    """One page of the list."""
 
     actions: tuple[Action, ...]
     has_next_page: bool
 
 
-class Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Where an action stands in the list; neither part of it ever changes."""
+class Position(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The position of an action in the list. It never changes."""
 
     requested_at: Annotated[Timestamp, msgspec.Meta(ge=0, le=2**63 - 1)]
     id: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
 
 
-_decoder = msgspec.msgpack.Decoder(Place)
+_decoder = msgspec.msgpack.Decoder(Position)
 _encoder = msgspec.msgpack.Encoder()
 
 
 def cursor_of(action: Action) -> str:
-    """Write the place of an action as opaque text."""
-    return ids.pack(_encoder.encode(Place(action.requested_at, action.id)))
+    """Return the position of an action as opaque text."""
+    return ids.pack(_encoder.encode(Position(action.requested_at, action.id)))
 
 
-def place_of(cursor: str) -> Place:
-    """Read a cursor; RequestError when it is none."""
+def position_of(cursor: str) -> Position:
+    """Decode a cursor; RequestError if it is invalid."""
     try:
         return _decoder.decode(ids.unpack(cursor, MAX_LENGTH))
     except (ValueError, msgspec.MsgspecError):
         raise RequestError(
             ErrorCode.INVALID_CURSOR,
-            "That cursor was not made by this gateway. Use one that the journal gave, or begin"
-            " without one.",
+            "The cursor after is not valid. Use the endCursor of a page of actions, or leave after"
+            " out to start with the newest.",
         ) from None

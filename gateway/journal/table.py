@@ -1,4 +1,4 @@
-"""The table of actions, as the latest migration leaves it."""
+"""The table of actions, as of the latest migration."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ACTIONS = sa.Table(
     sa.UniqueConstraint("caller", "idempotency_key", name="gateway_actions_key"),
     sa.Index("gateway_actions_place", "requested_at", "id"),
 )
-"""``owner`` names the process that began the action; times are nanoseconds since 1970."""
+"""``owner`` identifies the process that began the action. Times are in nanoseconds since 1970."""
 
 VERSION_TABLE = "gateway_journal_version"
-"""Alembic's own table, under a name that no other program in the same database uses."""
+"""Alembic's version table, named so that it does not collide in a shared database."""

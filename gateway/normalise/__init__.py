@@ -1,1 +1,1 @@
-"""A vendor's document becomes the record: fields, timestamps, failures, redaction."""
+"""Turn a vendor's document into the record: fields, times, failure categories, redaction."""

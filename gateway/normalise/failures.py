@@ -1,7 +1,7 @@
-"""Why a delivery failed, read from the HTTP status and from the vendor's own words.
+"""Failure category of a delivery, from the HTTP status or the vendor's error message.
 
-The words are those of the HTTP clients that vendors send with (Go, Java, Python, Ruby, Node, .NET,
-Rust, curl) and of the vendors themselves.
+The table knows the wording of the HTTP clients that vendors send with (Go, Java, .NET, Python,
+Node, Ruby, PHP, curl, Erlang, Rust) and of the vendors themselves.
 """
 
 from __future__ import annotations
@@ -11,50 +11,149 @@ from http import HTTPStatus
 
 from gateway.model import Failure
 from gateway.model import FailureCategory as Category
+from gateway.normalise.addresses import without_addresses
 from gateway.normalise.redaction import redact_text
 
-# (category, retryable, words of the text in lower case). The first row that is found decides, so
-# the cause that is told within a wider one ("dial tcp: lookup example.com: no such host") comes
-# before that.
+# (category, retryable, words of the lower-case message without addresses). The first row that
+# matches decides, so a cause comes before the wider one that it is reported within
+# ("dial tcp: lookup example.com: no such host"), and a word that may be a mere topic ("ssl") after
+# the causes that name it.
 _TABLE = (
-    # CodeArts and GitLab write this, and only this, whenever no answer was received.
+    # Some vendors write this, and only this, whenever no response was received.
     (Category.NO_RESPONSE, True, r"\Ainternal error\Z"),
-    (Category.DNS, True, r"lookup .*(i/o timeout|server misbehaving)|\beai_again\b"),
-    (Category.DNS, True, r"temporary failure in name resolution"),
-    (Category.DNS, False, r"no such host|unknown ?host|name or service not known"),
-    (Category.DNS, False, r"name ?resolution|(could ?n[o']t|failed to|does not) resolve"),
-    (Category.DNS, False, r"getaddrinfo|no address associated|\benotfound\b|\bnxdomain\b"),
-    (Category.TIMEOUT, True, r"(tls|ssl|handshake).{0,40}(timeout|timed out)"),
-    (Category.TLS, False, r"x509|certificate|(?<![a-z])(tls|ssl)|\bpkix\b|\beproto\b"),
+    (Category.DNS, True, r"lookup .*(i/o timeout|server misbehaving)|\beai_again\b|\beservfail\b"),
+    (Category.DNS, True, r"temporary failure in name resolution|resolving timed out"),
+    (Category.DNS, True, r"(resolv|dns|name ?server).{0,40}(time-?out|timed out|servfail)"),
+    (Category.DNS, False, r"no such host|unknown ?host|name or service not known|gaierror"),
+    (Category.DNS, False, r"nodename nor servname|non-?existing domain|unresolvedaddress"),
+    (
+        Category.DNS,
+        False,
+        r"name ?resolution|(could ?n[o']t|failed to|does not|unable to|can ?not|can't) (be )?resolve",
+    ),
+    (Category.DNS, False, r"name could not be resolved|could not be resolved|dns (error|lookup)"),
+    (Category.DNS, False, r"getaddr(info|esses)|no address associated|host not found"),
+    (Category.DNS, False, r"\b(enotfound|nxdomain|enodata|eai_\w+)\b|no data of requested type"),
+    (Category.TIMEOUT, True, r"(tls|ssl|handshake).{0,40}(time-?out|timed out)"),
+    (Category.TLS, False, r"x509|certific|\bpkix\b|\beproto\b|trust (anchor|relationship)"),
     (Category.TLS, False, r"\bcert_|_cert\b|unable_to_verify|http response to https client"),
-    (Category.REDIRECT, False, r"too many redirects|stopped after \d+ redirects"),
-    (Category.TIMEOUT, True, r"timed?[ -]?out|deadline exceeded|\betimedout\b|execution expired"),
-    (Category.TIMEOUT, True, r"did not properly respond"),
-    (Category.CONNECTION, False, r"unsupported protocol|invalid ur[il]|malformed http"),
+    (
+        Category.TLS,
+        False,
+        r"(tls|ssl).?handshake|handshake.{0,20}(fail|error|alert)|during handshake",
+    ),
+    (
+        Category.TLS,
+        False,
+        r"(tls|ssl|fatal|received|handshake).{0,30}alert|wrong[ _]version[ _]number|\bsec_e_",
+    ),
+    (Category.TLS, False, r"ssl/tls|secure channel|ssl connection could not|peerunverified"),
+    (Category.TLS, False, r"hostname .{0,80}(not verified|n't match)|alternative (dns )?name"),
+    (Category.TLS, False, r"eof occurred in violation|unknown_?ca\b|self.signed|unknown_?issuer"),
+    (Category.TLS, False, r"authentication failed, see inner|unsupported protocol version"),
+    (
+        Category.REDIRECT,
+        False,
+        r"(too many|maximum( number of)?|exceeded)( \(?\d+\)?| maximum| allowed| automatic)*"
+        r" (redirect|follow-up)",
+    ),
+    (
+        Category.REDIRECT,
+        False,
+        r"redirect\w*( \(\d+\))? (count |limit )?(exceeded|followed|reached)",
+    ),
+    (Category.REDIRECT, False, r"stopped after \d+ redirects|not follow more than \d+ redirects"),
+    (Category.REDIRECT, False, r"circular redirect|redirect(ion)? (loop|too deep)|redirect.?limit"),
+    (Category.REDIRECT, False, r"maxredirect|max_redirect|maximum redirect|toomanyredirect"),
+    (Category.TIMEOUT, True, r"timed?[ _-]?out|deadline (has )?(exceeded|elapsed)"),
+    (Category.TIMEOUT, True, r"execution expired|did not (properly respond|observe any item)"),
+    (Category.TIMEOUT, True, r"(task|operation) was cancell?ed|taskcancell?ed"),
+    (Category.TIMEOUT, True, r"timeout|took too long|not (respond|reply|answer) (in|within) "),
+    (
+        Category.CONNECTION,
+        False,
+        r"unsupported protocol|(invalid|malformed|bad) ur[il]|malformed http",
+    ),
+    (Category.CONNECTION, False, r"missing (an? )?.{0,30}protocol|missing port|no scheme supplied"),
+    (Category.CONNECTION, False, r"relative url|no host (in|part)|builder error|url scheme"),
     (Category.CONNECTION, False, r"not (allowed|permitted)|permission denied|is blocked"),
-    (Category.CONNECTION, True, r"connection (was )?(refused|reset|aborted|closed|broken)"),
-    (Category.CONNECTION, True, r"\beconn[a-z]+\b|\bepipe\b|broken pipe|actively refused"),
-    (Category.CONNECTION, True, r"\beof\b|end of file|socket hang up|closed (idle )?connection"),
+    (
+        Category.CONNECTION,
+        True,
+        r"connection ?(was |is |has been |attempt )?(forcibly |prematurely |unexpectedly |already )*"
+        r"(refused|reset|aborted|closed|broken|lost|dropped|terminated|failed)",
+    ),
+    (
+        Category.CONNECTION,
+        True,
+        r"connection (to|with|from)[ \"'()\[\]]{1,8}(was |is )?(refused|reset|aborted|closed|lost|failed)",
+    ),
+    (Category.CONNECTION, True, r"(connect|connection) (error|failure)|reset reason"),
+    (Category.CONNECTION, True, r"forcibly closed|closed remotely|closed_remotely|reset by peer"),
+    (
+        Category.CONNECTION,
+        True,
+        r"\be(conn[a-z]+|pipe|hostunreach|netunreach|hostdown|addrnotavail)\b",
+    ),
+    (Category.CONNECTION, True, r"broken pipe|actively refused|socket disconnected|socket hang up"),
+    (
+        Category.CONNECTION,
+        True,
+        r"failed_connect|closed (the |its |idle )?connection|stream was reset",
+    ),
+    (Category.TLS, False, r"(?<![a-z])(tls|ssl)|openssl|schannel"),
+    (Category.CONNECTION, True, r"\beof\b|end of (file|stream)|ended prematurely|incomplete ?read"),
     (Category.CONNECTION, True, r"server disconnected|goaway|empty reply|failed to respond"),
     (Category.CONNECTION, True, r"unreachable|no route to host|without (response|sending)"),
-    (Category.CONNECTION, True, r"(failed to|could ?n[o']t) (open|establish|connect)"),
-    (Category.CONNECTION, True, r"dial tcp|connect(ion)?(error|exception)|connection error"),
-    (Category.NO_RESPONSE, True, r"no response|context canceled|request cancell?ed"),
+    (
+        Category.CONNECTION,
+        True,
+        r"(failed to|could ?n[o']t|unable to|can ?not|can't|cannot) (open|establish|connect)",
+    ),
+    (Category.CONNECTION, True, r"dial tcp|connect(ion)?(error|exception|failed)|connection error"),
+    (Category.CONNECTION, True, r"connect call failed|connection attempts failed|network error"),
+    (Category.CONNECTION, True, r"other side closed|fetch failed|(recv|send) failure|\bclosed\b"),
+    (
+        Category.CONNECTION,
+        True,
+        r"error (occurred )?(while )?(sending|writing|reading)|protocol violation",
+    ),
+    (Category.CONNECTION, True, r"header parser received no bytes|parse error|wrong status line"),
+    (Category.CONNECTION, True, r"stream error|not completed|copying content|connection pool"),
+    (Category.CONNECTION, True, r"failed to open stream|i/o error on|tunnel|could not connect"),
+    (
+        Category.NO_RESPONSE,
+        True,
+        r"no response|context canceled|(request|call) (was )?(cancell?ed|aborted)",
+    ),
+    (Category.NO_RESPONSE, True, r"aborted( a request)?|\Acancell?ed\.?\Z|\baborterror"),
+    # Codes of curl without its words
+    (Category.DNS, False, r"\bcurl[^\d]{1,12}[56]\b"),
+    (Category.CONNECTION, True, r"\bcurl[^\d]{1,12}(7|16|18|52|55|56|92|95)\b"),
+    (Category.TIMEOUT, True, r"\bcurl[^\d]{1,12}28\b"),
+    (Category.TLS, False, r"\bcurl[^\d]{1,12}(35|51|53|54|58|59|60|66|77|80|82|83|90|91)\b"),
+    (Category.REDIRECT, False, r"\bcurl[^\d]{1,12}47\b"),
 )
 _ROWS = tuple((re.compile(row[2]), row[:2]) for row in _TABLE)
 
-_PHRASES = "|".join(
-    re.escape(status.phrase.lower())
+_BY_PHRASE = {
+    status.phrase.lower(): status.value
     for status in HTTPStatus
     if status >= HTTPStatus.MULTIPLE_CHOICES
-)
+}
+_PHRASES = "|".join(map(re.escape, _BY_PHRASE))
+# A number is a status only next to a word that says so, and counts nothing itself.
 _STATUS = re.compile(
-    r"(?:\bstatus[ _]?(?:code)?|\bhttp(?:/\d(?:\.\d)?)?(?: error| response| status)?|response code"
-    r"|returned error|indicate success|(?:client|server) error)[ :=(]{1,3}([345]\d\d)\b(?!\.\d)"
-    rf"|\A([345]\d\d) (?:client error|server error|{_PHRASES})"
+    r"(?:\bstatus(?:[ _]?(?:code|line))?|\bhttp(?:/\d(?:\.\d)?)?(?: error| response| status| code)*"
+    r"|response(?: code| status)?|returned error|indicate success|(?:client|server) error|\bcode"
+    r"|\b(?:returned|respond(?:ed|s)?|replied|answered|got|received|resulted in|gave|failed)"
+    r"(?: an?\b| with\b| the\b| http\b| unexpected\b| error\b| status\b| code\b| response\b)*)"
+    r"""[ :=(`'"]{1,4}([345]\d\d)\b(?!\.\d|[ -]?(?:bytes?|k?b|m?s|milli\w*|sec\w*|min\w*|times"""
+    r"|items|rows|records|requests|redirects|entries|messages|events|results)\b)"
+    rf"|\b([345]\d\d)[,:]? [\"']?(?:client error|server error|message=|page not found|{_PHRASES})"
 )
-# Names of hosts and files must not be taken for words.
-_URL = re.compile(r"[a-z]{2,20}://\S*")
+# A proxy between vendor and receiver answered, not the receiver.
+_TUNNEL = re.compile(r"tunnel|(from|to|through) proxy|proxy ?error|proxyconnect")
 # Enough for the cause; no pattern gets to see more, so none needs to be linear.
 _BEGINNING = 1000
 
@@ -63,11 +162,12 @@ _LASTING_5XX = {HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTE
 
 
 def classify(*, status_code: int | None = None, message: str | None = None) -> Failure:
-    """Tell why a delivery failed; only for one that did.
+    """Classify a failed delivery.
 
-    ``status_code`` is the receiver's (None or 0 where it gave none), ``message`` the vendor's text,
-    as it came. A status of 3xx, 4xx or 5xx decides, be it given or named in the text; else the
-    words of the text do. The failure's message is the text, redacted, or a sentence of ours.
+    ``status_code`` is the receiver's (None or 0 where there was none), ``message`` the vendor's
+    text, not redacted. A status of 3xx, 4xx or 5xx decides, be it the argument or in the message;
+    else the words of the message do, without the addresses in it. The failure's message is the
+    vendor's, redacted, or a sentence of the gateway where the vendor has none.
     """
     text = (message or "").strip()
     category, retryable = _by_status(status_code or 0) or _by_text(text, status_code)
@@ -89,8 +189,13 @@ def _by_status(status_code: int) -> tuple[Category, bool] | None:
 def _by_text(text: str, status_code: int | None) -> tuple[Category, bool]:
     if not text and not status_code:
         return Category.NO_RESPONSE, True
-    words = _URL.sub("", text[:_BEGINNING].lower())
-    if (named := _STATUS.search(words)) and (found := _by_status(int(named[1] or named[2]))):
+    words = without_addresses(text[:_BEGINNING].lower())
+    if named := _STATUS.search(words):
+        if _TUNNEL.search(words):
+            return Category.CONNECTION, True
+        if found := _by_status(int(named[1] or named[2])):
+            return found
+    if found := _by_status(_BY_PHRASE.get(words.strip(" ."), 0)):
         return found
     for pattern, found in _ROWS:
         if pattern.search(words):
@@ -100,11 +205,11 @@ def _by_text(text: str, status_code: int | None) -> tuple[Category, bool]:
 
 def _sentence(status_code: int | None) -> str:
     if not status_code:
-        return "The vendor recorded no answer of the receiver."
+        return "The vendor recorded no response from the receiver."
     try:
         phrase = f" {HTTPStatus(status_code).phrase}"
     except ValueError:
         phrase = ""
     if _by_status(status_code):
         return f"The receiver answered {status_code}{phrase}."
-    return f"The receiver answered {status_code}{phrase}, yet the vendor calls it a failure."
+    return f"The receiver answered {status_code}{phrase}, but the vendor reports a failure."

@@ -1,9 +1,8 @@
-"""Reading the fields of a vendor's document whose types can't be relied on.
+"""Typed reading of a vendor's JSON object whose types can't be relied on.
 
 The vendors' pages contradict their own examples (a number documented as text, an object shown as
-text), so each reader takes every form that means the same. What it can't read is None and leaves
-a warning, except for what places a row: without a good id, or with a bad time of its own, it is
-UnreadableError.
+text), so each reader accepts every form with the same meaning. A value that can't be read is None
+and adds a warning. Only a row without a usable id raises UnreadableError.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gateway.normalise import damaged, timestamps
+from gateway.normalise import damaged, header_lists, timestamps, unicode_text
 from gateway.normalise.redaction import redact_headers, redact_json
 
 if TYPE_CHECKING:
@@ -24,19 +23,22 @@ MAX_ID = 100
 """Characters; an id is a part of the gateway's own, which are bounded."""
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,18}")
+_DAY = 86_400 * 1_000_000_000
+# Latest moment in 64 bits, with room to count on from it: the year 2116.
+_LAST = 2**62
 
 
 class UnreadableError(ValueError):
-    """A row that can't be turned into a record; the text says which field, never its value."""
+    """A row that can't become a record; the message names the field, never its value."""
 
 
 def is_number(text: str, below: int = 2**63) -> bool:
-    """Tell whether a text is a positive whole number, written in the one usual way."""
+    """Return True for a positive whole number in its usual notation."""
     return _NUMBER.fullmatch(text) is not None and int(text) < below
 
 
 class Fields:
-    """One JSON object of a vendor's answer.
+    """One JSON object of a vendor's response.
 
     ``warnings`` grows with every field that could not be read, in nested objects too.
     """
@@ -58,16 +60,17 @@ class Fields:
             self.warnings.append(damaged.WARNING)
 
     def __contains__(self, name: str) -> bool:
-        """Tell whether the field is there and not null."""
+        """Return True where the field is present and not null."""
         return self._document.get(name) is not None
 
     def id(self, name: str = "id") -> str:
         """Read an id, number or text, as text; UnreadableError without one."""
         value = self._document.get(name)
-        if isinstance(value, str | int) and not isinstance(value, bool):
-            text = str(value)
-            if 0 < len(text) <= MAX_ID and text.isprintable():
-                return text
+        text = value if isinstance(value, str) else _number_text(value)
+        if isinstance(value, float) and not value.is_integer():
+            text = None
+        if text is not None and 0 < len(text) <= MAX_ID and text.isprintable():
+            return text
         raise UnreadableError(f"{self._path}{name} is missing or is no id")
 
     def number_id(self, name: str = "id") -> str:
@@ -78,11 +81,15 @@ class Fields:
         return text
 
     def own_time(self, name: str) -> Timestamp | None:
-        """Read the time that places a row; UnreadableError where it is there and is no time."""
+        """Read the time that orders the rows; without it a row keeps the vendor's order."""
         try:
             return self._moment(name)
         except ValueError:
-            raise UnreadableError(f"{self._path}{name} is not a time") from None
+            self.warnings.append(
+                f"The vendor's {self._path}{name} is not a time that can be read for certain,"
+                " so the log has none and stands where the vendor listed it."
+            )
+            return None
 
     def time(self, name: str) -> Timestamp | None:
         """Read a time in any vendor's form."""
@@ -96,19 +103,24 @@ class Fields:
         value = self._document.get(name)
         if value is None or value == "":
             return None
-        moment = timestamps.parse(value if isinstance(value, str) else "")
-        # "Never" is written as the year 1 by Go, and as 1970 by others.
-        return moment if 0 < moment <= 2**62 else None
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ValueError  # noqa: TRY004  # odd like any other value, and handled as such
+        moment = timestamps.parse(value)
+        if 0 < moment <= _LAST:
+            return moment
+        if _stands_for_never(moment):
+            return None
+        raise ValueError
 
     def text(self, name: str) -> str | None:
         """Read text, or a number as text."""
         value = self._document.get(name)
         if isinstance(value, str):
-            return value
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return str(value)
-        self._odd(name, value, "text")
-        return None
+            return self._sound(name, value)
+        number = _number_text(value)
+        if number is None:
+            self._odd(name, value, "text")
+        return number
 
     def integer(self, name: str) -> int | None:
         """Read a whole number of 32 bits, or text that is one."""
@@ -127,7 +139,7 @@ class Fields:
         return None
 
     def status(self, name: str) -> int | None:
-        """Read an HTTP status, which some vendors write as 0 where there was no answer."""
+        """Read an HTTP status; 0 means no response, as some vendors write it."""
         status = self.integer(name)
         if status is None or 100 <= status < 600:
             return status
@@ -156,12 +168,9 @@ class Fields:
         return None
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """Read a list of texts; what is no text is left out."""
-        value = self._document.get(name)
-        if not isinstance(value, list):
-            self._odd(name, value, "a list")
-            return ()
-        return tuple(item for item in value if isinstance(item, str))
+        """Read a list of texts; other items are left out, with a warning."""
+        items = self._list(name, str, "text")
+        return tuple(self._sound(name, item) for item in items)
 
     def object(self, name: str) -> Fields | None:
         """Read a nested object; it shares the warnings."""
@@ -172,20 +181,23 @@ class Fields:
         return None
 
     def objects(self, name: str) -> list[Fields]:
-        """Read a list of objects; what is no object is left out."""
-        value = self._document.get(name)
-        if not isinstance(value, list):
-            self._odd(name, value, "a list")
-            return []
+        """Read a list of objects; other items are left out, with a warning."""
         path = f"{self._path}{name}[]."
-        return [Fields(item, self.warnings, path) for item in value if isinstance(item, dict)]
+        return [Fields(item, self.warnings, path) for item in self._list(name, dict, "an object")]
 
     def body(self, name: str) -> str | None:
-        """Read a body as text: text stays as it is, any other JSON value is written out."""
+        """Read a body as text: text stays as it is, any other JSON value is encoded."""
         value = self._document.get(name)
-        if value is None or isinstance(value, str):
-            return value
-        return msgspec.json.encode(value).decode()
+        if value is None:
+            return None
+        if isinstance(value, str):
+            if "\ufffd" in value:
+                self.warnings.append(
+                    f"The vendor's {self._path}{name} holds U+FFFD, which stands for bytes that"
+                    " were not decoded before they came to the gateway."
+                )
+            return self._sound(name, value)
+        return msgspec.json.encode(unicode_text.encodable(value)).decode()
 
     def headers(self, name: str) -> tuple[Header, ...] | None:
         """Read HTTP headers, whose values may be of any type, from what ``redacted`` returned."""
@@ -195,9 +207,12 @@ class Fields:
         return found
 
     def redacted(self) -> Fields:
-        """Return a row with its secrets masked: what may be shown is read from that."""
+        """Return the row with its secrets masked; read from it what may be shown."""
         headers: dict[str, tuple[Header, ...]] = {}
-        document = _redact(self._document, "", headers)
+        whole = unicode_text.encodable(self._document)
+        if whole is not self._document:
+            self._warn_of_surrogates("row")
+        document = _redact(whole, "", headers)
         return Fields(document, self.warnings, headers=headers)
 
     @property
@@ -205,9 +220,56 @@ class Fields:
         """The object itself."""
         return self._document
 
+    def _list(self, name: str, kind: type[Any], expected: str) -> list[Any]:
+        value = self._document.get(name)
+        if not isinstance(value, list):
+            self._odd(name, value, "a list")
+            return []
+        items = [item for item in value if isinstance(item, kind)]
+        if len(items) < len(value):
+            self.warnings.append(
+                f"The vendor's {self._path}{name} has items that are not {expected};"
+                " they are left out."
+            )
+        return items
+
+    def _sound(self, name: str, text: str) -> str:
+        sound = unicode_text.sound(text)
+        if sound is not text:
+            self._warn_of_surrogates(name)
+        return sound
+
+    def _warn_of_surrogates(self, name: str) -> None:
+        self.warnings.append(
+            f"The vendor's {self._path}{name} holds halves of characters (lone surrogates);"
+            " they are shown as escapes such as \\ud83d."
+        )
+
     def _odd(self, name: str, value: Any, expected: str) -> None:
         if value is not None and value != "":
             self.warnings.append(f"The vendor's {self._path}{name} is not {expected}.")
+
+
+def _number_text(value: Any) -> str | None:
+    """Write a number as text, 12.0 as ``12``; None for what is no finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        # Beyond 53 bits a float stands for several whole numbers.
+        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else str(value)
+    # Python refuses to write thousands of digits.
+    return str(value) if value.bit_length() < 4096 else None
+
+
+def _stands_for_never(moment: Timestamp) -> bool:
+    """Return True for the ends of a calendar: Go's year 1, Unix time 0, Java's year 9999."""
+    return (
+        abs(moment) <= _DAY
+        or moment - timestamps.EARLIEST <= _DAY
+        or timestamps.LATEST - moment <= _DAY
+    )
 
 
 def _redact(
@@ -216,11 +278,11 @@ def _redact(
     """Redact an object, its headers by the rules for headers, which know more names."""
     apart: dict[str, Any] = {}
     for name, value in document.items():
-        if isinstance(value, dict) and name in {"headers", "request_headers", "response_headers"}:
-            headers[path + name] = pairs = redact_headers(value)
-            apart[name] = {
-                pair.name: pair.value if pair.redacted else value[pair.name] for pair in pairs
-            }
+        if name in {"headers", "request_headers", "response_headers"}:
+            pairs = header_lists.pairs(value)
+            if pairs is not None:
+                headers[path + name] = shown = redact_headers(pairs)
+                apart[name] = header_lists.rebuilt(value, shown)
         elif isinstance(value, dict) and name in {"request", "response"} and not path:
             apart[name] = _redact(value, f"{name}.", headers)
     if not apart:

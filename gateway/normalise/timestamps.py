@@ -1,7 +1,6 @@
-"""Moments as text: what the vendors write, what they are asked with, what callers give.
+"""Times as text: parsed from vendors and callers, formatted for both.
 
-RFC 3339, loosened by what the vendors' own examples have, and the ISO 8601 durations with which a
-caller counts back from now.
+Vendors write times in many forms. Callers use RFC 3339, or an ISO 8601 duration back from now.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import re
 from typing import Literal
 
 from gateway.model import Timestamp
+from gateway.normalise import time_forms
 
 _SECOND = 1_000_000_000
 _DAY = 24 * 60 * 60
@@ -40,20 +40,26 @@ _DURATION = re.compile(
 )
 
 
-def parse(text: str) -> Timestamp:
-    """Read a vendor's date and time.
+def parse(value: str | float) -> Timestamp:
+    """Read a vendor's time: a text in any form that is certain, or a number since 1970.
 
-    Between date and time stands ``T`` or a space; the fraction has 0 to 9 digits; the offset is
-    ``Z``, ``+0800`` or ``+08:00``. Without an offset the time is UTC: Yandex Tracker's page asks
-    for offsets, shows an example without, and says that its times are UTC. A leap second is the
-    first second of the next minute. Raises ValueError for anything else, and for a moment outside
-    the years 1 to 9999 in UTC; the message does not repeat the text, which may hold anything.
+    RFC 3339 with 0 to 9 fraction digits is read here; ``gateway.normalise.time_forms`` lists the
+    other forms. Without an offset the time is UTC: one vendor's page asks for offsets, shows an
+    example without, and says that its times are UTC. A leap second is the first second of the next
+    minute. Raises ValueError for anything else, and for a moment outside the years 1 to 9999 in
+    UTC; the message does not repeat the value, which may hold anything.
     """
-    match = _INSTANT.fullmatch(text)
-    timestamp = None if match is None else _timestamp(match)
-    if timestamp is None:
+    match = _INSTANT.fullmatch(value) if isinstance(value, str) else None
+    moment: int | None
+    if match is not None:
+        moment = _timestamp(match)
+    elif isinstance(value, str):
+        moment = time_forms.read(value)
+    else:
+        moment = time_forms.from_number(value)
+    if moment is None or not EARLIEST <= moment <= LATEST:
         raise ValueError("This is not a date and time such as 2026-03-04T09:10:11.120Z.")
-    return timestamp
+    return Timestamp(moment)
 
 
 def parse_moment(text: str, now: Timestamp) -> Timestamp:
@@ -95,7 +101,7 @@ def format_rfc3339(timestamp: Timestamp) -> str:
 def format_millis(timestamp: Timestamp, offset: Literal["Z", "+0000"] = "Z") -> str:
     """Write a moment in UTC with always 3 fraction digits, cut down to the millisecond.
 
-    For the vendors' time filters; Tracker wants the offset ``+0000``. The moment lies between
+    For the vendors' time filters; some want the offset ``+0000``. The moment lies between
     EARLIEST and LATEST.
     """
     seconds, nanoseconds = divmod(timestamp, _SECOND)

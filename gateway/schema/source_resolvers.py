@@ -8,7 +8,7 @@ import msgspec
 from strawberry import UNSET, Parent
 
 from gateway import ids, model
-from gateway.actions.actions import CAPABILITIES
+from gateway.actions.permissions import CAPABILITIES
 from gateway.errors import UpstreamError
 from gateway.feed import feed, paging
 from gateway.journal import ActionKind

@@ -1,7 +1,4 @@
-"""Answers in the form of GraphQL, to what was executed and to what was not.
-
-The scope that they are made with is that of the request.
-"""
+"""Responses in the form of GraphQL, for executed operations and for refused requests."""
 
 from __future__ import annotations
 
@@ -12,59 +9,60 @@ import msgspec
 from starlette.responses import Response
 
 from gateway.errors import ErrorCode
-from gateway.web.request import JSON, request_id
+from gateway.web.media_types import JSON
+from gateway.web.request import request_id
 
 if TYPE_CHECKING:
     from starlette.types import Scope
     from strawberry.types import ExecutionResult
 
-LONG = 200
-"""Characters from which on a text is worth to be remembered."""
-DEEP = 100
-"""How deep a value is looked into; what lies deeper is written out to learn what it takes."""
+LONG_TEXT = 200
+"""Characters from which on the size of a text is remembered."""
+MAX_LEVEL = 100
+"""Depth from which on a value is encoded to learn its size."""
 
 
 def result_body(scope: Scope, result: ExecutionResult) -> dict[str, Any]:
-    """Make the answer to an operation; it has data where something was executed."""
+    """Build the body of a response; it has ``data`` if the operation was executed."""
     errors = result.errors or []
-    # Without a path it is an error of the request, not of a field.
+    # An error without a path concerns the request, not a field.
     executed = result.data is not None or any(error.path for error in errors)
     body: dict[str, Any] = {"data": result.data} if executed else {}
     if errors:
-        body["errors"] = known_errors(scope, (error.formatted for error in errors))
+        body["errors"] = identified(scope, (error.formatted for error in errors))
     if result.extensions:
         body["extensions"] = result.extensions
     return body
 
 
 def size(value: Any, known: dict[int, int], level: int = 0) -> int:
-    """Tell how many bytes of JSON a value takes: what is in it several times is looked at once.
+    """Return the bytes of JSON that a value takes, looking once at what occurs several times.
 
-    Aliases repeat what a vendor said, and a small document can ask for a gigabyte of it. ``known``
-    has what long texts, lists and objects were found to take; they have to live as long as it.
-    Of short texts it does not count what escapes add.
+    Aliases repeat values, so that a small document can ask for a gigabyte. ``known`` maps the ids
+    of long texts, lists and objects to their sizes; they have to outlive it. Escapes in short texts
+    are not counted.
     """
     if isinstance(value, str):
-        if len(value) < LONG:
+        if len(value) < LONG_TEXT:
             return len(value.encode()) + 2
     elif not isinstance(value, dict | list):
         return len(msgspec.json.encode(value))
-    told = known.get(id(value))
-    if told is None:
-        if isinstance(value, str) or level > DEEP:
-            told = len(msgspec.json.encode(value))
+    found = known.get(id(value))
+    if found is None:
+        if isinstance(value, str) or level > MAX_LEVEL:
+            found = len(msgspec.json.encode(value))
         elif isinstance(value, dict):
-            told = sum(len(name) + 4 + size(value[name], known, level + 1) for name in value)
+            found = sum(len(name) + 4 + size(value[name], known, level + 1) for name in value)
         else:
-            told = sum(1 + size(inner, known, level + 1) for inner in value)
-        known[id(value)] = told
-    return told
+            found = sum(1 + size(inner, known, level + 1) for inner in value)
+        known[id(value)] = found
+    return found
 
 
-def known_errors(scope: Scope, errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Give errors with what their request is known by."""
-    known = {"requestId": request_id(scope)}
-    return [{**error, "extensions": {**error.get("extensions", {}), **known}} for error in errors]
+def identified(scope: Scope, errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Add the id of the request to errors."""
+    own = {"requestId": request_id(scope)}
+    return [{**error, "extensions": {**error.get("extensions", {}), **own}} for error in errors]
 
 
 def refused(
@@ -75,18 +73,18 @@ def refused(
     *,
     code: ErrorCode = ErrorCode.BAD_REQUEST,
 ) -> Response:
-    """Refuse what is no GraphQL request, or is not for this caller or this moment."""
+    """Build the response to a request that is not executed."""
     return json_response(scope, error_body(scope, message, code), status, media_type)
 
 
 def error_body(scope: Scope, message: str, code: ErrorCode) -> dict[str, Any]:
-    """Make the answer to what was not executed."""
+    """Build the body of a response with one error and no data."""
     extensions = {"code": code.name, "requestId": request_id(scope)}
     return {"errors": [{"message": message, "extensions": extensions}]}
 
 
 def json_response(scope: Scope, body: object, status: int, media_type: str) -> Response:
-    """Make an answer that nobody keeps, and that tells what its request is known by."""
+    """Build a response that is not to be stored, with the id of its request."""
     return Response(
         msgspec.json.encode(body),
         status,

@@ -1,4 +1,4 @@
-"""The web application: the one place where the gateway's parts are joined."""
+"""The web application, which connects all parts of the gateway."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from gateway.service import Gateway
 from gateway.web.answer import refused
 from gateway.web.cors import cors
 from gateway.web.explorer import explorer_page, explorer_routes
-from gateway.web.header_limit import BoundedHead
+from gateway.web.header_limit import HeaderLimit
 from gateway.web.host import LoopbackHost
+from gateway.web.prefix import PathPrefix
 from gateway.web.view import GraphQLView
 
 if TYPE_CHECKING:
@@ -41,10 +42,11 @@ def create_app(
     transport: httpx.AsyncBaseTransport | None = None,
     authenticator: Authenticator | None = None,
 ) -> Starlette:
-    """Make the application; a test gives the transport in place of the vendors' network."""
+    """Return the application; ``transport`` replaces the network in tests."""
     gateway = Gateway(settings, transport=transport)
     introspection = settings.server.introspection
     graphiql = settings.server.graphiql and introspection and not settings.documents.trusted
+    prefix = settings.server.root_path
     limits = Limits(settings.limits, settings.server.deadline)
     view = GraphQLView(
         build_schema(limits, introspection=introspection, incremental=settings.server.incremental),
@@ -54,19 +56,19 @@ def create_app(
         explorer_page if graphiql else None,
     )
 
-    async def health(_: Request) -> Response:
+    async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
-    async def ready(_: Request) -> Response:
-        """Tell that requests are served; a vendor that is down is no reason not to be."""
+    async def readyz(_: Request) -> Response:
+        """Report readiness; the gateway is ready even while vendors are down."""
         if "none" not in settings.auth.methods:
-            # The names of the sources are for known callers.
+            # Sources are listed only where nobody needs a credential to see them.
             return JSONResponse({"status": "ready"})
         sources = {}
         for source in gateway.sources.values():
-            seen = source.client.health
-            failed = (seen.last_failure_at or 0) > (seen.last_success_at or 0)
-            error = seen.last_error if failed else None
+            health = source.client.health
+            failed = (health.last_failure_at or 0) > (health.last_success_at or 0)
+            error = health.last_error if failed else None
             sources[source.name] = error.code.name if error else "OK"
         return JSONResponse({"status": "ready", "sources": sources})
 
@@ -79,33 +81,34 @@ def create_app(
     app = Starlette(
         routes=[
             Route("/graphql", view),
-            Route("/healthz", health),
-            Route("/readyz", ready),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
             *(explorer_routes() if graphiql else ()),
         ],
         middleware=[
+            *([Middleware(PathPrefix, prefix)] if prefix else ()),
             *cors(settings),
             Middleware(ServerErrorMiddleware, handler=_fail),
-            Middleware(BoundedHead),
+            Middleware(HeaderLimit),
             *([Middleware(LoopbackHost)] if is_loopback(settings.server.host) else ()),
         ],
         exception_handlers={HTTPException: _refuse},
         lifespan=lifespan,
     )
-    # It would send callers with their credentials to wherever the Host header says, and by HTTP.
+    # Its redirects would send callers and their credentials to the host in Host, without TLS.
     app.router.redirect_slashes = False
     return app
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for no other
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for no other
     response = refused(request.scope, error.status_code, f"{error.detail}.")
     response.headers.update(error.headers or {})
     return response
 
 
 async def _fail(request: Request, _: Exception) -> Response:
-    """Tell of a defect; Starlette raises it again, for the server's log."""
+    """Report a defect; Starlette raises it again for the server's log."""
     return refused(
         request.scope,
         500,

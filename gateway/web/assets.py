@@ -1,7 +1,7 @@
-"""The third-party files of the explorer: which they are, and how a build gets them.
+"""The third-party files of the explorer, pinned, and their download during a build.
 
-The build hook runs this file by its path, where the package's dependencies are not installed; it
-imports the standard library only.
+The build hook runs this file by its path, without the package's dependencies, so it imports the
+standard library only.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 STATIC = Path(__file__).parent / "static"
-"""Where a build puts the files; not under version control."""
+"""The folder of the files; a build fills it, and version control ignores it."""
 
 
 class Asset(NamedTuple):
-    """One file of an npm package; ``integrity`` is written as in HTML's attribute."""
+    """One file of an npm package; ``integrity`` has the form of HTML's attribute."""
 
     name: str
     package: str
@@ -29,7 +29,7 @@ class Asset(NamedTuple):
     integrity: str
 
 
-# The last versions of GraphiQL and React that come as ready files.
+# The last versions of GraphiQL and React that are published as UMD files.
 STYLES = (
     Asset(
         "graphiql.min.css",
@@ -38,7 +38,7 @@ STYLES = (
         "sha384-1el1QShFBnnXTx9x/Cprg82hZWKt0ry29OAYIXt05swbi0KcZDFoj0CWguMpopJr",
     ),
 )
-SCRIPTS = (  # in the order in which they must run
+SCRIPTS = (  # in the order of their execution
     Asset(
         "react.production.min.js",
         "react@18.3.1",
@@ -82,19 +82,19 @@ ASSETS = (*STYLES, *SCRIPTS, *LICENSES)
 
 
 class AssetError(Exception):
-    """The files can't be had; ``str(error)`` says why."""
+    """The files can't be downloaded; ``str(error)`` says why."""
 
 
 def missing(folder: Path) -> list[str]:
-    """Return the names of the files that ``folder`` lacks, or has with another content."""
+    """Return the names of the files that ``folder`` lacks or has with different content."""
     return [asset.name for asset in ASSETS if not _is_in(folder, asset)]
 
 
 def fetch(folder: Path, *, npm: str | None = None, seconds: float = 60) -> None:
-    """Put the files into ``folder`` with ``npm pack``, unless all are there already.
+    """Download the files into ``folder`` with ``npm pack``, unless all are there already.
 
-    Raises AssetError when npm is missing, fails, takes too long, or brings anything but the
-    pinned files.
+    Raises AssetError if npm is missing, fails, takes too long, or delivers other files than the
+    pinned ones.
     """
     if not missing(folder):
         return
@@ -117,7 +117,7 @@ def fetch(folder: Path, *, npm: str | None = None, seconds: float = 60) -> None:
 def _pack(npm: str, seconds: float) -> dict[Asset, bytes]:
     contents = {}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
-        subprocess.run(  # noqa: S603 - nothing of the command is anyone's input
+        subprocess.run(  # noqa: S603 - no part of the command is input
             [
                 *(npm, "pack", "--ignore-scripts", "--loglevel=error", "--no-update-notifier"),
                 *("--cache=cache", "--fetch-retries=1", "--fetch-retry-mintimeout=1000"),

@@ -1,4 +1,4 @@
-"""The bodies of requests: how they are received, and the JSON in them."""
+"""Bodies of requests: receiving them, and decoding their JSON."""
 
 from __future__ import annotations
 
@@ -13,48 +13,89 @@ if TYPE_CHECKING:
 
     from gateway.limits import Limits
 
-SECONDS = 10.0
-"""How long a body may take to arrive; the deadline of an operation begins after that."""
+TIMEOUT = 10.0
+"""Seconds for a body to arrive; the deadline of the operation starts afterwards."""
+
+_JSON_ENCODINGS = "utf-8 utf8 us-ascii ascii utf-16 utf-16le utf-16be utf-32 utf-32le utf-32be"
+_CHARSETS = dict.fromkeys(_JSON_ENCODINGS.split(), "utf-8") | {
+    "iso-8859-1": "latin-1",
+    "iso8859-1": "latin-1",
+    "latin-1": "latin-1",
+    "latin1": "latin-1",
+    "iso-8859-15": "iso8859-15",
+    "windows-1252": "cp1252",
+    "cp1252": "cp1252",
+}
+"""How to decode a body that has no sign of UTF-16 or UTF-32, by its charset."""
 
 
 class RepeatedKeyError(ValueError):
-    """An object of the JSON has a key twice: what it means depends on who reads it."""
+    """An object has a key twice, and its meaning depends on the parser."""
 
 
-async def received(request: Request, limits: Limits) -> bytes:
-    """Give the body; LimitError for one that is too large, TimeoutError for one that is slow."""
-    most = limits.most("body")
+class NotTextError(ValueError):
+    """The bytes are not text in ``encoding``."""
+
+    def __init__(self, encoding: str) -> None:
+        self.encoding = encoding
+        super().__init__(encoding)
+
+
+async def receive_body(request: Request, limits: Limits) -> bytes:
+    """Return the body.
+
+    Raises LimitError for one that is too large, TimeoutError for one that is too slow.
+    """
+    maximum = limits.most("body")
     announced = request.headers.get("content-length", "")
-    if most is not None and _is_more(announced, most):
+    if maximum is not None and _exceeds(announced, maximum):
         raise limits.refusal("body")
     body = bytearray()
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(TIMEOUT):
         async for chunk in request.stream():
             body += chunk
-            if most is not None and len(body) > most:
+            if maximum is not None and len(body) > maximum:
                 raise limits.refusal("body")
     limits.check("body", len(body))
     return bytes(body)
 
 
-def _is_more(announced: str, most: int) -> bool:
-    # The server sees to it that it is a number; its digits may be many.
-    return announced.isdecimal() and (len(announced) > 18 or int(announced) > most)
+def _exceeds(announced: str, maximum: int) -> bool:
+    # The server checks that it is a number, but not how many digits it has.
+    return announced.isdecimal() and (len(announced) > 18 or int(announced) > maximum)
 
 
-def decoded(content: bytes) -> Any:
-    """Read JSON; RepeatedKeyError, or another ValueError or a RecursionError for what is none."""
-    json.loads(content, object_pairs_hook=_without_repetition)
-    return msgspec.json.decode(content)
+def is_known(charset: str) -> bool:
+    """Return whether a body in a charset can be decoded."""
+    return charset.lower() in _CHARSETS
 
 
-def _without_repetition(pairs: list[tuple[str, Any]]) -> None:
+def decode_json(content: bytes, charset: str = "utf-8") -> Any:
+    """Decode JSON in UTF-8, -16 or -32, with or without a byte order mark, or in ``charset``.
+
+    RFC 8259 has UTF-8 alone and no charset, but clients send both. What the first bytes show
+    counts more than the charset.
+
+    Raises NotTextError, RepeatedKeyError, another ValueError for text that is not JSON, or
+    RecursionError for values that are nested too deeply.
+    """
+    detected = json.detect_encoding(content)
+    encoding = _CHARSETS[charset.lower()] if detected == "utf-8" else detected
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        raise NotTextError(encoding.upper().removesuffix("-SIG")) from None
+    json.loads(text, object_pairs_hook=_check_keys)
+    return msgspec.json.decode(text)
+
+
+def _check_keys(pairs: list[tuple[str, Any]]) -> None:
     if len({key for key, _ in pairs}) < len(pairs):
         raise RepeatedKeyError
 
 
 def depth(value: Any) -> int:
-    """Tell how deep a value of JSON goes; one that is no list or object lies at 1."""
+    """Return the depth of a JSON value; 1 for one that is no list or object."""
     deepest, todo = 1, [(value, 1)]
     while todo:
         inner, level = todo.pop()

@@ -1,25 +1,38 @@
-"""What callers and their caches are told of how fresh an answer is."""
+"""Headers that say how fresh a response is: Cache-Status, Cache-Control, ETag."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gateway.model import BEST_FIRST, CacheStatus, Freshness
+from gateway.web.media_types import split
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
 Reads = Mapping[str, Sequence[Freshness]]
-"""How fresh what was read of each source is, by its name."""
+"""The freshness of everything that was read, by source."""
+
+
+def max_age(lines: Iterable[str]) -> float | None:
+    """Return the age in seconds that a request's Cache-Control accepts; None without a limit."""
+    ages: list[float] = []
+    for directive in split(",".join(lines).lower(), ","):
+        name, _, value = (part.strip(' \t"') for part in directive.partition("="))
+        if name == "no-cache":
+            ages.append(0.0)
+        elif name == "max-age" and value.isdecimal():
+            ages.append(float(value))
+    return min(ages, default=None)
 
 
 def cache_status(reads: Reads, now: int) -> str:
-    """Tell for each source how its reads were answered: the value of Cache-Status, RFC 9211.
+    """Return the value of Cache-Status (RFC 9211): the worst status of each source's reads.
 
-    ``now`` is in Unix nanoseconds. Of several reads of one source, the worst tells for all.
+    ``now`` is in Unix nanoseconds.
     """
     return ", ".join(_member(name, reads[name], now) for name in sorted(reads) if reads[name])
 
@@ -43,30 +56,30 @@ def _member(source: str, reads: Sequence[Freshness], now: int) -> str:
 
 
 def cache_control(reads: Reads, now: int) -> str:
-    """Tell how long an answer may be kept: until the first of what was read is fresh no longer."""
+    """Return the Cache-Control of a response that is fresh as long as all of its reads are."""
     every = [read for of_source in reads.values() for read in of_source]
     return f"private, max-age={max(0, _seconds_left(every, now))}" if every else "private, no-cache"
 
 
 def entity_tag(response: Response) -> str:
-    """Name an answer by its content and media type."""
+    """Return a strong ETag, made of the content and the media type."""
     digest = hashlib.sha256(response.headers["content-type"].encode())
     digest.update(response.body)
     return f'"{digest.hexdigest()[:32]}"'
 
 
-def is_kept(if_none_match: str, tag: str) -> bool:
-    """Tell whether a caller has an answer already, by its If-None-Match, RFC 9110, 13.1.2."""
+def is_current(if_none_match: str, tag: str) -> bool:
+    """Return whether If-None-Match names a response (RFC 9110, 13.1.2)."""
     return if_none_match.strip() == "*" or tag in _TAG.findall(if_none_match)
 
 
 def _seconds_left(reads: Sequence[Freshness], now: int) -> int:
-    """Give the whole seconds for which all are fresh; negative when one is fresh no longer."""
+    """Return the whole seconds until the first read is stale; negative if one is already."""
     return (min(read.fresh_until for read in reads) - now) // 10**9
 
 
 def _quoted(text: str) -> str:
-    """Write a string of RFC 9651, which has ASCII only."""
+    """Return a string of RFC 9651; it holds printable ASCII only."""
     escaped = re.sub(r'(["\\])', r"\\\1", text)
     return '"' + re.sub(r"[^ -~]", "?", escaped) + '"'
 

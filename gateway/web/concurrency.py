@@ -1,4 +1,4 @@
-"""How many operations are executed at the same time."""
+"""Limit on the operations that are executed at the same time."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
     from gateway.limits import Limits
 
-SECONDS = 2.0
-"""How long an operation waits for its place; who waits longer has given up, or tries again."""
+MAX_WAIT = 2.0
+"""Seconds that an operation queues; after longer waits callers give up or retry anyway."""
 
 
 class OverloadedError(Exception):
-    """There is no place, and none came free in time."""
+    """The queue is full, or its time is over."""
 
     def __init__(self) -> None:
         super().__init__("The gateway is busy with other operations. Try again in a moment.")
 
 
-class Places:
-    """The places for operations, of which as many may wait as are executed."""
+class ConcurrencyLimit:
+    """Lets the configured number of operations run, and as many more queue."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -32,23 +32,23 @@ class Places:
         self._waiting = 0
 
     @contextlib.asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        """Take a place for as long as the context; OverloadedError when there is none."""
+    async def slot(self) -> AsyncIterator[None]:
+        """Hold a slot for the length of the context; raise OverloadedError if none gets free."""
         if self._free.locked() and not self._limit.refuses:
             self._limits.refuses("operations", self._limit.max + 1)
             yield
             return
-        await self._wait()
+        await self._acquire()
         try:
             yield
         finally:
             self._free.release()
 
-    async def _wait(self) -> None:
+    async def _acquire(self) -> None:
         if self._waiting < self._limit.max:
             self._waiting += 1
             try:
-                async with asyncio.timeout(SECONDS):
+                async with asyncio.timeout(MAX_WAIT):
                     await self._free.acquire()
             except TimeoutError:
                 pass

@@ -1,7 +1,12 @@
-"""What browsers let pages of other origins send, and read of the answers."""
+"""CORS: what browsers let pages of the configured origins send and read.
+
+Credentials that a browser would add by itself, such as cookies, are never allowed: a page has to
+hold a key or token of its caller, and to send it.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from starlette.middleware import Middleware
@@ -18,24 +23,8 @@ if TYPE_CHECKING:
 
     from gateway.settings import Settings
 
-SENT = (
-    "Authorization",
-    "Cache-Control",
-    "Content-Type",
-    "If-None-Match",
-    "X-API-Key",
-    "X-Request-Id",
-    "X-Request-Timeout",
-    "traceparent",
-    "tracestate",
-    # What Apollo's clients send of their own.
-    "Apollo-Require-Preflight",
-    "ApolloGraphQL-Client-Name",
-    "ApolloGraphQL-Client-Version",
-    "X-Apollo-Operation-Id",
-    "X-Apollo-Operation-Name",
-)
-READ = (
+METHODS = ("GET", "POST")
+READABLE = (
     "Cache-Status",
     "ETag",
     "RateLimit",
@@ -44,51 +33,80 @@ READ = (
     "WWW-Authenticate",
     "X-Request-Id",
 )
+"""The headers of a response that a page may read."""
 
 
 class _Cors(CORSMiddleware):
     """CORS for the endpoint alone, with refusals in the form of GraphQL."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer what asks for permission, or pass a request on and tell of its answer."""
+        """Answer a preflight request, or add the headers of CORS to a response."""
         if scope["type"] == "http" and scope["path"] == "/graphql":
             await super().__call__(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """Give a page's browser permission for a request, or none."""
+        """Answer a preflight request."""
         response = super().preflight_response(request_headers)
-        if response.status_code == 200:
+        fault = self._fault(request_headers)
+        if fault is None:
             return response
-        refusal = refused(
-            {"headers": request_headers.raw},
-            response.status_code,
-            "No permission by CORS: cors_origins does not name the page's origin, or the request"
-            " would have another method than GET and POST, or a header that plays no part here.",
-        )
-        told = ("Vary", *(name for name in response.headers if name.startswith("access-control")))
-        refusal.headers.update({name: response.headers[name] for name in told})
+        refusal = refused({"headers": request_headers.raw}, 400, f"No permission by CORS: {fault}")
+        # With these, a page of a configured origin can read the refusal.
+        for name in ("vary", "access-control-allow-origin"):
+            if name in response.headers:
+                refusal.headers[name] = response.headers[name]
         return refusal
+
+    def _fault(self, headers: Headers) -> str | None:
+        origin = headers["origin"]
+        if not self.is_allowed_origin(origin):
+            if origin == "null":
+                return (
+                    "the page has no origin, as a file or a sandboxed frame. Serve it from a site"
+                    " that cors_origins names, or send the request from outside of the page."
+                )
+            return "cors_origins does not name the page's origin."
+        if headers["access-control-request-method"] not in METHODS:
+            return "the request would have another method than GET and POST."
+        for name in headers.get("access-control-request-headers", "").split(","):
+            if not _may_send(name.strip(" \t")):
+                return "the request would have a header that no page may send."
+        return None
+
+
+def _may_send(name: str) -> bool:
+    """Return whether a page of a configured origin may send a header.
+
+    Tracing and client libraries add headers of their own, which are ignored here. What a proxy
+    says of the client's address, or a browser of its user, is not for a page to say.
+    """
+    valid = not name or bool(_NAME.fullmatch(name))
+    return valid and not _RESERVED.match(name.lower())
+
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
+_RESERVED = re.compile(
+    r"(cookie2?|forwarded|host|x-real-ip|true-client-ip|cf-connecting-ip|x-client-ip"
+    r"|x-cluster-client-ip|proxy-.*|sec-.*|x-forwarded-.*|x-original-.*)\Z"
+)
 
 
 def cors(settings: Settings) -> Sequence[Middleware]:
-    """Make what tells browsers of the configured origins; nothing where there is none.
+    """Return the middleware for CORS; none where no origin is configured.
 
-    It stands before all that may refuse a request, so that a page can read why.
-
-    Credentials that a browser would add by itself, such as cookies, are not asked for: a page has
-    to have its caller's key or token, and to send it.
+    It stands before all that may refuse a request, so that a page can read the reason.
     """
     if not settings.server.cors_origins:
         return ()
-    passed = [one.auth.header for one in settings.sources if one.auth.type == "pass-through"]
     return [
         Middleware(
             _Cors,
             allow_origins=settings.server.cors_origins,
-            allow_methods=("GET", "POST"),
-            allow_headers=(*SENT, *passed),
-            expose_headers=READ,
+            allow_methods=METHODS,
+            allow_headers=("*",),
+            allow_private_network=True,
+            expose_headers=READABLE,
         )
     ]

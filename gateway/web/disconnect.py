@@ -1,4 +1,4 @@
-"""A caller that goes away, and the work that it alone was waiting for."""
+"""Cancellation of a request's work when its client disconnects."""
 
 from __future__ import annotations
 
@@ -16,28 +16,27 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-async def while_present(receive: Receive, work: Awaitable[T]) -> T:
-    """Do work for a caller, and cancel it when the caller goes away.
+async def cancel_on_disconnect(receive: Receive, work: Awaitable[T]) -> T:
+    """Await ``work``, but cancel it and raise ClientDisconnect when the client disconnects.
 
-    ``receive`` is that of a request whose body has been read or is of no interest. Raises
-    ClientDisconnect when the caller has gone.
+    ``receive`` belongs to a request whose body has been read or is not needed.
     """
-    # The work stays in this task: a task for the watch is all that it costs.
-    presence = asyncio.timeout(None)
+    # The work stays in this task, which keeps its context; only the watcher needs another.
+    scope = asyncio.timeout(None)
 
     async def watch() -> None:
-        # Where the server can't tell, the caller counts as present.
+        # A server whose receive() fails can't report a disconnect; the client counts as present.
         with contextlib.suppress(Exception):
             while (await receive())["type"] != "http.disconnect":
                 pass
-            presence.reschedule(asyncio.get_running_loop().time())
+            scope.reschedule(asyncio.get_running_loop().time())
 
     watcher = asyncio.create_task(watch())
     try:
-        async with presence:
+        async with scope:
             return await work
     except TimeoutError:
-        if presence.expired():
+        if scope.expired():
             raise ClientDisconnect from None
         raise
     finally:

@@ -1,7 +1,8 @@
-"""GraphiQL, served by the gateway itself under a strict Content-Security-Policy.
+"""GraphiQL, served under a strict Content-Security-Policy.
 
-Where the build could not get GraphiQL's files, the page loads the same files, pinned by their
-hashes, from a public CDN.
+If the build could not download GraphiQL's files, the page loads the same files, pinned by their
+hashes, from a public CDN. All other addresses are relative to the page, so that it works behind a
+proxy that adds a prefix to them.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 CDN = "https://unpkg.com"
-"""Serves the files of npm packages at PACKAGE@VERSION/FILE."""
+"""A server of npm packages' files, at PACKAGE@VERSION/FILE."""
 
 _OWN = Path(__file__).parent / "explorer"
 _OWN_FILES = (_OWN / "explorer.css", _OWN / "explorer.js")
@@ -37,14 +38,14 @@ _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".txt": "text/plai
 
 @functools.cache
 def example_operations() -> tuple[str, ...]:
-    """Return the documents of GraphiQL's first tabs, in their order; one operation each."""
+    """Return the documents of GraphiQL's first tabs in order, one operation each."""
     return tuple(path.read_text("utf-8") for path in sorted(_OWN.glob("examples/*.graphql")))
 
 
 def explorer_routes(graphql_path: str = "/graphql", *, static: Path = STATIC) -> list[Route]:
-    """Return routes of the files that the page of the same ``graphql_path`` loads.
+    """Return the routes of the files that the page at ``graphql_path`` loads.
 
-    Their addresses change with their content, so a browser may keep them for ever.
+    Their addresses change with their content, so that browsers may cache them forever.
     """
     paths = list(_OWN_FILES)
     if _is_built_in(static):
@@ -53,12 +54,13 @@ def explorer_routes(graphql_path: str = "/graphql", *, static: Path = STATIC) ->
         logging.getLogger(__name__).warning(
             "GraphiQL is not built in: the page at %s loads it from %s", graphql_path, CDN
         )
-    return [Route(f"{_prefix(graphql_path)}/{path.name}", _file(path)) for path in paths]
+    return [Route(f"{graphql_path}/{_folder()}/{path.name}", _file(path)) for path in paths]
 
 
 def explorer_page(graphql_path: str = "/graphql", *, static: Path = STATIC) -> Response:
-    """Return GraphiQL over the endpoint at ``graphql_path``; each page has a nonce of its own."""
-    prefix = _prefix(graphql_path)
+    """Return GraphiQL for the endpoint at ``graphql_path``; each page has its own nonce."""
+    endpoint = graphql_path.rpartition("/")[2]
+    prefix = f"{endpoint}/{_folder()}"
     nonce = secrets.token_urlsafe(16)
     built_in = _is_built_in(static)
 
@@ -80,7 +82,7 @@ def explorer_page(graphql_path: str = "/graphql", *, static: Path = STATIC) -> R
         scripts="\n    ".join(
             f'<script defer src="{address(asset)}" {pin(asset)}></script>' for asset in SCRIPTS
         ),
-        url=html.escape(graphql_path),
+        url=html.escape(endpoint),
         examples=html.escape(json.dumps(example_operations())),
     )
     policy = (
@@ -117,8 +119,8 @@ def _file(path: Path) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
-def _prefix(graphql_path: str) -> str:
-    return f"{graphql_path.rstrip('/')}/static/{_version()}"
+def _folder() -> str:
+    return f"static/{_version()}"
 
 
 @functools.cache

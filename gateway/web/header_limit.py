@@ -1,4 +1,4 @@
-"""How large the head of a request may be: its address and its headers."""
+"""Limit on the head of a request: its address and headers."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from gateway.web.answer import refused
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-BYTES = 2**16
-"""A document may come in the address, whose signs take up to three bytes each there."""
-HEADERS = 100
-"""Browsers behind proxies send some thirty."""
+MAX_BYTES = 2**16
+"""Enough for a document in the address, where a character may take three bytes or more."""
+MAX_HEADERS = 100
+"""Browsers behind proxies send about thirty."""
 
 
-class BoundedHead:
-    """Refuses requests with a large head, before anything looks at it.
+class HeaderLimit:
+    """Refuses requests with a large head.
 
-    A server reads a head to its end before it calls an application; it needs a bound of its own.
+    A server parses the whole head before it calls an application, so it needs a limit of its own.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or pass it on."""
+        """Refuse a request, or pass it on."""
         app = self._app
         if scope["type"] == "http":
             headers = scope["headers"]
             size = len(scope["query_string"]) + len(scope.get("raw_path") or b"")
-            if len(headers) > HEADERS or size + sum(map(_size, headers)) > BYTES:
+            if len(headers) > MAX_HEADERS or size + sum(map(_size, headers)) > MAX_BYTES:
                 app = refused(
                     scope,
                     431,
-                    f"The address and the headers may have {BYTES} bytes and {HEADERS} lines"
-                    " together. Send a long document by POST.",
+                    f"The address and the headers may have {MAX_BYTES} bytes and {MAX_HEADERS}"
+                    " lines together. Send a long document by POST, and fewer or shorter headers.",
                     code=ErrorCode.LIMIT_EXCEEDED,
                 )
         await app(scope, receive, send)

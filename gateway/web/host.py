@@ -1,8 +1,8 @@
-"""Whom a gateway without authentication listens to.
+"""Protection of a gateway on loopback against DNS rebinding.
 
-A page of any site can have its own name resolve to 127.0.0.1, and its browser then takes a gateway
-on this machine for a part of that site: the page may read all answers (DNS rebinding). The only
-trace is the name in ``Host``.
+A web page can make a name of its own site resolve to 127.0.0.1. Its browser then takes a gateway on
+this machine for a part of that site, and lets the page read all responses. Only the name in
+``Host`` gives it away.
 """
 
 from __future__ import annotations
@@ -19,25 +19,34 @@ if TYPE_CHECKING:
 
 
 class LoopbackHost:
-    """Refuses requests whose ``Host`` is not a name or address of this machine's loopback."""
+    """Refuses requests whose ``Host`` is not a name or an address of loopback.
+
+    Requests without one, which HTTP/1.0 allows, come from no browser.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or pass it on."""
+        """Refuse a request, or pass it on."""
         app = self._app
-        if scope["type"] != "lifespan" and not _is_ours(Headers(scope=scope).get("host", "")):
+        if scope["type"] != "lifespan" and not all(map(_is_loopback, _hosts(scope))):
             app = refused(
                 scope,
                 421,
-                "This gateway listens on its own machine only: call it 127.0.0.1 or localhost."
-                " A proxy in front of it must put that into the Host header.",
+                "This gateway listens on loopback only, and answers to no other Host. Call it"
+                " 127.0.0.1 or localhost, have a proxy in front of it send that as Host, or listen"
+                " on another address with --host or [server] host.",
             )
         await app(scope, receive, send)
 
 
-def _is_ours(host: str) -> bool:
-    """Tell whether a host, with or without a port, is this machine."""
+def _hosts(scope: Scope) -> list[str]:
+    return Headers(scope=scope).getlist("host")
+
+
+def _is_loopback(host: str) -> bool:
+    """Return whether a host is loopback; it may have a port, or the dot of a full DNS name."""
     name, _, port = host.rpartition(":")
-    return is_loopback((name if name and port.isdecimal() else host).lower())
+    name = name if name and port.isdecimal() else host
+    return is_loopback(name.lower().removesuffix("."))

@@ -1,4 +1,4 @@
-"""Answers in parts: one body of multipart/mixed that goes on until the last part.
+"""Responses in parts: a body of multipart/mixed that ends with the last part.
 
 https://github.com/graphql/graphql-over-http/blob/main/rfcs/IncrementalDelivery.md
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,9 +15,10 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 
 from gateway.limits import LimitError
-from gateway.web.answer import error_body, known_errors, size
-from gateway.web.disconnect import while_present
-from gateway.web.request import media_type, request_id
+from gateway.web.answer import error_body, identified, size
+from gateway.web.disconnect import cancel_on_disconnect
+from gateway.web.media_types import MULTIPART, MediaType, quality
+from gateway.web.request import request_id
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -25,29 +26,29 @@ if TYPE_CHECKING:
     from gateway.limits import Limits
     from gateway.schema.incremental import FirstPart
 
-MULTIPART = "multipart/mixed"
 FORMAT = {"incrementalspec": "v0.2"}
-"""What media types name the form of the parts by; clients that know no other name none."""
-SECONDS = 10.0
-"""How much longer than its deadline an answer in parts may take until its caller has it."""
+"""The parameter by which media types name the format of the parts; it may be left out."""
+GRACE = 10.0
+"""Seconds beyond the operation's deadline for the client to read the response."""
 
 
-def takes_parts(accept: str) -> bool:
-    """Tell whether a caller takes an answer in parts, in the form that they have here.
+def accepts_parts(accepted: Iterable[MediaType]) -> bool:
+    """Return whether a caller accepts parts in this format.
 
-    It has to name their media type: with ``*/*`` alone, nobody expects more than one answer.
+    It has to name the media type: a client that sends ``*/*`` expects a single response.
     """
-    return any(_is_ours(part) for part in accept.split(","))
+    return any(_is_ours(one) for one in accepted)
 
 
-def _is_ours(part: str) -> bool:
-    kind, given = media_type(part)
-    quality, _ = given.pop("q", "1"), given.pop("boundary", "")
-    return kind == MULTIPART and quality.strip("0.") != "" and given in ({}, FORMAT)
+def _is_ours(accepted: MediaType) -> bool:
+    given = {name: text.lower() for name, text in accepted.parameters.items()}
+    given.pop("q", None)
+    given.pop("boundary", None)
+    return accepted.name == MULTIPART and quality(accepted) > 0 and given in ({}, FORMAT)
 
 
 class PartsResponse(StreamingResponse):
-    """An answer whose parts are sent as soon as they are there, and as long as there is a caller.
+    """Sends the parts of a response as they come, until the client disconnects.
 
     ``deadline`` is the operation's, in seconds of the event loop's clock.
     """
@@ -60,25 +61,25 @@ class PartsResponse(StreamingResponse):
         deadline: float,
         limits: Limits,
     ) -> None:
-        self._parts = _written(scope, body, first.following, limits)
+        self._parts = _encoded(scope, body, first.following, limits)
         self._needs = first.needs
-        self._until = deadline + SECONDS
+        self._until = deadline + GRACE
         super().__init__(
             self._parts,
             headers={
                 "Content-Type": f'{MULTIPART}; boundary="-"; incrementalSpec=v0.2',
                 "Cache-Control": "no-store",
-                # Without it, nginx would collect the parts until the last of them.
+                # Keeps nginx from buffering the parts until the last one.
                 "X-Accel-Buffering": "no",
                 "X-Request-Id": request_id(scope),
             },
         )
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
-        """Send all parts; raises ClientDisconnect for a caller who goes away or is too slow."""
+        """Send all parts; raise ClientDisconnect for a client that disconnects or is too slow."""
         try:
             async with asyncio.timeout_at(self._until):
-                await while_present(receive, self.stream_response(send))
+                await cancel_on_disconnect(receive, self.stream_response(send))
         except TimeoutError:
             raise ClientDisconnect from None
         finally:
@@ -86,39 +87,39 @@ class PartsResponse(StreamingResponse):
             await self._needs.aclose()
 
 
-async def _written(
+async def _encoded(
     scope: Scope,
     first: dict[str, Any],
     following: AsyncGenerator[dict[str, Any], None],
     limits: Limits,
 ) -> AsyncGenerator[bytes, None]:
-    taken, pending = 0, set[str]()
+    total, pending = 0, set[str]()
 
-    def within(part: dict[str, Any]) -> dict[str, Any]:
-        """Give a part, or the last one where it is too large."""
-        nonlocal taken
-        taken += size(part, {})
+    def bounded(part: dict[str, Any]) -> dict[str, Any]:
+        """Return a part, or a last part with an error where the response is too large."""
+        nonlocal total
+        total += size(part, {})
         try:
-            limits.check("answer", taken)
+            limits.check("answer", total)
         except LimitError as error:
-            told = error_body(scope, str(error), error.code)
+            failed = error_body(scope, str(error), error.code)
             if part is first:
-                return {"data": None, **told, "hasNext": False}
-            lost = [{"id": id, **told} for id in sorted(pending)]
+                return {"data": None, **failed, "hasNext": False}
+            lost = [{"id": id, **failed} for id in sorted(pending)]
             return {"completed": lost, "hasNext": False}
         pending.update(one["id"] for one in part.get("pending", ()))
         for one in (*part.get("incremental", ()), *part.get("completed", ())):
             if "errors" in one:
-                one["errors"] = known_errors(scope, one["errors"])
+                one["errors"] = identified(scope, one["errors"])
         pending.difference_update(one["id"] for one in part.get("completed", ()))
         return part
 
     async with contextlib.aclosing(following):
-        part = within(first)
-        # Readers know that a part has ended by the boundary behind it.
+        part = bounded(first)
+        # Clients see the end of a part by the boundary behind it, so each is sent with it.
         yield b"\r\n---" + _part(part)
         while part["hasNext"]:
-            part = within(await anext(following))
+            part = bounded(await anext(following))
             yield _part(part)
         yield b"--\r\n"
 

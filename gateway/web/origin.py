@@ -1,14 +1,14 @@
-"""Whose pages may send requests.
+"""Protection against requests that a page of another site has its visitor's browser send.
 
-A page of any site can have its visitor's browser send a GET or a form anywhere, without that
-place being asked first: by an image, a script, a link or a fetch whose answer it can't read. A
-query by GET is such a request, and must not be executed for it.
+Any page can cause a GET or a form submission to any address without permission: by an image, a
+script, a link, or a fetch whose response it can't read. A query by GET is such a request and must
+not be executed.
 
-Browsers tell by themselves where a request comes from, but not always: over plain HTTP, except on
-loopback, an image's GET looks like that of any program. So a GET of which nothing tells that has to
-show something that no page can send to another origin without permission (the Fetch standard's
-safelists, https://fetch.spec.whatwg.org/#cors-safelisted-request-header; Accept is on them), and
-that neither a browser nor a usual proxy adds to what passes, as they do X-Request-Id and the like.
+Browsers say where a request comes from, but not always: an image's GET over plain HTTP, except on
+loopback, looks like that of any program. So a GET without such a sign needs something that no page
+can send to another origin without permission
+(https://fetch.spec.whatwg.org/#cors-safelisted-request-header; Accept is on that list), and that
+neither browsers nor common proxies add, as they add X-Request-Id.
 """
 
 from __future__ import annotations
@@ -16,21 +16,27 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from gateway.web.request import JSON, media_type
+from gateway.web.media_types import parse_list
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
 
-OWN = ("x-api-key", "apollo-require-preflight", "x-apollo-operation-name")
+DELIBERATE = ("x-api-key", "apollo-require-preflight", "x-apollo-operation-name")
 """Headers that only a program adds, or a page with permission."""
 
 
-def is_foreign(headers: Headers, origins: Collection[str]) -> bool:
-    """Tell whether a page of another origin, which is none of ``origins``, sent a request.
+def is_json(headers: Headers) -> bool:
+    """Return whether Content-Type is JSON; in a list, as proxies make of several, all must be."""
+    types = parse_list(headers.getlist("content-type"))
+    return bool(types) and all(one.is_json for one in types)
 
-    ``Sec-Fetch-Site`` is written by the browser alone (https://www.w3.org/TR/fetch-metadata/).
-    Where it is missing, what is left is ``Origin``, of which the scheme tells nothing, since a
-    proxy may have taken TLS off. Programs send neither.
+
+def is_foreign(headers: Headers, origins: Collection[str]) -> bool:
+    """Return whether a page of another origin sent a request; those in ``origins`` are none.
+
+    Only browsers write ``Sec-Fetch-Site`` (https://www.w3.org/TR/fetch-metadata/). Without it,
+    ``Origin`` is compared with ``Host``, but not its scheme, as a proxy may end TLS. Programs send
+    neither.
     """
     origin = headers.get("origin")
     if origin in origins:
@@ -43,19 +49,17 @@ def is_foreign(headers: Headers, origins: Collection[str]) -> bool:
 
 
 def is_simple(headers: Headers) -> bool:
-    """Tell whether any page could have sent a GET, as far as its headers show.
+    """Return whether any page could have sent a GET that is not foreign, judged by its headers.
 
-    It is one that ``is_foreign`` found nothing against. Of the modes of fetch, which a browser
-    writes where it writes ``Sec-Fetch-Site``, and the one of Node alone, ``cors`` has an ``Origin``
-    wherever it crosses one. Credentials count that a browser does not add by itself, as it does
-    those of ``Basic``.
+    Browsers send ``Sec-Fetch-Mode`` with ``Sec-Fetch-Site``; Node's fetch sends it alone. A bearer
+    token proves intent, since browsers never add one on their own; Basic does not.
     """
     if "sec-fetch-site" in headers or "origin" in headers:
         return False
     if headers.get("sec-fetch-mode") in {"cors", "same-origin"}:
         return False
-    if media_type(headers.get("content-type", ""))[0] == JSON:
+    if is_json(headers):
         return False
     if headers.get("authorization", "").lower().startswith("bearer "):
         return False
-    return not any(headers.get(name) for name in OWN)
+    return not any(headers.get(name) for name in DELIBERATE)

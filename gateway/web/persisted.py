@@ -1,8 +1,8 @@
-"""Documents that requests name in place of sending them, and the trusted ones among them.
+"""Persisted and trusted documents, which requests name instead of sending them.
 
-A hash in ``extensions.persistedQuery`` is Apollo's protocol of automatic persisted queries, with
-its words and statuses: https://www.apollographql.com/docs/apollo-server/performance/apq.
-``documentId`` is of GraphQL over HTTP, appendix A.
+- ``extensions.persistedQuery`` holds a hash, as in Apollo's automatic persisted queries, whose
+  messages and statuses are used: https://www.apollographql.com/docs/apollo-server/performance/apq
+- ``documentId`` comes from GraphQL over HTTP, appendix A.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 class PersistedDocuments:
-    """Finds the document that a request is about.
+    """Finds the document of a request.
 
-    ``documents`` remembers what was executed before. ConfigurationError tells of the trusted
-    documents that could never be executed, all at once.
+    ``documents`` remembers those that were executed before. Raises ConfigurationError for all
+    trusted documents that could never be executed.
     """
 
     def __init__(self, settings: DocumentSettings, documents: Documents) -> None:
@@ -39,7 +39,7 @@ class PersistedDocuments:
         self._texts = set(self._trusted.values())
 
     def text(self, asked: GraphQLRequest) -> str | None:
-        """Give the document's text; None where there is none, Refusal for what is not executed."""
+        """Return the document's text, None if there is none; raise Refusal for one not executed."""
         persisted = (asked.extensions or {}).get("persistedQuery")
         if self._trusted:
             return self._trusted_text(asked, persisted)
@@ -100,7 +100,7 @@ def _hash(persisted: Any) -> str:
 
 
 def _trusted(manifests: Iterable[Manifest], documents: Documents) -> dict[str, str]:
-    """Give the texts by the ids of their manifests, and by those that any client can make."""
+    """Return the documents by the ids of their manifests, and by their hashes."""
     texts: dict[str, str] = {}
     problems = []
     for manifest in manifests:

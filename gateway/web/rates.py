@@ -1,4 +1,4 @@
-"""How many requests each caller may make in a minute.
+"""Rate limit: the requests that each caller may make in a minute.
 
 The headers are those of https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/.
 """
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from gateway.limits import Limits
 
 WINDOW = 60
-"""Seconds within which all requests of a caller come back."""
-CALLERS = 10_000
-"""Callers that are remembered; beyond that, the one that asked longest ago begins anew."""
+"""Seconds in which a caller's bucket refills."""
+MAX_CALLERS = 10_000
+"""Callers that are remembered; beyond that, the one idle for longest starts with a full bucket."""
 
 
 class RateLimitedError(Exception):
-    """A caller asks too often; ``headers`` tell when to come again."""
+    """A caller makes too many requests; ``headers`` say when to retry."""
 
     def __init__(self, headers: dict[str, str]) -> None:
         self.headers = headers
@@ -35,25 +35,25 @@ class RateLimitedError(Exception):
 
 
 class Store(Protocol):
-    """Where the requests of callers are counted; one that replicas share counts them together."""
+    """Counts the requests of callers; a store that replicas share counts them together."""
 
     async def take(self, caller: str, most: int) -> float:
-        """Count a request of a caller who may make ``most`` of them within the window.
+        """Count a request of a caller that may make ``most`` of them in a window.
 
-        Gives how many are left, below 0 if it was one too many, which takes nothing. It is a
-        fraction, as requests come back one by one, evenly through the window.
+        Returns the requests left, a fraction, as the bucket refills evenly. Below 0 it was one too
+        many and is not counted.
         """
 
 
 class Memory:
-    """Counts in the memory of this process; ``clock`` is in seconds and only goes forward."""
+    """Counts in the memory of this process; ``clock`` is monotonic, in seconds."""
 
     def __init__(
-        self, clock: Callable[[], float] = time.monotonic, *, callers: int = CALLERS
+        self, clock: Callable[[], float] = time.monotonic, *, callers: int = MAX_CALLERS
     ) -> None:
         self._clock = clock
         self._callers = callers
-        # How many requests each had left, and when.
+        # Requests left, and the time of that.
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     async def take(self, caller: str, most: int) -> float:
@@ -69,7 +69,7 @@ class Memory:
 
 
 class Shared:
-    """Counts together with the other replicas, and where that can't be, in the memory."""
+    """Counts together with other replicas, or in memory where there are none."""
 
     def __init__(self, take: Callable[[str, int, int], Awaitable[float | None]]) -> None:
         self._take = take
@@ -82,28 +82,29 @@ class Shared:
 
 
 class Rates:
-    """Holds callers to the limit of requests in a minute."""
+    """Holds callers to the rate limit."""
 
     def __init__(self, limits: Limits, store: Store) -> None:
         self._limits = limits
         self._store = store
 
     async def headers(self, caller: Caller, address: str) -> dict[str, str]:
-        """Count a request, and tell in headers what is left; RateLimitedError for too many.
+        """Count a request, and return the headers about it.
 
-        Who is not asked for a credential is known by the address.
+        Callers without credentials are counted by address. Raises RateLimitedError.
         """
         limit = self._limits.of("rate")
         if limit.mode == "off":
             return {}
-        known = place(address) if caller.method is Method.NONE else caller.name
-        left = await self._store.take(f"{caller.method.value}:{known}", limit.max)
-        second = limit.max / WINDOW
-        told = {
+        name = place(address) if caller.method is Method.NONE else caller.name
+        left = await self._store.take(f"{caller.method.value}:{name}", limit.max)
+        per_second = limit.max / WINDOW
+        headers = {
             "RateLimit-Policy": f'"requests";q={limit.max};w={WINDOW}',
             "RateLimit": f'"requests";r={max(0, int(left))};'
-            f"t={math.ceil(min(WINDOW, (limit.max - left) / second))}",
+            f"t={math.ceil(min(WINDOW, (limit.max - left) / per_second))}",
         }
         if left < 0 and self._limits.refuses("rate", limit.max + 1):
-            raise RateLimitedError({**told, "Retry-After": str(math.ceil(-left / second))})
-        return told
+            wait = str(math.ceil(-left / per_second))
+            raise RateLimitedError({**headers, "Retry-After": wait})
+        return headers

@@ -1,4 +1,4 @@
-"""What a request asks for, and how: by POST, or by a URL."""
+"""GraphQL requests, read from a POST or from a URL."""
 
 from __future__ import annotations
 
@@ -12,16 +12,21 @@ from starlette.requests import ClientDisconnect
 
 from gateway.errors import ErrorCode
 from gateway.limits import LimitError
-from gateway.web.body import RepeatedKeyError, decoded, received
+from gateway.web.body import (
+    NotTextError,
+    RepeatedKeyError,
+    decode_json,
+    is_known,
+    receive_body,
+)
+from gateway.web.media_types import JSON, parse_list, split
+from gateway.web.origin import is_json
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Scope
 
     from gateway.limits import Limits
-
-GRAPHQL = "application/graphql-response+json"
-JSON = "application/json"
 
 
 class GraphQLRequest(msgspec.Struct, rename="camel"):
@@ -34,8 +39,8 @@ class GraphQLRequest(msgspec.Struct, rename="camel"):
     extensions: dict[str, Any] | None = None
 
 
-class Refusal(Exception):  # noqa: N818 - an answer
-    """The request is not executed; the text says why."""
+class Refusal(Exception):  # noqa: N818 - a response
+    """The request is not executed; ``str(refusal)`` says why."""
 
     def __init__(
         self,
@@ -47,12 +52,15 @@ class Refusal(Exception):  # noqa: N818 - an answer
     ) -> None:
         self.code = code
         self.status = status
-        self.headers = headers
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
         super().__init__(message)
 
 
 def request_id(scope: Scope) -> str:
-    """Take a request's own id, if it can be written anywhere, or make one, and stay with it."""
+    """Return the id of a request: its own X-Request-Id if that is safe to repeat, else a new one.
+
+    It stays the same for the scope.
+    """
     state: dict[str, str] = scope.setdefault("state", {})
     if "request_id" not in state:
         given = ",".join(Headers(scope=scope).getlist("x-request-id"))
@@ -60,35 +68,23 @@ def request_id(scope: Scope) -> str:
     return state["request_id"]
 
 
-def seconds(request: Request) -> float | None:
-    """Tell how long the caller waits at most; None where it does not say."""
-    given = request.headers.getlist("x-request-timeout")
-    if not given:
+def timeout(request: Request) -> float | None:
+    """Return the seconds that the caller waits, by X-Request-Timeout; None if it does not say."""
+    lines = request.headers.getlist("x-request-timeout")
+    if not lines:
         return None
-    text = ",".join(given).strip()
-    if not _SECONDS.fullmatch(text) or not (limit := float(text)):
+    text = ",".join(lines).strip()
+    if not _SECONDS.fullmatch(text) or not (seconds := float(text)):
         raise Refusal(
             400, "The header X-Request-Timeout must hold seconds as a number above 0, such as 2.5."
         )
-    return limit
-
-
-def max_age(request: Request) -> float | None:
-    """Tell how many seconds old an answer may be, by Cache-Control; None where it does not say."""
-    ages: list[float] = []
-    for directive in ",".join(request.headers.getlist("cache-control")).lower().split(","):
-        name, _, value = (part.strip(' \t"') for part in directive.partition("="))
-        if name == "no-cache":
-            ages.append(0.0)
-        elif name == "max-age" and value.isdecimal():
-            ages.append(float(value))
-    return min(ages, default=None)
+    return seconds
 
 
 async def read(
     request: Request, limits: Limits, batch_size: int = 0
 ) -> GraphQLRequest | list[GraphQLRequest]:
-    """Read what is to be executed: an operation, or a batch of them."""
+    """Read the operation of a request, or its batch of operations."""
     if request.method == "POST":
         return await _from_body(request, limits, batch_size)
     return _from_url(request)
@@ -97,37 +93,45 @@ async def read(
 async def _from_body(
     request: Request, limits: Limits, batch_size: int
 ) -> GraphQLRequest | list[GraphQLRequest]:
-    kind, parameters = media_type(request.headers.get("content-type", ""))
-    # Anything else could be sent by a page of another site without being asked for permission.
-    if kind != JSON:
+    # A page of another site can send the other media types without permission.
+    if not is_json(request.headers):
         raise Refusal(415, f"Send the body as {JSON}.", Accept=JSON)
-    if parameters.get("charset", "utf-8") != "utf-8":
+    content_type = parse_list(request.headers.getlist("content-type"))[0]
+    charset = content_type.parameters.get("charset") or "utf-8"
+    if not is_known(charset):
         raise Refusal(415, "Send the body in UTF-8.", Accept=JSON)
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise Refusal(415, "Send the body without a content coding.", Accept=JSON)
+    codings = split(",".join(request.headers.getlist("content-encoding")).lower(), ",")
+    if set(codings) - {"identity"}:
+        raise Refusal(
+            415,
+            "Send the body without a content coding.",
+            Accept=JSON,
+            Accept_Encoding="identity",
+        )
     try:
-        body = await received(request, limits)
+        body = await receive_body(request, limits)
     except LimitError as error:
         raise Refusal(413, str(error), code=error.code) from None
     except TimeoutError:
         raise Refusal(408, "The body did not arrive in time.", Connection="close") from None
     except ClientDisconnect:
         raise Refusal(400, "The body broke off.") from None
-    document = _decoded(body, "body")
+    document = _decoded(body, "body", charset)
     if isinstance(document, list):
         return _batch(document, batch_size)
     return _checked(document, "body")
 
 
-def _batch(document: list[Any], most: int) -> list[GraphQLRequest]:
-    if not most:
+def _batch(document: list[Any], maximum: int) -> list[GraphQLRequest]:
+    if not maximum:
         raise Refusal(400, "Batches are not executed here; send one operation a request.")
     if not document:
         raise Refusal(400, "The batch is empty.")
-    if len(document) > most:
+    if len(document) > maximum:
         raise Refusal(
             400,
-            f"The batch has {len(document)} operations; batch_size is {most}. Send fewer at once.",
+            f"The batch has {len(document)} operations; batch_size is {maximum}. Send fewer at"
+            " once.",
             code=ErrorCode.LIMIT_EXCEEDED,
         )
     return [_checked(one, f"batch's operation {n}") for n, one in enumerate(document, 1)]
@@ -143,13 +147,17 @@ def _from_url(request: Request) -> GraphQLRequest:
     return _checked(given, "URL")
 
 
-def _decoded(content: bytes, where: str) -> Any:
+def _decoded(content: bytes, where: str, charset: str = "utf-8") -> Any:
     try:
-        return decoded(content)
+        return decode_json(content, charset)
     except RepeatedKeyError:
         raise Refusal(400, f"The {where} has a key twice in one object.") from None
-    except (ValueError, RecursionError):
+    except NotTextError as error:
+        raise Refusal(400, f"The {where} is not text in {error.encoding}.") from None
+    except ValueError:
         raise Refusal(400, f"The {where} is not JSON that can be read.") from None
+    except RecursionError:
+        raise Refusal(400, f"The {where} holds lists or objects too deep in one another.") from None
 
 
 def _checked(given: Any, where: str) -> GraphQLRequest:
@@ -163,30 +171,5 @@ def _checked(given: Any, where: str) -> GraphQLRequest:
         ) from None
 
 
-def media_type(text: str) -> tuple[str, dict[str, str]]:
-    """Read a media type and its parameters, all in lower case."""
-    kind, *parameters = (piece.strip() for piece in text.lower().split(";"))
-    pairs = (parameter.partition("=") for parameter in parameters if parameter)
-    return kind, {name: value.strip('"') for name, _, value in pairs}
-
-
-def chosen(accept: str) -> str | None:
-    """Choose the media type of the answer; None when the caller takes neither."""
-    ranges: dict[str, float] = {}
-    for part in (accept.strip() or "*/*").split(","):
-        kind, parameters = media_type(part)
-        quality = parameters.get("q", "1")
-        ranges[kind] = float(quality) if _QUALITY.fullmatch(quality) else 0.0
-
-    def quality_of(offered: str) -> float:
-        kinds = (offered, "application/*", "*/*")
-        return next((ranges[kind] for kind in kinds if kind in ranges), 0.0)
-
-    # What is not named may be unknown to the caller.
-    best = max((GRAPHQL, JSON) if GRAPHQL in ranges else (JSON, GRAPHQL), key=quality_of)
-    return best if quality_of(best) > 0 else None
-
-
 _SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
 _REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
-_QUALITY = re.compile(r"0(\.\d*)?|1(\.0*)?", re.ASCII)

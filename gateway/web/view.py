@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: one endpoint for POST, GET and, for browsers, the explorer.
+"""GraphQL over HTTP: the endpoint, which serves the explorer to browsers.
 
 https://graphql.github.io/graphql-over-http/
 """
@@ -35,23 +35,14 @@ from gateway.upstream import trace
 from gateway.web import caching
 from gateway.web.answer import error_body, json_response, refused, result_body, size
 from gateway.web.body import depth
-from gateway.web.concurrency import OverloadedError, Places
-from gateway.web.disconnect import while_present
-from gateway.web.incremental import PartsResponse, takes_parts
+from gateway.web.concurrency import ConcurrencyLimit, OverloadedError
+from gateway.web.disconnect import cancel_on_disconnect
+from gateway.web.incremental import PartsResponse, accepts_parts
+from gateway.web.media_types import GRAPHQL, JSON, MediaType, parse_list, preferred, quality
 from gateway.web.origin import is_foreign, is_simple
 from gateway.web.persisted import PersistedDocuments
 from gateway.web.rates import RateLimitedError, Rates, Shared
-from gateway.web.request import (
-    GRAPHQL,
-    JSON,
-    GraphQLRequest,
-    Refusal,
-    chosen,
-    max_age,
-    read,
-    request_id,
-    seconds,
-)
+from gateway.web.request import GraphQLRequest, Refusal, read, request_id, timeout
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -62,9 +53,11 @@ if TYPE_CHECKING:
     from gateway.upstream.operation import Operation
 
 VARY = ("Accept", "Authorization", "X-API-Key")
-"""The headers that every answer depends on; those with vendor credentials come to them."""
-NAMES = {"query", "documentId", "extensions"}
-"""The parameters of a URL that can tell which document is meant."""
+"""The headers that every response depends on, besides those with vendor credentials."""
+DOCUMENT_PARAMETERS = {"query", "documentId", "extensions"}
+"""The parameters of a URL that name or hold a document."""
+PAGES = {"text/html", "text/*", "application/xhtml+xml"}
+"""Media types that browsers accept for a page, and GraphQL clients do not name."""
 ALLOWED = {
     "GET": {OperationType.QUERY},
     "POST": {OperationType.QUERY, OperationType.MUTATION},
@@ -72,10 +65,10 @@ ALLOWED = {
 
 
 class GraphQLView:
-    """The endpoint, as an ASGI application that a route stands before.
+    """The endpoint, an ASGI application.
 
-    ``explorer`` makes the page for browsers; without it they are told to send a query. The page
-    is for everybody: what it shows, it has to ask for like any caller.
+    ``explorer`` returns the page for browsers. Everybody may load it, as it has to send queries
+    like any other caller.
     """
 
     def __init__(
@@ -91,35 +84,39 @@ class GraphQLView:
         self._authenticator = authenticator
         self._limits = limits
         self._rates = Rates(limits, Shared(gateway.take))
-        self._places = Places(limits)
+        self._concurrency = ConcurrencyLimit(limits)
         self._persisted = PersistedDocuments(gateway.settings.documents, schema.documents)
         self._explorer = explorer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, unless its caller goes away."""
+        """Answer one request, unless its client disconnects."""
         with contextlib.suppress(ClientDisconnect):
             response = await self.respond(Request(scope, receive))
             await response(scope, receive, send)
 
     async def respond(self, request: Request) -> Response:
-        """Answer: the explorer, a result, or a refusal in the form of a GraphQL answer.
+        """Return the explorer, a result, or a refusal in the form of GraphQL.
 
-        Raises ClientDisconnect when the caller goes away while its request is executed.
+        Raises ClientDisconnect if the client disconnects during the execution.
         """
-        accept = ",".join(request.headers.getlist("accept"))
-        media_type = chosen(accept)
-        told: dict[str, str] = {}
+        accepted = parse_list(request.headers.getlist("accept"))
+        media_type = preferred(accepted)
+        headers: dict[str, str] = {}
         try:
             if request.method not in ALLOWED:
-                raise Refusal(405, "Send GraphQL by POST, or queries by GET.", Allow="GET, POST")
-            if request.method == "GET" and not NAMES.intersection(request.query_params):
-                if self._explorer and "text/html" in accept:
+                raise _method_refusal(request)
+            if request.method == "GET" and not DOCUMENT_PARAMETERS.intersection(
+                request.query_params
+            ):
+                if self._explorer and _accepts_page(accepted):
                     return self._explorer()
                 page = ", or open this page in a browser" if self._explorer else ""
                 raise Refusal(400, f"There is no query. Send one{page}.")
             if is_foreign(request.headers, self._gateway.settings.server.cors_origins):
                 raise Refusal(
-                    403, "A page of another origin sent this, and cors_origins does not name it."
+                    403,
+                    "A page of another origin sent this, and cors_origins does not name it. If it"
+                    " is the gateway's own page, let the proxy in front keep the Host header.",
                 )
             if media_type is None:
                 raise Refusal(406, f"This endpoint answers with {GRAPHQL} or {JSON}.")
@@ -130,11 +127,11 @@ class GraphQLView:
                     "A page of any site could have sent this. Add the header Content-Type:"
                     f" {JSON} to a query by GET, or send it by POST.",
                 )
-            told = await self._count(caller, request)
+            headers = await self._count(caller, request)
             gateway = self._gateway.seen_by(caller)
             asked = await read(request, self._limits, gateway.settings.server.batch_size)
             if isinstance(asked, list):
-                response = await self._execute_batch(gateway, request, asked, media_type, told)
+                response = await self._execute_batch(gateway, request, asked, media_type, headers)
             else:
                 response = await self._execute(gateway, request, asked, media_type)
         except Refusal as refusal:
@@ -145,8 +142,8 @@ class GraphQLView:
                 media_type or JSON,
                 code=refusal.code,
             )
-            told |= refusal.headers
-        response.headers.update(told)
+            headers |= refusal.headers
+        response.headers.update(headers)
         return response
 
     async def _caller(self, request: Request) -> Caller:
@@ -163,7 +160,7 @@ class GraphQLView:
             raise Refusal(503, str(error), code=error.code) from None
 
     async def _count(self, caller: Caller, request: Request) -> dict[str, str]:
-        """Count a request of a caller, and give what headers tell of it."""
+        """Count a request of a caller, and return the headers of the rate limit."""
         try:
             return await self._rates.headers(caller, request.client.host if request.client else "")
         except RateLimitedError as error:
@@ -173,23 +170,23 @@ class GraphQLView:
         self, gateway: Gateway, request: Request, asked: GraphQLRequest, media_type: str
     ) -> Response:
         operation = _begun(gateway, request)
-        in_parts = takes_parts(",".join(request.headers.getlist("accept")))
+        in_parts = accepts_parts(parse_list(request.headers.getlist("accept")))
         execution = self._result(gateway, operation, request, asked, in_parts=in_parts)
-        result = await while_present(request.receive, execution)
+        result = await cancel_on_disconnect(request.receive, execution)
         body = result_body(request.scope, result)
         if isinstance(result, FirstPart):
             body |= {"pending": result.pending, "hasNext": True}
             return PartsResponse(request.scope, body, result, operation.deadline, self._limits)
         (body,) = self._bounded(request.scope, [body])
         executed = "data" in body
-        # With the older media type, clients read only what is 200.
+        # Clients of the older media type read the body only if the status is 200.
         status = 200 if executed or media_type == JSON else 400
         response = json_response(request.scope, body, status, media_type)
         if executed:
             now = gateway.now()
-            _tell_cache(response, operation.reads, now)
+            _set_cache_status(response, operation.reads, now)
             if request.method == "GET" and "errors" not in body:
-                return _to_keep(response, request, operation, now)
+                return _cacheable(response, request, operation, now)
         return response
 
     async def _execute_batch(
@@ -198,38 +195,38 @@ class GraphQLView:
         request: Request,
         batch: Sequence[GraphQLRequest],
         media_type: str,
-        told: dict[str, str],
+        headers: dict[str, str],
     ) -> Response:
-        """Execute operations side by side, as if each had come alone; answer in their order.
+        """Execute operations concurrently, as if each had come alone; respond in their order.
 
-        What is refused of one is an error at its place. The request has been counted as one;
-        ``told`` is what headers tell of that, and then of the others.
+        A refused operation becomes an error in its place. The request has been counted once;
+        ``headers`` are those of the rate limit, updated as the other operations are counted.
         """
-        # Begun together, they have one deadline.
+        # They begin together, so that they have one deadline.
         operations = [_begun(gateway, request) for _ in batch]
 
-        async def execute(place: int) -> dict[str, Any]:
+        async def execute(index: int) -> dict[str, Any]:
             try:
-                if place:
-                    told.update(await self._count(gateway.caller, request))
-                result = await self._result(gateway, operations[place], request, batch[place])
+                if index:
+                    headers.update(await self._count(gateway.caller, request))
+                result = await self._result(gateway, operations[index], request, batch[index])
             except Refusal as refusal:
                 return error_body(request.scope, str(refusal), refusal.code)
             return result_body(request.scope, result)
 
         async def execute_all() -> list[dict[str, Any]]:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(execute(place)) for place in range(len(batch))]
+                tasks = [group.create_task(execute(index)) for index in range(len(batch))]
             return [task.result() for task in tasks]
 
-        bodies = await while_present(request.receive, execute_all())
+        bodies = await cancel_on_disconnect(request.receive, execute_all())
         bodies = self._bounded(request.scope, bodies)
         response = json_response(request.scope, bodies, 200, media_type)
         reads: dict[str, list[Freshness]] = defaultdict(list)
         for operation in operations:
-            for source, found in operation.reads.items():
-                reads[source] += found
-        _tell_cache(response, reads, gateway.now())
+            for source, of_source in operation.reads.items():
+                reads[source] += of_source
+        _set_cache_status(response, reads, gateway.now())
         return response
 
     async def _result(
@@ -246,9 +243,9 @@ class GraphQLView:
         context = Context(gateway, operation, in_parts=in_parts)
         try:
             async with contextlib.AsyncExitStack() as stack:
-                stack.callback(self._note_time, operation)
+                stack.callback(self._check_deadline, operation)
                 stack.push_async_callback(context.close)
-                await stack.enter_async_context(self._places.one())
+                await stack.enter_async_context(self._concurrency.slot())
                 result = await self._schema.execute(
                     text,
                     variable_values=asked.variables,
@@ -258,7 +255,7 @@ class GraphQLView:
                     operation_extensions=asked.extensions,
                 )
                 if isinstance(result, FirstPart):
-                    # The other parts are still being executed.
+                    # The execution goes on until the last part.
                     result.needs = stack.pop_all()
                 return result
         except OverloadedError as error:
@@ -267,7 +264,8 @@ class GraphQLView:
         except MissingQueryError:
             raise Refusal(400, "There is no query in the request.") from None
         except CannotGetOperationTypeError:
-            raise Refusal(400, "The document has no operation of that operationName.") from None
+            named = " of that operationName" if asked.operation_name else ""
+            raise Refusal(400, f"The document has no operation{named}.") from None
         except InvalidOperationTypeError as error:
             kind = error.operation_type.value
             if kind == "mutation":
@@ -275,27 +273,27 @@ class GraphQLView:
             raise Refusal(400, f"No {kind} is executed here.") from None
 
     def _bounded(self, scope: Scope, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Give what operations came to, as far as it is no more than an answer may have."""
-        taken, known, kept = 0, dict[int, int](), []
+        """Replace the bodies that exceed the size of a response, all together, by an error."""
+        total, known, bounded = 0, dict[int, int](), []
         for body in bodies:
             own = size(body, known)
             try:
-                self._limits.check("answer", taken + own)
+                self._limits.check("answer", total + own)
             except LimitError as error:
                 executed = {"data": None} if "data" in body else {}
-                kept.append(executed | error_body(scope, str(error), error.code))
+                bounded.append(executed | error_body(scope, str(error), error.code))
             else:
-                kept.append(body)
-                taken += own
-        return kept
+                bounded.append(body)
+                total += own
+        return bounded
 
-    def _note_time(self, operation: Operation) -> None:
-        """Count an operation that took the server's whole deadline, whatever that ended of it."""
+    def _check_deadline(self, operation: Operation) -> None:
+        """Count an operation that took the server's whole deadline."""
         taken = asyncio.get_running_loop().time() - operation.began
         self._limits.refuses("deadline", math.nextafter(taken, math.inf))
 
     def _check(self, asked: GraphQLRequest) -> None:
-        """Hold the variables to their limits."""
+        """Check the variables against their limits."""
         try:
             self._limits.check("variables", len(msgspec.json.encode(asked.variables)))
             self._limits.check("variables_depth", depth(asked.variables or {}) - 1)
@@ -303,31 +301,45 @@ class GraphQLView:
             raise Refusal(400, str(error), code=error.code) from None
 
 
+def _method_refusal(request: Request) -> Refusal:
+    message = "Send GraphQL by POST, or queries by GET."
+    if request.method == "OPTIONS" and "access-control-request-method" in request.headers:
+        # With cors_origins, the middleware for CORS answers.
+        message = (
+            "A page of another origin asks for permission, and there are no cors_origins here."
+        )
+    return Refusal(405, message, Allow="GET, POST")
+
+
+def _accepts_page(accepted: Sequence[MediaType]) -> bool:
+    return any(one.name in PAGES and quality(one) > 0 for one in accepted)
+
+
 def _begun(gateway: Gateway, request: Request) -> Operation:
     return gateway.operation(
         request.headers,
         request_id(request.scope),
-        seconds=seconds(request),
-        max_age=max_age(request),
+        seconds=timeout(request),
+        max_age=caching.max_age(request.headers.getlist("cache-control")),
         trace=trace.read(
             request.headers.getlist("traceparent"), request.headers.getlist("tracestate")
         ),
     )
 
 
-def _tell_cache(response: Response, reads: caching.Reads, now: int) -> None:
+def _set_cache_status(response: Response, reads: caching.Reads, now: int) -> None:
     if status := caching.cache_status(reads, now):
         response.headers["Cache-Status"] = status
 
 
-def _to_keep(response: Response, request: Request, operation: Operation, now: int) -> Response:
-    """Let the caller keep an answer, or go on with the one that it has kept."""
+def _cacheable(response: Response, request: Request, operation: Operation, now: int) -> Response:
+    """Allow the caller to store a response, or confirm the one that it has stored."""
     tag = caching.entity_tag(response)
     reads = {} if operation.incomplete else operation.reads
     response.headers["Cache-Control"] = caching.cache_control(reads, now)
     response.headers["ETag"] = tag
     response.headers["Vary"] = ", ".join((*VARY, *operation.passed))
-    if not caching.is_kept(",".join(request.headers.getlist("if-none-match")), tag):
+    if not caching.is_current(",".join(request.headers.getlist("if-none-match")), tag):
         return response
     del response.headers["Content-Type"], response.headers["Content-Length"]
     return Response(status_code=304, headers=response.headers)

@@ -1,4 +1,4 @@
-"""A token issuer: keys, good tokens, bad ones, and the list of keys that it publishes."""
+"""A token issuer with its keys, its key set, and the tokens that it signs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ISSUER = "https://id.example.com/"
 AUDIENCE = "webhook-logs"
 PrivateKey = RSAKey | ECKey | OKPKey
 
-# Making RSA keys is slow, so all tests share these.
+# Generating RSA keys is slow, so all tests share these.
 RSA = RSAKey.generate_key(2048, parameters={"kid": "rsa"})
 OTHER_RSA = RSAKey.generate_key(2048, parameters={"kid": "other-rsa"})
 P256 = ECKey.generate_key("P-256", parameters={"kid": "p256"})
@@ -26,7 +26,7 @@ ED25519 = OKPKey.generate_key("Ed25519", parameters={"kid": "ed25519"})
 
 
 class Clock:
-    """A clock that only tests move."""
+    """A clock that tests set."""
 
     def __init__(self, now: float = NOW) -> None:
         self.now = now
@@ -36,7 +36,7 @@ class Clock:
 
 
 class Issuer:
-    """Publishes the public halves of its ``keys``, counts the fetches, and can be down."""
+    """Publishes the public parts of its ``keys``, counts fetches, and can be down."""
 
     def __init__(self, *keys: PrivateKey) -> None:
         self.keys: list[Any] = [public(key) for key in keys]
@@ -51,7 +51,7 @@ class Issuer:
 
 
 def public(key: PrivateKey, **changes: Any) -> dict[str, Any]:
-    """Give the public half of a key; a change to None leaves an entry out."""
+    """Return the public part of a key; a change to None leaves an entry out."""
     entries = {**key.as_dict(private=False), **changes}
     return {name: value for name, value in entries.items() if value is not None}
 
@@ -62,7 +62,7 @@ def jwt_settings(**changes: Any) -> JwtSettings:
 
 
 def claims(**changes: Any) -> dict[str, Any]:
-    """Give the claims of a good token; a change to None leaves a claim out."""
+    """Return the claims of a good token; a change to None leaves a claim out."""
     good = {
         "iss": ISSUER,
         "aud": AUDIENCE,
@@ -75,19 +75,19 @@ def claims(**changes: Any) -> dict[str, Any]:
 
 
 def token(key: PrivateKey = RSA, alg: str = "RS256", **changes: Any) -> str:
-    """Sign a token that is good, apart from the changes to its claims."""
+    """Sign a token with changes to the claims of a good one."""
     return signed({"alg": alg, "kid": key.kid}, claims(**changes), key)
 
 
 def signed(header: Mapping[str, Any], payload: Any, key: PrivateKey) -> str:
-    """Sign anything, by the algorithm of the header."""
+    """Sign any payload, by the algorithm of the header."""
     unsigned = f"{part(header)}.{part(payload)}"
     signature = JWSRegistry.algorithms[header["alg"]].sign(unsigned.encode(), key)
     return f"{unsigned}.{part(signature)}"
 
 
 def part(content: Any) -> str:
-    """Write one part of a token: bytes as they are, all else as JSON."""
+    """Encode one part of a token: bytes as they are, all else as JSON."""
     if not isinstance(content, bytes):
         content = json.dumps(content).encode()
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()

@@ -1,4 +1,4 @@
-"""Failed attempts: how many an address has, and how long it waits then."""
+"""Throttling of addresses after failed attempts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def fail(attempts: Attempts, address: str, times: int = LIMIT) -> None:
         attempts.failed(address)
 
 
-def test_an_address_waits_after_too_many_failures(attempts: Attempts) -> None:
+def test_address_waits_after_too_many_failures(attempts: Attempts) -> None:
     fail(attempts, HERE, LIMIT - 1)
     assert attempts.check(HERE) == 0
     attempts.failed(HERE)
@@ -33,7 +33,7 @@ def test_an_address_waits_after_too_many_failures(attempts: Attempts) -> None:
     assert attempts.check(THERE) == 0
 
 
-def test_the_wait_is_told_in_whole_seconds_and_ends(attempts: Attempts, clock: Clock) -> None:
+def test_wait_is_in_whole_seconds_and_ends(attempts: Attempts, clock: Clock) -> None:
     fail(attempts, HERE)
     waits = []
     for now in (0.5, WINDOW - 1, WINDOW - 0.25, WINDOW, WINDOW + 1000):
@@ -42,7 +42,7 @@ def test_the_wait_is_told_in_whole_seconds_and_ends(attempts: Attempts, clock: C
     assert waits == [60, 1, 1, 0, 0]
 
 
-def test_the_window_slides(attempts: Attempts, clock: Clock) -> None:
+def test_window_slides(attempts: Attempts, clock: Clock) -> None:
     let_through = []
     for second in range(200):
         clock.now = float(second)
@@ -52,7 +52,7 @@ def test_the_window_slides(attempts: Attempts, clock: Clock) -> None:
     assert let_through == [*range(10), *range(60, 70), *range(120, 130), *range(180, 190)]
 
 
-def test_a_failure_now_and_then_does_no_harm(attempts: Attempts, clock: Clock) -> None:
+def test_occasional_failures_are_allowed(attempts: Attempts, clock: Clock) -> None:
     for _ in range(100):
         attempts.failed(HERE)
         clock.now += WINDOW / (LIMIT - 1)
@@ -80,7 +80,7 @@ def test_success_forgets_the_failures(attempts: Attempts) -> None:
         ("", "testclient", False),
     ],
 )
-def test_what_counts_as_one_address(
+def test_addresses_that_count_as_one(
     attempts: Attempts,
     one: str,
     other: str,

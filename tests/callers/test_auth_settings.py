@@ -1,4 +1,4 @@
-"""The table [auth] of the configuration: its format, and each mistake's sentence."""
+"""The ``[auth]`` table: its format, and the sentences about mistakes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from gateway.config.auth import AuthSettings, GrantSettings, KeySettings, unknow
 from gateway.config.mistakes import problems_of, sentence
 from gateway.config.secret import Surroundings
 from gateway.config.values import Table
-from gateway.settings import _FileForm
+from gateway.settings import _FileForm, load
 from tests.callers.issuer import P256, RSA
+from tests.callers.test_issuers import SOURCE
 
 EXAMPLE = """
 [auth]
@@ -37,7 +38,7 @@ leeway = 30
 "shop-support" = { role = "operator", sources = ["shop"] }
 """ % ("0" * 64)
 
-# Nothing is wrong with it but its length of 1024 bits.
+# A valid key, but of 1024 bits.
 SHORT = """-----BEGIN PUBLIC KEY-----
 MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQChhtSa2BWL0MQhFG3bKuWWT01R
 EjJPTY/1/6lrkpSe+n6PblMgv3hG0i3LCFze7MikkP5NFKqy6n4sCQsfJstd2rf3
@@ -50,7 +51,7 @@ PEM = RSA.as_pem(private=False).decode()
 
 
 class Whole(Table):
-    """A configuration that has nothing else."""
+    """A configuration with nothing else."""
 
     auth: AuthSettings = AuthSettings()
     """The callers."""
@@ -62,6 +63,7 @@ SCHEMA = Whole.model_json_schema(schema_generator=_FileForm)
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "issuer.pem").write_text(PEM)
+    (tmp_path / "marked.pem").write_text(PEM, encoding="utf-8-sig")
     (tmp_path / "private.pem").write_bytes(RSA.as_pem(private=True))
     (tmp_path / "locked.pem").write_bytes(RSA.as_pem(private=True, password="pla1nted"))
     (tmp_path / "elliptic.pem").write_bytes(P256.as_pem(private=False))
@@ -82,7 +84,7 @@ def problems(document: str, folder: Path) -> list[str]:
     return [sentence(problem, "gateway.toml", tomllib.loads(document), ()) for problem in found]
 
 
-def test_the_example(folder: Path) -> None:
+def test_example(folder: Path) -> None:
     settings = read(EXAMPLE, folder)
     assert settings.methods == ("api-keys", "jwt")
     key = KeySettings(name="grafana", hash="sha256:" + "0" * 64, role="reader", sources=("shop",))
@@ -96,6 +98,7 @@ def test_the_example(folder: Path) -> None:
         "public_key": None,
         "roles_claim": "realm_access.roles",
         "leeway": 30,
+        "id_tokens": False,
     }
     assert settings.jwt.roles == {
         "webhook-admins": GrantSettings(role="admin"),
@@ -113,8 +116,17 @@ def test_defaults(folder: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(("value", "audience"), [("a", "a"), ('["a", "b"]', ("a", "b"))])
+def test_audience_of_the_environment(value: str, audience: object, tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text(f"{jwt_table(audience='')}\n{SOURCE}")
+    jwt = load(file, {"KEY": "k", "GATEWAY_AUTH__JWT__AUDIENCE": value}).auth.jwt
+    assert jwt
+    assert jwt.audience == audience
+
+
 def jwt_table(**changes: str) -> str:
-    """Write [auth.jwt] with some keys given other TOML values, or left out by ""."""
+    """Return [auth.jwt] as TOML with other values for some keys; "" leaves one out."""
     keys = {
         "issuer": '"https://id.example.com/"',
         "audience": '"webhook-logs"',
@@ -133,17 +145,23 @@ def key_table(**changes: str) -> str:
 
 @pytest.mark.parametrize(
     "key",
-    ['{ file = "issuer.pem" }', f'"""{PEM}"""', f'"""a comment\n{PEM}"""'],
-    ids=["file", "written-out", "after-a-comment"],
+    [
+        '{ file = "issuer.pem" }',
+        '{ file = "marked.pem" }',
+        f'"""{PEM}"""',
+        f'"""a comment\n{PEM}"""',
+    ],
+    ids=["file", "file-with-a-byte-order-mark", "written-out", "after-a-comment"],
 )
-def test_a_public_key(folder: Path, key: str) -> None:
+def test_public_key_in_a_file_or_inline(folder: Path, key: str) -> None:
     jwt = read(jwt_table(jwks_url="", public_key=key), folder).jwt
     assert jwt
     assert jwt.public_key
     assert jwt.public_key.endswith(PEM)
+    assert not jwt.public_key.startswith("\ufeff")
 
 
-def test_a_public_key_of_the_algorithms_kind(folder: Path) -> None:
+def test_public_key_for_one_of_the_algorithms(folder: Path) -> None:
     key = '{ file = "elliptic.pem" }'
     jwt = read(jwt_table(jwks_url="", public_key=key, algorithms='["RS256", "ES256"]'), folder).jwt
     assert jwt
@@ -158,7 +176,7 @@ def test_a_public_key_of_the_algorithms_kind(folder: Path) -> None:
         ("https://id.example.com/keys?p=policy", "https://id.example.com/keys?p=policy"),
     ],
 )
-def test_addresses_of_keys(folder: Path, written: str, kept: str) -> None:
+def test_jwks_url(folder: Path, written: str, kept: str) -> None:
     jwt = read(jwt_table(jwks_url=f'"{written}"'), folder).jwt
     assert jwt
     assert jwt.jwks_url == kept
@@ -167,11 +185,12 @@ def test_addresses_of_keys(folder: Path, written: str, kept: str) -> None:
 HASH = 'must be "sha256:" and 64 hexadecimal digits, as gateway key create prints it'
 NAME = "must be 1 to 63 lower-case letters, digits and hyphens, and not begin with a hyphen"
 ROLE = 'must be "viewer", "reader", "operator" or "admin"'
+AUDIENCE = "must be text in quotes, or a list of such texts, and not empty"
 ALGORITHM = (
     "must be an algorithm of public keys: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, "
     "ES512, EdDSA or Ed25519"
 )
-INSECURE = "must begin with https://, or someone on the way could put in keys of their own"
+INSECURE = "must begin with https://, or others on the network could put in keys of their own"
 ADDRESS = 'must be an https address, such as "https://id.example.com/keys.json"'
 PUBLIC_KEY = 'must be { file = "/path" } of a public key in PEM form, or that form itself'
 
@@ -186,7 +205,7 @@ MISTAKES = [
     ),
     (
         'auth.methods = ["none", "jwt"]',
-        'auth.methods holds "none" beside others: with it nobody is asked for a credential',
+        'auth.methods holds "none" beside others: with it no credential is needed',
     ),
     ('auth.methods = ["jwt", "jwt"]', "auth.methods holds the same entry twice"),
     ('auth.methods = ["api-keys"]', 'auth.keys is missing: methods has "api-keys"'),
@@ -230,7 +249,12 @@ MISTAKES = [
     ),
     (jwt_table(issuer=""), "auth.jwt.issuer is missing: it must be text in quotes, and not empty"),
     (jwt_table(issuer='""'), "auth.jwt.issuer must be text in quotes, and not empty"),
-    (jwt_table(audience='["a"]'), "auth.jwt.audience must be text in quotes, and not empty"),
+    *(
+        (jwt_table(audience=value), f"auth.jwt.audience {AUDIENCE}")
+        for value in ("1", '""', "[]", '[""]', '["a", 1]', "{ a = 1 }", "true")
+    ),
+    (jwt_table(audience=""), f"auth.jwt.audience is missing: it {AUDIENCE}"),
+    (jwt_table(id_tokens='"yes"'), "auth.jwt.id_tokens must be true or false"),
     (jwt_table(jwks_url=""), "auth.jwt.jwks_url is missing: give jwks_url or public_key"),
     (
         jwt_table(public_key='{ file = "issuer.pem" }'),
@@ -286,13 +310,13 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore")  # or the library's warning of SHORT would be enough
+@pytest.mark.filterwarnings("ignore")  # the library warns of SHORT, too
 @pytest.mark.parametrize(("document", "expected"), MISTAKES)
-def test_one_mistake(folder: Path, document: str, expected: str) -> None:
+def test_mistakes(folder: Path, document: str, expected: str) -> None:
     assert problems(document, folder) == [f"gateway.toml: {expected}"]
 
 
-def test_grants_for_sources_that_there_are_not(folder: Path) -> None:
+def test_grants_for_unknown_sources(folder: Path) -> None:
     settings = read(EXAMPLE, folder)
     assert list(unknown_sources(settings, {"shop", "hub"})) == []
     found = list(unknown_sources(settings, {"tracker", "hub"}))
@@ -302,7 +326,7 @@ def test_grants_for_sources_that_there_are_not(folder: Path) -> None:
     ]
 
 
-def test_the_json_schema() -> None:
+def test_json_schema() -> None:
     validator = jsonschema_rs.Draft202012Validator(SCHEMA)
     validator.validate(tomllib.loads(EXAMPLE))
     validator.validate(tomllib.loads(jwt_table(jwks_url="", public_key='{ file = "a" }')))

@@ -1,4 +1,4 @@
-"""Who is let in, by which header, and what the others are told."""
+"""Authentication by headers, and the errors of those who are not let in."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HERE, THERE = "192.0.2.1", "192.0.2.2"
 
 
 class Door:
-    """An authenticator, the issuer it asks, and its two clocks."""
+    """An authenticator with its issuer and its two clocks."""
 
     def __init__(self, *methods: Any, issuer: Issuer | None = None, **jwt: Any) -> None:
         self.issuer = issuer or Issuer(RSA)
@@ -52,7 +52,7 @@ class Door:
         return await self.issuer.fetch()
 
     async def name(self, address: str = HERE, **headers: str) -> str:
-        """Give the name of the caller with these headers, in which _ stands for a hyphen."""
+        """Return the name of the caller with these headers; _ stands for a hyphen."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         return (await self.authenticator.authenticate(given, address)).name
 
@@ -62,14 +62,14 @@ def door() -> Door:
     return Door("api-keys", "jwt")
 
 
-async def test_without_a_method_everybody_is_anonymous() -> None:
+async def test_everyone_is_anonymous_without_a_method() -> None:
     door = Door("none")
     for headers in ({}, {"authorization": f"Bearer {KEY}"}, {"x-api-key": "wrong"}):
         assert await door.authenticator.authenticate(headers, HERE) is ANONYMOUS
     assert await Authenticator(AuthSettings()).authenticate({}, HERE) is ANONYMOUS
 
 
-async def test_every_way_in(door: Door) -> None:
+async def test_accepted_headers(door: Door) -> None:
     assert await door.name(authorization=f"Bearer {KEY}") == "script"
     assert await door.name(authorization=f"bEARER   {KEY} ") == "script"
     assert await door.name(x_api_key=KEY) == "script"
@@ -78,7 +78,7 @@ async def test_every_way_in(door: Door) -> None:
     assert door.asked == ["https://id.example.com/keys"]
 
 
-async def test_the_header_of_keys_wins_over_what_a_proxy_may_have_set(door: Door) -> None:
+async def test_x_api_key_wins_over_authorization(door: Door) -> None:
     assert await door.name(x_api_key=KEY, authorization="Basic cHJveHk6cHJveHk=") == "script"
     assert await door.name(x_api_key=KEY, authorization=f"Bearer {token()}") == "script"
     assert await door.name(x_api_key=" ", authorization=f"Bearer {token()}") == "ada"
@@ -86,7 +86,7 @@ async def test_the_header_of_keys_wins_over_what_a_proxy_may_have_set(door: Door
         await door.name(x_api_key="wrong", authorization=f"Bearer {token()}")
 
 
-async def test_only_the_methods_of_the_configuration_let_in() -> None:
+async def test_only_configured_methods_are_accepted() -> None:
     keys, tokens = Door("api-keys"), Door("jwt")
     assert (
         await keys.authenticator.authenticate({"x-api-key": KEY}, HERE)
@@ -96,12 +96,14 @@ async def test_only_the_methods_of_the_configuration_let_in() -> None:
         await keys.name(authorization=f"Bearer {token()}")
     with pytest.raises(UnauthenticatedError, match="not accepted"):
         await tokens.name(authorization=f"Bearer {KEY}")
-    with pytest.raises(UnauthenticatedError, match="needs an API key or a token"):
+    with pytest.raises(UnauthenticatedError, match="needs an access token: send"):
         await tokens.name(x_api_key=KEY)
+    with pytest.raises(UnauthenticatedError, match="needs an API key: send"):
+        await keys.name()
     assert keys.asked == []
 
 
-async def test_a_configured_public_key_needs_no_fetch() -> None:
+async def test_configured_public_key_needs_no_fetch() -> None:
     door = Door("jwt", public_key=RSA.as_pem(private=False).decode())
     assert await door.name(authorization=f"Bearer {token()}") == "ada"
     with pytest.raises(UnauthenticatedError):
@@ -124,9 +126,11 @@ async def test_a_configured_public_key_needs_no_fetch() -> None:
         {"cookie": f"authorization=Bearer {KEY}"},
     ],
 )
-async def test_nothing_that_could_be_accepted(door: Door, headers: dict[str, str]) -> None:
+async def test_missing_credential(door: Door, headers: dict[str, str]) -> None:
     for _ in range(LIMIT * 2):
-        with pytest.raises(UnauthenticatedError, match="needs an API key or a token") as caught:
+        with pytest.raises(
+            UnauthenticatedError, match="needs an API key or an access token"
+        ) as caught:
             await door.authenticator.authenticate(headers, HERE)
         assert caught.value.www_authenticate == 'Bearer realm="webhook-logs"'
 
@@ -162,7 +166,7 @@ async def test_wrong_credentials(door: Door, credential: str, header: str) -> No
     assert caught.value.www_authenticate == 'Bearer realm="webhook-logs", error="invalid_token"'
 
 
-async def test_too_many_wrong_credentials(door: Door) -> None:
+async def test_address_is_throttled_after_wrong_credentials(door: Door) -> None:
     for _ in range(LIMIT):
         with pytest.raises(UnauthenticatedError):
             await door.name(x_api_key="wrong")
@@ -171,13 +175,13 @@ async def test_too_many_wrong_credentials(door: Door) -> None:
             await door.name(**headers)
         assert caught.value.retry_after == WINDOW
     assert await door.name(THERE, x_api_key=KEY) == "script"
-    with pytest.raises(UnauthenticatedError, match="needs an API key or a token"):
+    with pytest.raises(UnauthenticatedError, match="needs an API key or an access token"):
         await door.name()
     door.monotonic.now += WINDOW
     assert await door.name(x_api_key=KEY) == "script"
 
 
-async def test_a_right_credential_makes_good_for_wrong_ones(door: Door) -> None:
+async def test_right_credential_resets_the_count(door: Door) -> None:
     for _ in range(5):
         for _ in range(LIMIT - 1):
             with pytest.raises(UnauthenticatedError):
@@ -185,7 +189,7 @@ async def test_a_right_credential_makes_good_for_wrong_ones(door: Door) -> None:
         assert await door.name(x_api_key=KEY) == "script"
 
 
-async def test_an_expired_token_is_no_guess(door: Door) -> None:
+async def test_expired_token_does_not_count_as_an_attempt(door: Door) -> None:
     door.clock.now = NOW + 7200
     for _ in range(LIMIT * 2):
         with pytest.raises(ExpiredTokenError, match="The token has expired") as caught:
@@ -194,7 +198,7 @@ async def test_an_expired_token_is_no_guess(door: Door) -> None:
     assert await door.name(x_api_key=KEY) == "script"
 
 
-async def test_an_outage_of_the_issuer_is_no_guess(door: Door) -> None:
+async def test_outage_of_the_issuer_does_not_count_as_an_attempt(door: Door) -> None:
     door.issuer.down = True
     for _ in range(LIMIT * 2):
         with pytest.raises(KeysUnavailableError):
@@ -202,7 +206,9 @@ async def test_an_outage_of_the_issuer_is_no_guess(door: Door) -> None:
     assert await door.name(x_api_key=KEY) == "script"
 
 
-async def test_no_credential_is_told(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+async def test_credentials_are_not_logged_or_shown(
+    door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     shown = [repr(door.authenticator), repr(door.authenticator.__dict__)]
     door.issuer.down = True
@@ -224,6 +230,6 @@ async def test_no_credential_is_told(door: Door, caplog: pytest.LogCaptureFixtur
         st.text() | st.text().map(lambda text: f"Bearer {text}"),
     )
 )
-async def test_no_garbage_gets_in(headers: dict[str, str]) -> None:
+async def test_random_headers_are_refused(headers: dict[str, str]) -> None:
     with pytest.raises(UnauthenticatedError):
         await Door("api-keys", "jwt").authenticator.authenticate(headers, HERE)

@@ -1,4 +1,4 @@
-"""What a caller may do, and where."""
+"""The roles of callers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_roles_are_in_order() -> None:
     assert [role.name for role in Role] == ["VIEWER", "READER", "OPERATOR", "ADMIN"]
 
 
-def test_a_limited_grant_ends_at_its_sources() -> None:
+def test_limited_grant() -> None:
     one = caller(Grant(OPERATOR, frozenset({"shop", "hub"})))
     assert one.role_on("shop") is OPERATOR
     assert one.role_on("tracker") is None
@@ -32,7 +32,7 @@ def test_a_limited_grant_ends_at_its_sources() -> None:
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_the_highest_grant_on_a_source_counts(order: int) -> None:
+def test_highest_grant_on_a_source_counts(order: int) -> None:
     grants = [Grant(VIEWER), Grant(ADMIN, frozenset({"shop"})), Grant(READER, frozenset({"shop"}))]
     one = caller(*grants[::order])
     assert (one.role_on("shop"), one.role_on("hub")) == (ADMIN, VIEWER)
@@ -41,13 +41,13 @@ def test_the_highest_grant_on_a_source_counts(order: int) -> None:
 
 
 @pytest.mark.parametrize("grants", [(), (Grant(ADMIN, frozenset()),)])
-def test_without_a_source_nothing_is_seen(grants: tuple[Grant, ...]) -> None:
+def test_caller_without_a_source_sees_nothing(grants: tuple[Grant, ...]) -> None:
     one = caller(*grants)
     assert one.role_on("shop") is None
     assert not one.sees("shop")
     assert not one.may(VIEWER, "shop")
 
 
-def test_the_anonymous_caller_may_do_all() -> None:
+def test_anonymous_caller_may_do_everything() -> None:
     assert ANONYMOUS.may(ADMIN, "any")
     assert ANONYMOUS.method is Method.NONE

@@ -1,4 +1,4 @@
-"""The issuer's keys: when they are fetched, how long they are kept, and which are of use."""
+"""The cache of the issuer's keys."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from gateway.callers.issuer_keys import GRACE, LIFETIME, PAUSE, RETRY, IssuerKey
 from tests.callers.issuer import ED25519, OTHER_RSA, P256, RSA, Clock, Issuer, public
 
 
-class Cached:
-    """An issuer, its keys as they are kept, and a clock."""
+class CachedKeys:
+    """An issuer, the cache of its keys, and a clock."""
 
     def __init__(self) -> None:
         self.issuer = Issuer(RSA)
@@ -28,11 +28,11 @@ class Cached:
 
 
 @pytest.fixture
-def kept() -> Cached:
-    return Cached()
+def kept() -> CachedKeys:
+    return CachedKeys()
 
 
-async def test_the_keys_are_kept_for_a_while(kept: Cached) -> None:
+async def test_keys_are_cached(kept: CachedKeys) -> None:
     assert await kept.names() == ["rsa"]
     kept.issuer.keys = [public(P256)]
     kept.clock.now += LIFETIME - 1
@@ -42,7 +42,7 @@ async def test_the_keys_are_kept_for_a_while(kept: Cached) -> None:
     assert kept.issuer.fetches == 2
 
 
-async def test_they_are_renewed_once_a_minute_at_most(kept: Cached) -> None:
+async def test_keys_are_refreshed_at_most_once_a_minute(kept: CachedKeys) -> None:
     await kept.names()
     kept.issuer.keys = [public(P256)]
     kept.clock.now += PAUSE - 1
@@ -53,7 +53,7 @@ async def test_they_are_renewed_once_a_minute_at_most(kept: Cached) -> None:
     assert kept.issuer.fetches == 2
 
 
-async def test_many_callers_wait_for_one_fetch(kept: Cached) -> None:
+async def test_concurrent_callers_share_a_fetch(kept: CachedKeys) -> None:
     arrived = asyncio.Event()
 
     async def slow() -> dict[str, Any]:
@@ -73,7 +73,7 @@ async def test_many_callers_wait_for_one_fetch(kept: Cached) -> None:
     assert kept.issuer.fetches == 1
 
 
-async def test_old_keys_outlast_an_outage_but_not_a_long_one(kept: Cached) -> None:
+async def test_stale_keys_are_used_during_a_short_outage(kept: CachedKeys) -> None:
     await kept.names()
     kept.issuer.down = True
     for later in (LIFETIME, LIFETIME + PAUSE, GRACE - 1):
@@ -89,7 +89,7 @@ async def test_old_keys_outlast_an_outage_but_not_a_long_one(kept: Cached) -> No
     assert await kept.names() == ["rsa"]
 
 
-async def test_whether_there_are_newer_keys_is_unknown_in_an_outage(kept: Cached) -> None:
+async def test_refresh_fails_during_an_outage(kept: CachedKeys) -> None:
     await kept.names()
     kept.issuer.down = True
     kept.clock.now += PAUSE
@@ -102,7 +102,7 @@ async def test_whether_there_are_newer_keys_is_unknown_in_an_outage(kept: Cached
     assert await kept.names(renewed=True) == ["rsa"]
 
 
-async def test_without_any_keys_it_is_tried_again_soon(kept: Cached) -> None:
+async def test_first_fetch_is_retried_soon(kept: CachedKeys) -> None:
     kept.issuer.down = True
     for _ in range(3):
         with pytest.raises(KeysUnavailableError):
@@ -113,16 +113,14 @@ async def test_without_any_keys_it_is_tried_again_soon(kept: Cached) -> None:
     assert await kept.names() == ["rsa"]
 
 
-async def test_an_outage_is_logged(kept: Cached, caplog: pytest.LogCaptureFixture) -> None:
+async def test_outage_is_logged(kept: CachedKeys, caplog: pytest.LogCaptureFixture) -> None:
     kept.issuer.down = True
     with pytest.raises(KeysUnavailableError):
         await kept.names()
-    assert caplog.messages == [
-        "The keys that tokens are checked with could not be fetched: It is down."
-    ]
+    assert caplog.messages == ["The keys of the token issuer could not be fetched: It is down."]
 
 
-async def test_an_issuer_may_withdraw_all_keys(kept: Cached) -> None:
+async def test_issuer_may_withdraw_all_keys(kept: CachedKeys) -> None:
     await kept.names()
     kept.issuer.keys = []
     kept.clock.now += LIFETIME
@@ -162,7 +160,7 @@ SHORT = {
     ],
 )
 @pytest.mark.filterwarnings("ignore")  # or the library's warning of SHORT would be enough
-async def test_a_key_that_is_of_no_use_spoils_no_other(kept: Cached, entry: Any) -> None:
+async def test_unusable_key_does_not_affect_the_others(kept: CachedKeys, entry: Any) -> None:
     kept.issuer.keys = [entry, public(RSA), entry]
     assert await kept.names() == ["rsa"]
 
@@ -183,7 +181,7 @@ async def test_a_key_that_is_of_no_use_spoils_no_other(kept: Cached, entry: Any)
         max_size=5,
     )
 )
-async def test_no_garbage_becomes_an_error(entries: list[Any]) -> None:
+async def test_random_keys_are_ignored(entries: list[Any]) -> None:
     issuer = Issuer(RSA)
     issuer.keys += entries
     assert RSA.kid in [key.kid for key in await IssuerKeys(issuer.fetch).current()]

@@ -1,4 +1,4 @@
-"""How an issuer's keys are fetched."""
+"""Fetching the key set of an issuer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def answering(status: int = 200, **answer: Any) -> httpx.MockTransport:
     return httpx.MockTransport(lambda _: httpx.Response(status, **answer))
 
 
-async def test_a_set_of_keys() -> None:
+async def test_key_set() -> None:
     asked: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -50,14 +50,14 @@ async def test_a_set_of_keys() -> None:
         ),
     ],
 )
-async def test_answers_without_keys(transport: httpx.MockTransport, code: ErrorCode) -> None:
+async def test_response_without_keys(transport: httpx.MockTransport, code: ErrorCode) -> None:
     with pytest.raises(UpstreamError) as caught:
         await jwks.fetch(URL, transport)
     assert caught.value.code is code
     assert str(caught.value).startswith("The jwks_url of auth.jwt answered")
 
 
-async def test_an_issuer_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_issuer_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     async def hang(_: httpx.Request) -> httpx.Response:
         await asyncio.Event().wait()
         raise AssertionError
@@ -68,7 +68,7 @@ async def test_an_issuer_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -
     assert caught.value.code is ErrorCode.UPSTREAM_TIMEOUT
 
 
-async def test_an_issuer_that_cannot_be_reached() -> None:
+async def test_issuer_can_not_be_reached() -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 

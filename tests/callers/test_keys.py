@@ -1,4 +1,4 @@
-"""API keys: how they are made, kept and found."""
+"""Creating, hashing and finding API keys."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gateway.config.auth import AuthSettings, KeySettings
 from gateway.errors import ConfigurationError
 
 
-def test_a_key_and_its_table() -> None:
+def test_new_key_and_its_table() -> None:
     key, table = create("grafana", "reader", ["shop", "hub"])
     assert re.fullmatch(r"wlg_[0-9a-f]{8}_[A-Za-z0-9_-]{43}", key)
     digest = hashlib.sha256(key.encode()).hexdigest()
@@ -28,7 +28,7 @@ def test_a_key_and_its_table() -> None:
     ]
 
 
-def test_the_table_can_be_read_back() -> None:
+def test_table_can_be_loaded() -> None:
     (key, first), (_, second) = create("a", "admin"), create("b", "viewer", ["shop"])
     document = tomllib.loads(f'[auth]\nmethods = ["api-keys"]\n{first}\n{second}\n')
     settings = AuthSettings.model_validate(document["auth"])
@@ -36,7 +36,7 @@ def test_the_table_can_be_read_back() -> None:
     assert found == Caller("a", Method.API_KEYS, (Grant(Role.ADMIN),))
 
 
-def test_no_two_keys_are_alike() -> None:
+def test_keys_are_unique() -> None:
     keys = [create("a", "admin")[0] for _ in range(50)]
     assert len({key[4:12] for key in keys}) == len({key[13:] for key in keys}) == 50
 
@@ -51,9 +51,7 @@ def test_no_two_keys_are_alike() -> None:
         ("a", "reader", ["shop", "shop"], "sources holds the same entry twice"),
     ],
 )
-def test_a_table_that_no_file_could_hold(
-    name: str, role: str, sources: list[str], complaint: str
-) -> None:
+def test_invalid_table(name: str, role: str, sources: list[str], complaint: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         create(name, role, sources)
     (problem,) = caught.value.problems
@@ -67,7 +65,7 @@ def ring(*keys: str) -> list[KeySettings]:
     ]
 
 
-def test_two_keys_with_their_own_grants() -> None:
+def test_two_keys_with_different_grants() -> None:
     keys = KeyRing(
         [
             KeySettings(name="grafana", hash=hash_of("first"), role="reader", sources=("shop",)),
@@ -79,7 +77,7 @@ def test_two_keys_with_their_own_grants() -> None:
     assert keys.find("second") == Caller("script", Method.API_KEYS, (Grant(Role.ADMIN),))
 
 
-def test_keys_that_are_not_accepted() -> None:
+def test_wrong_keys() -> None:
     key, _ = create("a", "admin")
     keys = KeyRing(ring(key))
     wrong = ["", "wlg_", key[:12], key[:13], key[:-1], key + "A", key.upper(), f" {key}", "é"]
@@ -89,7 +87,7 @@ def test_keys_that_are_not_accepted() -> None:
 
 
 @pytest.mark.parametrize(("key", "name"), [("a", "key-0"), ("c", "key-2"), ("none", None)])
-def test_every_key_is_compared_whichever_fits(key: str, name: str | None) -> None:
+def test_all_keys_are_compared_whichever_matches(key: str, name: str | None) -> None:
     compared = []
 
     def compare(known: str, presented: str) -> bool:

@@ -1,4 +1,4 @@
-"""Both databases that a journal can lie in, each test's own and empty."""
+"""The journal's databases: each test gets an empty one of its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.postgres import Postgres
 
 
 class Clock:
-    """A clock that only tests move, in seconds."""
+    """A clock that tests move, in seconds."""
 
     def __init__(self) -> None:
         self.now = 1_772_615_411_250_000_000
@@ -27,7 +27,7 @@ class Clock:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Give the address of a database without tables."""
+    """Return the address of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/journal.sqlite3"
     postgres: Postgres = request.getfixturevalue("postgres")
@@ -41,7 +41,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def open_journal(url: str, clock: Clock) -> Callable[[], Journal]:
-    """Make journals over one database, as replicas do."""
+    """Return a function that makes journals over one database, as replicas have."""
     return lambda: Journal(url, retention_days=30, clock=clock)
 
 
@@ -59,7 +59,7 @@ async def begin(journal: Journal, **changes: Any) -> Begun:
 
 
 async def stored(journal: Journal, action: Action) -> Action:
-    """Look up an action that must be there."""
+    """Return an action that must exist."""
     found = await journal.get(action.id)
     assert found is not None
     return found

@@ -1,11 +1,13 @@
-"""The database under the journal: its tables, its file, and what is said when it fails."""
+"""The journal's database: its tables, its file, and the sentences about failures."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
+import socket
 import sqlite3
+import ssl
 import stat
 import sys
 from pathlib import Path
@@ -23,13 +25,17 @@ from tests.support.postgres import PASSWORD, Postgres
 
 from .conftest import begin, stored
 
+SETTING = "url under [journal], or GATEWAY_JOURNAL__URL"
+RESTORE = f"Restore it from a backup, or choose another file: {SETTING}."
+CHECK = f"Check the server, and the address with all that it names: {SETTING}."
+
 
 def journal_at(url: str) -> Journal:
     return Journal(url, retention_days=30)
 
 
 async def change(url: str, statement: str) -> None:
-    """Interfere with a database from outside."""
+    """Run a statement on a connection that is not the journal's."""
     engine = open_engine(url)
     try:
         async with engine.begin() as connection:
@@ -39,7 +45,7 @@ async def change(url: str, statement: str) -> None:
 
 
 async def complaint(url: str) -> str:
-    """Fail to open a journal, and give the reason."""
+    """Fail to open a journal; return the sentence without its beginning."""
     with pytest.raises(JournalError) as caught:
         async with journal_at(url):
             pass
@@ -53,7 +59,7 @@ async def complaint(url: str) -> str:
 # Tables
 
 
-async def test_migrations_make_the_tables_that_the_code_uses(url: str) -> None:
+async def test_migrations_create_the_tables_of_the_code(url: str) -> None:
     async with journal_at(url):
         pass
     engine = open_engine(url)
@@ -72,7 +78,7 @@ async def test_migrations_make_the_tables_that_the_code_uses(url: str) -> None:
     assert differences == []
 
 
-async def test_a_second_start_changes_nothing(url: str) -> None:
+async def test_second_start_changes_nothing(url: str) -> None:
     async with journal_at(url) as journal:
         action = (await begin(journal)).action
     async with journal_at(url) as journal:
@@ -83,10 +89,13 @@ async def test_tables_of_a_newer_gateway_are_left_alone(url: str) -> None:
     async with journal_at(url):
         pass
     await change(url, "UPDATE gateway_journal_version SET version_num = '9999'")
-    assert await complaint(url) == "a newer version of the gateway has changed its tables."
+    assert await complaint(url) == (
+        "a newer version of the gateway has changed its tables. Start that version, or give this"
+        f" one a journal of its own: {SETTING}."
+    )
 
 
-async def test_a_failure_later_on_shows_nothing_of_the_database(url: str) -> None:
+async def test_later_failure_shows_nothing_of_the_database(url: str) -> None:
     async with journal_at(url) as journal:
         await change(url, "DROP TABLE gateway_actions")
         with pytest.raises(JournalError) as caught:
@@ -97,7 +106,7 @@ async def test_a_failure_later_on_shows_nothing_of_the_database(url: str) -> Non
 # SQLite's file
 
 
-async def test_the_file_is_the_users_alone(tmp_path: Path) -> None:
+async def test_file_is_for_the_user_alone(tmp_path: Path) -> None:
     file = tmp_path / "a folder" / "100%" / "journal.sqlite3"
     async with journal_at(f"sqlite:///{file}") as journal:
         await begin(journal)
@@ -106,61 +115,126 @@ async def test_the_file_is_the_users_alone(tmp_path: Path) -> None:
     assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
-async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+async def test_file_that_is_no_database(tmp_path: Path) -> None:
     file = tmp_path / "journal.sqlite3"
     file.write_text("no database\n" * 1000)
-    assert await complaint(f"sqlite:///{file}") == "file is not a database."
+    assert await complaint(f"sqlite:///{file}") == f"file is not a database. {RESTORE}"
 
 
-async def test_a_file_that_was_cut(tmp_path: Path) -> None:
+async def test_truncated_file(tmp_path: Path) -> None:
     file = tmp_path / "journal.sqlite3"
     async with journal_at(f"sqlite:///{file}"):
         pass
     os.truncate(file, file.stat().st_size // 2)
-    assert await complaint(f"sqlite:///{file}") == "database disk image is malformed."
+    assert await complaint(f"sqlite:///{file}") == f"database disk image is malformed. {RESTORE}"
 
 
-async def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
+async def test_folder_that_can_not_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert await complaint(f"sqlite:///{tmp_path}/file/journal.sqlite3") == (
-        f"File exists ({tmp_path}/file)."
+        f"File exists ({tmp_path}/file). Let the gateway write to the folder {tmp_path}/file, or"
+        f" choose another file or a PostgreSQL database: {SETTING}."
     )
 
 
-async def test_a_folder_in_place_of_the_file(tmp_path: Path) -> None:
-    assert await complaint(f"sqlite:///{tmp_path}") == "unable to open database file."
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(30, "EROFS")])
+async def test_unwritable_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    """A container often has a read-only file system, or a user without a home."""
+
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise OSError(error.errno, error.strerror, str(path))
+
+    file = tmp_path / "state" / "journal.sqlite3"
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert await complaint(f"sqlite:///{file}") == (
+        f"{error.strerror} ({file.parent}). Let the gateway write to the folder {file.parent}, or"
+        f" choose another file or a PostgreSQL database: {SETTING}."
+    )
 
 
-async def test_a_file_that_another_process_keeps_locked(
+async def test_folder_in_place_of_the_file(tmp_path: Path) -> None:
+    assert (await complaint(f"sqlite:///{tmp_path}")).startswith(f"Is a directory ({tmp_path}). ")
+
+
+async def test_file_locked_by_another_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.journal.database.PATIENCE", 0.01)
     file = tmp_path / "journal.sqlite3"
     with contextlib.closing(sqlite3.connect(file)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        assert await complaint(f"sqlite:///{file}") == "database is locked."
+        assert await complaint(f"sqlite:///{file}") == (
+            "database is locked. End the process that keeps it locked, or choose another file:"
+            f" {SETTING}."
+        )
+
+
+async def test_changes_are_seen_in_every_journal_mode(tmp_path: Path) -> None:
+    """In WAL mode, which an operator may set, the file does not show that it was changed."""
+    file = tmp_path / "journal.sqlite3"
+    for mode in ("WAL", "DELETE"):
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            connection.execute(f"PRAGMA journal_mode = {mode}")
+        async with journal_at(f"sqlite:///{file}") as journal, journal_at(journal._url) as other:
+            await begin(other)
+            assert journal.may_have_changed()
+
+
+async def test_nothing_is_begun_in_a_file_that_was_removed(tmp_path: Path) -> None:
+    """The entry would be lost, and with it the idempotency key."""
+    file = tmp_path / "journal.sqlite3"
+    async with journal_at(f"sqlite:///{file}") as journal:
+        file.unlink()
+        async with journal_at(f"sqlite:///{file}") as other:
+            await begin(other)
+        with pytest.raises(JournalError):
+            await begin(journal)
 
 
 # PostgreSQL's connections
 
 
-async def test_a_server_that_is_not_there() -> None:
-    assert PASSWORD not in await complaint(f"postgresql://ada:{PASSWORD}@127.0.0.1:1/audit")
+async def test_server_that_does_not_run() -> None:
+    said = await complaint(f"postgresql://ada:{PASSWORD}@127.0.0.1:1/audit")
+    assert said == f"nothing listens there. {CHECK}"
 
 
-async def test_a_wrong_password(postgres: Postgres) -> None:
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "its host name does not resolve"),
+        (ssl.SSLCertVerificationError(1, "self-signed"), "its certificate is not trusted"),
+        (TimeoutError(), "it does not answer"),
+        (OSError("Multiple exceptions: [Errno 111] Connect call failed"), "nothing listens there"),
+        (FileNotFoundError(2, "No such file or directory"), "No such file or directory"),
+    ],
+)
+async def test_reason_is_the_one_of_the_network(
+    monkeypatch: pytest.MonkeyPatch, error: OSError, reason: str
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(pytest.importorskip("asyncpg"), "connect", fail)
+    assert await complaint("postgresql://db.example/audit") == f"{reason}. {CHECK}"
+
+
+async def test_wrong_password(postgres: Postgres) -> None:
     said = await complaint(f"postgresql://ada:{PASSWORD}@127.0.0.1:{postgres.port}/postgres")
-    assert said == 'password authentication failed for user "ada".'
+    assert said == f'password authentication failed for user "ada". {CHECK}'
 
 
-async def test_without_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "asyncpg", None)
     assert await complaint("postgresql:///audit") == (
-        "PostgreSQL needs the extra postgres, as in webhook-log-gateway[postgres]."
+        "the driver of PostgreSQL is not installed. Install the extra postgres, as in"
+        " webhook-log-gateway[postgres]."
     )
 
 
-async def test_a_connection_that_was_lost_is_made_again(postgres: Postgres) -> None:
+async def test_lost_connection_is_replaced(postgres: Postgres) -> None:
     url = postgres.make_database()
     async with journal_at(url) as journal:
         await change(

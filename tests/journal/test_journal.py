@@ -1,4 +1,4 @@
-"""What a journal does, over SQLite and over PostgreSQL."""
+"""The journal, with SQLite and with PostgreSQL."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def journal(open_journal: Callable[[], Journal]) -> AsyncIterator[Journal]
 
 
 def soon() -> float:
-    """Give a deadline that only a failing test reaches."""
+    """Return a deadline that only a failing test reaches."""
     return asyncio.get_running_loop().time() + 60
 
 
@@ -47,7 +47,7 @@ async def listed(journal: Journal, wanted: ActionFilter = EVERYTHING) -> list[Ac
 # Begin and complete
 
 
-async def test_what_was_begun_and_completed_is_kept(
+async def test_completed_action_is_stored(
     open_journal: Callable[[], Journal], clock: Clock
 ) -> None:
     async with open_journal() as journal:
@@ -94,15 +94,15 @@ async def test_what_was_begun_and_completed_is_kept(
         assert await listed(journal) == [completed]
 
 
-async def test_is_completed_once(journal: Journal) -> None:
+async def test_action_is_completed_once(journal: Journal) -> None:
     action = (await begin(journal)).action
     completed = await journal.complete(action.id, Outcome.UNKNOWN)
-    with pytest.raises(JournalError, match="completed already"):
+    with pytest.raises(JournalError, match="has completed it already"):
         await journal.complete(action.id, Outcome.SUCCEEDED)
     assert await journal.get(action.id) == completed
 
 
-async def test_what_was_never_begun(journal: Journal) -> None:
+async def test_unknown_action(journal: Journal) -> None:
     assert await journal.get("0" * 32) is None
     with pytest.raises(JournalError, match="no such action"):
         await journal.complete("0" * 32, Outcome.SUCCEEDED)
@@ -110,13 +110,13 @@ async def test_what_was_never_begun(journal: Journal) -> None:
         await journal.wait("0" * 32, soon())
 
 
-async def test_keeps_a_message_that_postgresql_would_refuse(journal: Journal) -> None:
+async def test_message_that_postgresql_would_refuse(journal: Journal) -> None:
     action = (await begin(journal)).action
     completed = await journal.complete(action.id, Outcome.FAILED, message="a\0b")
     assert completed.message == "a\N{REPLACEMENT CHARACTER}b"
 
 
-async def test_a_cancelled_caller_leaves_the_journal_usable(journal: Journal) -> None:
+async def test_cancelled_callers_leave_the_journal_usable(journal: Journal) -> None:
     tasks = [asyncio.create_task(begin(journal, idempotency_key="key")) for _ in range(20)]
     await tasks[3]
     for task in tasks:
@@ -128,26 +128,26 @@ async def test_a_cancelled_caller_leaves_the_journal_usable(journal: Journal) ->
 # Idempotency keys
 
 
-async def test_fifty_at_once_with_one_key_record_one_action(journal: Journal) -> None:
+async def test_fifty_concurrent_calls_with_one_key_record_one_action(journal: Journal) -> None:
     begun = await asyncio.gather(*(begin(journal, idempotency_key="key") for _ in range(50)))
     assert sum(one.new for one in begun) == 1
     assert await listed(journal) == [begun[0].action]
 
 
-async def test_without_key_each_is_an_action_of_its_own(journal: Journal) -> None:
+async def test_each_call_without_a_key_is_an_action(journal: Journal) -> None:
     begun = await asyncio.gather(*(begin(journal) for _ in range(5)))
     assert all(one.new for one in begun)
     assert len(await listed(journal)) == 5
 
 
-async def test_a_key_is_its_callers(journal: Journal) -> None:
+async def test_callers_do_not_share_keys(journal: Journal) -> None:
     first = await begin(journal, idempotency_key="key", caller="ada")
     other = await begin(journal, idempotency_key="key", caller="bob")
     assert other.new
     assert other.action.id != first.action.id
 
 
-async def test_a_key_gives_its_action_back_whatever_it_is_used_for(journal: Journal) -> None:
+async def test_key_returns_its_action_whatever_it_is_used_for(journal: Journal) -> None:
     action = (await begin(journal, idempotency_key="key", log_id="log")).action
     completed = await journal.complete(action.id, Outcome.SUCCEEDED, answer=b"{}")
     again = await begin(journal, idempotency_key="key", log_id="other", kind=ActionKind.DELETE)
@@ -157,7 +157,7 @@ async def test_a_key_gives_its_action_back_whatever_it_is_used_for(journal: Jour
 # Leases
 
 
-async def test_past_its_lease_an_action_is_unknown_wherever_it_is_read(
+async def test_outcome_is_unknown_everywhere_after_the_lease(
     journal: Journal, clock: Clock
 ) -> None:
     action = (await begin(journal, idempotency_key="key", lease=10)).action
@@ -175,7 +175,7 @@ async def test_past_its_lease_an_action_is_unknown_wherever_it_is_read(
     assert await listed(journal, ActionFilter(outcome=Outcome.PENDING)) == []
 
 
-async def test_a_late_answer_is_recorded(journal: Journal, clock: Clock) -> None:
+async def test_late_outcome_is_recorded(journal: Journal, clock: Clock) -> None:
     action = (await begin(journal, lease=10)).action
     clock.move(11)
     assert (await stored(journal, action)).outcome is Outcome.UNKNOWN
@@ -184,7 +184,9 @@ async def test_a_late_answer_is_recorded(journal: Journal, clock: Clock) -> None
     assert await journal.get(action.id) == completed
 
 
-async def test_one_taken_for_dead_may_still_answer(open_journal: Callable[[], Journal]) -> None:
+async def test_process_taken_for_dead_may_still_complete_its_action(
+    open_journal: Callable[[], Journal],
+) -> None:
     async with open_journal() as journal:
         journal._owner += "0"  # another process of the same number, long gone
         action = (await begin(journal, lease=10)).action
@@ -197,7 +199,7 @@ async def test_one_taken_for_dead_may_still_answer(open_journal: Callable[[], Jo
 # Waiting
 
 
-async def test_who_waits_is_woken(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_waiting_tasks_are_woken(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_PAUSE", 3600)  # looking again would take too long
     action = (await begin(journal)).action
     waiting = [asyncio.create_task(journal.wait(action.id, soon())) for _ in range(20)]
@@ -206,7 +208,7 @@ async def test_who_waits_is_woken(journal: Journal, monkeypatch: pytest.MonkeyPa
     assert await asyncio.gather(*waiting) == [completed] * 20
 
 
-async def test_who_waits_elsewhere_looks_again(
+async def test_waiting_process_polls(
     open_journal: Callable[[], Journal], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FIRST_PAUSE", 0.001)
@@ -244,7 +246,7 @@ async def test_pages_are_stable_while_actions_arrive(journal: Journal, clock: Cl
     assert rows == sorted(rows, key=lambda row: (row.requested_at, row.id), reverse=True)
 
 
-async def test_a_page_that_just_fits_is_the_last(journal: Journal) -> None:
+async def test_full_page_may_be_the_last(journal: Journal) -> None:
     action = (await begin(journal)).action
     page = await journal.page(1, None, EVERYTHING)
     assert (page.actions, page.has_next_page) == ((action,), False)
@@ -281,7 +283,7 @@ async def test_filters(
 
 
 @pytest.mark.parametrize("cursor", ["", "nonsense", "ktMAoTA", "é", "A" * 1000])
-async def test_a_damaged_cursor_is_refused(journal: Journal, cursor: str) -> None:
+async def test_damaged_cursor_is_refused(journal: Journal, cursor: str) -> None:
     with pytest.raises(RequestError) as caught:
         await journal.page(1, cursor, EVERYTHING)
     assert caught.value.code is ErrorCode.INVALID_CURSOR
@@ -290,7 +292,7 @@ async def test_a_damaged_cursor_is_refused(journal: Journal, cursor: str) -> Non
 # Retention
 
 
-async def test_what_is_too_old_is_deleted_at_start(
+async def test_old_actions_are_deleted_at_start(
     open_journal: Callable[[], Journal], clock: Clock
 ) -> None:
     async with open_journal() as journal:
@@ -306,7 +308,7 @@ async def test_what_is_too_old_is_deleted_at_start(
         assert (await begin(journal, idempotency_key="key")).new
 
 
-async def test_what_is_too_old_is_deleted_within_an_hour(journal: Journal, clock: Clock) -> None:
+async def test_old_actions_are_deleted_within_an_hour(journal: Journal, clock: Clock) -> None:
     await begin(journal)
     clock.move(30 * DAY - 60)
     assert len(await listed(journal)) == 1

@@ -1,31 +1,34 @@
-"""Whether a process is known to have ended."""
+"""Detecting that a process has ended."""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from gateway.journal import owner
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only /proc tells")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 
 
 def test_this_process_lives() -> None:
     assert not owner.is_gone(owner.own())
 
 
-def test_another_process_of_the_same_number_is_another_process() -> None:
+def test_process_that_took_over_the_number_is_another() -> None:
     assert owner.is_gone(f"{owner.own()}0")
 
 
-def test_what_ended_is_gone_even_before_its_parent_has_looked() -> None:
+def test_zombie_is_gone() -> None:
+    """A process that was killed stays a zombie until its parent, such as a shell, waits for it."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        host, _, _ = owner.own().rsplit(":", 2)
-        name = f"{host}:{process.pid}:{owner._started(process.pid)}"
+        machine, _, _ = owner.own().rsplit(":", 2)
+        name = f"{machine}:{process.pid}:{owner._started(process.pid)}"
         assert int(owner._started(process.pid)) > int(owner._started(os.getpid()))
         assert not owner.is_gone(name)
         process.send_signal(signal.SIGKILL)
@@ -35,10 +38,31 @@ def test_what_ended_is_gone_even_before_its_parent_has_looked() -> None:
 
 
 @pytest.mark.parametrize("name", ["elsewhere:1:1", "else:where:1:1"])
-def test_nothing_is_known_of_other_hosts(name: str) -> None:
+def test_processes_of_other_hosts_may_live(name: str) -> None:
     assert not owner.is_gone(name)
 
 
-def test_nothing_is_known_where_proc_does_not_tell() -> None:
-    host, pid, _ = owner.own().rsplit(":", 2)
-    assert not owner.is_gone(f"{host}:{pid}:")
+@pytest.mark.parametrize("namespace", ["pid:[1]", ""])
+def test_process_of_another_container_may_live(
+    monkeypatch: pytest.MonkeyPatch, namespace: str
+) -> None:
+    """Containers with the host's network share its name, and each has a process 1.
+
+    The second one to start must not give up the actions of the first.
+    """
+    own = owner.own()
+    assert own.startswith(f"{socket.gethostname()}/")
+    monkeypatch.setattr(Path, "readlink", lambda _: Path(namespace))
+    assert not owner.is_gone(f"{own}0")
+    assert not owner.is_gone(f"{socket.gethostname()}:1:1")
+
+
+def test_nothing_is_certain_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, pid, _ = owner.own().rsplit(":", 2)
+    assert not owner.is_gone(f"{machine}:{pid}:")
+
+    def fail(_: Path) -> Path:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "readlink", fail)
+    assert owner.own().startswith(f"{socket.gethostname()}:")

@@ -1,4 +1,4 @@
-"""What several processes over one journal do to each other."""
+"""Several processes that share a journal."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Worker:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
 
-    def tell(self, line: str) -> None:
+    def send(self, line: str) -> None:
         assert self.process.stdin
         self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
 
-    def hear(self) -> Any:
+    def receive(self) -> Any:
         assert self.process.stdout
         return json.loads(self.process.stdout.readline())
 
@@ -41,16 +41,16 @@ class Worker:
         self.process.wait()
 
 
-def tell_all(workers: list[Worker], line: str) -> list[Any]:
-    """Tell something to all before listening to any."""
+def send_to_all(workers: list[Worker], line: str) -> list[Any]:
+    """Send a line to all workers, then read an answer from each."""
     for worker in workers:
-        worker.tell(line)
-    return [worker.hear() for worker in workers]
+        worker.send(line)
+    return [worker.receive() for worker in workers]
 
 
 @pytest.fixture
 def start(url: str) -> Iterator[Callable[[], Worker]]:
-    """Start workers over the database; they end with the test."""
+    """Return a function that starts workers, which end with the test."""
     environ = {**os.environ, "JOURNAL": url, "PYTHONPATH": os.pathsep.join(sys.path)}
     with contextlib.ExitStack() as stack:
 
@@ -64,27 +64,29 @@ def start(url: str) -> Iterator[Callable[[], Worker]]:
             )
             worker = Worker(stack.enter_context(process))
             stack.callback(process.kill)
-            assert worker.hear() == "ready"
+            assert worker.receive() == "ready"
             return worker
 
         yield start_one
 
 
-def test_two_starts_at_once_and_fifty_actions_with_one_key(start: Callable[[], Worker]) -> None:
+def test_two_processes_start_at_once_and_share_a_key(start: Callable[[], Worker]) -> None:
     workers = [start(), start()]
-    assert tell_all(workers, "open") == ["open", "open"]
-    begun = [one for answer in tell_all(workers, "25") for one in answer]
+    assert send_to_all(workers, "open") == ["open", "open"]
+    begun = [one for answer in send_to_all(workers, "25") for one in answer]
     assert len(begun) == 50
     assert len({id for id, _ in begun}) == 1
     assert sum(new for _, new in begun) == 1
 
 
-async def test_a_killed_process_leaves_unknown(start: Callable[[], Worker], url: str) -> None:
+async def test_actions_of_a_killed_process_are_unknown(
+    start: Callable[[], Worker], url: str
+) -> None:
     worker = start()
-    worker.tell("open")
-    assert worker.hear() == "open"
-    worker.tell("1")
-    ((id, new),) = worker.hear()
+    worker.send("open")
+    assert worker.receive() == "open"
+    worker.send("1")
+    ((id, new),) = worker.receive()
     assert new
 
     async with Journal(url, retention_days=30) as journal:  # the worker still lives

@@ -1,4 +1,4 @@
-"""The ``[journal]`` table: its default, its forms, and each mistake's sentence."""
+"""The ``[journal]`` table: its default, its forms, and the sentences about mistakes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,17 @@ def test_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert settings.retention_days == 90
 
 
-def test_a_file_starts_at_the_folder_of_the_configuration() -> None:
+def test_default_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container the user often is a number only; there is no folder to be named ~."""
+    monkeypatch.setattr(
+        "gateway.config.journal.user_state_path", lambda name: Path("~/.local/state", name)
+    )
+    assert read({}, Path("/etc/gateway")).url.get_secret_value() == (
+        "sqlite:////.local/state/webhook-log-gateway/journal.sqlite3"
+    )
+
+
+def test_relative_path_starts_at_the_folder_of_the_configuration() -> None:
     assert url("sqlite:///journal.sqlite3") == "sqlite:////etc/gateway/journal.sqlite3"
     assert url("sqlite:////srv/journal.sqlite3") == "sqlite:////srv/journal.sqlite3"
 
@@ -71,17 +81,17 @@ def test_a_file_starts_at_the_folder_of_the_configuration() -> None:
         "postgresql://one.example:5432,[::1]:5433/audit?target_session_attrs=primary",
     ],
 )
-def test_postgresql_as_it_is(address: str) -> None:
+def test_postgresql_address_is_kept_as_it_is(address: str) -> None:
     assert url(address) == address
 
 
-def test_a_reference(tmp_path: Path) -> None:
+def test_reference(tmp_path: Path) -> None:
     assert url({"env": "DATABASE"}) == SECRETS["DATABASE"]
     (tmp_path / "database").write_text(SECRETS["DATABASE"] + "\n")
     assert url({"file": "database"}, tmp_path) == SECRETS["DATABASE"]
 
 
-def test_in_code() -> None:
+def test_settings_made_in_code() -> None:
     settings = JournalSettings(url=SecretStr(SECRETS["DATABASE"]))
     assert settings.url.get_secret_value() == SECRETS["DATABASE"]
     assert "pla1nted" not in repr(settings)
@@ -108,12 +118,12 @@ def test_in_code() -> None:
         ("postgresql://db.example/audit?user=gateway&password=pla1nted", PASSWORD),
     ],
 )
-def test_mistakes_of_the_address(value: object, sentence: str) -> None:
+def test_mistakes_in_the_address(value: object, sentence: str) -> None:
     assert mistakes({"url": value}) == [sentence]
 
 
 @pytest.mark.parametrize("days", [0, 36501, "90", 1.5, True])
-def test_mistakes_of_the_retention(days: object) -> None:
+def test_mistakes_in_the_retention(days: object) -> None:
     sentence = "retention_days must be a whole number from 1 to 36500"
     assert mistakes({"retention_days": days}) == [sentence]
 
@@ -129,5 +139,5 @@ def test_mistakes_of_the_retention(days: object) -> None:
         ({"urls": []}, False),
     ],
 )
-def test_the_schema_says_the_same(table: dict[str, Any], *, fits: bool) -> None:
+def test_json_schema_agrees(table: dict[str, Any], *, fits: bool) -> None:
     assert jsonschema_rs.is_valid(JournalSettings.model_json_schema(), table) is fits

@@ -1,4 +1,4 @@
-"""A process beside the test's own: says "ready", opens the journal when told, and begins actions.
+"""A worker process: prints "ready", opens the journal at the first line, and begins actions.
 
 Each further line it reads is a number of actions to begin at once, all with one key; it answers
 with their ids, and whether each was new.

@@ -1,4 +1,4 @@
-// Pages through two lists with Apollo Client and prints the ids that its cache has joined:
+// Pages through two lists with Apollo Client, and prints the ids merged in its cache:
 // node apollo-client.mjs <module that exports the client> <source of the other list>
 
 import { pathToFileURL } from "node:url";

@@ -1,4 +1,4 @@
-// Runs one query twice by its hash with Apollo Client, and prints what was sent and answered:
+// Runs a persisted query twice with Apollo Client, and prints the requests and responses:
 // node apollo-persisted.mjs <module that exports the client>
 
 import { createHash } from "node:crypto";

@@ -1,4 +1,4 @@
-// Runs the public audits of GraphQL over HTTP against a server: node audits.mjs <url>
+// Audits a server with graphql-http: node audits.mjs <url>
 
 import { serverAudits } from "graphql-http";
 

@@ -7,7 +7,7 @@ const { rules: relay } = graphql.configs["flat/schema-relay"];
 const [, convention] = recommended["@graphql-eslint/naming-convention"];
 const [, description] = recommended["@graphql-eslint/require-description"];
 
-// What a subgraph must have is named by federation's specification.
+// Names that federation's specification prescribes.
 const ofFederation = "^(_Any|_Entity|_Service|_entities|_service|federation__FieldSet|link__.*)$";
 
 export default [
@@ -34,7 +34,7 @@ export default [
         "error",
         {
           ...description,
-          // The directives are federation's, and so is their enum.
+          // The directives and their enum come from federation.
           DirectiveDefinition: false,
           ignoredSelectors: ["[name.value=/^link__/]"],
         },
@@ -43,7 +43,7 @@ export default [
         "error",
         {
           exceptions: {
-            // They are where they are, and nothing by themselves: pages, outcomes, parts of a log.
+            // Pages, outcomes and parts of a log have no identity of their own.
             suffixes: ["Connection", "Edge", "Payload", "Details"],
             types: [
               "_Service",
@@ -60,7 +60,7 @@ export default [
               "SourceHealth",
               "SourceReport",
               "Viewer",
-              // The user errors of a mutation.
+              // Errors of a mutation.
               "ActionNotSupported",
               "IdempotencyKeyReused",
               "InvalidInput",
@@ -73,14 +73,14 @@ export default [
           },
         },
       ],
-      // The journal and the hooks of a source are read forward only.
+      // The journal and the hooks of a source have forward paging only.
       "@graphql-eslint/relay-arguments": ["error", { includeBoth: false }],
       "@graphql-eslint/relay-edge-types": [
         "error",
         {
-          // A connection has its nodes as a plain list, too, and what is bounded is no connection.
+          // Connections also list their nodes; short lists need no connection.
           listTypeCanWrapOnlyEdgeType: false,
-          // An action is read in the journal, not by its id.
+          // Actions are read in the journal, not by id.
           shouldImplementNode: false,
         },
       ],

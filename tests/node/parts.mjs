@@ -1,4 +1,4 @@
-// Asks for an answer in parts and prints what the first and the last state of it hold:
+// Queries a response in parts, and prints its first and its last state:
 // node parts.mjs <module that exports a client of Apollo or urql>
 
 import { pathToFileURL } from "node:url";

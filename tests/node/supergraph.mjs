@@ -1,5 +1,5 @@
-// Asks a supergraph of the gateway and of others that live in this process only:
-// node supergraph.mjs <file of the supergraph> <JSON of what the others know> <query>
+// Queries a supergraph of the gateway and of subgraphs in this process:
+// node supergraph.mjs <file of the supergraph> <JSON of the other subgraphs' data> <query>
 
 import { readFileSync } from "node:fs";
 

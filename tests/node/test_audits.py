@@ -1,4 +1,4 @@
-"""The public audits of GraphQL over HTTP, of the package graphql-http."""
+"""The audits of GraphQL over HTTP from the package graphql-http."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from tests.node.conftest import Run
 
 
-def test_every_audit_is_passed(run: Run, url: str) -> None:
+def test_every_audit_passes(run: Run, url: str) -> None:
     results = json.loads(run("node", "audits.mjs", url).stdout)
-    # What only should or may be is a warning or a notice there, and counts here like an error.
+    # Warnings and notices, for what the specification only recommends, count like errors.
     assert [result for result in results if result["status"] != "ok"] == []
     assert len(results) == 61

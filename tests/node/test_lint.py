@@ -1,4 +1,4 @@
-"""The lint of schema.graphql by graphql-eslint; its exceptions have their reasons in its file."""
+"""The lint of schema.graphql by graphql-eslint; its configuration explains the exceptions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LINT = ("npx", "--prefix", str(HERE), "eslint", "--config", str(HERE / "eslint.config.mjs"))
 
 
-def test_the_schema_is_clean(run: Run) -> None:
+def test_schema_passes_lint(run: Run) -> None:
     assert run(*LINT, "--max-warnings", "0", "schema.graphql", folder=ROOT).stdout == ""
 
 
@@ -29,7 +29,7 @@ WRONGS = {
 }
 
 
-def test_it_would_complain(run: Run, tmp_path: Path) -> None:
+def test_lint_finds_mistakes(run: Run, tmp_path: Path) -> None:
     text = SCHEMA.read_text(encoding="utf-8")
     for right, wrong in WRONGS.values():
         assert right in text

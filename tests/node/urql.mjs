@@ -1,4 +1,4 @@
-// Runs a short and a long query with urql and prints how each was sent and answered:
+// Runs a short and a long query with urql, and prints the requests and responses:
 // node urql.mjs <module that exports the client>
 
 import { pathToFileURL } from "node:url";

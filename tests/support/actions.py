@@ -1,4 +1,4 @@
-"""What the tests of retry and delete ask, and of whom."""
+"""Documents, a vendor and gateways for the tests of retry and delete."""
 
 from __future__ import annotations
 
@@ -55,21 +55,21 @@ query($first: Int = 25, $after: String, $filter: ActionFilterInput) {
 
 
 class Schema:
-    """The schema over one gateway, as a caller sees it who sends the headers."""
+    """The schema over a gateway, for a caller who sends these headers."""
 
     def __init__(self, gateway: Gateway, **headers: str) -> None:
         self.gateway = gateway
         self._headers = headers
 
     async def data(self, document: str, **variables: Any) -> dict[str, Any]:
-        """Execute a document, expecting no error."""
+        """Execute a document without errors; return its data."""
         result = await self._execute(document, variables)
         assert result.errors is None, result.errors
         assert result.data is not None
         return result.data
 
     async def errors(self, document: str, **variables: Any) -> list[dict[str, Any]]:
-        """Execute a document, expecting errors: give their messages and extensions."""
+        """Execute a document with errors; return their messages and extensions."""
         errors = (await self._execute(document, variables)).errors or []
         return [{"message": error.message, **(error.extensions or {})} for error in errors]
 
@@ -104,7 +104,7 @@ PAGE = "/api/v2/audit/webhooks"
 
 
 class Controller(httpx.AsyncBaseTransport):
-    """A Language Weaver controller with the entries 42 and 41, whose acts a test makes up."""
+    """A Language Weaver controller with the entries 42 and 41; ``act`` answers all but reads."""
 
     def __init__(self, act: Callable[[httpx.Request], Any]) -> None:
         self.acts: list[httpx.Request] = []
@@ -118,8 +118,9 @@ class Controller(httpx.AsyncBaseTransport):
             return httpx.Response(200, json={"token": f"token-{self.tokens}"})
         if request.method == "GET":
             assert request.url.path.endswith(PAGE)
-            entries = [self.entry(42, self.retried), self.entry(41, 0)]
-            envelope = {"page": 1, "perPage": 25, "totalPages": 1, "totalItems": 2}
+            page, size = (int(request.url.params[name]) for name in ("page", "perPage"))
+            entries = [self.entry(42, self.retried), self.entry(41, 0)] if page == 1 else []
+            envelope = {"page": page, "perPage": size, "totalPages": 1, "totalItems": 2}
             return httpx.Response(200, json={"entries": entries, **envelope})
         self.acts.append(request)
         answer = self._act(request)
@@ -144,6 +145,20 @@ class Controller(httpx.AsyncBaseTransport):
         }
 
 
+def answering(status: int, **parts: Any) -> Callable[[httpx.Request], httpx.Response]:
+    """Return an act of ``Controller`` that always gives the same response."""
+    return lambda _: httpx.Response(status, **parts)
+
+
+def raising(error: Exception) -> Callable[[httpx.Request], httpx.Response]:
+    """Return an act of ``Controller`` during which the connection fails."""
+
+    def act(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    return act
+
+
 def gateway_over(
     folder: Path,
     transport: httpx.AsyncBaseTransport,
@@ -153,7 +168,7 @@ def gateway_over(
     timeout: float = 8.0,
     clock: Callable[[], int] | None = None,
 ) -> Gateway:
-    """Make a gateway of one source, with a journal in the folder."""
+    """Return a gateway of one source, with a journal in the folder."""
     file = folder / "gateway.toml"
     file.write_text(f"""
         [journal]

@@ -1,4 +1,4 @@
-"""Operations that hypothesis-graphql makes up from the schema, and what their answers must be."""
+"""Operations that hypothesis-graphql generates from the schema, and checks of their results."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ WITHOUT = (
     {"filter", "first", "after"},
     set[str](),
 )
-"""Arguments of which an operation has none: a list takes few combinations of all."""
+"""Sets of arguments, one of which an operation leaves out: few combinations of all are valid."""
 JOINTS = ("and", "or", "not")
 EVERYTHING = """{
   webhookLogs(first: 100) {
@@ -75,11 +75,11 @@ PYTHON = re.compile(
     r"Traceback|NoneType|\bdict\b|object at 0x|<class|\.py\b|site-packages|gateway\.\w|strawberry|"
     + "|".join(name for name in dir(builtins) if name.endswith(("Error", "Exception")))
 )
-"""What no caller is to read."""
+"""Traces of Python, which no message may contain."""
 
 
 class Asked(NamedTuple):
-    """An operation, ready to be sent."""
+    """An operation with its variables."""
 
     query: str
     variables: dict[str, Any]
@@ -87,7 +87,7 @@ class Asked(NamedTuple):
 
 
 def found(data: Any, *keys: str) -> list[str]:
-    """Give the texts that an answer has under one of the keys, each once."""
+    """Return the distinct texts in a result under any of the keys."""
     texts: dict[str, None] = {}
     todo = [data]
     while todo:
@@ -101,13 +101,13 @@ def found(data: Any, *keys: str) -> list[str]:
 
 
 def root_fields(schema: GraphQLSchema) -> list[str]:
-    """Name all that can be asked for first."""
+    """Return the names of the root fields."""
     kinds = [schema.query_type, schema.mutation_type]
     return [name for kind in kinds if kind for name in kind.fields]
 
 
 def flat(schema: GraphQLSchema) -> GraphQLSchema:
-    """Give the schema with filters that hold no others, as most of those are made without end."""
+    """Return the schema without nested filters, whose generation would rarely end."""
     made = build_schema(print_schema(schema))
     filter = made.type_map["WebhookLogFilter"]
     assert isinstance(filter, GraphQLInputObjectType)
@@ -119,7 +119,7 @@ def flat(schema: GraphQLSchema) -> GraphQLSchema:
 def operations(
     schema: GraphQLSchema, data: Mapping[str, Any], mode: Mode = Mode.POSITIVE
 ) -> st.SearchStrategy[Asked]:
-    """Make up queries and mutations, mostly about what there is by the answer to EVERYTHING."""
+    """Generate queries and mutations, mostly about objects in the result of EVERYTHING."""
     known = {key: found(data, key) for key in ("id", "cursor", "name", "upstreamId")}
     texts = [*known["name"], *found(data, "event", "url", "correlationId")]
     tags = [f"source:{name}" for name in known["name"]]
@@ -164,7 +164,7 @@ def operations(
 
     @st.composite
     def operation(draw: st.DrawFn) -> Asked:
-        # One field of the root, as some would hardly ever be chosen among others; or several.
+        # A single root field, as some would hardly ever be chosen among others; or several.
         field = draw(st.sampled_from([*roots, None])) if mode is Mode.POSITIVE else None
         document: DocumentNode = draw(
             from_schema(
@@ -208,7 +208,7 @@ def _literal(value: Any) -> ValueNode:
 
 
 class _Arguments(Visitor):
-    """Leaves out arguments, gives cursors to those that take some, and filters in each other."""
+    """Leaves out arguments, inserts cursors, and nests filters."""
 
     def __init__(
         self, without: Collection[str], cursor: Callable[[], str], joints: Callable[[], list[str]]
@@ -244,7 +244,7 @@ class _Arguments(Visitor):
 
 
 class _Names(Visitor):
-    """Asks for the type where it may be one of several."""
+    """Adds ``__typename`` to selections of abstract types."""
 
     def __init__(self, info: TypeInfo) -> None:
         super().__init__()
@@ -258,7 +258,7 @@ class _Names(Visitor):
 
 
 class _Variables(Visitor):
-    """Puts variables in the place of all arguments."""
+    """Replaces all arguments by variables."""
 
     def __init__(self, info: TypeInfo) -> None:
         super().__init__()
@@ -279,11 +279,11 @@ class _Variables(Visitor):
         return replace(node, variable_definitions=tuple(self._definitions))
 
 
-# Answers
+# Results
 
 
 def check(schema: GraphQLSchema, asked: Asked, response: httpx.Response) -> dict[str, Any]:
-    """Check that an answer is one that GraphQL allows to an operation, and give it."""
+    """Check that GraphQL allows a response to an operation, and return its body."""
     assert response.headers["content-type"] == f"{GRAPHQL}; charset=utf-8"
     answer: dict[str, Any] = response.json()
     assert answer.keys() <= {"data", "errors", "extensions"}
@@ -309,7 +309,7 @@ def _check_error(error: dict[str, Any], answer: dict[str, Any]) -> None:
     if "data" not in answer:
         assert "path" not in error, error
         return
-    # What failed is null, or something that it lies in.
+    # The failed field is null, or a field that contains it.
     place = answer["data"]
     for step in error["path"]:
         if place is None:
@@ -321,7 +321,7 @@ def _check_error(error: dict[str, Any], answer: dict[str, Any]) -> None:
 def _check_value(
     schema: GraphQLSchema, kind: GraphQLOutputType, nodes: Sequence[Any], value: Any
 ) -> None:
-    """Check that a value is what was selected, and of its type."""
+    """Check that a value has the selected fields and the right types."""
     if is_non_null_type(kind):
         assert value is not None, kind
         kind = kind.of_type
@@ -356,7 +356,7 @@ def _select(
     node: Any,
     fields: dict[str, list[FieldNode]],
 ) -> None:
-    """Collect the fields that a node selects of a type, by the name that they have in answers."""
+    """Collect the fields that a node selects of a type, by their names in the response."""
     for selected in node.selection_set.selections:
         if isinstance(selected, FieldNode):
             fields.setdefault((selected.alias or selected.name).value, []).append(selected)

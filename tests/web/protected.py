@@ -1,4 +1,4 @@
-"""A gateway over the sandbox that asks for credentials, and its callers."""
+"""A gateway over the sandbox with authentication, and its callers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SOURCES = ("repo-cn", "shop", "tracker", "translations")
 
 
 class Grant(NamedTuple):
-    """What a caller of the tests may do: a role, or none, on one source, or on all."""
+    """The role of a test's caller, or none, on one source or on all."""
 
     role: Role | None
     source: str | None = None
@@ -38,7 +38,7 @@ class Grant(NamedTuple):
 
     @property
     def sources(self) -> list[str]:
-        """The names of the sources that exist for the caller."""
+        """The names of the granted sources."""
         if self.role is None:
             return []
         return [self.source] if self.source else list(SOURCES)
@@ -52,7 +52,7 @@ class Grant(NamedTuple):
 
 
 class Caller(NamedTuple):
-    """A caller of the tests, with the credential it sends."""
+    """A test's caller with its credential."""
 
     grant: Grant
     method: str
@@ -98,19 +98,19 @@ jwks_url = "{KEYS_URL}"
 
 
 class Protected:
-    """The whole gateway over HTTP in process, and the issuer whose tokens it accepts."""
+    """The whole gateway over HTTP in process, and the issuer of its tokens."""
 
     def __init__(self, client: httpx.AsyncClient, issuer: Issuer) -> None:
         self.client = client
         self.issuer = issuer
 
     async def send(self, query: str, **headers: str) -> httpx.Response:
-        """Send a query with headers of the caller's choice, in which _ stands for a hyphen."""
+        """Send a query with headers, in whose names _ stands for a hyphen."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.client.post("/graphql", json={"query": query}, headers=given)
 
     async def answer(self, caller: Caller, query: str, **values: Any) -> dict[str, Any]:
-        """Execute a query for a caller who is known; ``$name`` stands for the value ``name``."""
+        """Execute a query for an authenticated caller; ``$name`` stands for the value ``name``."""
         for name, value in values.items():
             query = query.replace(f"${name}", json.dumps(value))
         response = await self.send(query, authorization=f"Bearer {caller.credential}")
@@ -128,7 +128,7 @@ class Protected:
 
 @contextlib.asynccontextmanager
 async def protected_gateway(folder: Path, sandbox: Sandbox) -> AsyncIterator[Protected]:
-    """Start a gateway whose configuration lies in a folder."""
+    """Start a gateway with its configuration in a folder."""
     file = write_configuration(folder, sandbox, NOWHERE, port=0)
     file.write_text(file.read_text(encoding="utf-8") + AUTH, encoding="utf-8")
     settings = load(file, {})

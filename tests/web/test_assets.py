@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def npm_that(does: str, folder: Path) -> str:
-    """Write a program that stands in for npm, and give its path."""
+    """Write a program that replaces npm, and return its path."""
     program = folder / "npm"
     program.write_text(f"#!{sys.executable}\n{does}")
     program.chmod(stat.S_IRWXU)
@@ -24,7 +24,7 @@ def npm_that(does: str, folder: Path) -> str:
 
 
 def npm_with(files: Mapping[tuple[str, str], bytes], folder: Path) -> str:
-    """Stand in for an npm whose packages, by package and member, hold these files."""
+    """Return a replacement for npm whose packages hold files, by package and member."""
     for package in {package for package, _ in files}:
         with tarfile.open(folder / f"{package.replace('@', '-')}.tgz", "w:gz") as archive:
             for (owner, member), content in files.items():
@@ -44,7 +44,7 @@ def npm_with(files: Mapping[tuple[str, str], bytes], folder: Path) -> str:
     )
 
 
-def test_npm_brings_the_files(static: Path, tmp_path: Path) -> None:
+def test_files_are_downloaded_with_npm(static: Path, tmp_path: Path) -> None:
     files = {(asset.package, asset.member): (static / asset.name).read_bytes() for asset in ASSETS}
     folder = tmp_path / "static"
     fetch(folder, npm=npm_with(files, tmp_path))
@@ -52,18 +52,18 @@ def test_npm_brings_the_files(static: Path, tmp_path: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {asset.name for asset in ASSETS}
 
 
-def test_files_that_are_there_are_not_fetched_again(static: Path, tmp_path: Path) -> None:
+def test_present_files_are_not_downloaded_again(static: Path, tmp_path: Path) -> None:
     fetch(static, npm=npm_that("raise SystemExit('called')", tmp_path))
 
 
-def test_a_file_with_another_content_is_missing(static: Path, tmp_path: Path) -> None:
+def test_changed_file_counts_as_missing(static: Path, tmp_path: Path) -> None:
     for asset in ASSETS:
         (tmp_path / asset.name).write_bytes((static / asset.name).read_bytes())
     (tmp_path / "graphiql.min.js").write_text("another")
     assert missing(tmp_path) == ["graphiql.min.js"]
 
 
-def test_other_files_than_the_pinned_are_refused(tmp_path: Path) -> None:
+def test_files_with_another_hash_are_rejected(tmp_path: Path) -> None:
     files = {(asset.package, asset.member): b"another" for asset in ASSETS}
     folder = tmp_path / "static"
     with pytest.raises(AssetError, match=r"graphiql\.min\.css of graphiql@4\.1\.2 is not the file"):
@@ -71,13 +71,13 @@ def test_other_files_than_the_pinned_are_refused(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-def test_a_package_may_lack_the_file(tmp_path: Path) -> None:
+def test_package_without_the_file_is_reported(tmp_path: Path) -> None:
     files = {("graphiql@4.1.2", "README.md"): b"another"}
     with pytest.raises(AssetError, match=r"graphiql-4\.1\.2\.tgz has no file package/graphiql"):
         fetch(tmp_path / "static", npm=npm_with(files, tmp_path))
 
 
-def test_a_package_may_be_cut_off(tmp_path: Path) -> None:
+def test_truncated_package_is_reported(tmp_path: Path) -> None:
     program = npm_with({("graphiql@4.1.2", "graphiql.min.css"): b"a style" * 9999}, tmp_path)
     archive = tmp_path / "graphiql-4.1.2.tgz"
     archive.write_bytes(archive.read_bytes()[:-100])
@@ -93,18 +93,18 @@ def test_a_package_may_be_cut_off(tmp_path: Path) -> None:
         ("open('graphiql-4.1.2.tgz', 'w').write('<html>')", "could not be put in place"),
     ],
 )
-def test_npm_may_fail(does: str, reason: str, tmp_path: Path) -> None:
+def test_failure_of_npm_is_reported(does: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(AssetError, match=reason):
         fetch(tmp_path / "static", npm=npm_that(does, tmp_path))
 
 
-def test_npm_may_hang(tmp_path: Path) -> None:
+def test_timeout_of_npm_is_reported(tmp_path: Path) -> None:
     npm = npm_that("import signal; signal.pause()", tmp_path)
     with pytest.raises(AssetError, match=r"npm did not end within 0\.1 seconds"):
         fetch(tmp_path / "static", npm=npm, seconds=0.1)
 
 
-def test_npm_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_npm_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(AssetError, match="npm is not installed"):
         fetch(tmp_path / "static")

@@ -1,4 +1,4 @@
-"""Several operations in one request: what becomes of each, and of all together."""
+"""Batches: several operations in one request."""
 
 from __future__ import annotations
 
@@ -9,24 +9,15 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.web.test_bodies import NO_QUERY
 from tests.web.test_departure import PATIENCE, ask
-from tests.web.test_view import (
-    DATA,
-    GRAPHQL,
-    JSON,
-    NO_QUERY,
-    QUERY,
-    client_of,
-    made_app,
-    post,
-    sentence,
-)
+from tests.web.test_view import DATA, GRAPHQL, JSON, QUERY, client_of, made_app, post, sentence
 
 LIST = "{ webhookLogs { totalCount } }"
 
 
 def codes(answer: httpx.Response) -> list[str | None]:
-    """Give for each place of a batch the code of its one error, or None."""
+    """Return the code of each operation's only error, or None."""
     assert answer.status_code == 200
     found = []
     for body in answer.json():
@@ -39,7 +30,7 @@ def codes(answer: httpx.Response) -> list[str | None]:
 
 
 @pytest.mark.parametrize("accept", [JSON, GRAPHQL])
-async def test_answers_come_in_order_and_errors_stay_in_place(accept: str) -> None:
+async def test_results_keep_the_order_of_operations(accept: str) -> None:
     named = "query One($name: String!) { source(name: $name) { name } } query Two { __typename }"
     batch = [
         {"query": QUERY},
@@ -116,13 +107,15 @@ NO_OPERATIONS: list[Any] = [
         *(([{"query": QUERY}, wrong], "BAD_REQUEST", NO_OPERATION) for wrong in NO_OPERATIONS),
     ],
 )
-async def test_what_is_no_batch_is_refused_whole(batch: list[Any], code: str, said: str) -> None:
+async def test_malformed_batch_is_refused_as_a_whole(
+    batch: list[Any], code: str, said: str
+) -> None:
     async with client_of(made_app(batch_size=3)) as client:
         answer = await post(client, json.dumps(batch).encode(), accept=GRAPHQL)
     assert sentence(answer, 400, code) == said
 
 
-async def test_one_operation_is_answered_alone() -> None:
+async def test_single_operation_gets_no_list() -> None:
     async with client_of(made_app(batch_size=3)) as client:
         assert (await client.post("/graphql", json={"query": QUERY})).json() == DATA
         assert (await client.post("/graphql", json=[{"query": QUERY}])).json() == [DATA]
@@ -130,7 +123,7 @@ async def test_one_operation_is_answered_alone() -> None:
         assert sentence(await client.get("/graphql", params=in_url), 400).startswith("The URL ")
 
 
-async def test_each_operation_is_counted() -> None:
+async def test_every_operation_counts_for_the_rate_limit() -> None:
     async with client_of(made_app({"rate": 4}, batch_size=5)) as client:
         answer = await client.post("/graphql", json=[{"query": QUERY}] * 3)
         assert codes(answer) == [None] * 3
@@ -144,7 +137,7 @@ async def test_each_operation_is_counted() -> None:
         assert "retry-after" in refused.headers
 
 
-async def test_limits_are_those_of_each_operation() -> None:
+async def test_limits_apply_to_each_operation() -> None:
     two = "{ a: __typename b: __typename }"
     async with client_of(made_app({"cost": 2, "root_fields": 2}, batch_size=3)) as client:
         answer = await client.post("/graphql", json=[{"query": two}] * 3)
@@ -154,7 +147,7 @@ async def test_limits_are_those_of_each_operation() -> None:
 
 
 class Vendor:
-    """Answers only when it has been asked as often as it wants to be."""
+    """A vendor that responds once it has received a number of calls."""
 
     def __init__(self, wanted: int) -> None:
         self._wanted = wanted
@@ -175,7 +168,7 @@ class Vendor:
 
 
 def different(count: int) -> list[dict[str, Any]]:
-    """Write operations for which the vendor is called once each."""
+    """Return operations that each need a vendor call of their own."""
     query = "query ($filter: WebhookLogFilter) { webhookLogs(filter: $filter) { nodes { id } } }"
     return [
         {"query": query, "variables": {"filter": {"event": {"eq": f"event-{n}"}}}}
@@ -183,7 +176,7 @@ def different(count: int) -> list[dict[str, Any]]:
     ]
 
 
-async def test_operations_are_executed_side_by_side() -> None:
+async def test_operations_run_concurrently() -> None:
     vendor = Vendor(3)
     async with (
         asyncio.timeout(PATIENCE),
@@ -193,7 +186,7 @@ async def test_operations_are_executed_side_by_side() -> None:
     assert codes(answer) == ["ALL_SOURCES_FAILED"] * 3
 
 
-async def test_operations_beyond_their_places_are_refused_one_by_one() -> None:
+async def test_operations_beyond_the_concurrency_limit_are_refused_singly() -> None:
     vendor = Vendor(1)
     app = made_app({"operations": 1}, answer=vendor, batch_size=4)
     async with asyncio.timeout(PATIENCE), client_of(app) as client:
@@ -201,7 +194,7 @@ async def test_operations_beyond_their_places_are_refused_one_by_one() -> None:
     assert codes(answer) == [*["ALL_SOURCES_FAILED"] * 2, *["OVERLOADED"] * 2]
 
 
-async def test_the_cache_is_told_of_for_all_together() -> None:
+async def test_cache_status_covers_the_whole_batch() -> None:
     empty = httpx.Response(
         200, json={"entries": [], "page": 1, "perPage": 25, "totalPages": 1, "totalItems": 0}
     )
@@ -210,7 +203,7 @@ async def test_the_cache_is_told_of_for_all_together() -> None:
     assert answer.headers["cache-status"].startswith("gateway; fwd=miss; stored; key=")
 
 
-async def test_a_caller_that_leaves_ends_all() -> None:
+async def test_disconnect_cancels_the_whole_batch() -> None:
     vendor = Vendor(4)  # which never come
 
     async def leave() -> None:

@@ -1,4 +1,4 @@
-"""The explorer in a real browser that reaches nothing but loopback."""
+"""The explorer in a real browser that reaches loopback only."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def application(folder: Path) -> Starlette:
 
 @pytest.fixture
 def complaints() -> list[str]:
-    """Collect the errors of the page's console; a test ends with none."""
+    """Errors in the page's console; a test must leave none."""
     return []
 
 
 @pytest.fixture
 def browser_page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
-    """Open a page that may reach loopback only, and may not complain."""
+    """A page that reaches loopback only; the test fails if it reports errors."""
     refused: list[str] = []
 
     def guard(route: BrowserRoute) -> None:
@@ -88,7 +88,7 @@ def browser_page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
 
 
 def greet(page: Page) -> None:
-    """Run a query of one's own in the first tab; its title tells that GraphiQL took the edit in."""
+    """Run a query in the first tab; its title shows that GraphiQL has parsed it."""
     page.locator(".graphiql-query-editor .CodeMirror").click()
     page.keyboard.press("Control+A")
     page.keyboard.insert_text('query Greeting { greeting(name: "reader") }')
@@ -97,30 +97,70 @@ def greet(page: Page) -> None:
     page.locator(".result-window").get_by_text('"Hello reader"').wait_for()
 
 
-def test_a_query_is_run(browser_page: Page, serve: Serve, static: Path) -> None:
+def test_query_is_executed(browser_page: Page, serve: Serve, static: Path) -> None:
     browser_page.goto(f"{serve(application(static))}/graphql")
     greet(browser_page)
     assert browser_page.title() == "Webhook logs"
 
 
-def test_the_examples_are_the_tabs(browser_page: Page, serve: Serve, static: Path) -> None:
+@pytest.mark.parametrize(
+    ("pasted", "sent", "shown"),
+    [
+        ('query Pasted { greeting(name: "pasted") }', None, "Hello pasted"),
+        ('{ greeting(name: "pasted") }', None, "Hello pasted"),
+        ('query Greeting { greeting(name: "the same") }', "Greeting", "Hello the same"),
+        (
+            '# query Greeting\n{ greeting(name: "query Greeting { x }") }',
+            None,
+            "Hello query Greeting { x }",
+        ),
+        (
+            'query Pasted { ...Greeting } fragment Greeting on Query { greeting(name: "part") }',
+            None,
+            "Hello part",
+        ),
+    ],
+)
+def test_pasted_text_runs_without_the_old_operation_name(
+    browser_page: Page, serve: Serve, static: Path, pasted: str, sent: str | None, shown: str
+) -> None:
+    """GraphiQL parses an edit 0.2 s later, and sent the name of the operation before it."""
+    browser_page.goto(f"{serve(application(static))}/graphql")
+    greet(browser_page)
+    with browser_page.expect_request(
+        lambda request: pasted in (request.post_data_json or {}).get("query", "")
+    ) as asked:
+        # In one task of the page, so that no timer of GraphiQL runs in between.
+        browser_page.evaluate(
+            """(text) => {
+              const node = document.querySelector(".graphiql-query-editor .CodeMirror");
+              node.CodeMirror.setValue(text);
+              document.querySelector(".graphiql-execute-button").click();
+            }""",
+            pasted,
+        )
+    assert (asked.value.post_data_json or {}).get("operationName") == sent
+    browser_page.locator(".result-window").get_by_text(shown).wait_for()
+
+
+def test_examples_are_the_first_tabs(browser_page: Page, serve: Serve, static: Path) -> None:
     browser_page.goto(f"{serve(application(static))}/graphql")
     tabs = browser_page.get_by_role("tab")
     tabs.first.wait_for()
     assert tabs.all_inner_texts() == EXAMPLES
 
 
-def test_an_example_reads_rows_of_four_vendors(
+def test_example_reads_rows_of_every_vendor(
     browser_page: Page, serve: Serve, static: Path, tmp_path: Path
 ) -> None:
-    """The demo as a person sees it."""
+    """The first thing that a new user does."""
     del static
     sandbox = Sandbox(clock=stopped)
     settings = load(write_configuration(tmp_path, sandbox, serve(sandbox.app), port=0), {})
     browser_page.goto(f"{serve(create_app(settings))}/graphql")
     browser_page.get_by_role("tab", name="NewestFailures").wait_for()
     with browser_page.expect_response(
-        # GraphiQL asks for the schema, too.
+        # GraphiQL queries the schema, too.
         lambda response: "NewestFailures" in (response.request.post_data or "")
     ) as answered:
         browser_page.get_by_role("button", name="Execute query").click()
@@ -132,7 +172,7 @@ def test_an_example_reads_rows_of_four_vendors(
     assert (tmp_path / "explorer.png").stat().st_size > 10_000
 
 
-def test_parts_of_an_answer_are_shown_as_they_come(
+def test_parts_are_shown_as_they_arrive(
     browser_page: Page, serve: Serve, static: Path, tmp_path: Path
 ) -> None:
     del static
@@ -152,7 +192,7 @@ def test_parts_of_an_answer_are_shown_as_they_come(
     counts.nth(3).wait_for()
 
 
-def test_dialogs_and_documentation_obey_the_policy(
+def test_dialogs_and_documentation_work_under_the_policy(
     browser_page: Page, serve: Serve, static: Path
 ) -> None:
     browser_page.goto(f"{serve(application(static))}/graphql")
@@ -167,7 +207,7 @@ def test_dialogs_and_documentation_obey_the_policy(
     browser_page.get_by_text("greeting").first.wait_for()
 
 
-def test_the_cdn_serves_what_is_not_built_in(
+def test_files_come_from_the_cdn_if_not_built_in(
     browser_page: Page, serve: Serve, static: Path, tmp_path: Path
 ) -> None:
     for asset in ASSETS:
@@ -177,7 +217,7 @@ def test_the_cdn_serves_what_is_not_built_in(
     greet(browser_page)
 
 
-def test_a_file_that_the_cdn_changed_is_refused(
+def test_changed_file_from_the_cdn_is_rejected(
     browser_page: Page, complaints: list[str], serve: Serve, tmp_path: Path
 ) -> None:
     cdn(browser_page, f"{CDN}/**", b"window.GraphiQL = 'another';")

@@ -1,4 +1,4 @@
-"""What the headers of requests and answers say of time, and of what is kept."""
+"""Headers about freshness, caching and deadlines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gateway.schema import build_schema
 from gateway.service import Gateway
 from gateway.settings import Settings
 from gateway.upstream.operation import Operation
-from gateway.web.caching import cache_control, cache_status, is_kept
+from gateway.web.caching import cache_control, cache_status, is_current
 from gateway.web.view import GraphQLView
 from tests.web.test_view import client_of
 
@@ -30,7 +30,7 @@ DATA = {"data": {"sources": [{"name": "shop"}, {"name": "tracker"}]}}
 
 
 def read(status: str, left: float = 30.0, **more: Any) -> Freshness:
-    """Make the freshness of something that is fresh for some more seconds."""
+    """Return the freshness of a read that is fresh for ``left`` more seconds."""
     until = Timestamp(NOW + round(left * SECOND))
     fetched = Timestamp(NOW - SECOND)
     return Freshness(status=CacheStatus[status], fetched_at=fetched, fresh_until=until, **more)
@@ -50,7 +50,7 @@ def read(status: str, left: float = 30.0, **more: Any) -> Freshness:
         ),
         ([read("REVALIDATED")], "fwd=stale; fwd-status=304"),
         ([read("REVALIDATED", collapsed=True)], "fwd=stale; fwd-status=304; collapsed"),
-        # Of several, the worst and the shortest.
+        # The worst status and the shortest lifetime of several.
         ([read("HIT", 9), read("HIT", 5), read("HIT", 7)], "hit; ttl=5"),
         ([read("HIT"), read("REVALIDATED")], "fwd=stale; fwd-status=304"),
         ([read("REVALIDATED"), read("MISS"), read("HIT")], "fwd=miss; stored"),
@@ -59,16 +59,18 @@ def read(status: str, left: float = 30.0, **more: Any) -> Freshness:
             [read("STALE", -1), read("STALE", -2, failure="UPSTREAM_ERROR")],
             'hit; ttl=-2; detail="UPSTREAM_ERROR"',
         ),
-        # Not all were collapsed, so this caller's own call was made, too.
+        # One was not collapsed, so this caller caused a call of its own.
         ([read("MISS", collapsed=True), read("MISS")], "fwd=miss; stored"),
         ([read("MISS", collapsed=True), read("HIT")], "fwd=miss; stored; collapsed"),
     ],
 )
-def test_the_worst_read_of_a_source_is_told(reads: Sequence[Freshness], expected: str) -> None:
+def test_cache_status_holds_the_worst_read_of_a_source(
+    reads: Sequence[Freshness], expected: str
+) -> None:
     assert cache_status({"shop": reads}, NOW) == f'gateway; {expected}; key="shop"'
 
 
-def test_sources_are_told_in_the_order_of_their_names() -> None:
+def test_cache_status_sorts_sources_by_name() -> None:
     reads = {"tracker": [read("MISS")], "none": [], "shop": [read("HIT", 4)]}
     assert cache_status(reads, NOW) == (
         'gateway; hit; ttl=4; key="shop", gateway; fwd=miss; stored; key="tracker"'
@@ -77,7 +79,7 @@ def test_sources_are_told_in_the_order_of_their_names() -> None:
 
 
 @given(st.text())
-def test_a_name_does_not_leave_its_quotes(name: str) -> None:
+def test_names_are_escaped_in_cache_status(name: str) -> None:
     value = cache_status({name: [read("HIT", 4)]}, NOW)
     assert value.isascii()
     assert value.isprintable()
@@ -98,7 +100,7 @@ def test_a_name_does_not_leave_its_quotes(name: str) -> None:
         ({"shop": [read("HIT", 9)], "x": [read("STALE", -3)]}, "private, max-age=0"),
     ],
 )
-def test_an_answer_is_kept_until_the_first_read_is_not_fresh(
+def test_max_age_ends_with_the_first_stale_read(
     reads: Mapping[str, Sequence[Freshness]], expected: str
 ) -> None:
     assert cache_control(reads, NOW) == expected
@@ -123,15 +125,15 @@ def test_an_answer_is_kept_until_the_first_read_is_not_fresh(
         ('"', False),
     ],
 )
-def test_a_tag_is_found_in_a_list(given: str, kept: bool) -> None:
-    assert is_kept(given, '"a"') is kept
+def test_if_none_match_is_a_list(given: str, kept: bool) -> None:
+    assert is_current(given, '"a"') is kept
 
 
 # Over HTTP
 
 
 class Told(Gateway):
-    """A gateway whose operations have read what a test says."""
+    """A gateway whose operations report the reads that a test sets."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(
@@ -180,7 +182,7 @@ async def client(told: Told) -> AsyncIterator[httpx.AsyncClient]:
 async def get(
     client: httpx.AsyncClient, query: str = QUERY, **headers: str | list[str]
 ) -> httpx.Response:
-    """Send a query by GET with headers of the caller's choice, in which _ stands for a hyphen."""
+    """Send a query by GET with headers, in whose names _ stands for a hyphen."""
     lines = [
         (name.replace("_", "-"), line)
         for name, given in headers.items()
@@ -189,7 +191,7 @@ async def get(
     return await client.get("/graphql", params={"query": query}, headers=lines)
 
 
-async def test_the_answer_to_a_get_may_be_kept(told: Told, client: httpx.AsyncClient) -> None:
+async def test_response_to_get_is_cacheable(told: Told, client: httpx.AsyncClient) -> None:
     told.reads = {"shop": [read("HIT", 4)], "tracker": [read("MISS", 30)]}
     answer = await get(client)
     assert (answer.status_code, answer.json()) == (200, DATA)
@@ -201,7 +203,7 @@ async def test_the_answer_to_a_get_may_be_kept(told: Told, client: httpx.AsyncCl
     assert answer.headers["etag"][:1] == answer.headers["etag"][-1:] == '"'
 
 
-async def test_nobody_is_told_of_a_credential_for_a_source_that_is_not_granted(told: Told) -> None:
+async def test_credentials_for_sources_not_granted_are_not_passed_on(told: Told) -> None:
     grant = Grant(Role.VIEWER, frozenset({"shop"}))
     view = told.seen_by(Caller(name="ada", method=Method.API_KEYS, grants=(grant,)))
     sent = {"x-tracker-token": "t"}
@@ -209,7 +211,7 @@ async def test_nobody_is_told_of_a_credential_for_a_source_that_is_not_granted(t
     assert told.operation(sent).passed == sent
 
 
-async def test_what_a_caller_has_is_not_sent_again(told: Told, client: httpx.AsyncClient) -> None:
+async def test_unchanged_response_is_304(told: Told, client: httpx.AsyncClient) -> None:
     told.reads = {"shop": [read("HIT", 4)]}
     whole = await get(client)
     tag = whole.headers["etag"]
@@ -223,7 +225,7 @@ async def test_what_a_caller_has_is_not_sent_again(told: Told, client: httpx.Asy
     assert (answer.status_code, answer.json()) == (200, DATA)
 
 
-async def test_another_answer_has_another_tag(client: httpx.AsyncClient) -> None:
+async def test_etag_changes_with_content_and_media_type(client: httpx.AsyncClient) -> None:
     answers = [
         await get(client),
         await get(client, "{ sources { provider } }"),
@@ -233,7 +235,7 @@ async def test_another_answer_has_another_tag(client: httpx.AsyncClient) -> None
     assert (await get(client)).headers["etag"] == answers[0].headers["etag"]
 
 
-async def test_the_answer_to_a_post_is_not_kept(told: Told, client: httpx.AsyncClient) -> None:
+async def test_response_to_post_is_not_cacheable(told: Told, client: httpx.AsyncClient) -> None:
     told.reads = {"shop": [read("STALE", -12)]}
     answer = await client.post("/graphql", json={"query": QUERY}, headers={"if-none-match": "*"})
     assert (answer.status_code, answer.json()) == (200, DATA)
@@ -250,7 +252,7 @@ async def test_the_answer_to_a_post_is_not_kept(told: Told, client: httpx.AsyncC
         ("", 400, False),
     ],
 )
-async def test_what_has_errors_is_not_kept(
+async def test_response_with_errors_is_not_cacheable(
     told: Told, client: httpx.AsyncClient, query: str, status: int, executed: bool
 ) -> None:
     told.reads = {"shop": [read("HIT", 4)]}
@@ -273,7 +275,7 @@ async def test_what_has_errors_is_not_kept(
         ("9" * 400, 10.0),
     ],
 )
-async def test_a_caller_may_lower_the_deadline(
+async def test_caller_can_lower_the_deadline(
     told: Told, client: httpx.AsyncClient, given: str | None, seconds: float
 ) -> None:
     before = asyncio.get_running_loop().time()
@@ -284,7 +286,7 @@ async def test_a_caller_may_lower_the_deadline(
     assert before <= operation.deadline - seconds <= after
 
 
-async def test_a_batch_has_one_deadline(told: Told, client: httpx.AsyncClient) -> None:
+async def test_batch_shares_one_deadline(told: Told, client: httpx.AsyncClient) -> None:
     before = asyncio.get_running_loop().time()
     headers = {"x-request-timeout": "2.5", "cache-control": "max-age=7"}
     answer = await client.post("/graphql", json=[{"query": QUERY}] * 3, headers=headers)
@@ -300,7 +302,7 @@ async def test_a_batch_has_one_deadline(told: Told, client: httpx.AsyncClient) -
     "given",
     ["", "0", "0.0", "-1", "+1", "1e3", "nan", "inf", ".5", "5.", "2s", "1 2", "²", ["1", "2"]],
 )
-async def test_what_is_no_time_is_refused(
+async def test_invalid_timeout_is_refused(
     told: Told, client: httpx.AsyncClient, given: str | list[str]
 ) -> None:
     values = [given] if isinstance(given, str) else given
@@ -339,7 +341,7 @@ async def test_what_is_no_time_is_refused(
         ("s-maxage=1, x-no-cache, no-store, only-if-cached", None),
     ],
 )
-async def test_a_caller_may_say_how_old_an_answer_may_be(
+async def test_caller_can_limit_the_age_of_a_response(
     told: Told,
     client: httpx.AsyncClient,
     given: str | list[str] | None,

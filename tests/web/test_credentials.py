@@ -1,4 +1,4 @@
-"""Who is let in over HTTP, what the others are told, and that no credential is told on."""
+"""Authentication over HTTP; no credential leaks into a response or a log."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def protected(tmp_path: Path) -> AsyncIterator[Protected]:
 
 
 def sentence(response: httpx.Response, status: int, code: str) -> str:
-    """Check that an answer is a refusal in GraphQL form, and give its sentence."""
+    """Check that a response is a refusal in GraphQL form, and return its message."""
     assert response.status_code == status
     assert response.headers["content-type"] == f"{JSON}; charset=utf-8"
     assert response.headers["cache-control"] == "no-store"
@@ -92,7 +92,7 @@ def sentence(response: httpx.Response, status: int, code: str) -> str:
 
 @pytest.mark.parametrize("name", WRONG)
 @pytest.mark.parametrize("header", ["authorization", "x_api_key"])
-async def test_a_wrong_credential_is_refused(
+async def test_wrong_credential_is_refused(
     protected: Protected, name: str, header: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -105,7 +105,7 @@ async def test_a_wrong_credential_is_refused(
     assert not any(piece in shown for piece in WRONG[name].split(".") if piece)
 
 
-async def test_an_expired_token_is_told_to_be(protected: Protected) -> None:
+async def test_expired_token_is_reported_as_expired(protected: Protected) -> None:
     response = await protected.send(QUERY, authorization=f"Bearer {token(exp=NOW - 31)}")
     assert sentence(response, 401, "UNAUTHENTICATED").startswith("The token has expired.")
     assert response.headers["www-authenticate"] == EXPIRED
@@ -123,7 +123,7 @@ async def test_an_expired_token_is_told_to_be(protected: Protected) -> None:
         {"x_api_key": ""},
     ],
 )
-async def test_no_credential_is_told_to_be_missing(
+async def test_missing_credential_is_reported_as_missing(
     protected: Protected, headers: dict[str, str]
 ) -> None:
     response = await protected.send(QUERY, **headers)
@@ -131,7 +131,7 @@ async def test_no_credential_is_told_to_be_missing(
     assert response.headers["www-authenticate"] == MISSING
 
 
-async def test_nothing_is_read_of_a_request_that_is_not_let_in(protected: Protected) -> None:
+async def test_unauthenticated_request_is_not_read(protected: Protected) -> None:
     for content in (b"{", b'{"query": "{ nothing }"}', b"x" * 2**21):
         response = await protected.client.post(
             "/graphql", content=content, headers={"Content-Type": JSON}
@@ -145,12 +145,12 @@ async def test_nothing_is_read_of_a_request_that_is_not_let_in(protected: Protec
     sentence(await protected.send("mutation { nothing }"), 401, "UNAUTHENTICATED")
 
 
-async def test_a_key_is_of_its_sources_only(protected: Protected) -> None:
+async def test_key_is_limited_to_its_sources(protected: Protected) -> None:
     response = await protected.send(QUERY, x_api_key=LIMITED.credential)
     assert response.json()["data"]["sources"] == [{"name": "repo-cn"}]
 
 
-async def test_several_methods_may_be_on(
+async def test_several_methods_can_be_enabled(
     protected: Protected, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -159,7 +159,7 @@ async def test_several_methods_may_be_on(
         ({"authorization": f"Bearer {READER.credential}"}, by_key),
         ({"authorization": f"bearer {TOKEN}"}, by_token),
         ({"x_api_key": READER.credential}, by_key),
-        # A proxy may fill Authorization with something of its own.
+        # A proxy may put its own credential into Authorization.
         ({"x_api_key": READER.credential, "authorization": f"Bearer {TOKEN}"}, by_key),
         ({"x_api_key": READER.credential, "authorization": "Basic eDp5"}, by_key),
     ):
@@ -167,12 +167,12 @@ async def test_several_methods_may_be_on(
         assert response.json()["data"]["viewer"] == {"name": name}
         assert READER.credential not in response.text + caplog.text
         assert SIGNATURE not in response.text + caplog.text
-    # A wrong key is wrong, whatever stands beside it.
+    # A wrong key is refused even with a valid token.
     both = await protected.send(QUERY, x_api_key="wlg_x", authorization=f"Bearer {TOKEN}")
     sentence(both, 401, "UNAUTHENTICATED")
 
 
-async def test_an_address_that_guesses_has_to_wait(protected: Protected) -> None:
+async def test_address_with_failed_attempts_has_to_wait(protected: Protected) -> None:
     for _ in range(LIMIT):
         response = await protected.send(QUERY, x_api_key="wlg_guess")
         sentence(response, 401, "UNAUTHENTICATED")
@@ -182,7 +182,7 @@ async def test_an_address_that_guesses_has_to_wait(protected: Protected) -> None
         assert slowed.headers["retry-after"] == "60"
 
 
-async def test_keys_of_the_issuer_that_are_out_of_reach(protected: Protected) -> None:
+async def test_unreachable_issuer_keys_are_reported(protected: Protected) -> None:
     protected.issuer.down = True
     response = await protected.send(QUERY, authorization=f"Bearer {TOKEN}")
     sentence(response, 503, "KEYS_UNAVAILABLE")
@@ -191,7 +191,7 @@ async def test_keys_of_the_issuer_that_are_out_of_reach(protected: Protected) ->
     assert by_key.status_code == 200
 
 
-async def test_what_is_public_tells_of_no_source(protected: Protected) -> None:
+async def test_public_paths_name_no_source(protected: Protected) -> None:
     page = await protected.client.get("/graphql", headers={"Accept": "text/html"})
     assert page.status_code == 200
     ready = await protected.client.get("/readyz")
@@ -201,7 +201,7 @@ async def test_what_is_public_tells_of_no_source(protected: Protected) -> None:
 
 
 @pytest.mark.parametrize("protects", [True, False])
-def test_other_machines_may_reach_only_what_asks_for_credentials(
+def test_gateway_without_authentication_listens_on_loopback_only(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], *, protects: bool
 ) -> None:
     settings = load(write_configuration(tmp_path, Sandbox(logs=1), NOWHERE, port=0), {})
@@ -209,7 +209,7 @@ def test_other_machines_may_reach_only_what_asks_for_credentials(
         key = {"name": "me", "role": "reader", "hash": f"sha256:{'0' * 64}"}
         auth = AuthSettings.model_validate({"methods": ["api-keys"], "keys": [key]})
         settings = settings.model_copy(update={"auth": auth})
-    # An address of documentation (RFC 5737): to listen there is allowed, but can't be done.
+    # An address for documentation (RFC 5737): listening there is permitted but impossible.
     with pytest.raises(typer.Exit) as stopped:
         server.run(settings, "192.0.2.1", 0, insecure=False)
     told = capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What becomes of the work when the one who asked for it goes away."""
+"""Cancellation of work whose client disconnects."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from starlette.types import ASGIApp, Message
 
 from gateway.config import TimeLimit
 from gateway.web.app import create_app
-from gateway.web.disconnect import while_present
+from gateway.web.disconnect import cancel_on_disconnect
 from tests.support.actions import LOG_ID, RETRY, Controller, gateway_over
 
 PATIENCE = 10.0
-"""Seconds after which a test has failed."""
+"""Seconds until a test fails."""
 LIST = "{ webhookLogs { totalCount } }"
 
 
 def app_over(folder: Path, transport: httpx.AsyncBaseTransport) -> Starlette:
-    """Make an application whose deadlines are no test's end."""
+    """Return an application whose deadlines are too long to end a test."""
     settings = gateway_over(folder, transport, timeout=300.0).settings
     server = settings.server.model_copy(update={"deadline": TimeLimit(300.0), "graphiql": False})
     return create_app(settings.model_copy(update={"server": server}), transport=transport)
 
 
 class Silent(httpx.AsyncBaseTransport):
-    """A vendor that never answers."""
+    """A vendor that never responds."""
 
     def __init__(self) -> None:
         self.asked = threading.Event()
@@ -51,7 +51,7 @@ class Silent(httpx.AsyncBaseTransport):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_the_vendor_is_asked_no_longer_when_the_caller_has_left(
+def test_disconnect_cancels_the_vendor_call(
     serve: Callable[[ASGIApp], str],
     tmp_path: Path,
     method: str,
@@ -73,13 +73,13 @@ def test_the_vendor_is_asked_no_longer_when_the_caller_has_left(
 
 
 async def stay() -> Message:
-    """Give the server's word that a caller has left, which never comes."""
+    """Wait for a disconnect that never comes."""
     await asyncio.Event().wait()
     raise AssertionError
 
 
 async def ask(app: ASGIApp, body: dict[str, Any], leave: Awaitable[object]) -> list[Message]:
-    """Send a request in process, of a caller that leaves at some time; give what it was sent."""
+    """Send a request in process, disconnect after ``leave``, and return the messages sent."""
     coming = iter([{"type": "http.request", "body": json.dumps(body).encode()}])
     sent: list[Message] = []
 
@@ -98,7 +98,7 @@ async def ask(app: ASGIApp, body: dict[str, Any], leave: Awaitable[object]) -> l
     return sent
 
 
-async def test_a_retry_that_has_begun_is_completed(tmp_path: Path) -> None:
+async def test_retry_in_flight_survives_a_disconnect(tmp_path: Path) -> None:
     begun, goes_on = asyncio.Event(), asyncio.Event()
 
     async def act(_: httpx.Request) -> httpx.Response:
@@ -112,7 +112,7 @@ async def test_a_retry_that_has_begun_is_completed(tmp_path: Path) -> None:
     async with asyncio.timeout(PATIENCE), app.router.lifespan_context(app):
         assert await ask(app, retry, begun.wait()) == []
         goes_on.set()
-        # The same key gives the same answer, once there is one.
+        # The same idempotency key returns the same result, once there is one.
         (start, body) = await ask(app, retry, stay())
     assert start["status"] == 200
     payload = json.loads(body["body"])["data"]["retryWebhookLog"]
@@ -120,20 +120,20 @@ async def test_a_retry_that_has_begun_is_completed(tmp_path: Path) -> None:
     assert len(controller.acts) == 1
 
 
-async def test_nobody_is_watched_after_the_answer() -> None:
+async def test_watcher_ends_with_the_work() -> None:
     before = asyncio.all_tasks()
 
     async def answer() -> str:
-        # Long enough for the watch to begin.
+        # Lets the watcher start.
         await asyncio.sleep(0)
         return "answer"
 
-    assert await while_present(stay, answer()) == "answer"
+    assert await cancel_on_disconnect(stay, answer()) == "answer"
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
 
 
-async def test_a_server_that_can_not_tell_is_none_that_a_caller_left(
+async def test_failing_receive_is_not_a_disconnect(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     told = asyncio.Event()
@@ -147,12 +147,12 @@ async def test_a_server_that_can_not_tell_is_none_that_a_caller_left(
         await asyncio.sleep(0)
         return "answer"
 
-    assert await while_present(broken, answer()) == "answer"
-    gc.collect()  # asyncio complains of lost exceptions when their tasks go
+    assert await cancel_on_disconnect(broken, answer()) == "answer"
+    gc.collect()  # asyncio reports unretrieved exceptions when their tasks are collected
     assert caplog.text == ""
 
 
-async def test_parts_of_a_body_that_nobody_reads_are_no_departure() -> None:
+async def test_unread_body_is_not_a_disconnect() -> None:
     parts = iter([{"type": "http.request", "more_body": True}] * 3)
     work = asyncio.Event()
 
@@ -162,37 +162,37 @@ async def test_parts_of_a_body_that_nobody_reads_are_no_departure() -> None:
         work.set()
         return await stay()
 
-    assert await while_present(receive, work.wait())
+    assert await cancel_on_disconnect(receive, work.wait())
 
 
 @pytest.mark.parametrize("error", [TimeoutError, ValueError])
-async def test_what_the_work_raises_stays_what_it_is(error: type[Exception]) -> None:
+async def test_errors_of_the_work_pass_through(error: type[Exception]) -> None:
     async def fail() -> None:
         await asyncio.sleep(0)
         raise error
 
     with pytest.raises(error):
-        await while_present(stay, fail())
+        await cancel_on_disconnect(stay, fail())
 
 
-async def test_a_stop_of_the_server_is_no_departure() -> None:
+async def test_cancellation_is_not_a_disconnect() -> None:
     begun = asyncio.Event()
 
     async def work() -> None:
         begun.set()
         await asyncio.Event().wait()
 
-    request = asyncio.create_task(while_present(stay, work()))
+    request = asyncio.create_task(cancel_on_disconnect(stay, work()))
     await begun.wait()
     request.cancel()
     with pytest.raises(asyncio.CancelledError):
         await request
 
 
-async def test_a_departure_is_told() -> None:
+async def test_disconnect_raises_client_disconnect() -> None:
     async def leave() -> Message:
         return {"type": "http.disconnect"}
 
     with pytest.raises(ClientDisconnect):
         async with asyncio.timeout(PATIENCE):
-            await while_present(leave, asyncio.Event().wait())
+            await cancel_on_disconnect(leave, asyncio.Event().wait())

@@ -1,4 +1,4 @@
-"""What a page of another origin can do in a real browser: nothing, unless it is configured."""
+"""Pages of other origins in a real browser: only configured ones can do anything."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ addEventListener("message", () => { document.title = "done"; });
 
 
 class Witness:
-    """An application that notes what its endpoint answered, and whether it was told of the site."""
+    """Records the endpoint's statuses, and whether the browser sent Sec-Fetch-Site."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.answered: Counter[tuple[str, int]] = Counter()
@@ -98,12 +98,13 @@ class Vendor:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "gateway.test"])
 @pytest.mark.parametrize("sandbox", ["", 'sandbox="allow-scripts allow-forms"'])
-def test_nothing_is_executed_for_a_foreign_page(
+def test_foreign_page_executes_nothing(
     browser: Browser, serve: Serve, sandbox: str, host: str
 ) -> None:
-    """In a sandbox, a page's origin is null, and it is of another site.
+    """Any page could otherwise read or delete webhook logs with its visitor's browser.
 
-    By plain HTTP, a browser tells the site of the page to loopback only.
+    A sandboxed page has the origin null. Over plain HTTP, browsers send Sec-Fetch-Site to loopback
+    only.
     """
     origins = ["https://app.example"]
     app = made_app(answer=(vendor := Vendor()), host="0.0.0.0", cors_origins=origins)  # noqa: S104
@@ -121,15 +122,13 @@ def test_nothing_is_executed_for_a_foreign_page(
         page = context.new_page()
         page.goto(site)
         page.wait_for_function("document.title === 'done'")
-    # The requests that wanted permission were not even sent.
+    # Requests whose preflight is refused are not sent.
     assert gateway.answered == {("GET", 403): 7, ("POST", 403): 3, ("OPTIONS", 400): 2}
     assert gateway.told == (host == "127.0.0.1")
     assert vendor.calls == 0
 
 
-def test_the_gateways_own_pages_ask_where_browsers_do_not_tell(
-    browser: Browser, serve: Serve
-) -> None:
+def test_own_page_works_without_fetch_metadata(browser: Browser, serve: Serve) -> None:
     app = made_app(answer=(vendor := Vendor()), host="0.0.0.0")  # noqa: S104
     url = serve(app).replace("127.0.0.1", "gateway.test")
     with browser.new_context() as context:
@@ -152,7 +151,7 @@ def test_the_gateways_own_pages_ask_where_browsers_do_not_tell(
     assert vendor.calls
 
 
-def test_a_configured_page_asks_and_reads(browser: Browser, serve: Serve) -> None:
+def test_configured_page_sends_and_reads(browser: Browser, serve: Serve) -> None:
     async def empty(_: Request) -> Response:
         return HTMLResponse("<!doctype html>")
 

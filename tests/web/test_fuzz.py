@@ -1,6 +1,6 @@
-"""Whatever operation is made up from the schema, it is answered in the way that GraphQL asks for.
+"""Generated operations get responses that the GraphQL specification allows.
 
-As many as one likes are sent by ``python -m tests.benchmarks.fuzz``, which tells what came of them.
+``python -m tests.benchmarks.fuzz`` sends as many as wanted, and prints statistics.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROOTS = root_fields(SCHEMA)
 
 
 class Run:
-    """Sends operations to a gateway, and counts what came of them."""
+    """Sends operations to a gateway, and counts the outcomes."""
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
@@ -41,7 +41,7 @@ class Run:
         self.reached: Counter[str] = Counter()
 
     def send(self, mode: Mode, examples: int, *, always_the_same: bool = True) -> None:
-        """Send operations that are made up, and check the answers."""
+        """Send generated operations, and check the responses."""
         data = self._post(EVERYTHING, {}).json()["data"]
 
         @given(operations(SCHEMA, data, mode))
@@ -71,7 +71,7 @@ class Run:
 
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Run]:
-    """Serve a gateway over the sandbox, without a bound for how often it may be asked."""
+    """Serve a gateway over the sandbox without a rate limit."""
     sandbox = Sandbox(clock=stopped, logs=500)
     file = write_configuration(folder, sandbox, "http://127.0.0.1:1", port=0)
     file.write_text(file.read_text(encoding="utf-8") + '\n[limits]\nrate = "off"\n')
@@ -92,13 +92,13 @@ def run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Run]:
     assert [record.getMessage() for record in caplog.get_records("call")] == []
 
 
-def test_operations_of_the_schema_are_executed(run: Run) -> None:
+def test_generated_operations_are_executed(run: Run) -> None:
     run.send(Mode.POSITIVE, 250)
     assert run.executed > 0.8 * run.sent, run.errors
     assert set(run.reached) == set(ROOTS)
 
 
-def test_operations_with_a_mistake_are_not_executed(run: Run) -> None:
+def test_generated_invalid_operations_are_not_executed(run: Run) -> None:
     run.send(Mode.NEGATIVE, 50)
     assert run.executed == 0
     assert set(run.errors) <= {"GRAPHQL_VALIDATION_FAILED", "LIMIT_EXCEEDED"}

@@ -1,4 +1,4 @@
-"""Answers in parts: what comes when, to whom, and what becomes of it when the caller leaves."""
+"""Responses in parts: order, format, errors, limits and cancellation."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ from gateway.settings import load
 from gateway.web import concurrency as places
 from gateway.web import incremental
 from gateway.web.app import create_app
-from gateway.web.incremental import takes_parts
+from gateway.web.incremental import accepts_parts
+from gateway.web.media_types import parse_list
 from tests.support.moment import stopped
 from tests.web.test_view import GRAPHQL, JSON, client_of, sentence
 
 PATIENCE = 5.0
-"""Seconds after which a test has failed; the gateway waits longer for vendors."""
+"""Seconds until a test fails; the gateway waits longer for vendors."""
 ON = "GATEWAY_SERVER__INCREMENTAL"
 ACCEPT = {"Accept": f"multipart/mixed;incrementalSpec=v0.2, {JSON}"}
 TYPE = 'multipart/mixed; boundary="-"; incrementalSpec=v0.2'
@@ -40,7 +41,7 @@ DETAILS = """{ webhookLogs(first: 4) { nodes {
 
 
 class Gate(httpx.AsyncBaseTransport):
-    """The sandbox, of which some paths are not answered until they are opened."""
+    """The sandbox, with some paths blocked until ``open`` is called."""
 
     def __init__(self, closed: str = "$.") -> None:
         self.asked: Queue[str] = Queue()
@@ -71,7 +72,7 @@ class Gate(httpx.AsyncBaseTransport):
 
 
 def made_app(folder: Path, vendors: httpx.AsyncBaseTransport, **environ: str) -> Starlette:
-    """Make an application over the sandbox, with some of its settings by their variables."""
+    """Return an application over the sandbox, with settings from environment variables."""
     written = write_configuration(folder, Sandbox(logs=1), "http://127.0.0.1:1", port=0)
     environ = {f"GATEWAY_{name}": value for name, value in environ.items()}
     return create_app(load(written, {ON: "true", **environ}), transport=vendors)
@@ -83,7 +84,7 @@ def app(tmp_path: Path) -> Starlette:
 
 
 def parts_of(response: httpx.Response) -> Iterator[dict[str, Any]]:
-    """Give each part as soon as the boundary behind it has come."""
+    """Yield each part once the boundary behind it has arrived."""
     assert response.headers["content-type"] == TYPE
     text = ""
     for chunk in response.iter_text():
@@ -97,7 +98,7 @@ def parts_of(response: httpx.Response) -> Iterator[dict[str, Any]]:
 
 
 def joined(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Put an answer together as clients do."""
+    """Merge the parts of a response as clients do."""
     answer: dict[str, Any] = {}
     pending: dict[str, list[str | int]] = {}
     ended = False
@@ -128,10 +129,10 @@ async def ask(app: Starlette, query: str, **headers: str) -> httpx.Response:
         return await client.post("/graphql", json={"query": query}, headers=headers)
 
 
-# What comes when
+# Order
 
 
-def test_a_slow_source_comes_after_the_others(
+def test_slow_source_arrives_after_the_others(
     serve: Callable[[ASGIApp], str], tmp_path: Path
 ) -> None:
     gate = Gate("^/elastic-path")
@@ -154,7 +155,7 @@ def test_a_slow_source_comes_after_the_others(
     assert all(len(source["logs"]["nodes"]) == 2 for source in answer["data"]["sources"])
 
 
-def test_rows_come_before_their_details(serve: Callable[[ASGIApp], str], tmp_path: Path) -> None:
+def test_rows_arrive_before_their_details(serve: Callable[[ASGIApp], str], tmp_path: Path) -> None:
     gate = Gate(r"/hooks/\d+/logs/\d+$")  # of CodeArts Repo, whose list has no headers
     url = serve(made_app(tmp_path, gate)) + "/graphql"
     body = {"query": DETAILS}
@@ -181,7 +182,7 @@ def test_rows_come_before_their_details(serve: Callable[[ASGIApp], str], tmp_pat
         '{ nodes(ids: ["a", "b"]) @stream { id } ...@defer { source(name: "nobody") { id } } }',
     ],
 )
-async def test_parts_come_to_what_the_whole_is(app: Starlette, query: str) -> None:
+async def test_merged_parts_equal_the_whole_response(app: Starlette, query: str) -> None:
     known = {"X-Request-Id": "the-same"}
     response = await ask(app, query, **ACCEPT, **known)
     assert response.headers["X-Request-Id"] == "the-same"
@@ -194,7 +195,7 @@ async def test_parts_come_to_what_the_whole_is(app: Starlette, query: str) -> No
     assert errors == sorted(expected.get("errors", []), key=str)
 
 
-def test_rows_of_a_streamed_list_are_worked_off_together(
+def test_rows_of_a_streamed_list_are_resolved_together(
     serve: Callable[[ASGIApp], str], tmp_path: Path
 ) -> None:
     gate = Gate("^/(codearts|elastic-path|language-weaver)")
@@ -213,7 +214,7 @@ def test_rows_of_a_streamed_list_are_worked_off_together(
     assert names == ["repo-cn", "shop", "tracker", "translations"]
 
 
-# To whom
+# Format
 
 
 @pytest.mark.parametrize(
@@ -230,12 +231,12 @@ def test_rows_of_a_streamed_list_are_worked_off_together(
         ("", False),
     ],
 )
-def test_who_takes_parts_names_their_form(accept: str, taken: bool) -> None:
-    assert takes_parts(accept) is taken
+def test_accept_must_name_the_format_of_parts(accept: str, taken: bool) -> None:
+    assert accepts_parts(parse_list([accept])) is taken
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_parts_are_not_kept(app: Starlette, method: str) -> None:
+async def test_parts_are_not_cacheable(app: Starlette, method: str) -> None:
     given: Any = {"params" if method == "GET" else "json": {"query": LOGS_OF_SOURCES}}
     async with client_of(app) as client:
         response = await client.request(method, "/graphql", headers=ACCEPT, **given)
@@ -245,7 +246,7 @@ async def test_parts_are_not_kept(app: Starlette, method: str) -> None:
     assert len(joined(parts_of(response))["data"]["sources"]) == 4
 
 
-async def test_what_has_no_parts_is_json(app: Starlette) -> None:
+async def test_response_without_parts_is_json(app: Starlette) -> None:
     for query in ("{ sources { name } }", "{ ...@defer(if: false) { sources { name } } }"):
         response = await ask(app, query, **ACCEPT)
         assert response.headers["content-type"] == f"{JSON}; charset=utf-8"
@@ -257,13 +258,13 @@ async def test_what_has_no_parts_is_json(app: Starlette) -> None:
 @pytest.mark.parametrize(
     ("query", "cost"),
     [
-        # A source, its name, a part, the list with a call, the rows, and the id of each.
+        # A source and its name, a deferred part, the list with a call, the rows and their ids.
         (LOGS_OF_SOURCES, 4 * (1 + 1 + 5 + (1 + 10) + 1 + 2 * 1)),
         ("{ sources @stream { name } }", 4 * (1 + 1 + 5)),
         ("{ sources { capabilities @stream } }", 4 * (1 + 1 + 10 * 5)),
     ],
 )
-async def test_the_cost_is_told_with_the_first_part(app: Starlette, query: str, cost: int) -> None:
+async def test_cost_is_in_the_first_part(app: Starlette, query: str, cost: int) -> None:
     body = {"query": query, "extensions": {"cost": True}}
     async with client_of(app) as client:
         response = await client.post("/graphql", json=body, headers=ACCEPT)
@@ -272,13 +273,13 @@ async def test_the_cost_is_told_with_the_first_part(app: Starlette, query: str, 
     assert not any("extensions" in part for part in others)
 
 
-async def test_it_is_off_unless_the_operator_wants_it(tmp_path: Path) -> None:
+async def test_incremental_delivery_is_off_by_default(tmp_path: Path) -> None:
     app = made_app(tmp_path, Gate(), SERVER__INCREMENTAL="false")
     response = await ask(app, LOGS_OF_SOURCES, **ACCEPT)
     assert "Unknown directive '@defer'" in sentence(response, 200, "GRAPHQL_VALIDATION_FAILED")
 
 
-async def test_composers_see_no_difference(app: Starlette) -> None:
+async def test_federation_schema_stays_the_same(app: Starlette) -> None:
     query = "{ _service { sdl } __schema { directives { name } } }"
     data = (await ask(app, query)).json()["data"]
     assert data["_service"]["sdl"] == build_schema().as_str()
@@ -294,7 +295,7 @@ async def test_composers_see_no_difference(app: Starlette) -> None:
         ("TOKENS", 10, "limit tokens is 10"),
     ],
 )
-async def test_limits_hold_for_what_is_put_off(
+async def test_limits_apply_to_deferred_fields(
     tmp_path: Path, limit: str, most: int, message: str
 ) -> None:
     app = made_app(tmp_path, Gate(), **{f"LIMITS__{limit}": str(most)})
@@ -305,17 +306,17 @@ async def test_limits_hold_for_what_is_put_off(
 
 
 @pytest.mark.parametrize("count", ["-1", "null"])
-async def test_a_count_that_is_none_is_the_callers_mistake(app: Starlette, count: str) -> None:
+async def test_invalid_initial_count_is_refused(app: Starlette, count: str) -> None:
     query = f"{{ sources @stream(initialCount: {count}) {{ name }} }}"
     (error,) = (await ask(app, query, **ACCEPT)).json()["errors"]
     assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
     assert "initialCount" in error["message"]
 
 
-# What goes wrong
+# Failures
 
 
-async def test_errors_of_later_parts_are_told_like_all(
+async def test_errors_of_later_parts_have_codes_and_ids(
     app: Starlette, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def stumble(*_: object, **__: object) -> object:
@@ -325,7 +326,7 @@ async def test_errors_of_later_parts_are_told_like_all(
     details = await ask(app, DETAILS, **ACCEPT)
     monkeypatch.setattr(Gateway, "logs", stumble)
     lists = await ask(app, LOGS_OF_SOURCES, **ACCEPT)
-    # Its field must not be null, so here the part as a whole is missing.
+    # The field is not nullable, so the whole part is null.
     whole = "{ __typename ... @defer { webhookLogs { nodes { id } } } }"
     merged = await ask(app, whole, **ACCEPT)
     assert [*parts_of(merged)][-1]["completed"][0]["errors"]
@@ -343,7 +344,7 @@ async def test_errors_of_later_parts_are_told_like_all(
     assert "a secret" in caplog.text
 
 
-async def test_the_deadline_is_that_of_all_parts(tmp_path: Path) -> None:
+async def test_parts_share_one_deadline(tmp_path: Path) -> None:
     app = made_app(tmp_path, Gate("."))
     response = await ask(app, LOGS_OF_SOURCES, **ACCEPT, **{"X-Request-Timeout": "0.2"})
     errors = [
@@ -358,7 +359,7 @@ async def test_the_deadline_is_that_of_all_parts(tmp_path: Path) -> None:
 
 
 def called(url: str, query: str) -> socket.socket:
-    """Ask by a connection of one's own."""
+    """Send a request on a new connection."""
     body = json.dumps({"query": query})
     caller = socket.create_connection((httpx.URL(url).host, httpx.URL(url).port or 0), PATIENCE)
     caller.sendall(
@@ -368,7 +369,7 @@ def called(url: str, query: str) -> socket.socket:
     return caller
 
 
-def test_the_vendor_is_asked_no_longer_when_the_caller_of_parts_has_left(
+def test_disconnect_cancels_the_vendor_call_of_later_parts(
     serve: Callable[[ASGIApp], str], tmp_path: Path
 ) -> None:
     gate = Gate("^/elastic-path")
@@ -380,7 +381,7 @@ def test_the_vendor_is_asked_no_longer_when_the_caller_of_parts_has_left(
     assert gate.left.get(timeout=PATIENCE) == path
 
 
-def test_what_was_begun_early_ends_when_the_caller_does_not_wait_for_the_first_part(
+def test_disconnect_before_the_first_part_cancels_deferred_work(
     serve: Callable[[ASGIApp], str], tmp_path: Path
 ) -> None:
     gate = Gate("^/(elastic-path|language-weaver)")
@@ -391,10 +392,10 @@ def test_what_was_begun_early_ends_when_the_caller_does_not_wait_for_the_first_p
     assert {gate.left.get(timeout=PATIENCE) for _ in range(2)} == asked
 
 
-async def test_parts_take_a_place_until_the_last(
+async def test_parts_hold_their_slot_until_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(places, "SECONDS", 0.0)
+    monkeypatch.setattr(places, "MAX_WAIT", 0.0)
     gate = Gate("^/elastic-path")
     app = made_app(tmp_path, gate, LIMITS__OPERATIONS="1")
     sent: asyncio.Queue[Message] = asyncio.Queue()
@@ -407,11 +408,11 @@ async def test_parts_take_a_place_until_the_last(
     assert (await ask(app, "{ sources { name } }")).status_code == 200
 
 
-async def test_who_does_not_read_the_parts_is_cut_off(
+async def test_client_that_does_not_read_parts_is_disconnected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(places, "SECONDS", 0.0)
-    monkeypatch.setattr(incremental, "SECONDS", 0.0)
+    monkeypatch.setattr(places, "MAX_WAIT", 0.0)
+    monkeypatch.setattr(incremental, "GRACE", 0.0)
     app = made_app(tmp_path, Gate(), LIMITS__OPERATIONS="1")
 
     async def never(_: Message) -> None:
@@ -425,7 +426,7 @@ async def test_who_does_not_read_the_parts_is_cut_off(
 async def to_reader(
     app: Starlette, send: Callable[[Message], Awaitable[None]], *headers: tuple[bytes, bytes]
 ) -> None:
-    """Answer a caller in process that takes what it is sent in its own way, and stays."""
+    """Send a request in process from a client that stays connected and receives with ``send``."""
     coming = [{"type": "http.request", "body": json.dumps({"query": LOGS_OF_SOURCES}).encode()}]
 
     async def receive() -> Message:

@@ -1,6 +1,6 @@
-"""The limits of requests, and of the time of operations: enforced, only told of, or off.
+"""Limits of requests and responses, and deadlines, in each mode: enforce, warn, off.
 
-Those of documents are in tests/schema/test_limits.py, the rate and the places in test_rates.py.
+tests/schema/test_limits.py has those of documents, test_rates.py those of rate and concurrency.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def anyio_backend() -> Backend:
 
 
 async def slow(_: httpx.Request) -> httpx.Response:
-    """Answer within the time that a source has, but not within the deadline."""
+    """Respond within the timeout of the source, but after the deadline."""
     await asyncio.sleep(6)
     return httpx.Response(200, json={"entries": [], "webhooks": []})
 
@@ -56,7 +56,7 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def vendor(_: httpx.Request) -> httpx.Response:
-    """Give logs with bodies of some size."""
+    """Return logs with large bodies."""
     row = ROWS["language-weaver"][0]
     rows = [{**row, "id": 1000 - number, "data": "\u00e9" * 5000} for number in range(10)]
     return httpx.Response(200, json={"entries": rows, "webhooks": []})
@@ -70,10 +70,10 @@ ROWS_OF = "{{ sources {{ logs {{ nodes {{ {} }} }} }} }}"
 
 
 @pytest.mark.parametrize("accept", [JSON, "application/graphql-response+json"])
-async def test_what_a_document_repeats_is_no_larger_than_an_answer_may_be(
+async def test_repeated_values_count_for_the_response_size(
     caplog: pytest.LogCaptureFixture, accept: str
 ) -> None:
-    """It is executed, which takes no memory, and not written."""
+    """The operation is executed, which takes little memory, but not encoded."""
     written: list[int] = []
 
     async def outcome(limit: Any, fields: str) -> tuple[dict[str, Any], dict[str, int]]:
@@ -111,19 +111,19 @@ async def test_what_a_document_repeats_is_no_larger_than_an_answer_may_be(
         ["字" * 100] * 50,
     ],
 )
-def test_the_size_of_an_answer_is_what_it_takes(value: Any) -> None:
+def test_size_equals_the_encoded_length(value: Any) -> None:
     assert size(value, {}) == pytest.approx(len(msgspec.json.encode(value)), abs=20)
 
 
-async def test_what_was_not_executed_stays_so() -> None:
+async def test_oversized_error_has_no_data() -> None:
     async with client_of(made_app({"answer": 10})) as client:
         headers = {"accept": "application/graphql-response+json"}
         answer = await client.post("/graphql", json={"query": "{ nothing }"}, headers=headers)
     assert (answer.status_code, answer.json().keys()) == (400, {"errors"})
 
 
-def test_what_an_answer_repeats_is_looked_at_once() -> None:
-    """It would not end within a lifetime if it were not so."""
+def test_repeated_values_are_measured_once() -> None:
+    """Otherwise the test would never end."""
     value: Any = ["x" * 1000]
     for _ in range(60):
         value = [value, value]
@@ -134,7 +134,7 @@ def test_what_an_answer_repeats_is_looked_at_once() -> None:
     assert size(deep, {}) > 400
 
 
-async def test_a_batch_is_one_answer() -> None:
+async def test_batch_shares_the_response_size() -> None:
     app = made_app({"answer": 250_000}, answer=vendor, batch_size=3)
     batch = [{"query": ROWS_OF.format(fields)} for fields in (aliases(1), aliases(1), "id")]
     async with client_of(app) as client:
@@ -145,7 +145,7 @@ async def test_a_batch_is_one_answer() -> None:
 
 
 @pytest.mark.parametrize(("most", "refused"), [(10**6, False), (5000, True), (10, True)])
-async def test_parts_are_one_answer(most: int, refused: bool) -> None:
+async def test_parts_share_the_response_size(most: int, refused: bool) -> None:
     app = made_app({"answer": most}, answer=vendor, incremental=True)
     deferred = ROWS_OF.format(aliases(1))
     query = (
@@ -178,7 +178,7 @@ CONTENT = b'{"query": "{ sources { name } }", "variables": {"a": [1]}}'
     [("body", len(CONTENT), 413), ("variables", 9, 400), ("variables_depth", 2, 400)],
 )
 @pytest.mark.parametrize("counted", [True, False], ids=["announced", "in chunks"])
-async def test_each_limit_of_a_request_refuses_warns_or_is_off(
+async def test_every_limit_can_enforce_warn_or_be_off(
     caplog: pytest.LogCaptureFixture, name: str, value: int, status: int, counted: bool
 ) -> None:
     async def chunks() -> AsyncIterator[bytes]:
@@ -207,7 +207,7 @@ async def test_each_limit_of_a_request_refuses_warns_or_is_off(
 
 
 @pytest.mark.parametrize("deadline", [7, {"max": 5, "mode": "off"}, "off"])
-async def test_what_is_within_it_or_has_none_goes_on(
+async def test_operation_within_its_deadline_completes(
     caplog: pytest.LogCaptureFixture, deadline: Any
 ) -> None:
     app = made_app(answer=slow, deadline=deadline)
@@ -216,7 +216,9 @@ async def test_what_is_within_it_or_has_none_goes_on(
     assert (limits_of(app).exceeded, told(caplog)) == ({}, [])
 
 
-async def test_what_is_beyond_it_is_ended_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+async def test_exceeded_deadline_ends_the_operation_and_is_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     app = made_app(answer=slow, deadline=5)
     async with client_of(app) as client:
         begun = now()
@@ -225,7 +227,7 @@ async def test_what_is_beyond_it_is_ended_and_counted(caplog: pytest.LogCaptureF
     assert (limits_of(app).exceeded, told(caplog)) == ({"deadline": 1}, [])
 
 
-async def test_what_is_beyond_it_may_be_told_of_alone(caplog: pytest.LogCaptureFixture) -> None:
+async def test_exceeded_deadline_can_be_logged_only(caplog: pytest.LogCaptureFixture) -> None:
     app = made_app(answer=slow, deadline={"max": 5, "mode": "warn"}, batch_size=2)
     async with client_of(app) as client:
         assert (await client.post("/graphql", json={"query": LIST})).json() == EMPTY
@@ -241,7 +243,7 @@ async def test_what_is_beyond_it_may_be_told_of_alone(caplog: pytest.LogCaptureF
 
 
 @pytest.mark.parametrize("deadline", ["off", {"max": 1, "mode": "warn"}, 5])
-async def test_the_callers_own_holds_whatever_the_servers_does(deadline: Any) -> None:
+async def test_callers_timeout_applies_in_every_mode(deadline: Any) -> None:
     app = made_app(answer=slow, deadline=deadline)
     async with client_of(app) as client:
         begun = now()
@@ -250,7 +252,7 @@ async def test_the_callers_own_holds_whatever_the_servers_does(deadline: Any) ->
     assert (code_of(answer), now() - begun) == ("UPSTREAM_TIMEOUT", 2)
 
 
-async def test_a_vendor_has_its_own_time_without_any() -> None:
+async def test_vendor_timeout_applies_without_a_deadline() -> None:
     async def silent(_: httpx.Request) -> httpx.Response:
         await asyncio.Event().wait()
         raise AssertionError
@@ -262,7 +264,7 @@ async def test_a_vendor_has_its_own_time_without_any() -> None:
 
 
 @pytest.mark.parametrize("deadline", ["off", {"max": 1, "mode": "warn"}])
-async def test_parts_come_without_any(deadline: Any) -> None:
+async def test_parts_arrive_without_a_deadline(deadline: Any) -> None:
     app = made_app(answer=slow, deadline=deadline, incremental=True)
     query = "{ sources { name ... @defer { logs { nodes { id } } } } }"
     headers = {"accept": "multipart/mixed, application/json"}

@@ -1,4 +1,4 @@
-"""Pages of other origins: which may send requests, what they may read, and what never happens."""
+"""Pages of other origins: which may send requests, and what they may read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from tests.web.test_view import DATA, JSON, LOCAL, QUERY, client_of, made_app, s
 
 APP = "https://app.example.com"
 EVIL = "https://evil.example"
-REFUSED = "A page of another origin sent this, and cors_origins does not name it."
+REFUSED = (
+    "A page of another origin sent this, and cors_origins does not name it. If it is the gateway's"
+    " own page, let the proxy in front keep the Host header."
+)
 
 
 def headers_of(origin: str | None, site: str | None) -> dict[str, str]:
@@ -24,21 +27,21 @@ def headers_of(origin: str | None, site: str | None) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("origin", "site", "executed"),
     [
-        # Programs, and what a person typed.
+        # Programs, and addresses typed into a browser.
         (None, None, True),
         (None, "none", True),
-        # The explorer; behind a proxy, Host may be another.
+        # The explorer; a proxy may change Host.
         (None, "same-origin", True),
         (LOCAL, "same-origin", True),
         (LOCAL, None, True),
         (LOCAL.upper(), None, True),
         ("https://127.0.0.1:8000", None, True),
         ("https://logs.example.com", "same-origin", True),
-        # Pages that are configured.
+        # Configured pages.
         (APP, "cross-site", True),
         (APP, "same-site", True),
         (APP, None, True),
-        # All others: images, links, forms, scripts, and fetches with and without permission.
+        # All others: images, links, forms, scripts, and fetches.
         (None, "cross-site", False),
         (None, "same-site", False),
         (None, "", False),
@@ -60,7 +63,7 @@ def headers_of(origin: str | None, site: str | None) -> dict[str, str]:
         ("http://app.example.com", None, False),
     ],
 )
-async def test_which_pages_may_send_requests(
+async def test_only_own_and_configured_pages_may_send_requests(
     origin: str | None, site: str | None, executed: bool
 ) -> None:
     headers = headers_of(origin, site)
@@ -79,13 +82,13 @@ async def test_which_pages_may_send_requests(
 @pytest.mark.parametrize(
     ("headers", "executed"),
     [
-        # What an image's GET may have, where the browser does not tell of the site.
+        # An image's GET from a browser that does not send Sec-Fetch-Site.
         ({}, False),
         ({"accept": "image/avif,image/webp,*/*;q=0.8", "referer": f"{EVIL}/"}, False),
         ({"referer": f"{LOCAL}/graphql"}, False),
         ({"sec-fetch-mode": "no-cors"}, False),
         ({"sec-fetch-mode": "navigate"}, False),
-        # What a page may set without permission, and what its browser or a proxy adds.
+        # Headers that need no permission, or that a browser or a proxy adds.
         ({"accept": JSON}, False),
         ({"accept": "application/graphql-response+json"}, False),
         ({"accept-language": JSON, "content-language": JSON}, False),
@@ -97,19 +100,19 @@ async def test_which_pages_may_send_requests(
         ({"cookie": "a=b", "authorization": "Basic YTpi"}, False),
         ({"x-request-id": "a", "traceparent": f"00-{'1' * 32}-{'1' * 16}-01"}, False),
         ({"apollo-require-preflight": ""}, False),
-        # What takes permission.
+        # Headers that need permission.
         ({"content-type": JSON}, True),
         ({"content-type": "Application/JSON; charset=utf-8"}, True),
         ({"authorization": "Bearer x"}, True),
         ({"x-api-key": "x"}, True),
         ({"apollo-require-preflight": "true"}, True),
         ({"x-apollo-operation-name": "Newest"}, True),
-        # Node's fetch; a browser that said so would have said from where.
+        # Node's fetch; a browser would send Sec-Fetch-Site too.
         ({"sec-fetch-mode": "cors"}, True),
         ({"sec-fetch-mode": "same-origin"}, True),
     ],
 )
-async def test_a_get_shows_that_no_page_of_another_site_sent_it(
+async def test_get_needs_proof_that_no_foreign_page_sent_it(
     headers: dict[str, str], executed: bool
 ) -> None:
     async with client_of(made_app()) as client:
@@ -126,7 +129,7 @@ async def test_a_get_shows_that_no_page_of_another_site_sent_it(
         )
 
 
-async def test_a_foreign_page_does_not_use_up_its_visitors_requests() -> None:
+async def test_foreign_pages_do_not_use_up_the_rate_limit() -> None:
     async with client_of(made_app({"rate": 1})) as client:
         foreign = headers_of(None, "cross-site")
         for _ in range(3):
@@ -136,13 +139,13 @@ async def test_a_foreign_page_does_not_use_up_its_visitors_requests() -> None:
         assert (await client.get("/graphql", params={"query": QUERY})).json() == DATA
 
 
-async def test_the_explorer_can_be_linked_to() -> None:
+async def test_other_sites_may_link_to_the_explorer() -> None:
     async with client_of(made_app()) as client:
         headers = {"accept": "text/html", "sec-fetch-site": "cross-site"}
         assert (await client.get("/graphql", headers=headers)).status_code == 200
 
 
-# What browsers are told
+# CORS
 
 
 def preflight(origin: str = APP, method: str = "POST", names: str = "content-type") -> Any:
@@ -153,16 +156,18 @@ def preflight(origin: str = APP, method: str = "POST", names: str = "content-typ
     }
 
 
-async def test_out_of_the_box_no_page_is_let_in() -> None:
+async def test_no_page_is_allowed_by_default() -> None:
     async with client_of(made_app()) as client:
         answer = await client.options("/graphql", headers=preflight())
-        assert sentence(answer, 405)
+        assert sentence(answer, 405) == (
+            "A page of another origin asks for permission, and there are no cors_origins here."
+        )
         answers = [answer, await client.get("/graphql", params={"query": QUERY})]
     for answer in answers:
         assert not any(name.startswith("access-control") for name in answer.headers)
 
 
-async def test_a_configured_page_is_let_in() -> None:
+async def test_configured_page_is_allowed() -> None:
     async with client_of(made_app(cors_origins=[APP])) as client:
         for method, names in [
             ("GET", "if-none-match, cache-control"),
@@ -174,7 +179,7 @@ async def test_a_configured_page_is_let_in() -> None:
             assert answer.status_code == 200
             assert answer.headers["access-control-allow-origin"] == APP
             assert answer.headers["access-control-allow-methods"] == "GET, POST"
-            # A browser is never to add cookies or certificates.
+            # Browsers must never add cookies or certificates.
             assert "access-control-allow-credentials" not in answer.headers
         asked, page = {"query": QUERY}, headers_of(APP, "cross-site")
         good = await client.get("/graphql", params=asked, headers=page)
@@ -194,27 +199,112 @@ async def test_a_configured_page_is_let_in() -> None:
     assert "access-control-allow-origin" not in plain.headers
 
 
+ORIGIN_REFUSED = "cors_origins does not name the page's origin."
+METHOD_REFUSED = "the request would have another method than GET and POST."
+HEADER_REFUSED = "the request would have a header that no page may send."
+
+
 @pytest.mark.parametrize(
-    "headers",
+    ("headers", "reason"),
     [
-        preflight(EVIL),
-        preflight("null"),
-        preflight(f"{APP}.evil.example"),
-        preflight(APP.upper()),
-        preflight(method="DELETE"),
-        preflight(names="content-type, cookie"),
+        (preflight(EVIL), ORIGIN_REFUSED),
+        (preflight("null"), "the page has no origin, as a file or a sandboxed frame. Serve it from"
+         " a site that cors_origins names, or send the request from outside of the page."),
+        (preflight("file://"), ORIGIN_REFUSED),
+        (preflight("capacitor://localhost"), ORIGIN_REFUSED),
+        (preflight(f"{APP}.evil.example"), ORIGIN_REFUSED),
+        (preflight(APP.upper()), ORIGIN_REFUSED),
+        (preflight(method="DELETE"), METHOD_REFUSED),
+        (preflight(names="content-type, cookie"), HEADER_REFUSED),
+        (preflight(names="X-Forwarded-For"), HEADER_REFUSED),
+        (preflight(names="forwarded,content-type"), HEADER_REFUSED),
+        (preflight(names="x-real-ip"), HEADER_REFUSED),
+        (preflight(names="sec-fetch-site"), HEADER_REFUSED),
+        (preflight(names="x y"), HEADER_REFUSED),
     ],
-)
-async def test_nothing_else_is_let_in(headers: dict[str, str]) -> None:
+)  # fmt: skip
+async def test_refused_preflight_names_the_reason(headers: dict[str, str], reason: str) -> None:
     async with client_of(made_app(cors_origins=[APP])) as client:
         answer = await client.options("/graphql", headers={**headers, "x-request-id": "mine"})
-    assert sentence(answer, 400).startswith("No permission by CORS: cors_origins does not name")
+    assert sentence(answer, 400) == f"No permission by CORS: {reason}"
     assert answer.headers["x-request-id"] == "mine"
     assert ("access-control-allow-origin" in answer.headers) == (headers["origin"] == APP)
+    assert "access-control-allow-headers" not in answer.headers
     assert answer.headers["vary"].startswith("Origin, ")
 
 
-async def test_a_vendor_credential_may_be_sent() -> None:
+@pytest.mark.parametrize(
+    "names",
+    [
+        "baggage, sentry-trace",  # Sentry
+        "traceparent,tracestate,b3,x-b3-traceid,x-b3-spanid,x-b3-sampled,uber-trace-id",
+        "x-datadog-origin,x-datadog-parent-id,x-datadog-sampling-priority,x-datadog-trace-id",
+        "newrelic,elastic-apm-traceparent,request-id,request-context,x-amzn-trace-id",
+        "apollographql-client-name,apollographql-client-version,x-apollo-operation-name",
+        "apollo-federation-include-trace,graphql-client-name,x-apollo-cache-key",
+        "x-requested-with, x-csrf-token, dnt, pragma, priority, accept-encoding, user-agent",
+        "content-type,X-Firebase-Appcheck,ngrok-skip-browser-warning",
+        "",
+        "content-type,,",
+    ],
+)
+async def test_configured_page_may_send_any_ordinary_header(names: str) -> None:
+    """Tracing and client libraries add headers; a page must not need a setting for each."""
+    async with client_of(made_app(cors_origins=[APP])) as client:
+        answer = await client.options("/graphql", headers=preflight(names=names))
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-headers"] == names
+
+
+async def test_preflight_without_headers() -> None:
+    async with client_of(made_app(cors_origins=[APP])) as client:
+        asked = preflight()
+        del asked["access-control-request-headers"]
+        assert (await client.options("/graphql", headers=asked)).status_code == 200
+
+
+@pytest.mark.parametrize("origin", [APP, EVIL])
+async def test_private_network_is_open_to_configured_pages_only(origin: str) -> None:
+    """Chromium sends such a preflight before a public page calls a private address."""
+    asked = preflight(origin) | {"access-control-request-private-network": "true"}
+    async with client_of(made_app(cors_origins=[APP])) as client:
+        answer = await client.options("/graphql", headers=asked)
+    assert answer.status_code == (200 if origin == APP else 400)
+    permission = answer.headers.get("access-control-allow-private-network")
+    assert permission == ("true" if origin == APP else None)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "capacitor://localhost",
+        "ionic://localhost",
+        "tauri://localhost",
+        "http://tauri.localhost",
+        "https://localhost",
+        "app://.",
+        "app://obsidian.md",
+        "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+        "moz-extension://5f2d9a3e-7c41-4b0e-9a86-0c5de0c1f2a7",
+        "vscode-webview://0a1b2c3d",
+        "http://app.example.com:8080",
+    ],
+)
+async def test_app_inside_a_browser_engine_can_be_configured(origin: str) -> None:
+    """Desktop and mobile apps and extensions have origins with schemes of their own."""
+    async with client_of(made_app(cors_origins=[origin])) as client:
+        allowed = await client.options("/graphql", headers=preflight(origin))
+        assert allowed.headers["access-control-allow-origin"] == origin
+        answer = await client.post(
+            "/graphql", json={"query": QUERY}, headers=headers_of(origin, "cross-site")
+        )
+        assert answer.json() == DATA
+        assert answer.headers["access-control-allow-origin"] == origin
+        other = await client.options("/graphql", headers=preflight(f"{origin}x"))
+        assert other.status_code == 400
+
+
+async def test_configured_page_may_send_a_vendor_credential() -> None:
     source = {
         "name": "tracker",
         "provider": "yandex-tracker",
@@ -228,14 +318,14 @@ async def test_a_vendor_credential_may_be_sent() -> None:
         assert (await client.options("/graphql", headers=headers)).status_code == 200
 
 
-async def test_only_the_endpoint_is_for_other_pages() -> None:
+async def test_cors_covers_the_endpoint_only() -> None:
     async with client_of(made_app(cors_origins=[APP])) as client:
         answer = await client.get("/readyz", headers={"origin": APP})
     assert "access-control-allow-origin" not in answer.headers
 
 
-async def test_what_is_refused_early_can_be_read_by_a_configured_page() -> None:
-    """So can the answer to a defect. Only a head that is no request yet is refused without."""
+async def test_configured_page_can_read_early_refusals() -> None:
+    """Otherwise developers see only a failed fetch. A malformed head is the one exception."""
     app = made_app(cors_origins=[APP])
     asked = {"query": QUERY}
 

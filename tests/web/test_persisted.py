@@ -1,4 +1,4 @@
-"""Documents that are named in place of being sent: by Apollo's hashes, and as trusted ones."""
+"""Persisted queries by Apollo's protocol, and trusted documents."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.mark.parametrize("accept", [JSON, GRAPHQL])
-async def test_a_hash_is_unknown_until_its_document_was_sent(
+async def test_hash_is_known_after_its_document_was_sent(
     client: httpx.AsyncClient, method: str, accept: str
 ) -> None:
     extensions = persisted(sha256(QUERY))
     unknown = await send(client, method, extensions=extensions, accept=accept)
-    # Clients of Apollo's send the document after just these words or this code, and this status.
+    # Apollo's clients send the document only after this message or code, and this status.
     assert sentence(unknown, 200, "PERSISTED_QUERY_NOT_FOUND") == "PersistedQueryNotFound"
     assert unknown.headers["cache-control"] == "no-store"
     assert "etag" not in unknown.headers
@@ -77,7 +77,7 @@ async def test_a_hash_is_unknown_until_its_document_was_sent(
     )
 
 
-async def test_variables_go_with_a_hash(client: httpx.AsyncClient, method: str) -> None:
+async def test_hash_can_be_sent_with_variables(client: httpx.AsyncClient, method: str) -> None:
     asked = {"extensions": persisted(sha256(OTHER)), "operationName": "Other"}
     for name, source in (("translations", {"name": "translations"}), ("other", None)):
         variables = {"name": name}
@@ -86,9 +86,7 @@ async def test_variables_go_with_a_hash(client: httpx.AsyncClient, method: str) 
         assert answer["data"] == {"source": source}
 
 
-async def test_a_hash_of_another_document_is_refused(
-    client: httpx.AsyncClient, method: str
-) -> None:
+async def test_hash_must_match_the_document(client: httpx.AsyncClient, method: str) -> None:
     for hash_ in (sha256(OTHER), sha256(QUERY).upper(), ""):
         response = await send(client, method, query=QUERY, extensions=persisted(hash_))
         assert sentence(response, 400) == "provided sha does not match query"
@@ -110,7 +108,7 @@ async def test_a_hash_of_another_document_is_refused(
         ),
     ],
 )
-async def test_other_forms_are_refused(
+async def test_malformed_extension_is_refused(
     client: httpx.AsyncClient, method: str, given: object, complaint: str
 ) -> None:
     for query in ({}, {"query": QUERY}):
@@ -118,7 +116,7 @@ async def test_other_forms_are_refused(
         assert sentence(response, 400) == complaint
 
 
-async def test_mutations_are_not_executed_by_get(client: httpx.AsyncClient) -> None:
+async def test_get_does_not_execute_persisted_mutations(client: httpx.AsyncClient) -> None:
     query = 'mutation { invalidateCache(tags: ["source:translations"]) { entries } }'
     extensions = persisted(sha256(query))
     assert "data" in (await send(client, "POST", query=query, extensions=extensions)).json()
@@ -127,7 +125,7 @@ async def test_mutations_are_not_executed_by_get(client: httpx.AsyncClient) -> N
     assert sentence(response, 405) == "Send mutations by POST."
 
 
-async def test_what_is_invalid_is_not_remembered(client: httpx.AsyncClient) -> None:
+async def test_invalid_documents_are_not_stored(client: httpx.AsyncClient) -> None:
     for query in ("{", "{ unknown }", "{" + " a: __typename" * 1000 + "}"):
         extensions = persisted(sha256(query))
         response = await send(client, "POST", query=query, extensions=extensions)
@@ -136,7 +134,7 @@ async def test_what_is_invalid_is_not_remembered(client: httpx.AsyncClient) -> N
         sentence(unknown, 200, "PERSISTED_QUERY_NOT_FOUND")
 
 
-def test_hashes_are_forgotten_with_their_documents() -> None:
+def test_hashes_are_evicted_with_their_documents() -> None:
     schema = build_schema()._schema
     documents = Documents(schema, Limits(LimitSettings()), memory=20_000)
     texts = [f"query Number{number} {{ __typename }}" for number in range(100)]
@@ -148,7 +146,7 @@ def test_hashes_are_forgotten_with_their_documents() -> None:
     assert len(documents._cached) == len(kept)
 
 
-async def test_they_can_be_switched_off(method: str) -> None:
+async def test_persisted_queries_can_be_switched_off(method: str) -> None:
     async with client_of(made_app(documents={"automatic": False})) as client:
         assert (await send(client, "POST", query=QUERY)).json() == DATA
         for query in ({}, {"query": QUERY}):
@@ -158,10 +156,10 @@ async def test_they_can_be_switched_off(method: str) -> None:
             )
 
 
-async def test_an_id_without_trusted_documents(client: httpx.AsyncClient, method: str) -> None:
+async def test_document_id_needs_trusted_documents(client: httpx.AsyncClient, method: str) -> None:
     response = await send(client, method, documentId="1")
     assert sentence(response, 400) == "No trusted documents are configured here. Send the query."
-    # As other names that a server does not know, it does not matter beside a query.
+    # With a query it is ignored, like any unknown parameter.
     assert (await send(client, method, documentId="1", query=QUERY)).json() == DATA
     if method == "POST":
         assert "documentId" in sentence(await send(client, method, documentId=1), 400)
@@ -170,7 +168,7 @@ async def test_an_id_without_trusted_documents(client: httpx.AsyncClient, method
     )
 
 
-async def test_an_id_in_the_url_asks_for_no_explorer(client: httpx.AsyncClient) -> None:
+async def test_document_id_in_url_does_not_show_the_explorer(client: httpx.AsyncClient) -> None:
     accept = "text/html,*/*"
     explorer = await send(client, "GET", variables={}, accept=accept)
     assert explorer.headers["content-type"].startswith("text/html")
@@ -190,7 +188,7 @@ def written(folder: Path, content: object, name: str = "manifest.json") -> Path:
 
 @pytest.fixture
 async def strict(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """Speak to a gateway with two manifests, one as compilers write them and one of Apollo's."""
+    """A client of a gateway with two manifests: one as compilers write it, one of Apollo's."""
     apollo = {
         "format": "apollo-persisted-query-manifest",
         "version": 1,
@@ -213,13 +211,15 @@ async def strict(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
         {"query": QUERY, "extensions": persisted(sha256(QUERY))},
     ],
 )
-async def test_trusted_documents_are_executed(
+async def test_trusted_document_is_executed_by_id_hash_or_text(
     strict: httpx.AsyncClient, method: str, asked: dict[str, Any]
 ) -> None:
     assert (await send(strict, method, **asked)).json() == DATA
 
 
-async def test_variables_go_with_an_id(strict: httpx.AsyncClient, method: str) -> None:
+async def test_document_id_can_be_sent_with_variables(
+    strict: httpx.AsyncClient, method: str
+) -> None:
     asked = {"documentId": "two", "operationName": "Other", "variables": {"name": "translations"}}
     answer = (await send(strict, method, **asked)).json()
     assert answer == {"data": {"source": {"name": "translations"}}}
@@ -236,7 +236,7 @@ async def test_variables_go_with_an_id(strict: httpx.AsyncClient, method: str) -
         {"extensions": {}},
     ],
 )
-async def test_nothing_else_is_executed(
+async def test_untrusted_documents_are_refused(
     strict: httpx.AsyncClient, method: str, asked: dict[str, Any]
 ) -> None:
     response = await send(strict, method, **asked)
@@ -255,7 +255,7 @@ async def test_nothing_else_is_executed(
         {"query": "{ __typename }", "extensions": persisted(sha256("{ __typename }"))},
     ],
 )
-async def test_unknown_ids_are_refused(
+async def test_unknown_document_id_is_refused(
     strict: httpx.AsyncClient, method: str, asked: dict[str, Any]
 ) -> None:
     for _ in range(2):
@@ -265,19 +265,19 @@ async def test_unknown_ids_are_refused(
         )
 
 
-async def test_an_id_and_another_document_are_refused(
+async def test_document_id_with_another_document_is_refused(
     strict: httpx.AsyncClient, method: str
 ) -> None:
     response = await send(strict, method, documentId="one", query=OTHER)
     assert sentence(response, 400) == "The request names one document and sends another."
 
 
-async def test_there_is_no_explorer(strict: httpx.AsyncClient) -> None:
+async def test_trusted_documents_disable_the_explorer(strict: httpx.AsyncClient) -> None:
     response = await strict.get("/graphql", headers={"accept": "text/html"})
     assert sentence(response, 400).startswith("There is no query.")
 
 
-def test_every_document_that_could_never_be_executed_is_told(tmp_path: Path) -> None:
+def test_all_unusable_trusted_documents_are_reported(tmp_path: Path) -> None:
     documents = {
         "good": QUERY,
         "broken": "{",
@@ -300,7 +300,7 @@ def test_every_document_that_could_never_be_executed_is_told(tmp_path: Path) -> 
     )
 
 
-def test_without_introspection_none_may_ask_for_the_schema(tmp_path: Path) -> None:
+def test_trusted_introspection_is_unusable_without_introspection(tmp_path: Path) -> None:
     manifest = written(tmp_path, {"one": "{ __schema { queryType { name } } }"})
     made_app(documents={"trusted": [manifest]})
     with pytest.raises(ConfigurationError, match="does not fit the schema"):

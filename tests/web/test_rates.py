@@ -1,4 +1,4 @@
-"""How often, and how many at once: the headers, the refusals, and what is forgotten."""
+"""Rate limit and concurrency limit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.sandbox import Sandbox
 from gateway.settings import load
 from gateway.web import concurrency as places
 from gateway.web.app import create_app
-from gateway.web.concurrency import OverloadedError, Places
+from gateway.web.concurrency import ConcurrencyLimit, OverloadedError
 from gateway.web.rates import Memory, RateLimitedError, Rates, Shared
 from tests.web.test_view import DATA, JSON, LOCAL, QUERY, client_of, made_app, post, sentence
 
@@ -43,10 +43,10 @@ class Clock:
         return self.now
 
 
-# Rates
+# Rate limit
 
 
-async def test_requests_come_back_evenly() -> None:
+async def test_bucket_refills_evenly() -> None:
     clock = Clock()
     memory = Memory(clock)
     assert [await memory.take("a", 6) for _ in range(8)] == [5, 4, 3, 2, 1, 0, -1, -1]
@@ -59,18 +59,18 @@ async def test_requests_come_back_evenly() -> None:
     assert await memory.take("b", 6) == 5
 
 
-async def test_callers_are_remembered_up_to_a_number() -> None:
+async def test_number_of_remembered_callers_is_limited() -> None:
     memory = Memory(Clock(), callers=2)
     for caller in "aab":
         await memory.take(caller, 10)
     assert await memory.take("a", 10) == 7
-    assert await memory.take("c", 10) == 9  # b asked longest ago
+    assert await memory.take("c", 10) == 9  # b has been idle for longest
     assert await memory.take("a", 10) == 6
     assert await memory.take("b", 10) == 9
     assert len(memory._left) == 2
 
 
-async def test_headers_tell_what_is_left_and_when_to_come_again() -> None:
+async def test_headers_hold_the_rest_and_the_wait() -> None:
     rates = Rates(held := limits(rate=Limit(3)), Memory(clock := Clock()))
     policy = {"RateLimit-Policy": '"requests";q=3;w=60'}
     for left, seconds in ((2, 20), (1, 40), (0, 60)):
@@ -89,7 +89,7 @@ async def test_headers_tell_what_is_left_and_when_to_come_again() -> None:
     assert (await rates.headers(ALICE, ""))["RateLimit"].startswith('"requests";r=0;')
 
 
-async def test_each_caller_has_a_rate_of_its_own() -> None:
+async def test_callers_are_counted_separately() -> None:
     rates = Rates(limits(rate=Limit(1)), Memory(Clock()))
     token = Caller("alice", Method.JWT, ())
     for caller, address in [
@@ -106,7 +106,7 @@ async def test_each_caller_has_a_rate_of_its_own() -> None:
             await rates.headers(caller, address)
 
 
-async def test_a_rate_may_warn_or_be_off(caplog: pytest.LogCaptureFixture) -> None:
+async def test_rate_limit_can_warn_or_be_off(caplog: pytest.LogCaptureFixture) -> None:
     rates = Rates(held := limits(rate=Limit(1, "warn")), Memory(Clock()))
     for _ in range(3):
         assert "RateLimit" in await rates.headers(ALICE, "")
@@ -117,7 +117,7 @@ async def test_a_rate_may_warn_or_be_off(caplog: pytest.LogCaptureFixture) -> No
     assert held.exceeded == {}
 
 
-async def test_over_http() -> None:
+async def test_rate_limit_over_http() -> None:
     async with client_of(made_app(limits={"rate": 2})) as client:
         good = await client.post("/graphql", json={"query": QUERY})
         assert good.json() == DATA
@@ -129,13 +129,13 @@ async def test_over_http() -> None:
         late = await client.post("/graphql", json={"query": QUERY})
         assert sentence(late, 429, "RATE_LIMITED").startswith("That is more than is taken from")
         assert 0 < int(late.headers["retry-after"]) <= 30
-        # Health is no request of a caller, and the page for browsers asks for nothing yet.
+        # Health checks and the explorer's page do not count.
         assert (await client.get("/healthz")).status_code == 200
         assert (await client.get("/graphql", headers={"accept": "text/html"})).status_code == 200
 
 
 class Replicas:
-    """What the gateways count together, as long as they can."""
+    """A shared store that can fail."""
 
     def __init__(self) -> None:
         self.there = True
@@ -146,7 +146,7 @@ class Replicas:
         return await self.counted.take(name, most) if self.there else None
 
 
-async def test_each_replica_counts_alone_where_they_can_not_together() -> None:
+async def test_replicas_count_alone_while_the_shared_store_fails() -> None:
     replicas = Replicas()
     rates = [Rates(limits(rate=Limit(2)), Shared(replicas.take)) for _ in range(2)]
     for one in rates:
@@ -165,7 +165,7 @@ async def test_each_replica_counts_alone_where_they_can_not_together() -> None:
         await rates[0].headers(ALICE, "")
 
 
-async def test_gateways_with_one_redis_have_one_rate(redis: Redis, tmp_path: Path) -> None:
+async def test_replicas_share_the_rate_limit_through_redis(redis: Redis, tmp_path: Path) -> None:
     redis.flush()
     file = write_configuration(tmp_path, Sandbox(logs=1), LOCAL, port=0)
     tables = f'\n[cache]\nurl = "{redis.url}"\n\n[limits]\nrate = 3\n'
@@ -183,20 +183,20 @@ async def test_gateways_with_one_redis_have_one_rate(redis: Redis, tmp_path: Pat
         assert statuses == [200, 200, 200, 429, 429, 429]
 
 
-# Places
+# Concurrency limit
 
 
 class Work:
-    """Operations that end when they are told to."""
+    """Operations that end on demand."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: ConcurrencyLimit) -> None:
         self._places = places
         self.running = 0
         self.end = asyncio.Event()
 
     async def run(self) -> str:
         try:
-            async with self._places.one():
+            async with self._places.slot():
                 self.running += 1
                 await self.end.wait()
                 self.running -= 1
@@ -206,14 +206,14 @@ class Work:
 
 
 async def settled(tasks: list[asyncio.Task[Any]]) -> None:
-    """Let the tasks go as far as they can."""
+    """Let the tasks run until all of them wait."""
     for _ in range(10):
         await asyncio.sleep(0)
     assert tasks
 
 
-async def test_as_many_wait_as_are_executed_and_the_rest_is_refused() -> None:
-    work = Work(Places(held := limits(operations=Limit(2))))
+async def test_queue_is_as_long_as_the_limit() -> None:
+    work = Work(ConcurrencyLimit(held := limits(operations=Limit(2))))
     tasks = [asyncio.create_task(work.run()) for _ in range(7)]
     await settled(tasks)
     assert work.running == 2
@@ -224,9 +224,9 @@ async def test_as_many_wait_as_are_executed_and_the_rest_is_refused() -> None:
     assert await work.run() == "done"
 
 
-async def test_who_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "SECONDS", 0.01)
-    work = Work(Places(limits(operations=Limit(1))))
+async def test_queued_operation_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "MAX_WAIT", 0.01)
+    work = Work(ConcurrencyLimit(limits(operations=Limit(1))))
     first = asyncio.create_task(work.run())
     await settled([first])
     assert await work.run() == "refused"
@@ -235,8 +235,8 @@ async def test_who_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     assert await work.run() == "done"
 
 
-async def test_a_caller_that_leaves_gives_its_place_back() -> None:
-    work = Work(Places(limits(operations=Limit(1))))
+async def test_cancelled_operation_frees_its_slot() -> None:
+    work = Work(ConcurrencyLimit(limits(operations=Limit(1))))
     tasks = [asyncio.create_task(work.run()) for _ in range(2)]
     await settled(tasks)
     for task in tasks:
@@ -247,9 +247,11 @@ async def test_a_caller_that_leaves_gives_its_place_back() -> None:
 
 
 @pytest.mark.parametrize("mode", ["warn", "off"])
-async def test_places_may_warn_or_be_off(caplog: pytest.LogCaptureFixture, mode: Any) -> None:
+async def test_concurrency_limit_can_warn_or_be_off(
+    caplog: pytest.LogCaptureFixture, mode: Any
+) -> None:
     with caplog.at_level(logging.WARNING):
-        work = Work(Places(held := limits(operations=Limit(1, mode))))
+        work = Work(ConcurrencyLimit(held := limits(operations=Limit(1, mode))))
         tasks = [asyncio.create_task(work.run()) for _ in range(3)]
         await settled(tasks)
     assert work.running == 3
@@ -259,8 +261,8 @@ async def test_places_may_warn_or_be_off(caplog: pytest.LogCaptureFixture, mode:
     assert [await task for task in tasks] == ["done"] * 3
 
 
-async def test_a_busy_gateway_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "SECONDS", 0.01)
+async def test_overload_is_reported_with_retry_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "MAX_WAIT", 0.01)
     begun, end = asyncio.Event(), asyncio.Event()
 
     async def wait(_: httpx.Request) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""What a request is known by: in answers, in errors, and in the traces of vendors."""
+"""Request ids in responses and errors, and trace context in vendor calls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MADE = re.compile("[0-9a-f]{32}")
 
 
 @pytest.mark.parametrize("given", GOOD)
-async def test_a_request_keeps_its_id(given: str) -> None:
+async def test_valid_id_is_kept(given: str) -> None:
     async with client_of(made_app()) as client:
         answer = await post(client, b"{}", x_request_id=given)
         assert answer.headers["x-request-id"] == given
@@ -27,7 +27,7 @@ async def test_a_request_keeps_its_id(given: str) -> None:
 
 
 @pytest.mark.parametrize("given", [*BAD, None])
-async def test_otherwise_it_is_given_one(given: str | None) -> None:
+async def test_new_id_replaces_a_missing_or_invalid_one(given: str | None) -> None:
     headers = [] if given is None else [(b"x-request-id", given.encode())]
     async with client_of(made_app()) as client:
         answers = [
@@ -38,7 +38,7 @@ async def test_otherwise_it_is_given_one(given: str | None) -> None:
     assert all(MADE.fullmatch(one) for one in ids)
 
 
-async def test_of_two_ids_none_is_kept() -> None:
+async def test_two_ids_are_replaced() -> None:
     async with client_of(made_app()) as client:
         lines = [("x-request-id", "a"), ("x-request-id", "b")]
         answer = await client.get("/graphql", params={"query": QUERY}, headers=lines)
@@ -70,7 +70,7 @@ REQUESTS: dict[str, tuple[int, str, str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-async def test_every_answer_and_every_error_tells_it(name: str) -> None:
+async def test_every_response_and_error_has_the_id(name: str) -> None:
     async def broken(_: Request) -> Any:
         raise RuntimeError
 
@@ -88,7 +88,7 @@ async def test_every_answer_and_every_error_tells_it(name: str) -> None:
     assert all(error["extensions"]["requestId"] == "mine" for error in errors)
 
 
-async def test_what_is_not_sent_again_has_the_id_of_the_new_request() -> None:
+async def test_304_has_the_id_of_its_own_request() -> None:
     async with client_of(made_app()) as client:
         asked = {"query": QUERY}
         first = await client.get("/graphql", params=asked, headers={"x-request-id": "one"})
@@ -97,7 +97,7 @@ async def test_what_is_not_sent_again_has_the_id_of_the_new_request() -> None:
     assert (again.status_code, again.headers["x-request-id"]) == (304, "two")
 
 
-async def test_the_vendors_own_id_stands_beside_it() -> None:
+async def test_error_has_the_vendors_request_id_too() -> None:
     refusing = httpx.Response(403, headers={"x-request-id": "theirs"})
     query = """{ webhookLogs { totalCount } }"""
     async with client_of(made_app(answer=lambda _: refusing)) as client:
@@ -112,7 +112,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_vendors_are_told_of_the_callers_trace(method: str) -> None:
+async def test_trace_context_is_passed_to_vendors(method: str) -> None:
     asked: list[httpx.Request] = []
 
     def vendor(request: httpx.Request) -> httpx.Response:

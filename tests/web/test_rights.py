@@ -1,4 +1,4 @@
-"""Every role against everything that can be asked for, over HTTP."""
+"""Every role against every field and mutation, over HTTP."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 READ = "repo-cn"
-"""The source whose vendor gives headers and bodies of both sides."""
+"""The source whose vendor has headers and bodies of requests and responses."""
 ACT = "translations"
 """The source whose vendor can retry and delete."""
 
@@ -48,7 +48,7 @@ TAKES = {
     "response.bodyJson": READER,
     "raw": ADMINISTRATOR,
 }
-"""The role that each field of a log takes; to those below it is null, with one FORBIDDEN."""
+"""The role that each field of a log needs; for lower ones it is null, with one FORBIDDEN."""
 
 LOG = """{
   id status triggeredAt raw
@@ -66,7 +66,7 @@ WAYS = {
     '_entities(representations: [{ __typename: "WebhookLog", id: $log }])'
     f" {{ ... on WebhookLog {LOG} }}": "NOT_FOUND",
 }
-"""All that leads to a log, with the error where the log's source does not exist for a caller."""
+"""Every way to a log, with the error if its source is not granted."""
 
 PLACES = {
     "source(name: $name) { id name provider capabilities health { status } }": "UNKNOWN_SOURCE",
@@ -90,11 +90,11 @@ PLACES = {
     "webhookLogs(first: 1, filter: { source: { in: [$name] } }) { totalCount }": "UNKNOWN_SOURCE",
     "webhookLogs(filter: { not: { source: { eq: $name } } }) { totalCount }": "UNKNOWN_SOURCE",
 }
-"""What else every role may ask about a source, with the error where it does not exist."""
+"""Other fields of a source that need no role, with the error if it is not granted."""
 
 
 class Example(NamedTuple):
-    """A log with everything that a log can have, and the ids around it."""
+    """A log with all optional fields, and the ids around it."""
 
     name: str
     log: str
@@ -139,13 +139,13 @@ async def example(protected: Protected) -> Example:
 
 
 def callers(*grants: Grant) -> pytest.MarkDecorator:
-    """Run a test for every caller, or for those who hold the grants."""
+    """Parametrize a test over all callers, or over those with the grants."""
     chosen = [caller for caller in CALLERS if not grants or caller.grant in grants]
     return pytest.mark.parametrize("caller", chosen, ids=str)
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], str, Any]]:
-    """Find the fields of ``TAKES`` in an answer: their places, names and values."""
+    """Find the fields of ``TAKES`` in a result: their paths, names and values."""
     dotted = "." + ".".join(step for step in path if isinstance(step, str))
     name = next((name for name in TAKES if dotted.endswith(f".{name}")), None)
     if name:
@@ -157,7 +157,7 @@ def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, 
 
 
 def refusals(document: dict[str, Any]) -> dict[tuple[Any, ...], str]:
-    """Give the code of the error at each place, which must be one."""
+    """Return the code of the only error at each path."""
     told = [
         (tuple(error["path"]), error["extensions"]["code"]) for error in document.get("errors", ())
     ]
@@ -166,7 +166,7 @@ def refusals(document: dict[str, Any]) -> dict[tuple[Any, ...], str]:
 
 
 def assert_does_not_exist(document: dict[str, Any], code: str, grant: Grant, name: str) -> None:
-    """Check that there is one error, which names the caller's sources and no other."""
+    """Check that the only error names the caller's sources and no others."""
     assert list(refusals(document).values()) == [code]
     root = document["data"] and next(iter(document["data"].values()))
     assert root in (None, [None])
@@ -181,7 +181,9 @@ def assert_does_not_exist(document: dict[str, Any], code: str, grant: Grant, nam
 
 @callers()
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_log(protected: Protected, example: Example, caller: Caller, way: str) -> None:
+async def test_log_is_visible_by_role_and_source(
+    protected: Protected, example: Example, caller: Caller, way: str
+) -> None:
     document = await protected.answer(caller, f"{{ {way} }}", **example.values())
     if caller.grant.role_on(READ) is None:
         assert_does_not_exist(document, WAYS[way], caller.grant, READ)
@@ -198,7 +200,7 @@ async def test_a_log(protected: Protected, example: Example, caller: Caller, way
 
 @callers()
 @pytest.mark.parametrize("place", PLACES)
-async def test_what_is_around_a_log(
+async def test_context_of_a_log_is_visible_by_role_and_source(
     protected: Protected, example: Example, caller: Caller, place: str
 ) -> None:
     document = await protected.answer(caller, f"{{ {place} }}", **example.values())
@@ -210,7 +212,7 @@ async def test_what_is_around_a_log(
 
 
 @callers()
-async def test_lists_hold_what_exists_for_the_caller(protected: Protected, caller: Caller) -> None:
+async def test_lists_hold_granted_sources_only(protected: Protected, caller: Caller) -> None:
     data = await protected.data(
         caller,
         """{
@@ -278,7 +280,7 @@ MUTATION = """mutation {
 
 @callers()
 @pytest.mark.parametrize("kind", NEEDS)
-async def test_actions_take_a_role(protected: Protected, caller: Caller, kind: str) -> None:
+async def test_actions_need_a_role(protected: Protected, caller: Caller, kind: str) -> None:
     newest = await protected.data(
         ADMIN,
         "{ webhookLogs(first: 1, filter: { source: { eq: $name } }) { nodes { id } } }",
@@ -307,7 +309,7 @@ async def test_actions_take_a_role(protected: Protected, caller: Caller, kind: s
 
 @callers()
 @pytest.mark.parametrize("kind", NEEDS)
-async def test_actions_that_a_vendor_lacks(
+async def test_unsupported_actions_hide_sources_not_granted(
     protected: Protected, example: Example, caller: Caller, kind: str
 ) -> None:
     data = await protected.data(caller, MUTATION % kind.lower(), log=example.log)
@@ -322,7 +324,7 @@ async def test_actions_that_a_vendor_lacks(
 
 
 @callers()
-async def test_the_journal_is_for_admins(protected: Protected, caller: Caller) -> None:
+async def test_journal_needs_admin(protected: Protected, caller: Caller) -> None:
     forged = ids.encode(ids.Kind.LOG, ACT, "999999")
     await protected.data(ADMIN, MUTATION % "retry", log=forged)
     document = await protected.answer(
@@ -339,7 +341,7 @@ async def test_the_journal_is_for_admins(protected: Protected, caller: Caller) -
 
 
 @callers()
-async def test_the_cache_is_for_admins_of_all(
+async def test_cache_needs_admin_of_all_sources(
     protected: Protected, example: Example, caller: Caller
 ) -> None:
     assert example.log
@@ -353,7 +355,7 @@ async def test_the_cache_is_for_admins_of_all(
 
 
 @callers()
-async def test_what_is_kept_is_dropped_by_admins(
+async def test_invalidation_needs_admin(
     protected: Protected, example: Example, caller: Caller
 ) -> None:
     for tag in (f"source:{READ}", f"hook:{example.hook}", f"log:{example.log}"):
@@ -378,9 +380,7 @@ async def test_what_is_kept_is_dropped_by_admins(
 
 
 @callers()
-async def test_a_search_finds_only_what_the_caller_may_see(
-    protected: Protected, caller: Caller
-) -> None:
+async def test_search_finds_granted_fields_only(protected: Protected, caller: Caller) -> None:
     newest = await protected.data(
         ADMIN,
         "{ webhookLogs(first: 1, filter: { source: { eq: $name } }) {"
@@ -399,14 +399,14 @@ async def test_a_search_finds_only_what_the_caller_may_see(
 
 
 @callers(NOBODY, Grant(VIEWER, "translations"), Grant(ADMINISTRATOR, "translations"))
-async def test_a_forged_id_is_of_nothing(protected: Protected, caller: Caller) -> None:
+async def test_forged_id_is_not_found(protected: Protected, caller: Caller) -> None:
     for kind, source in ((ids.Kind.LOG, READ), (ids.Kind.HOOK, READ), (ids.Kind.LOG, "nowhere")):
         forged = ids.encode(kind, source, "1")
         document = await protected.answer(caller, "{ node(id: $id) { id } }", id=forged)
         assert_does_not_exist(document, "NOT_FOUND", caller.grant, source)
 
 
-async def test_the_rights_are_those_on_each_source(protected: Protected) -> None:
+async def test_role_can_differ_by_source(protected: Protected) -> None:
     roles = [str(Grant(VIEWER)), str(Grant(ADMINISTRATOR, ACT))]
     both = Caller(Grant(ADMINISTRATOR), "jwt", token(roles=roles))
     document = await protected.answer(
@@ -428,7 +428,7 @@ async def test_the_rights_are_those_on_each_source(protected: Protected) -> None
 
 
 @callers(NOBODY, Grant(ADMINISTRATOR, "translations"))
-async def test_a_cursor_of_somebody_else_opens_nothing(
+async def test_cursor_of_another_caller_grants_nothing(
     protected: Protected, caller: Caller
 ) -> None:
     page = "{ webhookLogs(first: 5) { pageInfo { endCursor } } }"

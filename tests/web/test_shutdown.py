@@ -1,4 +1,4 @@
-"""What becomes of requests when the server is told to stop, in a process of its own."""
+"""Requests during a stop of the server, which runs in a process of its own."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.cli.server import _Server, config_of, grace, listen, serving
+from gateway.cli.protocol import GracefulServer
+from gateway.cli.server import config_of, grace, listen, serving
 from gateway.settings import Settings
 from tests.support.actions import Controller
 from tests.support.processes import started
 
 PATIENCE = 30.0
-"""Seconds after which a test has failed."""
+"""Seconds until a test fails."""
 LIST = {"query": "{ webhookLogs { nodes { upstreamId } } }"}
 SMALL = (
     b"GET /graphql?query={sources{name}} HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: x\r\n\r\n",
@@ -37,7 +38,7 @@ SMALL = (
 
 
 class Vendor:
-    """A Language Weaver controller that answers when it is told to."""
+    """A Language Weaver controller that responds on demand."""
 
     def __init__(self) -> None:
         self.asked = threading.Event()
@@ -69,7 +70,7 @@ class Server(NamedTuple):
 
 @pytest.fixture
 def vendor() -> Iterator[Vendor]:
-    """Give a vendor that keeps nobody waiting when the test has ended."""
+    """A vendor that responds at the latest when the test ends."""
     made = Vendor()
     yield made
     made.told.set()
@@ -82,7 +83,7 @@ def server(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Server]:
-    # Whatever is not closed at the end is complained of.
+    # Reports whatever is not closed at the end.
     monkeypatch.setenv("PYTHONWARNINGS", "always::ResourceWarning")
     (tmp_path / "key").write_text("planted")
     file = tmp_path / "gateway.toml"
@@ -107,7 +108,7 @@ def server(
         yield Server(address, process.pid, process.wait, complaints)
 
 
-async def test_what_is_under_way_is_answered_and_nothing_else_is_taken(
+async def test_stop_answers_requests_in_flight_and_accepts_no_more(
     server: Server, vendor: Vendor, tmp_path: Path
 ) -> None:
     async with httpx.AsyncClient(timeout=PATIENCE) as client:
@@ -126,20 +127,20 @@ async def test_what_is_under_way_is_answered_and_nothing_else_is_taken(
 
 
 def refused(server: Server) -> None:
-    """Wait until the server takes no connection."""
+    """Wait until the server refuses connections."""
     with contextlib.suppress(ConnectionRefusedError):
         while True:
-            # The one that comes in the very moment of the close is reset, which is no answer yet.
+            # A connection in the very moment of the close is reset; that does not count.
             with contextlib.suppress(ConnectionResetError):
                 socket.create_connection(server.address, PATIENCE).close()
 
 
 def files(folder: Path) -> set[str]:
-    """Name a folder's files; SQLite leaves two more when its file is not closed."""
+    """Return the names of a folder's files; an unclosed SQLite file has two more."""
     return {path.name for path in folder.iterdir()}
 
 
-def test_what_came_before_the_stop_is_answered(server: Server) -> None:
+def test_requests_sent_before_the_stop_are_answered(server: Server) -> None:
     with contextlib.ExitStack() as stack:
 
         def connected() -> socket.socket:
@@ -148,7 +149,7 @@ def test_what_came_before_the_stop_is_answered(server: Server) -> None:
         quiet = [connected() for _ in range(20)]
         used = [connected() for _ in range(20)]
         for connection in used:
-            # The ones that were connected earlier have been accepted, too.
+            # So the connections made earlier have been accepted.
             assert answer_to(connection, SMALL) == SMALL[1]
         os.kill(server.pid, signal.SIGSTOP)
         os.waitid(os.P_PID, server.pid, os.WSTOPPED)
@@ -165,11 +166,11 @@ def test_what_came_before_the_stop_is_answered(server: Server) -> None:
     assert server.complaints.read() == ""
 
 
-class Sought(_Server):
-    """A server that callers connect to some turns of the event loop before it stops, and then."""
+class Sought(GracefulServer):
+    """A server with clients that connect a few iterations before it stops, and at that moment."""
 
     def __init__(self, app: ASGIApp, turns: int, started: Callable[[], None]) -> None:
-        super().__init__(app, PATIENCE, started)
+        super().__init__(config_of(app, PATIENCE), started)
         self._turns = turns
         self.callers: list[socket.socket] = []
 
@@ -182,7 +183,7 @@ class Sought(_Server):
         await super().shutdown(sockets)
 
     def _call(self, listener: socket.socket) -> None:
-        # The system connects and takes what is sent, with no help of the event loop.
+        # The kernel connects and buffers the request without the event loop.
         caller = socket.create_connection(listener.getsockname(), PATIENCE)
         caller.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         self.callers.append(caller)
@@ -192,12 +193,12 @@ class Sought(_Server):
 @pytest.mark.parametrize(
     "loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"]
 )
-def test_who_has_connected_is_answered_after_the_stop(
+def test_connections_made_before_the_stop_are_answered(
     loop: Callable[[], asyncio.AbstractEventLoop], turns: int
 ) -> None:
-    """A turn before, asyncio is about to accept the first caller; then it makes its transport.
+    """An iteration before, asyncio is about to accept the first client, then to make its transport.
 
-    Server and callers have one event loop, so that no slow machine lets the time pass between.
+    Server and clients share an event loop, so that a slow machine changes nothing.
     """
 
     async def answer(_: Request) -> Response:
@@ -215,7 +216,7 @@ def test_who_has_connected_is_answered_after_the_stop(
         await running.wait()
         quiet = await asyncio.open_connection(*address)
         later = await asyncio.open_connection(*address)
-        # The one that was connected earlier has been accepted, too.
+        # So the connection made earlier has been accepted.
         assert b"connection: close" not in await asked(*later)
         server.should_exit = True
         while listener.fileno() >= 0:  # noqa: ASYNC110 - whose close nothing else tells
@@ -243,7 +244,7 @@ def answer_to(connection: socket.socket, exchange: tuple[bytes, bytes]) -> bytes
 
 
 def body_of(connection: socket.socket) -> bytes:
-    """Read one answer, whose length is told."""
+    """Read one response with a Content-Length."""
     head = b""
     while b"\r\n\r\n" not in head:
         received = connection.recv(65536)
@@ -261,7 +262,7 @@ def body_of(connection: socket.socket) -> bytes:
     return body
 
 
-def test_what_does_not_end_is_ended() -> None:
+def test_endless_request_is_cancelled_after_the_grace_period() -> None:
     begun, ended = threading.Event(), threading.Event()
 
     async def endless(_: Request) -> Response:
@@ -283,7 +284,7 @@ def test_what_does_not_end_is_ended() -> None:
         assert caller.recv(65536).startswith(b"HTTP/1.1 500 ")
 
 
-def test_every_operation_may_use_up_its_deadline() -> None:
+def test_grace_period_covers_every_deadline() -> None:
     source = {
         "name": "translations",
         "provider": "language-weaver",
@@ -300,7 +301,7 @@ def test_every_operation_may_use_up_its_deadline() -> None:
         assert seconds < grace(settings) < seconds + 10
 
 
-def test_idle_connections_outlast_those_of_proxies() -> None:
+def test_idle_connections_outlast_those_of_proxies_in_front() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None: ...
 
     assert config_of(app, 1.0).timeout_keep_alive > 60

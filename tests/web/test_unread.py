@@ -1,4 +1,4 @@
-"""Callers who ask, and do not read the answer, or send on when they have it."""
+"""Clients that do not read their response, or go on sending after it."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 LARGE = 100 * 2**20
-"""Bytes that no machine's network keeps on its way to a reader."""
+"""More bytes than the buffers of any network hold."""
 PATIENCE = 60
-"""Seconds that only a failing test takes."""
+"""Seconds until a test fails."""
 
 
 class Unread:
-    """An answer of each kind, and what became of it."""
+    """An application with a response of each kind, and their outcomes."""
 
     def __init__(self) -> None:
         self.begun = threading.Event()
@@ -67,7 +67,7 @@ class Unread:
 
 @pytest.fixture
 def lost(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Tell when a connection is gone, and with it what was kept for it."""
+    """Set when a connection and its buffers are gone."""
     event = threading.Event()
 
     def connection_lost(self: BoundedProtocol, exc: Exception | None) -> None:
@@ -76,7 +76,7 @@ def lost(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
     ending = BoundedProtocol.connection_lost
     monkeypatch.setattr(BoundedProtocol, "connection_lost", connection_lost)
-    monkeypatch.setattr(protocol, "READING", 0.1)
+    monkeypatch.setattr(protocol, "READ_TIMEOUT", 0.1)
     return event
 
 
@@ -88,7 +88,7 @@ def ask(listener: socket.socket, *paths: bytes, line: bytes = b"X: y") -> socket
 
 
 @pytest.mark.parametrize("kept", ["keep-alive", "close"])
-def test_an_answer_is_not_kept_for_who_does_not_read_it(lost: threading.Event, kept: str) -> None:
+def test_unread_response_is_dropped(lost: threading.Event, kept: str) -> None:
     with (
         listen("127.0.0.1", 0) as listener,
         serving(Unread().app, listener, 1.0),
@@ -97,7 +97,7 @@ def test_an_answer_is_not_kept_for_who_does_not_read_it(lost: threading.Event, k
         assert lost.wait(PATIENCE)
 
 
-def test_an_answer_in_parts_is_not_gone_on_with(lost: threading.Event) -> None:
+def test_unread_parts_end_the_response(lost: threading.Event) -> None:
     unread = Unread()
     with (
         listen("127.0.0.1", 0) as listener,
@@ -109,7 +109,7 @@ def test_an_answer_in_parts_is_not_gone_on_with(lost: threading.Event) -> None:
 
 
 @pytest.mark.parametrize("before", [0, 1, 2])
-def test_who_asked_for_more_at_once_and_went_away_is_not_waited_for(before: int) -> None:
+def test_disconnect_cancels_pipelined_requests(before: int) -> None:
     unread = Unread()
     paths = [*[b"/"] * before, b"/until", b"/"]
     with listen("127.0.0.1", 0) as listener, serving(unread.app, listener, 1.0):
@@ -119,7 +119,7 @@ def test_who_asked_for_more_at_once_and_went_away_is_not_waited_for(before: int)
 
 
 class Connection(asyncio.Transport):
-    """A connection with so many bytes that were not read."""
+    """A connection with a number of unread bytes."""
 
     unread = 0
     aborted = False
@@ -136,7 +136,7 @@ class Connection(asyncio.Transport):
 
 @pytest.fixture
 def protocol_() -> Iterator[Any]:
-    """Give the protocol over a loop that does not run, so that no time passes."""
+    """The protocol on an event loop that does not run, so that no time passes."""
     loop = asyncio.new_event_loop()
     made: Any = BoundedProtocol(config_of(Unread().app, 1.0), ServerState(), {}, loop)
     made.connection_made(Connection())
@@ -146,21 +146,21 @@ def protocol_() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("unread", [0, 1])
-def test_what_was_read_ends_nothing(protocol_: Any, unread: int) -> None:
+def test_connection_is_aborted_only_with_unread_data(protocol_: Any, unread: int) -> None:
     protocol_.on_response_complete()
     protocol_.transport.unread = unread
-    protocol_._unread._callback()
+    protocol_._read_timer._callback()
     assert protocol_.transport.aborted is bool(unread)
 
 
-def test_each_part_has_its_time(protocol_: Any) -> None:
+def test_read_timer_restarts_with_each_part(protocol_: Any) -> None:
     protocol_.pause_writing()
-    first = protocol_._unread
+    first = protocol_._read_timer
     protocol_.resume_writing()
     assert first.cancelled()
     protocol_.pause_writing()
-    second = protocol_._unread
-    # The last part may have left a rest that is too little to wait for.
+    second = protocol_._read_timer
+    # The last part may leave a rest below the threshold for pausing.
     protocol_.cycle.response_complete = True
     protocol_.resume_writing()
     assert not second.cancelled()
@@ -168,7 +168,7 @@ def test_each_part_has_its_time(protocol_: Any) -> None:
     assert second.cancelled()
 
 
-def test_the_rest_of_an_answered_body_keeps_no_connection(protocol_: Any) -> None:
+def test_rest_of_an_answered_body_does_not_keep_the_connection(protocol_: Any) -> None:
     protocol_._start_asgi_task = lambda *_: None
     protocol_.cycle = None
 
@@ -184,10 +184,10 @@ def test_the_rest_of_an_answered_body_keeps_no_connection(protocol_: Any) -> Non
     for _ in range(2):
         protocol_.data_received(b"1")
     assert not idle.cancelled()
-    # Its end, and the next request.
+    # The end of the body, and the next request.
     protocol_.data_received(b"1" + head[:1])
     assert idle.cancelled()
-    # A request whose head had begun when the one before was answered.
+    # A request whose head began before the previous response ended.
     idle = answer()
     protocol_.data_received(head[1:])
     assert idle.cancelled()

@@ -1,1 +1,1 @@
-"""How the tables of the journal came to be, step by step; Alembic runs it."""
+"""The migrations of the journal's tables, run by Alembic."""

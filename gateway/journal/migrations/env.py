@@ -1,4 +1,4 @@
-"""What Alembic runs the steps with: the connection that ``gateway.journal.database`` gives it."""
+"""Alembic's environment: it uses the connection of ``gateway.journal.database``."""
 
 from __future__ import annotations
 

@@ -1,17 +1,37 @@
 "use strict";
 
 {
-  // GraphiQL's dialogs add a style element, and take its nonce from this webpack global.
+  // GraphiQL's dialogs add a style element with the nonce in this webpack global.
   window.__webpack_nonce__ = document.currentScript.nonce;
 
   const container = document.getElementById("explorer");
   const { url, examples } = container.dataset;
+
+  // GraphiQL looks for the operation's name a moment after each edit. Until then it sends the name
+  // that was there before.
+  const withKnownName = (request) => {
+    let names;
+    try {
+      names = GraphiQL.GraphQL.parse(request.query)
+        .definitions.filter(({ kind }) => kind === "OperationDefinition")
+        .map(({ name }) => name?.value);
+    } catch {
+      names = []; // the gateway explains the syntax error
+    }
+    if (names.includes(request.operationName)) {
+      return request;
+    }
+    const { operationName, ...rest } = request;
+    return rest;
+  };
+
   if (window.GraphiQL) {
+    const fetcher = GraphiQL.createFetcher({ url });
     ReactDOM.createRoot(container).render(
       React.createElement(
         GraphiQL,
         {
-          fetcher: GraphiQL.createFetcher({ url }),
+          fetcher: (request, options) => fetcher(withKnownName(request), options),
           defaultTabs: JSON.parse(examples).map((query) => ({ query })),
           defaultEditorToolsVisibility: false,
         },
@@ -20,7 +40,8 @@
     );
   } else {
     container.textContent =
-      "GraphiQL could not be loaded. With Node.js and npm on the gateway's machine, install the " +
-      "gateway again: it then serves GraphiQL itself.";
+      "GraphiQL could not be loaded: this browser did not get its files, or others than the " +
+      "gateway expects. If they come from a CDN that it can't reach, install the gateway again on " +
+      "a machine with Node.js and npm; the gateway then serves them itself.";
   }
 }

@@ -1,1 +1,1 @@
-"""The steps. One that was released is never changed again."""
+"""One module per version of the tables."""

@@ -1,4 +1,4 @@
-"""The table of actions."""
+"""Create the table of actions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Create the table and its index."""
     op.create_table(
         "gateway_actions",
         sa.Column("id", sa.String(32), primary_key=True),

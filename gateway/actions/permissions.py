@@ -1,0 +1,56 @@
+"""Which actions a vendor supports and a caller may do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from gateway.actions.problems import ActionNotSupported, AnyProblem, NotAuthorized
+from gateway.callers import Role
+from gateway.journal import ActionKind
+from gateway.model import Capability
+
+if TYPE_CHECKING:
+    from gateway.callers import Caller
+    from gateway.sources import Source
+
+NEEDS = {ActionKind.RETRY: Role.OPERATOR, ActionKind.DELETE: Role.ADMIN}
+CAPABILITIES = {ActionKind.RETRY: Capability.RETRY, ActionKind.DELETE: Capability.DELETE}
+VERBS = {ActionKind.RETRY: "retry", ActionKind.DELETE: "delete"}
+
+
+def hindrance(
+    kind: ActionKind, source: Source, caller: Caller, able: Sequence[str]
+) -> AnyProblem | None:
+    """Return why a caller can't do an action on any log of a source, or None; no call is made.
+
+    ``able`` are names of sources, visible to the caller, that support the action.
+    """
+    verb = VERBS[kind]
+    if CAPABILITIES[kind] not in source.capabilities:
+        others = f" Sources that can: {', '.join(able)}." if able else ""
+        return ActionNotSupported(
+            message=f"The vendor of source {source.name} can't {verb} webhook logs.{others}",
+            path=("id",),
+            action=kind,
+            sources=tuple(able),
+        )
+    if not caller.may(NEEDS[kind], source.name):
+        role = NEEDS[kind]
+        return NotAuthorized(
+            message=f"To {verb} logs of source {source.name} you need the role"
+            f" {role.name.lower()}.",
+            path=("id",),
+            required_role=role,
+        )
+    return None
+
+
+def able(kind: ActionKind, sources: Mapping[str, Source]) -> list[str]:
+    """Return the names of the sources that support an action."""
+    return [name for name, it in sources.items() if CAPABILITIES[kind] in it.capabilities]
+
+
+def possible(sources: Mapping[str, Source]) -> bool:
+    """Return whether any source supports any action."""
+    return any(able(kind, sources) for kind in ActionKind)

@@ -1,0 +1,37 @@
+"""Parsers of the values of options: any case for words, and times as people write them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import typer
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """Return a parser that accepts one of the lower-case words, in any case."""
+
+    def parse(text: str) -> str:
+        if (word := text.strip().lower()) in words:
+            return word
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(words)}.")
+
+    return parse
+
+
+def source_name(text: str) -> str:
+    """Return the name of a source, which the configuration has in lower case."""
+    return text.strip().lower()
+
+
+def since(text: str) -> str:
+    """Return a moment, written as a duration back from now, a time or a word, in RFC 3339."""
+    # Not needed for other options, and slower to import than these.
+    from gateway.cli.since import parse_since  # noqa: PLC0415
+    from gateway.model import Timestamp  # noqa: PLC0415
+    from gateway.normalise.timestamps import format_rfc3339  # noqa: PLC0415
+
+    try:
+        return format_rfc3339(parse_since(text, Timestamp(time.time_ns())))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None

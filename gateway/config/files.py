@@ -1,0 +1,76 @@
+"""Reading text files as people save them: with a byte order mark, with any line ends."""
+
+from __future__ import annotations
+
+import codecs
+import errno
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BYTE_ORDER_MARK = "\ufeff"
+
+_REASONS = {
+    errno.ENOENT: "does not exist",
+    errno.EACCES: "can't be opened by the user that runs the gateway: check its permissions and"
+    " those of its folders",
+    errno.EISDIR: "is a folder",
+    errno.ENOTDIR: "lies in a folder that is a file",
+    errno.ELOOP: "is a link that leads back to itself",
+    errno.ENAMETOOLONG: "has a name that is too long",
+}
+_REASONS[errno.EPERM] = _REASONS[errno.EACCES]
+# The mark of UTF-32 begins with that of UTF-16.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+
+
+class UnreadableFileError(ValueError):
+    """A file can't be read as text; the reason follows "the file", as in "does not exist"."""
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a UTF-8 file, without byte order marks at its beginning.
+
+    Raises UnreadableFileError, which repeats neither the path nor the content.
+    """
+    content = read_bytes(path)
+    if b"\0" in content:
+        raise UnreadableFileError(
+            "holds null characters, as UTF-16 text and binary files do: save it as UTF-8 text"
+        )
+    try:
+        # Tools that join files may leave several marks.
+        return content.decode().lstrip(BYTE_ORDER_MARK)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UnreadableFileError(f"is not UTF-8 text in line {line}: save it as UTF-8") from None
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file that is not UTF-16 or UTF-32 text; UnreadableFileError else."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        # Windows reports a folder as a lack of permission.
+        number = errno.EISDIR if _is_folder(path) else error.errno
+        reason = _REASONS.get(number or 0, f"can't be read: {(error.strerror or '').lower()}")
+        raise UnreadableFileError(reason) from None
+    except ValueError:
+        raise UnreadableFileError("has a name that no file can have") from None
+    for mark, encoding in _MARKS.items():
+        if content.startswith(mark):
+            raise UnreadableFileError(f"is {encoding} text: save it as UTF-8")
+    return content

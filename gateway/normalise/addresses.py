@@ -1,0 +1,82 @@
+"""Removal of addresses from error messages, so that only their words count.
+
+``connect to timeout-svc.x:443 failed: Connection refused`` is no time-out and
+``Failed to connect to ssl.x port 443`` no fault of TLS. URLs, paths, host names, IP addresses and
+ports go; class names such as ``java.net.SocketTimeoutException`` keep their last part, which is a
+cause. A single word is a host's name only where the words around it say so.
+"""
+
+from __future__ import annotations
+
+import re
+
+_URL = re.compile(r"\b[a-z][a-z0-9+.-]{1,20}:\\?/\\?/[^\s\"'<>`)\]}]*")
+_CLASS = re.compile(
+    r"(?<![\w./-])(?:[a-z_$][\w$]{0,60}\.){1,12}"
+    r"(_?[a-z$][\w$]{0,60}(?:exception|error|errno|fault|timeout|disconnected))(?![\w.-]|:\d)"
+)
+# A module of Python, and a field of Go's http.Client.
+_KEPT = re.compile(r"\b_?ssl\.c:\d+|\b(?:http)?client\.timeout\b")
+_SSL_OPTION = re.compile(r"\bssl:(?:default|true|false|none|<[^<>]{0,200}>|\w{1,20}(?=\s\[))")
+_DOTTED = re.compile(
+    r"(?<![\w.$-])(?<!http/)(?:[\w$-]{1,63}\.){1,40}[\w-]{1,63}\.?(?![\w(])(?::\d{1,5}(?!\d))?"
+)
+_IPV6 = re.compile(
+    r"\[[0-9a-f:.%]{2,60}\](?::\d{1,5})?|(?<![\w:])(?:[0-9a-f]{0,4}:){3,7}[0-9a-f]{0,4}"
+)
+_PORT = r":\d{1,5}(?![\w.])"
+# "ssl-gateway" is a host's name, unless it is one of the few such words that tell a cause. A word
+# without a hyphen must stand where a host does.
+_HYPHENED = re.compile(
+    r"(?<![\w.-])(?=\w++-)(?!(?:self-signed|timed?-out|follow-up|(?:non|re|pre|end)-\w++|\w++-time-?out"
+    r"|(?:connect(?:ion)?|read|write|request|response|socket|handshake|peer|tls|ssl|dns)"
+    r"-(?:time-?out|error|handshake|failure|fail|failed|refused|reset|certificate|closed))(?![\w-]))"
+    rf"[\w-]++(?:{_PORT})?"
+)
+_BEFORE_HOST = (
+    r"(?:\bhost ?name:?|\bhost[:=]?|\blookup|\benotfound|\beai_again|\beservfail|\bresolve[:]?"
+    r"|unknownhostexception:|\bdomain|\bto_address,\{|\bserver_name[:=]?|\bcertificate for"
+    r"|\bresolve host|\baddress|\bpeer|\bupstream|\bproxy|\bfor service)"
+)
+_AFTER_WORD = re.compile(
+    rf"({_BEFORE_HOST}\s?[\"'`<(]{{0,2}})(?!(?:name|is|was|has|and|not|for|or|does|in|to|on|key|unreachable|timed?|timeout|refused|closed|down|lookup|resolution|error|failed|with|could|cannot|connection|verification|certificate|response|server|host)(?![\w-]))[\w-]{{1,80}}"
+)
+_RESOLVED = re.compile(r"(resolve host:? [\"'`]?)[\w-]{1,80}")
+_CONNECT = re.compile(
+    r"((?:\bconnect(?:ion|ing|ed)?|\bdial(?:ing)?|\bconnexion|\brequest|\bpost|\bsend(?:ing)?)"
+    r"(?: \w{2,4})? (?:to|with) (?:host |server |proxy |the )?[\"'`<(]?)[\w-]{1,80}"
+    rf"(?=[\"'`>)]?(?:{_PORT}| port \d| \[|/\d|[\"'`>)]? failed| timed out| refused|\)|[\"'`>]))"
+)
+_TO_PORT = re.compile(
+    rf"((?:\bto|\bwith|\bfrom|\bat|\bon|\bof|\bfor|\btcp|\baddress|\bconnect|\bserver|\()\s?[\"'`]?)[\w-]{{1,80}}"
+    rf"(?:{_PORT}|(?=[\"'`]? port \d))"
+)
+_LEFT_PORT = re.compile(rf"(?<![\w\"'`\]]){_PORT}")
+_PATH = re.compile(
+    r"(?<![\w)])/(?!o\b|tls\b|ssl\b)[^\s\"'`,;)\]}]*|(?<![\w/-])(?=\w*+-)[\w-]++/[^\s\"'`,;)\]}]++"
+)
+_QUOTED_PATH = re.compile(r"[\"'`](?=[^\"'`\s]{0,300}/)[^\"'`\s]{1,300}[\"'`]")
+
+
+def without_addresses(text: str) -> str:
+    """Return a lower-case message without its addresses.
+
+    The text has to be short: some patterns take time in proportion to its square.
+    """
+    text = _URL.sub(" ", text)
+    text = _SSL_OPTION.sub(" ", text)
+    text = _CLASS.sub(r"\1", text)
+    text = _RESOLVED.sub(r"\1", text)
+    text = _CONNECT.sub(r"\1", text)
+    text = _AFTER_WORD.sub(r"\1", text)
+    text = _DOTTED.sub(_drop_host, text)
+    text = _IPV6.sub(" ", text)
+    text = _QUOTED_PATH.sub(" ", text)
+    text = _PATH.sub(" ", text)
+    text = _HYPHENED.sub(" ", text)
+    text = _TO_PORT.sub(r"\1", text)
+    return _LEFT_PORT.sub(" ", text)
+
+
+def _drop_host(match: re.Match[str]) -> str:
+    return match[0] if _KEPT.fullmatch(match[0].rstrip(".")) else " "

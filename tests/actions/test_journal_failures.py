@@ -1,0 +1,92 @@
+"""Actions while the journal can not be opened, read or written."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.errors import JournalError
+from gateway.journal import ActionKind
+from tests.support.actions import (
+    LOG_ID,
+    RETRY,
+    Controller,
+    Schema,
+    answering,
+    gateway_over,
+)
+
+
+def break_journal(folder: Path) -> None:
+    with sqlite3.connect(folder / "journal.sqlite3") as connection:
+        connection.execute("DROP TABLE gateway_actions")
+    connection.close()
+
+
+async def test_nothing_is_sent_without_a_journal(tmp_path: Path) -> None:
+    vendor = Controller(answering(200))
+    (tmp_path / "journal.sqlite3").mkdir()
+    async with gateway_over(tmp_path, vendor) as gateway:
+        with pytest.raises(JournalError, match="can't be opened"):
+            await gateway.act(gateway.operation(), ActionKind.RETRY, LOG_ID)
+    assert vendor.acts == []
+
+
+async def test_caller_is_told_an_outcome_that_can_not_be_recorded(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def act(_: httpx.Request) -> httpx.Response:
+        break_journal(tmp_path)
+        return httpx.Response(200)
+
+    async with gateway_over(tmp_path, Controller(act)) as gateway:
+        payload = await Schema(gateway).retry(LOG_ID)
+    assert payload["webhookLog"]["attempt"] == 2
+    assert payload["userErrors"] == []
+    assert "can't be recorded" in caplog.text
+
+
+async def test_outcome_is_unknown_to_a_call_that_waits_when_the_journal_fails(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def act(_: httpx.Request) -> httpx.Response:
+        begun.set()
+        await goes_on.wait()
+        return httpx.Response(200)
+
+    async with gateway_over(tmp_path, Controller(act)) as gateway:
+        schema = Schema(gateway)
+        first = asyncio.create_task(schema.retry(LOG_ID, "key"))
+        await begun.wait()
+        (entry,) = await schema.journal()
+        waiting = asyncio.create_task(schema.retry(LOG_ID, "key"))
+        # It has found the other one's entry once the two wait for nothing but the vendor.
+        journal = await gateway._actions.journal()
+        while entry["id"] not in journal._completed:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        break_journal(tmp_path)
+        (problem,) = (await waiting)["userErrors"]
+        goes_on.set()
+        assert (await first)["userErrors"] == []
+    assert (problem["__typename"], problem["actionId"]) == ("OutcomeUnknown", entry["id"])
+    assert problem["message"].startswith("The action was begun, but the journal can't be read")
+    assert f"The outcome of action {entry['id']} can't be read." in caplog.text
+
+
+async def test_failing_journal_says_nothing_about_an_earlier_call(tmp_path: Path) -> None:
+    async with gateway_over(tmp_path, Controller(answering(200))) as gateway:
+        schema = Schema(gateway)
+        assert (await schema.retry(LOG_ID, "key"))["userErrors"] == []
+        break_journal(tmp_path)
+        (error,) = await schema.errors(RETRY, id=LOG_ID, key="key")
+    assert error == {
+        "message": "The journal of actions can't be used now, so this call did nothing. Try again"
+        " later.",
+        "code": "JOURNAL_UNAVAILABLE",
+    }
