@@ -258,7 +258,7 @@ CLIENTS = [
      " ConnectTimeoutError(<urllib3.connection.HTTPSConnection object at 0x7f>, 'Connection to ssl"
      " timed out. (connect timeout=5)'))", TIMEOUT, True),
     ("HTTPSConnectionPool(host='timeout.x', port=443): Max retries exceeded with url: / (Caused by"
-     ' NameResolutionError("<urllib3.connection.HTTPSConnection object at 0x7f>: Failed to resolve'
+     " NameResolutionError(\"<urllib3.connection.HTTPSConnection object at 0x7f>: Failed to resolve"
      " 'timeout.x' ([Errno -2] Name or service not known)\"))", DNS, False),
     ("HTTPSConnectionPool(host='timeout.x', port=443): Max retries exceeded with url: / (Caused by"
      " SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]')))", TLS, False),
@@ -315,7 +315,7 @@ CLIENTS = [
     ("Response code 429 (Too Many Requests)", CLIENT_ERROR, True),
     # Ruby: Net::HTTP, Faraday
     ("Errno::ECONNREFUSED: Failed to open TCP connection to timeout:443 (Connection refused -"
-     ' connect(2) for "timeout" port 443)', CONNECTION, True),
+     " connect(2) for \"timeout\" port 443)", CONNECTION, True),
     ("SocketError: Failed to open TCP connection to ssl.x:443 (getaddrinfo: Name or service not"
      " known)", DNS, False),
     ("Net::OpenTimeout: execution expired", TIMEOUT, True),

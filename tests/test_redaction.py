@@ -453,7 +453,7 @@ def test_a_planted_secret_never_survives(frame: str, secret: str) -> None:
         "form-data; name=token", "form-data; name=token\n\n", "identified by '", "password '",
         "insert into a (", "insert into a (password) values (", "token: |\n  a", "token  ", "%3a",
         "token%3d", "%257b", "set token ", "login a password ", "oracle:thin:a/", "passwd:",
-        "token]]]", "`token`: ", "a=b;", "token=a;b", "token=;a ", '\\"token', "password]%5d",
+        "token]]]", "`token`: ", "a=b;", "token=a;b", "token=;a ", "\\\"token", "password]%5d",
         "name=password&value=a&", "-----BEGIN", "requirepass a\n", "sqlplus a/", "--cookie ",
         "/bot111", "/services/T", "<token>", "<token ", "-----BEGIN PRIVATE KEY", "Bearer a", "eyJ",
         ":AA", "?a=", "a=b&", "%25", "a=%25", "[", '{"a":', '"', "\\/", f"/{UUID}",

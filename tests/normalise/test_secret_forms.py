@@ -31,7 +31,7 @@ TEXTS = [
     "%257B%2522password%2522%253A%2522S3cr%2522%257D",
     '--b\r\nContent-Disposition: form-data; name="password"\r\n\r\nS3cr\r\n--b--\r\n',
     '--b\nContent-Disposition: form-data; name="user[api_key]"\nContent-Type: text/plain\n\nS3cr\n--b--',
-    "Content-Disposition: form-data; name=token\r\n\r\nS3cr",
+    'Content-Disposition: form-data; name=token\r\n\r\nS3cr',
     '{"body":"form-data; name=\\"password\\"\\r\\n\\r\\nS3cr\\r\\n--b',
     # Configuration: INI, .env, properties, YAML, TOML, HCL
     "[db]\nuser = bob\npassword           = S3cr\nhost = h",
