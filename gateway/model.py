@@ -1,8 +1,8 @@
-"""The record that all vendors' webhook logs are turned into, and what surrounds it.
+"""The record of a webhook log, and the types that it is made of.
 
-Everything here is frozen and already redacted. A field that the vendor does not give is None,
-never invented. Timestamps are whole nanoseconds since 1970 in UTC, so that no vendor's precision
-is lost and keys compare exactly.
+All vendors' documents are parsed into these types. They are frozen, and their secrets are already
+redacted. A field is None if the vendor does not supply it; nothing is made up. Timestamps are whole
+nanoseconds since 1970 in UTC, which keeps every vendor's precision and compares exactly.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Timestamp = NewType("Timestamp", int)
 
 
 class Described(enum.Enum):
-    """An enum whose values are kept and compared, so that its descriptions may be reworded."""
+    """An enum with descriptions, which can be reworded because values alone are stored."""
 
     description: str
 
     def __new__(cls, value: str, description: str) -> Self:
-        """Make a member of the two parts that its line holds."""
+        """Create a member from its value and description."""
         member = object.__new__(cls)
         member._value_ = value
         member.description = description
@@ -83,11 +83,11 @@ class CacheStatus(Described):
 
 
 class Freshness(msgspec.Struct, frozen=True, kw_only=True):
-    """How fresh something that a vendor said is.
+    """The freshness of data from a vendor.
 
-    ``fetched_at`` is when the vendor said it, and ``fresh_until`` when it should be asked again.
-    ``collapsed`` tells that another caller's call was waited for, ``failure`` has the error code
-    of a vendor that failed when it was asked again.
+    ``fetched_at`` is when the vendor sent it, and ``fresh_until`` when it becomes stale.
+    ``collapsed`` is True if it came from another caller's call that was in flight. ``failure`` is
+    the error code of a refresh that failed.
     """
 
     status: CacheStatus
@@ -101,7 +101,7 @@ BEST_FIRST = (CacheStatus.HIT, CacheStatus.REVALIDATED, CacheStatus.MISS, CacheS
 
 
 def worst(reads: Iterable[Freshness]) -> Freshness | None:
-    """Tell how fresh what was put together is: as old as its oldest part."""
+    """Return the freshness of data that was combined from several reads: that of the oldest."""
     found = list(reads)
     if not found:
         return None
@@ -115,7 +115,7 @@ def worst(reads: Iterable[Freshness]) -> Freshness | None:
 
 
 class Header(msgspec.Struct, frozen=True, gc=False):
-    """One HTTP header; ``redacted`` tells that the gateway or the vendor hid the value."""
+    """One HTTP header; ``redacted`` is True if the gateway or the vendor masked the value."""
 
     name: str
     value: str
@@ -123,7 +123,7 @@ class Header(msgspec.Struct, frozen=True, gc=False):
 
 
 class HttpRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """What the vendor sent to the receiver."""
+    """The request that the vendor sent to the receiver."""
 
     method: str | None = None
     url: str | None = None
@@ -137,7 +137,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 class HttpResponse(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """What the receiver answered."""
+    """The response of the receiver."""
 
     status_code: int | None = None
     headers: tuple[Header, ...] | None = None
@@ -161,9 +161,9 @@ def _json(text: str | None) -> Any:
 class Failure(msgspec.Struct, frozen=True):
     """Why a delivery failed.
 
-    ``message`` is the vendor's own text where it gives one, redacted, else a sentence of the
-    gateway. ``retryable`` tells whether the same delivery may well succeed when sent again
-    unchanged; it says nothing about whether the vendor can send it again.
+    ``message`` is the vendor's own text, redacted, or a sentence of the gateway if there is none.
+    ``retryable`` is True if the same delivery may well succeed when it is sent again; whether the
+    vendor can do that is another matter.
     """
 
     category: FailureCategory
@@ -172,20 +172,20 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True):
-    """What only one vendor has: the base of the type that its kit defines."""
+    """Base of the type that a vendor's kit defines for fields that no other vendor has."""
 
 
 D_co = TypeVar("D_co", bound=Details, covariant=True, default=Details)
-"""The vendor's own details. A source knows them, so that its cache entries decode exactly."""
+"""The vendor's own details type. Cache entries are decoded to exactly this type."""
 
 
 class WebhookLog(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True):
     """One delivery of one webhook.
 
     ``id`` and ``hook_id`` are the gateway's ids (``gateway.ids``), ``upstream_id`` the vendor's.
-    ``provider`` is the vendor's name in the configuration.
-    ``complete`` is False when the vendor has headers and bodies that only its detail call gives.
-    ``freshness`` is None until the log is given to somebody.
+    ``provider`` is the vendor's name in the configuration. ``complete`` is False if the vendor has
+    headers or bodies that only its detail call returns. ``freshness`` is None until the log is
+    returned to a caller.
     """
 
     id: str
@@ -211,7 +211,7 @@ class WebhookLog(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True):
 
 
 class Hook(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook, trigger or integration: what makes a vendor send deliveries."""
+    """A webhook, trigger or integration, for whose events a vendor sends deliveries."""
 
     id: str
     upstream_id: str

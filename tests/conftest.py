@@ -1,4 +1,4 @@
-"""What several test modules share: a real server, a real browser, and what to do without one."""
+"""Fixtures of several test modules: servers, databases and a browser."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from tests.support.redis import Redis
 
-# What is made up is the same each time, and takes its time, so that no change fails by chance or on
-# a busy machine. Others are made up by: pytest --hypothesis-profile default
+# The same examples in each run, without a time limit, so that no change fails by chance or on a
+# busy machine. For random examples: pytest --hypothesis-profile default
 settings.register_profile(
     "the-same",
     derandomize=True,
@@ -47,6 +47,23 @@ CHROMIUM_FLAGS = (
 )
 
 
+PROGRAMS = {
+    "browser": ("browser", "slow"),
+    "postgres": ("postgres", "slow"),
+    "redis": ("redis",),
+    "run": ("node", "slow"),
+}
+"""The marks of tests by the fixtures that they use."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a program beside Python."""
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            for mark in PROGRAMS.get(fixture, ()):
+                item.add_marker(mark)
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Run ``async def`` tests on asyncio only."""
@@ -55,14 +72,14 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_waits() -> Iterator[None]:
-    """Try again at once what is tried again."""
+    """Retry without waiting."""
     with stamina.set_testing(True, attempts=3, cap=True):
         yield
 
 
 @pytest.fixture(scope="session")
 def absent() -> Callable[[str], NoReturn]:
-    """Skip a test because a program is not installed; where all must be there, fail it."""
+    """Skip a test whose program is not installed; fail it if all programs are required."""
 
     def stop(reason: str) -> NoReturn:
         if os.environ.get("GATEWAY_TESTS_REQUIRE_ALL") == "1":
@@ -86,10 +103,10 @@ def postgres(absent: Callable[[str], NoReturn]) -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def redis(absent: Callable[[str], NoReturn]) -> Iterator[Redis]:
-    """Start Redis on a free port; it is not emptied between the tests."""
+    """Start Redis on a free port; it keeps its data between tests."""
     if importlib.util.find_spec("redis") is None:
         absent("redis is not installed")
-    from tests.support.redis import find_program, running  # noqa: PLC0415 - imports what may be absent
+    from tests.support.redis import find_program, running  # noqa: PLC0415 - its imports may be absent
 
     program = find_program()
     if program is None:
@@ -100,7 +117,7 @@ def redis(absent: Callable[[str], NoReturn]) -> Iterator[Redis]:
 
 @pytest.fixture(scope="session")
 def static(absent: Callable[[str], NoReturn]) -> Path:
-    """Give the folder of GraphiQL's files, which the gateway's installation fetched with npm."""
+    """Return the folder of GraphiQL's files, which the installation fetched with npm."""
     if missing(STATIC):
         absent("npm was not installed when the gateway was: GraphiQL's files are not here")
     return STATIC
@@ -108,7 +125,10 @@ def static(absent: Callable[[str], NoReturn]) -> Path:
 
 @pytest.fixture(scope="module")
 def serve() -> Iterator[Callable[[ASGIApp], str]]:
-    """Start an application on a free port and give its URL; it stops with the module."""
+    """Return a function that serves an application on a free port and returns its URL.
+
+    The servers stop at the end of the module.
+    """
     with contextlib.ExitStack() as servers:
         yield lambda app: servers.enter_context(_serving(app))
 
@@ -120,7 +140,7 @@ def _serving(app: ASGIApp) -> Iterator[str]:
     )
     server = uvicorn.Server(config)
     with config.bind_socket() as socket:
-        socket.listen()  # who calls before the server is ready waits for it
+        socket.listen()  # calls before the server is ready wait for it
         thread = threading.Thread(target=server.run, args=([socket],))
         thread.start()
         try:
@@ -132,10 +152,10 @@ def _serving(app: ASGIApp) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser(absent: Callable[[str], NoReturn]) -> Iterator[Browser]:
-    """Start headless Chromium; its module's tests must not be async.
+    """Start headless Chromium; tests that use it must not be async.
 
-    It resolves no host but gateway.test, which is this machine, and for all that the browser knows
-    lies behind a network that is not to be trusted.
+    It resolves one host only, gateway.test, to this machine. To the browser, it is a host on an
+    untrusted network.
     """
     try:
         from playwright.sync_api import sync_playwright  # noqa: PLC0415 - may be absent

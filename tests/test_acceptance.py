@@ -1,4 +1,4 @@
-"""What users were promised, tried on the whole gateway over the sandbox."""
+"""The whole gateway with simulated vendors: the promises to its users."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ query First($filter: WebhookLogFilter!) {
 
 
 async def pages(demo: Demo, query: str, first: int = 100) -> AsyncIterator[dict[str, Any]]:
-    """Page through the whole list."""
+    """Return all nodes of the list, page by page."""
     after = None
     while True:
         page = (await demo.data(query, first=first, after=after))["webhookLogs"]
@@ -73,7 +73,7 @@ async def pages(demo: Demo, query: str, first: int = 100) -> AsyncIterator[dict[
 
 
 class Listening(httpx.AsyncBaseTransport):
-    """Passes requests on to an application, and the bodies of its responses to a listener."""
+    """Sends requests to an application, and passes the bodies of responses to a listener."""
 
     def __init__(self, app: ASGIApp, listener: Callable[[bytes], None]) -> None:
         self._inner = httpx.ASGITransport(app)
@@ -86,8 +86,8 @@ class Listening(httpx.AsyncBaseTransport):
         return httpx.Response(response.status_code, headers=response.headers, content=content)
 
 
-async def test_paging_through_a_changing_demo_returns_every_log_once(tmp_path: Path) -> None:
-    """Nobody may miss a log because others arrive, or are deleted, while they page."""
+async def test_paging_during_arrivals_and_deletions_returns_every_log_once(tmp_path: Path) -> None:
+    """Deliveries arrive and Language Weaver entries are deleted meanwhile."""
     sandbox = Sandbox(clock=stopped)
     async with Demo(demo_settings(tmp_path, sandbox), sandbox) as demo:
         await page_while_logs_change(demo)
@@ -130,15 +130,15 @@ async def page_while_logs_change(demo: Demo) -> None:
     assert set(seen) <= expected
     assert times == sorted(times, reverse=True)
     for name in ("repo-cn", "tracker", "shop"):
-        # Deep pages cost what the second page costs, apart from finding hooks once a minute.
+        # Deep pages cost as much as the second page, apart from reading the hooks once a minute.
         deep, early = sorted(calls[name][100:])[:-10], calls[name][1:10]
         assert max(deep) <= max(early), name
 
 
-async def test_no_planted_secret_leaves_the_gateway(
+async def test_planted_secrets_do_not_leave_the_gateway(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Vendors send secrets; no response, error, log line or cache entry may have one."""
+    """Vendors send secrets. None reaches a response, an error, a log line or the cache."""
     caplog.set_level(logging.DEBUG)
     sandbox = Sandbox(clock=stopped, logs=4000)
     received: set[str] = set()
@@ -178,10 +178,10 @@ async def test_no_planted_secret_leaves_the_gateway(
     assert [secret for secret in hidden if secret in given] == []
 
 
-async def test_three_failing_vendors_leave_the_fourth_its_rows(
+async def test_three_failing_vendors_do_not_affect_the_fourth(
     tmp_path: Path, serve: Callable[[ASGIApp], str]
 ) -> None:
-    """One resets its connections, one is slow past the deadline, one answers HTML."""
+    """One resets connections, one exceeds the deadline, one responds with HTML."""
     sandbox = Sandbox(clock=stopped, logs=400)
     url = serve(sandbox.app)
     settings = demo_settings(tmp_path, sandbox, url, GATEWAY_SERVER__DEADLINE="1.0")
@@ -228,7 +228,7 @@ async def test_one_log_costs_one_call(tmp_path: Path) -> None:
             assert len(await demo.calls()) == 1, name
 
 
-async def test_first_page_reads_each_list_once_and_all_at_the_same_time(
+async def test_first_page_reads_every_stream_once_and_concurrently(
     tmp_path: Path, serve: Callable[[ASGIApp], str]
 ) -> None:
     sandbox = Sandbox(clock=stopped, logs=2000, latency=(0.05, 0.05))
@@ -237,7 +237,7 @@ async def test_first_page_reads_each_list_once_and_all_at_the_same_time(
         Gateway(demo_settings(tmp_path, sandbox, url)) as gateway,
         httpx.AsyncClient(base_url=url) as control,
     ):
-        # Find the hooks and get the tokens before the calls are counted.
+        # Hooks and tokens are fetched before the calls are counted.
         await gateway.logs(gateway.operation(), first=1)
         await control.delete("/control/calls")
         await gateway.logs(gateway.operation(), first=25)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from gateway import service
+from gateway.actions import watcher
 from tests.support.actions import LOG_ID, Controller, Schema, gateway_over
 from tests.support.moment import MOMENT
 
@@ -89,7 +89,7 @@ async def test_concurrent_readers_all_see_the_retry(processes: Processes) -> Non
 async def test_retry_during_a_look_at_the_journal_is_seen(
     processes: Processes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "PATIENCE", 60)
+    monkeypatch.setattr(watcher, "TIMEOUT", 60)
     await processes.attempts()
     with sqlite3.connect(processes.journal, isolation_level=None) as other:
         other.execute("CREATE TABLE others (id)")
@@ -107,8 +107,8 @@ async def test_retry_during_a_look_at_the_journal_is_seen(
     await looked.wait()
     await processes.command.retry(LOG_ID)
     late = asyncio.create_task(processes.attempts())
-    news = processes.server.gateway._news
-    while news._flights["news"].wanted_by < 2:  # noqa: ASYNC110
+    flights = processes.server.gateway._watcher._flights
+    while flights._flights["journal"].wanted_by < 2:  # noqa: ASYNC110
         await asyncio.sleep(0)
     go_on.set()
     assert await late == [2, 1]
@@ -118,7 +118,7 @@ async def test_retry_during_a_look_at_the_journal_is_seen(
 async def test_locked_journal_does_not_block_readers(
     processes: Processes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "PATIENCE", 0.01)
+    monkeypatch.setattr(watcher, "TIMEOUT", 0.01)
     await processes.attempts()
     await processes.command.retry(LOG_ID)
     with sqlite3.connect(processes.journal, isolation_level=None) as other:

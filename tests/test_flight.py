@@ -9,7 +9,7 @@ from gateway.single_flight import SingleFlight
 
 
 class Work:
-    """Something slow, which ends when it is told to."""
+    """A call that ends when ``ready`` is set."""
 
     def __init__(self) -> None:
         self.started = 0
@@ -25,12 +25,12 @@ class Work:
 
 
 async def settle() -> None:
-    """Let every task run as far as it can."""
+    """Let every task run until it waits."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
-async def test_equal_work_is_done_once() -> None:
+async def test_concurrent_calls_with_the_same_key_run_once() -> None:
     flights: SingleFlight[int] = SingleFlight()
     work = Work()
     callers = [asyncio.create_task(flights.once("key", work)) for _ in range(50)]
@@ -39,7 +39,7 @@ async def test_equal_work_is_done_once() -> None:
     assert await asyncio.gather(*callers) == [1] * 50
 
 
-async def test_other_work_is_done_beside_it() -> None:
+async def test_calls_with_other_keys_run_concurrently() -> None:
     flights: SingleFlight[int] = SingleFlight()
     one, other = Work(), Work()
     waiting = asyncio.create_task(flights.once("one", one))
@@ -49,14 +49,14 @@ async def test_other_work_is_done_beside_it() -> None:
     assert await waiting == 1
 
 
-async def test_work_that_has_ended_is_done_anew() -> None:
+async def test_result_is_not_kept() -> None:
     flights: SingleFlight[int] = SingleFlight()
     work = Work()
     work.ready.set()
     assert [await flights.once("key", work) for _ in range(3)] == [1, 2, 3]
 
 
-async def test_nobody_joins_what_has_just_ended() -> None:
+async def test_finished_task_is_not_joined() -> None:
     flights: SingleFlight[int] = SingleFlight()
     work = Work()
 
@@ -73,7 +73,7 @@ async def test_nobody_joins_what_has_just_ended() -> None:
     assert [await first, await after] == [1, 2]
 
 
-async def test_failure_is_shared_and_forgotten() -> None:
+async def test_failure_is_raised_for_all_waiters_and_not_kept() -> None:
     flights: SingleFlight[int] = SingleFlight()
     work = Work()
     work.error = ValueError("broken")
@@ -87,7 +87,7 @@ async def test_failure_is_shared_and_forgotten() -> None:
     assert await flights.once("key", work) == 2
 
 
-async def test_caller_who_gives_up_ends_nobody_elses_wait() -> None:
+async def test_cancelled_caller_does_not_affect_others() -> None:
     flights: SingleFlight[int] = SingleFlight()
     work = Work()
     first, second = (asyncio.create_task(flights.once("key", work)) for _ in range(2))
@@ -102,8 +102,8 @@ async def test_caller_who_gives_up_ends_nobody_elses_wait() -> None:
     assert await second == 1
 
 
-async def test_failure_that_nobody_waits_for_is_no_warning() -> None:
-    """Asyncio complains, when it forgets a task, of an error that nobody looked at."""
+async def test_failure_without_waiters_is_not_reported_by_asyncio() -> None:
+    """asyncio reports an exception that was never retrieved when its task is collected."""
     complaints: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     flights: SingleFlight[int] = SingleFlight()
@@ -118,7 +118,7 @@ async def test_failure_that_nobody_waits_for_is_no_warning() -> None:
     assert complaints == []
 
 
-async def test_cancel_ends_everything() -> None:
+async def test_cancel_ends_all_tasks_and_waiters() -> None:
     flights: SingleFlight[int] = SingleFlight()
     work = Work()
     callers = [asyncio.create_task(flights.once(key, work)) for key in range(3)]
@@ -129,7 +129,7 @@ async def test_cancel_ends_everything() -> None:
     await flights.cancel()
 
 
-async def test_work_that_nobody_waits_for_any_longer_ends() -> None:
+async def test_task_without_waiters_is_cancelled() -> None:
     flights: SingleFlight[int] = SingleFlight()
     work = Work()
     callers = [asyncio.create_task(flights.once("key", work)) for _ in range(2)]
@@ -139,12 +139,12 @@ async def test_work_that_nobody_waits_for_any_longer_ends() -> None:
         caller.cancel()
         await settle()
     assert "key" not in flights
-    # Who comes right after the last one left does not wait for what is being ended.
+    # A caller right after the last one left does not join the task that is being cancelled.
     work.ready.set()
     assert await flights.once("key", work) == 2
 
 
-async def test_who_comes_while_abandoned_work_ends_gets_new_work() -> None:
+async def test_task_being_cancelled_is_not_joined() -> None:
     flights: SingleFlight[int] = SingleFlight()
     work = Work()
     caller = asyncio.create_task(flights.once("key", work))
@@ -157,7 +157,7 @@ async def test_who_comes_while_abandoned_work_ends_gets_new_work() -> None:
     assert await late == 2
 
 
-async def test_work_behind_goes_on_without_anybody() -> None:
+async def test_background_task_runs_without_waiters() -> None:
     flights: SingleFlight[int] = SingleFlight()
     work = Work()
     flights.behind("key", work)

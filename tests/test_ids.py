@@ -1,4 +1,4 @@
-"""Ids: opaque, one for each thing, and refused when anything about them is wrong."""
+"""Ids: opaque, unique for each object, and refused if anything about them is wrong."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def refusal(text: str, kind: Kind | None = None) -> str:
     source=st.text(max_size=63),
     place=st.lists(st.text(max_size=40), max_size=5),
 )
-def test_round_trip(kind: Kind, source: str, place: list[str]) -> None:
+def test_encoded_id_is_decoded(kind: Kind, source: str, place: list[str]) -> None:
     text = ids.encode(kind, source, *place)
     assert ids.decode(text) == ids.decode(text, kind) == Reference(kind, source, tuple(place))
     assert text.replace("-", "").replace("_", "").isalnum()
 
 
-def test_an_id_never_changes() -> None:
+def test_encoding_is_stable() -> None:
     assert ids.encode(Kind.HOOK, "shop", "2f2f") == "k6FopHNob3CRpDJmMmY"
 
 
@@ -67,7 +67,7 @@ def test_other_text_is_refused(text: str) -> None:
     assert refusal(text) == REFUSED
 
 
-def test_the_standard_alphabet_is_refused() -> None:
+def test_standard_base64_alphabet_is_refused() -> None:
     text = ids.encode(Kind.LOG, "shop", "~~~???>>>")
     standard = text.replace("-", "+").replace("_", "/")
     assert text != standard
@@ -100,7 +100,7 @@ def test_spare_bits_are_refused() -> None:
         b"\x91" * 700,
     ],
 )
-def test_what_is_packed_but_no_id_is_refused(data: bytes) -> None:
+def test_packed_data_that_is_not_an_id_is_refused(data: bytes) -> None:
     assert refusal(ids.pack(data)) == REFUSED
 
 
@@ -117,7 +117,7 @@ def is_the_id_of(text: str, outcome: Reference | str) -> bool:
     return ids.encode(outcome.kind, outcome.source, *outcome.place) == text
 
 
-def test_a_flipped_bit_makes_another_id_or_none() -> None:
+def test_flipped_bit_never_yields_the_same_object() -> None:
     data = ids.unpack(ID, len(ID))
     for bit in range(len(data) * 8):
         damaged = bytearray(data)
@@ -130,7 +130,7 @@ def test_a_flipped_bit_makes_another_id_or_none() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(text=st.text(max_size=60) | st.binary(max_size=60).map(ids.pack))
-def test_any_text_is_the_one_id_of_its_thing_or_refused(text: str) -> None:
+def test_text_is_the_only_id_of_its_object_or_refused(text: str) -> None:
     found = outcome(text)
     assert found == REFUSED or is_the_id_of(text, found)
 
@@ -151,7 +151,7 @@ def test_long_text_is_refused() -> None:
         (Kind.LOG, Kind.SOURCE, "That id belongs to a webhook log, not to a source."),
     ],
 )
-def test_an_id_of_another_kind_is_refused(made: Kind, wanted: Kind, sentence: str) -> None:
+def test_id_of_another_kind_is_refused(made: Kind, wanted: Kind, sentence: str) -> None:
     assert refusal(ids.encode(made, "shop", "1"), wanted) == sentence
 
 

@@ -1,4 +1,4 @@
-"""Who may import whom: the arrows of the package point one way."""
+"""Imports between the rooms of the package go one way."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ ONLY_IMPORTERS = {
     "rich": {"cli"},
 }
 RUN_TIME_ONLY = {("httpx", room) for room in ("sources", "service", "web")}
-"""They name its types in annotations, but call nothing of it."""
+"""Rooms that use types of a library in annotations only."""
 
 
 def imports(path: Path, *, run_time: bool = False) -> set[str]:
-    """Give the dotted names that a module imports; at run time without those for typing only."""
+    """Return the dotted names that a module imports; at run time without those for typing only."""
     names: set[str] = set()
     todo: list[ast.AST] = [ast.parse(path.read_text())]
     while todo:
@@ -65,7 +65,7 @@ def imports(path: Path, *, run_time: bool = False) -> set[str]:
 
 
 def room(name: str) -> str:
-    """Give the room that a dotted name of the package lies in."""
+    """Return the room of a dotted name in the package."""
     parts = name.split(".")
     known = set().union(*LAYERS)
     return parts[1] if len(parts) > 1 and parts[1] in known else "__init__"
@@ -75,7 +75,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_arrows_point_one_way(path: Path) -> None:
+def test_imports_go_one_way(path: Path) -> None:
     own = path.relative_to(ROOT).with_suffix("").parts[0]
     level = next((number for number, rooms in enumerate(LAYERS) if own in rooms), None)
     assert level is not None, f"{own} is in no layer; put it on its line in LAYERS"
@@ -117,6 +117,6 @@ KITS = ("vendors", "sandbox")
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_no_file_outside_the_kits_names_a_vendor(path: Path) -> None:
-    """A vendor that is added, changed or removed must not be looked for in other files."""
+    """Adding, changing or removing a vendor must not need changes in other files."""
     found = VENDOR_NAMES.search(path.read_text())
     assert found is None, f"{path} names {found}"

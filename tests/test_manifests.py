@@ -1,4 +1,4 @@
-"""The manifests of trusted documents, in the forms in which tools write them."""
+"""Manifests of trusted documents, as tools write them."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ auth = { type = "oauth", token = { env = "TOKEN" } }
 """
 
 
-def test_ids_and_texts_are_read_in_both_forms(tmp_path: Path) -> None:
+def test_manifests_of_both_forms_are_read(tmp_path: Path) -> None:
     (tmp_path / "apollo.json").write_text(json.dumps(APOLLO))
     (tmp_path / "plain.json").write_text('{"3": "{ c }"}')
     config = tmp_path / "gateway.toml"
     config.write_text('[documents]\ntrusted = ["apollo.json", "plain.json"]\n' + SOURCE)
-    # Relative paths start at the folder of the file, wherever the gateway is started.
+    # Relative paths start at the folder of the configuration file, not at the working directory.
     apollo, plain = load(config, {"TOKEN": "t"}).documents.trusted
     assert apollo.path == tmp_path / "apollo.json"
     assert dict(apollo.documents) == {"1": "query A { a }", "2": "mutation B { b }"}
     assert plain.documents == (("3", "{ c }"),)
 
 
-def test_the_environment_names_them_too(tmp_path: Path) -> None:
+def test_variable_names_manifests(tmp_path: Path) -> None:
     (tmp_path / "plain.json").write_text('{"3": "{ c }"}')
     config = tmp_path / "gateway.toml"
     config.write_text(SOURCE)

@@ -1,4 +1,4 @@
-"""Gateways as processes of their own that share a Redis, which may go away at any time."""
+"""Gateway processes that share a Redis, which may fail at any time."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from tests.support.redis import Redis
 
 PATIENCE = 60.0
-"""Seconds after which a test has failed."""
+"""Seconds after which a test fails."""
 QUERIES = 200
 CALLERS = 4
-"""How many ask each process, one query after the other."""
+"""Callers of each process; each sends one query after the other."""
 ANSWERS = 25
-"""How many answers of each process make a while."""
+"""Responses of each process that `wait` waits for."""
 USER, PASSWORD = "gateway", "planted-password"
 LOGS = """
 query($cache: CacheDemand) {
@@ -41,7 +41,7 @@ CACHE = "{ cache { shared available hits collapsed storeFailures } }"
 
 
 class Server:
-    """A gateway in another process; ``log`` is what it wrote until its end."""
+    """A gateway in another process; ``log`` is its complete output, once it has ended."""
 
     def __init__(self, url: str, client: httpx.AsyncClient) -> None:
         self.log: list[str] = []
@@ -49,7 +49,7 @@ class Server:
         self._client = client
 
     async def data(self, document: str, **variables: Any) -> dict[str, Any]:
-        """Ask, expecting no error."""
+        """Execute a query; errors fail the test."""
         response = await self._client.post(
             self._url, json={"query": document, "variables": variables}
         )
@@ -60,7 +60,7 @@ class Server:
         return data
 
     async def logs(self, max_age: float | None = None) -> list[str]:
-        """List logs, of which no source may fail."""
+        """List logs; a failed source fails the test."""
         demand = None if max_age is None else {"maxAge": max_age}
         page = (await self.data(LOGS, cache=demand))["webhookLogs"]
         assert all(report["outcome"] == "OK" for report in page["sourceReports"]), page
@@ -73,8 +73,8 @@ class Server:
 
 @contextlib.asynccontextmanager
 async def serving(configuration: Path) -> AsyncIterator[Server]:
-    """Serve the gateway in a process of its own."""
-    # A connection that is used again may be one that the server is just closing.
+    """Serve the gateway in a separate process."""
+    # A reused connection may be one that the server is closing.
     limits = httpx.Limits(max_connections=QUERIES, max_keepalive_connections=0)
     with started("serve", "--config", str(configuration)) as (process, output, complaints):
         said = output.readline()
@@ -90,7 +90,7 @@ async def serving(configuration: Path) -> AsyncIterator[Server]:
 
 @pytest.fixture(scope="module")
 def slow(serve: Callable[[ASGIApp], str]) -> tuple[Sandbox, str]:
-    """Give vendors so slow that all queries come before the first answer."""
+    """Return vendors so slow that all queries arrive before the first response."""
     sandbox = Sandbox(clock=stopped, logs=400, latency=(0.5, 0.5))
     return sandbox, serve(sandbox.app)
 
@@ -102,7 +102,7 @@ def quick(serve: Callable[[ASGIApp], str]) -> tuple[Sandbox, str]:
 
 
 def configured(folder: Path, vendors: tuple[Sandbox, str], *cache: str) -> Path:
-    """Write a configuration with these lines on the cache, and room for all callers there are."""
+    """Write a configuration with these lines under [cache], and limits for all callers."""
     file = write_configuration(folder, *vendors, port=0)
     lines = "\n".join(("[limits]", 'operations = "off"', 'rate = "off"', "[cache]", *cache))
     file.write_text(f"{lines}\n\n{file.read_text()}")
@@ -110,11 +110,11 @@ def configured(folder: Path, vendors: tuple[Sandbox, str], *cache: str) -> Path:
 
 
 LASTING = ("first_page = 600.0", "hooks = 600.0")
-"""So that nothing is asked for again, however slow the machine is."""
+"""A long lifetime, so that nothing expires on a slow machine."""
 
 
 async def upstream_calls(vendors: tuple[Sandbox, str], servers: Sequence[Server]) -> Counter[str]:
-    """Have all queries asked at one time, and count the equal calls that reached the vendors."""
+    """Send all queries at the same time, and count the equal calls to the vendors."""
     async with httpx.AsyncClient(base_url=vendors[1] + "/control") as control:
         await control.delete("/calls")
         asked = [servers[number % len(servers)].logs() for number in range(QUERIES)]
@@ -130,7 +130,7 @@ def is_token(call: str) -> bool:
     return call.partition("?")[0].endswith(("/tokens", "/access_token"))
 
 
-async def test_equal_queries_at_one_process_make_one_call_a_stream(
+async def test_equal_queries_to_one_process_make_one_call_per_stream(
     slow: tuple[Sandbox, str], tmp_path: Path
 ) -> None:
     async with serving(configured(tmp_path, slow, *LASTING)) as server:
@@ -140,7 +140,7 @@ async def test_equal_queries_at_one_process_make_one_call_a_stream(
         assert (await server.cache())["collapsed"] > QUERIES
 
 
-async def test_equal_queries_at_two_processes_make_one_call_a_stream(
+async def test_equal_queries_to_two_processes_make_one_call_per_stream(
     slow: tuple[Sandbox, str], tmp_path: Path, redis: Redis
 ) -> None:
     redis.flush()
@@ -150,7 +150,7 @@ async def test_equal_queries_at_two_processes_make_one_call_a_stream(
         assert len(calls) > 20
         tokens = [calls.pop(call) for call in list(calls) if is_token(call)]
         assert set(calls.values()) == {1}, calls
-        # Tokens are no shared secret: each process that asks a vendor has its own.
+        # Processes do not share tokens: each one fetches its own.
         assert set(tokens) <= {1, 2}
         for server in (one, other):
             state = await server.cache()
@@ -158,7 +158,7 @@ async def test_equal_queries_at_two_processes_make_one_call_a_stream(
 
 
 class Load:
-    """Callers who ask some servers without a pause, and let none of their queries fail."""
+    """Callers that query servers without a pause; a failed query fails the test."""
 
     def __init__(self, servers: Sequence[Server]) -> None:
         self.max_age: float | None = None
@@ -191,7 +191,7 @@ class Load:
                 self._answered.notify_all()
 
     async def a_while(self) -> None:
-        """Wait for some more answers of every server."""
+        """Wait for more responses of every server."""
         assert self._callers is not None
         goal = {server: self._answers[server] + ANSWERS for server in self._servers}
         enough = asyncio.create_task(self._reach(goal))
@@ -209,7 +209,7 @@ class Load:
             )
 
     async def until(self, what: Callable[[dict[str, Any]], bool], server: Server) -> dict[str, Any]:
-        """Go on until that is true of the server's cache."""
+        """Wait until the condition holds for the server's cache."""
         async with asyncio.timeout(PATIENCE):
             while not what(state := await server.cache()):
                 await self.a_while()
@@ -226,7 +226,7 @@ def _hits_exceed(count: int) -> Callable[[dict[str, Any]], bool]:
 
 
 def transitions(server: Server) -> list[str]:
-    """Give what the log of a process says of its cache."""
+    """Return the lines about the cache in the log of a process."""
     assert not [line for line in server.log if PASSWORD in line]
     told = (OUT_OF_REACH, BACK, FULL)
     return [text for line in server.log for text in told if text in line]
@@ -269,7 +269,7 @@ async def test_no_query_fails_while_redis_is_slow_or_full(
         )
     (tmp_path / "address").write_text(redis.url.replace("//", f"//{USER}:{PASSWORD}@"))
     file = configured(tmp_path, quick, 'url = { file = "address" }')
-    async with serving(file) as server:  # noqa: SIM117 - whose log is read once it has ended
+    async with serving(file) as server:  # noqa: SIM117 - the log is read after the inner context
         async with Load([server]) as load:
             await load.a_while()
             assert (await server.cache())["storeFailures"] == 0
@@ -278,7 +278,7 @@ async def test_no_query_fails_while_redis_is_slow_or_full(
             before = await load.until(lambda state: state["available"], server)
 
             redis.limit_memory(1)
-            # Whoever wants nothing that is kept has it kept for others.
+            # A query that bypasses the cache still fills it.
             load.max_age = 0
             full = await load.until(
                 lambda state: state["storeFailures"] > before["storeFailures"] + ANSWERS, server

@@ -17,7 +17,8 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.cache.entry import SECOND, Entry, Lifetime, enclose
-from gateway.cache.store import Generation, Store, Usage
+from gateway.cache.state import CacheState
+from gateway.cache.store import Generation, Store
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.model import CacheStatus, Freshness, Timestamp
 from gateway.single_flight import SingleFlight
@@ -122,7 +123,7 @@ class _Request(msgspec.Struct, Generic[T], frozen=True):
 class Cache:
     """A store's entries, and the rules by which they are returned and refreshed.
 
-    ``clock`` returns Unix time in nanoseconds. ``counts`` holds, by name, how often what happened.
+    ``clock`` returns Unix time in nanoseconds. ``counts`` are counts of events by name.
     """
 
     def __init__(self, store: Store, clock: Callable[[], int] = time.time_ns) -> None:
@@ -296,19 +297,18 @@ class Cache:
         """Take one of the ``most`` uses that a name has in all processes; see ``Store.take``."""
         return await self._store.take(name, most, seconds)
 
-    async def usage(self) -> Usage:
-        """Return how full the store is."""
-        return await self._store.usage()
-
-    @property
-    def store_failures(self) -> int:
-        """How many calls of the store failed."""
-        return self._store.failures
-
-    @property
-    def available(self) -> bool:
-        """Whether the store answers."""
-        return self._store.available
+    async def state(self) -> CacheState:
+        """Return the statistics."""
+        names = ("hits", "stale", "misses", "collapsed", "loads", "failures")
+        usage = await self._store.usage()
+        return CacheState(
+            shared=self.shared,
+            available=self._store.available,
+            entries=usage.entries,
+            size=usage.size,
+            store_failures=self._store.failures,
+            **{name: self.counts[name] for name in names},
+        )
 
     async def close(self) -> None:
         """Cancel the loads in flight, and close the store."""

@@ -59,6 +59,7 @@ class Journal:
         self._retention = retention_days * 24 * _HOUR
         self._clock = clock
         self._purge_at = 0
+        self._executing: set[asyncio.Task[list[Action]]] = set()
         # The last call of settle_completed, the actions completed by then, the file's counter.
         self._settled_at = 0
         self._settled: frozenset[str] = frozenset()
@@ -84,6 +85,7 @@ class Journal:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await asyncio.gather(*self._executing, return_exceptions=True)
         await self._stack.aclose()
 
     async def begin(
@@ -229,7 +231,22 @@ class Journal:
         return ActionPage(tuple(actions[:first]), has_next_page=len(actions) > first)
 
     async def _actions(self, statement: sa.Executable) -> list[Action]:
-        """Execute a statement that returns ``_columns``, in a transaction of its own."""
+        """Execute a statement that returns ``_columns``, in a transaction of its own.
+
+        A caller that is cancelled does not cancel the statement: the driver can't stop one that
+        waits for a lock, and would leave its connection and a task behind.
+        """
+        task = asyncio.create_task(self._execute(statement))
+        self._executing.add(task)
+        task.add_done_callback(self._executed)
+        return await asyncio.shield(task)
+
+    def _executed(self, task: asyncio.Task[list[Action]]) -> None:
+        self._executing.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller may be gone
+
+    async def _execute(self, statement: sa.Executable) -> list[Action]:
         try:
             await self._purge()
             async with self._engine.begin() as connection:

@@ -36,7 +36,7 @@ _HYPHENED = re.compile(
 _BEFORE_HOST = (
     r"(?:\bhost ?name:?|\bhost[:=]?|\blookup|\benotfound|\beai_again|\beservfail|\bresolve[:]?"
     r"|unknownhostexception:|\bdomain|\bto_address,\{|\bserver_name[:=]?|\bcertificate for"
-    r"|\bresolve host|\baddress|\bpeer|\bupstream|\bproxy|\bfor service)"
+    r"|\bresolve host|\bfor service)"
 )
 _AFTER_WORD = re.compile(
     rf"({_BEFORE_HOST}\s?[\"'`<(]{{0,2}})(?!(?:name|is|was|has|and|not|for|or|does|in|to|on|key|unreachable|timed?|timeout|refused|closed|down|lookup|resolution|error|failed|with|could|cannot|connection|verification|certificate|response|server|host)(?![\w-]))[\w-]{{1,80}}"

@@ -37,12 +37,10 @@ def mask_arguments(items: list[Any]) -> list[Any]:
     if not all(isinstance(item, str) for item in items):
         return items
     command = " ".join(items[:2])[:200]
-    shown = [items[0]]
-    for index in range(1, len(items)):
-        shown.append(_argument(items[index - 1], items[index], command, even=index % 2 == 1))
-    first = shown[0]
-    shown[0] = _argument("", first, command, even=False)
-    return shown
+    return [
+        _argument(before, item, command, even=index % 2 == 1)
+        for index, (before, item) in enumerate(zip(["", *items], items, strict=False))
+    ]
 
 
 def _argument(before: str, item: str, command: str, *, even: bool) -> str:

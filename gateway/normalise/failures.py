@@ -29,7 +29,10 @@ _TABLE = (
     (
         Category.DNS,
         False,
-        r"name ?resolution|(could ?n[o']t|failed to|does not|unable to|can ?not|can't) (be )?resolve",
+        (
+            r"name ?resolution|(could ?n[o']t|failed to|does not|unable to|can ?not|can't)"
+            r" (be )?resolve"
+        ),
     ),
     (Category.DNS, False, r"name could not be resolved|could not be resolved|dns (error|lookup)"),
     (Category.DNS, False, r"getaddr(info|esses)|no address associated|host not found"),
@@ -54,8 +57,10 @@ _TABLE = (
     (
         Category.REDIRECT,
         False,
-        r"(too many|maximum( number of)?|exceeded)( \(?\d+\)?| maximum| allowed| automatic)*"
-        r" (redirect|follow-up)",
+        (
+            r"(too many|maximum( number of)?|exceeded)( \(?\d+\)?| maximum| allowed| automatic)*"
+            r" (redirect|follow-up)"
+        ),
     ),
     (
         Category.REDIRECT,
@@ -80,13 +85,19 @@ _TABLE = (
     (
         Category.CONNECTION,
         True,
-        r"connection ?(was |is |has been |attempt )?(forcibly |prematurely |unexpectedly |already )*"
-        r"(refused|reset|aborted|closed|broken|lost|dropped|terminated|failed)",
+        (
+            r"connection ?(was |is |has been |attempt )?"
+            r"(forcibly |prematurely |unexpectedly |already )*"
+            r"(refused|reset|aborted|closed|broken|lost|dropped|terminated|failed)"
+        ),
     ),
     (
         Category.CONNECTION,
         True,
-        r"connection (to|with|from)[ \"'()\[\]]{1,8}(was |is )?(refused|reset|aborted|closed|lost|failed)",
+        (
+            r"connection (to|with|from)[ \"'()\[\]]{1,8}(was |is )?"
+            r"(refused|reset|aborted|closed|lost|failed)"
+        ),
     ),
     (Category.CONNECTION, True, r"(connect|connection) (error|failure)|reset reason"),
     (Category.CONNECTION, True, r"forcibly closed|closed remotely|closed_remotely|reset by peer"),

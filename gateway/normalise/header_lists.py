@@ -42,16 +42,16 @@ def rebuilt(value: Any, shown: Sequence[Header]) -> Any:
 
 def _pair(item: Any) -> tuple[str, Any] | None:
     if isinstance(item, str):
-        name, colon, value = item.partition(":")
-        return (name, value.strip()) if colon and name.strip() == name != "" else None
+        name, colon, rest = item.partition(":")
+        return (name, rest.strip()) if colon and name.strip() == name != "" else None
     if isinstance(item, list):
         return (item[0], item[1]) if len(item) == 2 and isinstance(item[0], str) else None
     if not isinstance(item, dict):
         return None
     members = {key.lower(): value for key, value in item.items()}
     if _VALUE in members:
-        name = next((members[key] for key in _NAMES if isinstance(members.get(key), str)), None)
-        return None if name is None else (name, members[_VALUE])
+        names = [members[key] for key in _NAMES if isinstance(members.get(key), str)]
+        return (names[0], members[_VALUE]) if names else None
     return next(iter(item.items())) if len(item) == 1 else None
 
 

@@ -1,6 +1,6 @@
 """Redaction: removal of secrets from all that is shown, cached or logged.
 
-A value is masked for its name (a header, a JSON key, a query parameter, ``name: value`` in text; see
+A value is masked for its name (a header, a JSON key, a query parameter, ``name: value`` in text:
 ``gateway.normalise.secret_names`` and ``secret_text``) or for its shape (an e-mail address, a token
 of a well-known kind, the secret part of a webhook's URL; see ``secret_shapes``). MASK replaces it,
 after the prefix that tells a token's kind; all else keeps its text. Redacting twice is redacting
@@ -48,7 +48,7 @@ _MAX_PASSES = 4
 # Names that are secret as a whole parameter, though elsewhere they are everyday words.
 _SECRET_PARAMETERS = frozenset({"auth", "code", "key", "pass", "sas", "sign"})
 
-# {"name": "x", "type": "password", "value": ...}
+# Types of a value beside them, as in forms and the parameters of build servers.
 _SECRET_TYPES = ("password", "secret", "token", "apiKey", "api_key")
 
 # Texts that no rule can mask anything of, recognised early because most values are such: short
@@ -67,11 +67,11 @@ _HIDING = re.compile(r"%(?:25){0,3}(?:3[acdACD]|[57][bBdD]|2[0267])")
 
 
 def redact_url(url: str) -> str:
-    """Hide user-info, secret parameters of query and fragment, and the secret parts of the path.
+    """Mask user-info, secret parameters of query and fragment, and secret parts of the path.
 
     Secret parts are those of known webhook addresses (Telegram, Slack, Discord, ...) and long
     segments that look random; UUIDs, numbers, hexadecimal ids up to 40 digits and words stay. Text
-    that is no URL is redacted as text.
+    that is not a URL is redacted as text.
     """
     for _ in range(_MAX_PASSES):
         clean = redact_text(_redact_url(url, 0))
@@ -82,29 +82,29 @@ def redact_url(url: str) -> str:
 
 
 def redact_headers(headers: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> tuple[Header, ...]:
-    """Turn headers, with values of any JSON type, into a tuple with the secret ones hidden.
+    """Convert headers, with values of any JSON type, to a tuple with the secret ones masked.
 
-    A list becomes one value, joined by commas. ``redacted`` is also True where the vendor itself
-    hid the value.
+    A list becomes one value, joined by commas. ``redacted`` is also True where the vendor
+    masked the value.
     """
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     return tuple(_redact_header(name, value) for name, value in pairs)
 
 
 def redact_text(text: str) -> str:
-    """Hide the secrets in any text: an error message, a body that is JSON, a form or neither.
+    """Mask the secrets in any text: an error message, a body that is JSON, a form or neither.
 
-    JSON in which something was hidden is written anew, in its shortest form.
+    JSON in which something was masked is encoded again, in its shortest form.
     """
     return _redact_string(text, -_TEXT_DEPTH)
 
 
 def redact_json(value: Any) -> Any:
-    """Copy a decoded JSON document with its secrets hidden.
+    """Copy a decoded JSON document with its secrets masked.
 
-    All that is below a key such as ``password`` or ``credentials`` is hidden, except booleans and
-    nulls, and so is what lies deeper than 64 levels. Entries of one object whose keys had to be
-    hidden fall together into one.
+    Everything below a key such as ``password`` or ``credentials`` is masked, except booleans and
+    nulls, and so is everything deeper than 64 levels. Entries of one object whose keys are masked
+    collapse into one.
     """
     return _redact_value(value, 0, hidden=False)
 
@@ -293,7 +293,7 @@ def _redact_parameter(part: str, depth: int) -> str:
     if not value:
         return MASK if is_random(unquote(part)) else part
     plain_name = unquote_plus(name[-64:]).rpartition("?")[2]
-    if plain_name.lower() in _SECRET_PARAMETERS or is_secret_name(plain_name.rstrip("]")):
+    if plain_name.lower() in _SECRET_PARAMETERS or is_secret_name(plain_name.rstrip("[]")):
         return f"{name}={mask(value)}"
     plain = unquote_plus(value)
     clean = MASK if is_random(plain) else _redact_string(plain, depth + _TEXT_DEPTH)

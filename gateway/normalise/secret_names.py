@@ -13,7 +13,7 @@ MASKED = re.compile(r"\*{3,}|X{3,}")
 """Values that the vendors masked themselves."""
 
 # "pass" is an everyday word unless one of these stands before it: DB_PASS.
-_PASS_OF = (
+_OWNERS = (
     "db|database|user|usr|my|sql|mysql|pg|pgsql|postgres|mssql|oracle|root|admin|smtp|imap|mail|email"
     "|ftp|sftp|ssh|redis|mongo|mongodb|rabbit|rabbitmq|amqp|mqtt|login|http|proxy|ldap|bind|key"
     "|keystore|store|truststore|basic|auth|svc|service|account|client|api|app|wifi|vpn|sudo|git"
@@ -21,8 +21,8 @@ _PASS_OF = (
 )
 NAME = (
     r"(?:passw(?:or)?d[\w.\-]{0,32}+|pass[-_]?phrase|pass[-_]?code|pwd|pswd|psw|(?<![a-z0-9])pw"
-    rf"|(?:(?<=_)pass(?<!by_pass)(?<!first_pass)(?<!second_pass)|(?:{_PASS_OF})[-_.]?pass)(?!ed)"
-    r"|otp|cvv|cvc|secrets?|token|jwt|hmac|sig"
+    rf"|(?:(?<=_)pass(?<!by_pass)(?<!first_pass)(?<!second_pass)|(?:{_OWNERS})[-_.]?pass)(?!ed)"
+    r"|otp|cvv|cvc|secret[-_]?key[-_]?base|secrets?|token|jwt|hmac|sig"
     r"|signature|bearer|auth(?:orization)?[-_]?code|authorization|credentials?|cookies?|jsessionid"
     r"|phpsessid|sessionid|connect\.sid|connection[-_. ]?string|requirepass|masterauth|mnemonic"
     r"|(?:recovery|backup|verification|security|pin)[-_ ]?code|(?<![a-z])_auth"
@@ -34,11 +34,11 @@ NAME = (
     r"|subscription|tls|webhook|write)"
     r"[-_. ]?key)(?:[-_]?(?:ed|header|hex|sha|v|value)?[-_]?\d{0,4})"
 )
+# Each begins with a letter, so that the search skips to the letters that any of them begins with.
 NAME_PART = re.compile(
-    r"pass|pwd|psw|\bpw|_pw|otp|cvv|cvc|secret|token|jwt|hmac|sig|bearer|auth|credential|cookie|sessi"
-    r"|string|key|(?:recovery|backup|verification|security|pin)[-_ ]?code|connect\.sid|mnemonic"
-    r"|nnwort|contrase|mot[-_ ]de|has\u0142o|senha|\u043f\u0430\u0440\u043e|\u0442\u043e\u043a\u0435"
-    r"|\u5bc6|\u53e3\u4ee4"
+    r"pass|pwd|psw|pw|otp|cvv|cvc|secret|token|jwt|hmac|sig|bearer|auth|credential|cookie|sessi"
+    r"|string|key|recovery|backup|verification|security|pin.?code|connect\.sid|mnemonic|nnwort"
+    r"|contrase|mot.de|has\u0142o|senha|\u043f\u0430\u0440\u043e|\u0442\u043e\u043a\u0435|\u5bc6|\u53e3\u4ee4"
 )
 """Parts of all those names, for the many texts that hold none of them."""
 ANY_NAME = re.compile(NAME)
@@ -78,7 +78,7 @@ def is_secret_header(name: str) -> bool:
 
 
 def is_secret_label(label: Any) -> bool:
-    """Return True for a text in the place of a name: ``DB_PASSWORD``, ``X-Api-Key``, ``Password:``."""
+    """Return True for text in place of a name: ``DB_PASSWORD``, ``X-Api-Key``, ``Password:``."""
     if isinstance(label, dict):
         return any(
             is_label_key(key) and isinstance(item, str) and is_secret_label(item)

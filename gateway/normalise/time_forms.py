@@ -22,13 +22,15 @@ _EPOCH_ORDINAL = dt.date(1970, 1, 1).toordinal()
 # them; the ranges of the units don't overlap.
 _OLDEST, _NEWEST = 10**9, 4_102_444_800
 _UNITS = (_SECOND, 1_000_000, 1_000, 1)
-# How the year 1 reads as a number, where it stands for "never": Go, Java and .NET.
-_NEVER = frozenset({-62_135_596_800, -62_135_596_800_000})
+# Numbers that stand for "never": Unix time 0, and the year 1 of Go and .NET, in (milli)seconds.
+_YEAR_1 = -62_135_596_800
+_NEVER = {Decimal(0): 0} | dict.fromkeys(map(Decimal, (_YEAR_1, _YEAR_1 * 1000)), _YEAR_1 * _SECOND)
 
 _MONTHS = {
     name: number
     for number, name in enumerate(
-        "jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1
+        ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
+        start=1,
     )
 }
 _UTC = frozenset({"z", "utc", "gmt", "ut", "zulu", "etc/utc", "etc/gmt"})
@@ -55,7 +57,8 @@ _BASIC = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _DAY_FIRST = re.compile(
-    r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6}\.?,?\s{1,2})?(?P<day>\d{1,2})[ /-](?P<month>[a-z]{3,9})[ /-](?P<year>\d{4}|\d\d)"
+    r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6}\.?,?\s{1,2})?(?P<day>\d{1,2})[ /-]"
+    r"(?P<month>[a-z]{3,9})[ /-](?P<year>\d{4}|\d\d)"
     rf"(?:[:T]|,?\s{{1,4}}){_CLOCK}{_ZONE}",
     re.ASCII | re.IGNORECASE,
 )
@@ -98,10 +101,8 @@ def from_number(number: float | Decimal) -> int | None:
         return None  # more digits than Python converts
     if not exact.is_finite() or abs(exact) > 10**20:
         return None
-    if exact == 0:
-        return 0
     if exact in _NEVER:
-        return -62_135_596_800 * _SECOND
+        return _NEVER[exact]
     for unit in _UNITS:
         moment = int(exact * unit)
         if _OLDEST * _SECOND <= moment < _NEWEST * _SECOND:

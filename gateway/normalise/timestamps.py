@@ -41,7 +41,7 @@ _DURATION = re.compile(
 
 
 def parse(value: str | float) -> Timestamp:
-    """Read a vendor's time: a text in any form that is certain, or a number since 1970.
+    """Parse a vendor's time: a text in any form that is certain, or a number since 1970.
 
     RFC 3339 with 0 to 9 fraction digits is read here; ``gateway.normalise.time_forms`` lists the
     other forms. Without an offset the time is UTC: one vendor's page asks for offsets, shows an
@@ -63,7 +63,7 @@ def parse(value: str | float) -> Timestamp:
 
 
 def parse_moment(text: str, now: Timestamp) -> Timestamp:
-    """Read a caller's moment: RFC 3339, or an ISO 8601 duration back from ``now``.
+    """Parse a caller's time: RFC 3339, or an ISO 8601 duration back from ``now``.
 
     The offset is required, because a caller's clock need not be UTC. ``PT1H`` and ``-PT1H`` are
     both an hour ago, as in Linear's filters. Raises ValueError with a sentence for the caller.
@@ -85,9 +85,9 @@ def parse_moment(text: str, now: Timestamp) -> Timestamp:
 
 
 def format_rfc3339(timestamp: Timestamp) -> str:
-    """Write a moment in UTC, ending in ``Z``, with 0, 3, 6 or 9 fraction digits as it needs.
+    """Format a time in UTC, ending in ``Z``, with 0, 3, 6 or 9 fraction digits as needed.
 
-    The moment lies between EARLIEST and LATEST, as all do that were parsed here.
+    It must lie between EARLIEST and LATEST, as every parsed time does.
     """
     seconds, nanoseconds = divmod(timestamp, _SECOND)
     if nanoseconds == 0:
@@ -99,9 +99,9 @@ def format_rfc3339(timestamp: Timestamp) -> str:
 
 
 def format_millis(timestamp: Timestamp, offset: Literal["Z", "+0000"] = "Z") -> str:
-    """Write a moment in UTC with always 3 fraction digits, cut down to the millisecond.
+    """Format a time in UTC with exactly 3 fraction digits, truncated to the millisecond.
 
-    For the vendors' time filters; some want the offset ``+0000``. The moment lies between
+    For the vendors' time filters; some expect the offset ``+0000``. The time must lie between
     EARLIEST and LATEST.
     """
     seconds, nanoseconds = divmod(timestamp, _SECOND)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from strawberry import UNSET, Parent
 
 from gateway import ids, model, service
+from gateway.cache import CacheState
 from gateway.callers import Role
 from gateway.errors import ErrorCode, RequestError
 from gateway.feed import cursor, feed, paging
@@ -256,5 +257,5 @@ def freshness(log: Parent[model.WebhookLog], info: Info) -> Freshness | None:
     )
 
 
-async def cache_state(info: Info) -> service.CacheState:
+async def cache_state(info: Info) -> CacheState:
     return await info.context.gateway.cache_state()

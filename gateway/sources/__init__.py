@@ -1,4 +1,4 @@
-"""Sources: each a vendor's kit, joined with a client and a part of the cache."""
+"""Sources: each is a vendor's kit held together with a client and a part of the cache."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def make_source(
     clock: Callable[[], int] = time.time_ns,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Source:
-    """Make a source from its settings.
+    """Return the source for its settings.
 
-    A test gives the transport in place of a network; closing the source closes it. ``clock``
-    returns Unix time in nanoseconds, ``monotonic`` is in seconds.
+    Tests pass a ``transport`` in place of the network; it is closed with the source. ``clock``
+    returns Unix time in nanoseconds, ``monotonic`` seconds.
     """
     kit = VENDORS[settings.provider]
     http = http_client(transport or network(settings.ca_bundle, settings.concurrency))

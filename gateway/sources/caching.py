@@ -1,4 +1,4 @@
-"""What a source has in the cache: for whom, how long it is fresh, and what evicts it."""
+"""A source's part of the cache: its keys, lifetimes and tags."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
     from gateway.vendors.base import ReadHooks
 
 _PROCESS_KEY = secrets.token_bytes(32)
-"""Keeps the digests of callers' credentials from being guessed."""
+"""Key of the digests of callers' credentials, so that a digest can't be guessed."""
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True):
-    """What to read, and how to cache it.
+    """A read, and how to cache its result.
 
-    ``name`` is unique within the source, ``kind`` the type that a stored entry decodes to.
-    ``judge`` returns for a value how many seconds it is fresh, and the tags that evict it besides
-    its source's. ``renew`` carries what is known from the entry that the value replaces.
+    ``name`` is unique within the source; ``kind`` is the type that a stored entry decodes to.
+    ``judge`` returns the seconds for which a value is fresh, and tags that evict it in addition to
+    its source's. ``renew`` adds to a new value what only the entry that it replaces holds.
     """
 
     name: str
@@ -51,14 +51,14 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourceCache:
-    """A source's part of the cache. What was fetched with one credential is for that one alone."""
+    """A source's part of the cache. Entries fetched with one credential are for that one alone."""
 
     def __init__(self, settings: SourceTable, client: UpstreamClient, cache: Cache) -> None:
         self.lifetimes = settings.cache
         self._source = settings.name
         self._client = client
         self._cache = cache
-        # In a shared cache, another gateway's source of that name may see other things.
+        # A source of the same name in another gateway that shares the cache may see other data.
         self._partition = (
             f"{settings.name}.{fingerprint(settings)}" if cache.shared else settings.name
         )
@@ -73,8 +73,8 @@ class SourceCache:
     def partition(self, operation: Operation) -> str:
         """Return the prefix of the keys that an operation may use.
 
-        It is the same for all who share the source's credential. Where callers send their own,
-        each has its own prefix, from which nothing of the credential can be learned.
+        All operations that use the source's own credential share a prefix. Where callers send
+        their own, each has a prefix that reveals nothing about the credential.
         """
         if self._passed is None:
             return self._partition
@@ -90,10 +90,10 @@ class SourceCache:
         max_age: float | None = None,
         not_before: Timestamp | None = None,
     ) -> Cached[Any]:
-        """Return what is cached for this source and credential, or read it.
+        """Return the cached value for this source and credential, or read it.
 
-        A read happens once for all callers in need of it, with an operation of its own that has
-        all the time that any operation has.
+        Callers that need the same value share one read. It runs in an operation of its own, which
+        has the longest deadline, whatever theirs are.
         """
         requirement = FreshnessRequirement(
             max_age=operation.max_age(self._source, max_age),
@@ -135,7 +135,7 @@ class SourceCache:
         )
         return Loaded(
             value=value,
-            # That there is nothing is told by an error, which can't be marked as stale.
+            # A missing value is reported as an error, which can't be marked as stale.
             lifetime=Lifetime(seconds) if value is None else lifetime,
             tags=(tag("source", self._source), *tags),
             etags=etags,
@@ -152,7 +152,11 @@ class SourceCache:
         error: UpstreamError,
         not_before: Timestamp,
     ) -> Cached[Any] | None:
-        """Return what is cached in place of a failure, if it may be and was asked for since."""
+        """Return the cached value in place of a failure, or None.
+
+        None if the error is no outage of the vendor, or the value was requested before
+        ``not_before``.
+        """
         if error.code not in FALLBACK_CODES:
             return None
         cached = await self._cache.get_stale(
@@ -165,7 +169,7 @@ class SourceCache:
         return Cached(cached.value, freshness)
 
     async def hooks(self, name: str, read: ReadHooks, operation: Operation) -> Hooks:
-        """Return the hooks of a place."""
+        """Return the hooks that ``read`` lists, cached under ``name``; see ``CachedHooks``."""
         wanted = Read(name=name, kind=Hooks, read=read, judge=lambda _: (self.lifetimes.hooks, ()))
         hooks: Hooks = (await self.get(wanted, operation)).value
         operation.add_part(name, hooks)
@@ -173,14 +177,14 @@ class SourceCache:
 
 
 def tag(kind: str, name: str) -> str:
-    """Return the name of something that cache entries are evicted by."""
+    """Return a tag by which cache entries are evicted."""
     return f"{kind}:{name}"
 
 
 def fingerprint(settings: SourceTable) -> str:
-    """Return a text that differs where scopes, addresses or credentials do.
+    """Return a digest of the source's scopes, address and credentials.
 
-    It is slow to compute, so that nobody who reads it can try out passwords.
+    It is slow to compute, so that a reader of the cache's keys can't try out passwords.
     """
     secret = settings.model_dump_json(exclude={"cache"}).encode()
     for name in type(settings.auth).model_fields:

@@ -1,4 +1,4 @@
-"""One configured system: a vendor, held together with a client and a cache."""
+"""One configured system: a vendor held together with a client and a cache."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ if TYPE_CHECKING:
 
 
 class Source:
-    """What the merge reads and the actions act on.
+    """A vendor's lists, logs and hooks, read through the cache, and its actions.
 
-    It adds caching to what its vendor's kit does. Every id is untrusted: a place outside of the
-    configuration is answered with None, like one that does not exist. Its methods raise
-    UpstreamError where the vendor fails.
+    Ids come from callers: the result for one outside the configuration is None, as for one that
+    does not exist. Methods raise UpstreamError if the vendor fails.
     """
 
     def __init__(
@@ -46,7 +45,7 @@ class Source:
 
     @property
     def page_size(self) -> int:
-        """How many rows a page of the vendor has, as far as is known."""
+        """Number of rows on a page of the vendor, as far as is known."""
         return self.vendor.page_size
 
     @property
@@ -59,11 +58,11 @@ class Source:
         await self.client.close()
 
     async def find_streams(self, operation: Operation) -> Found:
-        """Find the upstream lists, in a fixed order; UpstreamError when none can be found."""
+        """Return the upstream lists, in a fixed order; UpstreamError if none can be found."""
         return await self.vendor.find_streams(operation)
 
     def stream_of(self, hook: Hook) -> Stream | None:
-        """Return the list of one hook's logs; None where the lists do not go by hook."""
+        """Return the list of one hook's logs; None if the lists are not by hook."""
         return self.vendor.stream_of(hook)
 
     async def page(
@@ -78,8 +77,8 @@ class Source:
     ) -> Cached[Page]:
         """Return a page from the cache, or read it.
 
-        Nothing is taken that is older than ``max_age`` seconds, or was asked for before
-        ``not_before``: a page that was read before another must not be taken to stand behind it.
+        Cached pages older than ``max_age`` seconds are not used, nor are those requested before
+        ``not_before``: a page that is older than the one before it need not continue it.
         """
         lifetimes = self._cache.lifetimes
         first = window.offset == 0 and window.until is None
@@ -104,14 +103,14 @@ class Source:
         error: UpstreamError,
         not_before: Timestamp,
     ) -> Cached[Page] | None:
-        """Return a cached page in place of a failure, if it was asked for since ``not_before``."""
+        """Return a page cached since ``not_before`` in place of a failure, or None."""
         name = _page_name(stream, window, wanted)
         return await self._cache.get_stale(
             name, self._page_type, operation, error=error, not_before=not_before
         )
 
     async def log(self, place: tuple[str, ...], operation: Operation) -> Cached[WebhookLog | None]:
-        """Return the log at a place, complete, from the cache or as read; None when none is."""
+        """Return the complete log at a place, from the cache if it is there; None if none is."""
         id = self.vendor.ids.log(*place)
         lifetimes = self._cache.lifetimes
 
@@ -131,7 +130,7 @@ class Source:
         return await self._cache.get(read, operation)
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Read the log at a place, complete, whatever is cached; None when there is none."""
+        """Read the complete log at a place, not from the cache; None if there is none."""
         scan = self.vendor.scan_for(place)
         if scan is None:
             return await self.vendor.read_log(place, operation)
@@ -145,7 +144,7 @@ class Source:
             raise
 
     def _is_final(self, log: WebhookLog) -> bool:
-        """Return whether a log will not change: a failed one may where it can be sent again."""
+        """Return whether a log will not change; a failed one may if it can be retried."""
         if log.status is WebhookLogStatus.FAILED:
             return Capability.RETRY not in self.capabilities
         return log.status is WebhookLogStatus.SUCCEEDED
@@ -159,7 +158,7 @@ class Source:
         return self.vendor.grants(place)
 
     async def retry(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Send a delivery again, once; return the log as it then is, where it can be read."""
+        """Send a delivery again, once; return the log as it is then, if it can be read."""
         log = await self.vendor.retry(place, operation)
         scan = self.vendor.scan_for(place)
         if log is not None or scan is None:
@@ -167,11 +166,11 @@ class Source:
         try:
             return await self._scan(scan, operation, anew=True)
         except UpstreamError:
-            # It was sent all the same.
+            # The delivery was sent again all the same.
             return None
 
     async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Delete a log, once; return it as it was, where the vendor's answer holds it."""
+        """Delete a log, once; return it as it was if the vendor's answer contains it."""
         return await self.vendor.delete(place, operation)
 
     def log_id(self, *place: str) -> str:
@@ -179,52 +178,52 @@ class Source:
         return self.vendor.ids.log(*place)
 
     def log_id_of(self, upstream_id: str) -> str:
-        """Return a log's id by the vendor's own; RequestError where that does not say enough."""
+        """Return the id of a log by the vendor's own; RequestError if that is not enough."""
         return self.vendor.log_id_of(upstream_id)
 
     def touched(self, place: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the tags of all that an action on a log may change: itself, and its lists."""
+        """Return the tags of the entries that an action on a log affects: the log and its lists."""
         hook_id = self.vendor.hook_of(place)
         lists = self.listed_with(hook_id) if hook_id else (self._lists,)
         return (tag("log", self.log_id(*place)), *lists)
 
     def listed_with(self, hook_id: str) -> tuple[str, ...]:
-        """Return the tags of all that the logs of a hook may stand in."""
+        """Return the tags of the lists that may contain logs of a hook."""
         return (tag("hook", hook_id), self._lists)
 
     @property
     def _lists(self) -> str:
-        """The tag of the lists that hold the logs of several hooks."""
+        """The tag of lists with the logs of several hooks."""
         return tag("lists", self.name)
 
     async def _scan(
         self, scan: Scan, operation: Operation, *, anew: bool = False
     ) -> WebhookLog | None:
-        """Look for a log through a whole list, newest first, as long as the operation may take.
+        """Search a whole list for a log, newest first, until the operation's deadline.
 
-        With ``anew``, neither the cache nor calls in flight are used. While the vendor fails, all
-        cached pages are looked through; that the log is on none of them proves nothing, so then
-        the vendor has the last word.
+        With ``anew``, neither the cache nor calls in flight are used. While the vendor fails, the
+        cached pages are searched. That none of them has the log proves nothing, so the list is then
+        read again from the vendor.
         """
         offset = 0
         not_before: Timestamp | None = None
         failure: UpstreamError | None = None
         while True:
             window = Window(limit=self.page_size, offset=offset)
-            asked = (scan.stream, window, Wanted(), operation)
+            request = (scan.stream, window, Wanted(), operation)
             if anew:
-                page = await self.vendor.read_page(*asked)
+                page = await self.vendor.read_page(*request)
             else:
                 try:
-                    kept = await self.page(*asked, not_before=not_before)
+                    cached = await self.page(*request, not_before=not_before)
                 except UpstreamError as error:
                     failure = error
-                    found = await self.recall_page(*asked, error=error, not_before=Timestamp(0))
-                    if found is None:
+                    stale = await self.recall_page(*request, error=error, not_before=Timestamp(0))
+                    if stale is None:
                         raise
-                    kept = found
-                page, not_before = kept.value, kept.freshness.fetched_at
-                operation.made_of = worst(filter(None, (operation.made_of, kept.freshness)))
+                    cached = stale
+                page, not_before = cached.value, cached.freshness.fetched_at
+                operation.made_of = worst(filter(None, (operation.made_of, cached.freshness)))
             for log in page.logs:
                 if log.upstream_id == scan.upstream_id:
                     return log
@@ -240,10 +239,10 @@ class Source:
 
 
 def _page_name(stream: Stream, window: Window, wanted: Wanted) -> str:
-    asked = msgspec.json.encode((stream.key, window, wanted))
-    return f"page/{hashlib.blake2b(asked, digest_size=16).hexdigest()}"
+    request = msgspec.json.encode((stream.key, window, wanted))
+    return f"page/{hashlib.blake2b(request, digest_size=16).hexdigest()}"
 
 
 def not_found(what: str) -> RequestError:
-    """Return the one answer for what is not there and for what is not granted."""
+    """Return the error for what does not exist, which is also that for what is not granted."""
     return RequestError(ErrorCode.NOT_FOUND, f"There is no such {what}. It may have expired.")

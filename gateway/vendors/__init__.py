@@ -1,7 +1,8 @@
-"""The vendors: a kit each, and this registry of them.
+"""The registry of vendors.
 
-A kit is a package beside this file that exports its ``Vendor`` as ``KIT``. Its name below is all
-that has to be said of it anywhere else.
+Each vendor has a kit: a package beside this file that exports its ``Vendor`` class as ``KIT``. A
+line in ``_KITS`` adds it to the GraphQL schema, the configuration and the documentation.
+``gateway.vendors.base`` describes what a kit contains.
 """
 
 from __future__ import annotations
@@ -23,4 +24,4 @@ _KITS = (
 VENDORS: dict[str, type[Vendor[Any]]] = {
     kit.provider: kit for kit in (import_module(f"{__name__}.{name}").KIT for name in _KITS)
 }
-"""The kits by the name of their provider in the configuration."""
+"""The kits by provider name."""

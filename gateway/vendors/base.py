@@ -1,9 +1,25 @@
-"""What a vendor's kit implements.
+"""The interface that a vendor's kit implements.
 
-A source holds a vendor together with a client and a cache. So a kit neither caches, merges nor
-filters: it makes the vendor's calls and parses the answers. Its methods raise UpstreamError where
-the vendor fails. Every id is untrusted: a place outside of the configuration is answered with
-None, like one that does not exist.
+A kit makes the vendor's calls and parses their answers. It does not cache, merge, filter or retry:
+a source holds the vendor together with a cache, the feed merges and filters, and ``self.client``
+retries, refreshes credentials and keeps to the rate limit.
+
+A kit has three modules:
+
+- ``settings.py``: a ``SourceTable`` with the vendor's own keys, and the credential for it.
+- ``parsing.py``: pure functions from a row to a ``WebhookLog`` or a ``Hook``, and ``read_error``.
+  They wrap a row in ``Fields``. All that callers may see (URLs, headers, bodies, ``raw``) is read
+  from ``row.redacted()``. ``row.own_time`` reads the time by which logs are sorted. A row without a
+  usable id raises UnreadableError; any other field that can't be read is None and leaves a warning.
+- ``vendor.py``: a ``Vendor`` with at least ``find_streams``, ``read_page`` and ``hooks``.
+
+A *stream* is one upstream list of logs, read page by page (``gateway.vendors.pages``). A *place*
+tells where a log or hook is inside the vendor, such as ``(queue, trigger, log)``; it is a part of
+the id that callers get, and is all that there is to find the log again. The last item of a log's
+place is the vendor's own id. Places come back from callers and can't be trusted: one that the
+configuration does not cover is treated like one that does not exist.
+
+Methods raise UpstreamError if the vendor fails, which ``self.client`` does by itself.
 """
 
 from __future__ import annotations
@@ -14,12 +30,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from gateway import ids
 from gateway.errors import ErrorCode, RequestError, UpstreamError
+from gateway.model import Capability
 from gateway.normalise.fields import Fields, UnreadableError
 from gateway.vendors.pages import Hooks
 
 if TYPE_CHECKING:
     from gateway.config.source import SourceTable
-    from gateway.model import Capability, Details, Hook, WebhookLog
+    from gateway.model import Details, Hook, WebhookLog
     from gateway.upstream.auth import Credential, TokenEndpoint
     from gateway.upstream.client import UpstreamClient
     from gateway.upstream.errors import VendorError
@@ -29,11 +46,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 S_contra = TypeVar("S_contra", bound="SourceTable", contravariant=True)
 
+ACTIONS = frozenset({Capability.RETRY, Capability.DELETE})
+
 MakeEndpoint = Callable[[str], "TokenEndpoint"]
 """Returns the token endpoint at an address, with the source's own client."""
 ReadHooks = Callable[["Operation"], Coroutine[Any, Any, Hooks]]
 CachedHooks = Callable[[str, ReadHooks, "Operation"], Awaitable[Hooks]]
-"""Returns the hooks of a place, by a name of the place: from the source's cache, or as read."""
+"""Returns the list of hooks of that name from the source's cache, or reads it. A source has several
+lists of hooks if its vendor has one for each queue, project or the like."""
 
 
 def enum_name(provider: str) -> str:
@@ -42,7 +62,7 @@ def enum_name(provider: str) -> str:
 
 
 class SourceIds:
-    """The ids of one source's logs and hooks: its name, and their place inside the vendor."""
+    """Makes the ids of one source's logs and hooks from their places."""
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -59,20 +79,22 @@ class SourceIds:
 class Vendor(abc.ABC, Generic[S_contra]):
     """One vendor's API, for one configured source.
 
-    ``page_size`` is how many rows a list is asked for; a kit may lower it when it learns that the
-    vendor gives fewer.
+    ``page_size`` is the number of rows to request; a kit may lower it to the vendor's own maximum
+    when it learns that. ``cached_hooks`` returns a list of hooks through the source's cache.
     """
 
     provider: ClassVar[str]
-    """The name in the configuration, such as ``acme-hooks``."""
+    """The name of the vendor in the configuration, such as ``acme-hooks``."""
     title: ClassVar[str]
     """The product's name, such as ``Acme Hooks``."""
     settings: ClassVar[type[SourceTable]]
+    """The table of a source in the configuration. Its docstrings go into the JSON schema."""
     details: ClassVar[type[Details]]
-    """What only this vendor has. Its docstring and field descriptions go into the schema."""
+    """Fields that no other vendor has. Docstring and descriptions go into the GraphQL schema."""
     capabilities: ClassVar[frozenset[Capability]]
+    """The actions and filters that the vendor's API supports."""
     lacks: ClassVar[frozenset[str]] = frozenset()
-    """The attributes that no log of this vendor has, by the names of ``gateway.feed.filters``."""
+    """Attributes that no log of this vendor has, as named in ``gateway.feed.filters``."""
 
     def __init__(
         self, settings: S_contra, client: UpstreamClient, cached_hooks: CachedHooks
@@ -86,21 +108,28 @@ class Vendor(abc.ABC, Generic[S_contra]):
     @staticmethod
     @abc.abstractmethod
     def read_error(body: Any) -> VendorError:
-        """Find the vendor's own words in the decoded body of a refusal, whatever its type."""
+        """Return the vendor's code and message from an error's decoded body, of any JSON type."""
 
     @staticmethod
     @abc.abstractmethod
     def credential(settings: Any, endpoint: MakeEndpoint) -> Credential:
-        """Return what authenticates the calls, by the source's settings."""
+        """Return the credential for a source's settings.
+
+        ``endpoint`` is for credentials that are exchanged for tokens.
+        """
 
     @abc.abstractmethod
     async def find_streams(self, operation: Operation) -> Found:
-        """Find the upstream lists, in a fixed order; UpstreamError when none can be found."""
+        """Return the upstream lists, in a fixed order; UpstreamError if none can be found.
+
+        This runs for every query, so calls belong behind ``cached_hooks``. Lists that can't be
+        found are reported in ``Found.errors``; the others are read all the same.
+        """
 
     def stream_of(self, hook: Hook) -> Stream | None:
-        """Return the list of one hook's logs, so that it is read before the other hooks are known.
+        """Return the list of one hook's logs, which is read while hooks are still being listed.
 
-        None where the lists do not go by hook, or the configuration leaves the hook out.
+        None if the lists are not by hook, or the configuration leaves the hook out.
         """
         del hook
         return None
@@ -109,34 +138,47 @@ class Vendor(abc.ABC, Generic[S_contra]):
     async def read_page(
         self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
     ) -> Page:
-        """Read one page of a list; StreamsChanged when there is no such list after all."""
+        """Read one page of a list.
+
+        ``wanted`` are bounds that the vendor may apply; a page without them is correct, too. Raises
+        StreamsChanged if there turns out to be no such list.
+        """
 
     @abc.abstractmethod
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
-        """Return the hooks inside the configuration."""
+        """Return the hooks that the configuration covers."""
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Read the log at a place, complete; None when there is none."""
+        """Read the log at a place with all its fields; None if there is none.
+
+        Not called for places that ``scan_for`` returns a list for.
+        """
         del place, operation
         return None
 
     def scan_for(self, place: tuple[str, ...]) -> Scan | None:
-        """Tell which list to look through for a log that no call can read; None where one can."""
+        """Return the list to search for a log that no call can read; None if one can."""
         del place
         return None
 
     def grants(self, place: tuple[str, ...]) -> bool:
-        """Return whether a log's place lies inside the configuration, for an action."""
+        """Return whether the configuration covers a log's place; checked before an action.
+
+        A vendor with actions has to implement it: by default it refuses all places of theirs.
+        """
         del place
-        return True
+        return self.capabilities.isdisjoint(ACTIONS)
 
     def hook_of(self, place: tuple[str, ...]) -> str | None:
-        """Return the id of the hook that a log's place names, where it does."""
+        """Return the id of the hook in a log's place; None if places do not contain it.
+
+        An action or an eviction then affects the cached lists of that hook only.
+        """
         del place
         return None
 
     def log_id_of(self, upstream_id: str) -> str:
-        """Return a log's id by the vendor's own; RequestError where that does not say enough."""
+        """Return the id of a log by the vendor's own; RequestError if that is not enough."""
         del upstream_id
         raise RequestError(
             ErrorCode.INVALID_REPRESENTATION,
@@ -144,23 +186,29 @@ class Vendor(abc.ABC, Generic[S_contra]):
         )
 
     async def retry(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Send a delivery again, once; return the log where the vendor's answer holds it."""
+        """Send a delivery again, once; return the log if the vendor's answer contains it.
+
+        Use ``self.client.act``, which never repeats a call. The place has passed ``grants``.
+        """
         del place, operation
         raise self._unable("retry")
 
     async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Delete a log, once; return it as it was where the vendor's answer holds it."""
+        """Delete a log, once, as ``retry`` does; return it if the vendor's answer contains it."""
         del place, operation
         raise self._unable("delete")
 
     def _unable(self, verb: str) -> RequestError:
-        """Return the error for what the capabilities rule out; callers look at those first."""
+        """Return the error for an action that ``capabilities`` lacks; callers check those first."""
         return RequestError(ErrorCode.FORBIDDEN, f"{self.title} can't {verb} logs ({self.name}).")
 
-    # What kits share when they read documents.
+    # Helpers for reading documents.
 
     def listed(self, document: Any, name: str) -> list[Any]:
-        """Return the list in an envelope; null, as Go writes it, or no document is an empty one."""
+        """Return the list in an object's field; null, or no document at all, is an empty list.
+
+        Go encodes an empty list as null. Raises UpstreamError for anything else.
+        """
         if document is None:
             return []
         if isinstance(document, dict) and name in document:
@@ -168,7 +216,7 @@ class Vendor(abc.ABC, Generic[S_contra]):
         raise self.unexpected(f"an object with {name}")
 
     def checked_list(self, document: Any) -> list[Any]:
-        """Return a document that has to be a list; null or no document is an empty one."""
+        """Return a document that has to be a list; null, or no document, is an empty list."""
         if document is None:
             return []
         if isinstance(document, list):
@@ -176,7 +224,7 @@ class Vendor(abc.ABC, Generic[S_contra]):
         raise self.unexpected("a list")
 
     def unexpected(self, what: str) -> UpstreamError:
-        """Return the error for a document of another shape."""
+        """Return the error for a document that has another shape than ``what``."""
         return UpstreamError(
             ErrorCode.UPSTREAM_INVALID_RESPONSE,
             f"Source {self.name} answered with a document that is not {what}. Check base_url.",
@@ -184,7 +232,7 @@ class Vendor(abc.ABC, Generic[S_contra]):
         )
 
     def unread(self, hooks: Hooks) -> list[UpstreamError]:
-        """Return the error that tells of hooks that could not be read, if there are any."""
+        """Return the error for hooks that could not be parsed, or an empty list."""
         if not hooks.unreadable:
             return []
         return [
@@ -198,7 +246,7 @@ class Vendor(abc.ABC, Generic[S_contra]):
 
 
 def parse_rows(documents: list[Any], parse: Callable[[Fields], T]) -> tuple[list[T], list[str]]:
-    """Parse the rows of a page; a row that can't be read leaves its reason in the second list."""
+    """Parse the rows of a page; the second list has the reason for each unreadable row."""
     readable, unreadable = [], []
     for document in documents:
         try:
@@ -209,22 +257,22 @@ def parse_rows(documents: list[Any], parse: Callable[[Fields], T]) -> tuple[list
 
 
 async def read_hooks(
-    ask: Callable[[int, str], Awaitable[tuple[list[Any], bool]]],
+    read_rows: Callable[[int, str], Awaitable[tuple[list[Any], bool]]],
     parse: Callable[[Fields], tuple[str, Hook | None]],
     operation: Operation,
 ) -> Hooks:
-    """Read a list of hooks to its end, telling the operation of each page of them.
+    """Read a list of hooks to its end; each page is passed on to the operation at once.
 
-    ``ask`` takes the number of rows read and the id of the last of them, and returns the next rows
-    and whether others may follow, which a short page does not rule out. ``parse`` returns an id,
-    with None for what sends no webhooks. A page without a new id is the last: some lists ignore
-    their paging parameters.
+    ``read_rows`` takes the number of rows read so far and the id of the last one. It returns the
+    next rows, and whether more may follow; a short page does not rule that out. ``parse`` returns
+    the id of a row, with None in place of a hook for a row that sends no webhooks. A page without a
+    new id is the last, because some vendors ignore paging parameters.
     """
     found: dict[str, Hook | None] = {}
     unreadable: list[str] = []
     read, more = 0, True
     while more:
-        rows, more = await ask(read, next(reversed(found), ""))
+        rows, more = await read_rows(read, next(reversed(found), ""))
         fresh, reasons = parse_rows(rows, parse)
         known = len(found)
         operation.tell_of_hooks([hook for id, hook in fresh if hook and id not in found])

@@ -1,4 +1,4 @@
-"""Ways to ask a vendor: for what may fail, or not be there, or be refused in one form."""
+"""Helpers for calls that may fail, find nothing, or be refused in one form only."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import ParamSpec, TypeVar, cast
 from gateway.errors import ErrorCode, UpstreamError
 
 REFUSED = frozenset({400, 422})
-"""The statuses of a vendor that does not take a parameter."""
+"""Statuses with which vendors refuse a parameter."""
 
 Params = tuple[tuple[str, str], ...]
-"""The parameters of a query."""
+"""Query parameters."""
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -20,21 +20,21 @@ P = ParamSpec("P")
 
 
 async def outcome(
-    ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
 ) -> T | UpstreamError:
-    """Ask, giving a vendor's failure in place of raising it, so that others can go on."""
+    """Call, and return a vendor's failure in place of raising it, so that other calls go on."""
     try:
-        return await ask(*args, **kwargs)
+        return await call(*args, **kwargs)
     except UpstreamError as error:
         return error
 
 
-async def all_of(
+async def both(
     first: Awaitable[T], second: Awaitable[U]
 ) -> tuple[T | UpstreamError, U | UpstreamError]:
-    """Wait for both, whatever comes of one: else the other would go on uncounted by the report.
+    """Wait for two calls; a vendor's failure is returned in place of its result.
 
-    A vendor's failure is returned in place of a result; anything else is raised.
+    Other exceptions are raised, after both have ended, so that the report counts all calls.
     """
     results = await asyncio.gather(first, second, return_exceptions=True)
     for result in results:
@@ -43,20 +43,23 @@ async def all_of(
     return cast("tuple[T | UpstreamError, U | UpstreamError]", results)
 
 
-def may_go_on(rows: int, limit: int, read: int, total: int | None) -> bool:
-    """Return whether a list of hooks may have more behind a page of so many ``rows``.
+def may_have_more(rows: int, limit: int, read: int, total: int | None) -> bool:
+    """Return whether a list of hooks may continue after a page of so many ``rows``.
 
-    ``read`` rows stood before it. A short page proves nothing: the vendor may give fewer than
-    ``limit``. A total that is just reached does, unless it only counts what was given so far, which
-    shows where the page has a round number of rows, as such a cap has.
+    ``read`` is the number of rows before the page. A page shorter than ``limit`` proves nothing, as
+    the vendor may have a smaller maximum. A ``total`` that is just reached proves the end, unless
+    it merely counts the rows returned so far. That is possible if the page has a multiple of five
+    rows, as page sizes usually do.
     """
     return rows > 0 and (rows >= limit or rows % 5 == 0 or total != read + rows)
 
 
-async def if_known(ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T | None:
-    """Ask, giving None where the vendor does not know what it is asked for."""
+async def none_if_missing(
+    call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+) -> T | None:
+    """Call, and return None if the vendor answers that there is no such thing."""
     try:
-        return await ask(*args, **kwargs)
+        return await call(*args, **kwargs)
     except UpstreamError as error:
         if error.code is ErrorCode.UPSTREAM_NOT_FOUND:
             return None
@@ -64,35 +67,38 @@ async def if_known(ask: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kw
 
 
 async def first_accepted(
-    ask: Callable[[Params], Awaitable[T]], attempts: Iterable[Params]
+    call: Callable[[Params], Awaitable[T]], attempts: Iterable[Params]
 ) -> tuple[T, Params]:
-    """Ask with one set of parameters after the other, until the vendor does not refuse them.
+    """Call with one set of parameters after the other until the vendor accepts one.
 
-    Gives what was answered and the parameters that were taken; the last refusal is raised.
+    Returns the result and the accepted parameters. If all are refused, the last error is raised.
     """
     *others, last = dict.fromkeys(attempts)
     for params in others:
         try:
-            return await ask(params), params
+            return await call(params), params
         except UpstreamError as error:
             if error.status not in REFUSED:
                 raise
-    return await ask(last), last
+    return await call(last), last
 
 
-def either(values: Iterable[T | UpstreamError]) -> tuple[list[T], list[UpstreamError]]:
-    """Tell results from failures, of which what opened the breaker comes before that it is open."""
-    good: list[T] = []
-    bad: list[UpstreamError] = []
+def separate(values: Iterable[T | UpstreamError]) -> tuple[list[T], list[UpstreamError]]:
+    """Separate results from failures.
+
+    Failures by an open circuit breaker come last, because the others show why it opened.
+    """
+    results: list[T] = []
+    errors: list[UpstreamError] = []
     for value in values:
         if isinstance(value, UpstreamError):
-            bad.append(value)
+            errors.append(value)
         else:
-            good.append(value)
-    bad.sort(key=lambda error: error.code is ErrorCode.UPSTREAM_CIRCUIT_OPEN)
-    return good, bad
+            results.append(value)
+    errors.sort(key=lambda error: error.code is ErrorCode.UPSTREAM_CIRCUIT_OPEN)
+    return results, errors
 
 
 def is_sendable(text: str) -> bool:
-    """Tell whether a caller's text can go into a vendor's query; the feed filters anyway."""
+    """Return whether a caller's text can be sent to a vendor as a filter."""
     return 0 < len(text) <= 100 and text.isprintable()

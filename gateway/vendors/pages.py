@@ -1,4 +1,4 @@
-"""What is asked of a vendor's lists, and what it answers."""
+"""Requests for pages of a vendor's lists, and their results."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from gateway.model import D_co, Hook, Timestamp, WebhookLog
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a filter a vendor may be able to apply.
+    """Bounds that every log matching the filter lies within.
 
-    Each is a bound that no matching log lies outside of; the feed filters again, so a source
-    applies what it can and ignores the rest. ``since`` and ``until`` include their moment.
+    A kit passes on those that its vendor supports and ignores the rest, as the feed filters again.
+    ``since`` and ``until`` are inclusive. ``failed`` is the delivery's result.
     """
 
     since: Timestamp | None = None
@@ -30,8 +30,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
     """One upstream list of webhook logs, newest first.
 
-    ``key`` names it within its source. A ``windowed`` stream can be asked for what is no newer
-    than a moment; any other only by offset.
+    ``key`` is its name, unique within the source; ``place`` is for the kit's own use, such as for a
+    path. ``hook_id`` is set if all its logs are of one hook. A ``windowed`` stream can be read from
+    a moment backwards; any other only by offset.
     """
 
     key: str
@@ -41,7 +42,10 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """Which part of a stream: ``limit`` logs after ``offset``, none newer than ``until``."""
+    """A part of a stream: ``limit`` logs after ``offset``, none newer than ``until``.
+
+    ``until`` is inclusive, and set for ``windowed`` streams only.
+    """
 
     limit: int
     offset: int = 0
@@ -49,11 +53,11 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PushedOff(msgspec.Struct, frozen=True, kw_only=True):
-    """Logs that arrivals pushed off the end of a page when it was read anew.
+    """Logs pushed off the end of a page by newer ones, found when it was refreshed.
 
-    They connect the page with an older cached one (``gateway.sources.stale_pages``) until
-    ``good_until``. They were read at ``read_at``; what was asked for after ``since``, when the
-    list had ``total`` logs, goes on behind them.
+    Until ``good_until`` they connect the refreshed page with an older cached next page
+    (``gateway.sources.stale_pages``): one that was requested after ``since``, when the list had
+    ``total`` logs. They were read at ``read_at``.
     """
 
     since: Timestamp
@@ -64,13 +68,17 @@ class PushedOff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Page(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True, dict=True):
-    """What a vendor answered, in its order.
+    """A page as the vendor returned it, in the vendor's order.
 
-    ``offset`` is where the first log really stands, which may be before what was asked for where
-    the vendor has page numbers, or None when it counts from the window's ``until``. ``total`` is
-    the vendor's count for the same list. ``read`` counts the rows, and ``unreadable`` has one
-    reason for each of them that is left out of ``logs``. ``since`` is when a page with the same end
-    was first read, if that was before, and ``pushed_off`` are the logs that stood behind it before.
+    ``offset`` is the actual offset of the first row, which is smaller than the requested one if a
+    vendor with page numbers returns the page around it; None if the page was read from the window's
+    ``until``. ``total`` is the vendor's count of the list that was requested, or None if it
+    gives none. ``read`` is the number of rows, unreadable ones included, and ``unreadable``
+    has the reason for each of those. ``more`` is False only if this is certainly the last page; a
+    short page may not be.
+
+    The cache adds ``since``, when a page with the same end was first read if that was earlier, and
+    ``pushed_off``, logs that were on the page before a refresh.
     """
 
     logs: Sequence[WebhookLog[D_co]]
@@ -84,14 +92,14 @@ class Page(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True, dict=True):
 
     @functools.cached_property
     def marks(self) -> Sequence[bytes]:
-        """The marks of the logs, made once for all who are given a kept page."""
+        """The marks of the logs, computed once per cached page."""
         return [ids.mark(log.id) for log in self.logs]
 
 
 class Scan(msgspec.Struct, frozen=True):
-    """How to look for a log that the vendor has no call for: through this list, newest first.
+    """How to find a log that no call can read: by searching ``stream``, newest first.
 
-    ``is_past`` is True for a page that stands behind where the log would be.
+    ``is_past`` returns True for a page whose logs are all older than the one searched for.
     """
 
     stream: Stream
@@ -100,23 +108,23 @@ class Scan(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """The streams of a source, and what kept it from finding the others."""
+    """The streams of a source, and the errors that prevented it from finding others."""
 
     streams: Sequence[Stream]
     errors: Sequence[UpstreamError] = ()
 
 
 class Hooks(msgspec.Struct, frozen=True):
-    """The hooks of a place, and a reason for each that could not be read."""
+    """A list of hooks, and the reason for each row that could not be parsed."""
 
     readable: Sequence[Hook]
     unreadable: Sequence[str] = ()
 
 
-class StreamsChanged(Exception):  # noqa: N818 - no failure, but news
-    """A call taught the source that its streams are others; find them again.
+class StreamsChanged(Exception):  # noqa: N818 - not a failure
+    """A call has shown that the source has other streams, so they must be found again.
 
-    ``refusal`` is what it was taught by, for who can't.
+    ``refusal`` is the vendor's error, to be raised if that fails, too.
     """
 
     def __init__(self, refusal: UpstreamError) -> None:

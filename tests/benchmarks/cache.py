@@ -1,11 +1,11 @@
-"""What the cache costs and what it saves: run ``python -m tests.benchmarks.cache``.
+"""Costs and savings of the cache: run ``python -m tests.benchmarks.cache``.
 
-Against the sandbox over real HTTP on loopback, which answers as soon as it can, with the memory
-and, where Redis is installed, with a real Redis. Printed are
+Uses simulated vendors without latency over HTTP on loopback; with the memory and, if Redis is
+installed, with a real Redis. Prints
 
-- what a first page of 25 logs of all sources costs, for the Gateway and as a whole HTTP answer;
-- the share of upstream calls saved for dashboards that poll, on a clock of their own;
-- the bounds of the memory over a million keys, and what one of its megabytes really takes.
+- the cost of a first page of 25 logs of all sources, in the Gateway and as an HTTP response;
+- the share of upstream calls that is saved for polling dashboards, on a simulated clock;
+- the bounds of the memory with a million keys, and the real size of one of its megabytes.
 """
 
 from __future__ import annotations
@@ -60,20 +60,20 @@ Read = Callable[[Gateway], Awaitable[None]]
 
 
 def settings_for(base: str, sandbox: Sandbox, **cache: Any) -> Settings:
-    """Read the demo's configuration, with another cache."""
+    """Load the demo's configuration with another cache."""
     with tempfile.TemporaryDirectory() as folder:
         settings = load(write_configuration(Path(folder), sandbox, base, port=0), {})
     return settings.model_copy(update={"cache": settings.cache.model_copy(update=cache)})
 
 
 async def renewed(gateway: Gateway) -> None:
-    """Wait for what is asked for behind the answers."""
+    """Wait for background refreshes."""
     while tasks := gateway._cache._flights._tasks:
         await asyncio.wait(tasks)
         await asyncio.sleep(0)
 
 
-# What it costs
+# Costs
 
 
 async def logs(gateway: Gateway) -> None:
@@ -82,7 +82,7 @@ async def logs(gateway: Gateway) -> None:
 
 
 def http(gateway: Gateway) -> Read:
-    """Give a caller that has the endpoint answer a whole request, without a network between."""
+    """Return a client that calls the endpoint without a network."""
     limits = Limits(LimitSettings.model_validate({"rate": "off", "operations": "off"}))
     view = GraphQLView(build_schema(), gateway, Authenticator(gateway.settings.auth), limits)
     body = msgspec.json.encode({"query": LIST, "variables": {"first": 25}})
@@ -130,7 +130,7 @@ async def cost(settings: Settings, name: str) -> None:
             return took
 
         async def nothing() -> None:
-            """Find everything fresh."""
+            """Leave everything fresh."""
 
         async def older() -> None:
             clock.now += round((gateway.settings.cache.first_page + 1) * SECOND)
@@ -175,7 +175,7 @@ async def costs(url: str) -> None:
         await cost(settings_for(url, sandbox, url=SecretStr(redis.url)), "redis")
 
 
-# What it saves
+# Savings
 
 DASHBOARDS = 50
 POLL_SECONDS = 5.0
@@ -190,12 +190,12 @@ PANELS: tuple[tuple[dict[str, Any] | None, int], ...] = (
     ({"source": {"eq": "shop"}}, 3),
     ({"source": {"in": ["repo-cn", "tracker"]}, "triggeredAt": {"gte": "PT1H"}}, 1),
 )
-"""What a dashboard shows, a filter and how many pages of it; each has one of them."""
+"""Views of the dashboards: a filter, and the number of pages."""
 
 
 @contextlib.asynccontextmanager
 async def desk(clock: Clock[int], **cache: Any) -> AsyncIterator[Gateway]:
-    """Make a gateway over vendors in process, where deliveries go on happening."""
+    """Return a gateway with vendors in the same process, where deliveries keep arriving."""
     sandbox = Sandbox(clock=clock.unix, arrivals_per_second=ARRIVALS_PER_SECOND)
     settings = settings_for(NOWHERE, sandbox, **cache)
     transport = httpx.ASGITransport(sandbox.app)
@@ -204,10 +204,10 @@ async def desk(clock: Clock[int], **cache: Any) -> AsyncIterator[Gateway]:
 
 
 async def watch(minutes: float, **cache: Any) -> tuple[int, Counter[CacheStatus], int]:
-    """Let dashboards poll; give the calls made, how the reads were answered, and the pages."""
+    """Let dashboards poll; return the calls, the outcomes of reads, and the pages."""
     clock = Clock(time.time_ns())
     draw = random.Random(7)
-    # No answer is timed here.
+    # Latency is not measured here.
     keeping.REFRESH_DELAY = 0.0
     async with desk(clock, **cache) as gateway:
         begin, calls, pages = clock.now, 0, 0
@@ -230,14 +230,14 @@ async def watch(minutes: float, **cache: Any) -> tuple[int, Counter[CacheStatus]
                     break
                 after = cursor.encode(page.slice.end)
             await renewed(gateway)
-            # No two browsers keep the same time.
+            # Browsers poll at different times.
             heapq.heapreplace(polls, (due + POLL_SECONDS * draw.uniform(0.95, 1.05), number))
         calls = len(made)
     return calls, statuses, pages
 
 
 def _counted(gateway: Gateway) -> list[str]:
-    """Give a list that gets the URL of each upstream call, tokens aside."""
+    """Return a list to which the URL of each upstream call is added, except for tokens."""
     made: list[str] = []
 
     async def note(request: httpx.Request) -> None:
@@ -269,11 +269,11 @@ async def savings() -> None:
     print(f"  {pages} pages of {total} reads: {', '.join(shares)}")
 
 
-# What it takes
+# Memory
 
 
 def resident() -> float:
-    """Give the memory of this process in MiB."""
+    """Return the memory of this process in MiB."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 2**20
@@ -315,19 +315,19 @@ async def bounds(keys: int = 1_000_000) -> None:
 
 
 async def weight(url: str, megabytes: int = 32) -> None:
-    """Keep pages of the sandbox's logs until they are so many MiB of JSON."""
+    """Store pages of simulated logs until they have the given size in MiB of JSON."""
     settings = settings_for(url, Sandbox(logs=100), max_megabytes=1000)
     print("\nwhat pages take, in MiB:    JSON  resident  times")
     whole = [0.0, 0.0]
     async with Gateway(settings) as gateway:
 
         async def json() -> int:
-            return (await gateway._cache.usage()).size or 0
+            return (await gateway._cache.state()).size or 0
 
         for name, source in gateway.sources.items():
             found = await source.find_streams(gateway.operation())
             before, began = resident(), await json()
-            # The same logs under other keys are other objects.
+            # Each key has its own copies of the logs.
             for limit, number in itertools.product(range(100, 50, -1), range(5)):
                 for stream in found.streams:
                     window = Window(limit=limit, offset=number * limit)

@@ -1,8 +1,8 @@
-"""How much the gateway adds to its vendors: run ``python -m tests.benchmarks.first_page``.
+"""Latency that the gateway adds to its vendors: run ``python -m tests.benchmarks.first_page``.
 
-Against the sandbox over real HTTP on loopback, which answers in 20 to 60 ms, with nothing taken
-from the cache. Printed are the milliseconds from the slowest source's last answer to the finished
-GraphQL answer, and the memory that paging deeper costs.
+Uses simulated vendors with a latency of 20 to 60 ms over HTTP on loopback, without the cache.
+Prints the milliseconds from the last vendor's response to the finished GraphQL response, and the
+memory that deep paging takes.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ query List($first: Int!, $after: String, $cache: CacheDemand) {
 
 
 class Timed(httpx.AsyncBaseTransport):
-    """Remembers when the last answer was read to its end."""
+    """Records when the last response was read completely."""
 
     def __init__(self) -> None:
         self.answered = 0.0

@@ -1,4 +1,4 @@
-"""What comes of operations that are made up: run ``python -m tests.benchmarks.fuzz 2000``."""
+"""Executes random operations: run ``python -m tests.benchmarks.fuzz 2000``."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""What attacks cost the server: run ``python -m tests.benchmarks.hostile``.
+"""Costs of attacks on the server: run ``python -m tests.benchmarks.hostile``, on Linux.
 
-Each attack of tests/web/hostile.py is sent to a server of its own process, some times. Printed are
-the milliseconds of processor time that the server takes for it at the median, and by how much its
-memory grows at most; both as Linux tells them.
+Sends each attack of tests/web/hostile.py several times to a server in a separate process. Prints
+the median of its processor time in milliseconds, and the greatest growth of its memory.
 """
 
 from __future__ import annotations
@@ -28,22 +27,22 @@ ORDINARY = [
 
 
 class Process:
-    """A process of this machine, as /proc shows it."""
+    """A process, as /proc shows it."""
 
     def __init__(self, number: int) -> None:
         self._folder = Path(f"/proc/{number}")
 
     def milliseconds(self) -> float:
-        """Give the processor time that its main thread has had."""
+        """Return the processor time of its main thread."""
         return int((self._folder / "schedstat").read_text().split()[0]) / 1e6
 
     def memory(self, kind: str) -> float:
-        """Give VmRSS, or VmHWM, which is the most of it, in MiB."""
+        """Return VmRSS, or its peak VmHWM, in MiB."""
         lines = (self._folder / "status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith(kind)) / 1024
 
     def forget_most(self) -> None:
-        """Let VmHWM begin anew."""
+        """Reset VmHWM."""
         (self._folder / "clear_refs").write_text("5")
 
 

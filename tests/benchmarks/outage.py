@@ -1,8 +1,8 @@
-"""What a vendor's outage costs its readers: run ``python -m tests.benchmarks.outage``.
+"""Costs of an outage for callers: run ``python -m tests.benchmarks.outage``.
 
-Against the sandbox over real HTTP on loopback, which answers in 20 to 60 ms. A vendor fails
-altogether, on a clock of its own, and comes back. Printed is how long its stale answers take beside
-the fresh ones of a gateway that kept them, and how many renewals it takes to be fresh again.
+Uses simulated vendors with a latency of 20 to 60 ms over HTTP on loopback. On a simulated clock,
+one of them fails completely and recovers. Prints the latency of its stale pages compared with
+fresh ones from the cache, and the number of refreshes until its pages are fresh again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ READS = 300
 
 
 async def report_of(gateway: Gateway) -> tuple[Report, float]:
-    """Read a first page; give its report, and the milliseconds that it took."""
+    """Read a first page; return its report and its latency in milliseconds."""
     operation = gateway.operation()
     began = time.perf_counter()
     page = await gateway.logs(operation, first=25, wanted={"source": {"eq": SOURCE}})
@@ -36,7 +36,7 @@ async def report_of(gateway: Gateway) -> tuple[Report, float]:
 
 
 async def measure(gateway: Gateway, status: CacheStatus) -> float:
-    """Read a first page that has to be that fresh, and wait for its renewal."""
+    """Read a first page of the given freshness, and wait for its refresh."""
     report, took = await report_of(gateway)
     assert report.error is None, report.error
     assert report.freshness is not None
@@ -69,7 +69,7 @@ async def main() -> None:
             stale: list[float] = []
             for number in range(READS):
                 fresh.append(await measure(calm, CacheStatus.HIT))
-                # Every third time it is late enough to ask the vendor again behind the answer.
+                # Every third page is old enough for a background refresh.
                 clock.now += 0 if number % 3 else 5 * SECOND
                 stale.append(await measure(gateway, CacheStatus.STALE))
 

@@ -1,13 +1,13 @@
-"""How steady the gateway is while a vendor is not: run ``python -m tests.benchmarks.soak``.
+"""Stability of the gateway while a vendor fails: run ``python -m tests.benchmarks.soak SECONDS``.
 
-Two gateways run at the same time, each in a process of its own with 50 callers and with a sandbox
-of its own, over real HTTP on loopback. A share of the calls to one vendor fails at random in one
-of the sandboxes, while all is well in the other: what else happens on the machine slows both. Then
-the next vendor fails, in the other sandbox. Pages are fresh for a second only, some callers want
-none that is kept, and logs arrive, so that the vendors are really called.
+Two gateways run at the same time, each in its own process, with 50 callers and its own simulated
+vendors, over HTTP on loopback. In one of them, a share of the calls to one vendor fails at random;
+the other is the reference, since the load of the machine slows both. Then the next vendor fails,
+for the other gateway. Pages are fresh for one second, some callers bypass the cache, and logs
+arrive, so that vendors are called all the time.
 
-It fails when an error reaches a caller whose data was cached, or when another source is slower by
-more than a tenth. The number of seconds for each vendor is the first argument.
+Fails if an error reaches a caller whose data was cached, or if another source gets slower by more
+than a tenth. SECONDS is the time for each vendor.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ SECONDS = 60.0
 CALLERS = 50
 SHARE = 0.3
 PAUSE = 1.0
-"""Seconds between two reads of a caller, so that a processor is not all that is measured."""
+"""Seconds between two reads of a caller, so that the processor is not the bottleneck."""
 DEMANDING = 10
-"""One in so many reads wants what the vendor says now."""
+"""One in this many reads bypasses the cache."""
 ARRIVALS = 2.0
-"""Logs a second, of all vendors together."""
+"""Logs per second, of all vendors together."""
 WARMING = 5.0
-"""Seconds before anything is counted, and between two vendors' failures."""
+"""Seconds before measurements start, and between the failures of two vendors."""
 MOST = 0.1
-"""By what share another source may be slower."""
+"""Tolerated slowdown of another source, as a share."""
 SOURCES = {
     "repo-cn": "codearts",
     "tracker": "yandex-tracker",
@@ -71,9 +71,9 @@ READS = {
 
 
 class Read(NamedTuple):
-    """One answer: when it was asked for, in Unix time, and the milliseconds that it took.
+    """One response: the Unix time of its request, and its latency in milliseconds.
 
-    ``known`` tells whether the same was answered without an error before.
+    ``known`` is True if the same request has had a response without errors before.
     """
 
     at: float
@@ -86,18 +86,18 @@ class Read(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What the callers of one gateway met, and the processor seconds it took, by Unix time."""
+    """The responses for the callers of one gateway, and its processor seconds by Unix time."""
 
     reads: list[Read]
     work: list[tuple[float, float]]
     counts: dict[str, int]
 
 
-# The callers, in a process of their own
+# Callers, in a separate process
 
 
 def call(url: str, seconds: float, told: Connection) -> None:
-    """Run a gateway and its callers for so long, then tell."""
+    """Run a gateway and its callers for the given time; return the measurements."""
     told.send(uvloop.run(calls(url, seconds)))
 
 
@@ -162,7 +162,7 @@ async def calls(url: str, seconds: float) -> Told:
 
 
 def error_in(answer: dict[str, Any]) -> str | None:
-    """Give the code of the first error in an answer, wherever it tells of one."""
+    """Return the code of the first error in a response, wherever it is."""
     for error in answer.get("errors", ()):
         assert error["extensions"]["code"].startswith("UPSTREAM_"), error
         return str(error["extensions"]["code"])
@@ -172,11 +172,11 @@ def error_in(answer: dict[str, Any]) -> str | None:
     return None
 
 
-# What fails when
+# Failures
 
 
 class Spell(NamedTuple):
-    """From when to when, in Unix time, which vendor failed for which gateway, and how often."""
+    """A period in Unix time, and the vendor, gateway and rate of its failures."""
 
     vendor: str
     ill: int
@@ -210,11 +210,11 @@ async def weather(urls: list[str], seconds: float) -> list[Spell]:
     return spells
 
 
-# What came of it
+# Results
 
 
 def report(spells: list[Spell], told: list[Told]) -> bool:
-    """Print it, and tell whether it is as good as it has to be."""
+    """Print the results; return whether they are within the bounds."""
     good = True
     pairs: dict[str, list[tuple[list[Read], list[Read]]]] = {source: [] for source in SOURCES}
     for spell in spells:
@@ -254,10 +254,10 @@ def report(spells: list[Spell], told: list[Told]) -> bool:
 
 
 def slowness(ill: list[Read], well: list[Read]) -> tuple[float, float]:
-    """Tell how much longer equal reads took, as a ratio, and its standard error.
+    """Return the ratio of the latencies of equal reads, and its standard error.
 
-    That is of the geometric means, since a few reads that wait for a vendor take a hundred times
-    as long as those that don't.
+    It compares geometric means, since a few reads wait for a vendor and take a hundred times as
+    long as the others.
     """
     weights = logarithm = variance = 0.0
     for asks, demanding in itertools.product(READS, (False, True)):

@@ -1,8 +1,8 @@
-"""The sandbox in a process of its own, so that it takes no time from the gateway.
+"""The simulated vendors in a separate process, so that they take no time from the gateway.
 
-Run as ``python -m tests.benchmarks.vendors FASTEST SLOWEST ARRIVALS`` it serves on a free
-port until it is ended, and prints where; it answers within those seconds, and has so many logs
-arrive in each.
+``python -m tests.benchmarks.vendors FASTEST SLOWEST ARRIVALS`` serves on a free port until it is
+killed, and prints the URL. Latencies are between FASTEST and SLOWEST seconds; ARRIVALS logs arrive
+per second.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from gateway.sandbox import Sandbox
 
 @contextlib.contextmanager
 def vendors(fastest: float = 0.0, slowest: float = 0.0, arrivals: float = 0.0) -> Iterator[str]:
-    """Start the sandbox and give its URL."""
-    process = subprocess.Popen(  # noqa: S603 - nothing of it is anyone's input
+    """Start the simulated vendors and return their URL."""
+    process = subprocess.Popen(  # noqa: S603 - no user input
         [
             sys.executable,
             "-m",
@@ -39,7 +39,7 @@ def vendors(fastest: float = 0.0, slowest: float = 0.0, arrivals: float = 0.0) -
 
 
 def serve(fastest: float, slowest: float, arrivals: float) -> None:
-    """Serve the sandbox on a free port, and print where."""
+    """Serve the simulated vendors on a free port, and print the URL."""
     sandbox = Sandbox(latency=(fastest, slowest), arrivals_per_second=arrivals)
     config = uvicorn.Config(sandbox.app, port=0, log_level="error")
     with config.bind_socket() as socket:

@@ -22,7 +22,7 @@ def vendor(clock: Clock[int]) -> Vendor:
     return Vendor(clock)
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
 async def store(request: pytest.FixtureRequest, clock: Clock[int]) -> AsyncIterator[Store]:
     """Give an empty store; of Redis that of a server."""
     url = "memory://"

@@ -75,9 +75,9 @@ async def test_it_is_no_error_and_does_not_stay(
         left = await other.take("alice", 3, 60)
         assert left is not None
         assert left >= 1
-        assert one.available
-        assert other.available
-        failures = one.store_failures + other.store_failures
+        states = [await one.state(), await other.state()]
+        assert all(state.available for state in states)
+        failures = sum(state.store_failures for state in states)
         assert (failures > 0) != ((kind, garbage) in HARMLESS)
         for kept in client.keys(PREFIX + "*"):
             types = [type for name, type in TYPES.items() if kept.startswith(name.encode())]

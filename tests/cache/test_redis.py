@@ -176,7 +176,7 @@ async def test_what_can_not_be_read_is_asked_for_anew(
     with server.client() as client:
         client.set(ENTRY + "key", b"0" * 16 + b'{"value": "text"}')
     assert await ask(replicas[0], vendor) == (2, MISS)
-    assert replicas[0].store_failures > 0
+    assert (await replicas[0].state()).store_failures > 0
 
 
 async def test_without_redis_the_vendor_is_asked(
@@ -192,14 +192,14 @@ async def test_without_redis_the_vendor_is_asked(
     try:
         for asked in range(2, 12):
             assert await ask(cache, vendor) == (asked, MISS)
-        assert not cache.available
+        assert not (await cache.state()).available
         # Callers at the same time still share a call.
         vendor.answers.clear()
         callers = [asyncio.create_task(ask(cache, vendor)) for _ in range(20)]
         await settle()
         vendor.answers.set()
         assert {value for value, _ in await asyncio.gather(*callers)} == {12}
-        assert cache.store_failures > 10
+        assert (await cache.state()).store_failures > 10
         clock.seconds += 2
         assert await ask(cache, vendor) == (13, MISS)
     finally:
@@ -207,7 +207,7 @@ async def test_without_redis_the_vendor_is_asked(
     clock.seconds += 2
     assert await ask(cache, vendor) == (14, MISS)
     assert await ask(cache, vendor) == (14, HIT)
-    assert cache.available
+    assert (await cache.state()).available
     assert [record.getMessage() for record in caplog.records] == [
         "The cache's Redis is out of reach (ConnectionError). Until it is back, nothing is cached,"
         " and each process counts callers on its own.",
@@ -267,7 +267,7 @@ async def test_a_slow_redis_is_left_alone(
     with server.paused():
         for asked in range(2, 30):
             assert await ask(cache, vendor) == (asked, MISS)
-    assert cache.store_failures >= 28
+    assert (await cache.state()).store_failures >= 28
 
 
 async def test_one_finds_out_whether_redis_is_back_and_nobody_else_waits(
@@ -331,7 +331,7 @@ async def test_a_full_redis_keeps_nothing_and_still_drops(
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert record.getMessage().startswith("The cache's Redis refuses to store: ")
-    assert cache.available
+    assert (await cache.state()).available
 
 
 async def test_a_redis_that_is_full_now_and_then_is_told_of_once(

@@ -6,7 +6,9 @@ be damaged. https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_cance
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -143,3 +145,27 @@ async def test_nothing_but_the_driver_opens_the_file_again(tmp_path: Path, file:
                 await Schema(gateway).logs("translations")
                 await Schema(gateway).journal()
     assert opened.count(str(file)) == 1
+
+
+async def test_closing_waits_for_the_statement_of_a_cancelled_reader(file: Path) -> None:
+    """A list of logs does not wait for a locked journal.
+
+    The driver does: a connection that is closed meanwhile would keep the process from ending.
+    """
+    tasks = asyncio.all_tasks()
+    journal = Journal(f"sqlite:///{file}", retention_days=30)
+    await journal.__aenter__()
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        reader = asyncio.create_task(journal.page(1, None, ActionFilter()))
+        while not journal._engine.pool.checkedout():  # type: ignore[attr-defined]  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        reader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reader
+        closing = asyncio.create_task(journal.__aexit__())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not closing.done()
+    await closing
+    assert asyncio.all_tasks() == tasks

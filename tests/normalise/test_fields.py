@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -36,13 +37,11 @@ anything = st.recursive(
 @settings(deadline=None, max_examples=300)
 def test_any_value_is_read_or_warned_of_or_makes_the_row_unreadable(value: Any) -> None:
     """One row must never take the rest of its page with it."""
-    try:
-        row = Fields({"a": value, "headers": value, "request": {"headers": value}})
-        row.id("a")
-    except UnreadableError as error:
-        assert "a is missing or is no id" in str(error)
+    row = Fields({"a": value, "headers": value, "request": {"headers": value}})
+    with contextlib.suppress(UnreadableError):
+        assert row.id("a")
     shown = row.redacted()
-    read = [
+    read: list[Any] = [
         reader("a")
         for fields in (row, shown)
         for reader in (
@@ -137,7 +136,10 @@ SHAPES = [
         [{"name": "X-Auth", "value": "S"}, {"name": "Via", "value": "a"}],
         [{"name": "X-Auth", "value": "***"}, {"name": "Via", "value": "a"}],
     ),
-    ([{"Key": "X-Auth", "Value": "S"}, {"Via": "a"}], [{"Key": "X-Auth", "Value": "***"}, {"Via": "a"}]),
+    (
+        [{"Key": "X-Auth", "Value": "S"}, {"Via": "a"}],
+        [{"Key": "X-Auth", "Value": "***"}, {"Via": "a"}],
+    ),
     ([{"X-Auth": "S"}, {"Via": "a"}], [{"X-Auth": "***"}, {"Via": "a"}]),
     (["X-Auth: S", "Via: a"], ["X-Auth: ***", "Via: a"]),
     ("X-Auth: S\r\nVia: a\r\n", "X-Auth: ***\r\nVia: a"),
@@ -163,7 +165,7 @@ def test_integer_of_more_digits_than_python_writes_is_shown_in_hexadecimal() -> 
     row = Fields({"id": 10**5000, "size": 10**5000})
     with pytest.raises(UnreadableError, match="id is missing or is no id"):
         row.id()
-    assert row.text("size") is row.number("size") is row.own_time("size") is None
+    assert [row.text("size"), row.number("size"), row.own_time("size")] == [None] * 3
     shown = row.redacted()
     assert shown.body("size") == hex(10**5000)
     assert msgspec.json.encode(shown.document)

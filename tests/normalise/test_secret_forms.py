@@ -1,3 +1,6 @@
+# ruff: noqa: E501, Q
+# One case a line, quoted as it comes.
+
 r"""Every form in which a secret's name and its value are written, and texts that only look so.
 
 To add a form, add a line with S3cr in place of the secret: it has to become ``***``, and the rest
@@ -23,6 +26,9 @@ TEXTS = [
     "user[password]=S3cr",
     "user[0][client_secret]=S3cr&x=1",
     "user.password=S3cr&x=1",
+    "password[]=S3cr&a=1",
+    "password%5B%5D=S3cr",
+    "password[0]=S3cr",
     "x=1&fields%5B0%5D%5Bname%5D=password&fields%5B0%5D%5Bvalue%5D=S3cr",
     "name=password&value=S3cr",
     "password%3DS3cr%26page%3D2",
@@ -31,7 +37,7 @@ TEXTS = [
     "%257B%2522password%2522%253A%2522S3cr%2522%257D",
     '--b\r\nContent-Disposition: form-data; name="password"\r\n\r\nS3cr\r\n--b--\r\n',
     '--b\nContent-Disposition: form-data; name="user[api_key]"\nContent-Type: text/plain\n\nS3cr\n--b--',
-    'Content-Disposition: form-data; name=token\r\n\r\nS3cr',
+    "Content-Disposition: form-data; name=token\r\n\r\nS3cr",
     '{"body":"form-data; name=\\"password\\"\\r\\n\\r\\nS3cr\\r\\n--b',
     # Configuration: INI, .env, properties, YAML, TOML, HCL
     "[db]\nuser = bob\npassword           = S3cr\nhost = h",
@@ -49,6 +55,8 @@ TEXTS = [
     'set {\n  name  = "auth.token"\n  value = "S3cr"\n}',
     'variable "x" {\n  db_password = "S3cr"\n}',
     'password = """S3cr',
+    "db:\n  password:\n    S3cr\n  user: bob",
+    "SECRET_KEY_BASE=S3cr",
     "requirepass S3cr",
     "machine h login bob password S3cr",
     "//registry.example.test/:_authToken=S3cr",
@@ -70,6 +78,8 @@ TEXTS = [
     "<member><name>password</name><value><string>S3cr</string></value></member>",
     "<dict><key>password</key><string>S3cr</string></dict>",
     '<password value="S3cr"/>',
+    '<Parameter Name="Token"><Value>S3cr</Value></Parameter>',
+    '<add key="DbPassword" value="S3cr"/> bob',
     '<wsse:Password Type="x">S3cr</wsse:Password>',
     '<input type="password" name="p" value="S3cr">',
     '<add key=\\"DbPassword\\" value=\\"S3cr\\"/>',
@@ -239,6 +249,7 @@ HARMLESS = [
     "invalid token: expired",
     "the key is missing",
     "max_tokens: 512",
+    "password:\n  type: string",
     "curl --key S3cr.pem",
     '("key", "S3cr")',
     "env LEVEL S3cr",

@@ -26,7 +26,9 @@ def made_cursor(document: Any = None) -> str:
         given=(b"123456",),
         known=(),
         horizon=cursor.UNDATED,
-        places={},
+        positions={},
+        layout=b"layout",
+        hints=b"",
     )
     return cursor.encode(place)
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server of the tests' own."""
+"""Runs a real PostgreSQL server for the tests."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Postgres:
         self.port = port
 
     def make_database(self) -> str:
-        """Make an empty database and give its address."""
+        """Create an empty database and return its address."""
         name = f"journal_{uuid.uuid4().hex}"
-        subprocess.run(  # noqa: S603 - nothing of it is anyone's input
+        subprocess.run(  # noqa: S603 - no user input
             [self._programs / "createdb", "--host=127.0.0.1", f"--port={self.port}", name],
             env={"PGUSER": "postgres", "PGPASSWORD": PASSWORD},
             check=True,
@@ -40,13 +40,13 @@ def running(programs: Path) -> Iterator[Postgres]:
     with tempfile.TemporaryDirectory(prefix="gateway-postgres-") as name:
         folder = Path(name)
         user: dict[str, Any] = {}
-        if os.geteuid() == 0:  # whom PostgreSQL refuses to run for
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             user = {"user": "nobody", "group": "nogroup", "extra_groups": []}
             shutil.chown(folder, "nobody", "nogroup")
 
         def run(program: str, *arguments: str) -> None:
-            with (folder / "output").open("a") as output:  # the server would keep a pipe open
-                done = subprocess.run(  # noqa: S603 - nothing of it is anyone's input
+            with (folder / "output").open("a") as output:  # a pipe would stay open with the server
+                done = subprocess.run(  # noqa: S603 - no user input
                     [programs / program, f"--pgdata={folder / 'data'}", *arguments],
                     cwd=folder,
                     stdin=subprocess.DEVNULL,
@@ -77,7 +77,7 @@ def running(programs: Path) -> Iterator[Postgres]:
 
 
 def find_programs() -> Path | None:
-    """Find PostgreSQL's programs, which Debian keeps out of PATH."""
+    """Return the folder of PostgreSQL's programs, which on Debian is not in PATH."""
     if debian := sorted(Path("/usr/lib/postgresql").glob("*/bin")):
         return debian[-1]
     found = shutil.which("pg_ctl")

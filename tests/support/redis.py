@@ -1,4 +1,4 @@
-"""A real Redis server of the tests' own."""
+"""Runs a real Redis server for the tests."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 _ADDRESSES = 5
-"""How many free ports may be taken by others before the server has bound one."""
+"""Attempts to bind a free port, which another process may take first."""
 _LOOKS = 600
 _LOOK_SECONDS = 0.05
 
 
 class Redis:
-    """A Redis server on one port, which may die and come back empty."""
+    """A Redis server on a fixed port that can be killed and restarted, empty."""
 
     def __init__(self, program: str, folder: Path) -> None:
         self._program = program
@@ -39,23 +39,23 @@ class Redis:
         self.url = f"redis://127.0.0.1:{self._port}/0"
 
     def client(self, **options: Any) -> redis.Redis:
-        """Make a client that tries everything once; the options are its library's own."""
+        """Return a client without retries; the options are those of redis-py."""
         return redis.Redis(port=self._port, retry=Retry(NoBackoff(), 0), **options)
 
     def flush(self) -> None:
-        """Forget everything, and take as much again as the machine has."""
+        """Delete everything and lift the memory limit."""
         self.limit_memory(0)
         with self.client() as client:
             client.flushall()
 
     def limit_memory(self, bytes: int) -> None:
-        """Refuse to take more than so many bytes; 0 lifts that. An empty server has about 1 MB."""
+        """Set the memory limit in bytes; 0 lifts it. An empty server takes about 1 MB."""
         with self.client() as client:
             client.config_set("maxmemory", bytes)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Let connections be made, but nothing be answered before the end of the context."""
+        """Accept connections but send no responses until the end of the context."""
         self._process.send_signal(signal.SIGSTOP)
         try:
             yield
@@ -63,7 +63,7 @@ class Redis:
             self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End the server at once."""
+        """Kill the server."""
         self._process.kill()
         self._process.wait()
 
@@ -73,7 +73,7 @@ class Redis:
         assert self._start(), self._output.read_text()
 
     def _start(self) -> bool:
-        """Start the server; tell whether it serves, or has ended since its port is taken."""
+        """Start the server; return False if it ended because its port is taken."""
         settings = {
             "bind": "127.0.0.1",
             "port": str(self._port),
@@ -84,7 +84,7 @@ class Redis:
         }
         words = [word for name, value in settings.items() for word in (f"--{name}", value)]
         with self._output.open("w") as output:
-            self._process = subprocess.Popen(  # noqa: S603 - nothing of it is anyone's input
+            self._process = subprocess.Popen(  # noqa: S603 - no user input
                 [self._program, *words],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -100,7 +100,7 @@ class Redis:
         raise AssertionError(self._output.read_text())
 
     def _serves(self) -> bool:
-        """Tell whether it is this server that answers on the port."""
+        """Return whether it is this server that listens on the port."""
         with self.client() as client, contextlib.suppress(redis.RedisError):
             return bool(client.info("server")["process_id"] == self._process.pid)
         return False
@@ -118,5 +118,5 @@ def running(program: str) -> Iterator[Redis]:
 
 
 def find_program() -> str | None:
-    """Find Redis, or Valkey, which took its place in some distributions."""
+    """Return the program of Redis, or of Valkey, which replaces it in some distributions."""
     return shutil.which("redis-server") or shutil.which("valkey-server")

@@ -1,4 +1,4 @@
-"""What a vendor's documents may be without harm."""
+"""Odd vendor documents that are read without harm."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def test_log_with_an_unreadable_time_is_kept_where_the_vendor_listed_it(
     odd = page.logs[1]
     assert odd.triggered_at is None
     assert any("is not a time" in warning for warning in odd.warnings)
-    assert not page.logs[0].warnings and not page.logs[2].warnings
+    assert page.logs[0].warnings == page.logs[2].warnings == ()
 
 
 def timed(provider: str, text: Any) -> dict[str, Any]:
@@ -123,9 +123,9 @@ async def test_only_rows_without_an_id_are_unreadable(provider: str) -> None:
     page = await read(provider, rows)
     assert page.read == len(rows)
     assert len(page.logs) == 1
-    assert page.unreadable[5] == "it is not an object"
-    del page.unreadable[5]
-    assert set(page.unreadable) <= {"id is missing or is no id", "id is not a whole number"}
+    reasons = list(page.unreadable)
+    assert reasons.pop(5) == "it is not an object"
+    assert set(reasons) <= {"id is missing or is no id", "id is not a whole number"}
 
 
 STATUSES: list[tuple[str, dict[str, Any], WebhookLogStatus, int | None, bool]] = [
@@ -182,7 +182,7 @@ async def test_body_is_read_from_any_type() -> None:
 
 
 async def test_headers_are_redacted_by_name_wherever_they_are_shown() -> None:
-    """In the raw document too, though there they are but members of an object."""
+    """In the raw document too, where they are ordinary members of an object."""
     given_headers = {"X-Functions-Key": "aB3", "X-Auth": "cD4", "Count": 2, "Cookie": ["eF5"]}
     shown = [("X-Functions-Key", "***"), ("X-Auth", "***"), ("Count", "2"), ("Cookie", "***")]
     for provider, row in (
@@ -200,7 +200,7 @@ async def test_headers_are_redacted_by_name_wherever_they_are_shown() -> None:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-async def test_list_of_nothing_may_be_null(provider: str) -> None:
+async def test_empty_list_may_be_null(provider: str) -> None:
     if provider in ENVELOPES:
         assert (await read(provider, None)).logs == []
     assert (await read(provider, [])).logs == []
@@ -229,7 +229,7 @@ async def test_document_of_another_shape_is_refused(provider: str, document: Any
 
 @pytest.mark.parametrize("related", [{}, {"job": {"data": {"id": "j-1"}}}])
 async def test_elastic_path_log_without_an_integration_is_found_again(related: Any) -> None:
-    """None should be such; there is no list to find it in but that of the store."""
+    """The documentation rules such a log out; the store's list is the only place to find it."""
     row = changed("elastic-path", relationships=related)
     source = make("elastic-path", always({"data": [row]}))
     page = await source.vendor.read_page(

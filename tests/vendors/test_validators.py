@@ -1,4 +1,4 @@
-"""ETags: what is put together of several answers is unchanged only if all of them are."""
+"""Revalidation by ETag: a value made of several answers is unchanged only if all of them are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Rows = Callable[[httpx.Request], tuple[Any, str]]
 
 
 def tagged(rows: Rows) -> Vendor:
-    """Make a vendor that answers 304 to whoever has a document already."""
+    """Return a vendor that answers 304 if the request has the document's ETag."""
 
     def respond(request: httpx.Request) -> httpx.Response:
         if issued := token(request):
@@ -34,7 +34,7 @@ def tagged(rows: Rows) -> Vendor:
 async def hooks_twice(
     provider: str, rows: Rows, change: Callable[[], None], **settings: Any
 ) -> list[Hook]:
-    """Read the hooks, change them, and read them again with nothing from the cache."""
+    """Read the hooks, change them, and read them again without using fresh cache entries."""
     clock = Clock(START)
     source = make(provider, tagged(rows), clock, **settings)
     await source.hooks(Operation(5))
@@ -43,7 +43,8 @@ async def hooks_twice(
     return list(await source.hooks(Operation(5, max_age=0)))
 
 
-async def test_codearts_hook_renamed_on_first_of_two_pages() -> None:
+async def test_codearts_hook_renamed_on_first_page_is_shown_though_second_is_unchanged() -> None:
+    """The 304 for the second page must not bring back the old name."""
     names = {number: f"hook {number}" for number in range(1, 131)}
     version = [1]
 
@@ -61,7 +62,8 @@ async def test_codearts_hook_renamed_on_first_of_two_pages() -> None:
     assert hooks[0].name == "renamed"
 
 
-async def test_tracker_trigger_changed_while_another_is_unchanged() -> None:
+async def test_tracker_trigger_renamed_is_shown_though_another_is_unchanged() -> None:
+    """Configured triggers are read one by one, each with an ETag of its own."""
     names = {"41": "first", "42": "second"}
 
     def rows(request: httpx.Request) -> tuple[Any, str]:
@@ -80,7 +82,8 @@ async def test_tracker_trigger_changed_while_another_is_unchanged() -> None:
     assert [hook.name for hook in hooks] == ["first", "renamed"]
 
 
-async def test_tracker_trigger_added_on_second_page() -> None:
+async def test_tracker_trigger_added_to_second_page_is_found_though_first_is_unchanged() -> None:
+    """The logs of a trigger that is not found are missing from every list."""
     ids = list(range(1, 53))
 
     def rows(request: httpx.Request) -> tuple[Any, str]:
@@ -93,8 +96,8 @@ async def test_tracker_trigger_added_on_second_page() -> None:
     assert [int(hook.upstream_id) for hook in hooks] == ids
 
 
-async def test_elastic_path_url_of_integration_changed_while_logs_are_unchanged() -> None:
-    """The page is made of the logs and of the integrations, which are cached on their own."""
+async def test_elastic_path_url_of_integration_is_refreshed_though_logs_are_unchanged() -> None:
+    """A page is made of the logs and of the integrations, which are cached separately."""
     integration = {
         "id": "2f2f0f9e-6f5c-4a0b-8f4e-8a7c5b0a1d22",
         "configuration": {"url": "https://old.example/hook"},
@@ -116,8 +119,8 @@ async def test_elastic_path_url_of_integration_changed_while_logs_are_unchanged(
 
     async def read() -> tuple[Page, CacheStatus]:
         operation = Operation(5, max_age=0)
-        kept = await source.page(STREAMS["elastic-path"], Window(limit=50), Wanted(), operation)
-        return kept.value, kept.freshness.status
+        cached = await source.page(STREAMS["elastic-path"], Window(limit=50), Wanted(), operation)
+        return cached.value, cached.freshness.status
 
     await read()
     clock.advance(1)

@@ -1,4 +1,4 @@
-"""CodeArts Repo's documents, turned into records."""
+"""Parsing of CodeArts Repo's documents."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EVENTS = {
     "merge_requests_events": "merge_request_hooks",
     "note_events": "note_hooks",
 }
-"""A hook's switches, and the ``trigger`` that a log of such an event carries."""
+"""The switches of a hook, with the ``trigger`` of logs of that event."""
 
 
 class CodeArtsDetails(Details, frozen=True, kw_only=True, tag="codearts"):
@@ -53,7 +53,7 @@ class CodeArtsDetails(Details, frozen=True, kw_only=True, tag="codearts"):
 def parse_log(
     row: Fields, ids: SourceIds, place: tuple[str, ...], *, complete: bool = False
 ) -> WebhookLog:
-    """Parse a log, of a list or (``complete``) of the detail call."""
+    """Parse a row of a list, or (``complete``) the document of the detail call."""
     upstream_id = row.number_id()
     shown = row.redacted()
     status, code = _status(row)
@@ -116,7 +116,7 @@ def parse_hook(row: Fields, ids: SourceIds, scope: tuple[str, str]) -> tuple[str
 
 
 def _status(row: Fields) -> tuple[WebhookLogStatus, int | None]:
-    """Read ``response_status``: digits, or "internal error" where no answer came."""
+    """Parse ``response_status``: digits, or "internal error" if there was no response."""
     text = row.text("response_status") or ""
     if is_number(text) and 100 <= int(text) < 600:
         code = int(text)
@@ -130,14 +130,14 @@ def _status(row: Fields) -> tuple[WebhookLogStatus, int | None]:
 
 
 def read_error(body: Any) -> VendorError:
-    """Find code and message in any of the shapes that the vendor's own client accepts."""
-    found = _words(body)
+    """Return code and message from any of the forms that the vendor's own client accepts."""
+    found = _error_in(body)
     if found is None and isinstance(body, dict):
-        found = next(filter(None, map(_words, body.values())), None)
+        found = next(filter(None, map(_error_in, body.values())), None)
     return found or VendorError()
 
 
-def _words(body: Any) -> VendorError | None:
+def _error_in(body: Any) -> VendorError | None:
     if not isinstance(body, dict):
         return None
     for code, message in (

@@ -1,4 +1,4 @@
-"""The settings of CodeArts Repo sources, and the credential that they make."""
+"""The configuration and the credential of CodeArts Repo sources."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CodeArtsId = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 
 
 class CodeArtsToken(Table, title="CodeArts: a ready IAM token"):
-    """A token that was fetched elsewhere; it lives for 24 hours."""
+    """A token that was issued to another client; it expires after 24 hours."""
 
     type: Literal["token"]
     """The form of authentication."""
@@ -38,12 +38,12 @@ class CodeArtsToken(Table, title="CodeArts: a ready IAM token"):
 
 
 class CodeArtsIam(Table, title="CodeArts: an IAM user"):
-    """Tokens are fetched from Huawei Cloud IAM with a password, and renewed."""
+    """Tokens are fetched from Huawei Cloud IAM with a password, and refreshed."""
 
     type: Literal["iam"]
     """The form of authentication."""
     url: Address
-    """The address of IAM in the region."""
+    """The address of the region's IAM service."""
     domain: Text
     """The account that the user belongs to."""
     user: Text
@@ -58,15 +58,15 @@ class CodeArtsSettings(SourceTable, title="Huawei CodeArts Repo"):
     """Webhook logs of CodeArts Repo. At least one project, group or repository is needed."""
 
     provider: Literal["codearts"]
-    """Which vendor's system this is; the other keys depend on it."""
+    """The vendor, which determines the other keys."""
     projects: ListOf[CodeArtsProject] = ()
-    """The projects whose webhooks are read, by their 32-character ids."""
+    """The projects whose webhooks are read, by 32-character id."""
     groups: ListOf[CodeArtsId] = ()
     """The repository groups whose webhooks are read, by id."""
     repositories: ListOf[CodeArtsId] = ()
     """The repositories whose webhooks are read, by id."""
     hooks: ListOf[CodeArtsId] = ()
-    """The webhooks to read, by id; when left out or empty, all that the scopes have."""
+    """The webhooks to read, by id; if left out or empty, all webhooks of the scopes."""
     auth: Annotated[CodeArtsToken | CodeArtsIam | PassThrough, Field(discriminator="type")]
     """How to authenticate."""
 
@@ -81,7 +81,7 @@ class CodeArtsSettings(SourceTable, title="Huawei CodeArts Repo"):
 
 
 def credential(settings: CodeArtsSettings, endpoint: MakeEndpoint) -> Credential:
-    """Make the credential: a token as it is, or one that IAM gives for 24 hours.
+    """Return the credential: a ready token, or tokens that IAM issues for 24 hours.
 
     https://support.huaweicloud.com/intl/en-us/api-iam/iam_30_0001.html
     """

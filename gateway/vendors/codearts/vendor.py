@@ -1,7 +1,7 @@
 """Huawei CodeArts Repo, API v4.
 
-A webhook belongs to a project, a group or a repository, and each of the three has the same
-calls below its path. A list row has no headers and no bodies; the detail call has them.
+A webhook belongs to a project, a group or a repository; the calls below the paths of the three
+are the same. A row of a list has no headers or bodies, which only the detail call returns.
 
 https://support.huaweicloud.com/intl/en-us/api-codeartsrepo/ListProjectWebhookLogs.html
 https://support.huaweicloud.com/intl/en-us/api-codeartsrepo/ShowProjectWebhookLog.html
@@ -21,12 +21,12 @@ from gateway.normalise.fields import Fields, UnreadableError, is_number
 from gateway.vendors.base import CachedHooks, Vendor, parse_rows, read_hooks
 from gateway.vendors.calls import (
     Params,
-    either,
     first_accepted,
-    if_known,
     is_sendable,
-    may_go_on,
+    may_have_more,
+    none_if_missing,
     outcome,
+    separate,
 )
 from gateway.vendors.codearts.parsing import (
     PROVIDER,
@@ -46,11 +46,14 @@ MILLISECOND = 1_000_000
 HOOKS_PER_PAGE = 100
 IDS_END = 2**31
 Scope = tuple[str, str]
-"""The kind of scope, as in the path, and its id."""
+"""The kind of a scope, as in paths, and its id."""
 
 
 class CodeArts(Vendor[CodeArtsSettings]):
-    """The webhooks of the configured projects, groups and repositories."""
+    """The webhooks of the configured projects, groups and repositories.
+
+    Places are ``(kind of scope, scope, hook, log)``.
+    """
 
     provider: ClassVar = PROVIDER
     title: ClassVar = "Huawei CodeArts Repo"
@@ -82,11 +85,11 @@ class CodeArts(Vendor[CodeArtsSettings]):
         self._filters = True
 
     async def find_streams(self, operation: Operation) -> Found:
-        """Give a stream for each hook; they are asked for only where that can't be known."""
+        """Return a stream for each hook. Hooks are listed unless the configuration names all."""
         if self._chosen and len(self._scopes) == 1:
             scope = self._scopes[0]
             return Found([self._stream(scope, hook) for hook in sorted(self._chosen, key=int)])
-        found, errors = either(
+        found, errors = separate(
             await asyncio.gather(
                 *(outcome(self._scope_hooks, scope, operation) for scope in self._scopes)
             )
@@ -107,7 +110,7 @@ class CodeArts(Vendor[CodeArtsSettings]):
         return Found(streams, errors)
 
     def stream_of(self, hook: Hook) -> Stream | None:
-        """Return the stream of a hook, unless the configuration leaves it out."""
+        """Return the stream of a hook that the configuration covers."""
         kind, scope_id, upstream_id = decode(hook.id).place
         if self._chosen and upstream_id not in self._chosen:
             return None
@@ -132,9 +135,10 @@ class CodeArts(Vendor[CodeArtsSettings]):
     async def read_page(
         self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
     ) -> Page:
-        """Make one list call, and others with fewer parameters where they are refused.
+        """Request a page, with fewer parameters if the vendor refuses some.
 
-        The newer ones are left out for good once the vendor has refused those that no caller chose.
+        Older revisions of the API have no filters. Once the vendor has refused those of the window,
+        which no caller chose, none are sent any more.
         """
         own = _filters(window, Wanted())
         page, taken = await first_accepted(
@@ -149,7 +153,7 @@ class CodeArts(Vendor[CodeArtsSettings]):
         self, stream: Stream, window: Window, filters: Params, operation: Operation
     ) -> Page:
         windowed = window.until is not None and bool(filters)
-        # An offset that counts from a moment means nothing without it.
+        # An offset within a window is meaningless without the window.
         offset = window.offset if windowed or window.until is None else 0
         document, headers = await self.client.json(
             _hook_path(stream.place) + "/logs",
@@ -170,11 +174,11 @@ class CodeArts(Vendor[CodeArtsSettings]):
         )
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Make the detail call, if the place lies inside the configuration."""
+        """Request the detail of a log that the configuration covers."""
         if len(place) != 4 or not self._granted(place[:3]) or not is_number(place[3], IDS_END):
             return None
         path = f"{_hook_path(place)}/logs/{place[3]}"
-        answer = await if_known(self.client.json, path, operation=operation)
+        answer = await none_if_missing(self.client.json, path, operation=operation)
         if answer is None:
             return None
         try:
@@ -183,11 +187,11 @@ class CodeArts(Vendor[CodeArtsSettings]):
             raise self.unexpected("a webhook log") from None
 
     def hook_of(self, place: tuple[str, ...]) -> str | None:
-        """Give the id of the hook that a log's place names."""
+        """Return the id of the hook in a log's place."""
         return self.ids.hook(*place[:3])
 
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
-        """Give the hooks of every scope."""
+        """Return the hooks of all scopes."""
         found = await asyncio.gather(
             *(self._scope_hooks(scope, operation) for scope in self._scopes)
         )
@@ -200,16 +204,18 @@ class CodeArts(Vendor[CodeArtsSettings]):
 
     async def _scope_hooks(self, scope: Scope, operation: Operation) -> tuple[Scope, Hooks]:
         async def load(operation: Operation) -> Hooks:
-            async def ask(read: int, _last: str) -> tuple[list[Any], bool]:
+            async def read_rows(read: int, _last: str) -> tuple[list[Any], bool]:
                 document, headers = await self.client.json(
                     f"/v4/{scope[0]}/{scope[1]}/hooks",
                     [("offset", str(read)), ("limit", str(HOOKS_PER_PAGE))],
                     operation=operation,
                 )
                 rows = self.checked_list(document)
-                return rows, may_go_on(len(rows), HOOKS_PER_PAGE, read, _total(headers))
+                return rows, may_have_more(len(rows), HOOKS_PER_PAGE, read, _total(headers))
 
-            return await read_hooks(ask, lambda row: parse_hook(row, self.ids, scope), operation)
+            return await read_hooks(
+                read_rows, lambda row: parse_hook(row, self.ids, scope), operation
+            )
 
         return scope, await self.cached_hooks("hooks/" + "/".join(scope), load, operation)
 
@@ -227,7 +233,10 @@ def _hook_path(place: Sequence[str]) -> str:
 
 
 def _filters(window: Window, wanted: Wanted) -> Params:
-    """Write the bounds a millisecond wide of the mark: whether they include theirs is not told."""
+    """Return the query parameters for the bounds.
+
+    Whether the vendor's bounds are inclusive is not documented, so each is a millisecond wider.
+    """
     filters = []
     untils = [moment for moment in (window.until, wanted.until) if moment is not None]
     if untils:

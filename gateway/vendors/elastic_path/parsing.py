@@ -1,4 +1,4 @@
-"""Elastic Path's documents, turned into records."""
+"""Parsing of Elastic Path's documents."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ElasticPathDetails(Details, frozen=True, kw_only=True, tag="elastic"):
 def parse_log(
     row: Fields, ids: SourceIds, place: tuple[str, ...], hooks: Mapping[str, Hook]
 ) -> WebhookLog:
-    """Parse a log, with what only its integration knows."""
+    """Parse a log; event and URL come from its integration, if that is in ``hooks``."""
     upstream_id = row.id()
     shown = row.redacted()
     integration = place[0] if place else _related(row, "integration")
@@ -51,7 +51,7 @@ def parse_log(
     body = shown.body("body")
     created_at = _created(row)
     return WebhookLog(
-        # A job can be asked for only below its integration.
+        # The path of a job contains its integration.
         id=ids.log(integration or "", (integration and job) or "", upstream_id),
         upstream_id=upstream_id,
         source=ids.source,
@@ -64,7 +64,8 @@ def parse_log(
         else None,
         triggered_at=created_at,
         last_attempted_at=created_at,
-        # The unit is not documented; with a limit of ten seconds, 0.2529 and 1.4414 are such.
+        # The unit is not documented. The examples 0.2529 and 1.4414 must be seconds, as deliveries
+        # time out after ten.
         duration_ms=None if seconds is None else round(seconds * 1000, 6),
         attempt=row.count("attempt"),
         correlation_id=job,
@@ -80,7 +81,7 @@ def parse_hook(row: Fields, ids: SourceIds) -> tuple[str, Hook]:
     """Parse an integration."""
     upstream_id = row.id()
     if not ID.fullmatch(upstream_id):
-        raise UnreadableError("id is no id of an integration")
+        raise UnreadableError("id is not the id of an integration")
     shown = row.redacted()
     meta = row.object("meta")
     configuration = shown.object("configuration")
@@ -90,7 +91,7 @@ def parse_hook(row: Fields, ids: SourceIds) -> tuple[str, Hook]:
         upstream_id=upstream_id,
         source=ids.source,
         name=shown.text("name"),
-        # The only part of the configuration that is no secret.
+        # The rest of the configuration may be secret.
         url=configuration.text("url") if configuration else None,
         events=row.texts("observes"),
         enabled=row.boolean("enabled"),
@@ -107,16 +108,16 @@ def _related(row: Fields, name: str) -> str | None:
 
 
 def _created(row: Fields) -> Timestamp | None:
-    """Read ``meta.timestamps.created_at``, which the specification lacks."""
+    """Parse ``meta.timestamps.created_at``, which is not in the specification."""
     meta = row.object("meta")
     times = meta.object("timestamps") if meta else None
-    # The vendor's own types nest it once more than its own data do.
+    # The vendor's published types nest it one level deeper than its examples.
     times = (times.object("timestamps") or times) if times else None
     return times.own_time("created_at") if times else None
 
 
 def _status(row: Fields, code: int | None) -> WebhookLogStatus:
-    """Trust ``succeeded``, and tell where the receiver's answer contradicts it."""
+    """Return what ``succeeded`` says, with a warning if the status code contradicts it."""
     succeeded = row.boolean("succeeded")
     if succeeded is None:
         return WebhookLogStatus.UNKNOWN
@@ -127,7 +128,7 @@ def _status(row: Fields, code: int | None) -> WebhookLogStatus:
 
 
 def read_error(body: Any) -> VendorError:
-    """Find title and detail of the first error."""
+    """Return status, title and detail of the first error."""
     errors = Fields(body).objects("errors") if isinstance(body, dict) else []
     if not errors:
         return VendorError()

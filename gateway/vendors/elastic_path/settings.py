@@ -1,4 +1,4 @@
-"""The settings of Elastic Path sources, and the credential that they make."""
+"""The configuration and the credential of Elastic Path sources."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Integration = Annotated[
 
 
 class ElasticPathClientCredentials(Table, title="Elastic Path: client credentials"):
-    """Tokens are fetched with an application key of the store, and renewed."""
+    """Tokens are fetched with an application key of the store, and refreshed."""
 
     type: Literal["client-credentials"]
     """The form of authentication."""
@@ -36,21 +36,20 @@ class ElasticPathSettings(SourceTable, title="Elastic Path Commerce Cloud"):
     """Webhook logs of the integrations of one store."""
 
     provider: Literal["elastic-path"]
-    """Which vendor's system this is; the other keys depend on it."""
+    """The vendor, which determines the other keys."""
     base_url: Address = "https://euwest.api.elasticpath.com"
     """The address of the store's region, with a path prefix if it has one."""
     rate_limit: Rate = 100.0
-    """How many calls to the vendor may begin in a second, on average; with each credential where
-    callers bring their own. The vendor allows 100 for a production store and 25 for a development
-    store."""
+    """The average number of calls to the vendor per second; per credential if callers bring their
+    own. The vendor allows 100 for a production store and 25 for a development store."""
     integrations: ListOf[Integration] = ()
-    """The integrations to read, by id; when left out or empty, the whole store."""
+    """The integrations to read, by id; if left out or empty, the whole store."""
     auth: Annotated[ElasticPathClientCredentials | PassThrough, Field(discriminator="type")]
     """How to authenticate."""
 
 
 def credential(settings: ElasticPathSettings, endpoint: MakeEndpoint) -> Credential:
-    """Make the credential: a token of an hour for a client's id and secret.
+    """Return the credential: tokens that are issued for an hour to a client id and secret.
 
     https://elasticpath.dev/docs/api/authentication/create-an-access-token
     """

@@ -1,7 +1,8 @@
 """Elastic Path Commerce Cloud: the logs of a store's integrations.
 
-The published specification lacks the ``/v2`` that every client of the vendor sends, and the list
-of the whole store: both are tried first, and given up for good where only the others work.
+The published specification lacks two things that the vendor's clients use: the prefix ``/v2``, and
+the list of the whole store. Both are tried first. If only paths without the prefix, or lists by
+integration, work, the source uses those from then on.
 
 https://elasticpath.dev/docs/api/integrations/list-integration-logs
 """
@@ -15,7 +16,7 @@ from gateway.errors import UpstreamError
 from gateway.model import Capability, Hook, WebhookLog
 from gateway.normalise.fields import Fields
 from gateway.vendors.base import CachedHooks, Vendor, parse_rows, read_hooks
-from gateway.vendors.calls import Params, all_of, first_accepted, if_known
+from gateway.vendors.calls import Params, both, first_accepted, none_if_missing
 from gateway.vendors.elastic_path.parsing import (
     ID,
     PROVIDER,
@@ -32,11 +33,14 @@ if TYPE_CHECKING:
     from gateway.upstream.operation import Operation
 
 HOOKS_PER_PAGE = 100
-TOKEN_SECONDS = 3600
 
 
 class ElasticPath(Vendor[ElasticPathSettings]):
-    """The configured integrations, or the whole store."""
+    """The configured integrations, or the whole store.
+
+    Places are ``(integration, job, log)``; the first two are empty if the vendor does not state
+    them.
+    """
 
     provider: ClassVar = PROVIDER
     title: ClassVar = "Elastic Path Commerce Cloud"
@@ -57,7 +61,7 @@ class ElasticPath(Vendor[ElasticPathSettings]):
         self._store_wide = not self._chosen
 
     async def find_streams(self, operation: Operation) -> Found:
-        """Give a stream for the store, or one for each integration."""
+        """Return the stream of the store, or one for each integration."""
         if self._store_wide:
             return Found([Stream(key="store")])
         integrations, errors = self._chosen, []
@@ -71,7 +75,7 @@ class ElasticPath(Vendor[ElasticPathSettings]):
         )
 
     def stream_of(self, hook: Hook) -> Stream | None:
-        """Return the stream of an integration, where the store has no list of its own."""
+        """Return the stream of an integration, unless all integrations are known or one list."""
         return None if self._store_wide or self._chosen else self._stream(hook.upstream_id)
 
     def _stream(self, integration: str) -> Stream:
@@ -80,21 +84,21 @@ class ElasticPath(Vendor[ElasticPathSettings]):
     async def read_page(
         self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
     ) -> Page:
-        """List logs, and give them event and address, which only their integrations know."""
+        """Request a page of logs, and the integrations, which have their events and URLs."""
         del wanted
         path = "/".join(("/integrations", *stream.place, "logs"))
         paging = (("page[limit]", str(window.limit)), ("page[offset]", str(window.offset)))
-        listed, integrations = await all_of(
+        listed, integrations = await both(
             first_accepted(
                 lambda params: self._get(path, params, operation),
-                # The specification has no pages, but then there is no second one either.
+                # The specification has no paging; without it, the first page is the whole list.
                 [paging] if window.offset else [paging, ()],
             ),
             self._integrations(operation),
         )
         if isinstance(listed, UpstreamError):
-            # Far down the list, a refusal is about the offset. Else those of the integrations take
-            # its place, if they can be found.
+            # The store has no list if the first page is refused; further down, a refusal is about
+            # the offset. Lists by integration can be read instead if the integrations are known.
             gives_up = not window.offset and listed.status in {400, 404, 405}
             if stream.place or not gives_up or isinstance(integrations, UpstreamError):
                 raise listed
@@ -119,13 +123,13 @@ class ElasticPath(Vendor[ElasticPathSettings]):
         )
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Ask for the one job that the id keeps: it has a log for each attempt."""
+        """Request the logs of the job in the place, one for each attempt, and pick the log."""
         if len(place) != 3 or not self._granted(place):
             return None
         integration, job, upstream_id = place
         path = f"/integrations/{integration}/jobs/{job}/logs"
-        document, integrations = await all_of(
-            if_known(self._get, path, (), operation), self._integrations(operation)
+        document, integrations = await both(
+            none_if_missing(self._get, path, (), operation), self._integrations(operation)
         )
         if isinstance(document, UpstreamError):
             raise document
@@ -137,17 +141,17 @@ class ElasticPath(Vendor[ElasticPathSettings]):
         return next((log for log in logs if log.upstream_id == upstream_id), None)
 
     def scan_for(self, place: tuple[str, ...]) -> Scan | None:
-        """Look for a log without a job, which none should be, in the list that it came from."""
+        """Search the log's list if the log has no job, which the vendor should not allow."""
         if len(place) != 3 or place[1] or not self._granted(place):
             return None
         return Scan(Stream(key="", place=place[:1] if place[0] else ()), place[2])
 
     def hook_of(self, place: tuple[str, ...]) -> str | None:
-        """Give the id of the integration that a log's place names, if it does."""
+        """Return the id of the integration in a log's place; None if the log has none."""
         return self.ids.hook(place[0]) if place and place[0] else None
 
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
-        """Give the integrations."""
+        """Return the integrations."""
         return [
             hook
             for hook in (await self._integrations(operation)).readable
@@ -156,8 +160,8 @@ class ElasticPath(Vendor[ElasticPathSettings]):
 
     async def _integrations(self, operation: Operation) -> Hooks:
         async def load(operation: Operation) -> Hooks:
-            async def ask(read: int, _last: str) -> tuple[list[Any], bool]:
-                # Whether this list has pages is not documented.
+            async def read_rows(read: int, _last: str) -> tuple[list[Any], bool]:
+                # Whether this list has paging is not documented.
                 paging = (("page[limit]", str(HOOKS_PER_PAGE)), ("page[offset]", str(read)))
                 document, taken = await first_accepted(
                     lambda params: self._get("/integrations", params, operation), (paging, ())
@@ -165,7 +169,7 @@ class ElasticPath(Vendor[ElasticPathSettings]):
                 rows = self.listed(document, "data")
                 return rows, bool(taken) and bool(rows)
 
-            return await read_hooks(ask, lambda row: parse_hook(row, self.ids), operation)
+            return await read_hooks(read_rows, lambda row: parse_hook(row, self.ids), operation)
 
         return await self.cached_hooks("hooks", load, operation)
 
@@ -198,7 +202,7 @@ class ElasticPath(Vendor[ElasticPathSettings]):
 
 
 def _by_id(integrations: Hooks | UpstreamError) -> Mapping[str, Hook]:
-    """Give the integrations by id, or none where the credential may not list them."""
+    """Return the integrations by id; none if they could not be listed."""
     if isinstance(integrations, UpstreamError):
         return {}
     return {hook.upstream_id: hook for hook in integrations.readable}

@@ -1,4 +1,4 @@
-"""Language Weaver's documents, turned into records."""
+"""Parsing of Language Weaver's documents."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ def parse_hook(row: Fields, ids: SourceIds) -> tuple[str, Hook]:
 
 
 def _status(message: str | None) -> WebhookLogStatus:
-    """Trust the message, the only sign of a failure; without it nothing is known."""
+    """Return the status by the error message, which is the only sign of a failure."""
     if message is None:
         return WebhookLogStatus.UNKNOWN
     return WebhookLogStatus.FAILED if message else WebhookLogStatus.SUCCEEDED
 
 
 def read_error(body: Any) -> VendorError:
-    """Find code and message; the details are optional, and so is the body."""
+    """Return code, message and details, each of which may be missing."""
     error = Fields(body).object("error") if isinstance(body, dict) else None
     if error is None:
         return VendorError()

@@ -1,4 +1,4 @@
-"""The settings of Language Weaver Edge sources, and the credential that they make."""
+"""The configuration and the credential of Language Weaver Edge sources."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gateway.vendors.base import MakeEndpoint
 
 
 class LanguageWeaverApiKey(Table, title="Language Weaver: an API key"):
-    """An API key of a user who is an administrator."""
+    """An API key of an administrator."""
 
     type: Literal["api-key"]
     """The form of authentication."""
@@ -30,7 +30,7 @@ class LanguageWeaverApiKey(Table, title="Language Weaver: an API key"):
 
 
 class LanguageWeaverLogin(Table, title="Language Weaver: a user"):
-    """Tokens are fetched with the password of an administrator, and renewed."""
+    """Tokens are fetched with the password of an administrator, and refreshed."""
 
     type: Literal["login"]
     """The form of authentication."""
@@ -44,7 +44,7 @@ class LanguageWeaverSettings(SourceTable, title="RWS Language Weaver Edge"):
     """Webhook logs of one Language Weaver Edge controller."""
 
     provider: Literal["language-weaver"]
-    """Which vendor's system this is; the other keys depend on it."""
+    """The vendor, which determines the other keys."""
     auth: Annotated[
         LanguageWeaverApiKey | LanguageWeaverLogin | PassThrough, Field(discriminator="type")
     ]
@@ -52,7 +52,7 @@ class LanguageWeaverSettings(SourceTable, title="RWS Language Weaver Edge"):
 
 
 def credential(settings: LanguageWeaverSettings, endpoint: MakeEndpoint) -> Credential:
-    """Make the credential: an API key as the user of HTTP Basic, or a token for a login.
+    """Return the credential: an API key, sent as the user of HTTP Basic, or tokens for a login.
 
     https://developers.languageweaver.com/api/lw-edge/auth
     """
@@ -71,7 +71,7 @@ async def _login(auth: LanguageWeaverLogin, endpoint: TokenEndpoint) -> Token:
     document, _ = await endpoint.post(
         form={"username": auth.username, "password": auth.password.get_secret_value()}
     )
-    # The field that carries the token is not documented.
+    # The name of the field with the token is not documented.
     names = ("token", "accessToken", "access_token", "authToken", "jwt")
     found = [document[name] for name in names if isinstance(document.get(name), str)]
     return endpoint.token(found[0] if found else None, 30 * 24 * 3600)

@@ -1,7 +1,7 @@
 """RWS Language Weaver Edge, API v2: the audit log of its webhooks.
 
-It has page numbers over a list that grows at its head and shrinks wherever an entry is deleted,
-no time filter, and no call for one entry.
+The log is read by page number; new entries shift all others, and so do deletions. There is no
+filter by time, and no call for one entry.
 
 https://developers.languageweaver.com/api/lw-edge/webhook-audit-logging
 """
@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from gateway.model import Capability, Hook, WebhookLog
 from gateway.normalise.fields import Fields, is_number
 from gateway.vendors.base import Vendor, parse_rows, read_hooks
-from gateway.vendors.calls import Params, is_sendable, may_go_on
+from gateway.vendors.calls import Params, is_sendable, may_have_more
 from gateway.vendors.language_weaver.parsing import (
     PROVIDER,
     LanguageWeaverDetails,
@@ -36,7 +36,7 @@ MAX_EVENTS = 10
 
 
 class LanguageWeaver(Vendor[LanguageWeaverSettings]):
-    """The one audit log of a controller."""
+    """The audit log of a controller. Places are ``(entry,)``."""
 
     provider: ClassVar = PROVIDER
     title: ClassVar = "RWS Language Weaver Edge"
@@ -58,23 +58,23 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
     lacks: ClassVar = frozenset({"http_status", "correlation_id"})
 
     async def find_streams(self, operation: Operation) -> Found:
-        """There is just one."""
+        """Return the only stream."""
         del operation
         return Found([STREAM])
 
     async def read_page(
         self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
     ) -> Page:
-        """List the page that holds the offset."""
+        """Request the page that contains the offset."""
         del stream
         limit, offset = window.limit, window.offset
         page, size = await self._page(offset // limit + 1, limit, wanted, operation)
         if page.offset is not None and page.offset > offset:
-            # The vendor's pages are larger than asked for, so that number is of a later one.
+            # The vendor's pages are larger than requested, so that number is of a later page.
             page, size = await self._page(offset // size + 1, limit, wanted, operation)
         elif page.offset == offset // limit * limit and 0 < page.read <= offset - page.offset:
-            # Either the list ends with that page, or the vendor's pages are smaller than asked for
-            # and it does not tell.
+            # Either the list ends with that page, or the vendor's pages are smaller than requested
+            # and it does not say so.
             number = offset // limit + 2
             following, _ = await self._page(number, limit, wanted, operation)
             if following.read:
@@ -87,7 +87,7 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
     async def _page(
         self, number: int, size: int, wanted: Wanted, operation: Operation
     ) -> tuple[Page, int]:
-        """Ask for a page by its number, and tell how large the vendor's pages really are."""
+        """Request a page by number; return it with the actual size of the vendor's pages."""
         params = [("page", str(number)), ("perPage", str(size)), *_filters(wanted)]
         document, _ = await self.client.json("/api/v2/audit/webhooks", params, operation=operation)
         logs, unreadable = parse_rows(
@@ -98,8 +98,8 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
         total = envelope.count("totalItems")
         number = min(number, envelope.count("page") or number)
         if (number - 1) * size + read != total:
-            # The largest page is not documented, so the vendor may have pages of its own size. On
-            # the last page that number may be what the page happens to hold.
+            # The largest page size is not documented, so the vendor may use another one and state
+            # it in perPage. On the last page, that may be the number of rows instead.
             size = envelope.count("perPage") or size
         offset = (number - 1) * size
         page = Page(
@@ -113,47 +113,47 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
         return page, size
 
     def scan_for(self, place: tuple[str, ...]) -> Scan | None:
-        """Look through the whole log: the vendor has no call for one entry."""
+        """Search the whole log, as there is no call for one entry."""
         if not self.grants(place):
             return None
         number = int(place[0])
 
         def is_past(page: Page) -> bool:
-            # Ids are counted up; a page that is in their order and ends below has passed it.
+            # Ids ascend with time. A page in their order that ends with a lower id is past it.
             numbers = [int(log.upstream_id) for log in page.logs]
             return bool(numbers) and numbers[-1] < number and sorted(numbers)[::-1] == numbers
 
         return Scan(STREAM, place[0], is_past)
 
     def log_id_of(self, upstream_id: str) -> str:
-        """Make the id of an entry: there is one audit log, and it counts its entries."""
+        """Return the id of an entry, whose number is unique."""
         return self.ids.log(upstream_id)
 
     def grants(self, place: tuple[str, ...]) -> bool:
-        """Tell whether the place is an entry's number: all of the audit log is granted."""
+        """Return whether the place is an entry's number; the configuration covers the whole log."""
         return len(place) == 1 and is_number(place[0])
 
     async def retry(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Ask for a retry; what the vendor answers is not documented."""
+        """Retry an entry. The body of the answer is not documented."""
         path = f"/api/v2/audit/webhooks/{place[0]}/retry"
         await self.client.act("PUT", path, operation=operation)
         return None
 
     async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Delete the entry, which the vendor gives back."""
+        """Delete an entry, which the vendor returns."""
         path = f"/api/v2/audit/webhooks/{place[0]}"
         document = await self.client.act("DELETE", path, operation=operation)
         logs, _ = parse_rows([document], lambda row: parse_log(row, self.ids))
         return logs[0] if logs else None
 
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
-        """Give the webhooks."""
+        """Return the webhooks."""
         size = self.page_size
 
         async def load(operation: Operation) -> Hooks:
             numbers = itertools.count(1)
 
-            async def ask(read: int, _last: str) -> tuple[list[Any], bool]:
+            async def read_rows(read: int, _last: str) -> tuple[list[Any], bool]:
                 document, _ = await self.client.json(
                     "/api/v2/webhooks",
                     [("page", str(next(numbers))), ("perPage", str(size))],
@@ -161,18 +161,18 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
                 )
                 rows = self.listed(document, "webhooks")
                 total = Fields(document or {}).count("totalItems")
-                return rows, may_go_on(len(rows), size, read, total)
+                return rows, may_have_more(len(rows), size, read, total)
 
-            return await read_hooks(ask, lambda row: parse_hook(row, self.ids), operation)
+            return await read_hooks(read_rows, lambda row: parse_hook(row, self.ids), operation)
 
         return (await self.cached_hooks("hooks", load, operation)).readable
 
 
 def _filters(wanted: Wanted) -> Params:
-    """Write what the vendor can apply.
+    """Return the query parameters for the bounds.
 
-    Not a part of the URL: callers see URLs redacted, and how many logs the vendor found for a
-    part would tell them what was hidden.
+    The vendor's filter by a part of the URL is not used. Callers see URLs redacted, and the number
+    of logs that match a part would reveal what is masked.
     """
     filters = []
     if wanted.failed is not None:

@@ -1,4 +1,4 @@
-"""Tracker's documents, turned into records."""
+"""Parsing of Tracker's documents."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class YandexTrackerDetails(Details, frozen=True, kw_only=True, tag="tracker"):
 
 
 def parse_log(row: Fields, ids: SourceIds, place: tuple[str, ...]) -> WebhookLog:
-    """Parse a row of a trigger's log."""
+    """Parse a row of a trigger's log. Its time is a part of its place, to find it again."""
     upstream_id = row.id()
     triggered_at = row.own_time("startTime")
     shown = row.redacted()
@@ -89,7 +89,7 @@ def parse_log(row: Fields, ids: SourceIds, place: tuple[str, ...]) -> WebhookLog
 
 
 def parse_hook(row: Fields, ids: SourceIds, queue: str) -> tuple[str, Hook | None]:
-    """Parse a trigger; one without a Webhook action is None."""
+    """Parse a trigger; the hook is None if it has no Webhook action."""
     upstream_id = row.number_id()
     shown = row.redacted()
     actions = [action for action in shown.objects("actions") if action.text("type") == "Webhook"]
@@ -107,13 +107,13 @@ def parse_hook(row: Fields, ids: SourceIds, queue: str) -> tuple[str, Hook | Non
 
 def _status(row: Fields, code: int | None) -> WebhookLogStatus:
     if code is None:
-        # How the vendor shows an attempt without an answer is not documented; this is the way.
+        # Not documented: an attempt without a response has no "response".
         return WebhookLogStatus.FAILED if "response" not in row else WebhookLogStatus.UNKNOWN
     return WebhookLogStatus.SUCCEEDED if 200 <= code < 300 else WebhookLogStatus.FAILED
 
 
 def read_error(body: Any) -> VendorError:
-    """Find the messages and those about single fields; IAM has one message and its own code."""
+    """Return Tracker's messages, those about single fields too, or IAM's code and message."""
     if not isinstance(body, dict):
         return VendorError()
     fields = Fields(body)

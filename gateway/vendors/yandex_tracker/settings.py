@@ -1,4 +1,4 @@
-"""The settings of Yandex Tracker sources, and the credential that they make."""
+"""The configuration and the credential of Yandex Tracker sources."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ class YandexTrackerOAuth(Table, title="Tracker: an OAuth token"):
 
 
 class YandexTrackerIam(Table, title="Tracker: IAM tokens"):
-    """IAM tokens, which only cloud organisations take: a ready one, or renewed ones."""
+    """An IAM token, or IAM tokens that are refreshed. Cloud organisations only."""
 
     type: Literal["iam"]
     """The form of authentication."""
     token: HeaderSecret | None = None
-    """A ready IAM token, used as it is; it lives for 12 hours at most."""
+    """A ready IAM token; it expires after 12 hours at most."""
     passport_token: Secret | None = None
-    """The OAuth token of a Yandex account, exchanged for IAM tokens, which are renewed."""
+    """The OAuth token of a Yandex account; it is exchanged for IAM tokens."""
     url: Address = "https://iam.api.cloud.yandex.net/iam/v1/tokens"
-    """The address that passport_token is exchanged at."""
+    """The address at which passport_token is exchanged."""
 
     @field_validator("passport_token")
     @classmethod
@@ -62,23 +62,23 @@ class YandexTrackerIam(Table, title="Tracker: IAM tokens"):
 
 
 class YandexTrackerSettings(SourceTable, title="Yandex Tracker"):
-    """Webhook logs of Tracker's triggers: all those of some queues, or just the ones listed."""
+    """Webhook logs of Tracker's triggers: all triggers of some queues, or those listed."""
 
     provider: Literal["yandex-tracker"]
-    """Which vendor's system this is; the other keys depend on it."""
+    """The vendor, which determines the other keys."""
     base_url: Address = "https://api.tracker.yandex.net"
     """The address of the Tracker API, with a path prefix if it has one."""
     org_id: Organisation | None = None
-    """The id of a Yandex 360 organisation; cloud_org_id is the other way."""
+    """The id of a Yandex 360 organisation; an alternative to cloud_org_id."""
     cloud_org_id: Organisation | None = None
-    """The id of a Yandex Cloud organisation; org_id is the other way."""
+    """The id of a Yandex Cloud organisation; an alternative to org_id."""
     queues: ListOf[Queue] = ()
-    """The queues whose triggers are read: all that have a Webhook action."""
+    """The queues of which all triggers with a Webhook action are read."""
     triggers: Annotated[
         dict[Queue, ListOf[Trigger]],
         or_else("must be a table of lists of trigger ids by queue, such as { DEV = [41] }"),
     ] = Field(default_factory=dict)
-    """The triggers to read, by id, under the keys of their queues."""
+    """The ids of the triggers to read, by queue."""
     auth: Annotated[
         YandexTrackerOAuth | YandexTrackerIam | PassThrough, Field(discriminator="type")
     ]
@@ -97,7 +97,9 @@ class YandexTrackerSettings(SourceTable, title="Yandex Tracker"):
     ) -> dict[str, tuple[int, ...]]:
         check_alternative(info, "queues", value)
         if not all(value.values()):
-            raise ValueError("has a queue without trigger ids: queues takes all triggers of one")
+            raise ValueError(
+                "has a queue without trigger ids. Name it in queues to read all its triggers"
+            )
         return value
 
     @field_validator("auth")
@@ -111,7 +113,7 @@ class YandexTrackerSettings(SourceTable, title="Yandex Tracker"):
 
 
 def credential(settings: YandexTrackerSettings, endpoint: MakeEndpoint) -> Credential:
-    """Make the credential: OAuth, or an IAM token, given or got for a passport token.
+    """Return the credential: an OAuth token, an IAM token, or IAM tokens for a passport token.
 
     https://yandex.cloud/en/docs/iam/operations/iam-token/create
     """
@@ -139,5 +141,5 @@ def credential(settings: YandexTrackerSettings, endpoint: MakeEndpoint) -> Crede
 async def _iam_token(auth: YandexTrackerIam, endpoint: TokenEndpoint) -> Token:
     passport = auth.passport_token.get_secret_value() if auth.passport_token else ""
     document, _ = await endpoint.post(json={"yandexPassportOauthToken": passport})
-    # Twelve hours is the most a token lives, so an hour is safe where the end is not told.
+    # A token lives for up to twelve hours, so an hour is safe if the answer does not say.
     return endpoint.token(document.get("iamToken"), 3600, document.get("expiresAt"))

@@ -1,8 +1,8 @@
-"""Yandex Tracker, API v3: the HTTP requests that a trigger sends.
+"""Yandex Tracker, API v3: the logs of HTTP requests sent by triggers.
 
-The log has no paging: only its newest rows, or the newest up to a moment. An older revision of
-the page knows no parameters at all, so those are left out once the vendor refuses them. The body
-that the receiver answered is never logged.
+The log has no paging: a call returns the newest rows, or the newest up to a moment. An older
+revision of the documentation has no parameters at all, so they are left out once the vendor refuses
+them. The body of the receiver's response is not logged.
 
 https://yandex.ru/support/tracker/ru/concepts/queues/view-trigger-logs
 https://yandex.ru/support/tracker/ru/concepts/queues/get-triggers
@@ -21,7 +21,14 @@ from gateway.model import Capability, Hook, Timestamp, WebhookLog
 from gateway.normalise import timestamps
 from gateway.normalise.fields import Fields, UnreadableError, is_number
 from gateway.vendors.base import CachedHooks, Vendor, parse_rows, read_hooks
-from gateway.vendors.calls import Params, either, first_accepted, if_known, is_sendable, outcome
+from gateway.vendors.calls import (
+    Params,
+    first_accepted,
+    is_sendable,
+    none_if_missing,
+    outcome,
+    separate,
+)
 from gateway.vendors.pages import Found, Hooks, Page, Stream, Wanted, Window
 from gateway.vendors.yandex_tracker.parsing import (
     PROVIDER,
@@ -43,7 +50,10 @@ TRIGGERS_PER_PAGE = 50
 
 
 class YandexTracker(Vendor[YandexTrackerSettings]):
-    """The triggers with a Webhook action in the configured queues."""
+    """The triggers with a Webhook action in the configured queues.
+
+    Places are ``(queue, trigger, time in nanoseconds, log)``.
+    """
 
     provider: ClassVar = PROVIDER
     title: ClassVar = "Yandex Tracker"
@@ -60,15 +70,15 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
         self, settings: YandexTrackerSettings, client: UpstreamClient, cached_hooks: CachedHooks
     ) -> None:
         super().__init__(settings, client, cached_hooks)
-        # By queue; None stands for every trigger of the queue that sends webhooks.
+        # Trigger ids by queue; None means all triggers of the queue that send webhooks.
         self._queues: dict[str, list[str] | None] = dict.fromkeys(settings.queues)
         for queue, triggers in settings.triggers.items():
             self._queues[queue] = [str(trigger) for trigger in triggers]
         self._filters = True
 
     async def find_streams(self, operation: Operation) -> Found:
-        """Give a stream for each trigger; only those of whole queues are asked for."""
-        found, errors = either(
+        """Return a stream for each trigger. Triggers are listed for whole queues only."""
+        found, errors = separate(
             await asyncio.gather(
                 *(outcome(self._triggers, queue, operation) for queue in self._queues)
             )
@@ -106,9 +116,10 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
     async def read_page(
         self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
     ) -> Page:
-        """List the newest logs of the window, or of the trigger where parameters are refused.
+        """Request the newest logs of the window, or of the trigger if parameters are refused.
 
-        They are left out for good once the vendor has refused those that no caller chose.
+        Once the vendor has refused those of the window, which no caller chose, none are sent any
+        more.
         """
         limit = ("limit", str(min(window.limit, MAX_LIMIT)))
         page, taken = await first_accepted(
@@ -130,7 +141,7 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
         rows = self.checked_list(document)
         logs, unreadable = parse_rows(rows, lambda row: parse_log(row, self.ids, stream.place))
         limit = int(dict(params).get("limit", 0))
-        # Who gives more than was asked for passes over parameters, and has given all there is.
+        # More rows than requested mean that parameters are ignored, and that this is the whole log.
         different = len({log.upstream_id for log in logs}) + len(unreadable)
         heeded = bool(params) and different <= limit
         return Page(
@@ -142,7 +153,7 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
         )
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Ask for the millisecond that the id keeps; there is no call for one log."""
+        """Request the millisecond in the place, as there is no call for one log."""
         if len(place) != 4 or not self._granted(place[0], place[1]):
             return None
         if place[2] and not is_number(place[2], TIMES_END):
@@ -150,16 +161,18 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
         moment = Timestamp(int(place[2])) if place[2] else None
         window = Window(limit=MAX_LIMIT, until=moment)
         stream = Stream(key="", place=place[:2])
-        page = await if_known(self.read_page, stream, window, Wanted(since=moment), operation)
+        page = await none_if_missing(
+            self.read_page, stream, window, Wanted(since=moment), operation
+        )
         logs = page.logs if page else ()
         return next((log for log in logs if log.upstream_id == place[3]), None)
 
     def hook_of(self, place: tuple[str, ...]) -> str | None:
-        """Give the id of the trigger that a log's place names."""
+        """Return the id of the trigger in a log's place."""
         return self.ids.hook(*place[:2])
 
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
-        """Give the triggers of whole queues, and those that are named, read one by one."""
+        """Return the triggers of whole queues, and those configured, which are read one by one."""
         found = await asyncio.gather(
             *(
                 self._queue_hooks(queue, operation)
@@ -172,7 +185,7 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
 
     async def _queue_hooks(self, queue: str, operation: Operation) -> Hooks:
         async def load(operation: Operation) -> Hooks:
-            async def ask(_read: int, last: str) -> tuple[list[Any], bool]:
+            async def read_rows(_read: int, last: str) -> tuple[list[Any], bool]:
                 # The page after a cursor may begin with the cursor's own row.
                 cursor = [("id", last)] if last else []
                 document, _ = await self.client.json(
@@ -183,14 +196,16 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
                 rows = self.checked_list(document)
                 return rows, bool(rows)
 
-            return await read_hooks(ask, lambda row: parse_hook(row, self.ids, queue), operation)
+            return await read_hooks(
+                read_rows, lambda row: parse_hook(row, self.ids, queue), operation
+            )
 
         return await self.cached_hooks(f"hooks/{queue}", load, operation)
 
     async def _named_hooks(self, queue: str, chosen: Sequence[str], operation: Operation) -> Hooks:
         async def read(trigger: str, operation: Operation) -> Hook | None:
             path = f"{_triggers_path(queue)}/{trigger}"
-            answer = await if_known(self.client.json, path, operation=operation)
+            answer = await none_if_missing(self.client.json, path, operation=operation)
             if answer is None:
                 return None
             try:
@@ -220,7 +235,10 @@ def _log_path(place: Sequence[str]) -> str:
 
 
 def _filters(window: Window, wanted: Wanted) -> Params:
-    """Write the bounds a millisecond wide of the mark: whether they include theirs is not told."""
+    """Return the query parameters for the bounds.
+
+    Whether the vendor's bounds are inclusive is not documented, so each is a millisecond wider.
+    """
     filters = []
     if wanted.since is not None:
         after = Timestamp(wanted.since - MILLISECOND)

@@ -1,3 +1,6 @@
+# ruff: noqa: E501, Q
+# One case a line, quoted as it comes.
+
 from __future__ import annotations
 
 import pytest
@@ -44,7 +47,7 @@ UNKNOWN = FailureCategory.UNKNOWN
         (None, NO_RESPONSE, True),
     ],
 )
-def test_the_status_decides(
+def test_status_decides_category_and_retryability(
     status_code: int | None, category: FailureCategory, *, retryable: bool
 ) -> None:
     failure = classify(status_code=status_code, message="")
@@ -62,7 +65,7 @@ def test_the_status_decides(
         (None, "The vendor recorded no response from the receiver."),
     ],
 )
-def test_without_a_text_of_the_vendor_there_is_a_sentence(
+def test_missing_message_gets_a_sentence_of_the_gateway(
     status_code: int | None, sentence: str
 ) -> None:
     for nothing in (None, "", " \n"):
@@ -258,7 +261,7 @@ CLIENTS = [
      " ConnectTimeoutError(<urllib3.connection.HTTPSConnection object at 0x7f>, 'Connection to ssl"
      " timed out. (connect timeout=5)'))", TIMEOUT, True),
     ("HTTPSConnectionPool(host='timeout.x', port=443): Max retries exceeded with url: / (Caused by"
-     " NameResolutionError(\"<urllib3.connection.HTTPSConnection object at 0x7f>: Failed to resolve"
+     ' NameResolutionError("<urllib3.connection.HTTPSConnection object at 0x7f>: Failed to resolve'
      " 'timeout.x' ([Errno -2] Name or service not known)\"))", DNS, False),
     ("HTTPSConnectionPool(host='timeout.x', port=443): Max retries exceeded with url: / (Caused by"
      " SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]')))", TLS, False),
@@ -315,7 +318,7 @@ CLIENTS = [
     ("Response code 429 (Too Many Requests)", CLIENT_ERROR, True),
     # Ruby: Net::HTTP, Faraday
     ("Errno::ECONNREFUSED: Failed to open TCP connection to timeout:443 (Connection refused -"
-     " connect(2) for \"timeout\" port 443)", CONNECTION, True),
+     ' connect(2) for "timeout" port 443)', CONNECTION, True),
     ("SocketError: Failed to open TCP connection to ssl.x:443 (getaddrinfo: Name or service not"
      " known)", DNS, False),
     ("Net::OpenTimeout: execution expired", TIMEOUT, True),
@@ -401,7 +404,7 @@ CLIENTS = [
 
 
 @pytest.mark.parametrize(("message", "category", "retryable"), GO + OTHERS + CLIENTS)
-def test_without_a_status_the_words_decide(
+def test_words_decide_without_a_status(
     message: str, category: FailureCategory, *, retryable: bool
 ) -> None:
     for spelling in (message, message.upper(), f"  {message}\n"):
@@ -410,7 +413,7 @@ def test_without_a_status_the_words_decide(
     assert classify(message=message).message == message
 
 
-def test_the_status_stands_above_the_words() -> None:
+def test_status_takes_precedence_over_words() -> None:
     failure = classify(status_code=503, message="upstream: connection refused")
     assert failure == Failure(SERVER_ERROR, "upstream: connection refused", retryable=True)
 
@@ -436,17 +439,17 @@ def test_the_status_stands_above_the_words() -> None:
         "tls-proxy.internal 10.0.0.9:500 [2001:db8::500]:443",
     ],
 )
-def test_addresses_and_amounts_are_no_words(message: str) -> None:
+def test_addresses_and_amounts_do_not_decide(message: str) -> None:
     assert classify(message=message).category is UNKNOWN
 
 
-def test_the_text_is_redacted() -> None:
+def test_message_is_redacted() -> None:
     message = 'Post "https://user:hunter2@x.example.test/?token=abc": EOF'
     failure = classify(message=message)
     assert failure.message == f'Post "https://{MASK}@x.example.test/?token={MASK}": EOF'
 
 
-def test_a_long_text_is_classified_by_its_beginning() -> None:
+def test_long_message_is_classified_by_its_beginning() -> None:
     # Each repetition starts a search for the rest of a pattern, which is not there.
     assert classify(message="lookup " * 100_000).category is UNKNOWN
     assert classify(message="x" * 100_000 + " connection refused").category is UNKNOWN
@@ -454,6 +457,6 @@ def test_a_long_text_is_classified_by_its_beginning() -> None:
 
 @given(st.none() | st.integers(), st.none() | st.text())
 @settings(deadline=None)
-def test_there_is_always_a_reason(status_code: int | None, message: str | None) -> None:
+def test_every_failure_has_a_message(status_code: int | None, message: str | None) -> None:
     failure = classify(status_code=status_code, message=message)
     assert failure.message.strip()

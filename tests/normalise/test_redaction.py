@@ -106,7 +106,7 @@ TOKENS = [
         ("http://[::1/x?token=abc", "http://[::1/x?token=***"),
     ],
 )
-def test_secrets_in_a_url_are_hidden(url: str, clean: str) -> None:
+def test_secrets_in_a_url_are_masked(url: str, clean: str) -> None:
     assert redact_url(url) == clean
 
 
@@ -153,7 +153,7 @@ INNOCENT_NAMES = [
 
 
 @pytest.mark.parametrize("name", SECRET_NAMES)
-def test_values_of_secret_names_are_hidden(name: str) -> None:
+def test_values_of_secret_names_are_masked(name: str) -> None:
     assert redact_json({name: "a", "n": "a"}) == {name: MASK, "n": "a"}
     assert redact_json({name: {"a": ["b", 1, None, True]}}) == {
         name: {"a": [MASK, MASK, None, True]}
@@ -175,7 +175,7 @@ def test_values_of_other_names_stay(name: str) -> None:
 
 @pytest.mark.parametrize("token", TOKENS)
 @pytest.mark.parametrize("frame", ["{}", "got {}, sorry", 'say "{}"', "a={}", "https://h/{}/x"])
-def test_tokens_of_known_shapes_are_hidden_everywhere(frame: str, token: str) -> None:
+def test_tokens_of_known_shapes_are_masked_everywhere(frame: str, token: str) -> None:
     text = frame.format(token)
     secret = token[-16:]
     for clean in (
@@ -225,7 +225,7 @@ def test_tokens_of_known_shapes_are_hidden_everywhere(frame: str, token: str) ->
         ("payload=%7B%22token%22%3A+%22a%22%7D", "payload=%7B%22token%22%3A%22***%22%7D"),
     ],
 )
-def test_secrets_in_text_are_hidden(text: str, clean: str) -> None:
+def test_secrets_in_text_are_masked(text: str, clean: str) -> None:
     assert redact_text(text) == clean
 
 
@@ -271,7 +271,7 @@ def test_text_without_secrets_stays_byte_for_byte(text: str) -> None:
         ),
     ],
 )
-def test_json_is_written_anew_where_something_was_hidden(body: str, clean: str) -> None:
+def test_json_is_encoded_again_where_something_was_masked(body: str, clean: str) -> None:
     assert redact_text(body) == clean
 
 
@@ -294,7 +294,7 @@ def test_json_documents_are_redacted_by_key_and_by_value() -> None:
     assert document == before
 
 
-def test_what_lies_too_deep_is_hidden() -> None:
+def test_values_nested_too_deep_are_masked() -> None:
     document: Any = "deep"
     for _ in range(100_000):
         document = [document]
@@ -308,7 +308,7 @@ def test_what_lies_too_deep_is_hidden() -> None:
         [document] = document
 
 
-def test_text_nested_too_deep_is_hidden() -> None:
+def test_text_nested_too_deep_is_masked() -> None:
     body = json.dumps({"password": "hunter2"})
     for _ in range(8):
         body = json.dumps({"a": body})
@@ -393,7 +393,7 @@ documents = st.recursive(
 @example("code=1%-----BEGIN PRIVATE KEY-----")
 @example("//-----BEGIN PRIVATE KEY----- -----END PRIVATE KEY-----a@")
 @settings(deadline=None)
-def test_redacting_twice_is_redacting_once(text: str) -> None:
+def test_redaction_of_text_is_idempotent(text: str) -> None:
     for redact in (redact_url, redact_text):
         clean = redact(text)
         assert redact(clean) == clean
@@ -401,14 +401,14 @@ def test_redacting_twice_is_redacting_once(text: str) -> None:
 
 @given(documents)
 @settings(deadline=None)
-def test_redacting_a_document_twice_is_redacting_it_once(document: Any) -> None:
+def test_redaction_of_a_document_is_idempotent(document: Any) -> None:
     clean = redact_json(document)
     assert redact_json(clean) == clean
 
 
 @given(st.dictionaries(texts, documents))
 @settings(deadline=None)
-def test_json_is_the_same_redacted_as_text_or_as_a_document(document: dict[str, Any]) -> None:
+def test_json_text_and_document_are_redacted_alike(document: dict[str, Any]) -> None:
     body = redact_text(json.dumps(document))
     assert body is not None
     assert json.loads(body) == redact_json(document)
@@ -447,13 +447,15 @@ def test_a_planted_secret_never_survives(frame: str, secret: str) -> None:
     "unit",
     [
         "a", "a@", "b1.", "password", "password=", "token:is.", "token:[", "token:\\", "\n", "k3j9",
-        "token='\\\"", "authorization: ", "//a:b", "@//a:b", "https://a@", "http://a/", "t1.", "--token ", "-p", "-pa1", " -u a:", "curl -u a:b ",
-        "mysql -p", "docker login ", "name: token, value: ", "name: token\n", '("token", "', "('a', ",
+        "token='\\\"", "authorization: ", "//a:b", "@//a:b", "https://a@", "http://a/", "t1.",
+        "--token ", "-p", "-pa1", " -u a:", "curl -u a:b ",
+        "mysql -p", "docker login ", "name: token, value: ", "name: token\n",
+        '("token", "', "('a', ",
         "<a b='c' ", "<a name='token'>", "<name>token</name><value>", "<name>token</name> ",
         "form-data; name=token", "form-data; name=token\n\n", "identified by '", "password '",
         "insert into a (", "insert into a (password) values (", "token: |\n  a", "token  ", "%3a",
         "token%3d", "%257b", "set token ", "login a password ", "oracle:thin:a/", "passwd:",
-        "token]]]", "`token`: ", "a=b;", "token=a;b", "token=;a ", "\\\"token", "password]%5d",
+        "token]]]", "`token`: ", "a=b;", "token=a;b", "token=;a ", '\\"token', "password]%5d",
         "name=password&value=a&", "-----BEGIN", "requirepass a\n", "sqlplus a/", "--cookie ",
         "/bot111", "/services/T", "<token>", "<token ", "-----BEGIN PRIVATE KEY", "Bearer a", "eyJ",
         ":AA", "?a=", "a=b&", "%25", "a=%25", "[", '{"a":', '"', "\\/", f"/{UUID}",

@@ -1,0 +1,71 @@
+"""Actions that other processes performed, as far as they concern this process's cache.
+
+Example: a server and ``gateway retry`` on the same machine share a journal but not a cache. After
+the command has retried a log, the server evicts its cached pages of that log before it reads them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from gateway import ids
+from gateway.errors import JournalError
+from gateway.single_flight import SingleFlight
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gateway.actions.actions import Actions
+    from gateway.cache import Cache
+    from gateway.journal import Action
+    from gateway.sources import Source
+
+TIMEOUT = 0.5
+"""Seconds that a read waits for the journal before it goes on without it."""
+
+
+class ActionWatcher:
+    """Evicts cached entries that an action of another process has made obsolete.
+
+    Processes that share a cache evict them there themselves, so nothing is left to do.
+    """
+
+    def __init__(self, actions: Actions, cache: Cache, sources: Mapping[str, Source]) -> None:
+        self._actions = actions
+        self._cache = cache
+        self._sources = sources
+        self._flights: SingleFlight[None] = SingleFlight()
+
+    async def catch_up(self) -> None:
+        """Evict the entries that actions completed so far have made obsolete.
+
+        A journal that fails or hangs delays reads by no more than ``TIMEOUT``.
+        """
+        if self._cache.shared:
+            return
+        with contextlib.suppress(JournalError, TimeoutError):
+            async with asyncio.timeout(TIMEOUT):
+                # A look at the journal that was in flight may have missed the latest action. One
+                # that starts after it has ended can't.
+                for _ in range(2):
+                    if self._actions.may_have_changed():
+                        await self._flights.once("journal", self._look)
+
+    async def close(self) -> None:
+        """Cancel a look at the journal that is in flight."""
+        await self._flights.cancel()
+
+    async def _look(self) -> None:
+        await self._actions.settle_completed(self._evict)
+
+    async def _evict(self, actions: Sequence[Action]) -> None:
+        await self._cache.evict(
+            {
+                tag
+                for action in actions
+                if (source := self._sources.get(action.source))
+                for tag in source.touched(ids.decode(action.log_id, ids.Kind.LOG).place)
+            }
+        )

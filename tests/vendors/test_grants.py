@@ -1,0 +1,21 @@
+"""The check of a place before an action."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.vendors import VENDORS
+from gateway.vendors.base import ACTIONS
+from tests.vendors.vendors import always, make
+
+ACTING = [name for name, kit in VENDORS.items() if not kit.capabilities.isdisjoint(ACTIONS)]
+
+
+@pytest.mark.parametrize("provider", ACTING)
+async def test_vendor_without_the_check_allows_no_action(
+    provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kit that forgets it must not let callers act on logs outside the configuration."""
+    monkeypatch.delattr(VENDORS[provider], "grants")
+    source = make(provider, always({}))
+    assert not source.grants(("1",))
