@@ -11,7 +11,7 @@ import pytest
 
 from gateway.errors import JournalError
 from gateway.journal import ActionKind
-from tests.acting import (
+from tests.support.actions import (
     LOG_ID,
     RETRY,
     Controller,

@@ -29,7 +29,7 @@ from gateway.feed.cursor import (
 from gateway.feed.feed import Feed, Slice
 from gateway.model import Timestamp
 from gateway.upstream.operation import Operation
-from tests.fakes import FakeSource
+from tests.support.fake_source import FakeSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable

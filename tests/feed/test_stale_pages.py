@@ -28,8 +28,8 @@ from gateway.sources.list_facts import ListFacts
 from gateway.sources.stale_pages import continue_stale
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Found, Page, PushedOff, Stream, Wanted, Window
-from tests.fakes import FakeSource, log
-from tests.virtual_time import VIRTUAL_TIME, Backend
+from tests.support.fake_source import FakeSource, log
+from tests.support.virtual_time import VIRTUAL_TIME, Backend
 
 SECOND = 10**9
 MILLISECOND = 10**6
