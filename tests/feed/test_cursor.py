@@ -13,18 +13,14 @@ from gateway import ids
 from gateway.errors import ErrorCode, RequestError
 from gateway.feed import cursor, filters
 from gateway.feed.cursor import (
-    ENDED,
     LATEST,
     UNDATED,
     VERSION,
     Anchor,
     Cursor,
-    Hint,
     Memory,
     Position,
     layout,
-    pack_hints,
-    unpack_hints,
 )
 from gateway.feed.feed import Feed, Slice
 from gateway.model import Timestamp

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 import pytest
-from gateway.sources.seams import Seam
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -24,7 +23,6 @@ from gateway.feed.feed import Feed
 from gateway.model import CacheStatus, Capability, Freshness, Hook, Timestamp, WebhookLog
 from gateway.settings import SourceSettings
 from gateway.sources.source import Source
-from gateway.sources.list_facts import ListFacts
 from gateway.sources.stale_pages import continue_stale
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Found, Page, PushedOff, Stream, Wanted, Window
@@ -425,9 +423,7 @@ async def test_pages_that_lead_back_to_one_another_are_not_followed_for_ever() -
     page = Page(logs=[log("one", 2, 20)], more=True, pushed_off=[pushed_off])
     window = Window(limit=PAGE, until=Timestamp(20))
     failure = ErrorCode.UPSTREAM_ERROR
-    found = await continue_stale(
-        [page], window, recall, seen=(), now=Timestamp(3), failure=failure
-    )
+    found = await continue_stale([page], window, recall, seen=(), now=Timestamp(3), failure=failure)
     assert found is None
 
 
