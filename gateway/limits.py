@@ -80,7 +80,7 @@ class Limits:
         self.exceeded[name] += 1
         if limit.mode == "warn":
             log.warning(
-                "A request exceeds the limit %s: %s, with %s allowed. It is number %d since the"
+                "A request is beyond the limit %s: %s, with %s allowed. It is number %d since the"
                 " start.",
                 name,
                 round(value, 3),

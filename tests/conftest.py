@@ -15,7 +15,7 @@ import uvicorn
 from hypothesis import HealthCheck, settings
 
 from gateway.web.assets import STATIC, missing
-from tests.postgres import Postgres, find_programs, running
+from tests.support.postgres import Postgres, find_programs, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from starlette.types import ASGIApp
 
-    from tests.redis import Redis
+    from tests.support.redis import Redis
 
 # The same examples in each run, without a time limit, so that no change fails by chance or on a
 # busy machine. For random examples: pytest --hypothesis-profile default
@@ -45,6 +45,23 @@ CHROMIUM_FLAGS = (
     "--disable-sync",
     "--host-resolver-rules=MAP gateway.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
+
+
+PROGRAMS = {
+    "browser": ("browser", "slow"),
+    "postgres": ("postgres", "slow"),
+    "redis": ("redis",),
+    "run": ("node", "slow"),
+}
+"""The marks of tests by the fixtures that they use."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a program beside Python."""
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            for mark in PROGRAMS.get(fixture, ()):
+                item.add_marker(mark)
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +106,7 @@ def redis(absent: Callable[[str], NoReturn]) -> Iterator[Redis]:
     """Start Redis on a free port; it keeps its data between tests."""
     if importlib.util.find_spec("redis") is None:
         absent("redis is not installed")
-    from tests.redis import find_program, running  # noqa: PLC0415 - its imports may be absent
+    from tests.support.redis import find_program, running  # noqa: PLC0415 - its imports may be absent
 
     program = find_program()
     if program is None:

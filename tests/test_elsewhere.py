@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from gateway.actions import watcher
-from tests.acting import LOG_ID, Controller, Schema, gateway_over
-from tests.moment import MOMENT
+from tests.support.actions import LOG_ID, Controller, Schema, gateway_over
+from tests.support.moment import MOMENT
 
 
 class Processes(NamedTuple):

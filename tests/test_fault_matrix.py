@@ -26,7 +26,7 @@ from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.service import Gateway
 from gateway.settings import load
-from tests.moment import MOMENT, stopped
+from tests.support.moment import MOMENT, stopped
 
 MATRIX = """
 fault            outcome code                        codearts /logs tracker /log  weaver shop

@@ -21,7 +21,7 @@ from gateway.schema import build_schema
 from gateway.service import Gateway
 from gateway.settings import load
 from gateway.web.view import GraphQLView
-from tests.moment import MOMENT
+from tests.support.moment import MOMENT
 
 NOWHERE = "http://127.0.0.1:1"
 SCHEMA = build_schema()

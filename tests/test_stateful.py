@@ -38,22 +38,22 @@ from gateway.model import CacheStatus, WebhookLog, WebhookLogStatus
 from gateway.service import Gateway
 from gateway.settings import Settings
 from gateway.upstream.operation import Operation
-from tests.restless import (
+from tests.support.changing_vendor import (
     ACCOUNTS,
     CREDENTIALS,
     EVENTS,
     MILLISECOND,
-    Clock,
     Controller,
     Loop,
 )
+from tests.support.clock import SECOND, Clock
+from tests.support.moment import MOMENT
 
 if TYPE_CHECKING:
-    from tests.redis import Redis
+    from tests.support.redis import Redis
 
 T = TypeVar("T")
 
-SECOND = 10**9
 LEASE = 2.0
 """Seconds after which the work of a stopped process is another's."""
 LIFETIMES = Lifetimes()
@@ -127,7 +127,7 @@ class Replicas(RuleBasedStateMachine):
         # What was done in another run would be heard of as another process's.
         for file in folder.glob("journal.*"):
             file.unlink()
-        self.clock = Clock()
+        self.clock = Clock(MOMENT * SECOND)
         self.vendor = Controller(self.clock)
         self.loop = Loop(self.clock, lambda: self.commands > 0)
         self.problems: list[Any] = []

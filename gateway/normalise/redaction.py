@@ -293,7 +293,7 @@ def _redact_parameter(part: str, depth: int) -> str:
     if not value:
         return MASK if is_random(unquote(part)) else part
     plain_name = unquote_plus(name[-64:]).rpartition("?")[2]
-    if plain_name.lower() in _SECRET_PARAMETERS or is_secret_name(plain_name.rstrip("]")):
+    if plain_name.lower() in _SECRET_PARAMETERS or is_secret_name(plain_name.rstrip("[]")):
         return f"{name}={mask(value)}"
     plain = unquote_plus(value)
     clean = MASK if is_random(plain) else _redact_string(plain, depth + _TEXT_DEPTH)

@@ -22,7 +22,7 @@ _OWNERS = (
 NAME = (
     r"(?:passw(?:or)?d[\w.\-]{0,32}+|pass[-_]?phrase|pass[-_]?code|pwd|pswd|psw|(?<![a-z0-9])pw"
     rf"|(?:(?<=_)pass(?<!by_pass)(?<!first_pass)(?<!second_pass)|(?:{_OWNERS})[-_.]?pass)(?!ed)"
-    r"|otp|cvv|cvc|secrets?|token|jwt|hmac|sig"
+    r"|otp|cvv|cvc|secret[-_]?key[-_]?base|secrets?|token|jwt|hmac|sig"
     r"|signature|bearer|auth(?:orization)?[-_]?code|authorization|credentials?|cookies?|jsessionid"
     r"|phpsessid|sessionid|connect\.sid|connection[-_. ]?string|requirepass|masterauth|mnemonic"
     r"|(?:recovery|backup|verification|security|pin)[-_ ]?code|(?<![a-z])_auth"
@@ -34,12 +34,11 @@ NAME = (
     r"|subscription|tls|webhook|write)"
     r"[-_. ]?key)(?:[-_]?(?:ed|header|hex|sha|v|value)?[-_]?\d{0,4})"
 )
+# Each begins with a letter, so that the search skips to the letters that any of them begins with.
 NAME_PART = re.compile(
-    r"pass|pwd|psw|\bpw|_pw|otp|cvv|cvc|secret|token|jwt|hmac|sig|bearer|auth|credential|cookie"
-    r"|sessi|string|key|(?:recovery|backup|verification|security|pin)[-_ ]?code|connect\.sid"
-    r"|mnemonic|nnwort|contrase|mot[-_ ]de|has\u0142o|senha"
-    r"|\u043f\u0430\u0440\u043e|\u0442\u043e\u043a\u0435"
-    r"|\u5bc6|\u53e3\u4ee4"
+    r"pass|pwd|psw|pw|otp|cvv|cvc|secret|token|jwt|hmac|sig|bearer|auth|credential|cookie|sessi"
+    r"|string|key|recovery|backup|verification|security|pin.?code|connect\.sid|mnemonic|nnwort"
+    r"|contrase|mot.de|has\u0142o|senha|\u043f\u0430\u0440\u043e|\u0442\u043e\u043a\u0435|\u5bc6|\u53e3\u4ee4"
 )
 """Parts of all those names, for the many texts that hold none of them."""
 ANY_NAME = re.compile(NAME)

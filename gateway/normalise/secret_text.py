@@ -24,7 +24,7 @@ from gateway.normalise.secret_names import (
 
 # What may stand between a name and its colon: brackets, quotes (escaped, as in JSON inside a JSON
 # string that was cut off), the marks of Markdown, any of these percent-encoded.
-_CLOSERS = r"(?:\]|%(?:25){0,3}5d){0,8}\\{0,15}[\"'`]?(?:\]|\*\*|[*`])?"
+_CLOSERS = r"(?:[\[\]0-9]|%(?:25){0,3}5[bd]){0,8}\\{0,15}[\"'`]?(?:\]|\*\*|[*`])?"
 _PAIR = re.compile(
     NAME
     + _CLOSERS
@@ -44,6 +44,7 @@ _VALUE = re.compile(
     | \[(?P<listed>[^\[\]\r\n]*)
     | \{(?P<braced>[^{}\r\n]*)
     | [|>][+-]?\d?[ \t]*\r?\n(?P<block>[ \t]+[^\r\n]*(?:\r?\n[ \t]+[^\r\n]*)*)
+    | \r?\n[ \t]{1,40}(?P<next>[^\s:=<>"'*]++)(?=[ \t]*(?:[\r\n]|\Z))
     | (?P<parameter>\*{3})(?=[&\#])
     | (?P<bare>(?:(?i:basic|bearer|digest|oauth|token)[ ]+)?
         (?:[^\s&"'<>\\,;.)\]}]|\\(?![nrt"'])
@@ -54,7 +55,7 @@ _VALUE = re.compile(
 _ENCODED_END = re.compile(r"%(?:25){0,3}(?:26|22|7d|2c)", re.IGNORECASE)
 _LINE = re.compile(r"""(?P<line>(?:[^\r\n"'<\\]|\\(?![nr"']))+)""")
 _ELEMENT = re.compile(r"(<([\w.:-]++)(?:\s[^<>]*+)?>(?:<!\[CDATA\[)?)([^<]++)(?=</)")
-_TAG = re.compile(r"<[\w.:-]++(\s[^<>]*+)>([^<]*+)")
+_TAG = re.compile(r"<[\w.:-]++(\s[^<>]*+)>((?:\s{0,20}<[\w.:-]{1,40}>){0,2}\s{0,20})([^<]*+)")
 _ATTRIBUTE = re.compile(r"""([\w.:-]{1,64})\s{0,4}=\s{0,4}(\\{0,15}["'])([^"'\\<>]*+)""")
 _LABELLED_ELEMENT = re.compile(
     r"<([\w.:-]{1,40})>\s{0,20}([^<>]{1,64})</\1>\s{0,40}((?:<[\w.:-]{1,40}(?:\s[^<>]{0,200})?>\s{0,20}){1,3})([^<]++)"
@@ -108,7 +109,7 @@ def mask_named(text: str) -> str:
         text = _mask_parts(text)
     if named and "," in text:
         text = _TUPLE.sub(_mask_tuple, text)
-    if named and (":" in text or "=" in text):
+    if named and text.count(":") + text.count("=") > 1:
         text = _mask_labelled(text)
     text = mask_commands(text)
     if named:
@@ -188,8 +189,8 @@ def _mask_tag(match: re.Match[str]) -> str:
         ),
         match[1],
     )
-    text = match[2] if not match[2].strip() else mask(match[2])
-    return f"<{name}{inner}>{text}"
+    empty = match[1].rstrip().endswith("/") or not match[3].strip()
+    return f"<{name}{inner}>{match[2]}{match[3] if empty else mask(match[3])}"
 
 
 def _mask_parts(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -137,15 +138,25 @@ def build_schema(
     ``incremental`` adds the directives @defer and @stream.
     """
     limits = limits or Limits(LimitSettings())
+    schema = copy.copy(_converted(introspection=introspection, incremental=incremental))
+    core = schema._schema  # noqa: SLF001
+    documents, price = Documents(core, limits, introspection=introspection), Price(core)
 
     def prepare() -> Preparation:
         return Preparation(documents, price, limits)
 
+    schema.extensions = (_OperationNameRequired, prepare)
+    schema.documents = documents
+    return schema
+
+
+@functools.cache
+def _converted(*, introspection: bool, incremental: bool) -> Schema:
+    """Convert the types, which takes nearly all of the time and does not depend on the limits."""
     schema = Schema(
         query=SubgraphQuery,
         mutation=Mutation,
         types=[WebhookLog, Hook, Source, *ERRORS],
-        extensions=[_OperationNameRequired, prepare],
         config=StrawberryConfig(
             scalar_map=SCALARS, enable_experimental_incremental_execution=incremental
         ),
@@ -154,7 +165,4 @@ def build_schema(
         federation_version=VERSION,
     )
     schema.open = introspection
-    core = schema._schema  # noqa: SLF001
-    documents, price = Documents(core, limits, introspection=introspection), Price(core)
-    schema.documents = documents
     return schema

@@ -1,8 +1,8 @@
 r"""The exact values of one source's credentials, masked in everything that its vendor answers.
 
 A vendor may repeat the credential that it was sent: in an error ("token abc is not valid"), in a
-log of a webhook that calls the vendor itself, in a request id. The rules of ``gateway.normalise.redaction``
-recognise secrets by name and shape; these are recognised by value, however they are written::
+log of a webhook that calls the vendor itself, in a request id. ``gateway.normalise.redaction``
+recognises secrets by name and shape; these are recognised by value, however they are written::
 
     p&ss wörd   p%26ss+w%C3%B6rd   p&amp;ss wörd   p\u0026ss w\u00f6rd   dTpwJnNzIHfDtnJk...
 

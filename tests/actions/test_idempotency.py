@@ -11,7 +11,7 @@ import pytest
 from gateway.actions.actions import MAX_KEY
 from gateway.callers import Caller, Grant, Method, Role
 from gateway.journal import ActionKind
-from tests.acting import (
+from tests.support.actions import (
     LOG_ID,
     OTHER_ID,
     PASSED,

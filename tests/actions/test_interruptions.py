@@ -15,7 +15,7 @@ from gateway.actions.problems import OutcomeUnknown
 from gateway.journal import ActionKind
 from gateway.service import Gateway
 from gateway.settings import ServerSettings
-from tests.acting import (
+from tests.support.actions import (
     LOG_ID,
     RETRY,
     Controller,

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.errors import JournalError
 from gateway.journal import ActionKind
-from tests.acting import (
+from tests.support.actions import (
     LOG_ID,
     RETRY,
     Controller,
@@ -86,7 +86,7 @@ async def test_failing_journal_says_nothing_about_an_earlier_call(tmp_path: Path
         break_journal(tmp_path)
         (error,) = await schema.errors(RETRY, id=LOG_ID, key="key")
     assert error == {
-        "message": "The journal of actions can't be used now, so this call did nothing. Try again"
-        " later.",
+        "message": "The gateway can't use its journal now, so this request started no retry or"
+        " deletion. Try again later. If the error persists, the gateway's log has the cause.",
         "code": "JOURNAL_UNAVAILABLE",
     }

@@ -13,7 +13,7 @@ import pytest
 from gateway.actions.outcomes import outcome_of
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.journal import Outcome
-from tests.acting import (
+from tests.support.actions import (
     LOG_ID,
     LOGIN,
     Controller,

@@ -15,14 +15,14 @@ from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
 from gateway.service import Gateway
 from gateway.settings import load
-from tests.acting import (
+from tests.support.actions import (
     LOG_ID,
     Controller,
     Schema,
     answering,
     gateway_over,
 )
-from tests.moment import stopped
+from tests.support.moment import stopped
 
 NOWHERE = "http://127.0.0.1:1"
 

@@ -14,7 +14,7 @@ from gateway.errors import JournalError
 from gateway.service import Gateway
 from gateway.settings import Settings, load
 from gateway.web.app import create_app
-from tests.acting import Schema
+from tests.support.actions import Schema
 
 READ_ONLY = """
 [[sources]]

@@ -37,7 +37,7 @@ async def until_behind(vendor: Vendor, count: int) -> None:
 
 
 async def test_fresh_then_stale_and_renewed_behind_then_asked_anew(
-    cache: Cache, vendor: Vendor, clock: Clock
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
     assert await ask(cache, vendor) == (1, MISS)
     clock.seconds = 9.9
@@ -52,7 +52,9 @@ async def test_fresh_then_stale_and_renewed_behind_then_asked_anew(
     assert await ask(cache, vendor) == (3, MISS)
 
 
-async def test_freshness_tells_when_it_was_said(cache: Cache, vendor: Vendor, clock: Clock) -> None:
+async def test_freshness_tells_when_it_was_said(
+    cache: Cache, vendor: Vendor, clock: Clock[int]
+) -> None:
     vendor.seconds = 3
     freshness = (await get(cache, vendor)).freshness
     assert freshness.fetched_at == pytest.approx(clock(), abs=1000)
@@ -77,7 +79,7 @@ async def test_what_is_never_fresh_is_kept_for_the_case_of_failure(
 
 @pytest.mark.parametrize("code", sorted(ErrorCode, key=str))
 async def test_failures_are_bridged_and_refusals_are_not(
-    cache: Cache, vendor: Vendor, clock: Clock, code: ErrorCode
+    cache: Cache, vendor: Vendor, clock: Clock[int], code: ErrorCode
 ) -> None:
     await ask(cache, vendor)
     clock.seconds = 50
@@ -92,7 +94,7 @@ async def test_failures_are_bridged_and_refusals_are_not(
 
 
 async def test_a_failing_vendor_is_asked_behind_and_a_recovered_one_is_fresh_after_that(
-    cache: Cache, vendor: Vendor, clock: Clock
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
     await ask(cache, vendor)
     vendor.code = ErrorCode.UPSTREAM_ERROR
@@ -115,7 +117,7 @@ async def test_a_failing_vendor_is_asked_behind_and_a_recovered_one_is_fresh_aft
 
 
 async def test_nothing_is_older_than_the_longest_time(
-    cache: Cache, vendor: Vendor, clock: Clock
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
     await ask(cache, vendor)
     vendor.code = ErrorCode.UPSTREAM_ERROR
@@ -127,7 +129,7 @@ async def test_nothing_is_older_than_the_longest_time(
 
 
 async def test_a_slow_vendor_is_not_waited_for_where_something_stale_will_do(
-    cache: Cache, vendor: Vendor, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    cache: Cache, vendor: Vendor, clock: Clock[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.cache.cache.STALE_FALLBACK_TIMEOUT", 0.01)
     await ask(cache, vendor)
@@ -141,7 +143,7 @@ async def test_a_slow_vendor_is_not_waited_for_where_something_stale_will_do(
 
 
 async def test_a_caller_may_ask_for_something_younger(
-    cache: Cache, vendor: Vendor, clock: Clock
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
     await ask(cache, vendor)
     clock.seconds = 5
@@ -153,7 +155,7 @@ async def test_a_caller_may_ask_for_something_younger(
 
 
 async def test_a_caller_may_not_be_given_what_was_asked_for_before(
-    cache: Cache, vendor: Vendor, clock: Clock
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
     demand = FreshnessRequirement(not_before=Timestamp(clock()))
     await ask(cache, vendor)
@@ -169,7 +171,7 @@ async def test_a_caller_may_not_be_given_what_was_asked_for_before(
 
 
 async def test_not_before_does_not_join_a_call_from_before(
-    cache: Cache, vendor: Vendor, clock: Clock
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
     vendor.answers.clear()
     early = asyncio.create_task(get(cache, vendor))
@@ -183,7 +185,7 @@ async def test_not_before_does_not_join_a_call_from_before(
 
 
 async def test_a_clock_that_was_ahead_makes_nobody_ask_again_and_again(
-    cache: Cache, vendor: Vendor, clock: Clock
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
     """Another replica's may be, and this one's until it is set back."""
     vendor.answers.clear()
@@ -198,7 +200,7 @@ async def test_a_clock_that_was_ahead_makes_nobody_ask_again_and_again(
 
 
 async def test_a_clock_that_was_set_back_keeps_nothing_fresh_for_longer(
-    cache: Cache, vendor: Vendor, clock: Clock
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
     clock.seconds = 3600
     await ask(cache, vendor)
@@ -214,7 +216,7 @@ async def test_a_clock_that_was_set_back_keeps_nothing_fresh_for_longer(
 
 
 async def test_a_clock_that_was_set_back_does_not_put_off_what_is_tried_again(
-    cache: Cache, vendor: Vendor, clock: Clock
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
     vendor.lifetime = Lifetime(fresh=10, revalidate=20, error=4000)
     await ask(cache, vendor)
@@ -282,7 +284,7 @@ async def test_the_deadline_of_one_caller_is_no_others(cache: Cache, vendor: Ven
     assert (await patient).value in {1, 2}
 
 
-async def test_unchanged_is_fresh_again(cache: Cache, vendor: Vendor, clock: Clock) -> None:
+async def test_unchanged_is_fresh_again(cache: Cache, vendor: Vendor, clock: Clock[int]) -> None:
     await ask(cache, vendor)
     clock.seconds = 50
     vendor.unchanged = True
@@ -333,7 +335,7 @@ async def test_a_read_from_before_a_drop_is_neither_kept_nor_joined(
 
 
 async def test_a_refresh_from_before_a_drop_is_not_kept(
-    cache: Cache, vendor: Vendor, clock: Clock
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
     await ask(cache, vendor)
     clock.seconds = 10
@@ -347,7 +349,7 @@ async def test_a_refresh_from_before_a_drop_is_not_kept(
 
 
 async def test_a_failure_from_before_a_drop_does_not_bring_the_old_back(
-    cache: Cache, vendor: Vendor, clock: Clock
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
     await ask(cache, vendor)
     clock.seconds = 10
@@ -363,7 +365,7 @@ async def test_a_failure_from_before_a_drop_does_not_bring_the_old_back(
 
 
 async def test_an_answer_that_was_asked_for_earlier_does_not_replace_a_later(
-    store: Store, clock: Clock, vendor: Vendor
+    store: Store, clock: Clock[int], vendor: Vendor
 ) -> None:
     one, other = Cache(store, clock), Cache(store, clock)
     vendor.answers.clear()
@@ -392,7 +394,7 @@ async def test_an_answer_that_was_asked_for_earlier_does_not_replace_a_later(
     await one.close()
 
 
-async def test_counts_tell_what_happened(cache: Cache, vendor: Vendor, clock: Clock) -> None:
+async def test_counts_tell_what_happened(cache: Cache, vendor: Vendor, clock: Clock[int]) -> None:
     await ask(cache, vendor)
     await ask(cache, vendor)
     clock.seconds = 10

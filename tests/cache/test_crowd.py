@@ -14,7 +14,7 @@ from gateway.model import Timestamp
 
 if TYPE_CHECKING:
     from gateway.cache.redis import RedisStore
-    from tests.redis import Redis
+    from tests.support.redis import Redis
 
 KEYS = [f"key {number}" for number in range(20)]
 CROWD = 200

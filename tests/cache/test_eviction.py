@@ -25,10 +25,10 @@ from gateway.cache.entry import Lifetime, enclose
 from gateway.cache.scripts import DROPS_KEPT, ENTRY, LAST, ORDER, PREFIX, TAG, TAKEN
 from gateway.cache.store import Generation
 from gateway.model import Timestamp
-from tests.cache.vendor import Clock, Vendor, settle
+from tests.cache.vendor import Clock, Vendor, settle, ticking_clock
 
 if TYPE_CHECKING:
-    from tests.redis import Redis
+    from tests.support.redis import Redis
 
 KINDS = {
     "entries": ENTRY + "*",
@@ -125,7 +125,7 @@ class Evicting(RuleBasedStateMachine):
         redis.flush()
         self.redis = redis
         self.loop = asyncio.new_event_loop()
-        self.clock = Clock()
+        self.clock = ticking_clock()
         self.stores = [self.run(self._open()) for _ in range(2)]
         self.drops: Counter[str] = Counter()
         self.reads: list[tuple[Store, str, Generation, int]] = []
@@ -191,7 +191,7 @@ def test_nothing_of_before_a_drop_is_ever_given(redis: Redis) -> None:
 
 
 async def test_what_is_dropped_and_no_more_is_known_of_very_many_drops(
-    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock
+    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock[int]
 ) -> None:
     one, other = replicas
     late = Vendor(clock)

@@ -12,7 +12,7 @@ from gateway.cache.scripts import ENTRY, LAST, ORDER, PREFIX, RATE, TAG, TAKEN
 from tests.cache.vendor import Vendor
 
 if TYPE_CHECKING:
-    from tests.redis import Redis
+    from tests.support.redis import Redis
 
 TEXTS = {
     "nothing": b"",

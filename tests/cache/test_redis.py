@@ -19,7 +19,7 @@ from gateway.model import CacheStatus, Timestamp
 from tests.cache.vendor import SECOND, Clock, Vendor, settle
 
 if TYPE_CHECKING:
-    from tests.redis import Redis
+    from tests.support.redis import Redis
 
 HIT, MISS = CacheStatus.HIT, CacheStatus.MISS
 
@@ -48,7 +48,7 @@ async def test_replicas_make_one_call(replicas: list[Cache], vendor: Vendor) -> 
 
 
 async def test_not_before_does_not_take_what_a_replica_asked_for_before(
-    server: Redis, clock: Clock, vendor: Vendor
+    server: Redis, clock: Clock[int], vendor: Vendor
 ) -> None:
     """Nor does it look for it again and again, where that replica's clock is ahead."""
     clocks = (clock, lambda: clock() - SECOND)
@@ -72,7 +72,7 @@ async def test_not_before_does_not_take_what_a_replica_asked_for_before(
 
 
 async def test_a_replica_whose_clock_is_ahead_makes_nothing_fresh_for_longer(
-    server: Redis, clock: Clock, vendor: Vendor
+    server: Redis, clock: Clock[int], vendor: Vendor
 ) -> None:
     """Where each replaces what the other kept, there is one call for each read at the most."""
     clocks = (clock, lambda: clock() + 3600 * SECOND)
@@ -130,7 +130,7 @@ async def test_a_drop_by_another_replica_is_heard_by_reads_under_way(
 
 
 async def test_a_lease_outlasts_a_slow_vendor_and_ends_with_its_process(
-    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock
+    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock[int]
 ) -> None:
     vendor.answers.clear()
     slow = asyncio.create_task(ask(replicas[0], vendor))
@@ -183,7 +183,7 @@ async def test_without_redis_the_vendor_is_asked(
     server: Redis,
     replicas: list[Cache],
     vendor: Vendor,
-    clock: Clock,
+    clock: Clock[int],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     cache = replicas[0]
@@ -216,7 +216,7 @@ async def test_without_redis_the_vendor_is_asked(
 
 
 async def test_a_redis_that_failed_is_not_left_alone_until_a_clock_is_as_far_again(
-    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock
+    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock[int]
 ) -> None:
     clock.seconds = 3600
     server.kill()
@@ -229,7 +229,7 @@ async def test_a_redis_that_failed_is_not_left_alone_until_a_clock_is_as_far_aga
 
 
 async def test_what_could_not_be_dropped_is_dropped_before_anything_is_read(
-    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock
+    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock[int]
 ) -> None:
     cache = replicas[0]
     await ask(cache, vendor)
@@ -244,7 +244,7 @@ async def test_what_could_not_be_dropped_is_dropped_before_anything_is_read(
 
 
 async def test_what_was_read_before_a_drop_that_redis_missed_is_not_kept(
-    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock
+    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock[int]
 ) -> None:
     one, other = replicas
     vendor.answers.clear()
@@ -271,7 +271,7 @@ async def test_a_slow_redis_is_left_alone(
 
 
 async def test_one_finds_out_whether_redis_is_back_and_nobody_else_waits(
-    server: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    server: Redis, clock: Clock[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = RedisStore(server.url, clock=clock)
     asked = 0
@@ -338,7 +338,7 @@ async def test_a_redis_that_is_full_now_and_then_is_told_of_once(
     server: Redis,
     replicas: list[Cache],
     vendor: Vendor,
-    clock: Clock,
+    clock: Clock[int],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     cache = replicas[0]
@@ -384,7 +384,7 @@ async def test_what_was_taken_comes_back_evenly(server: Redis, replicas: list[Ca
 
 
 async def test_nothing_is_told_of_what_is_left_without_redis(
-    server: Redis, replicas: list[Cache], clock: Clock
+    server: Redis, replicas: list[Cache], clock: Clock[int]
 ) -> None:
     await take(replicas[0])
     server.kill()
@@ -406,7 +406,7 @@ async def test_nothing_is_told_of_what_is_left_without_redis(
     assert await take(replicas[0], "bob") == 2
 
 
-async def test_the_address_tells_everything(clock: Clock) -> None:
+async def test_the_address_tells_everything(clock: Clock[int]) -> None:
     url = "rediss://user:pass%40word@example.test:7000/3"
     store = RedisStore(url, clock=clock)
     known = store._redis.connection_pool.connection_kwargs
@@ -418,7 +418,7 @@ async def test_the_address_tells_everything(clock: Clock) -> None:
 
 
 async def test_without_the_package_it_is_told_how_to_get_it(
-    monkeypatch: pytest.MonkeyPatch, clock: Clock
+    monkeypatch: pytest.MonkeyPatch, clock: Clock[int]
 ) -> None:
     monkeypatch.setitem(sys.modules, "gateway.cache.redis", None)
     with pytest.raises(ConfigurationError, match=r"the extra redis, as in webhook-log-gateway"):

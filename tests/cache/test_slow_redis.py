@@ -17,8 +17,8 @@ from gateway.sandbox import Sandbox
 from gateway.service import Gateway
 from gateway.settings import load
 from tests.cache.vendor import SECOND
-from tests.moment import MOMENT, stopped
-from tests.virtual_time import VIRTUAL_TIME, Backend, now
+from tests.support.moment import MOMENT, stopped
+from tests.support.virtual_time import VIRTUAL_TIME, Backend, now
 
 if TYPE_CHECKING:
     from gateway.cache.redis import RedisStore

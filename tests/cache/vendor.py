@@ -6,27 +6,22 @@ import asyncio
 
 from gateway.cache import Entry, Lifetime, Loaded
 from gateway.errors import ErrorCode, UpstreamError
+from tests.support.clock import SECOND, Clock
 
-SECOND = 1_000_000_000
+__all__ = ["LIFETIME", "SECOND", "Clock", "Vendor", "settle", "ticking_clock"]
+
 LIFETIME = Lifetime(fresh=10, revalidate=20, error=100)
 
 
-class Clock:
-    """Seconds since it began, as nanoseconds of Unix time, of which each look takes one."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._looks = 0
-
-    def __call__(self) -> int:
-        self._looks += 1
-        return round((1_700_000_000 + self.seconds) * SECOND) + self._looks
+def ticking_clock() -> Clock[int]:
+    """Return a clock that never shows the same time twice, as the cache orders what it stores."""
+    return Clock(1_700_000_000 * SECOND, tick=1)
 
 
 class Vendor:
     """Says how often it was asked, while it is not told to wait, to fail or to say it again."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock[int]) -> None:
         self.clock = clock
         self.asked = 0
         self.behind = 0

@@ -9,7 +9,7 @@ from rich.text import Text
 from gateway import ids
 from gateway.normalise.timestamps import parse
 from tests.cli.command import SOURCES, run
-from tests.moment import MOMENT
+from tests.support.moment import MOMENT
 
 NOW = MOMENT * 1_000_000_000
 """The sandbox's time, in Unix nanoseconds."""

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.cli.command import SOURCES, run
-from tests.processes import started
+from tests.support.processes import started
 
 pytestmark = pytest.mark.usefixtures("configuration")
 

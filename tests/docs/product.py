@@ -33,7 +33,7 @@ from gateway.schema import build_schema
 from gateway.settings import Settings, json_schema, load
 from gateway.vendors import VENDORS as _VENDORS
 from gateway.vendors.base import Vendor
-from tests.moment import MOMENT, stopped
+from tests.support.moment import MOMENT, stopped
 
 __all__ = [
     "ENUMS",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.journal import Action, ActionKind, Begun, Journal
-from tests.postgres import Postgres
+from tests.support.postgres import Postgres
 
 
 class Clock:
@@ -25,7 +25,9 @@ class Clock:
         self.now += int(seconds * 10**9)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.slow])]
+)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the address of an empty database."""
     if request.param == "sqlite":

@@ -21,7 +21,7 @@ from gateway.errors import JournalError
 from gateway.journal import ActionFilter, Journal
 from gateway.journal.database import open_engine
 from gateway.journal.table import METADATA, VERSION_TABLE
-from tests.postgres import PASSWORD, Postgres
+from tests.support.postgres import PASSWORD, Postgres
 
 from .conftest import begin, stored
 

@@ -18,7 +18,7 @@ import pytest
 
 from gateway.errors import JournalError
 from gateway.journal import ActionFilter, ActionKind, Journal
-from tests.acting import LOG_ID, Controller, Schema, answering, gateway_over
+from tests.support.actions import LOG_ID, Controller, Schema, answering, gateway_over
 
 OTHER_PROCESS = """
 import sqlite3, sys

@@ -10,7 +10,7 @@ from gateway.sandbox import Credentials, Sandbox
 if TYPE_CHECKING:
     import httpx
 
-    from .conftest import Clock
+    from tests.support.clock import Clock
 
 BASE = "/codearts/v4"
 PROJECT, OTHER_PROJECT = (f"{BASE}/projects/{project}" for project in Sandbox.codearts_projects)
@@ -75,7 +75,7 @@ async def test_refuses_an_unknown_token(client: httpx.AsyncClient, headers: dict
     }
 
 
-async def test_iam_token_lasts_a_day(client: httpx.AsyncClient, clock: Clock) -> None:
+async def test_iam_token_lasts_a_day(client: httpx.AsyncClient, clock: Clock[float]) -> None:
     issued = await client.post("/iam/v3/auth/tokens", json=login())
     assert issued.status_code == 201
     assert issued.json()["token"]["expires_at"] == "2026-03-05T09:10:11.250000Z"

@@ -13,7 +13,7 @@ from gateway.sandbox import Sandbox
 from . import test_codearts, test_elastic_path, test_language_weaver, test_yandex_tracker
 
 if TYPE_CHECKING:
-    from .conftest import Clock
+    from tests.support.clock import Clock
 
 HOOKS = {
     "990412": test_codearts.PROJECT,
@@ -130,7 +130,7 @@ async def test_simultaneous_calls_are_counted(client: httpx.AsyncClient) -> None
 
 
 async def test_arrivals_are_the_newest_of_their_streams(
-    client: httpx.AsyncClient, clock: Clock
+    client: httpx.AsyncClient, clock: Clock[float]
 ) -> None:
     before = await inventory(client)
     clock.now += 1
@@ -159,7 +159,7 @@ async def test_arrival_of_nothing_is_refused(client: httpx.AsyncClient, body: st
     assert response.json()["error"]
 
 
-async def test_logs_arrive_as_the_clock_goes_on(clock: Clock) -> None:
+async def test_logs_arrive_as_the_clock_goes_on(clock: Clock[float]) -> None:
     sandbox = Sandbox(clock=clock, logs=100, arrivals_per_second=2)
     transport = httpx.ASGITransport(sandbox.app)
     async with httpx.AsyncClient(transport=transport, base_url="http://sandbox") as client:

@@ -8,14 +8,15 @@ import pytest
 from gateway.sandbox.deliveries import MILLISECOND, SECOND, Archive, Delivery, Traffic
 from gateway.sandbox.outcomes import FAILURES
 from gateway.sandbox.streams import Stream
+from tests.support.clock import Clock
 
-from .conftest import START, Clock
+from .conftest import START
 
 HOUR = 3600 * SECOND
 
 
 def make(
-    seed: int = 7, *, rate: float = 0.0, clock: Clock | None = None
+    seed: int = 7, *, rate: float = 0.0, clock: Clock[float] | None = None
 ) -> tuple[Traffic, tuple[Archive, Archive]]:
     """Two vendors, one of them like CodeArts and one like Elastic Path."""
     plain = Archive(
@@ -28,7 +29,7 @@ def make(
     resending = Archive([Stream(id="c", url="https://c.test", share=2000)], resends=True)
     both = (plain, resending)
     traffic = Traffic(
-        both, seed=seed, clock=clock or Clock(), arrivals_per_second=rate, logs=20_000
+        both, seed=seed, clock=clock or Clock(START), arrivals_per_second=rate, logs=20_000
     )
     return traffic, both
 
@@ -111,7 +112,7 @@ def test_failed_jobs_are_sent_again_up_to_four_times(history: tuple[Archive, Arc
 
 
 def test_arrivals_are_spread_over_the_time_since_the_last_look() -> None:
-    clock = Clock()
+    clock = Clock(START)
     traffic, archives = make(rate=4, clock=clock)
     before = len(facts(archives))
     clock.now += 100
@@ -130,7 +131,7 @@ def test_arrivals_are_spread_over_the_time_since_the_last_look() -> None:
 
 
 def test_nothing_arrives_before_what_is_there_or_from_an_inactive_stream() -> None:
-    clock = Clock()
+    clock = Clock(START)
     traffic, archives = make(rate=3.7, clock=clock)
     for _ in range(50):
         clock.now += 0.613

@@ -11,7 +11,7 @@ import pytest
 from gateway.sandbox import Credentials, Sandbox
 
 if TYPE_CHECKING:
-    from .conftest import Clock
+    from tests.support.clock import Clock
 
 BASE = "/elastic-path/v2/integrations"
 STORE = f"{BASE}/logs"
@@ -53,7 +53,7 @@ async def test_refuses_an_unknown_token(client: httpx.AsyncClient) -> None:
     assert response.headers["X-Request-Id"]
 
 
-async def test_token_lasts_an_hour(client: httpx.AsyncClient, clock: Clock) -> None:
+async def test_token_lasts_an_hour(client: httpx.AsyncClient, clock: Clock[float]) -> None:
     issued = (await client.post("/elastic-path/oauth/access_token", data=LOGIN)).json()
     assert issued["expires_in"] == 3600
     assert issued["expires"] == int(clock.now) + 3600
@@ -136,7 +136,7 @@ async def test_jobs_have_one_to_four_attempts(store: httpx.AsyncClient) -> None:
     assert await read_all(store, f"{ORDERS}/jobs/{longest}/logs") == attempts[longest]
 
 
-async def test_full_store_has_rows_that_contradict_themselves(clock: Clock) -> None:
+async def test_full_store_has_rows_that_contradict_themselves(clock: Clock[float]) -> None:
     transport = httpx.ASGITransport(Sandbox(clock=clock).app)
     async with httpx.AsyncClient(transport=transport, base_url="http://sandbox") as store:
         await sign_in(store)

@@ -10,13 +10,13 @@ from gateway.sandbox import Sandbox
 from . import test_codearts
 
 if TYPE_CHECKING:
-    from .conftest import Clock
+    from tests.support.clock import Clock
 
 LOGS = test_codearts.LOGS
 
 
 @pytest.fixture
-def sandbox(clock: Clock) -> Sandbox:
+def sandbox(clock: Clock[float]) -> Sandbox:
     return Sandbox(clock=clock, logs=100, etags=True)
 
 
@@ -38,7 +38,7 @@ async def test_what_is_known_is_not_sent_again(client: httpx.AsyncClient) -> Non
     assert (await ask(client, '"another"')).content == whole.content
 
 
-async def test_what_has_changed_is_sent(client: httpx.AsyncClient, clock: Clock) -> None:
+async def test_what_has_changed_is_sent(client: httpx.AsyncClient, clock: Clock[float]) -> None:
     tag = (await ask(client)).headers["ETag"]
     clock.now += 1
     await client.post("/control/arrive", json={"count": 100})

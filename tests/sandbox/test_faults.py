@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from starlette.types import Message
 
     from gateway.sandbox import Sandbox
-
-    from .conftest import Clock
+    from tests.support.clock import Clock
 
 CODEARTS = test_codearts.LOGS
 TRACKER = test_yandex_tracker.LOG
@@ -114,7 +113,9 @@ async def test_token_endpoint_is_spared_unless_it_is_named(client: httpx.AsyncCl
     assert (await client.post(TOKEN, data=test_elastic_path.LOGIN)).status_code == 503
 
 
-async def test_rate_limit_says_when_or_does_not(signed_in: httpx.AsyncClient, clock: Clock) -> None:
+async def test_rate_limit_says_when_or_does_not(
+    signed_in: httpx.AsyncClient, clock: Clock[float]
+) -> None:
     await spoil(signed_in, "codearts", "rate-limit", retry_after=3)
     response = await call(signed_in, CODEARTS)
     assert (response.status_code, response.headers["Retry-After"]) == (429, "3")

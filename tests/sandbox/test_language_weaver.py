@@ -11,7 +11,7 @@ from gateway.sandbox import Credentials
 if TYPE_CHECKING:
     import httpx
 
-    from .conftest import Clock
+    from tests.support.clock import Clock
 
 BASE = "/language-weaver/api/v2"
 ENTRIES = f"{BASE}/audit/webhooks"
@@ -48,7 +48,7 @@ async def test_refuses_a_malformed_header(client: httpx.AsyncClient, value: str)
     assert (await client.get(ENTRIES, headers={"Authorization": value})).status_code == 401
 
 
-async def test_token_lasts_thirty_days(client: httpx.AsyncClient, clock: Clock) -> None:
+async def test_token_lasts_thirty_days(client: httpx.AsyncClient, clock: Clock[float]) -> None:
     user = Credentials()
     fields = {"username": user.language_weaver_username, "password": user.language_weaver_password}
     issued = await client.post(f"{BASE}/auth", data=fields)
@@ -144,7 +144,7 @@ async def test_errors_are_in_the_words_of_go(client: httpx.AsyncClient) -> None:
 
 
 async def test_retry_counts_and_mends_what_was_transient(
-    client: httpx.AsyncClient, clock: Clock
+    client: httpx.AsyncClient, clock: Clock[float]
 ) -> None:
     clock.now += 60
     failed = await read_all(client, failed="true")

@@ -12,7 +12,7 @@ from gateway.sandbox import Credentials, Sandbox
 if TYPE_CHECKING:
     import httpx
 
-    from .conftest import Clock
+    from tests.support.clock import Clock
 
 QUEUES = "/tracker/v3/queues"
 TRIGGERS = f"{QUEUES}/DEV/triggers"
@@ -66,7 +66,7 @@ async def test_wants_a_token_and_one_organisation(
 
 
 async def test_iam_token_lasts_twelve_hours_in_a_cloud_organisation(
-    client: httpx.AsyncClient, clock: Clock
+    client: httpx.AsyncClient, clock: Clock[float]
 ) -> None:
     issued = await client.post(
         "/yandex-iam/iam/v1/tokens",

@@ -9,8 +9,8 @@ import pytest
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.limits import RateLimit
 from gateway.upstream.waits import LONGEST_PAUSE
+from tests.support.virtual_time import VIRTUAL_TIME, Backend, now
 from tests.upstream.network import NOW
-from tests.virtual_time import VIRTUAL_TIME, Backend, now
 
 
 @pytest.fixture(scope="module")

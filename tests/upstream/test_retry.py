@@ -19,8 +19,8 @@ from gateway.upstream.auth import FixedCredential, PassedCredential
 from gateway.upstream.breaker import BreakerState
 from gateway.upstream.client import NotModified, UpstreamClient
 from gateway.upstream.operation import Operation
+from tests.support.virtual_time import VIRTUAL_TIME, Backend, now
 from tests.upstream.network import NOW, Network, call, client_of, document
-from tests.virtual_time import VIRTUAL_TIME, Backend, now
 
 REFUSED = httpx.ConnectError("refused")
 RESET = httpx.ReadError("")

@@ -14,6 +14,7 @@ from gateway.errors import UpstreamError
 from gateway.upstream.operation import Operation
 from gateway.vendors.calls import outcome
 from gateway.vendors.pages import StreamsChanged, Wanted, Window
+from tests.vendors.cases import CASES
 from tests.vendors.documents import HOOKS, PLACES, ROWS, STREAMS, hook_source, read
 from tests.vendors.vendors import PROVIDERS, always, make
 
@@ -79,7 +80,7 @@ async def test_good_hooks_survive_odd_ones(case: tuple[str, list[Any]]) -> None:
     provider, rows = case
     source = hook_source(provider, [*rows, HOOKS[provider][0]])
     hooks = await source.hooks(Operation(5))
-    known = str(HOOKS[provider][0].get("id") or HOOKS[provider][0]["uuid"])
+    known = str(HOOKS[provider][0][CASES[provider].hook_id])
     assert known in [hook.upstream_id for hook in hooks]
     msgspec.json.encode(hooks)
 

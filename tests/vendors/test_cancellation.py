@@ -8,7 +8,6 @@ import gc
 import itertools
 import warnings
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import httpx
 import pytest
@@ -16,14 +15,9 @@ import pytest
 from gateway.errors import UpstreamError
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import StreamsChanged, Wanted, Window
+from tests.vendors.cases import CASES
 from tests.vendors.documents import PLACES, STREAMS
 from tests.vendors.vendors import PROVIDERS, Vendor, always, make
-
-SCOPES: dict[str, Any] = {
-    "codearts": {"projects": ["p" * 32, "q" * 32]},
-    "yandex-tracker": {"queues": ["DEV", "OPS"]},
-}
-"""More than one of what is asked for side by side, of the vendors that have such."""
 
 
 async def given_up(work: Callable[[], Awaitable[object]], turns: int) -> bool:
@@ -47,7 +41,7 @@ async def test_whatever_was_asked_for_is_asked_or_never_begun(provider: str, wha
         return await at_once.handle_async_request(request)
 
     def read() -> Awaitable[object]:
-        source = make(provider, Vendor(answer), **SCOPES.get(provider, {}))
+        source = make(provider, Vendor(answer), **CASES[provider].several_scopes)
         operation = Operation(5)
         match what:
             case "streams":

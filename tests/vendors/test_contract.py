@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from pydantic import SecretStr
 
 from gateway import ids
 from gateway.feed import filters
@@ -17,29 +16,10 @@ from gateway.normalise import timestamps
 from gateway.sandbox import Sandbox
 from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
-from gateway.vendors.codearts.parsing import CodeArtsDetails
 from gateway.vendors.pages import Page, Stream, Wanted, Window
-from tests.vendors.vendors import PROVIDERS, Clock, make_on_sandbox
-
-NAMED: dict[str, dict[str, Any]] = {
-    "codearts": {
-        "projects": [Sandbox.codearts_projects[0]],
-        "groups": [],
-        "repositories": [],
-        "hooks": [990412, 990413],
-    },
-    "yandex-tracker": {"queues": [], "triggers": {"DEV": [41, 43]}},
-    "language-weaver": {},
-    "elastic-path": {"integrations": ["2f2f0f9e-6f5c-4a0b-8f4e-8a7c5b0a1d22"]},
-}
-"""Configurations that name what the streams are made of."""
-
-UNKNOWN = {
-    "codearts": "2147483647",
-    "yandex-tracker": "67c6c20b9a1e4d0c7b5f2a10",
-    "language-weaver": "999999999",
-    "elastic-path": "00000000-0000-4000-8000-000000000000",
-}
+from tests.vendors.case import ODD
+from tests.vendors.cases import CASES
+from tests.vendors.vendors import PROVIDERS, START, Clock, make_on_sandbox
 
 
 class Demo:
@@ -47,8 +27,9 @@ class Demo:
 
     def __init__(self, provider: str) -> None:
         self.provider = provider
-        self.clock = Clock()
-        self.sandbox = Sandbox(clock=lambda: self.clock() / 1e9, logs=1000)
+        self.case = CASES[provider]
+        self.clock = Clock(START)
+        self.sandbox = Sandbox(clock=self.clock.unix, logs=1000)
         self.control = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.sandbox.app), base_url="http://localhost/control"
         )
@@ -141,7 +122,7 @@ async def test_hooks_are_remembered(demo: Demo) -> None:
 
 
 async def test_hooks_are_not_asked_for_when_the_configuration_names_them(demo: Demo) -> None:
-    source = demo.make(**NAMED[demo.provider])
+    source = demo.make(**demo.case.named)
     found = await source.find_streams(demo.operation)
     assert found.streams
     assert await demo.calls() == []
@@ -203,64 +184,23 @@ async def test_one_log_is_the_listed_one_complete(demo: Demo) -> None:
             for name, value in msgspec.structs.asdict(listed).items():
                 if name not in {"complete", "request", "response", "raw", "details"}:
                     assert same[name] == value, name
-            # Only lists tell the repository, as the schema says.
-            assert isinstance(listed.details, CodeArtsDetails)
-            nameless = msgspec.structs.replace(listed.details, repository_id=None, repository=None)
-            assert log.details == nameless
+            only_listed = dict.fromkeys(demo.case.only_listed)
+            assert log.details == msgspec.structs.replace(listed.details, **only_listed)
 
 
 async def test_unknown_log_is_none(demo: Demo) -> None:
     place = ids.decode((await some_logs(demo))[0].id).place
-    unknown = (*place[:-1], UNKNOWN[demo.provider])
+    unknown = (*place[:-1], demo.case.unknown_id)
     assert await demo.source.read_log(unknown, demo.operation) is None
 
 
-ODD = (
-    "",
-    "0",
-    "-1",
-    "1.5",
-    "٣",
-    "..",
-    "../x",
-    "..%2f..%2fhooks",
-    "a/b",
-    "a?b",
-    "a#b",
-    "\x00",
-    "9" * 40,
-)
-
-
 async def test_place_outside_of_the_configuration_costs_no_call(demo: Demo) -> None:
-    source = demo.make(**NAMED[demo.provider])
+    source = demo.make(**demo.case.named)
     good = ids.decode((await some_logs(demo))[0].id).place
-    places: list[tuple[str, ...]] = [(), good[:-1], (*good, "1"), *((text,) * 4 for text in ODD)]
-    places += [(*good[:at], text, *good[at + 1 :]) for at in range(len(good) - 1) for text in ODD]
-    match demo.provider:
-        case "codearts":
-            project, other = Sandbox.codearts_projects
-            places += [
-                ("projects", other, "990530", "664135687"),
-                ("projects", project, "990530", "664135687"),
-                ("groups", str(Sandbox.codearts_group), "990777", "664135687"),
-                ("users", project, "990412", "664135687"),
-                *(("projects", project, "990412", text) for text in (*ODD, "2147483648")),
-            ]
-        case "yandex-tracker":
-            places += [("OPS", "61", *good[2:]), ("DEV", "44", *good[2:]), ("dev", *good[1:])]
-            places += [("DEV", "41", "4611686018427387905", good[3])]
-            # Without a time the log is looked for among the newest.
-            places.remove(("DEV", good[1], "", good[3]))
-        case "language-weaver":
-            places += [(text,) for text in ODD]
-        case "elastic-path":
-            places += [
-                ("71c0de5a-90b3-4c1f-a2d6-3e4f5a6b7c8d", *good[1:]),
-                ("logs", *good[1:]),
-                ("", "", good[2]),
-            ]
-            places = [place for place in places if place[1:2] not in [("0",), ("-1",), ("",)]]
+    odd: list[tuple[str, ...]] = [(), good[:-1], (*good, "1"), *((text,) * 4 for text in ODD)]
+    odd += [(*good[:at], text, *good[at + 1 :]) for at in range(len(good) - 1) for text in ODD]
+    places = [place for place in odd if not demo.case.may_be_read(place)]
+    places += demo.case.places_outside(good)
     await demo.calls()
     for place in places:
         assert await source.read_log(place, demo.operation) is None, place
@@ -342,50 +282,7 @@ async def test_secrets_are_hidden_in_everything_that_comes_out(demo: Demo) -> No
 
 
 async def test_every_form_of_authentication_opens_the_vendor(demo: Demo) -> None:
-    known = demo.sandbox.credentials
-    iam = "http://localhost/iam"
-    yandex = "http://localhost/yandex-iam/iam/v1/tokens"
-    cloud = {"org_id": None, "cloud_org_id": Sandbox.tracker_cloud_org_id}
-    issued = await demo.control.post(
-        yandex, json={"yandexPassportOauthToken": known.yandex_passport_token}
-    )
-    forms: dict[str, list[dict[str, Any]]] = {
-        "codearts": [
-            {
-                "auth": {
-                    "type": "iam",
-                    "url": iam,
-                    "domain": known.iam_domain,
-                    "user": known.iam_user,
-                    "password": SecretStr(known.iam_password),
-                    "project": known.iam_project,
-                }
-            }
-        ],
-        "yandex-tracker": [
-            {**cloud, "auth": {"type": "oauth", "token": SecretStr(known.tracker_oauth_token)}},
-            {**cloud, "auth": {"type": "iam", "token": SecretStr(issued.json()["iamToken"])}},
-            {
-                **cloud,
-                "auth": {
-                    "type": "iam",
-                    "url": yandex,
-                    "passport_token": SecretStr(known.yandex_passport_token),
-                },
-            },
-        ],
-        "language-weaver": [
-            {
-                "auth": {
-                    "type": "login",
-                    "username": known.language_weaver_username,
-                    "password": SecretStr(known.language_weaver_password),
-                }
-            }
-        ],
-        "elastic-path": [],
-    }
-    for changes in [{}, *forms[demo.provider]]:
+    for changes in [{}, *await demo.case.authentication(demo.sandbox, demo.control)]:
         source = demo.make(**changes)
         assert await source.hooks(demo.operation)
         await source.close()

@@ -13,8 +13,8 @@ from gateway.errors import ErrorCode, UpstreamError
 from gateway.sources import Source
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Found
+from tests.support.virtual_time import VIRTUAL_TIME, Backend, now
 from tests.vendors.vendors import Vendor, answer, make
-from tests.virtual_time import VIRTUAL_TIME, Backend, now
 
 PROJECTS = [f"{number:032x}" for number in range(2)]
 

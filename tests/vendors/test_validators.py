@@ -11,7 +11,7 @@ from gateway.model import CacheStatus, Hook
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Page, Wanted, Window
 from tests.vendors.documents import STREAMS, changed
-from tests.vendors.vendors import PROJECT, Clock, Vendor, answer, make, token
+from tests.vendors.vendors import PROJECT, START, Clock, Vendor, answer, make, token
 
 Rows = Callable[[httpx.Request], tuple[Any, str]]
 """Returns the document for a request, and its ETag."""
@@ -35,11 +35,11 @@ async def hooks_twice(
     provider: str, rows: Rows, change: Callable[[], None], **settings: Any
 ) -> list[Hook]:
     """Read the hooks, change them, and read them again without using fresh cache entries."""
-    clock = Clock()
+    clock = Clock(START)
     source = make(provider, tagged(rows), clock, **settings)
     await source.hooks(Operation(5))
     change()
-    clock.pass_seconds(1)
+    clock.advance(1)
     return list(await source.hooks(Operation(5, max_age=0)))
 
 
@@ -114,7 +114,7 @@ async def test_elastic_path_url_of_integration_is_refreshed_though_logs_are_unch
         first = request.url.params.get("page[offset]") == "0"
         return {"data": [integration] if first else []}, f'"{integration}{first}"'.replace(" ", "")
 
-    clock = Clock()
+    clock = Clock(START)
     source = make("elastic-path", tagged(rows), clock)
 
     async def read() -> tuple[Page, CacheStatus]:
@@ -123,11 +123,11 @@ async def test_elastic_path_url_of_integration_is_refreshed_though_logs_are_unch
         return cached.value, cached.freshness.status
 
     await read()
-    clock.pass_seconds(1)
+    clock.advance(1)
     page, status = await read()
     assert status is CacheStatus.REVALIDATED
     integration["configuration"] = {"url": "https://new.example/hook"}
-    clock.pass_seconds(1)
+    clock.advance(1)
     page, status = await read()
     request = page.logs[0].request
     assert request is not None

@@ -17,7 +17,7 @@ from gateway.settings import load
 from gateway.web.app import create_app
 from gateway.web.assets import ASSETS
 from gateway.web.explorer import CDN, explorer_page, explorer_routes
-from tests.moment import stopped
+from tests.support.moment import stopped
 from tests.web.test_incremental import Gate, made_app
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from gateway.cli.server import listen, serving, url
 from gateway.sandbox import Sandbox
 from gateway.settings import load
 from gateway.web.app import create_app
-from tests.moment import stopped
+from tests.support.moment import stopped
 from tests.web.operations import EVERYTHING, GRAPHQL, Asked, check, operations, root_fields
 
 SCHEMA = build_schema((Path(__file__).parents[2] / "schema.graphql").read_text(encoding="utf-8"))

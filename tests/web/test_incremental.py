@@ -26,7 +26,7 @@ from gateway.web import incremental
 from gateway.web.app import create_app
 from gateway.web.incremental import accepts_parts
 from gateway.web.media_types import parse_list
-from tests.moment import stopped
+from tests.support.moment import stopped
 from tests.web.test_view import GRAPHQL, JSON, client_of, sentence
 
 PATIENCE = 5.0
@@ -73,7 +73,7 @@ class Gate(httpx.AsyncBaseTransport):
 
 def made_app(folder: Path, vendors: httpx.AsyncBaseTransport, **environ: str) -> Starlette:
     """Return an application over the sandbox, with settings from environment variables."""
-    written = write_configuration(folder, Sandbox(), "http://127.0.0.1:1", port=0)
+    written = write_configuration(folder, Sandbox(logs=1), "http://127.0.0.1:1", port=0)
     environ = {f"GATEWAY_{name}": value for name, value in environ.items()}
     return create_app(load(written, {ON: "true", **environ}), transport=vendors)
 

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from gateway.web.answer import size
+from tests.support.virtual_time import VIRTUAL_TIME, Backend, now
 from tests.vendors.documents import ROWS
-from tests.virtual_time import VIRTUAL_TIME, Backend, now
 from tests.web.test_incremental import parts_of
 from tests.web.test_view import DATA, JSON, client_of, made_app, post, sentence
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from tests.redis import Redis
+    from tests.support.redis import Redis
 
 ALICE, BOB = (Caller(name, Method.API_KEYS, ()) for name in ("alice", "bob"))
 

@@ -10,7 +10,7 @@ from gateway import ids
 from gateway.callers import Role
 from gateway.sandbox import Sandbox
 from tests.callers.issuer import token
-from tests.moment import stopped
+from tests.support.moment import stopped
 from tests.web.protected import (
     ADMIN,
     CALLERS,

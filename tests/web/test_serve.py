@@ -14,7 +14,7 @@ import typer
 
 from gateway.cli import server
 from gateway.settings import load
-from tests.processes import started
+from tests.support.processes import started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

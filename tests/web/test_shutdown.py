@@ -25,8 +25,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.cli.protocol import GracefulServer
 from gateway.cli.server import config_of, grace, listen, serving
 from gateway.settings import Settings
-from tests.acting import Controller
-from tests.processes import started
+from tests.support.actions import Controller
+from tests.support.processes import started
 
 PATIENCE = 30.0
 """Seconds until a test fails."""

@@ -12,6 +12,7 @@ import httpx
 import msgspec
 
 from gateway.upstream.auth import basic
+from tests.support.clock import Clock
 
 MILLISECOND = 10**6
 ACCOUNTS = ("shared", "alice", "bob")
@@ -24,20 +25,10 @@ CREDENTIALS = {
 EVENTS = ("created", "changed")
 
 
-class Clock:
-    """A clock, in Unix nanoseconds, that only a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1_772_615_411 * 10**9
-
-    def __call__(self) -> int:
-        return self.now
-
-
 class Loop(asyncio.SelectorEventLoop):
     """An event loop whose timers go by a test's clock; ``busy`` tells what else it waits for."""
 
-    def __init__(self, clock: Clock, busy: Callable[[], bool]) -> None:
+    def __init__(self, clock: Clock[int], busy: Callable[[], bool]) -> None:
         super().__init__(selectors.DefaultSelector())
         self._clock = clock
         self._busy = busy
@@ -86,7 +77,7 @@ class Controller(httpx.AsyncBaseTransport):
     answer is made at once, and given when its gate is opened.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock[int]) -> None:
         self.logs: dict[str, list[Delivery]] = {account: [] for account in ACCOUNTS}
         self.statements: list[Statement] = []
         self.acts: dict[str, int] = {}
