@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -115,8 +115,9 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
 VERSION = 2
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Cursor)
-_VERSION_1 = b"\x97\x01"
-"""How the cursors of version 1 begin: an array of seven, with the version first."""
+_version_1 = msgspec.msgpack.Decoder(
+    tuple[Literal[1], Mark, Time, list[Mark], list[Mark], Time, dict[Mark, Any]]
+)
 
 ENDED, AT_END, UNKNOWN = 0xFFFF, 0xFFFE, 0
 """Hints for a list that has ended, for one that goes on with undated logs, and for no hint."""
@@ -177,6 +178,13 @@ def encode(cursor: Cursor) -> str:
     return ids.pack(_encoder.encode(cursor))
 
 
+def _is_version_1(data: bytes) -> bool:
+    try:
+        return bool(_version_1.decode(data))
+    except msgspec.MsgspecError:
+        return False
+
+
 def decode(text: str, wanted: Filter) -> Cursor:
     """Read a cursor of a list with that filter; RequestError when it is none."""
     cursor = None
@@ -185,7 +193,7 @@ def decode(text: str, wanted: Filter) -> Cursor:
         data = ids.unpack(text, MAX_LENGTH)
         cursor = _decoder.decode(data)
     except (ValueError, msgspec.MsgspecError):
-        if data.startswith(_VERSION_1):
+        if _is_version_1(data):
             raise RequestError(
                 ErrorCode.INVALID_CURSOR,
                 "That cursor was made by an earlier version of this gateway. Begin without one.",

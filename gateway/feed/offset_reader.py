@@ -63,6 +63,8 @@ class OffsetReader(ListReader):
         self._resumes = anchor is not None
         self._ranks: dict[bytes, int] = {}
         """The rows read in this operation, in their order."""
+        self._lowest = bound
+        """The position in time of the last row that was given."""
         self._idle = 0
         self._marks: Sequence[bytes] = ()
         self._window = Window(limit=self._limit)
@@ -123,7 +125,7 @@ class OffsetReader(ListReader):
         """Return whether neither a mark nor a time tells where the list was left."""
         return bool(page.marks) and (
             self.unordered
-            or self._bound == UNDATED
+            or self._lowest == UNDATED
             or all(log.triggered_at is None for log in page.logs)
         )
 
@@ -143,15 +145,19 @@ class OffsetReader(ListReader):
         # Page numbers lead to the whole last page, which tells as much, but nothing new.
         is_checked = trusted or self._idle > 0
         page = await self._page(self._offset if is_checked else self._offset - 1, follows=True)
-        if self.pages.continued is not None or (is_checked and not trusted):
+        if self.pages.continued is not None:
             return page, 0
         behind = _behind(page, last)
+        if is_checked and not trusted and not 0 <= _total(page) < self._total:
+            has_numbers = self._begin(page) < self._window.offset
+            return page, behind if has_numbers else 0
         if trusted and _total(page) >= self._total:
             # Further down, the last row stands a second time.
             arrived = _total(page) - self._total
             return page, behind if behind is not None and behind <= arrived else 0
         if behind is None and page.read and self._is_known(page, 0):
             # Its last row is gone, or stands further down.
+            self._bound = self._lowest
             return page, 0
         return page, behind
 
@@ -159,7 +165,9 @@ class OffsetReader(ListReader):
         """Find the page with the last row that was read before, from where to read forward again.
 
         What was deleted has let rows that stood behind it move up to pages that were read before.
+        Newer rows than the last have arrived since.
         """
+        self._bound = self._lowest
         while True:
             known = [index for index in range(len(page.marks)) if self._is_known(page, index)]
             begin = self._begin(page)
@@ -186,10 +194,10 @@ class OffsetReader(ListReader):
         """Return whether a row was given before, or stands where all rows were."""
         if page.marks[index] in self.pages.seen:
             return True
-        if self.unordered or self._bound is None:
+        if self.unordered or self._lowest is None:
             return False
         time = page.logs[index].triggered_at
-        return time is not None and time > self._bound
+        return time is not None and time > self._lowest
 
     def _take(self, page: Page, begin: int) -> Sequence[ListedRow]:
         """Return the rows from an index on that are new, and note how far the list was read."""
@@ -211,6 +219,7 @@ class OffsetReader(ListReader):
                 continue
             anchor = Anchor(offset + index, row.mark, total, self._until)
             fresh.append(replace(row, anchor=anchor))
+            self._lowest = placed[index]
         if fresh:
             # From here on, the vendor's order tells what is new, not the times.
             self._bound = None

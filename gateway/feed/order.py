@@ -32,6 +32,8 @@ TAIL = 3
 """Rows at the end of a page within which an odd one can't be told from one in order."""
 LEAP = 3
 """How many times larger than any other step of its page a suspicious one is."""
+SECOND = 1_000_000_000
+"""What a suspicious step is larger than, too, in nanoseconds."""
 UNDATED_PAGES = 3
 """Pages without any time that are held back until a time comes."""
 
@@ -93,7 +95,7 @@ def settled(times: Times, flags: Sequence[bool]) -> int:
     steps = [(times[one] or 0) - (times[other] or 0) for one, other in itertools.pairwise(run)]
     for count in range(1, TAIL + 1):
         others = steps[:-count]
-        if others and steps[-count] > LEAP * max(others):
+        if others and steps[-count] > max(LEAP * max(others), SECOND):
             end = min(end, run[-count])
     return end
 

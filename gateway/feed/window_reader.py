@@ -143,7 +143,8 @@ class WindowReader(ListReader):
                 unordered=self.unordered,
             )
             return
-        if self._idle == 0 and self._until is None and run[0] == run[-1]:
+        is_moment = run[0] == run[-1] and len(run) == page.read
+        if self._idle == 0 and self._until is None and is_moment:
             self._until, self._offset = run[0], page.read
             return
         if self._idle == 0:

@@ -30,12 +30,12 @@ class ListFacts(msgspec.Struct):
         self.largest_page = max(self.largest_page, page.read)
         if page.total is None or end is None:
             return True
-        is_short = page.read == 0 and end < page.total
-        if end > page.total or is_short:
-            self.contradicted = True
-            return is_short
+        if page.read == 0:
+            self.contradicted = self.contradicted or end < page.total
+            return True
+        self.contradicted = self.contradicted or end > page.total
         self.exceeded = self.exceeded or page.total > end
-        return True
+        return end <= page.total
 
     @property
     def trusts_totals(self) -> bool:

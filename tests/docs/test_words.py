@@ -22,11 +22,6 @@ from tests.docs.pages import PAGES, ROOT, USER_PAGES, Page
 from tests.docs.product import ENUMS, SETTINGS, TYPES, VENDOR_METHODS
 from tests.docs.tables import commands, options
 
-LATER = {"gateway/README.md"}
-"""The page that describes the layout of the feed that is being built."""
-LINKING_TOKENS = {"README.md", ".github/docs/callers.md", ".github/docs/configuration.md"}
-"""The pages with a link to tokens.md, which is not there yet."""
-
 
 def arguments(field: FieldDefinitionNode | InputValueDefinitionNode) -> Sequence[Any]:
     """Return the arguments of a field; those of inputs have none."""
@@ -68,13 +63,7 @@ OUTSIDE = {
 """Names of protocols, token issuers, tools and the sandbox."""
 
 
-def expected(later: set[str], reason: str) -> list[Any]:
-    """Return the paths of all pages, of which some are expected to fail; strictly so."""
-    mark = pytest.mark.xfail(reason=reason)
-    return [pytest.param(path, marks=[mark] if path in later else []) for path in PAGES]
-
-
-@pytest.mark.parametrize("path", expected(LINKING_TOKENS, "tokens.md is being written"))
+@pytest.mark.parametrize("path", PAGES)
 def test_links_lead_somewhere(path: str) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", PAGES[path].prose):
         if "://" in target:
@@ -182,7 +171,7 @@ def test_what_a_vendor_has_to_have_is_named() -> None:
 PATH = re.compile(r"(?:gateway|tests|\.ci|\.github)/[\w./-]*")
 
 
-@pytest.mark.parametrize("path", expected(LATER, "the layout is being built"))
+@pytest.mark.parametrize("path", PAGES)
 def test_files_are_there(path: str) -> None:
     named = {code for code in PAGES[path].code if PATH.fullmatch(code) and "NAME" not in code}
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []

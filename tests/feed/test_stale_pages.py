@@ -10,7 +10,6 @@ from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 import pytest
-from gateway.sources.seams import Seam
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -24,9 +23,9 @@ from gateway.feed.feed import Feed
 from gateway.model import CacheStatus, Capability, Freshness, Hook, Timestamp, WebhookLog
 from gateway.settings import SourceSettings
 from gateway.sources.source import Source
-from gateway.sources.stale_pages import bridge
+from gateway.sources.stale_pages import continue_stale
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Found, Page, Stream, Wanted, Window
+from gateway.vendors.pages import Found, Page, PushedOff, Stream, Wanted, Window
 from tests.support.fake_source import FakeSource, log
 from tests.support.virtual_time import VIRTUAL_TIME, Backend
 
@@ -326,10 +325,10 @@ async def test_where_a_page_ended_is_kept_as_any_store_keeps_it() -> None:
         source.arrive(1)
         await source.renew()
     (kept,) = source._cache._store._kept._cache.values()  # type: ignore[attr-defined]
-    seams = kept.value.seams
-    assert [[log.upstream_id for log in seam.logs] for seam in seams] == [["37"], ["36"]]
+    pushed_off = kept.value.pushed_off
+    assert [[log.upstream_id for log in each.logs] for each in pushed_off] == [["37"], ["36"]]
     again = msgspec.json.decode(msgspec.json.encode(kept), type=Entry[Page])
-    assert again.value.seams == list(seams)
+    assert again.value.pushed_off == list(pushed_off)
 
 
 @pytest.mark.parametrize("kind", ["offset", "page"])
@@ -410,7 +409,7 @@ async def test_a_log_that_is_gone_comes_at_no_other_place(kind: str, pushed: int
 async def test_pages_that_lead_back_to_one_another_are_not_followed_for_ever() -> None:
     """As a vendor would give them that looks at the seconds of a window alone."""
     freshness = Freshness(status=CacheStatus.HIT, fetched_at=Timestamp(1), fresh_until=Timestamp(2))
-    seam = Seam(
+    pushed_off = PushedOff(
         since=Timestamp(1), total=None, logs=(), read_at=Timestamp(1), good_until=Timestamp(9)
     )
     asked: list[Timestamp | None] = []
@@ -421,9 +420,11 @@ async def test_pages_that_lead_back_to_one_another_are_not_followed_for_ever() -
         assert len(asked) < 10, asked
         return Cached(Page(logs=[log("one", 1, 30 + len(asked) % 2)], more=True), freshness)
 
-    page = Page(logs=[log("one", 2, 20)], more=True, seams=[seam])
+    page = Page(logs=[log("one", 2, 20)], more=True, pushed_off=[pushed_off])
     window = Window(limit=PAGE, until=Timestamp(20))
-    assert await bridge(page, window, recall, known=(), now=Timestamp(3)) is None
+    failure = ErrorCode.UPSTREAM_ERROR
+    found = await continue_stale([page], window, recall, seen=(), now=Timestamp(3), failure=failure)
+    assert found is None
 
 
 @pytest.mark.parametrize("kind", ["offset", "page"])
