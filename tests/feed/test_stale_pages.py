@@ -431,7 +431,9 @@ async def test_pages_that_lead_back_to_one_another_are_not_followed_for_ever() -
     page = Page(logs=[log("one", 2, 20)], more=True, pushed_off=[pushed_off])
     window = Window(limit=PAGE, until=Timestamp(20))
     failure, seen = ErrorCode.UPSTREAM_ERROR, {ids.mark(log("one", 1, 0).id)}
-    found = await continue_stale([page], window, recall, seen=seen, now=Timestamp(3), failure=failure)
+    found = await continue_stale(
+        [page], window, recall, seen=seen, now=Timestamp(3), failure=failure
+    )
     assert found is None
 
 
