@@ -77,6 +77,8 @@ def _branch(branches: list[tuple[str, list[str]]], letter: str) -> list[str] | N
 
 
 NAME = _merged(_NAMES) + r"(?:[-_]?(?:ed|header|hex|sha|v|value)?[-_]?\d{0,4})"
+ANY_NAME = re.compile(_merged([*_NAMES, "-key", "-auth", "_key", "_auth"]))
+"""Finds a name in lower-case text, or the end of a header's such as X-Functions-Key."""
 _NAME_END = re.compile(NAME + r"\Z")
 # A part of each of those names, the most frequent first.
 _PARTS = (

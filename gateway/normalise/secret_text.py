@@ -12,6 +12,7 @@ import re
 from gateway.normalise.prose import PROSE, WORD
 from gateway.normalise.secret_commands import mask_commands, mask_settings
 from gateway.normalise.secret_names import (
+    ANY_NAME,
     MASK,
     NAME,
     is_label_key,
@@ -35,6 +36,8 @@ _PAIR = re.compile(
 _PAIR_MARK = re.compile("[:=%\uff1a]|->")
 # Their values go on after a space.
 _LINE_NAME = re.compile(r"(?:authorization|cookies?)\W*\Z")
+# A value that is masked already, up to the next parameter or the end.
+_MASKED = {MASK, f"{MASK}&"}
 # A name that stands here is a host's, and what follows its colon is a port.
 _HOST = re.compile(r"//[\w.-]*\Z")
 # Only classes of characters are repeated possessively: with groups, Python 3.11.2 goes wrong.
@@ -65,9 +68,9 @@ _LABELLED_ELEMENT = re.compile(
 # after the first word takes less time than one for that word.
 _LABEL = re.compile(
     r"""[:=](?:(?<==)>)?[ \t]{0,40}\\{0,15}["']?"""
-    r"""([\w./-]{1,64})\\{0,15}["']?,?"""
+    r"""([\w./-]{1,64}+)\\{0,15}["']?,?"""
     r"""(?:[ \t]{0,40}(?:\r?\n|\\n)?[ \t]{0,40}|[ \t]{0,4})[,;&]?[ \t]{0,4}\\{0,15}["']?"""
-    r"""([\w@-]{1,40})\\{0,15}["']?[ \t]{0,40}"""
+    r"""([\w@-]{1,40}+)\\{0,15}["']?[ \t]{0,40}"""
     r"""(?:=>|[:=])[ \t]{0,40}(?=\S)"""
 )
 _LABEL_KEY = re.compile(r"""(?<![\w@-])([\w@-]{1,40})\\{0,15}["']?[ \t]{0,40}\Z""")
@@ -80,9 +83,11 @@ _PART = re.compile(r"""form-data;[^\r\n\\]{0,200}?\bname=\\{0,15}["']?([^"'\r\n;
 _PART_HEAD_END = re.compile(r"(?:\r?\n|\\r\\n|\\n){2}")
 _PART_END = re.compile(r"(?:\r?\n|\\r\\n|\\n)--|\Z")
 
-# Without any of these no form of a name and its value is complete.
-_SEPARATOR = re.compile("[\\s:=<(,%\"'>\uff1a]|-p")
-_NAMED = re.compile(rf"{NAME}|[-_]key|[-_]auth")
+# Without any of these no form of a name and its value is complete, ...
+_MARK = re.compile("[:=<,%\"'(@\uff1a-]")
+# ... but for settings and logins, in which only spaces stand between words of these.
+_COMMAND_WORDS = ("set", "env", "export", "arg", "declare", "header", "pass", "masterauth")
+_SPACE = re.compile(r"\s")
 _NETRC = re.compile(
     r"((?:login(?<!\wlogin)|user(?<!\wuser)|account(?<!\waccount))\s{1,4}\S{1,200}\s{1,40}password\s{1,4})"
     r"(\S++)"
@@ -111,22 +116,32 @@ _ORACLE = re.compile(
 
 def mask_named(text: str) -> str:
     """Mask the values of secret names in all forms of text."""
-    if _SEPARATOR.search(text) is None:
+    if _MARK.search(text) is None and not _holds_command(text):
         return text
     if "<" in text and ("</" in text or "=" in text):
         text = _mask_markup(text)
     lowered = _lower(text)
     # Only text with such a name has a value for it; "key" alone is in many texts that have none.
-    named = may_hold_name(lowered) and _NAMED.search(lowered) is not None
-    if named:
-        text = _mask_lists(text, lowered)
-    if "-" in text:
-        text = mask_commands(text)
-    if named or "dentified" in lowered:
-        text = _mask_statements(text, lowered)
-    if "@" in text and "/" in text and ("oracle:" in lowered or _CONNECT.search(lowered)):
-        text = _ORACLE.sub(_mask_second, text)
-    return _mask_pairs(text) if named and _PAIR_MARK.search(text) else text
+    name = ANY_NAME.search(lowered) if may_hold_name(lowered) else None
+    named = text
+    if name:
+        named = _mask_lists(named, lowered)
+    if "-" in named:
+        named = mask_commands(named)
+    if name or "dentified" in lowered:
+        named = _mask_statements(named, lowered)
+    if "@" in named and "/" in named and ("oracle:" in lowered or _CONNECT.search(lowered)):
+        named = _ORACLE.sub(_mask_second, named)
+    if name is None or _PAIR_MARK.search(named) is None:
+        return named
+    return _mask_pairs(named, *((lowered, name.start()) if named == text else (_lower(named), 0)))
+
+
+def _holds_command(text: str) -> bool:
+    if _SPACE.search(text) is None:
+        return False
+    lowered = _lower(text)
+    return any([word in lowered for word in _COMMAND_WORDS])
 
 
 def _mask_lists(text: str, lowered: str) -> str:
@@ -134,17 +149,18 @@ def _mask_lists(text: str, lowered: str) -> str:
         text = _mask_parts(text)
     if "," in text:
         text = _TUPLE.sub(_mask_tuple, text)
-    if text.count(":") + text.count("=") > 1:
+    if text.count(":") + text.count("=") - text.count("://") > 1:
         text = _mask_labelled(text)
     return text
 
 
 def _mask_statements(text: str, lowered: str) -> str:
-    text = mask_settings(text, lowered)
+    if _SPACE.search(text):
+        text = mask_settings(text, lowered)
     if "password" in lowered or "requirepass" in lowered or "masterauth" in lowered:
         text = _NETRC.sub(_mask_second, text)
         text = _DIRECTIVE.sub(_mask_unless_prose, text)
-    if _SQL_PASSWORD.search(lowered):
+    if ("password" in lowered or "dentified" in lowered) and _SQL_PASSWORD.search(lowered):
         text = _SQL.sub(lambda match: f"{match[1]}{match[2]}{mask(match[3])}", text)
     if "insert" in lowered:
         text = _INSERT.sub(_mask_insert, text)
@@ -158,14 +174,14 @@ def _lower(text: str) -> str:
     return text.replace("\u0130", "i").lower()
 
 
-def _mask_pairs(text: str) -> str:
-    lowered = _lower(text)
+def _mask_pairs(text: str, lowered: str, start: int) -> str:
     parts: list[str] = []
     done = 0
-    for pair in _PAIR.finditer(lowered):
+    for pair in _PAIR.finditer(lowered, start):
         start = pair.end()
         if (
             start <= done
+            or text[start : start + 4] in _MASKED
             or PROSE.match(text, start)
             or _HOST.search(text, start - 64, pair.start())
         ):
