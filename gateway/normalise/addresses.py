@@ -38,6 +38,11 @@ _BEFORE_HOST = (
     r"|unknownhostexception:|\bdomain|\bto_address,\{|\bserver_name[:=]?|\bcertificate for"
     r"|\bresolve host|\bfor service)"
 )
+_HOST_WORDS = (
+    *("host", "lookup", "enotfound", "eai_again", "eservfail", "resolve", "domain"),
+    *("to_address", "server_name", "certificate for", "for service"),
+)
+"""One of these is in all that _BEFORE_HOST matches."""
 _AFTER_WORD = re.compile(
     rf"({_BEFORE_HOST}\s?[\"'`<(]{{0,2}})(?!(?:name|is|was|has|and|not|for|or|does|in|to|on|key|unreachable|timed?|timeout|refused|closed|down|lookup|resolution|error|failed|with|could|cannot|connection|verification|certificate|response|server|host)(?![\w-]))[\w-]{{1,80}}"
 )
@@ -51,6 +56,7 @@ _TO_PORT = re.compile(
     rf"((?:\bto|\bwith|\bfrom|\bat|\bon|\bof|\bfor|\btcp|\baddress|\bconnect|\bserver|\()\s?[\"'`]?)[\w-]{{1,80}}"
     rf"(?:{_PORT}|(?=[\"'`]? port \d))"
 )
+_ANY_PORT = re.compile(r":\d| port \d")
 _LEFT_PORT = re.compile(rf"(?<![\w\"'`\]]){_PORT}")
 _PATH = re.compile(
     r"(?<![\w)])/(?!o\b|tls\b|ssl\b)[^\s\"'`,;)\]}]*|(?<![\w/-])(?=\w*+-)[\w-]++/[^\s\"'`,;)\]}]++"
@@ -63,19 +69,33 @@ def without_addresses(text: str) -> str:
 
     The text has to be short: some patterns take time in proportion to its square.
     """
-    text = _URL.sub(" ", text)
-    text = _SSL_OPTION.sub(" ", text)
-    text = _CLASS.sub(r"\1", text)
-    text = _RESOLVED.sub(r"\1", text)
-    text = _CONNECT.sub(r"\1", text)
-    text = _AFTER_WORD.sub(r"\1", text)
-    text = _DOTTED.sub(_drop_host, text)
-    text = _IPV6.sub(" ", text)
-    text = _QUOTED_PATH.sub(" ", text)
-    text = _PATH.sub(" ", text)
-    text = _HYPHENED.sub(" ", text)
-    text = _TO_PORT.sub(r"\1", text)
-    return _LEFT_PORT.sub(" ", text)
+    # Each pattern runs only on text that holds what it can't match without.
+    if ":/" in text or ":\\/" in text:
+        text = _URL.sub(" ", text)
+    if "ssl:" in text:
+        text = _SSL_OPTION.sub(" ", text)
+    dotted = "." in text
+    if dotted:
+        text = _CLASS.sub(r"\1", text)
+    if "resolve host" in text:
+        text = _RESOLVED.sub(r"\1", text)
+    if " to " in text or " with " in text:
+        text = _CONNECT.sub(r"\1", text)
+    if any([word in text for word in _HOST_WORDS]):
+        text = _AFTER_WORD.sub(r"\1", text)
+    if dotted:
+        text = _DOTTED.sub(_drop_host, text)
+    if ":" in text:
+        text = _IPV6.sub(" ", text)
+    if "/" in text:
+        text = _QUOTED_PATH.sub(" ", text)
+        text = _PATH.sub(" ", text)
+    if "-" in text:
+        text = _HYPHENED.sub(" ", text)
+    if _ANY_PORT.search(text):
+        text = _TO_PORT.sub(r"\1", text)
+        text = _LEFT_PORT.sub(" ", text)
+    return text
 
 
 def _drop_host(match: re.Match[str]) -> str:
