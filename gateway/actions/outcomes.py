@@ -47,7 +47,7 @@ def encode(answer: Answer) -> bytes:
 
 
 def said(action: Action) -> Any:
-    """Return the vendor's response, redacted: the log's own document, or the parts of a refusal.
+    """Return the vendor's redacted response: the log's own document, or the parts of a refusal.
 
     None if there was none, or if it was for a caller's own credential.
     """
@@ -86,8 +86,8 @@ def in_short(action: Action, message: str | None = None) -> Answer:
 def outcome_of(error: UpstreamError) -> Outcome:
     """Return the outcome of an action whose call failed.
 
-    The code counts, not the status: a vendor may refuse with 200 and an error in the body. An
-    action that was sent is UNKNOWN, unless the vendor clearly did not carry it out.
+    The error code decides, not the status: a vendor may refuse with 200 and an error in the body.
+    An action that was sent is UNKNOWN, unless the vendor clearly did not carry it out.
     """
     if not error.sent or error.code is ErrorCode.UPSTREAM_RATE_LIMITED or error.status == 503:
         return Outcome.FAILED
@@ -132,7 +132,7 @@ def _doubt(error: UpstreamError) -> str:
 def message_of(outcome: Outcome, error: UpstreamError) -> str:
     """Return the sentence about a failure for the journal.
 
-    The error's own advice to try again is for reads. An action may have been carried out.
+    The error's own advice to try again applies to reads only; an action may have been carried out.
     """
     if outcome is not Outcome.UNKNOWN:
         return str(error)

@@ -41,7 +41,7 @@ class InvalidInput(Problem, frozen=True, kw_only=True):
 
 
 class NotFound(Problem, frozen=True, kw_only=True):
-    """There is no such webhook log, or it is not granted."""
+    """The webhook log does not exist, or the caller has no access to it."""
 
     code: ClassVar = UserErrorCode.NOT_FOUND
 

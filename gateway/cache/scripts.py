@@ -1,11 +1,11 @@
-"""Lua scripts: what Redis does in one step, so that no other gateway comes between.
+"""Lua scripts, which Redis executes atomically.
 
-Redis may evict any key at any time, or hold something else under it; evicted tags must never come
-back for that. So one key, ORDER, holds all evictions, and is lost as a whole: the number of the
-last eviction, of the first that is still known, and of the last of each tag. The number at which an
-entry's load began is its generation. The entry is valid if that lies within the order and none of
-its tags was evicted since; deleting its key only saves memory. A new order begins at a random
-number, so that no generation of an old one lies in it.
+Redis may evict any key at any time, or hold something else under it; evicted entries must never
+reappear because of that. So one key, ORDER, holds all evictions, and is lost as a whole: the number
+of the last eviction, of the first that is still known, and of the last of each tag. The number at
+which an entry's load began is its generation. The entry is valid if that lies within the order and
+none of its tags was evicted since; deleting its key only saves memory. A new order begins at a
+random number, so that no generation of an old one lies in it.
 
 Example: the order is first 7, last 9, hook:a 9. An entry of generation 8 with the tag hook:a is
 invalid, one with the tag hook:b is valid, and one of generation 5 is invalid whatever its tags.

@@ -48,7 +48,7 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 def grant(settings: GrantSettings) -> Grant:
-    """Convert a grant of the configuration, where no names stand for all sources."""
+    """Convert a grant of the configuration, in which an empty list means all sources."""
     return Grant(Role[settings.role.upper()], frozenset(settings.sources) or None)
 
 

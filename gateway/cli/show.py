@@ -35,7 +35,7 @@ def print_texts(log: WebhookLog) -> None:
     """Print a log as text."""
     console = output()
     for text in _texts(log):
-        # Left to the terminal, broken lines can be copied as one.
+        # The terminal wraps long lines, so that they can be copied as one.
         console.print(text, soft_wrap=True)
 
 

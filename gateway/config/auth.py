@@ -118,7 +118,7 @@ class GrantSettings(Table, title="A role, maybe limited to sources"):
 
 
 class KeySettings(GrantSettings, title="An API key"):
-    """An API key, of which the file has only the hash."""
+    """An API key; the file holds only its hash."""
 
     name: Name
     """The owner's name, as the journal shows it; unique."""

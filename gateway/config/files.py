@@ -1,4 +1,4 @@
-"""Reading text files as people save them: with a byte order mark, with any line ends."""
+"""Read text files with or without a byte order mark, with any line endings."""
 
 from __future__ import annotations
 

@@ -125,9 +125,9 @@ HeaderSecret = Annotated[Secret, AfterValidator(_check_header)]
 def without_password(
     value: object, has_password: Callable[[str], bool], form: str
 ) -> SecretStr | dict[str, Any]:
-    """Accept an address without a password, or the reference to an address.
+    """Accept an address without a password, or a reference to an address.
 
-    Raises ValueError, with the text ``form`` for a value that is neither.
+    Raises ValueError; for a value that is neither, its text is ``form``.
     """
     match value:
         case str() if has_password(value):

@@ -130,7 +130,7 @@ def cache_status(report: Parent[feed.Report]) -> model.CacheStatus | None:
 
 
 def age_of(seen: model.Freshness, now: int) -> float:
-    """Age in seconds at the time ``now``; 0 if the clock was set back since."""
+    """Age in seconds at the time ``now``; 0 if the clock has been set back since."""
     return max(0.0, (now - seen.fetched_at) / 1e9)
 
 

@@ -1,4 +1,4 @@
-"""Retries of reads after failures that may pass."""
+"""Retries of reads after temporary failures."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ set_on_retry_hooks(())
 
 
 async def retried(attempt: Callable[[], Awaitable[T]], guard: UpstreamGuard, deadline: float) -> T:
-    """Return the result of an attempt, after retries of failures that may pass.
+    """Return the result of an attempt, with retries after temporary failures.
 
-    The failure is raised at once if the wait (the vendor's own, if it names one) would last until
-    the ``deadline``, in seconds of the event loop's clock, or for more than ``LONGEST_PAUSE``, and
-    if the breaker has opened.
+    The failure is raised without a retry if the breaker has opened, or if the wait (the vendor's
+    own, if it names one) would exceed ``LONGEST_PAUSE`` or the ``deadline``, in seconds of the
+    event loop's clock.
     """
 
     def wait(error: Exception) -> bool | float:

@@ -67,8 +67,8 @@ ALLOWED = {
 class GraphQLView:
     """The endpoint, an ASGI application.
 
-    ``explorer`` returns the page for browsers. Everybody may load it, as it has to send queries
-    like any other caller.
+    ``explorer`` returns the page for browsers. Anyone may load it, since its queries are
+    authenticated like those of any other caller.
     """
 
     def __init__(
