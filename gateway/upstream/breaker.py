@@ -21,7 +21,7 @@ a longer rest would hide that it is back."""
 
 
 class BreakerState(enum.Enum):
-    """The state of a breaker."""
+    """Whether calls to a source are sent."""
 
     CLOSED = "Calls are sent."
     OPEN = "The source failed too often: calls are refused at once, without being sent."

@@ -1,4 +1,4 @@
-"""Whatever stands in Redis under the gateway's keys, it is counted, replaced, and no error."""
+"""Foreign data under the gateway's keys in Redis is counted and replaced, without an error."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def ask(cache: Cache, vendor: Vendor, max_age: float | None = None) -> int
 
 @pytest.mark.parametrize("garbage", GARBAGE)
 @pytest.mark.parametrize("kind", KEYS)
-async def test_it_is_no_error_and_does_not_stay(
+async def test_garbage_is_replaced_without_an_error(
     server: Redis, replicas: list[Cache], vendor: Vendor, kind: str, garbage: str
 ) -> None:
     one, other = replicas
