@@ -1,4 +1,4 @@
-"""What is given while an answer is renewed, or while its vendor fails, as a caller sees it."""
+"""Stale responses during a refresh or an outage of the vendor, as a caller sees them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ query($sources: [String!] = ["translations"], $cache: CacheDemand) {{
 
 
 class Answer:
-    """A first page of the source translations; the report is its."""
+    """A first page of the source translations, and its report."""
 
     def __init__(self, response: httpx.Response) -> None:
         document = response.json()
@@ -65,7 +65,7 @@ class Answer:
 
 
 class Desk:
-    """The gateway over HTTP and the vendors behind it, in process, on one clock."""
+    """The gateway over HTTP and its vendors, in one process, on one clock."""
 
     def __init__(self, folder: Path) -> None:
         self.now = MOMENT
@@ -77,7 +77,7 @@ class Desk:
             settings,
             transport=vendors,
             clock=lambda: self.now * 10**9,
-            # Breakers go by the same clock, and waits for a turn by their own.
+            # Breakers use the same clock, rate limits the real one.
             monotonic=lambda: self.now + time.monotonic(),
         )
         self.client = self.client_of(self.gateway)
@@ -97,14 +97,14 @@ class Desk:
         return Answer(await self.send(headers, **variables))
 
     async def renewed(self) -> None:
-        """Wait for what is asked for behind an answer."""
+        """Wait for background refreshes."""
         flights = self.gateway._cache._flights
         while flights._tasks:
             await asyncio.wait(flights._tasks)
             await asyncio.sleep(0)
 
     async def arrive(self) -> None:
-        """Let deliveries happen, some of them of the source translations."""
+        """Add deliveries, some of them to the source translations."""
         (await self.control.post("/arrive", json={"count": 60})).raise_for_status()
 
     async def fault(self, **fault: Any) -> None:
@@ -115,7 +115,7 @@ class Desk:
         (await self.control.delete("/faults")).raise_for_status()
 
     async def calls(self) -> int:
-        """Count the calls to the vendor that were made since the last count."""
+        """Count the calls to the vendor since the last count."""
         made = (await self.control.get("/calls")).json()["calls"]
         await self.control.delete("/calls")
         return sum(call["vendor"] == "language-weaver" for call in made)
@@ -128,7 +128,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         yield made
 
 
-async def test_what_is_fresh_is_a_hit(desk: Desk) -> None:
+async def test_fresh_page_is_a_hit(desk: Desk) -> None:
     missed = await desk.read()
     assert (missed.cache, missed.report["age"]) == ("MISS", 0.0)
     assert missed.status == 'gateway; fwd=miss; stored; key="translations"'
@@ -149,7 +149,7 @@ async def test_what_is_fresh_is_a_hit(desk: Desk) -> None:
     assert await desk.calls() == 0
 
 
-async def test_what_is_stale_is_given_at_once_and_renewed_once_behind(desk: Desk) -> None:
+async def test_stale_page_is_returned_at_once_and_refreshed_once(desk: Desk) -> None:
     before = await desk.read()
     await desk.arrive()
     desk.now += FRESH
@@ -167,7 +167,7 @@ async def test_what_is_stale_is_given_at_once_and_renewed_once_behind(desk: Desk
     assert after.ids == (await desk.read(cache={"maxAge": 0})).ids
 
 
-async def test_what_is_too_old_is_waited_for(desk: Desk) -> None:
+async def test_expired_page_is_loaded_before_the_response(desk: Desk) -> None:
     before = await desk.read()
     await desk.arrive()
     desk.now += FRESH + RENEWABLE
@@ -176,7 +176,7 @@ async def test_what_is_too_old_is_waited_for(desk: Desk) -> None:
     assert after.ids != before.ids
 
 
-async def test_a_failure_is_bridged_and_told(desk: Desk) -> None:
+async def test_stale_page_replaces_a_failure_and_reports_it(desk: Desk) -> None:
     before = await desk.read()
     await desk.fault(kind="status", status=500)
     desk.now += FRESH + RENEWABLE
@@ -192,7 +192,7 @@ async def test_a_failure_is_bridged_and_told(desk: Desk) -> None:
         assert {node["freshness"]["failure"] for node in stale.nodes} == {"UPSTREAM_ERROR"}
         assert 'detail="UPSTREAM_ERROR"' in stale.status
     await desk.renewed()
-    # The vendor is left alone for a while, and then asked behind the answer.
+    # After the retry delay, the vendor is called again in the background.
     assert await desk.calls() == 1
     desk.now += 1
     assert (await desk.read()).ids == before.ids
@@ -200,7 +200,7 @@ async def test_a_failure_is_bridged_and_told(desk: Desk) -> None:
     assert await desk.calls() == 1
 
 
-async def test_it_is_fresh_again_with_the_first_renewal_that_succeeds(desk: Desk) -> None:
+async def test_first_successful_refresh_ends_staleness(desk: Desk) -> None:
     before = await desk.read()
     await desk.fault(kind="status", status=500)
     desk.now += FRESH + RENEWABLE
@@ -220,7 +220,7 @@ async def test_it_is_fresh_again_with_the_first_renewal_that_succeeds(desk: Desk
     ("vendor", "source"),
     [("codearts", "repo-cn"), ("language-weaver", "translations"), ("elastic-path", "shop")],
 )
-async def test_after_an_outage_one_renewal_makes_all_of_a_source_fresh(
+async def test_one_refresh_after_an_outage_makes_the_source_fresh(
     desk: Desk, vendor: str, source: str
 ) -> None:
     async def freshness() -> tuple[str, str]:
@@ -236,7 +236,7 @@ async def test_after_an_outage_one_renewal_makes_all_of_a_source_fresh(
     while (await freshness())[1] != "OPEN":
         desk.now += RETRY
     await desk.heal()
-    # Nothing is asked, and nothing put off, before the breaker lets the first call pass.
+    # Until the breaker allows a probe, no call is made and no retry is postponed.
     for _ in range(REST - 1):
         desk.now += 1
         assert await freshness() == ("STALE", "OPEN")
@@ -246,7 +246,7 @@ async def test_after_an_outage_one_renewal_makes_all_of_a_source_fresh(
 
 
 @pytest.mark.parametrize("bridged", [False, True], ids=["at once", "after a failure"])
-async def test_a_refusal_is_not_bridged(desk: Desk, bridged: bool) -> None:
+async def test_refusal_is_not_replaced_by_a_stale_page(desk: Desk, bridged: bool) -> None:
     await desk.read()
     await desk.fault(kind="status", status=500)
     desk.now += FRESH + RENEWABLE
@@ -255,7 +255,7 @@ async def test_a_refusal_is_not_bridged(desk: Desk, bridged: bool) -> None:
         desk.now += RETRY
     await desk.fault(kind="status", status=401)
     if bridged:
-        # Nobody knows yet that it is refused now.
+        # The gateway does not know of the refusal yet.
         assert (await desk.read()).cache == "STALE"
         await desk.renewed()
     answer = await desk.read(sources=["shop", "translations"])
@@ -264,7 +264,7 @@ async def test_a_refusal_is_not_bridged(desk: Desk, bridged: bool) -> None:
     assert {node["source"]["name"] for node in answer.nodes} == {"shop"}
 
 
-async def test_what_is_being_renewed_is_given_to_nobody_once_it_is_refused(desk: Desk) -> None:
+async def test_refused_refresh_expires_the_stale_page(desk: Desk) -> None:
     await desk.read()
     await desk.fault(kind="status", status=403)
     desk.now += FRESH
@@ -274,7 +274,7 @@ async def test_what_is_being_renewed_is_given_to_nobody_once_it_is_refused(desk:
     assert answer.report["error"] == {"code": "UPSTREAM_FORBIDDEN"}
 
 
-async def test_a_failure_is_not_bridged_for_ever(desk: Desk) -> None:
+async def test_stale_fallback_expires(desk: Desk) -> None:
     await desk.read()
     await desk.fault(kind="status", status=500)
     desk.now += FRESH + KEPT
@@ -293,7 +293,7 @@ async def test_a_failure_is_not_bridged_for_ever(desk: Desk) -> None:
     ],
     ids=["argument", "no-cache", "max-age", "the lower counts"],
 )
-async def test_who_wants_it_newer_asks_the_vendor(
+async def test_request_for_a_lower_age_calls_the_vendor(
     desk: Desk, headers: dict[str, str], variables: dict[str, Any]
 ) -> None:
     before = await desk.read()
@@ -304,11 +304,11 @@ async def test_who_wants_it_newer_asks_the_vendor(
     assert await desk.calls() == 1
     assert (after.cache, after.report["age"]) == ("MISS", 0.0)
     assert after.ids != before.ids
-    # What they were given is everybody's.
+    # The new page is cached for all callers.
     assert (await desk.read()).ids == after.ids
 
 
-async def test_a_failure_is_bridged_for_who_wants_it_newer_too(desk: Desk) -> None:
+async def test_stale_fallback_applies_to_requests_for_a_lower_age(desk: Desk) -> None:
     before = await desk.read()
     await desk.fault(kind="status", status=500)
     desk.now += 1
@@ -318,9 +318,7 @@ async def test_a_failure_is_bridged_for_who_wants_it_newer_too(desk: Desk) -> No
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["it is there now", "the vendor fails"])
-async def test_that_there_is_none_is_remembered_and_never_given_as_stale(
-    desk: Desk, fails: bool
-) -> None:
+async def test_missing_log_is_cached_but_never_served_stale(desk: Desk, fails: bool) -> None:
     page = await desk.gateway.logs(
         desk.gateway.operation(), first=1, wanted={"source": {"eq": "repo-cn"}}
     )
@@ -348,7 +346,7 @@ async def test_that_there_is_none_is_remembered_and_never_given_as_stale(
 
 
 @pytest.mark.parametrize("role", Role)
-async def test_who_is_no_operator_has_it_no_newer_than_all_may(desk: Desk, role: Role) -> None:
+async def test_callers_below_operator_are_limited_to_the_least_age(desk: Desk, role: Role) -> None:
     caller = Caller(name="ada", method=Method.API_KEYS, grants=(Grant(role),))
     seen = desk.gateway.seen_by(caller)
     await desk.read()

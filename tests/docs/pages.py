@@ -1,4 +1,4 @@
-"""The pages of the documentation, and the fenced blocks and words of code in them."""
+"""The pages of the documentation, with their fenced blocks and inline code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CODE = re.compile(r"``(.+?)``|`([^`\n]+)`")
 
 
 class Block(NamedTuple):
-    """A fenced block; ``name`` is the file that readers are to write it into, or empty.
+    """A fenced block; ``name`` is the file that readers should save it as, or empty.
 
     ``start`` and ``end`` delimit ``text`` in the page.
     """
@@ -34,7 +34,7 @@ class Page(NamedTuple):
 
     @property
     def blocks(self) -> list[Block]:
-        """All fenced blocks, in their order."""
+        """All fenced blocks, in order."""
         return [
             Block(found[1], found[2] or "", found[3], *found.span(3))
             for found in _BLOCK.finditer(self.text)

@@ -43,7 +43,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def open_journal(url: str, clock: Clock) -> Callable[[], Journal]:
-    """Return a function that makes journals over one database, as replicas have."""
+    """Return a function that opens journals over one database, as replicas do."""
     return lambda: Journal(url, retention_days=30, clock=clock)
 
 

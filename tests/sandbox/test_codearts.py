@@ -119,7 +119,7 @@ async def test_pages_hold_every_log_once_newest_first(client: httpx.AsyncClient)
     assert all(newer["created_at"] >= older["created_at"] for newer, older in pairwise(rows))
 
 
-async def test_page_has_twenty_rows_unless_told(client: httpx.AsyncClient) -> None:
+async def test_page_has_twenty_rows_by_default(client: httpx.AsyncClient) -> None:
     assert len((await read(client, LOGS)).json()) == 20
 
 
@@ -159,7 +159,7 @@ async def test_refuses_parameters_out_of_bounds(
         (f"{BASE}/nowhere", 404, "CH.000404"),
     ],
 )
-async def test_refuses_places_that_are_not_there(
+async def test_unknown_scopes_are_not_found(
     client: httpx.AsyncClient, path: str, status: int, code: str
 ) -> None:
     response = await read(client, path)

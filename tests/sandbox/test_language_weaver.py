@@ -66,7 +66,7 @@ async def test_login_is_a_form_with_the_right_password(client: httpx.AsyncClient
     assert (await client.post(f"{BASE}/auth", json=fields)).status_code == 400
 
 
-async def test_system_info_wants_no_key(client: httpx.AsyncClient) -> None:
+async def test_system_info_needs_no_key(client: httpx.AsyncClient) -> None:
     assert (await client.get(f"{BASE}/system/info")).json()["version"]
 
 
@@ -84,7 +84,7 @@ async def test_pages_hold_every_entry_once_newest_first(client: httpx.AsyncClien
     assert all(newer >= older for newer, older in pairwise(times))
 
 
-async def test_page_has_twenty_five_rows_unless_told(client: httpx.AsyncClient) -> None:
+async def test_page_has_twenty_five_rows_by_default(client: httpx.AsyncClient) -> None:
     answer = (await read(client, ENTRIES)).json()
     assert (len(answer["entries"]), answer["page"], answer["perPage"]) == (25, 1, 25)
     assert (await read(client, ENTRIES, page=1000)).json()["entries"] == []
@@ -130,7 +130,7 @@ async def test_times_drop_zeros_and_data_may_be_text(client: httpx.AsyncClient) 
     assert {type(row["data"]) for row in rows} == {dict, str}
 
 
-async def test_errors_are_in_the_words_of_go(client: httpx.AsyncClient) -> None:
+async def test_errors_have_the_form_of_go(client: httpx.AsyncClient) -> None:
     messages = " | ".join(row["errorMessage"] for row in await read_all(client, failed="true"))
     for words in (
         "connect: connection refused",
@@ -143,7 +143,7 @@ async def test_errors_are_in_the_words_of_go(client: httpx.AsyncClient) -> None:
         assert words in messages
 
 
-async def test_retry_counts_and_mends_what_was_transient(
+async def test_retry_is_counted_and_fixes_transient_failures(
     client: httpx.AsyncClient, clock: Clock[float]
 ) -> None:
     clock.now += 60
@@ -183,7 +183,7 @@ async def test_deleted_entry_is_returned_and_gone(client: httpx.AsyncClient) -> 
         ("GET", f"{BASE}/nowhere", 404),
     ],
 )
-async def test_refuses_what_is_not_there(
+async def test_unknown_objects_are_not_found(
     client: httpx.AsyncClient, method: str, path: str, status: int
 ) -> None:
     response = await client.request(method, path, auth=KEY)

@@ -27,7 +27,7 @@ async def read(client: httpx.AsyncClient, path: str, **parameters: str | int) ->
 
 
 async def read_all(client: httpx.AsyncClient, path: str) -> list[dict[str, Any]]:
-    """Read a window down to the oldest time seen, whose rows are then read once more."""
+    """Read windows down to the oldest time seen; rows at that time are read twice."""
     rows: dict[str, dict[str, Any]] = {}
     window: dict[str, str] = {}
     while True:
@@ -53,7 +53,7 @@ async def read_all(client: httpx.AsyncClient, path: str) -> list[dict[str, Any]]
         (OAUTH | CLOUD, 200),
     ],
 )
-async def test_wants_a_token_and_one_organisation(
+async def test_requires_a_token_and_one_organisation(
     client: httpx.AsyncClient, headers: dict[str, str], status: int
 ) -> None:
     response = await client.get(LOG, headers=headers)
@@ -127,7 +127,9 @@ async def test_triggers_have_webhooks_among_their_actions(client: httpx.AsyncCli
         "/tracker/v3/nowhere",
     ],
 )
-async def test_refuses_places_that_are_not_there(client: httpx.AsyncClient, path: str) -> None:
+async def test_unknown_queues_and_triggers_are_not_found(
+    client: httpx.AsyncClient, path: str
+) -> None:
     response = await read(client, path)
     assert (response.status_code, response.json()["statusCode"]) == (404, 404)
 

@@ -1,4 +1,4 @@
-"""A source that fails leaves the data of the others intact."""
+"""A failing source leaves the data of the others intact."""
 
 from __future__ import annotations
 

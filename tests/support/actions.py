@@ -55,7 +55,7 @@ query($first: Int = 25, $after: String, $filter: ActionFilterInput) {
 
 
 class Schema:
-    """The schema over a gateway, for a caller who sends these headers."""
+    """The schema over a gateway, for a caller with these headers."""
 
     def __init__(self, gateway: Gateway, **headers: str) -> None:
         self.gateway = gateway

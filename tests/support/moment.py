@@ -1,4 +1,4 @@
-"""When tests take place that look at what the sandbox made up, which is other at every hour."""
+"""A fixed time for tests that depend on the sandbox's generated data, which changes every hour."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ MOMENT = 1772615411
 
 
 def stopped() -> float:
-    """Tell the time, on a clock that stands still."""
+    """Return the fixed time, as a clock."""
     return float(MOMENT)

@@ -11,7 +11,7 @@ Handler = Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
 
 
 class FakeVendor(httpx.AsyncBaseTransport):
-    """A transport that answers requests by a handler, and records them."""
+    """A transport that passes requests to a handler and records them."""
 
     def __init__(self, handler: Handler) -> None:
         self.requests: list[httpx.Request] = []
