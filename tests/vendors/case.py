@@ -1,8 +1,8 @@
-"""What the shared tests know of one vendor: a ``VendorCase`` in the folder of each kit.
+"""The data about one vendor for the shared tests: a ``VendorCase`` in the folder of each kit.
 
 A vendor that is added to the registry gets a folder beside this file, named as its kit, with
 ``case.py`` (its ``CASE``) and ``samples/``. The contract suite and all other shared tests then run
-on it.
+for it.
 """
 
 from __future__ import annotations

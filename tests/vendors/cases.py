@@ -1,4 +1,4 @@
-"""The vendors of the registry, each with what the tests know of it."""
+"""The registered vendors, each with its test case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every source owes the feed, tried on all of them over the sandbox."""
+"""The contract between sources and the feed, checked for all vendors over the sandbox."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Demo:
         return {row["id"]: row for row in rows if row["vendor"] == self.provider}
 
     async def calls(self) -> list[str]:
-        """Give the paths that the vendor was asked for, and forget them."""
+        """Return the paths of the calls to the vendor, and clear them."""
         calls = (await self.control.get("/calls")).json()["calls"]
         await self.control.delete("/calls")
         return [call["path"] for call in calls if call["method"] == "GET"]
@@ -65,7 +65,7 @@ class Demo:
     async def list_to_the_end(
         self, stream: Stream, wanted: Wanted | None = None
     ) -> list[WebhookLog]:
-        """Read a whole stream as the feed does: by time where that is possible, else by offset."""
+        """Read a whole stream as the feed does: by time if possible, otherwise by offset."""
         logs: dict[str, WebhookLog] = {}
         offset, until = 0, None
         while True:
@@ -92,7 +92,7 @@ async def demo(request: pytest.FixtureRequest) -> AsyncIterator[Demo]:
 
 
 async def some_logs(demo: Demo) -> list[WebhookLog]:
-    """Give the first and the last logs of every stream."""
+    """Return the first and the last logs of every stream."""
     logs = []
     for stream in await demo.streams():
         listed = await demo.list_to_the_end(stream)
@@ -111,7 +111,7 @@ async def test_streams_are_found_in_one_order(demo: Demo) -> None:
     ]
 
 
-async def test_hooks_are_remembered(demo: Demo) -> None:
+async def test_hooks_are_cached(demo: Demo) -> None:
     hooks = await demo.source.hooks(demo.operation)
     assert hooks
     assert await demo.calls()
@@ -121,7 +121,7 @@ async def test_hooks_are_remembered(demo: Demo) -> None:
     assert len({hook.id for hook in hooks}) == len(hooks)
 
 
-async def test_hooks_are_not_asked_for_when_the_configuration_names_them(demo: Demo) -> None:
+async def test_configured_hooks_are_not_listed(demo: Demo) -> None:
     source = demo.make(**demo.case.named)
     found = await source.find_streams(demo.operation)
     assert found.streams
@@ -131,7 +131,7 @@ async def test_hooks_are_not_asked_for_when_the_configuration_names_them(demo: D
         assert {hook.id for hook in await source.hooks(demo.operation)} == named
 
 
-async def test_list_to_the_end_is_the_inventory(demo: Demo) -> None:
+async def test_complete_list_equals_the_inventory(demo: Demo) -> None:
     inventory = await demo.inventory()
     logs: list[WebhookLog] = []
     for stream in await demo.streams():
@@ -160,7 +160,7 @@ async def test_list_to_the_end_is_the_inventory(demo: Demo) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 7, 60])
-async def test_pages_obey_their_limit(demo: Demo, limit: int) -> None:
+async def test_pages_respect_their_limit(demo: Demo, limit: int) -> None:
     stream = (await demo.streams())[0]
     page = await demo.page(stream, limit=limit)
     assert len(page.logs) == limit
@@ -168,7 +168,7 @@ async def test_pages_obey_their_limit(demo: Demo, limit: int) -> None:
     assert demo.source.page_size == 50
 
 
-async def test_one_log_is_the_listed_one_complete(demo: Demo) -> None:
+async def test_log_by_id_equals_the_listed_log(demo: Demo) -> None:
     for listed in await some_logs(demo):
         await demo.calls()
         log = await demo.source.read_log(ids.decode(listed.id).place, demo.operation)
@@ -194,7 +194,7 @@ async def test_unknown_log_is_none(demo: Demo) -> None:
     assert await demo.source.read_log(unknown, demo.operation) is None
 
 
-async def test_place_outside_of_the_configuration_costs_no_call(demo: Demo) -> None:
+async def test_place_outside_the_configuration_costs_no_call(demo: Demo) -> None:
     source = demo.make(**demo.case.named)
     good = ids.decode((await some_logs(demo))[0].id).place
     odd: list[tuple[str, ...]] = [(), good[:-1], (*good, "1"), *((text,) * 4 for text in ODD)]
@@ -207,7 +207,7 @@ async def test_place_outside_of_the_configuration_costs_no_call(demo: Demo) -> N
     assert await demo.calls() == []
 
 
-async def test_declared_capabilities_are_true(demo: Demo) -> None:
+async def test_declared_capabilities_are_correct(demo: Demo) -> None:
     source, operation = demo.source, demo.operation
     streams = await demo.streams()
     listed = [log for stream in streams for log in await demo.list_to_the_end(stream)]
@@ -237,7 +237,7 @@ async def test_declared_capabilities_are_true(demo: Demo) -> None:
 
 
 async def is_narrower(demo: Demo, listed: list[WebhookLog], wanted: Wanted) -> bool:
-    """Tell whether the vendor applies it; what it leaves out must not be what is wanted."""
+    """Return whether the vendor applies the filter; it must not leave out matching logs."""
     found = [
         log for stream in await demo.streams() for log in await demo.list_to_the_end(stream, wanted)
     ]
@@ -255,7 +255,7 @@ def matches(log: WebhookLog, wanted: Wanted) -> bool:
     )
 
 
-async def test_correlation_is_never_a_reason_to_leave_matches_out(demo: Demo) -> None:
+async def test_filter_by_correlation_keeps_all_matches(demo: Demo) -> None:
     stream = (await demo.streams())[0]
     log = (await demo.page(stream, limit=1)).logs[0]
     wanted = Wanted(correlation_id=log.correlation_id)
@@ -269,7 +269,7 @@ async def test_calls_are_counted_for_their_operation(demo: Demo) -> None:
     assert demo.source.client.health.last_success_at == demo.clock.now
 
 
-async def test_secrets_are_hidden_in_everything_that_comes_out(demo: Demo) -> None:
+async def test_secrets_are_hidden_in_all_results(demo: Demo) -> None:
     secrets = (await demo.control.get("/secrets")).json()
     listed = [log for stream in await demo.streams() for log in await demo.list_to_the_end(stream)]
     shown: list[Any] = [*listed, *await demo.source.hooks(demo.operation)]
@@ -281,7 +281,7 @@ async def test_secrets_are_hidden_in_everything_that_comes_out(demo: Demo) -> No
     assert [secret for secret in secrets if secret in text] == []
 
 
-async def test_every_form_of_authentication_opens_the_vendor(demo: Demo) -> None:
+async def test_every_form_of_authentication_is_accepted(demo: Demo) -> None:
     for changes in [{}, *await demo.case.authentication(demo.sandbox, demo.control)]:
         source = demo.make(**changes)
         assert await source.hooks(demo.operation)

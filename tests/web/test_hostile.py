@@ -333,7 +333,7 @@ def test_endless_body_is_refused(client: httpx.Client, server: str) -> None:
 
 
 def test_whitespace_around_header_values_is_stripped(server: str) -> None:
-    """RFC 9110, 5.5. httptools keeps it at the end, so Host and credentials were misread."""
+    """RFC 9110, 5.5. httptools keeps trailing whitespace, so Host and credentials were misread."""
     answer = raw(
         server,
         b"POST /graphql HTTP/1.1\r\nHost:\tlocalhost \t\r\nX-Request-Id: mine \r\n"

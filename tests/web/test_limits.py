@@ -1,6 +1,7 @@
 """Limits of requests and responses, and deadlines, in each mode: enforce, warn, off.
 
-tests/schema/test_limits.py has those of documents, test_rates.py those of rate and concurrency.
+Limits of documents are tested in tests/schema/test_limits.py, rates and concurrency in
+test_rates.py.
 """
 
 from __future__ import annotations

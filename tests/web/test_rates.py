@@ -64,7 +64,7 @@ async def test_number_of_remembered_callers_is_limited() -> None:
     for caller in "aab":
         await memory.take(caller, 10)
     assert await memory.take("a", 10) == 7
-    assert await memory.take("c", 10) == 9  # b has been idle for longest
+    assert await memory.take("c", 10) == 9  # b has been idle the longest
     assert await memory.take("a", 10) == 6
     assert await memory.take("b", 10) == 9
     assert len(memory._left) == 2

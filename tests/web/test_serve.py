@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from gateway.settings import Settings
 
-WILDCARD = "0.0.0.0"  # noqa: S104 - what these tests are about
+WILDCARD = "0.0.0.0"  # noqa: S104 - the subject of these tests
 
 
 def write(folder: Path, **settings: Any) -> Path:

@@ -1,4 +1,4 @@
-"""Requests during a stop of the server, which runs in a process of its own."""
+"""Requests while the server stops, in a separate process."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def test_connections_made_before_the_stop_are_answered(
         # So the connection made earlier has been accepted.
         assert b"connection: close" not in await asked(*later)
         server.should_exit = True
-        while listener.fileno() >= 0:  # noqa: ASYNC110 - whose close nothing else tells
+        while listener.fileno() >= 0:  # noqa: ASYNC110 - asyncio has no event for this
             await asyncio.sleep(0)
         assert b"connection: close" in await asked(*quiet)
         await served

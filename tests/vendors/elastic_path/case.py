@@ -33,7 +33,7 @@ def places_outside(inside: Place) -> list[Place]:
 
 
 def may_be_read(place: Place) -> bool:
-    """Return whether the job is missing, or one that could exist: job ids have no fixed form."""
+    """Return whether the job is missing or could exist: job ids have no fixed form."""
     return place[:1] == (INTEGRATION,) and place[1:2] in [("0",), ("-1",), ("",)]
 
 
