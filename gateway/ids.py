@@ -16,7 +16,7 @@ import msgspec
 from gateway.errors import ErrorCode, RequestError
 
 MAX_LENGTH = 1024
-"""Characters of an id at most; one with three UUIDs has 250."""
+"""Maximum length of an id in characters; one with three UUIDs has 250."""
 
 
 class Kind(enum.Enum):

@@ -52,7 +52,7 @@ wrong rows       PARTIAL UPSTREAM_INVALID_RESPONSE   1/6      .     0/4     .   
 wrong rows       OK      -                           .        3/10  .       3/8   3/1    2/2
 duplicate ids    OK      -                           7/10     7/10  7/8     7/8   7/1    4/2
 """
-"""The columns behind the code are logs/calls; a . means that another line has the result."""
+"""The columns after the code are logs/calls; a . means that another line has the result."""
 
 SECONDS = 0.5
 """Seconds that the gateway waits for a slow vendor."""

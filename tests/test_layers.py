@@ -28,7 +28,7 @@ LAYERS = [
     {"cli"},
     {"__main__"},
 ]
-"""A room imports only from rooms on a line above its own, and from itself."""
+"""A package imports only from packages on a line above its own, and from itself."""
 
 ONLY_IMPORTERS = {
     "httpx": {"upstream", "sources", "service", "web"},
@@ -43,7 +43,7 @@ ONLY_IMPORTERS = {
     "rich": {"cli"},
 }
 RUN_TIME_ONLY = {("httpx", room) for room in ("sources", "service", "web")}
-"""Rooms that use types of a library in annotations only."""
+"""Packages that use types of a library in annotations only."""
 
 
 def imports(path: Path, *, run_time: bool = False) -> set[str]:

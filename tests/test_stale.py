@@ -26,17 +26,17 @@ from tests.support.moment import MOMENT
 NOWHERE = "http://127.0.0.1:1"
 SCHEMA = build_schema()
 FRESH = 5
-"""Seconds that a first page is fresh, by default, as the following ones are."""
+"""Default lifetime of a fresh page, first or later, in seconds."""
 RENEWABLE = 30
-"""Seconds after that in which it is given at once."""
+"""Seconds after that in which a stale page is returned at once."""
 RETRY = 2
-"""Seconds after which a vendor that failed is asked again."""
+"""Seconds until a failed vendor is called again."""
 REST = 5
-"""Seconds that a vendor is left alone once its breaker has opened."""
+"""Seconds without calls after the breaker has opened."""
 NEGATIVE = 10
-"""Seconds in which it is remembered that there is no such log."""
+"""Seconds for which a missing log is cached as missing."""
 KEPT = 3600
-"""Seconds in which what was read stands in for a failure."""
+"""Seconds in which a stale page replaces a failure."""
 REPORT = """
   sourceReports { outcome notes age fetchedAt cache upstreamCalls error { code } }
 """

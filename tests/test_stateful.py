@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LEASE = 2.0
-"""Seconds after which the work of a stopped process is another's."""
+"""Seconds after which another process takes over the load of a stopped one."""
 LIFETIMES = Lifetimes()
 BRIDGED = LIFETIMES.stale_if_error
 BEHIND = LIFETIMES.stale_while_revalidate
@@ -64,7 +64,7 @@ DEEP = LIFETIMES.page
 MEMORY = "memory://"
 PAGE_SIZE = 10
 LOOKS = 100
-"""How often a process looks for what another is asking before that must have ended."""
+"""Maximum number of polls for a load of another process."""
 FALLBACK_CODES = (503, 429, 500, httpx.ConnectError, httpx.ReadTimeout)
 REFUSED = (401, 403, 404)
 FILTERS: tuple[dict[str, Any], ...] = (
@@ -136,23 +136,23 @@ class Replicas(RuleBasedStateMachine):
         self.readings: list[Reading] = []
         self.runs: list[Run] = []
         self.gone: set[int] = set()
-        """The logs that do not exist, whoever deleted them."""
+        """Logs that no longer exist, deleted through a gateway or not."""
         self.deleted: set[int] = set()
-        """The logs whose deletion was answered."""
+        """Logs whose deletion was confirmed to the caller."""
         self.floor = dict.fromkeys(ACCOUNTS, 0)
-        """The statements before which lists know nothing of an action that was answered."""
+        """By account, the first statement that reflects the last confirmed action."""
         self.floors: dict[str, int] = {}
-        """The same of single logs."""
+        """The same for single logs, by id."""
         self.last_fault = -1
         self.evicted = -1
         self.known: dict[tuple[str, int], tuple[int, int]] = {}
-        """How many rows of a list were read on its first page, and when they were said."""
+        """The number of rows on the first page of a list, and the time of the vendor's response."""
         self.renewed: dict[tuple[str, int], int] = {}
-        """What a stale list must be newer than when it is read next."""
+        """The oldest statement that the next read of a list may return."""
         self.refused: dict[tuple[str, int], int] = {}
-        """What was given once though the vendor refuses it by now."""
+        """Lists that were returned once after the vendor began to refuse them."""
         self.dropped = dict.fromkeys(ACCOUNTS, 0)
-        """When an action last dropped the lists."""
+        """When an action last evicted the lists, by account."""
         self.gateways = self.run(self._open(folder, redis.url if redis else MEMORY))
 
     async def _open(self, folder: Path, url: str) -> list[Gateway]:

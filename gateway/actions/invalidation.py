@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gateway.sources import Source
 
 FindSource = Callable[[str], "Source"]
-"""Returns the source of a name; RequestError if the caller sees none."""
+"""Returns the source with a name; RequestError if none is visible to the caller."""
 
 
 def tags_to_evict(

@@ -27,8 +27,7 @@ _REFUSED = frozenset(
 )
 _UNCLEAR_STATUSES = frozenset({303, 408, 460, 499})
 """Statuses below 500 of requests that may have been carried out: 303 points to the result (RFC
-9110, 15.4.4), and by the others a proxy gives up waiting for it (460 and 499 are those of AWS and
-nginx)."""
+9110, 15.4.4), the others mean that a proxy gave up waiting (460 is used by AWS, 499 by nginx)."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +65,7 @@ def said(action: Action) -> Any:
 
 
 def stored(answer: bytes, action: Action) -> Answer:
-    """Decode an answer from the journal; for one of another version, return its outcome alone."""
+    """Decode an answer from the journal; for one of another version, return only its outcome."""
     try:
         return _decoder.decode(answer)
     except msgspec.MsgspecError:
@@ -74,7 +73,7 @@ def stored(answer: bytes, action: Action) -> Answer:
 
 
 def in_short(action: Action, message: str | None = None) -> Answer:
-    """Return the outcome of an action alone."""
+    """Return the answer that holds only the outcome of an action."""
     match action.outcome:
         case Outcome.SUCCEEDED:
             return Answer()

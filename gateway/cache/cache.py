@@ -36,9 +36,9 @@ FALLBACK_CODES = frozenset(
         ErrorCode.UPSTREAM_RESPONSE_TOO_LARGE,
     }
 )
-"""Failures in whose place a stale entry is returned. A refusal is none: it is about the caller."""
+"""Failures that a stale entry replaces. Refusals are not included: they concern the caller."""
 STALE_FALLBACK_TIMEOUT = 1.0
-"""Seconds to wait for the vendor before a stale entry is returned in place of its answer."""
+"""Seconds to wait for the vendor before a stale entry is returned instead."""
 REFRESH_DELAY = 0.05
 """Seconds before a background refresh starts, so that it does not compete with the response for the
 CPU: for a page of many lists it costs far more than the response."""
@@ -48,7 +48,7 @@ longer wait."""
 MAX_RETRY_DELAY = 300.0
 """Seconds after which a failing vendor is tried again, whatever wait it named."""
 POLL_INTERVAL = 0.02
-"""Seconds between two looks for the entry that another process is reading."""
+"""Seconds between two checks for an entry that another process is loading."""
 
 
 class FreshnessRequirement(msgspec.Struct, frozen=True, kw_only=True):

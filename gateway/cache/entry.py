@@ -11,8 +11,8 @@ from gateway.model import Timestamp
 T = TypeVar("T")
 SECOND = 1_000_000_000
 SKEW = 2 * SECOND
-"""How far the clocks of replicas may be apart. An entry from further ahead was written before a
-clock was set back, or by a wrong one, so that its age is unknown."""
+"""Tolerated difference between the clocks of replicas. The age of an entry from further ahead is
+unknown: it was written before a clock was set back, or with a wrong clock."""
 
 
 class Lifetime(msgspec.Struct, frozen=True):

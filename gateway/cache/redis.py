@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATIENCE = 0.5
-"""Seconds that Redis may take for consecutive answers, beyond one ``TURN`` each, until it counts as
-out of reach. So an operation can't spend its time waiting for it."""
+"""Total seconds that consecutive responses may take, beyond one ``TURN`` each, before Redis counts
+as out of reach. This bounds the time that an operation spends waiting for Redis."""
 TURN = 0.03
-"""Seconds by which the wait for an answer is counted. A while in which this process was busy, and
-could not have received one, counts as a single turn."""
+"""Unit in seconds for counting waits. A period in which this process was busy, and could not
+receive a response, counts as a single turn."""
 CLOSING = 1.0
 """Seconds that closing a connection may take: TLS waits for the other side."""
 PAUSE = 1.0
@@ -153,7 +153,7 @@ class RedisStore(Store):
         return None if entry.stored_at > self._clock() + SKEW else (generation, entry)
 
     async def write(self, key: str, entry: Entry[Any], generation: Generation) -> None:
-        """Store an entry until it expires; an expired one replaces what is there."""
+        """Store an entry until it expires; an expired entry still replaces the stored one."""
         now = self._clock()
         seconds = (entry.stale_until - now) / SECOND
         # Redis has not yet received the pending evictions.
@@ -204,7 +204,7 @@ class RedisStore(Store):
         await self._run(scripts.EXTEND, [key], [token])
 
     async def give_back(self, key: str, token: str) -> None:
-        """End a lease that has not ended by itself."""
+        """Release a lease unless it has expired."""
         await self._run(scripts.GIVE_BACK, [key], [token])
 
     async def _run(self, text: str, keys: Sequence[str] = (), args: Sequence[Any] = ()) -> Any:

@@ -23,9 +23,9 @@ ENTRY, TAG, ORDER, LAST, TAKEN, RATE = (
     PREFIX + part for part in ("e:", "t:", "order", "last", "l:", "r:")
 )
 BOUNDS = ("first", "last")
-"""The members of the order that are no tags; a tag has a colon."""
+"""The members of the order that are not tags; tags contain a colon."""
 BEGINNINGS = 10**15
-"""How many numbers an order may begin with; all are exact in Lua and have 16 digits at most."""
+"""Range of the first number of an order; all are exact in Lua and have at most 16 digits."""
 DROPS_KEPT = 10_000
 """Tags whose last eviction is known. What was loaded before an older one counts as evicted."""
 LEASE = 2.0
@@ -74,7 +74,7 @@ if kept ~= tell(last) and kept then broken = broken + 1 end
 return {{last, broken}}
 """
 )
-"""Return the number of the last eviction where LAST is gone."""
+"""Return the number of the last eviction if LAST is missing."""
 
 WRITE = (
     _ORDERED
@@ -102,8 +102,8 @@ end
 return {{1, broken}}
 """
 )
-"""Store an entry: its text, its time to live, when it was requested, the latest time that no clock
-is behind of, its generation, and its tags."""
+"""Store an entry: its text, its time to live, when it was requested, the latest plausible time of a
+request, its generation, and its tags."""
 
 DROP = (
     "#!lua flags=allow-oom"
@@ -149,8 +149,9 @@ end
 return {string.format('%.17g', left), broken}
 """
 )
-"""Take one of so many uses, which return evenly within a window of seconds. The key holds the
-microsecond at which all have returned: after a clock was set back, a window away at most."""
+"""Take one of a number of uses, which are replenished evenly over a window of seconds. The key
+holds the microsecond at which all are available again; at most one window ahead, even if the clock
+was set back."""
 
 _MILLISECONDS = int(LEASE * 1000)
 TAKE_ON = (

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gateway.cache.entry import Entry
 
 Generation = int | None
-"""Which evictions came before a read, as a number; None where that is unknown."""
+"""Identifies the evictions that preceded a read; None if they are unknown."""
 
 
 class Usage(msgspec.Struct, frozen=True):

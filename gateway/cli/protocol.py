@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 HEAD_TIMEOUT = 10.0
-"""Seconds for a head to arrive; for the first of a connection they start when it is made."""
+"""Seconds for a head to arrive; for the first one they start with the connection."""
 READ_TIMEOUT = 60.0
-"""Seconds for a client to read a response; of one in parts, what has been sent so far."""
+"""Seconds for a client to read a response, or the parts that have been sent so far."""
 LAST_REQUEST_WAIT = 0.5
 """Seconds after a stop in which an open connection may still send a request."""
 FRAMING = {b"content-length", b"transfer-encoding"}
@@ -65,7 +65,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._start_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop all timers, and tell the request being answered, not only the last one."""
+        """Stop all timers, and notify the request being answered, not only the last one."""
         self._end_head()
         self._stop_read_timer()
         super().connection_lost(exc)
@@ -143,7 +143,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _head_without_offer(self) -> bytes:
         """Replace the parser, and return a head that frames the same body."""
         self.parser = httptools.HttpRequestParser(self)
-        # As uvicorn does: data behind a connection's last request is ignored.
+        # As in uvicorn, data after a connection's last request is ignored.
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         lines = [b"%s: %s\r\n" % header for header in self.headers if header[0] in FRAMING]
         return b"".join([b"POST / HTTP/1.1\r\n", *lines, b"\r\n"])
@@ -156,7 +156,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._start_read_timer()
 
     def pause_writing(self) -> None:
-        """Start the timer for reading what has been sent of a response."""
+        """Start the timer for reading the part of a response sent so far."""
         super().pause_writing()
         self._start_read_timer()
 

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
 
 KEEP_ALIVE = 75
-"""Seconds that an idle connection stays open. Common proxies close theirs after 60; were the
-gateway first, it would lose requests that a proxy sends at that moment."""
+"""Seconds that an idle connection stays open. Common proxies close theirs after 60. If the gateway
+closed first, requests that a proxy sends at that moment would be lost."""
 
 
 def run(settings: Settings, host: str | None, port: int | None, *, insecure: bool) -> None:

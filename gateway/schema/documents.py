@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 # keep invalid documents too, and are bounded by number, whatever the documents' size.
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 MAX_ERRORS = 20
-"""Validation errors that are reported of one document."""
+"""Maximum number of validation errors reported for a document."""
 MEMORY = 32 * 2**20
-"""Bytes for cached documents, enough for some hundred of the usual size."""
+"""Bytes for cached documents, enough for some hundreds of the usual size."""
 TOKEN = 700
-"""Bytes that one token takes with its nodes, at most."""
+"""Maximum bytes that one token takes with its nodes."""
 COSTS = 100
 """Costs that are cached per document: one for each combination of page sizes."""
 

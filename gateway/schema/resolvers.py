@@ -172,7 +172,7 @@ class _Masked:
 
     @property
     def body(self) -> Any:
-        # graphql-core raises an exception that it finds as a value, for this field alone.
+        # graphql-core raises an exception that is returned as a value, for this field only.
         return service.forbidden(Role.READER, "see bodies")
 
     body_json = body

@@ -24,11 +24,11 @@ _BOMS = (
 )
 _CHARSET = re.compile(r""";\s*charset\s*=\s*["']?([\w.:+-]{1,40})""", re.ASCII | re.IGNORECASE)
 _DEFAULTS = frozenset({"utf-8", "ascii", "iso8859-1", "cp1252"})
-"""Charsets that servers declare for any text; JSON in them is UTF-8 if it can be (RFC 8259)."""
+"""Charsets that servers declare by default; JSON is read as UTF-8 if possible (RFC 8259)."""
 _NO_CHARSETS = frozenset(
     {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
 )
-"""Codecs of Python that are no charsets."""
+"""Codecs of Python that are not charsets."""
 _HALF = re.compile("[\ud800-\udfff]")
 
 

@@ -29,9 +29,9 @@ from gateway.upstream.progress import Progress
 
 SECOND = 1_000_000_000
 EARLY = 60 * SECOND
-"""Nanoseconds before its end at which a token is refreshed, so that none expires on the way."""
+"""Nanoseconds before expiry at which a token is refreshed, so that none expires in transit."""
 LONGEST = 30 * 24 * 3600 * SECOND
-"""Nanoseconds; no vendor documents a token that lives longer."""
+"""Maximum lifetime in nanoseconds; no vendor documents a longer one."""
 
 _SENDABLE = re.compile(r"[!-~]+")
 _PASSABLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")

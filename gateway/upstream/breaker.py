@@ -16,8 +16,8 @@ FEWEST = 10
 SHARE = 0.5
 """Share of failed calls in the window at which the breaker opens."""
 REST = 5.0
-"""Seconds without calls before and between probes. One call in that time burdens no vendor, and
-a longer rest would hide that it is back."""
+"""Seconds without calls before and between probes. One call in that time is no burden for a vendor,
+and a longer pause would delay recovery."""
 
 
 class BreakerState(enum.Enum):

@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from gateway.upstream.operation import Operation
 
 SLOW = 0.75
-"""Share of the time for an answer after which a call counts as failed for the breaker."""
+"""Share of the timeout after which a call counts as failed for the breaker."""
 MOST_GUARDS = 1000
-"""Callers' own credentials whose rate limits and breakers are remembered."""
+"""Maximum number of callers' credentials whose rate limits and breakers are remembered."""
 LONGEST_SLOWDOWN = 30.0
-"""Seconds of pause at most that a successful answer may ask for."""
+"""Maximum pause in seconds that a successful response may ask for."""
 NO_CONTENT = frozenset({204, 205})
 
 _ETAG = re.compile(r'(?:W/)?"[!#-~]{0,500}"')

@@ -33,7 +33,7 @@ class VendorError(msgspec.Struct, frozen=True):
 
 
 ReadError = Callable[[Any], VendorError]
-"""Finds the vendor's words in a decoded body, whatever its type."""
+"""Finds the vendor's message in a decoded body of any type."""
 
 _HOLDERS = ("error", "errors", "fault", "err", "detail", "status", "errorMessages", "result")
 _CODES = ("code", "error_code", "errorCode", "errorcode", "errCode", "statusCode", "status", "type")
@@ -82,9 +82,9 @@ _WORDS = (
     (ErrorCode.UPSTREAM_NOT_FOUND, _NOT_FOUND),
     (ErrorCode.UPSTREAM_ERROR, _ERROR),
 )
-"""In their order; the first that fits decides."""
+"""In order of precedence; the first match decides."""
 _ABOUT = re.compile("error|detail|warning|violation|message|trace|stack|link", re.IGNORECASE)
-"""Names of lists that are about a failure, and no rows."""
+"""Names of lists that describe failures instead of holding rows."""
 _STATUSES = {
     401: ErrorCode.UPSTREAM_UNAUTHORIZED,
     403: ErrorCode.UPSTREAM_FORBIDDEN,

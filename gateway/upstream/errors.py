@@ -57,11 +57,11 @@ _PLAIN_HTTP = re.compile(
     rb"|speaking plain HTTP to an SSL-enabled",
     re.IGNORECASE,
 )
-"""What nginx, Go and Apache answer to HTTP on a port of HTTPS."""
+"""Responses of nginx, Go and Apache to HTTP on an HTTPS port."""
 _NO_CERTIFICATE = re.compile(
     rb"No required SSL certificate was sent|SSL certificate error", re.IGNORECASE
 )
-"""What nginx answers where it wants a client certificate."""
+"""Response of nginx if it requires a client certificate."""
 
 
 def refusal(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pathlib
 
 MAX_BYTES = 16 * 2**20
-"""More than any vendor's page of 100 logs needs, little enough to hold for every source at once."""
+"""Enough for a page of 100 logs of any vendor; small enough to hold one for every source."""
 
 # They log headers, and whole URLs with the secrets in their queries.
 for _name in ("httpx", "httpcore"):

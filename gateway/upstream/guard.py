@@ -19,7 +19,7 @@ FAILURES = frozenset(
         ErrorCode.UPSTREAM_UNREACHABLE,
     }
 )
-"""Failures that open the breaker. A vendor that refuses a request is at work, so refusals don't."""
+"""Failures that open the breaker. Refusals do not count: the vendor is working."""
 
 
 class UpstreamGuard:

@@ -12,7 +12,7 @@ from gateway.upstream.exchange import exchange, http_client, network
 from gateway.upstream.network_errors import Peer
 
 SECONDS = 5.0
-"""Seconds that the issuer may take, as callers wait for it."""
+"""Seconds that the issuer may take; kept short, since callers wait for it."""
 MAX_BYTES = 2**20
 """Enough for hundreds of keys; issuers have a few."""
 

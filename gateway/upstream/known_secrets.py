@@ -24,11 +24,11 @@ from pydantic import BaseModel, SecretStr
 from gateway.normalise.redaction import MASK
 
 MAX_TOKENS = 8
-"""Fetched tokens that are remembered; older ones have expired."""
+"""Maximum number of fetched tokens that are masked; older ones have expired."""
 SHORTEST = 3
-"""Characters; masking a shorter value would shred every text and protect nothing."""
+"""Minimum length in characters; masking shorter values would mangle every text."""
 LONG = 6
-"""Characters from which a value is masked inside a longer word, too, unless it is a plain word or
+"""Minimum length in characters to mask a value inside a longer word, unless it is a plain word or
 number itself: a password "hook" must not turn "webhooks" into "web***s"."""
 
 _ANCHOR = re.compile(rb"[0-9A-Za-z]+")

@@ -57,17 +57,17 @@ class Operation:
         self.behind = False
         """Whether it is a background refresh, after the caller has been answered."""
         self.incomplete = False
-        """Whether something could not be read, though the response is no error."""
+        """Whether something could not be read although the response is not an error."""
         self.on_hooks: Callable[[Sequence[Hook]], None] | None = None
         """Called with each page of a source's hooks while others are still being read."""
         self.etags: Mapping[str, str] = {}
         """The ETags to send, by path and query."""
         self.answered: dict[str, str] = {}
-        """The validators of the answers so far: the ETag of each (empty if it has none) by path
-        and query, and a digest of each cached part. Together they show whether a value that is
-        made of them has changed."""
+        """The validators of the answers so far: the ETag of each (empty if it has none) by path and
+        query, and a digest of each cached part. Together they show whether a value built from them
+        has changed."""
         self.made_of: Freshness | None = None
-        """The freshness of the cache entries that the result was made of, if it was."""
+        """The freshness of the cache entries that the result was built from, if any."""
         self._longest = seconds if longest is None else longest
         self._max_age = max_age
         self._least_age = least_age or {}
@@ -88,7 +88,7 @@ class Operation:
         self.answered[PART + name] = hashlib.blake2b(encoded, digest_size=12).hexdigest()
 
     def has_other_parts_of(self, before: Mapping[str, str]) -> bool:
-        """Return whether a part differs from that in the earlier validators."""
+        """Return whether a cached part of the result differs from its digest in ``before``."""
         return any(
             self.answered.get(name) != digest
             for name, digest in before.items()

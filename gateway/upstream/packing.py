@@ -11,11 +11,11 @@ import zlib
 from collections.abc import Callable
 
 MOST_LAYERS = 3
-"""Codings applied one after the other; more are an attack."""
+"""Maximum number of nested codings; more are an attack."""
 
 _GZIP = b"\x1f\x8b"
 _NOT_PACKED = frozenset({"", "identity", "none", "utf-8", "utf8"})
-"""No codings, though servers name them in Content-Encoding."""
+"""Not codings, although servers name them in Content-Encoding."""
 
 
 class TooLargeError(Exception):

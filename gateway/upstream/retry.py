@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ATTEMPTS = 3
-"""Attempts at most, the first included."""
+"""Maximum number of attempts, including the first."""
 PASSING = frozenset(
     {
         (ErrorCode.UPSTREAM_UNREACHABLE, None),
@@ -28,11 +28,11 @@ PASSING = frozenset(
         *((ErrorCode.UPSTREAM_ERROR, status) for status in (502, 503, 504)),
     }
 )
-"""Failures that may be over at the next attempt, by code and status."""
+"""Temporary failures, by code and status."""
 FIRST_WAIT = 0.1
-"""Seconds at least before the second attempt; twice that before the third."""
+"""Minimum seconds before the second attempt; twice that before the third."""
 JITTER = 0.3
-"""Seconds added at random, so that calls that failed together are not retried together."""
+"""Maximum random delay in seconds, so that calls that failed together are not retried together."""
 LONGEST_WAIT = 2 * FIRST_WAIT + JITTER
 
 _caller = stamina.AsyncRetryingCaller(

@@ -14,10 +14,10 @@ from opentelemetry.trace import format_trace_id, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 LONGEST_STATE = 512
-"""Characters of a tracestate that have to be passed on; a longer one is left out."""
+"""Maximum length of a tracestate that must be passed on; a longer one is dropped."""
 
 _FLAGS = 0x03
-"""Sampled, and that the id is random; unknown flags must not be passed on."""
+"""The flags "sampled" and "random trace id"; unknown flags must not be passed on."""
 _propagator = TraceContextTextMapPropagator()
 
 # It would log each invalid header of a caller.

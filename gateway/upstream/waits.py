@@ -17,9 +17,9 @@ from collections.abc import Iterator, Mapping
 from gateway.normalise import timestamps
 
 LONGEST_PAUSE = 300.0
-"""Seconds after which a vendor is called again, however long it asked to be left alone."""
+"""Maximum pause in seconds, even if a vendor asks for a longer one."""
 PLAUSIBLE = 24 * 3600.0
-"""Seconds; no longer wait is believed."""
+"""Maximum plausible wait in seconds."""
 
 _NUMBER = r"\d{1,20}(?:\.\d{1,9})?"
 _SECONDS = re.compile(_NUMBER, re.ASCII)

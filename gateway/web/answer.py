@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from strawberry.types import ExecutionResult
 
 LONG_TEXT = 200
-"""Characters from which on the size of a text is remembered."""
+"""Minimum length of a text whose size is remembered."""
 MAX_LEVEL = 100
-"""Depth from which on a value is encoded to learn its size."""
+"""Depth below which values are encoded to measure their size."""
 
 
 def result_body(scope: Scope, result: ExecutionResult) -> dict[str, Any]:

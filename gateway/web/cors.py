@@ -37,7 +37,7 @@ READABLE = (
 
 
 class _Cors(CORSMiddleware):
-    """CORS for the endpoint alone, with refusals in the form of GraphQL."""
+    """CORS for the endpoint only, with refusals in the form of GraphQL."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a preflight request, or add the headers of CORS to a response."""

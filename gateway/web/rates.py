@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WINDOW = 60
 """Seconds in which a caller's bucket refills."""
 MAX_CALLERS = 10_000
-"""Callers that are remembered; beyond that, the one idle for longest starts with a full bucket."""
+"""Maximum number of remembered callers; beyond it, the one idle the longest is forgotten."""
 
 
 class RateLimitedError(Exception):

@@ -66,7 +66,7 @@ async def test_waiting_call_gets_unknown_when_the_journal_fails(
         await begun.wait()
         (entry,) = await schema.journal()
         waiting = asyncio.create_task(schema.retry(LOG_ID, "key"))
-        # It has found the other call's entry once both only wait for the vendor.
+        # Once only the vendor call is pending, the second call has found the entry of the first.
         journal = await gateway._actions.journal()
         while entry["id"] not in journal._completed:  # noqa: ASYNC110
             await asyncio.sleep(0)

@@ -39,7 +39,7 @@ KINDS = {
     "everything": PREFIX + "*",
 }
 TAGS = {"one": ("a:",), "other": ("b:",), "both": ("a:", "b:")}
-"""What is kept under which key."""
+"""The tags of the entry under each key."""
 
 some_store = st.integers(0, 1)
 some_key = st.sampled_from(sorted(TAGS))

@@ -48,7 +48,7 @@ TYPES = {ENTRY: b"string", TAG: b"zset", ORDER: b"zset", LAST: b"string", RATE: 
 HARMLESS = {("tag", name) for name in GARBAGE if "sorted" in name} | {
     ("last drop", "another number")
 }
-"""What might be meant so, and is only of no use."""
+"""Combinations that are valid but useless, so they do not count as failures."""
 
 
 async def ask(cache: Cache, vendor: Vendor, max_age: float | None = None) -> int:

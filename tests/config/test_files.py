@@ -168,7 +168,7 @@ UNREADABLE = [
 def test_reason_why_a_file_is_unreadable_is_named(
     load_from: Load, monkeypatch: pytest.MonkeyPatch, error: OSError, reason: str
 ) -> None:
-    """Which of permissions, path and encoding is at fault decides what the operator does next."""
+    """The operator's next step depends on whether permissions, path or encoding are at fault."""
     read = Path.read_bytes
 
     def refuse(name: str) -> None:

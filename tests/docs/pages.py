@@ -69,8 +69,8 @@ PAGES = {path: read(path) for path in _paths()}
 USER_PAGES = {
     path: page for path, page in PAGES.items() if path == "README.md" or REFERENCE in path
 }
-"""The README and the reference: what people who run or call the gateway read."""
+"""The README and the reference, for people who run or call the gateway."""
 FILES = {
     block.name: block.text for page in USER_PAGES.values() for block in page.blocks if block.name
 }
-"""The files that pages have readers write, by name."""
+"""The files that readers write while following a page, by name."""

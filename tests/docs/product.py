@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 WIDTH = 99
-"""Columns of the terminal that pages show."""
+"""Width of the terminal on the pages, in columns."""
 
 SETTINGS = json_schema()
 """The JSON schema of the configuration."""
@@ -74,9 +74,9 @@ VENDORS = {
 }
 """The name and the capabilities of each vendor, by provider."""
 VENDOR_METHODS = (*sorted(Vendor.__abstractmethods__), "read_log", "scan_for", "retry", "delete")
-"""What whoever adds a vendor has to write, or may."""
+"""The methods that a new vendor must or may implement."""
 FAULTS: tuple[str, ...] = typing.get_args(typing.get_type_hints(Fault)["kind"])
-"""The kinds of trouble that a simulated vendor can be given."""
+"""The kinds of faults of a simulated vendor."""
 
 
 class Client:
@@ -175,7 +175,7 @@ provider = "language-weaver"
 base_url = "https://controller-host:8001"
 auth = { type = "api-key", key = { env = "LW_KEY" } }
 """
-"""Sources for configurations that show other tables only, by the names that those use."""
+"""Sources to complete configurations without any, with the names that those configurations use."""
 
 
 def _noted(*_: Any, **__: Any) -> None:

@@ -28,7 +28,7 @@ STARTING = """{
 }"""
 
 _COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
-"""A command, which may go on behind a backslash, and what it prints."""
+"""A command, which may continue after a backslash, and its output."""
 
 
 class Shown(NamedTuple):

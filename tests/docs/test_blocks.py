@@ -33,7 +33,7 @@ COMPILED = {
 BY_NODE = {".github/docs/supergraphs.md", ".github/docs/trusted-documents.md"}
 """The pages whose ``bash`` blocks ``tests/node`` runs."""
 RUN = {"console", "graphql", "json", "toml"}
-"""The languages of blocks that the runner of these pages knows."""
+"""The languages of the blocks that the runner supports."""
 
 
 @pytest.mark.parametrize("path", USER_PAGES)

@@ -40,7 +40,7 @@ FIELDS = {
     for name in (field.name.value, *(it.name.value for it in arguments(field)))
 }
 KEYS = set(re.findall(r'"(\w+)": \{', json.dumps(SETTINGS)))
-"""The keys of the configuration, and a few words more of its schema."""
+"""The keys of the configuration, and a few more words of its schema."""
 OUTSIDE = {
     "--include-email",
     "INFO",

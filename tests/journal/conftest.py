@@ -61,7 +61,7 @@ async def begin(journal: Journal, **changes: Any) -> Begun:
 
 
 async def stored(journal: Journal, action: Action) -> Action:
-    """Return an action that must exist."""
+    """Return an action; fail if it does not exist."""
     found = await journal.get(action.id)
     assert found is not None
     return found

@@ -238,7 +238,7 @@ async def test_wrong_types_are_still_json(
         ("elastic-path", STORE),
     ],
 )
-async def test_duplicate_ids_are_the_rows_twice(
+async def test_duplicate_ids_fault_repeats_the_rows(
     signed_in: httpx.AsyncClient, vendor: str, path: str
 ) -> None:
     proper = (await call(signed_in, path)).json()
@@ -251,7 +251,9 @@ async def test_duplicate_ids_are_the_rows_twice(
     assert doubled[::2] == doubled[1::2] == proper
 
 
-async def test_duplicate_ids_leave_a_single_document(signed_in: httpx.AsyncClient) -> None:
+async def test_duplicate_ids_fault_does_not_change_a_single_document(
+    signed_in: httpx.AsyncClient,
+) -> None:
     newest = (await call(signed_in, CODEARTS)).json()[0]
     proper = (await call(signed_in, f"{CODEARTS}/{newest['id']}")).json()
     await spoil(signed_in, "codearts", "duplicate-ids")

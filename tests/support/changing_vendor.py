@@ -16,7 +16,7 @@ from tests.support.clock import Clock
 
 MILLISECOND = 10**6
 ACCOUNTS = ("shared", "alice", "bob")
-"""Whose logs there are: one is read with the gateway's credential, the others with their own."""
+"""The owners of logs: one is read with the gateway's credential, the others with their own."""
 CREDENTIALS = {
     "shared": basic("shared", "")["Authorization"],
     "alice": "Bearer alice",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 MOMENT = 1772615411
-"""Unix seconds: 2026-03-04 09:10:11 UTC, when the answers in the documentation were given."""
+"""Unix seconds: 2026-03-04 09:10:11 UTC, the time of the responses in the documentation."""
 
 
 def stopped() -> float:

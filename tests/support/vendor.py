@@ -28,7 +28,7 @@ class FakeVendor(httpx.AsyncBaseTransport):
 
     @property
     def asked(self) -> list[str]:
-        """The methods and targets of the requests, without those for a token."""
+        """The methods and targets of the requests, without token requests."""
         return [
             f"{request.method} {request.url.raw_path.decode()}"
             for request in self.requests

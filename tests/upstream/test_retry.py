@@ -26,7 +26,7 @@ REFUSED = httpx.ConnectError("refused")
 RESET = httpx.ReadError("")
 
 Step = httpx.Response | Exception | float | Callable[[], httpx.Response]
-"""An answer, a broken connection, or the seconds of silence before a good answer."""
+"""A response, a broken connection, or the seconds before a successful response."""
 
 
 @pytest.fixture(scope="module")

@@ -11,4 +11,4 @@ CASES: dict[str, VendorCase] = {
     provider: import_module(f"tests.vendors.{kit.__module__.split('.')[2]}.case").CASE
     for provider, kit in VENDORS.items()
 }
-"""The cases by provider; a kit's has to lie in the folder of its name."""
+"""The cases by provider; each is in the folder named after its kit."""

@@ -27,9 +27,9 @@ from tests.vendors.documents import HOOKS, PLACES, ROWS, STREAMS, listing
 from tests.vendors.vendors import PROVIDERS, Vendor, answer, make, sample
 
 SECRET = "p&ss/w+rd <\"ö'%> 7\\x"
-"""Has a character that each encoding writes in a form of its own."""
+"""Contains a character that every encoding writes differently."""
 PLAIN = "aK7+token/Of~the=Gateway"
-"""The same for a secret that a header can carry."""
+"""The same for a secret that is valid in a header."""
 
 IAM = "https://iam.example"
 

@@ -86,7 +86,7 @@ async def test_codearts(scope: tuple[str, str], changes: dict[str, Any]) -> None
 
 
 async def test_codearts_detail() -> None:
-    """The endpoint of the vendor's page, which requires X-Auth-Token alone."""
+    """The endpoint of the vendor's page, which requires only X-Auth-Token."""
     source, vendor = await asked("codearts", {"id": 1})
     await source.read_log(("projects", PROJECT, "1", "1"), Operation(5))
     assert vendor.asked == [f"GET /v4/projects/{PROJECT}/hooks/1/logs/1"]

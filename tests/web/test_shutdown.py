@@ -83,7 +83,7 @@ def server(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Server]:
-    # Reports whatever is not closed at the end.
+    # Reports everything that is not closed at the end.
     monkeypatch.setenv("PYTHONWARNINGS", "always::ResourceWarning")
     (tmp_path / "key").write_text("planted")
     file = tmp_path / "gateway.toml"
