@@ -186,7 +186,7 @@ class Actions:
         task = asyncio.create_task(once())
         self._in_progress[task] = asyncio.get_running_loop().time()
         task.add_done_callback(self._in_progress.pop)
-        # The caller may disconnect or have less time; the task goes on regardless.
+        # The caller may disconnect or time out; the task continues regardless.
         until = waiting.deadline if waiting.deadline < operation.deadline else None
         try:
             async with asyncio.timeout_at(until):

@@ -52,7 +52,7 @@ class TokenVerifier:
         signature = self._parse(token)
         await self._check_signature(signature)
         claims = self._check_claims(signature)
-        # Not every text can be written to the journal and the log.
+        # Unprintable text can't be written to the journal and the log.
         subject = claims["sub"]
         if not (isinstance(subject, str) and subject.isprintable() and len(subject) <= MAX_NAME):
             raise _refused("its claim sub is too long or unprintable")

@@ -58,7 +58,7 @@ def _title(text: str) -> Text:
 
 
 def _paths(written: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Yield each value with its path, as in a query."""
+    """Yield each value with its path, named as in a query."""
     for name, value in written.items():
         if isinstance(value, dict):
             yield from _paths(value, f"{prefix}{name}.")

@@ -49,7 +49,7 @@ def _resolve(value: object, info: ValidationInfo) -> object:
 
 
 def _variable(name: str, environ: Mapping[str, str]) -> str:
-    # Orchestrators fill variables from files, with the marks and line ends of files.
+    # Orchestrators fill variables from files, with the marks and line endings of files.
     if secret := environ.get(name, "").lstrip(BYTE_ORDER_MARK).rstrip("\r\n"):
         return secret
     shown = f" {name}" if re.fullmatch(r"[A-Z][A-Z0-9_]*", name) else ""

@@ -100,7 +100,7 @@ class PassedCredential(FixedCredential):
         self._others = others or {}
 
     def of(self, operation: Operation) -> Credential:
-        """Return the caller's credential; UpstreamError if it sent none that can be passed on."""
+        """Return the caller's credential; UpstreamError if it is missing or can't be passed on."""
         value = operation.passed.get(self._header.lower(), "")
         if not _PASSABLE.fullmatch(value):
             raise UpstreamError(

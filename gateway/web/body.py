@@ -61,7 +61,7 @@ async def receive_body(request: Request, limits: Limits) -> bytes:
 
 
 def _exceeds(announced: str, maximum: int) -> bool:
-    # The server checks that it is a number, but not how many digits it has.
+    # The server checks that it is a number, but not its length.
     return announced.isdecimal() and (len(announced) > 18 or int(announced) > maximum)
 
 

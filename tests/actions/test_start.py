@@ -113,7 +113,7 @@ async def test_server_does_not_start_where_a_retry_would_need_the_journal(folder
     assert str(caught.value) == sentence(folder)
 
 
-def test_command_names_the_way_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_gives_advice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "planted")
     file = configuration(folder, RETRYABLE)
     for words in ("serve", "actions"):

@@ -107,7 +107,9 @@ async def test_token_for_another_audience_is_refused(
 
 
 @pytest.mark.parametrize("section", sorted(set(SECTIONS) - {"Amazon Cognito"}))
-async def test_client_is_no_audience_elsewhere(section: str, tmp_path: Path) -> None:
+async def test_client_does_not_replace_the_audience_of_other_issuers(
+    section: str, tmp_path: Path
+) -> None:
     """Only Cognito leaves aud out; elsewhere the client may have access to another service."""
     token = next(token for token in ADMINS.values() if token.section == section)
     audience = settings_of(token, tmp_path).audience

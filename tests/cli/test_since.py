@@ -117,7 +117,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("text", "sentence"), MISTAKES)
-def test_mistake_is_named_with_the_way_out(text: str, sentence: str) -> None:
+def test_mistake_is_named_with_advice(text: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=r"\.$") as caught:
         parse_since(text, NOW)
     assert str(caught.value) == sentence

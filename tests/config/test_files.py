@@ -71,7 +71,7 @@ def key_of(settings: Settings) -> str:
     ],
     ids=["mark", "two marks", "CRLF", "mark and CRLF"],
 )
-def test_configuration_is_read_with_any_mark_and_line_ends(load_from: Load, document: str) -> None:
+def test_configuration_may_have_any_mark_and_line_endings(load_from: Load, document: str) -> None:
     assert load_from(document).sources == load_from(SOURCE).sources
 
 
@@ -88,31 +88,31 @@ def test_configuration_is_read_with_any_mark_and_line_ends(load_from: Load, docu
     ],
     ids=repr,
 )
-def test_secret_file_holds_the_secret_alone(load_from: Load, content: str) -> None:
+def test_secret_file_is_read_without_mark_and_line_ending(load_from: Load, content: str) -> None:
     """A mark or line ending would be sent as part of the secret, and the vendor would refuse it."""
     assert key_of(load_from(key=content)) == "s3cret"
 
 
 @pytest.mark.parametrize("value", ["s3cret\n", "s3cret\r\n", BOM + "s3cret", BOM + "s3cret\r\n"])
-def test_secret_variable_holds_the_secret_alone(load_from: Load, value: str) -> None:
-    """Orchestrators fill variables from files, so they have the marks and line ends of files."""
+def test_secret_variable_is_read_without_mark_and_line_ending(load_from: Load, value: str) -> None:
+    """Orchestrators fill variables from files, with the marks and line endings of files."""
     document = SOURCE.replace('{ file = "key" }', '{ env = "KEY" }')
     assert key_of(load_from(document, environ={"KEY": value})) == "s3cret"
 
 
 @pytest.mark.parametrize("content", [BOM + QUERY, BOM + QUERY.replace('{"', '{\r\n"') + "\r\n"])
-def test_manifest_is_read_with_any_mark_and_line_ends(load_from: Load, content: str) -> None:
+def test_manifest_may_have_any_mark_and_line_endings(load_from: Load, content: str) -> None:
     settings = load_from('[documents]\ntrusted = ["manifest"]\n' + SOURCE, manifest=content)
     assert settings.documents.trusted[0].documents == (("1", "{ sources { name } }"),)
 
 
-def test_certificates_are_read_with_a_mark(load_from: Load, tmp_path: Path) -> None:
+def test_certificates_may_start_with_a_byte_order_mark(load_from: Load, tmp_path: Path) -> None:
     document = SOURCE + 'ca_bundle = "ca.pem"\n'
     settings = load_from(document, **{"ca.pem": BOM + CERTIFICATES.replace("\n", "\r\n")})
     assert settings.sources[0].ca_bundle == tmp_path / "ca.pem"
 
 
-def test_variables_are_read_with_a_mark(load_from: Load) -> None:
+def test_variables_may_start_with_a_byte_order_mark(load_from: Load) -> None:
     environ = {
         "GATEWAY_SERVER__PORT": BOM + "9000",
         "GATEWAY_SERVER__CORS_ORIGINS": BOM + '["https://app.example.com"]\r\n',

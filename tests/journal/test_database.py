@@ -129,7 +129,7 @@ async def test_truncated_file(tmp_path: Path) -> None:
     assert await complaint(f"sqlite:///{file}") == f"database disk image is malformed. {RESTORE}"
 
 
-async def test_folder_that_can_not_be_created(tmp_path: Path) -> None:
+async def test_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert await complaint(f"sqlite:///{tmp_path}/file/journal.sqlite3") == (
         f"File exists ({tmp_path}/file). Let the gateway write to the folder {tmp_path}/file, or"

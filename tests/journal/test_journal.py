@@ -134,7 +134,7 @@ async def test_fifty_concurrent_calls_with_one_key_record_one_action(journal: Jo
     assert await listed(journal) == [begun[0].action]
 
 
-async def test_each_call_without_a_key_is_an_action(journal: Journal) -> None:
+async def test_every_call_without_a_key_is_a_new_action(journal: Journal) -> None:
     begun = await asyncio.gather(*(begin(journal) for _ in range(5)))
     assert all(one.new for one in begun)
     assert len(await listed(journal)) == 5

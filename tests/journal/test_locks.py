@@ -125,7 +125,7 @@ async def test_lock_outlives_another_gateway_of_the_process(tmp_path: Path, file
             assert lock_elsewhere(file) == "database is locked"
 
 
-async def test_lock_outlives_a_journal_that_is_closed_meanwhile(file: Path) -> None:
+async def test_lock_outlives_the_closing_of_another_journal(file: Path) -> None:
     async with Journal(f"sqlite:///{file}", retention_days=30) as stays:
         goes = Journal(f"sqlite:///{file}", retention_days=30)
         await goes.__aenter__()

@@ -46,7 +46,7 @@ async def read_all(store: httpx.AsyncClient, path: str) -> list[dict[str, Any]]:
             return rows
 
 
-async def test_refuses_an_unknown_token(client: httpx.AsyncClient) -> None:
+async def test_unknown_token_is_refused(client: httpx.AsyncClient) -> None:
     response = await client.get(STORE, headers={"Authorization": "Bearer stale"})
     assert response.status_code == 401
     assert response.json() == {"errors": [{"status": 401, "title": "Unauthorized"}]}
@@ -113,7 +113,7 @@ async def test_page_has_twenty_five_rows_by_default(store: httpx.AsyncClient) ->
 @pytest.mark.parametrize(
     "page", [{"page[limit]": 0}, {"page[limit]": 101}, {"page[offset]": -1}, {"page[limit]": "x"}]
 )
-async def test_refuses_parameters_out_of_bounds(
+async def test_parameters_out_of_bounds_are_refused(
     store: httpx.AsyncClient, page: dict[str, str | int]
 ) -> None:
     response = await store.get(STORE, params=page)
@@ -136,7 +136,7 @@ async def test_jobs_have_one_to_four_attempts(store: httpx.AsyncClient) -> None:
     assert await read_all(store, f"{ORDERS}/jobs/{longest}/logs") == attempts[longest]
 
 
-async def test_full_store_has_rows_that_contradict_themselves(clock: Clock[float]) -> None:
+async def test_full_store_has_inconsistent_rows(clock: Clock[float]) -> None:
     transport = httpx.ASGITransport(Sandbox(clock=clock).app)
     async with httpx.AsyncClient(transport=transport, base_url="http://sandbox") as store:
         await sign_in(store)

@@ -68,7 +68,7 @@ async def test_status_fault_has_the_vendors_error_form(
     assert (await call(signed_in, path)).status_code == 200
 
 
-async def test_status_may_be_one_without_a_name(signed_in: httpx.AsyncClient) -> None:
+async def test_status_fault_may_have_a_nonstandard_status(signed_in: httpx.AsyncClient) -> None:
     await spoil(signed_in, "elastic-path", "status", status=520)
     assert (await call(signed_in, STORE)).json() == {"errors": [{"status": 520, "title": "Error"}]}
 
@@ -100,13 +100,13 @@ async def test_fault_may_hit_a_share_of_the_requests(signed_in: httpx.AsyncClien
     assert statuses.count(503) == 5
 
 
-async def test_fault_may_have_a_path_of_its_own(signed_in: httpx.AsyncClient) -> None:
+async def test_fault_may_be_limited_to_a_path(signed_in: httpx.AsyncClient) -> None:
     await spoil(signed_in, "codearts", "status", paths="990413")
     assert (await call(signed_in, CODEARTS)).status_code == 200
     assert (await call(signed_in, CODEARTS.replace("990412", "990413"))).status_code == 503
 
 
-async def test_token_endpoint_is_spared_unless_it_is_named(client: httpx.AsyncClient) -> None:
+async def test_token_endpoint_fails_only_if_it_is_named(client: httpx.AsyncClient) -> None:
     await spoil(client, "elastic-path", "status")
     assert (await client.post(TOKEN, data=test_elastic_path.LOGIN)).status_code == 200
     await spoil(client, "elastic-path", "status", paths="access_token")
@@ -185,7 +185,7 @@ async def test_html_and_empty_bodies(signed_in: httpx.AsyncClient) -> None:
     assert (nothing.status_code, nothing.content) == (200, b"")
 
 
-async def test_truncated_json_is_half_the_document(signed_in: httpx.AsyncClient) -> None:
+async def test_truncated_json_fault_returns_half_the_document(signed_in: httpx.AsyncClient) -> None:
     proper = (await call(signed_in, CODEARTS)).content
     await spoil(signed_in, "codearts", "truncated-json")
     half = await call(signed_in, CODEARTS)
@@ -211,7 +211,7 @@ async def test_huge_body_has_no_length(signed_in: httpx.AsyncClient) -> None:
         ("elastic-path", STORE),
     ],
 )
-async def test_wrong_types_are_still_json(
+async def test_wrong_types_fault_returns_valid_json(
     signed_in: httpx.AsyncClient, vendor: str, path: str
 ) -> None:
     proper = (await call(signed_in, path)).json()

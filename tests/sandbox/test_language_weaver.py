@@ -35,7 +35,7 @@ async def read_all(client: httpx.AsyncClient, **parameters: str | int) -> list[d
 
 
 @pytest.mark.parametrize("auth", [None, ("stale", ""), (KEY[0], "password"), ("", KEY[0])])
-async def test_refuses_an_unknown_key(
+async def test_unknown_key_is_refused(
     client: httpx.AsyncClient, auth: tuple[str, str] | None
 ) -> None:
     response = await client.get(ENTRIES, auth=auth)
@@ -44,7 +44,7 @@ async def test_refuses_an_unknown_key(
 
 
 @pytest.mark.parametrize("value", ["Basic !", "Bearer", "Negotiate x"])
-async def test_refuses_a_malformed_header(client: httpx.AsyncClient, value: str) -> None:
+async def test_malformed_header_is_refused(client: httpx.AsyncClient, value: str) -> None:
     assert (await client.get(ENTRIES, headers={"Authorization": value})).status_code == 401
 
 
@@ -93,14 +93,14 @@ async def test_page_has_twenty_five_rows_by_default(client: httpx.AsyncClient) -
 @pytest.mark.parametrize(
     "parameters", [{"perPage": 0}, {"perPage": 101}, {"page": 0}, {"page": "x"}, {"failed": "no"}]
 )
-async def test_refuses_parameters_out_of_bounds(
+async def test_parameters_out_of_bounds_are_refused(
     client: httpx.AsyncClient, parameters: dict[str, str | int]
 ) -> None:
     response = await read(client, ENTRIES, **parameters)
     assert (response.status_code, response.json()["error"]["code"]) == (400, 400)
 
 
-async def test_filters_choose_among_all_entries(client: httpx.AsyncClient) -> None:
+async def test_filters_apply_to_all_entries(client: httpx.AsyncClient) -> None:
     rows = await read_all(client)
     assert await read_all(client, failed="true") == [row for row in rows if row["errorMessage"]]
     assert await read_all(client, failed="false") == [

@@ -146,12 +146,12 @@ class Controller(httpx.AsyncBaseTransport):
 
 
 def answering(status: int, **parts: Any) -> Callable[[httpx.Request], httpx.Response]:
-    """Return an act of ``Controller`` that always gives the same response."""
+    """Return an ``act`` for ``Controller`` that always returns the same response."""
     return lambda _: httpx.Response(status, **parts)
 
 
 def raising(error: Exception) -> Callable[[httpx.Request], httpx.Response]:
-    """Return an act of ``Controller`` during which the connection fails."""
+    """Return an ``act`` for ``Controller`` that fails with a connection error."""
 
     def act(_: httpx.Request) -> httpx.Response:
         raise error

@@ -144,7 +144,7 @@ def status(answer: bytes) -> int:
 
 
 def closed_with(expected: int, answer: bytes) -> bool:
-    """Return whether a response is right; one sent while data is still unread may be lost."""
+    """Return whether the status is as expected; a close with unread data may lose the response."""
     return not answer or status(answer) == expected
 
 

@@ -179,7 +179,7 @@ CONTENT = b'{"query": "{ sources { name } }", "variables": {"a": [1]}}'
     [("body", len(CONTENT), 413), ("variables", 9, 400), ("variables_depth", 2, 400)],
 )
 @pytest.mark.parametrize("counted", [True, False], ids=["announced", "in chunks"])
-async def test_every_limit_can_enforce_warn_or_be_off(
+async def test_every_limit_has_three_modes(
     caplog: pytest.LogCaptureFixture, name: str, value: int, status: int, counted: bool
 ) -> None:
     async def chunks() -> AsyncIterator[bytes]:

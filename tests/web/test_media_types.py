@@ -264,12 +264,14 @@ async def test_byte_order_mark_in_a_parameter(client: httpx.AsyncClient) -> None
 
 
 @pytest.mark.parametrize("coding", ["identity", "Identity", " identity ", "", "identity, identity"])
-async def test_identity_is_no_content_coding(client: httpx.AsyncClient, coding: str) -> None:
+async def test_identity_coding_is_accepted(client: httpx.AsyncClient, coding: str) -> None:
     response = await post(client, BODY, content_encoding=coding)
     assert response.json() == DATA
 
 
-async def test_refusal_of_a_content_coding_says_what_is_accepted(client: httpx.AsyncClient) -> None:
+async def test_refusal_of_a_content_coding_names_the_accepted_ones(
+    client: httpx.AsyncClient,
+) -> None:
     response = await post(client, BODY, content_encoding="gzip")
     assert response.status_code == 415
     assert response.headers["accept-encoding"] == "identity"

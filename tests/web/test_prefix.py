@@ -59,7 +59,7 @@ async def test_other_prefixes_are_not_served() -> None:
             assert sentence(answer, 404)
 
 
-async def test_cors_holds_below_the_prefix() -> None:
+async def test_cors_applies_below_the_prefix() -> None:
     origin = "https://app.example.com"
     app = made_app(root_path="/hooks", cors_origins=[origin])
     async with client_of(app) as client:

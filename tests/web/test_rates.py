@@ -106,7 +106,7 @@ async def test_callers_are_counted_separately() -> None:
             await rates.headers(caller, address)
 
 
-async def test_rate_limit_can_warn_or_be_off(caplog: pytest.LogCaptureFixture) -> None:
+async def test_rate_limit_has_modes_warn_and_off(caplog: pytest.LogCaptureFixture) -> None:
     rates = Rates(held := limits(rate=Limit(1, "warn")), Memory(Clock()))
     for _ in range(3):
         assert "RateLimit" in await rates.headers(ALICE, "")
@@ -247,7 +247,7 @@ async def test_cancelled_operation_frees_its_slot() -> None:
 
 
 @pytest.mark.parametrize("mode", ["warn", "off"])
-async def test_concurrency_limit_can_warn_or_be_off(
+async def test_concurrency_limit_has_modes_warn_and_off(
     caplog: pytest.LogCaptureFixture, mode: Any
 ) -> None:
     with caplog.at_level(logging.WARNING):

@@ -129,7 +129,7 @@ def settings_of(folder: Path, **settings: Any) -> Settings:
     return load(write(folder, **settings), {})
 
 
-def test_empty_host_option_is_as_good_as_none(tmp_path: Path) -> None:
+def test_empty_host_option_is_ignored(tmp_path: Path) -> None:
     """``--host "$HOST"`` without the variable must not listen on every interface."""
     merged = server.with_options(settings_of(tmp_path, host="127.0.0.2", port=1), "", None)
     assert (merged.server.host, merged.server.port) == ("127.0.0.2", 1)

@@ -130,7 +130,7 @@ def refused(server: Server) -> None:
     """Wait until the server refuses connections."""
     with contextlib.suppress(ConnectionRefusedError):
         while True:
-            # A connection in the very moment of the close is reset; that does not count.
+            # A connection made while the listener closes may be reset; this does not count.
             with contextlib.suppress(ConnectionResetError):
                 socket.create_connection(server.address, PATIENCE).close()
 

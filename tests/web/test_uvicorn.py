@@ -80,7 +80,7 @@ def test_protocol_has_the_methods_that_are_overridden_or_called(
     assert list(inspect.signature(getattr(Base, name)).parameters) == parameters
 
 
-def test_protocol_has_no_callbacks_that_are_not_considered() -> None:
+def test_protocol_has_no_unknown_callbacks() -> None:
     """A new callback of httptools, for chunks perhaps, could let bytes pass uncounted."""
     callbacks = {name for name in dir(Base) if name.startswith("on_")}
     assert callbacks == {
@@ -130,7 +130,7 @@ def test_protocol_has_no_callbacks_that_are_not_considered() -> None:
         (uvicorn.Server._serve, "if self.started: await self.shutdown(sockets=sockets)"),
     ],
 )
-def test_source_says_what_protocol_py_assumes(function: Any, fact: str) -> None:
+def test_source_matches_the_assumptions_of_protocol_py(function: Any, fact: str) -> None:
     assert fact in source_of(function)
 
 
@@ -156,7 +156,7 @@ def test_status_lines_are_complete() -> None:
         assert httptools_impl.STATUS_LINE[status].endswith(b"\r\n")
 
 
-def test_configuration_is_understood() -> None:
+def test_configuration_is_accepted() -> None:
     """uvicorn wraps the application that GracefulServer substitutes."""
     config = config_of(app, 1.0)
     server = GracefulServer(config, lambda: None)
