@@ -31,7 +31,7 @@ _MARKS = {
 
 
 class UnreadableFileError(ValueError):
-    """A file can't be read as text; the reason follows "the file", as in "does not exist"."""
+    """A file can't be read as text; the message is a predicate, as in "does not exist"."""
 
 
 def read_text(path: Path) -> str:

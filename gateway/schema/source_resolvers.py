@@ -135,7 +135,7 @@ def age_of(seen: model.Freshness, now: int) -> float:
 
 
 def _source_error(error: UpstreamError | None) -> SourceError | None:
-    """Copy an error to the schema's type: graphql-core raises exceptions that are returned."""
+    """Copy an error to the schema's type, since graphql-core raises returned exceptions."""
     if error is None:
         return None
     return SourceError(

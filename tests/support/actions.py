@@ -104,7 +104,7 @@ PAGE = "/api/v2/audit/webhooks"
 
 
 class Controller(httpx.AsyncBaseTransport):
-    """A Language Weaver controller with the entries 42 and 41; ``act`` answers all but reads."""
+    """A Language Weaver controller with the entries 42 and 41; ``act`` handles non-reads."""
 
     def __init__(self, act: Callable[[httpx.Request], Any]) -> None:
         self.acts: list[httpx.Request] = []

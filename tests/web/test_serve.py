@@ -159,7 +159,7 @@ def test_listening_fails_with_the_actual_reason(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One sentence for all errors sent people to look for the wrong fault."""
+    """A single message for all errors misled operators about the cause."""
 
     def fail(*_: object, **__: object) -> None:
         raise error

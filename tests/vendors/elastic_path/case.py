@@ -1,4 +1,4 @@
-"""Elastic Path Commerce Cloud, as the shared tests see it."""
+"""The case of Elastic Path Commerce Cloud for the shared tests."""
 
 from __future__ import annotations
 

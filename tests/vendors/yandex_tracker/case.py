@@ -1,4 +1,4 @@
-"""Yandex Tracker, as the shared tests see it."""
+"""The case of Yandex Tracker for the shared tests."""
 
 from __future__ import annotations
 
