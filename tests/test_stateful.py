@@ -523,7 +523,8 @@ class Replicas(RuleBasedStateMachine):
         def check(reading: Reading) -> None:
             run.reading = False
             error, logs = _listed(reading.task)
-            # Cursors from before an action must not return older states than that either.
+            # A cursor from before an action must not return a log's state from before that action
+            # either.
             for log in logs:
                 self.check_log(reading, log, DEEP, reading.floor)
             if error is not None or not logs:

@@ -54,7 +54,7 @@ class NotAuthorized(Problem, frozen=True, kw_only=True):
 
 
 class ActionNotSupported(Problem, frozen=True, kw_only=True):
-    """The vendor can't do it; ``sources`` are the names of sources whose vendors can."""
+    """The vendor does not support the action; ``sources`` are the names of sources that do."""
 
     code: ClassVar = UserErrorCode.ACTION_NOT_SUPPORTED
     action: ActionKind

@@ -58,7 +58,7 @@ async def logs_of_source(
 ) -> service.Page:
     wanted: dict[str, Any] = {"source": {"eq": source.name}}
     if filter:
-        # As one more condition: without any of its own, the filter leaves the cursors valid.
+        # Added as a further condition, so that an empty filter does not invalidate cursors.
         wanted["and"] = [document(filter)]
     asked = {"first": first, "after": after, "last": last, "before": before}
     return await _logs(info, wanted, cache, asked)

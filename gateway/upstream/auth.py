@@ -70,7 +70,7 @@ class FixedCredential:
         return self._secrets
 
     def of(self, operation: Operation) -> Credential:
-        """Return the same for every operation."""
+        """Return the same credential for every operation."""
         del operation
         return self
 
@@ -147,7 +147,7 @@ class TokenCredential:
         self._flights: SingleFlight[Token] = SingleFlight()
 
     def of(self, operation: Operation) -> Credential:
-        """Return the same for every operation."""
+        """Return the same credential for every operation."""
         del operation
         return self
 

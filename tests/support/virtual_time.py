@@ -1,6 +1,6 @@
-"""An event loop with virtual time: waits end at once, and time passes only by them.
+"""An event loop with virtual time: waits end at once, and only waits advance the clock.
 
-A module that sleeps, or has deadlines, runs its tests on it by a fixture of its own::
+A module whose tests sleep or have deadlines selects it with a fixture::
 
     @pytest.fixture(scope="module")
     def anyio_backend() -> Backend:

@@ -257,7 +257,7 @@ def in_packets(server: str, *parts: bytes) -> bytes:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for part in parts:
             connection.sendall(part)
-            # Time to read it. If that is too short, the packets arrive as one.
+            # Time for the server to read the packet. If it is too short, the packets arrive as one.
             select.select([connection], (), (), 0.002)
         while chunk := connection.recv(65536):
             received += chunk
