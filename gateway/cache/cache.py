@@ -8,9 +8,10 @@ is refreshed in the background (stale-while-revalidate), or in place of a failur
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -136,7 +137,7 @@ class Cache:
         self._generation = 0
 
     async def get(
-        self, key: str, kind: type[T], load: Load[T], demand: FreshnessRequirement = ANY_AGE
+        self, key: str, kind: type[T], load: Load[T], requirement: FreshnessRequirement = ANY_AGE
     ) -> Cached[T]:
         """Return the entry under the key, or load it once for all concurrent callers.
 
@@ -150,34 +151,38 @@ class Cache:
         if entry is not None and now >= entry.stale_until:
             entry = None
         request = _Request(key, kind, load, moment, generation, entry)
-        if entry is not None and _accepted(entry, demand, now):
+        if entry is not None and _accepted(entry, requirement, now):
             if now < entry.fresh_until:
                 self.counts["hits"] += 1
-                return _kept(entry, CacheStatus.HIT)
+                return _cached(entry, CacheStatus.HIT)
             if entry.failed or now < entry.revalidate_until:
                 # A longer wait than there is means that the clock was set back.
                 if not now < entry.retry_at <= now + MAX_RETRY_DELAY * SECOND:
-                    self._flights.behind(self._flight(request), lambda: self._renew_later(request))
+                    self._flights.behind(
+                        self._flight(request), lambda: self._refresh_later(request)
+                    )
                 return self._stale(entry)
-        return await self._wait(request, demand)
+        return await self._wait(request, requirement)
 
-    async def _wait(self, request: _Request[T], demand: FreshnessRequirement) -> Cached[T]:
-        """Wait for the vendor, but only briefly if there is a stale entry."""
+    async def _wait(self, request: _Request[T], requirement: FreshnessRequirement) -> Cached[T]:
+        """Wait for the vendor, alone or with others; not for long where there is a stale entry."""
         usable = (
-            request.entry if request.entry is not None and _recent(request.entry, demand) else None
+            request.entry
+            if request.entry is not None and _recent(request.entry, requirement)
+            else None
         )
         flight = self._flight(request)
         collapsed = flight in self._flights
-        until = demand.deadline
-        if usable is not None and demand.max_age is None:
-            # The load continues after this caller has given up.
-            self._flights.behind(flight, lambda: self._renew(request))
+        until = requirement.deadline
+        if usable is not None and requirement.max_age is None:
+            # It goes on after this caller has given up.
+            self._flights.behind(flight, lambda: self._refresh(request))
             patience = asyncio.get_running_loop().time() + STALE_FALLBACK_TIMEOUT
             until = patience if until is None else min(until, patience)
         try:
             async with asyncio.timeout_at(until):
-                renewed: _Refreshed[T] = await self._flights.once(
-                    flight, lambda: self._renew(request)
+                refreshed: _Refreshed[T] = await self._flights.once(
+                    flight, lambda: self._refresh(request)
                 )
         except TimeoutError:
             if usable is None:
@@ -187,15 +192,15 @@ class Cache:
             if usable is None or error.code not in FALLBACK_CODES:
                 raise
             return self._stale(replace(usable, failed=error.code.name))
-        if not _recent(renewed.entry, demand) and renewed.entry.asked_at < request.moment:
-            # The answer was requested before something that this caller has already seen. A load
-            # that starts now is late enough, even if the clock behind ``not_before`` was ahead.
-            return await self._wait(replace(request, moment=self._now(), anew=True), demand)
-        if renewed.entry.failed:
-            return self._stale(renewed.entry)
+        if not _recent(refreshed.entry, requirement) and refreshed.entry.asked_at < request.moment:
+            # It was requested before something that this caller has seen already. What is requested
+            # from now on was not, though the clock that said so may have been ahead.
+            return await self._wait(replace(request, moment=self._now(), anew=True), requirement)
+        if refreshed.entry.failed:
+            return self._stale(refreshed.entry)
         self.counts["collapsed" if collapsed else "misses"] += 1
-        status = CacheStatus.REVALIDATED if renewed.unchanged else CacheStatus.MISS
-        return _kept(renewed.entry, status, collapsed=collapsed)
+        status = CacheStatus.REVALIDATED if refreshed.unchanged else CacheStatus.MISS
+        return _cached(refreshed.entry, status, collapsed=collapsed)
 
     async def get_stale(self, key: str, kind: type[T], not_before: Timestamp) -> Cached[T] | None:
         """Return the entry under the key in place of a failure, without any call.
@@ -209,7 +214,7 @@ class Cache:
 
     def _stale(self, entry: Entry[T]) -> Cached[T]:
         self.counts["stale"] += 1
-        return _kept(entry, CacheStatus.STALE)
+        return _cached(entry, CacheStatus.STALE)
 
     def _flight(self, request: _Request[T]) -> tuple[str, int, int]:
         """Return a single-flight key that changes with each eviction."""
@@ -222,22 +227,55 @@ class Cache:
             self._drops,
         )
 
-    async def _renew_later(self, request: _Request[T]) -> _Refreshed[T]:
+    async def _refresh_later(self, request: _Request[T]) -> _Refreshed[T]:
         await asyncio.sleep(REFRESH_DELAY)
-        return await self._renew(replace(request, behind=True))
+        return await self._refresh(replace(request, behind=True))
 
-    async def _renew(self, request: _Request[T]) -> _Refreshed[T]:
-        """Load from the vendor, unless another process is doing so or just did."""
+    async def _refresh(self, request: _Request[T]) -> _Refreshed[T]:
+        """Load from the vendor, unless another process does or just did."""
+        async with self._leased(request) as stored:
+            if stored is not None:
+                return _Refreshed(stored)
+            entry = request.entry
+            asked_at = self._now()
+            self.counts["loads"] += 1
+            try:
+                loaded = await request.load(entry, behind=request.behind)
+            except UpstreamError as error:
+                self.counts["failures"] += 1
+                if entry is not None:
+                    after = self._after_failure(error, entry)
+                    await self._store.write(request.key, after, request.generation)
+                raise
+            now = self._now()
+            made_of = loaded.made_of
+            stored_at = made_of.fetched_at if made_of else now
+            refreshed = enclose(
+                loaded.value,
+                loaded.lifetime,
+                asked_at=min(asked_at, stored_at),
+                stored_at=stored_at,
+                tags=loaded.tags,
+                etags=loaded.etags,
+            )
+            if made_of and made_of.failure:
+                refreshed = replace(refreshed, failed=made_of.failure)
+            if refreshed.stale_until > now:
+                await self._store.write(request.key, refreshed, request.generation)
+            return _Refreshed(refreshed, loaded.unchanged)
+
+    @contextlib.asynccontextmanager
+    async def _leased(self, request: _Request[T]) -> AsyncIterator[Entry[T] | None]:
+        """Hold the right to load a key; yield what another process has stored meanwhile, if any."""
         # A caller after an eviction does not wait for a load that began before it.
-        work = f"{request.key}@{request.generation}"
-        while (lease := await self._store.lease(work)) is None:
+        key = f"{request.key}@{request.generation}"
+        while (lease := await self._store.lease(key)) is None:
             await asyncio.sleep(POLL_INTERVAL)
             if (other := await self._since(request)) is not None:
-                return _Refreshed(other)
+                yield other
+                return
         async with lease:
-            if self.shared and (other := await self._since(request)) is not None:
-                return _Refreshed(other)
-            return await self._ask(request)
+            yield await self._since(request) if self.shared else None
 
     async def _since(self, request: _Request[T]) -> Entry[T] | None:
         """Return what another process has stored in the meantime, unless it is a failure."""
@@ -247,35 +285,7 @@ class Cache:
         since = entry.asked_at if request.anew else entry.stored_at
         return None if since < request.moment else entry
 
-    async def _ask(self, request: _Request[T]) -> _Refreshed[T]:
-        entry = request.entry
-        asked_at = self._now()
-        self.counts["loads"] += 1
-        try:
-            loaded = await request.load(entry, behind=request.behind)
-        except UpstreamError as error:
-            self.counts["failures"] += 1
-            if entry is not None:
-                await self._store.write(request.key, self._after(error, entry), request.generation)
-            raise
-        now = self._now()
-        made_of = loaded.made_of
-        stored_at = made_of.fetched_at if made_of else now
-        renewed = enclose(
-            loaded.value,
-            loaded.lifetime,
-            asked_at=min(asked_at, stored_at),
-            stored_at=stored_at,
-            tags=loaded.tags,
-            etags=loaded.etags,
-        )
-        if made_of and made_of.failure:
-            renewed = replace(renewed, failed=made_of.failure)
-        if renewed.stale_until > now:
-            await self._store.write(request.key, renewed, request.generation)
-        return _Refreshed(renewed, loaded.unchanged)
-
-    def _after(self, error: UpstreamError, entry: Entry[T]) -> Entry[T]:
+    def _after_failure(self, error: UpstreamError, entry: Entry[T]) -> Entry[T]:
         """Return the entry after a failure: stale after an outage, expired after a refusal."""
         now = self._now()
         if error.code in FALLBACK_CODES:
@@ -319,21 +329,21 @@ class Cache:
         return Timestamp(self._clock())
 
 
-def _accepted(entry: Entry[Any], demand: FreshnessRequirement, now: Timestamp) -> bool:
+def _accepted(entry: Entry[Any], requirement: FreshnessRequirement, now: Timestamp) -> bool:
     if (
-        demand.max_age is not None
-        and now - entry.stored_at >= demand.max_age * SECOND
-        and (demand.began_at is None or entry.asked_at <= demand.began_at)
+        requirement.max_age is not None
+        and now - entry.stored_at >= requirement.max_age * SECOND
+        and (requirement.began_at is None or entry.asked_at <= requirement.began_at)
     ):
         return False
-    return _recent(entry, demand)
+    return _recent(entry, requirement)
 
 
-def _recent(entry: Entry[Any], demand: FreshnessRequirement) -> bool:
-    return demand.not_before is None or entry.asked_at >= demand.not_before
+def _recent(entry: Entry[Any], requirement: FreshnessRequirement) -> bool:
+    return requirement.not_before is None or entry.asked_at >= requirement.not_before
 
 
-def _kept(entry: Entry[T], status: CacheStatus, *, collapsed: bool = False) -> Cached[T]:
+def _cached(entry: Entry[T], status: CacheStatus, *, collapsed: bool = False) -> Cached[T]:
     return Cached(
         entry.value,
         Freshness(
