@@ -165,7 +165,7 @@ class Cache:
         return await self._wait(request, requirement)
 
     async def _wait(self, request: _Request[T], requirement: FreshnessRequirement) -> Cached[T]:
-        """Wait for the vendor, alone or with others; not for long where there is a stale entry."""
+        """Wait for the vendor, but only briefly if there is a stale entry."""
         usable = (
             request.entry
             if request.entry is not None and _recent(request.entry, requirement)
@@ -175,7 +175,7 @@ class Cache:
         collapsed = flight in self._flights
         until = requirement.deadline
         if usable is not None and requirement.max_age is None:
-            # It goes on after this caller has given up.
+            # The load continues after this caller has given up.
             self._flights.behind(flight, lambda: self._refresh(request))
             patience = asyncio.get_running_loop().time() + STALE_FALLBACK_TIMEOUT
             until = patience if until is None else min(until, patience)
@@ -193,8 +193,8 @@ class Cache:
                 raise
             return self._stale(replace(usable, failed=error.code.name))
         if not _recent(refreshed.entry, requirement) and refreshed.entry.asked_at < request.moment:
-            # It was requested before something that this caller has seen already. What is requested
-            # from now on was not, though the clock that said so may have been ahead.
+            # The answer was requested before something that this caller has already seen. A load
+            # that starts now is late enough, even if the clock behind ``not_before`` was ahead.
             return await self._wait(replace(request, moment=self._now(), anew=True), requirement)
         if refreshed.entry.failed:
             return self._stale(refreshed.entry)
@@ -232,7 +232,7 @@ class Cache:
         return await self._refresh(replace(request, behind=True))
 
     async def _refresh(self, request: _Request[T]) -> _Refreshed[T]:
-        """Load from the vendor, unless another process does or just did."""
+        """Load from the vendor, unless another process is doing so or just did."""
         async with self._leased(request) as stored:
             if stored is not None:
                 return _Refreshed(stored)

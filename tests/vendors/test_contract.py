@@ -84,7 +84,7 @@ async def demo(request: pytest.FixtureRequest) -> AsyncIterator[OneVendor]:
 
 
 async def some_logs(demo: OneVendor) -> list[WebhookLog]:
-    """Give the first and the last logs of every stream."""
+    """Return the first and the last logs of every stream."""
     logs = []
     for stream in await demo.streams():
         listed = await demo.list_to_the_end(stream)
@@ -229,7 +229,7 @@ async def test_declared_capabilities_are_true(demo: OneVendor) -> None:
 
 
 async def is_narrower(demo: OneVendor, listed: list[WebhookLog], wanted: Wanted) -> bool:
-    """Tell whether the vendor applies it; what it leaves out must not be what is wanted."""
+    """Return whether the vendor applies the filter; it must not leave out matching logs."""
     found = [
         log for stream in await demo.streams() for log in await demo.list_to_the_end(stream, wanted)
     ]
