@@ -79,7 +79,7 @@ def no_waits() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def absent() -> Callable[[str], NoReturn]:
-    """Skip a test whose program is not installed; fail it if all programs are required."""
+    """Skip a test if its program is missing; fail it instead if all programs are required."""
 
     def stop(reason: str) -> NoReturn:
         if os.environ.get("GATEWAY_TESTS_REQUIRE_ALL") == "1":
@@ -140,7 +140,7 @@ def _serving(app: ASGIApp) -> Iterator[str]:
     )
     server = uvicorn.Server(config)
     with config.bind_socket() as socket:
-        socket.listen()  # calls before the server is ready wait for it
+        socket.listen()  # early calls wait for the server
         thread = threading.Thread(target=server.run, args=([socket],))
         thread.start()
         try:

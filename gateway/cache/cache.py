@@ -1,6 +1,6 @@
-"""Cached values, refreshed so that a vendor is asked once for what many callers want.
+"""Cached values; concurrent requests for the same value share one call to the vendor.
 
-Only redacted values come here: redaction happens where a vendor's answer is parsed. The terms are
+Values are already redacted: redaction happens where a vendor's response is parsed. The terms are
 those of RFC 9111 and RFC 5861: an entry is fresh, then stale; a stale one may be returned while it
 is refreshed in the background (stale-while-revalidate), or in place of a failure (stale-if-error).
 """
@@ -37,9 +37,9 @@ FALLBACK_CODES = frozenset(
         ErrorCode.UPSTREAM_RESPONSE_TOO_LARGE,
     }
 )
-"""Failures in whose place a stale entry is returned. A refusal is none: it is about the caller."""
+"""Failures that a stale entry replaces. Refusals are not included: they concern the caller."""
 STALE_FALLBACK_TIMEOUT = 1.0
-"""Seconds to wait for the vendor before a stale entry is returned in place of its answer."""
+"""Seconds to wait for the vendor before a stale entry is returned instead."""
 REFRESH_DELAY = 0.05
 """Seconds before a background refresh starts, so that it does not compete with the response for the
 CPU: for a page of many lists it costs far more than the response."""
@@ -49,7 +49,7 @@ longer wait."""
 MAX_RETRY_DELAY = 300.0
 """Seconds after which a failing vendor is tried again, whatever wait it named."""
 POLL_INTERVAL = 0.02
-"""Seconds between two looks for the entry that another process is reading."""
+"""Seconds between two checks for an entry that another process is loading."""
 
 
 class FreshnessRequirement(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,10 +70,10 @@ ANY_AGE = FreshnessRequirement()
 
 
 class Loaded(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
-    """A vendor's answer, how long it is fresh, and the tags that evict it.
+    """A vendor's response with its lifetime and the tags that evict it.
 
-    ``made_of`` is the freshness of the cached values that it was made from, if any. ``unchanged``
-    means that the vendor confirmed the entry by a 304.
+    ``made_of`` is the freshness of the cached values it was built from, if any. ``unchanged`` means
+    that the vendor confirmed the entry by a 304.
     """
 
     value: T
@@ -95,7 +95,7 @@ class Load(Protocol[T]):
     """Reads from the vendor."""
 
     def __call__(self, entry: Entry[T] | None, *, behind: bool) -> Coroutine[Any, Any, Loaded[T]]:
-        """Return what replaces the entry; ``behind`` when no caller waits for it."""
+        """Return the replacement of the entry; ``behind`` marks a background refresh."""
 
 
 class _Refreshed(msgspec.Struct, Generic[T], frozen=True):
@@ -106,9 +106,9 @@ class _Refreshed(msgspec.Struct, Generic[T], frozen=True):
 
 
 class _Request(msgspec.Struct, Generic[T], frozen=True):
-    """A caller's request for an entry, with what it found: at ``moment``, in ``generation``.
+    """A caller's request for an entry; ``moment`` and ``generation`` are those of the lookup.
 
-    With ``anew``, an answer that was requested before the moment does not do, whenever it came.
+    With ``anew``, only an answer that was requested after the moment is accepted.
     """
 
     key: str
@@ -139,11 +139,11 @@ class Cache:
     async def get(
         self, key: str, kind: type[T], load: Load[T], requirement: FreshnessRequirement = ANY_AGE
     ) -> Cached[T]:
-        """Return the entry under the key, or load it, once for all callers in need of it.
+        """Return the entry under the key, or load it once for all concurrent callers.
 
-        A stale entry is returned where the requirement allows, and refreshed in the background. A
-        failure of the vendor is raised for every caller that waits, unless there is a stale entry;
-        TimeoutError for those whose deadline is over.
+        A stale entry is returned where the requirement allows, and refreshed in the background. If
+        there is no stale entry, a failure of the vendor is raised for every waiting caller; a
+        caller whose deadline has passed gets TimeoutError.
         """
         moment = self._now()
         entry, generation = await self._store.read(key, kind)
@@ -165,7 +165,7 @@ class Cache:
         return await self._wait(request, requirement)
 
     async def _wait(self, request: _Request[T], requirement: FreshnessRequirement) -> Cached[T]:
-        """Wait for the vendor, alone or with others; not for long where there is a stale entry."""
+        """Wait for the vendor, but only briefly if there is a stale entry."""
         usable = (
             request.entry
             if request.entry is not None and _recent(request.entry, requirement)
@@ -175,7 +175,7 @@ class Cache:
         collapsed = flight in self._flights
         until = requirement.deadline
         if usable is not None and requirement.max_age is None:
-            # It goes on after this caller has given up.
+            # The load continues after this caller has given up.
             self._flights.behind(flight, lambda: self._refresh(request))
             patience = asyncio.get_running_loop().time() + STALE_FALLBACK_TIMEOUT
             until = patience if until is None else min(until, patience)
@@ -193,8 +193,8 @@ class Cache:
                 raise
             return self._stale(replace(usable, failed=error.code.name))
         if not _recent(refreshed.entry, requirement) and refreshed.entry.asked_at < request.moment:
-            # It was requested before something that this caller has seen already. What is requested
-            # from now on was not, though the clock that said so may have been ahead.
+            # The answer was requested before something that this caller has already seen. A load
+            # that starts now is late enough, even if the clock behind ``not_before`` was ahead.
             return await self._wait(replace(request, moment=self._now(), anew=True), requirement)
         if refreshed.entry.failed:
             return self._stale(refreshed.entry)
@@ -217,10 +217,10 @@ class Cache:
         return _cached(entry, CacheStatus.STALE)
 
     def _flight(self, request: _Request[T]) -> tuple[str, int, int]:
-        """Return a key of single flight that no caller shares with one from before an eviction."""
+        """Return a single-flight key that changes with each eviction."""
         if request.generation is not None:
             self._generation = request.generation
-        # A caller that could not read the generation goes with those that could.
+        # A caller that could not read the generation joins those that could.
         return (
             request.key,
             self._generation if request.generation is None else request.generation,
@@ -232,7 +232,7 @@ class Cache:
         return await self._refresh(replace(request, behind=True))
 
     async def _refresh(self, request: _Request[T]) -> _Refreshed[T]:
-        """Load from the vendor, unless another process does or just did."""
+        """Load from the vendor, unless another process is doing so or just did."""
         async with self._leased(request) as stored:
             if stored is not None:
                 return _Refreshed(stored)
@@ -295,16 +295,16 @@ class Cache:
         return replace(entry, fresh_until=now, revalidate_until=now, stale_until=now, failed=None)
 
     async def evict(self, tags: Collection[str]) -> int:
-        """Evict entries by tag, and what is being loaded of them; return how many there were."""
+        """Evict entries by tag, along with their loads in flight; return the number of entries."""
         self._drops += 1
         count = await self._store.evict(tags)
-        # A read that began while the store was busy may have met what is gone now.
+        # A read that began while the store was busy may have returned an evicted entry.
         self._drops += 1
         self.counts["evicted"] += count
         return count
 
     async def take(self, name: str, most: int, seconds: int) -> float | None:
-        """Take one of the ``most`` uses that a name has in all processes; see ``Store.take``."""
+        """Take one of the ``most`` uses of a name across all processes; see ``Store.take``."""
         return await self._store.take(name, most, seconds)
 
     async def state(self) -> CacheState:

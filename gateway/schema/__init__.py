@@ -46,8 +46,8 @@ _BY_GRAPHQL_CORE = {
 class Schema(federation.Schema):
     """The executable schema; its errors are fit for callers.
 
-    If ``open`` is false, callers can't query the schema, and error messages name nothing of it
-    that the document does not name.
+    If ``open`` is false, callers can't query the schema, and error messages contain no names from
+    it except those in the document.
     """
 
     open = True
@@ -97,14 +97,15 @@ class Schema(federation.Schema):
     def _explained(self, query: str, errors: Sequence[GraphQLError]) -> list[GraphQLError]:
         explained = [explain(error) for error in errors]
         for error in () if self.open else explained:
-            # The gateway's own messages name nothing of the schema, but quote vendors: leave them.
+            # The gateway's own messages contain no schema names, but they quote vendors: leave
+            # them.
             if (error.extensions or {})["code"] in _BY_GRAPHQL_CORE:
                 error.message = unnamed(error.message, query, self.names)
         return explained
 
     def _get_custom_context_kwargs(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        # For errors in variables. Strawberry has no setting that reaches this far: its
-        # disable_field_suggestions covers "Cannot query field" only.
+        # For errors in variables. Strawberry has no setting for this: its disable_field_suggestions
+        # covers "Cannot query field" only.
         known = super()._get_custom_context_kwargs(*args, **kwargs)
         return {**known, "hide_suggestions": not self.open}
 

@@ -1,4 +1,4 @@
-"""Retry and delete over the sandbox: what callers see, and what vendors are asked."""
+"""Retry and delete over the sandbox: responses to callers, and calls to vendors."""
 
 from __future__ import annotations
 

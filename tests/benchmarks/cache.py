@@ -130,7 +130,7 @@ async def cost(settings: Settings, name: str) -> None:
             return took
 
         async def nothing() -> None:
-            """Leave everything fresh."""
+            """Do nothing, so that everything stays fresh."""
 
         async def older() -> None:
             clock.now += round((gateway.settings.cache.first_page + 1) * SECOND)
@@ -195,7 +195,7 @@ PANELS: tuple[tuple[dict[str, Any] | None, int], ...] = (
 
 @contextlib.asynccontextmanager
 async def desk(clock: Clock[int], **cache: Any) -> AsyncIterator[Gateway]:
-    """Return a gateway with vendors in the same process, where deliveries keep arriving."""
+    """Return a gateway with vendors in the same process and a steady flow of deliveries."""
     sandbox = Sandbox(clock=clock.unix, arrivals_per_second=ARRIVALS_PER_SECOND)
     settings = settings_for(NOWHERE, sandbox, **cache)
     transport = httpx.ASGITransport(sandbox.app)

@@ -24,7 +24,7 @@ def vendor(clock: Clock[int]) -> Vendor:
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
 async def store(request: pytest.FixtureRequest, clock: Clock[int]) -> AsyncIterator[Store]:
-    """Give an empty store; of Redis that of a server."""
+    """An empty store: memory, or a Redis server."""
     url = "memory://"
     if request.param == "redis":
         server = request.getfixturevalue("redis")
@@ -44,14 +44,14 @@ async def cache(store: Store, clock: Clock[int]) -> AsyncIterator[Cache]:
 
 @pytest.fixture
 def server(redis: Redis) -> Redis:
-    """Give an empty Redis."""
+    """An empty Redis."""
     redis.flush()
     return redis
 
 
 @pytest.fixture
 async def replicas(server: Redis, clock: Clock[int]) -> AsyncIterator[list[Cache]]:
-    """Give the caches of two gateways."""
+    """The caches of two gateways that share a Redis."""
     stores = [make_store(server.url, max_entries=1, max_bytes=1, clock=clock) for _ in range(2)]
     caches = [Cache(store, clock) for store in stores]
     yield caches

@@ -1,4 +1,4 @@
-"""Authentication by headers, and the errors of those who are not let in."""
+"""Authentication by headers, and the errors for refused callers."""
 
 from __future__ import annotations
 

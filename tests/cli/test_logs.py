@@ -49,7 +49,7 @@ def test_logs_applies_every_option() -> None:
 
 @pytest.mark.parametrize("status", ["failed", "FAILED", "Failed", " failed "])
 def test_status_is_accepted_in_any_case(status: str) -> None:
-    """The JSON of the list has it in upper case, its lines in lower case."""
+    """JSON output has statuses in upper case, lines have them in lower case."""
     rows = run("logs", "--json", "--first", "5", "--status", status).rows()
     assert [row["status"] for row in rows] == ["FAILED"] * 5
 

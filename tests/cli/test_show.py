@@ -17,11 +17,11 @@ pytestmark = pytest.mark.usefixtures("configuration")
 
 
 DETAIL = {"headers", "body", "bodyJson"}
-"""What some vendors give only in a detail call."""
+"""Fields that some vendors return only in a detail call."""
 
 
 RIGHTS = {"availableActions", "freshness"}
-"""What is not of the log, but of who asks, and when."""
+"""Fields that depend on the caller or the time, not on the log."""
 
 
 def test_show_of_a_deleted_log_fails() -> None:

@@ -120,7 +120,7 @@ def test_every_key_explains_every_wrong_value(source: str) -> None:
     )
     assert len(sentences) > len(wrong) / 2
     for sentence in sentences:
-        # The name of a source and the keys of tables are all that a sentence repeats.
+        # Sentences repeat only the names of sources and the keys of tables.
         said = re.sub(r'(sources\[\d+\] "|triggers\.|auth\.|cache\.)pla1nted', "", sentence)
         assert "pla1nted" not in said
         assert sentence.startswith("gateway.toml: sources[")

@@ -1,4 +1,4 @@
-"""Numbers that pages give in words are those of the code."""
+"""Numbers in the text of pages match the code."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize(("name", "value", "path", "words"), NUMBERS, ids=lambda it: str(it)[-40:])
-def test_number_is_that_of_the_code(name: str, value: float, path: str, words: str) -> None:
+def test_number_matches_the_code(name: str, value: float, path: str, words: str) -> None:
     module, _, constant = name.rpartition(".")
     real: Any = getattr(importlib.import_module(module), constant)
     assert real == value
     assert words in PAGES[path].text
 
 
-def test_lifetimes_are_those_of_the_cache() -> None:
+def test_lifetimes_match_the_cache() -> None:
     rows = re.findall(
         r"^\| .* \| (\d+) (second|minute)s? \| `(\w+)` \|$",
         PAGES[".github/docs/cache.md"].text,

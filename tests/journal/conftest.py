@@ -43,7 +43,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def open_journal(url: str, clock: Clock) -> Callable[[], Journal]:
-    """Return a function that makes journals over one database, as replicas have."""
+    """Return a function that opens journals over one database, as replicas do."""
     return lambda: Journal(url, retention_days=30, clock=clock)
 
 
@@ -61,7 +61,7 @@ async def begin(journal: Journal, **changes: Any) -> Begun:
 
 
 async def stored(journal: Journal, action: Action) -> Action:
-    """Return an action that must exist."""
+    """Return an action; fail if it does not exist."""
     found = await journal.get(action.id)
     assert found is not None
     return found

@@ -18,7 +18,7 @@ HOUR = 3600 * SECOND
 def make(
     seed: int = 7, *, rate: float = 0.0, clock: Clock[float] | None = None
 ) -> tuple[Traffic, tuple[Archive, Archive]]:
-    """Two vendors, one of them like CodeArts and one like Elastic Path."""
+    """Create two vendors, one like CodeArts and one like Elastic Path."""
     plain = Archive(
         [
             Stream(id="a", url="https://a.test", share=6000),
@@ -71,7 +71,7 @@ def test_history_is_two_weeks_in_order(history: tuple[Archive, Archive]) -> None
     }
 
 
-def test_about_every_seventh_delivery_fails_in_every_way(logs: list[Delivery]) -> None:
+def test_about_every_seventh_delivery_fails_and_failures_vary(logs: list[Delivery]) -> None:
     failed = [log for log in logs if not log.outcome.accepted]
     assert 0.12 < len(failed) / len(logs) < 0.18
     assert {log.outcome for log in logs} >= FAILURES.keys()
@@ -130,7 +130,7 @@ def test_arrivals_are_spread_over_the_time_since_the_last_look() -> None:
     assert len(facts(archives)) == before + 400
 
 
-def test_nothing_arrives_before_what_is_there_or_from_an_inactive_stream() -> None:
+def test_arrivals_are_newest_and_from_active_streams() -> None:
     clock = Clock(START)
     traffic, archives = make(rate=3.7, clock=clock)
     for _ in range(50):

@@ -112,7 +112,7 @@ def test_every_list_is_paged_or_bounded() -> None:
                 assert {"first", "after"} <= field.args.keys(), f"{name}.{key}"
 
 
-def test_error_codes_are_those_of_gateway_errors() -> None:
+def test_error_codes_match_gateway_errors() -> None:
     codes = TYPES["ErrorCode"]
     assert isinstance(codes, GraphQLEnumType)
     assert {name: one.description for name, one in codes.values.items()} == {

@@ -144,7 +144,7 @@ async def test_empty_before_costs_nothing(demo: Demo) -> None:
         ("{ webhookLogs(cache: {}) { nodes { id } } }", "GRAPHQL_VALIDATION_FAILED"),
     ],
 )  # fmt: skip
-async def test_empty_value_without_meaning_is_refused(demo: Demo, written: str, code: str) -> None:
+async def test_meaningless_empty_value_is_refused(demo: Demo, written: str, code: str) -> None:
     [error] = (await demo.answer(written))["errors"]
     assert error["extensions"]["code"] == code
 
@@ -159,7 +159,7 @@ async def test_empty_value_without_meaning_is_refused(demo: Demo, written: str, 
         {"search": ""},
     ],
 )
-async def test_condition_that_every_log_meets_excludes_none(demo: Demo, wanted: Any) -> None:
+async def test_condition_met_by_every_log_excludes_none(demo: Demo, wanted: Any) -> None:
     query = """query ($filter: WebhookLogFilter) {
                  webhookLogs(first: 50, filter: $filter) { nodes { id } } }"""
     assert await demo.data(query, filter=wanted) == await demo.data(query)

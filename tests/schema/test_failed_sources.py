@@ -1,4 +1,4 @@
-"""A source that fails leaves the data of the others intact."""
+"""A failing source leaves the data of the others intact."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from tests.schema.conftest import Demo
 
 
-async def test_failed_source_is_reported_beside_the_rows_of_the_others(demo: Demo) -> None:
+async def test_failed_source_is_reported_along_with_rows_of_others(demo: Demo) -> None:
     await demo.fault("language-weaver", kind="status", status=503)
     data = await demo.data(
         """{

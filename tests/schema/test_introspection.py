@@ -1,4 +1,4 @@
-"""Without introspection, error messages reveal nothing of the schema either."""
+"""Without introspection, error messages do not reveal the schema either."""
 
 from __future__ import annotations
 

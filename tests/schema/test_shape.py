@@ -1,4 +1,4 @@
-"""Documents are measured with their fragments written out."""
+"""Documents are measured with their fragments expanded."""
 
 from __future__ import annotations
 

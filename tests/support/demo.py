@@ -48,7 +48,7 @@ class Sandboxed:
         return [row for row in rows if vendor in {None, row["vendor"]}]
 
     async def arrive(self, count: int) -> None:
-        """Have webhooks delivered, over all vendors."""
+        """Simulate webhook deliveries, spread over all vendors."""
         (await self.control.post("/arrive", json={"count": count})).raise_for_status()
 
     async def calls(self, vendor: str | None = None, part: str = "") -> list[dict[str, Any]]:
@@ -60,7 +60,7 @@ class Sandboxed:
         await self.control.delete("/calls")
 
     async def fault(self, vendor: str, **fault: Any) -> None:
-        """Have a vendor fail until ``heal``."""
+        """Make a vendor fail until ``heal``."""
         (await self.control.put(f"/faults/{vendor}", json=fault)).raise_for_status()
 
     async def heal(self) -> None:

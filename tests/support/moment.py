@@ -1,11 +1,11 @@
-"""When tests take place that look at what the sandbox made up, which is other at every hour."""
+"""A fixed time for tests that depend on the sandbox's generated data, which changes every hour."""
 
 from __future__ import annotations
 
 MOMENT = 1772615411
-"""Unix seconds: 2026-03-04 09:10:11 UTC, when the answers in the documentation were given."""
+"""Unix seconds: 2026-03-04 09:10:11 UTC, the time of the responses in the documentation."""
 
 
 def stopped() -> float:
-    """Tell the time, on a clock that stands still."""
+    """Return the fixed time, as a clock."""
     return float(MOMENT)

@@ -11,7 +11,7 @@ Handler = Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
 
 
 class FakeVendor(httpx.AsyncBaseTransport):
-    """A transport that answers requests by a handler, and records them."""
+    """A transport that passes requests to a handler and records them."""
 
     def __init__(self, handler: Handler) -> None:
         self.requests: list[httpx.Request] = []
@@ -28,7 +28,7 @@ class FakeVendor(httpx.AsyncBaseTransport):
 
     @property
     def asked(self) -> list[str]:
-        """The methods and targets of the requests, without those for a token."""
+        """The methods and targets of the requests, without token requests."""
         return [
             f"{request.method} {request.url.raw_path.decode()}"
             for request in self.requests

@@ -1,4 +1,4 @@
-"""An upstream client over a simulated network."""
+"""An upstream client on a simulated network."""
 
 from __future__ import annotations
 

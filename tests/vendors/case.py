@@ -1,8 +1,8 @@
-"""What the shared tests know of one vendor: a ``VendorCase`` in the folder of each kit.
+"""The data about one vendor for the shared tests: a ``VendorCase`` in the folder of each kit.
 
 A vendor that is added to the registry gets a folder beside this file, named as its kit, with
 ``case.py`` (its ``CASE``) and ``samples/``. The contract suite and all other shared tests then run
-on it.
+for it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BASE = "https://vendor.example"
 SANDBOX = "http://localhost"
 
 Settings = dict[str, Any]
-"""Keys of a source's table, over those of ``VendorCase.settings``."""
+"""Keys of a source's table that override ``VendorCase.settings``."""
 Row = dict[str, Any]
 Place = tuple[str, ...]
 
@@ -43,7 +43,7 @@ ODD = (
     "\x00",
     "9" * 40,
 )
-"""Texts that are no id of any vendor, and that would lead elsewhere in a path."""
+"""Texts that are not an id of any vendor, and that would change the path of a request."""
 
 
 class OptionalParameters(NamedTuple):
@@ -58,48 +58,48 @@ class VendorCase:
     """One vendor's settings, documents and peculiarities."""
 
     settings: Settings
-    """What a source at ``BASE`` needs beside name, provider and address."""
+    """Settings of a source at ``BASE``, apart from name, provider and address."""
     on_sandbox: Callable[[Sandbox], Settings]
-    """A source of all that the sandbox's vendor has."""
+    """Settings of a source that covers everything at the sandbox's vendor."""
     named: Settings
-    """For ``on_sandbox``: name what the lists are made of, so that no hooks need to be read."""
+    """For ``on_sandbox``: name the hooks of the lists, so that no hooks need to be read."""
     several_scopes: Settings = dataclasses.field(default_factory=dict)
-    """Have more than one thing read side by side, if the vendor knows such."""
+    """Settings that cause several reads at the same time, if the vendor supports any."""
     authentication: Callable[[Sandbox, httpx.AsyncClient], Awaitable[list[Settings]]]
-    """All other forms of authentication that the sandbox accepts; the client reaches it."""
+    """Returns all other forms of authentication that the sandbox, behind the client, accepts."""
 
     stream: Stream
     place: Place
-    """Of a log inside the configuration of ``settings``."""
+    """Place of a log inside the configuration of ``settings``."""
     unknown_id: str
     """The last part of a log's place that the sandbox does not have."""
     places_outside: Callable[[Place], Sequence[Place]]
     """Places outside of ``named``, by the place of a log inside; ``ODD`` parts are tried anyway."""
     may_be_read: Callable[[Place], bool] = lambda _: False
-    """Whether a place with an odd part is one that only the vendor can tell to be empty."""
+    """Whether only the vendor can tell that a place with an odd part does not exist."""
 
     rows: list[Row]
     """Sample rows of a list of logs."""
     hooks: list[Row]
     """Sample rows of a list of hooks."""
     hook_id: str = "id"
-    """The member with a hook's id."""
+    """The field with a hook's id."""
     log_envelope: str | None = None
-    """The member of a page that holds its logs; None where the page is the list."""
+    """The field of a page that holds its logs; None if the page itself is the list."""
     hook_envelope: str | None = None
     timed: Callable[[Any], Row]
-    """The members of a row that give its time."""
+    """The fields of a row that hold its time."""
     status_without_outcome: WebhookLogStatus = WebhookLogStatus.UNKNOWN
-    """The status of a row that has nothing but an id."""
+    """The status of a row with only an id."""
     only_listed: Sequence[str] = ()
-    """Fields of the details that lists have and single logs have not."""
+    """Fields of the details that only lists have, not single logs."""
     streams_by_hook: bool = True
-    """Whether each hook has a list of its own, if not always then where ``refuse_common_list``."""
+    """Whether each hook has a list of its own, always or after ``refuse_common_list``."""
     refuse_common_list: Callable[[httpx.Request], bool] = lambda _: False
-    """Whether a request is for a list that not all revisions of the API have."""
+    """Whether a request is for a list that some revisions of the API lack."""
 
     optional_parameters: OptionalParameters | None = None
-    """For vendors of which some revisions refuse parameters that others take."""
+    """For vendors with revisions that refuse parameters of others."""
 
     def page_of_logs(self, rows: Any) -> Any:
         """Return the document of a page with these logs."""

@@ -1,4 +1,4 @@
-"""The vendors of the registry, each with what the tests know of it."""
+"""The registered vendors, each with its test case."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ CASES: dict[str, VendorCase] = {
     provider: import_module(f"tests.vendors.{kit.__module__.split('.')[2]}.case").CASE
     for provider, kit in VENDORS.items()
 }
-"""The cases by provider; a kit's has to lie in the folder of its name."""
+"""The cases by provider; each is in the folder named after its kit."""

@@ -1,4 +1,4 @@
-"""Sample rows of every vendor, and sources that answer with rows of a test's choice."""
+"""Sample rows of every vendor, and sources whose vendor returns given rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENVELOPES = {provider: case.log_envelope for provider, case in CASES.items() if 
 
 
 def listing(provider: str, rows: Any, which: int = 0) -> Any:
-    """Return the document of a page of logs, or with ``which`` 1 of hooks."""
+    """Return the document of a page of logs, or of hooks if ``which`` is 1."""
     case = CASES[provider]
     return case.page_of_hooks(rows) if which else case.page_of_logs(rows)
 
@@ -39,7 +39,7 @@ def changed(provider: str, **members: Any) -> dict[str, Any]:
 
 
 def hook_source(provider: str, rows: Any) -> Source:
-    """Make a source with these hooks, and where possible with a list of logs for each."""
+    """Create a source with these hooks, and where possible with a list of logs for each."""
     case = CASES[provider]
 
     def respond(request: httpx.Request) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""Vendors that refuse parameters, for the tests of how they are called then."""
+"""Vendors that refuse parameters, for the tests of fallbacks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNTIL = Timestamp(1_772_615_411_120_000_000)
 def refusing(
     provider: str, refused: set[str], document: Any, status: int = 400
 ) -> tuple[Source, Vendor]:
-    """Make a source of a vendor that refuses some parameters."""
+    """Create a source of a vendor that refuses some parameters."""
 
     def respond(request: httpx.Request) -> httpx.Response:
         if refused & set(request.url.params):

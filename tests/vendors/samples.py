@@ -1,4 +1,4 @@
-"""Sample documents, as a source of their vendor parses them."""
+"""Sample documents, parsed by a source of their vendor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.vendors.vendors import always, make
 
 
 async def page_of(provider: str, document: Any, **headers: Any) -> Page:
-    """Read a page of logs from a vendor that answers with the document."""
+    """Read a page of logs from a vendor that returns the document."""
     source = make(provider, always(document, **headers))
     return await source.vendor.read_page(
         CASES[provider].stream, Window(limit=25), Wanted(), Operation(5)
@@ -27,5 +27,5 @@ async def log_of(provider: str, document: Any) -> WebhookLog:
 
 
 async def hooks_of(provider: str, document: Any) -> list[Hook]:
-    """Read the hooks of a vendor that answers with the document."""
+    """Read the hooks of a vendor that returns the document."""
     return list(await make(provider, always(document)).hooks(Operation(5)))

@@ -1,4 +1,4 @@
-"""Fuzzed vendor documents: they are read, or raise UpstreamError and nothing else."""
+"""Fuzzed vendor documents are read, or raise UpstreamError and nothing else."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def spoiled(draw: st.DrawFn, rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def cases(documents: dict[str, list[dict[str, Any]]]) -> st.SearchStrategy[tuple[str, list[Any]]]:
-    """Draw a vendor and rows of it: intact, spoiled, or arbitrary JSON."""
+    """Draw a vendor and some of its rows: intact, spoiled, or arbitrary JSON."""
 
     def rows(provider: str) -> st.SearchStrategy[tuple[str, list[Any]]]:
         each = JSON | spoiled(documents[provider])

@@ -1,4 +1,4 @@
-"""Reading that is given up at any moment, as when a caller goes away or its time is up."""
+"""Reads that are cancelled at any moment, as by a disconnect or a deadline."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.vendors.vendors import PROVIDERS, Vendor, always, make
 
 
 async def given_up(work: Callable[[], Awaitable[object]], turns: int) -> bool:
-    """Begin work and give it up some turns of the event loop later, if it has not ended."""
+    """Start work and cancel it some iterations of the event loop later, if it has not ended."""
     task = asyncio.ensure_future(work())
     for _ in range(turns):
         await asyncio.sleep(0)
@@ -33,7 +33,7 @@ async def given_up(work: Callable[[], Awaitable[object]], turns: int) -> bool:
 
 @pytest.mark.parametrize("what", ["streams", "hooks", "page", "log"])
 @pytest.mark.parametrize("provider", PROVIDERS)
-async def test_whatever_was_asked_for_is_asked_or_never_begun(provider: str, what: str) -> None:
+async def test_cancelled_read_leaves_no_coroutine_unawaited(provider: str, what: str) -> None:
     at_once = always([])
 
     async def answer(request: httpx.Request) -> httpx.Response:

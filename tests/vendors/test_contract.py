@@ -1,4 +1,4 @@
-"""What every source owes the feed, tried on all of them over the sandbox."""
+"""The contract between sources and the feed, checked for all vendors over the sandbox."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class OneVendor(Sandboxed):
     async def list_to_the_end(
         self, stream: Stream, wanted: Wanted | None = None
     ) -> list[WebhookLog]:
-        """Read a whole stream as the feed does: by time where that is possible, else by offset."""
+        """Read a whole stream as the feed does: by time if possible, otherwise by offset."""
         logs: dict[str, WebhookLog] = {}
         offset, until = 0, None
         while True:
@@ -84,7 +84,7 @@ async def demo(request: pytest.FixtureRequest) -> AsyncIterator[OneVendor]:
 
 
 async def some_logs(demo: OneVendor) -> list[WebhookLog]:
-    """Give the first and the last logs of every stream."""
+    """Return the first and the last logs of every stream."""
     logs = []
     for stream in await demo.streams():
         listed = await demo.list_to_the_end(stream)
@@ -229,7 +229,7 @@ async def test_declared_capabilities_are_true(demo: OneVendor) -> None:
 
 
 async def is_narrower(demo: OneVendor, listed: list[WebhookLog], wanted: Wanted) -> bool:
-    """Tell whether the vendor applies it; what it leaves out must not be what is wanted."""
+    """Return whether the vendor applies the filter; it must not leave out matching logs."""
     found = [
         log for stream in await demo.streams() for log in await demo.list_to_the_end(stream, wanted)
     ]

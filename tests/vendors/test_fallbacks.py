@@ -1,4 +1,4 @@
-"""A refused parameter is left out of one request, and the source stays as useful as it was."""
+"""A refused parameter is left out of one request without affecting later ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FALLING_BACK = [provider for provider, case in CASES.items() if case.optional_pa
 
 
 @pytest.mark.parametrize("provider", FALLING_BACK)
-async def test_refused_value_of_one_caller_changes_no_later_request(provider: str) -> None:
+async def test_refused_value_of_one_caller_does_not_affect_later_requests(provider: str) -> None:
     case = CASES[provider]
     assert case.optional_parameters is not None
     refused, kept = case.optional_parameters
@@ -27,7 +27,7 @@ async def test_refused_value_of_one_caller_changes_no_later_request(provider: st
 
 @pytest.mark.parametrize("provider", FALLING_BACK)
 async def test_parameters_are_kept_when_the_fallback_fails_too(provider: str) -> None:
-    """A vendor that refuses everything for a while still has its newer parameters."""
+    """A vendor that refuses everything for a while still supports its newer parameters."""
     down, case = True, CASES[provider]
     document = case.page_of_logs(case.rows)
     vendor = Vendor(lambda _: answer({}, 400) if down else answer(document))
@@ -42,9 +42,7 @@ async def test_parameters_are_kept_when_the_fallback_fails_too(provider: str) ->
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429, 500])
 @pytest.mark.parametrize("provider", FALLING_BACK)
-async def test_other_statuses_are_no_reason_to_leave_parameters_out(
-    provider: str, status: int
-) -> None:
+async def test_other_statuses_do_not_remove_parameters(provider: str, status: int) -> None:
     vendor = Vendor(lambda _: answer({}, status))
     with pytest.raises(UpstreamError):
         await read(make(provider, vendor), CASES[provider].stream, until=UNTIL)

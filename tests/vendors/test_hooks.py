@@ -1,4 +1,4 @@
-"""Hooks are found page by page, and what is wrong with one does not lose the others."""
+"""Hooks are read page by page, and a faulty one does not affect the others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def test_unreadable_hook_is_reported_and_the_others_are_served(provider: s
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_reading_hooks_ends_where_paging_parameters_are_ignored(provider: str) -> None:
-    """Even without a total, and though each page is full, so that another could follow."""
+    """Even without a total, and although each page is full, so that another could follow."""
     id = CASES[provider].hook_id
     rows = [HOOKS[provider][0] | {id: 1000 + number} for number in range(100)]
     source = hook_source(provider, rows)

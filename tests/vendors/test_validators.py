@@ -1,4 +1,4 @@
-"""Revalidation by ETag: a value made of several answers is unchanged only if all of them are."""
+"""Revalidation by ETag: a value from several responses is unchanged only if all of them are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Rows = Callable[[httpx.Request], tuple[Any, str]]
 
 
 def tagged(rows: Rows) -> Vendor:
-    """Return a vendor that answers 304 if the request has the document's ETag."""
+    """Return a vendor that responds with 304 if the request has the document's ETag."""
 
     def respond(request: httpx.Request) -> httpx.Response:
         if issued := token(request):
@@ -97,7 +97,7 @@ async def test_tracker_trigger_added_to_second_page_is_found_though_first_is_unc
 
 
 async def test_elastic_path_url_of_integration_is_refreshed_though_logs_are_unchanged() -> None:
-    """A page is made of the logs and of the integrations, which are cached separately."""
+    """A page combines logs and integrations, which are cached separately."""
     integration = {
         "id": "2f2f0f9e-6f5c-4a0b-8f4e-8a7c5b0a1d22",
         "configuration": {"url": "https://old.example/hook"},

@@ -1,4 +1,4 @@
-"""Sources as the gateway makes them, over the sandbox or over a fake vendor."""
+"""Sources as the gateway creates them, over the sandbox or a fake vendor."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ PROVIDERS = tuple(CASES)
 
 
 def always(document: Any, status: int = 200, **headers: str) -> Vendor:
-    """Make a vendor that answers everything with one document, and hands out tokens."""
+    """Create a vendor that returns one document for every request, and issues tokens."""
     return Vendor(lambda request: token(request) or answer(document, status, **headers))
 
 
 def answer(document: Any, status: int = 200, **headers: str) -> httpx.Response:
-    """Make a JSON answer; the names of headers have _ in place of -."""
+    """Return a JSON response; the names of headers have _ in place of -."""
     return httpx.Response(
         status,
         content=json.dumps(document),
@@ -60,7 +60,7 @@ def answer(document: Any, status: int = 200, **headers: str) -> httpx.Response:
 
 
 def token(request: httpx.Request) -> httpx.Response | None:
-    """Answer a request for a token of any vendor."""
+    """Respond to a token request of any vendor."""
     if request.method != "POST":
         return None
     document = {"access_token": "t0", "token": "t0", "iamToken": "t0", "expires_in": 3600}
@@ -74,7 +74,7 @@ def make(
     monotonic: Callable[[], float] = time.monotonic,
     **changes: Any,
 ) -> Source:
-    """Make a source named "it" of a vendor at ``BASE``."""
+    """Create a source named "it" with a vendor at ``BASE``."""
     values = {
         "name": "it",
         "provider": provider,
@@ -92,7 +92,7 @@ def make(
 
 
 def make_on_sandbox(provider: str, sandbox: Sandbox, clock: Clock[int], **changes: Any) -> Source:
-    """Make a source of all that a sandbox's vendor has."""
+    """Create a source that covers everything at a vendor of the sandbox."""
     values = CASES[provider].on_sandbox(sandbox) | changes
     return make(provider, httpx.ASGITransport(sandbox.app), clock, **values)
 

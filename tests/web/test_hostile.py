@@ -144,7 +144,7 @@ def status(answer: bytes) -> int:
 
 
 def closed_with(expected: int, answer: bytes) -> bool:
-    """Return whether a response is right; one sent while data is still unread may be lost."""
+    """Return whether the status is as expected; a close with unread data may lose the response."""
     return not answer or status(answer) == expected
 
 
@@ -257,7 +257,7 @@ def in_packets(server: str, *parts: bytes) -> bytes:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for part in parts:
             connection.sendall(part)
-            # Time to read it. If that is too short, the packets arrive as one.
+            # Time for the server to read the packet. If it is too short, the packets arrive as one.
             select.select([connection], (), (), 0.002)
         while chunk := connection.recv(65536):
             received += chunk
@@ -333,7 +333,7 @@ def test_endless_body_is_refused(client: httpx.Client, server: str) -> None:
 
 
 def test_whitespace_around_header_values_is_stripped(server: str) -> None:
-    """RFC 9110, 5.5. httptools keeps it at the end, so Host and credentials were misread."""
+    """RFC 9110, 5.5. httptools keeps trailing whitespace, so Host and credentials were misread."""
     answer = raw(
         server,
         b"POST /graphql HTTP/1.1\r\nHost:\tlocalhost \t\r\nX-Request-Id: mine \r\n"

@@ -1,6 +1,7 @@
 """Limits of requests and responses, and deadlines, in each mode: enforce, warn, off.
 
-tests/schema/test_limits.py has those of documents, test_rates.py those of rate and concurrency.
+Limits of documents are tested in tests/schema/test_limits.py, rates and concurrency in
+test_rates.py.
 """
 
 from __future__ import annotations
@@ -178,7 +179,7 @@ CONTENT = b'{"query": "{ sources { name } }", "variables": {"a": [1]}}'
     [("body", len(CONTENT), 413), ("variables", 9, 400), ("variables_depth", 2, 400)],
 )
 @pytest.mark.parametrize("counted", [True, False], ids=["announced", "in chunks"])
-async def test_every_limit_can_enforce_warn_or_be_off(
+async def test_every_limit_has_three_modes(
     caplog: pytest.LogCaptureFixture, name: str, value: int, status: int, counted: bool
 ) -> None:
     async def chunks() -> AsyncIterator[bytes]:

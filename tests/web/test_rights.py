@@ -66,7 +66,7 @@ WAYS = {
     '_entities(representations: [{ __typename: "WebhookLog", id: $log }])'
     f" {{ ... on WebhookLog {LOG} }}": "NOT_FOUND",
 }
-"""Every way to a log, with the error if its source is not granted."""
+"""Every path to a log, with the error if its source is not granted."""
 
 PLACES = {
     "source(name: $name) { id name provider capabilities health { status } }": "UNKNOWN_SOURCE",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from gateway.settings import Settings
 
-WILDCARD = "0.0.0.0"  # noqa: S104 - what these tests are about
+WILDCARD = "0.0.0.0"  # noqa: S104 - the subject of these tests
 
 
 def write(folder: Path, **settings: Any) -> Path:
@@ -129,7 +129,7 @@ def settings_of(folder: Path, **settings: Any) -> Settings:
     return load(write(folder, **settings), {})
 
 
-def test_empty_host_option_is_as_good_as_none(tmp_path: Path) -> None:
+def test_empty_host_option_is_ignored(tmp_path: Path) -> None:
     """``--host "$HOST"`` without the variable must not listen on every interface."""
     merged = server.with_options(settings_of(tmp_path, host="127.0.0.2", port=1), "", None)
     assert (merged.server.host, merged.server.port) == ("127.0.0.2", 1)
@@ -159,7 +159,7 @@ def test_listening_fails_with_the_actual_reason(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One sentence for all errors sent people to look for the wrong fault."""
+    """A single message for all errors misled operators about the cause."""
 
     def fail(*_: object, **__: object) -> None:
         raise error

@@ -218,7 +218,7 @@ async def test_empty_cursor_is_null(client: httpx.AsyncClient, field: str, argum
 async def test_failures_of_abandoned_fields_are_not_logged(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A failed non-null field cancels those beside it, which may fail later."""
+    """A failed non-null field cancels its siblings, which may fail later."""
     query = '{ webhookLog(id: "x") { id } webhookLogs(first: -1) { totalCount } }'
     assert (await client.post("/graphql", json={"query": query})).json()["data"] is None
     for _ in range(10):

@@ -1,4 +1,4 @@
-"""Huawei CodeArts Repo, as the shared tests see it."""
+"""The case of Huawei CodeArts Repo for the shared tests."""
 
 from __future__ import annotations
 

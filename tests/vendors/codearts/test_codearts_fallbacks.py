@@ -1,4 +1,4 @@
-"""Where CodeArts has only the documented parameters, it is called with those."""
+"""Fallbacks for CodeArts instances that support only the documented parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documents of the vendor's pages are parsed to the values that the pages state."""
+"""The documents on the vendor's pages are parsed to the values stated there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hooks lie in several scopes, of which some may fail or lack them."""
+"""Hooks belong to several scopes, some of which may fail or be empty."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def test_failing_scope_does_not_hide_the_others() -> None:
 
 
 async def test_cause_of_an_open_breaker_is_reported() -> None:
-    """The first of many scopes is still to be retried when the others open the breaker."""
+    """The first of many scopes still waits for its retry when the others open the breaker."""
     groups = list(range(1, 13))
     source = make("codearts", always({}, 503), projects=[], groups=groups, concurrency=1)
     with pytest.raises(UpstreamError) as failure:
@@ -36,7 +36,7 @@ async def test_cause_of_an_open_breaker_is_reported() -> None:
     assert failure.value.code is ErrorCode.UPSTREAM_ERROR
 
 
-async def test_configured_hook_that_no_scope_has_is_reported() -> None:
+async def test_configured_hook_missing_in_all_scopes_is_reported() -> None:
     source = make("codearts", always(CASE.hooks), groups=[1], hooks=[990412, 7])
     found = await source.find_streams(Operation(5))
     assert len(found.streams) == 2

@@ -1,4 +1,4 @@
-"""Elastic Path Commerce Cloud, as the shared tests see it."""
+"""The case of Elastic Path Commerce Cloud for the shared tests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def places_outside(inside: Place) -> list[Place]:
 
 
 def may_be_read(place: Place) -> bool:
-    """Return whether the job is missing, or one that could exist: job ids have no fixed form."""
+    """Return whether the job is missing or could exist: job ids have no fixed form."""
     return place[:1] == (INTEGRATION,) and place[1:2] in [("0",), ("-1",), ("",)]
 
 

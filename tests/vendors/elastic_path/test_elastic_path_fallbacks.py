@@ -1,4 +1,4 @@
-"""Where Elastic Path lacks a path, a list or a parameter, the documented form is called."""
+"""Fallbacks to the documented form if Elastic Path lacks a path, a list or a parameter."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Route = Callable[[httpx.Request], Any]
 
 
 def shop(respond: Route, **changes: Any) -> tuple[Source, Vendor]:
-    """Make an Elastic Path source; a status in place of a document is a refusal."""
+    """Create an Elastic Path source; a status in place of a document means a refusal."""
 
     def route(request: httpx.Request) -> httpx.Response:
         if granted := token(request):

@@ -1,4 +1,4 @@
-"""The documents of the vendor's pages are parsed to the values that the pages state."""
+"""The documents on the vendor's pages are parsed to the values stated there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.vendors.vendors import Vendor, answer, make, token
 
 
 async def test_elastic_path_page_of_logs() -> None:
-    """The specification's example calls a 404 a success, which is kept, with a warning."""
+    """The specification's example calls a 404 a success; the log keeps that, with a warning."""
     log = await log_of("elastic-path", sample("elastic-path/seed-logs"))
     assert log.upstream_id == "ac8bb58e-2b9b-4ccf-9dd2-ecdf50417849"
     assert (log.status, log.failure) == (WebhookLogStatus.SUCCEEDED, None)

@@ -1,4 +1,4 @@
-"""RWS Language Weaver, as the shared tests see it."""
+"""The case of RWS Language Weaver for the shared tests."""
 
 from __future__ import annotations
 

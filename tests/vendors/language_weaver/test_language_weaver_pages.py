@@ -1,4 +1,4 @@
-"""Language Weaver has page numbers, and documents little about them."""
+"""Language Weaver's page numbers, which are poorly documented."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def test_log_is_found_in_a_list_in_another_order() -> None:
     assert log.upstream_id == "75"
 
 
-async def test_search_for_a_log_ends_where_it_would_be() -> None:
+async def test_search_for_a_log_ends_at_its_expected_position() -> None:
     entries = [changed("language-weaver", id=number) for number in range(900, 850, -1)]
     for id, calls in (("875", 1), ("901", 1), ("7", 2)):
         vendor = always({"entries": entries, "page": 1, "perPage": 50, "totalItems": 5000})

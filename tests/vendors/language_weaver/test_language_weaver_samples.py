@@ -1,4 +1,4 @@
-"""The documents of the vendor's pages are parsed to the values that the pages state."""
+"""The documents on the vendor's pages are parsed to the values stated there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.vendors.samples import hooks_of, log_of, page_of
 
 async def test_language_weaver_page_of_entries() -> None:
     page = await page_of("language-weaver", sample("language-weaver/seed-entries"))
-    # Whether a short page is the last one is for the reader of the list to decide.
+    # The reader of the list decides whether a short page is the last one.
     assert (page.total, page.more, page.offset) == (1, True, 0)
     (log,) = page.logs
     assert log.upstream_id == "1"

@@ -1,4 +1,4 @@
-"""Yandex Tracker, as the shared tests see it."""
+"""The case of Yandex Tracker for the shared tests."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def places_outside(inside: Place) -> list[Place]:
 
 
 def may_be_read(place: Place) -> bool:
-    """Return whether only the time is missing: such a log is looked for among the newest."""
+    """Return whether only the time is missing: such a log is searched for among the newest."""
     return place[:1] == ("DEV",) and place[2:3] == ("",) and place[1] in {"41", "43"}
 
 

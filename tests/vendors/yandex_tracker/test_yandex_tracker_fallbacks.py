@@ -1,4 +1,4 @@
-"""Where Tracker has only the documented parameters, it is called with those."""
+"""Fallbacks for Tracker instances that support only the documented parameters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def test_tracker_without_parameters() -> None:
 
 
 async def test_tracker_that_ignores_its_parameters_returns_all_at_once() -> None:
-    """A revision that knows none of them would only repeat itself on the next page."""
+    """A revision that ignores all of them would return the same page again."""
     rows = [{"id": number} for number in range(5)]
     source = make("yandex-tracker", Vendor(lambda _: answer(rows)))
     for until in (None, UNTIL):

@@ -1,4 +1,4 @@
-"""The documents of the vendor's pages are parsed to the values that the pages state."""
+"""The documents on the vendor's pages are parsed to the values stated there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TELEGRAM = "https://api.telegram.org/bot123*******:"
 
 
 async def test_tracker_page_of_logs() -> None:
-    """The Russian revision, whose example is masked and has 123*** without quotes."""
+    """The Russian revision has a masked example, with 123*** without quotes."""
     document = sample("yandex-tracker/seed-logs")
     log = await log_of("yandex-tracker", document)
     assert log.upstream_id == "67bdd20b604a9c**********"
