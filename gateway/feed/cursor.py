@@ -58,12 +58,14 @@ class Position(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 
     ``anchor`` is where to go on by offset, else ``until`` where to go on by time. ``marks`` are
     logs that were given and may come again. ``unordered`` tells that the list is not newest first.
+    ``from_top`` tells that it goes by offset, too, within ``until``, and none was given.
     """
 
     anchor: Anchor | None = None
     until: Time | None = None
     marks: Marks = ()
     unordered: bool = False
+    from_top: bool = False
 
 
 class Memory(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

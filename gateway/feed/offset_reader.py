@@ -223,6 +223,7 @@ class OffsetReader(ListReader):
             anchor = Anchor(offset + index, row.mark, total, self._until)
             fresh.append(replace(row, anchor=anchor))
             self._lowest = placed[index]
+        self._note_before(page, flags, fresh)
         if fresh:
             # From here on, the vendor's order tells what is new, not the times.
             self._bound = None
@@ -261,7 +262,7 @@ class OffsetReader(ListReader):
     def _end_repeated(self, page: Page) -> None:
         """End a list whose vendor ignores offsets and gives the same page for ever."""
         self.ended = True
-        if page.total is None or page.total > len(set(page.marks)):
+        if page.total != len(set(page.marks)) or page.read >= self._window.limit:
             self.pages.lose(
                 f"The vendor repeats the same page of {page.read} logs whatever is asked for; what"
                 " stands behind it can't be read."

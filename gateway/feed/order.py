@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -33,7 +34,10 @@ TAIL = 3
 LEAP = 3
 """How many times larger than any other step of its page a suspicious one is."""
 SECOND = 1_000_000_000
-"""What a suspicious step is larger than, too, in nanoseconds."""
+HOUR = 3600 * SECOND
+"""What a suspicious step is larger than, too: the last one, and one before it, in nanoseconds."""
+CONTEXT = 8
+"""Rows in order whose times tell which steps are usual."""
 UNDATED_PAGES = 3
 """Pages without any time that are held back until a time comes."""
 
@@ -70,7 +74,27 @@ def in_order(times: Times, level: Timestamp | None = None) -> list[bool]:
     while found is not None:
         flags[found] = True
         found = previous[found]
+    _prefer_small_steps(times, flags, level)
     return flags
+
+
+def _prefer_small_steps(times: Times, flags: list[bool], level: Timestamp | None) -> None:
+    """Where 10:00 is followed by 1999 and 09:59, and either may stand in the run, take 09:59."""
+    run = [index for index, flag in enumerate(flags) if flag]
+    highest = max((time for time in times if time is not None), default=None)
+    for place, index in enumerate(run):
+        time = times[index]
+        above = times[run[place - 1]] if place else level
+        if above is None and len(run) == 1:
+            above = highest
+        end = run[place + 1] if place + 1 < len(run) else len(times)
+        for other in range(index + 1, end):
+            candidate = times[other]
+            if candidate is None or time is None or above is None or not time < candidate <= above:
+                continue
+            if above - time > max(LEAP * (above - candidate), SECOND):
+                flags[index], flags[other] = False, True
+                break
 
 
 def is_unordered(times: Times, flags: Sequence[bool]) -> bool:
@@ -80,10 +104,13 @@ def is_unordered(times: Times, flags: Sequence[bool]) -> bool:
     return odd > max(2, dated // 8) if dated > TAIL else 1 < odd == dated - 1
 
 
-def settled(times: Times, flags: Sequence[bool], leaps: int = 1) -> int:
+def settled(
+    times: Times, flags: Sequence[bool], leaps: int = TAIL, before: Iterable[Timestamp] = ()
+) -> int:
     """Return how many rows from the first on can be judged without those that follow the page.
 
-    A suspicious step is looked for among the last ``leaps`` steps.
+    A suspicious step is looked for among the last ``leaps`` steps. ``before`` are the times of rows
+    in order that stand before the page.
     """
     end = len(times)
     run = [index for index, flag in enumerate(flags) if flag]
@@ -95,10 +122,12 @@ def settled(times: Times, flags: Sequence[bool], leaps: int = 1) -> int:
                 index -= 1  # noqa: PLW2901 - walked back from the odd row
             end = index
             break
-    steps = [(times[one] or 0) - (times[other] or 0) for one, other in itertools.pairwise(run)]
-    for count in range(1, leaps + 1):
+    moments = [*before, *(times[index] or 0 for index in run)]
+    steps = [one - other for one, other in itertools.pairwise(moments)]
+    for count in range(1, min(leaps, len(run)) + 1):
         others = steps[:-count]
-        if others and steps[-count] > max(LEAP * max(others), SECOND):
+        least = SECOND if count == 1 else HOUR
+        if others and steps[-count] > max(LEAP * max(others), least):
             end = min(end, run[-count])
     return end
 
@@ -118,11 +147,17 @@ def positions(times: Times, flags: Sequence[bool], level: Timestamp | None) -> l
 
 
 class Placed(msgspec.Struct, frozen=True):
-    """A row with its position in time; ``is_odd`` if that is not its own time."""
+    """A row with its position in time.
+
+    ``is_odd`` tells that this is not its own time, or may not be: at the end of a list, nothing
+    shows whether a row that is much older than the one before is in order. Then ``until`` is the
+    time of the one before.
+    """
 
     row: ListedRow
     time: Timestamp
     is_odd: bool
+    until: Timestamp | None = None
 
 
 class Order:
@@ -138,6 +173,8 @@ class Order:
         self.has_begun = False
         self.unordered = unordered
         self.held: list[ListedRow] = []
+        self.before: deque[Timestamp] = deque(maxlen=CONTEXT)
+        """Times of the rows in order that were given last."""
         self._undated_pages = 0
 
     def add(self, rows: Sequence[ListedRow], *, last: bool = False) -> list[Placed]:
@@ -152,24 +189,23 @@ class Order:
         self.unordered = self.unordered or is_unordered(times, flags)
         if self.unordered:
             return self._place_lowest(rows)
-        end = len(rows) if last else settled(times, flags)
+        certain = settled(times, flags, before=self.before)
+        end = len(rows) if last else certain
         if rows and not self.has_begun and not any(flags) and not last:
             self._undated_pages += 1
             if self._undated_pages <= UNDATED_PAGES:
                 end = 0
         self.held = rows[end:]
+        places = positions(times, flags, self.level if self.has_begun else None)
+        before = places[certain - 1] if certain else None
         placed = [
-            Placed(row, time, not flag)
-            for row, time, flag in zip(
-                rows,
-                positions(times, flags, self.level if self.has_begun else None),
-                flags,
-                strict=True,
-            )
+            Placed(row, time, not flag or index >= certain, before if index >= certain else None)
+            for index, (row, time, flag) in enumerate(zip(rows, places, flags, strict=True))
         ][:end]
         if placed:
             self.level = placed[-1].time
             self.has_begun = True
+            self.before += [each.time for each in placed if not each.is_odd]
         return placed
 
     def _place_lowest(self, rows: Sequence[ListedRow]) -> list[Placed]:

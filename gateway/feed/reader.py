@@ -35,7 +35,8 @@ MOST_MARKS = 32
 class Row(msgspec.Struct, frozen=True):
     """A log with its position in the merged order.
 
-    ``anchor`` is where it stood in a list with offsets.
+    ``anchor`` is where it stood in a list with offsets; ``until`` is the time to ask a list with
+    windows for so that it is listed again, where its own time may not be true.
     """
 
     log: WebhookLog
@@ -43,6 +44,7 @@ class Row(msgspec.Struct, frozen=True):
     time: Timestamp
     anchor: Anchor | None
     freshness: Freshness
+    until: Timestamp | None = None
 
 
 class Reader:
@@ -85,10 +87,17 @@ class Reader:
 
     def _begin(self, bound: Timestamp | None) -> ListReader:
         before = self.before
+        if before.from_top:
+            return OffsetReader(
+                self.pages, until=before.until, bound=bound, unordered=before.unordered
+            )
         if self.stream.windowed and before.anchor is None:
             if bound == UNDATED:
                 self.exhausted = True
-            return WindowReader(self.pages, bound if before.until is None else before.until, bound)
+            until = bound
+            if before.until is not None and bound is not None:
+                until = max(before.until, bound)
+            return WindowReader(self.pages, until, bound)
         return OffsetReader(
             self.pages, anchor=before.anchor, bound=bound, unordered=before.unordered
         )
@@ -135,12 +144,16 @@ class Reader:
             listed = await self._list.read()
             last = self._list.ended
             self._order.has_begun = self._order.has_begun or self._list.has_joined
+            if not self._order.before:
+                self._order.before += self._list.before
             placed = self._order.add(listed, last=last)
             if self._order.unordered:
                 self.pages.note(
                     "The vendor does not list its logs newest first; they stand in its own order."
                 )
                 self._list.unordered = True
+                if isinstance(self._list, WindowReader) and self._list.is_under_way:
+                    self.pages.lose("Pages of it were asked for by time, which may pass over logs.")
             self._take(placed)
             if last:
                 self.exhausted = True
@@ -158,7 +171,9 @@ class Reader:
                 self._below += not each.is_odd
                 if self._below > ENOUGH_BELOW and (own is None or own < (self.down_to or 0)):
                     continue
-            self.rows.append(Row(row.log, row.mark, each.time, row.anchor, row.freshness))
+            self.rows.append(
+                Row(row.log, row.mark, each.time, row.anchor, row.freshness, each.until)
+            )
             self.covered = each.time
         if self.down_to is not None and self._is_below(placed, self.down_to):
             self.exhausted = True
@@ -187,6 +202,8 @@ class Reader:
                 # What a failed stream did not give must not come later, out of order.
                 anchor = msgspec.structs.replace(anchor, mark=b"")
             return Position(anchor, None, marks, self._order.unordered)
+        if isinstance(self._list, OffsetReader) and self.stream.windowed and pending:
+            return self._offset_position(given, pending[0])
         if not self.stream.windowed:
             return Position(unordered=True) if self._order.unordered else None
         if self.waits_at is not None:
@@ -196,28 +213,42 @@ class Reader:
             return None
         return self._window_position(given, waiting, time)
 
+    def _offset_position(self, given: Sequence[Row], first: Row) -> Position | None:
+        """Return the position of a list that was found to need offsets behind the rows given."""
+        if first.anchor is None:
+            return None
+        at = first.anchor
+        if given and at.offset:
+            anchor = Anchor(at.offset - 1, given[-1].mark, -1, at.until)
+            return Position(anchor, unordered=self._order.unordered)
+        return Position(None, at.until, (), self._order.unordered, from_top=True)
+
     @property
     def held(self) -> Sequence[Row]:
         """Rows that were read and can't be placed yet."""
         return [
-            Row(row.log, row.mark, UNDATED, row.anchor, row.freshness) for row in self._order.held
+            Row(row.log, row.mark, UNDATED, row.anchor, row.freshness, self._order.level)
+            for row in self._order.held
         ]
 
     def _window_position(
         self, given: Sequence[Row], waiting: Sequence[Row], time: Timestamp
     ) -> Position | None:
         """Return from where to go on by time, so that odd rows are neither missed nor repeated."""
-        until = time
+        # What stands below its own time has to be asked for by that, however far the list is read.
+        until = UNDATED
         for row in waiting:
-            until = max(until, row.log.triggered_at or until)
+            own = row.log.triggered_at or UNDATED
+            until = max(until, row.until or UNDATED, own if own > row.time else UNDATED)
         if not waiting:
             # The next page, which is not read yet, overlaps by two rows.
-            until = max([until, *(row.time for row in given[-2:-1])])
+            until = max(row.time for row in given[-2:]) if given else UNDATED
         marks = [mark for mark in self.before.marks if self.pages.comes_again(mark, time)]
         marks += [row.mark for row in given if row.log.triggered_at != row.time]
-        if until == time and not marks:
+        if until == UNDATED and not marks:
             return None
-        return Position(None, until, tuple(dict.fromkeys(marks))[-MOST_MARKS:])
+        marks = list(dict.fromkeys(marks))[-MOST_MARKS:]
+        return Position(None, None if until == UNDATED else until, tuple(marks))
 
 
 def stream_key(source: str, stream: str) -> bytes:

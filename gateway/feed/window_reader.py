@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from gateway.feed.cursor import Anchor
 from gateway.feed.list_reader import ListReader
 from gateway.feed.offset_reader import OffsetReader
-from gateway.feed.order import in_order, is_unordered, positions, settled
+from gateway.feed.order import CONTEXT, TAIL, Times, in_order, is_unordered, positions, settled
 from gateway.model import Timestamp
 from gateway.sources.windows import continuations
 from gateway.vendors.pages import Page, Window
@@ -59,6 +59,14 @@ class WindowReader(ListReader):
         self._from_top = 0
         self._idle = 0
         self._marks: Sequence[bytes] = ()
+        self._dated = self._odd = 0
+        self._context: Sequence[Timestamp] = ()
+        """Times of rows in order on the last page."""
+
+    @property
+    def is_under_way(self) -> bool:
+        """True once a page was asked for by time, and the list goes on so."""
+        return self._until is not None and self.successor is None
 
     async def read(self) -> Sequence[ListedRow]:
         """Read the next window."""
@@ -71,7 +79,7 @@ class WindowReader(ListReader):
             return []
         until = self._until
         fresh = []
-        times = [log.triggered_at for log in page.logs]
+        times = self._times(page)
         flags = in_order(times)
         placed = positions(times, flags, None)
         # Only at first have rows been seen that were given before.
@@ -83,6 +91,11 @@ class WindowReader(ListReader):
                 self.pages.seen.add(row.mark)
                 if self._bound is None or time <= self._bound:
                     fresh.append(row)
+        # A row that is odd once stays so, whatever else is on a page with it.
+        self.pages.watched.update(
+            mark for mark, flag in zip(page.marks, flags, strict=True) if not flag
+        )
+        self._note_before(page, flags, fresh)
         if fresh:
             self._bound = None
         is_repeated = bool(page.marks) and page.marks == self._marks
@@ -100,7 +113,7 @@ class WindowReader(ListReader):
         ):
             self._end(end)
         else:
-            self._go_on(page, is_repeated=is_repeated, end=end)
+            self._go_on(page, times, flags, is_repeated=is_repeated, end=end)
         if self.successor is not None:
             places = {mark: index for index, mark in enumerate(page.marks)}
             begin = end - page.read
@@ -124,18 +137,38 @@ class WindowReader(ListReader):
         newer = sum(time is not None and time > until + SLACK for time in times)
         return newer > FEW or newer == len(times) > 1
 
-    def _go_on(self, page: Page, *, is_repeated: bool, end: int) -> None:
+    def _times(self, page: Page) -> list[Timestamp | None]:
+        """Return the times of a page, without those of rows that are known to be odd."""
+        watched = self.pages.watched
+        return [
+            None if mark in watched else log.triggered_at
+            for log, mark in zip(page.logs, page.marks, strict=True)
+        ]
+
+    def _go_on(
+        self, page: Page, times: Times, flags: Sequence[bool], *, is_repeated: bool, end: int
+    ) -> None:
         """Choose the next window."""
-        times = [log.triggered_at for log in page.logs]
-        flags = in_order(times)
         # To overlap by a few rows too many costs little, but what is above the window is lost.
-        end_of_run = settled(times, flags, max(1, len(times) // 4))
+        end_of_run = settled(times, flags, max(TAIL, len(times) // 4), self._context)
         run = [
             time
             for time, flag in zip(times[:end_of_run], flags, strict=False)
             if flag and time is not None
         ]
-        if not run or is_unordered(times, flags):
+        run = run or [
+            time for time, flag in zip(times, flags, strict=True) if flag and time is not None
+        ]
+        self._context = run[-CONTEXT:]
+        self._dated += sum(time is not None for time in times)
+        self._odd += sum(time is not None for time in times) - sum(flags)
+        is_odd_altogether = self._odd > max(FEW, self._dated // 8)
+        if is_odd_altogether and self._until is not None and not is_unordered(times, flags):
+            self.pages.lose(
+                "It is not newest first, and pages of it were asked for by time, which may pass over"
+                " logs."
+            )
+        if not run or is_odd_altogether or is_unordered(times, flags):
             self.unordered = bool(run)
             self.successor = OffsetReader(
                 self.pages,

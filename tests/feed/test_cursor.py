@@ -140,6 +140,7 @@ def altered(index: int, value: Any) -> bytes:
         altered(6, {MARK: [[0, b"", 0, LATEST + 1]]}),
         altered(6, {MARK: [[0, b"", 0, None, None]]}),
         altered(6, {MARK: [None, None, [], False, None]}),
+        altered(6, {MARK: [None, None, [], False, False, None]}),
         altered(7, b""),
         altered(8, "text"),
         altered(9, [LATEST + 1]),
@@ -225,6 +226,7 @@ POSITIONS = st.builds(
     until=st.none() | TIMES | st.integers(UNDATED, LATEST),
     marks=st.lists(SOME_MARKS, max_size=5).map(tuple),
     unordered=st.booleans(),
+    from_top=st.booleans(),
 )
 MEMORIES = st.builds(
     Memory,
