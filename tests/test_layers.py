@@ -84,6 +84,7 @@ def test_imports_go_one_way(path: Path) -> None:
     assert ours <= allowed, f"{own} imports {sorted(ours - allowed)}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_libraries_stay_in_their_rooms(path: Path) -> None:
     own = path.relative_to(ROOT).with_suffix("").parts[0]

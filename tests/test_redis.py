@@ -18,6 +18,7 @@ def client(redis: Redis) -> Iterator[Any]:
         yield made
 
 
+@pytest.mark.slow
 def test_it_is_killed_and_comes_back_empty(redis: Redis, client: Any) -> None:
     client.set("a", "b")
     redis.kill()

@@ -67,6 +67,7 @@ async def demo(tmp_path: Path) -> AsyncIterator[Demo]:
         yield Demo(gateway, control)
 
 
+@pytest.mark.slow
 async def test_failed_log_is_retried(demo: Demo) -> None:
     for failed in await demo.logs("translations", "FAILED"):
         payload = await demo.retry(failed["id"])
@@ -228,6 +229,7 @@ async def test_available_actions_depend_on_the_caller(demo: Demo) -> None:
     assert (await seen.retry(log["id"]))["userErrors"] == []
 
 
+@pytest.mark.slow
 async def test_fifty_retries_with_one_key_are_sent_once(demo: Demo) -> None:
     """Clients repeat requests; the receiver must see one delivery."""
     log = (await demo.logs("translations", "FAILED"))[0]

@@ -49,6 +49,7 @@ def assert_consistent(store: MemoryStore) -> None:
     assert not store._kept._handlers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("entries", "bytes"), [(500, 2**20), (10_000, 2**17)])
 async def test_it_keeps_its_bounds_however_many_keys_come(entries: int, bytes: int) -> None:
     store = MemoryStore(max_entries=entries, max_bytes=bytes)

@@ -178,6 +178,7 @@ class Evicting(RuleBasedStateMachine):
         self.loop.close()
 
 
+@pytest.mark.slow
 def test_nothing_of_before_a_drop_is_ever_given(redis: Redis) -> None:
     run_state_machine_as_test(
         lambda: Evicting(redis),  # type: ignore[arg-type]  # anything that makes one will do

@@ -179,6 +179,7 @@ async def test_what_can_not_be_read_is_asked_for_anew(
     assert (await replicas[0].state()).store_failures > 0
 
 
+@pytest.mark.slow
 async def test_without_redis_the_vendor_is_asked(
     server: Redis,
     replicas: list[Cache],

@@ -147,6 +147,7 @@ def test_unusable_journal_is_explained_before_any_call(
     assert control.get("/calls").json()["calls"] == []
 
 
+@pytest.mark.slow
 def test_reading_needs_no_journal(configuration: Path) -> None:
     assert run("logs").code == run("check").code == 0
     assert not (configuration.parent / "journal.sqlite3").exists()

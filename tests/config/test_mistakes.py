@@ -31,6 +31,7 @@ def mistakes() -> Iterator[Any]:
         yield pytest.param(document, sentence, id=" ".join([kind, *lines]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("document", "sentence"), list(mistakes()))
 def test_one_mistake(folder: Path, document: str, sentence: str) -> None:
     (folder / "blank").write_text(" \n")

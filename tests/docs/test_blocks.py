@@ -36,6 +36,7 @@ RUN = {"console", "graphql", "json", "toml"}
 """The languages of blocks that the runner of these pages knows."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", USER_PAGES)
 def test_blocks_run_and_answers_are_real(path: str, tmp_path: Path) -> None:
     """Readers copy what they see; ``python -m tests.docs`` rewrites what is shown."""

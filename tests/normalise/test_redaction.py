@@ -414,6 +414,7 @@ def test_json_text_and_document_are_redacted_alike(document: dict[str, Any]) -> 
     assert json.loads(body) == redact_json(document)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "frame",
     [
@@ -443,6 +444,7 @@ def test_a_planted_secret_never_survives(frame: str, secret: str) -> None:
     assert secret not in redact_headers([("X-A", text)])[0].value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
     [

@@ -68,6 +68,7 @@ async def test_inventory_is_what_the_vendors_list(client: httpx.AsyncClient) -> 
     assert len(listed) >= 2_000
 
 
+@pytest.mark.slow
 async def test_every_secret_is_in_some_answer(client: httpx.AsyncClient) -> None:
     texts = []
 

@@ -41,6 +41,7 @@ EVERYTHING: list[dict[str, Any]] = [
 """Filters without any condition."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "variables",
     [
@@ -149,6 +150,7 @@ async def test_empty_value_without_meaning_is_refused(demo: Demo, written: str, 
     assert error["extensions"]["code"] == code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wanted",
     [

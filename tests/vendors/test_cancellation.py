@@ -31,6 +31,7 @@ async def given_up(work: Callable[[], Awaitable[object]], turns: int) -> bool:
     return gave_up
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["streams", "hooks", "page", "log"])
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_whatever_was_asked_for_is_asked_or_never_begun(provider: str, what: str) -> None:

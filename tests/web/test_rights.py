@@ -198,6 +198,7 @@ async def test_log_is_visible_by_role_and_source(
         assert error["message"].endswith(f"you need the role {role.name.lower()}.")
 
 
+@pytest.mark.slow
 @callers()
 @pytest.mark.parametrize("place", PLACES)
 async def test_context_of_a_log_is_visible_by_role_and_source(
