@@ -80,8 +80,11 @@ def is_unordered(times: Times, flags: Sequence[bool]) -> bool:
     return odd > max(2, dated // 8) if dated > TAIL else 1 < odd == dated - 1
 
 
-def settled(times: Times, flags: Sequence[bool]) -> int:
-    """Return how many rows from the first on can be judged without those that follow the page."""
+def settled(times: Times, flags: Sequence[bool], leaps: int = 1) -> int:
+    """Return how many rows from the first on can be judged without those that follow the page.
+
+    A suspicious step is looked for among the last ``leaps`` steps.
+    """
     end = len(times)
     run = [index for index, flag in enumerate(flags) if flag]
     for index in range(max(0, end - TAIL), end):
@@ -93,7 +96,7 @@ def settled(times: Times, flags: Sequence[bool]) -> int:
             end = index
             break
     steps = [(times[one] or 0) - (times[other] or 0) for one, other in itertools.pairwise(run)]
-    for count in range(1, TAIL + 1):
+    for count in range(1, leaps + 1):
         others = steps[:-count]
         if others and steps[-count] > max(LEAP * max(others), SECOND):
             end = min(end, run[-count])

@@ -121,11 +121,15 @@ class StreamPages:
             now=self._now,
             failure=error.code,
         )
-        if found is None:
+        if found is None or self._is_stuck(found.kept.value):
             raise error
         if found.is_rest:
             self.operation.reads[self.source.name].append(found.kept.freshness)
         return found
+
+    def _is_stuck(self, page: Page) -> bool:
+        """Return whether a stale page has nothing new, though it is not the last of its list."""
+        return page.read >= self.facts.largest_page and self.seen.issuperset(page.marks)
 
     def _learn(self, kept: Cached[Page], window: Window) -> None:
         page = kept.value

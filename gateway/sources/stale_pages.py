@@ -25,13 +25,15 @@ from msgspec.structs import replace
 from gateway import ids
 from gateway.cache import FALLBACK_CODES, Cached
 from gateway.model import CacheStatus, Freshness, Timestamp, WebhookLog, worst
-from gateway.sources.windows import continuations
 from gateway.vendors.pages import PushedOff
 
 if TYPE_CHECKING:
     from gateway.cache import Entry
     from gateway.errors import ErrorCode
     from gateway.vendors.pages import Page, Window
+
+OVERLAP = 16
+"""Rows that two pages of a list with windows may overlap by, for one to be found in the cache."""
 
 Recall = Callable[["Window", Timestamp], Awaitable["Cached[Page] | None"]]
 """Returns the cached page of a window in place of a failure, if it was asked for after a moment."""
@@ -124,7 +126,7 @@ async def _continue_behind(
             if kept is not None and _count(kept.value.total) < _count(each.total):
                 kept = None
         else:
-            kept = await _follow(_older(window, times), window.until, each.since, recall)
+            kept = await _follow(_older(window, times), each.since, recall, seen)
         if kept is not None:
             freshness = worst([kept.freshness, *reads]) or kept.freshness
             return Continuation(each.total, Cached(_join(pushed, kept, seen), freshness))
@@ -158,30 +160,33 @@ def _rest(
 
 
 def _older(window: Window, times: Iterable[Timestamp]) -> list[Window]:
-    """Return the windows that an older page with these times at its end was continued with."""
-    run = sorted(times, reverse=True)
-    if not run:
-        return [window]
-    return [replace(window, until=until) for until in continuations(run, len(run))]
+    """Return the windows that an older page with these times may have been continued with.
+
+    Each overlaps the page, by one row or by some.
+    """
+    untils = sorted(set(times))[:OVERLAP]
+    return [replace(window, until=until) for until in untils] or [window]
 
 
 async def _follow(
-    windows: Iterable[Window], until: Timestamp, since: Timestamp, recall: Recall
+    windows: Iterable[Window], since: Timestamp, recall: Recall, seen: Container[bytes]
 ) -> Cached[Page] | None:
-    """Follow the cached pages of a list with windows to the one that goes on behind a moment."""
+    """Follow the cached pages of a list with windows to the first that has something new."""
     for window in windows:
         kept = await recall(window, since)
         if kept is None:
             continue
-        end = min(_times(kept.value.logs), default=window.until)
-        if not kept.value.more or end is None or end < until:
+        page = kept.value
+        if not page.more or any(mark not in seen for mark in page.marks):
             return kept
         further = [
             other
-            for other in _older(window, _times(kept.value.logs))
+            for other in _older(window, _times(page.logs))
             if window.until is None or other.until is None or other.until < window.until
         ]
-        return await _follow(further, until, kept.value.since or kept.freshness.fetched_at, recall)
+        found = await _follow(further, page.since or kept.freshness.fetched_at, recall, seen)
+        if found is not None:
+            return found
     return None
 
 

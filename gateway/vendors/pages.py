@@ -52,7 +52,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     until: Timestamp | None = None
 
 
-class PushedOff(msgspec.Struct, frozen=True, kw_only=True):
+class PushedOff(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True):
     """Logs pushed off the end of a page by newer ones, found when it was refreshed.
 
     Until ``good_until`` they connect the refreshed page with an older cached next page
@@ -62,7 +62,7 @@ class PushedOff(msgspec.Struct, frozen=True, kw_only=True):
 
     since: Timestamp
     total: int | None
-    logs: Sequence[WebhookLog]
+    logs: Sequence[WebhookLog[D_co]]
     read_at: Timestamp
     good_until: Timestamp
 
@@ -88,7 +88,7 @@ class Page(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True, dict=True):
     read: int = 0
     unreadable: Sequence[str] = ()
     since: Timestamp | None = None
-    pushed_off: Sequence[PushedOff] = ()
+    pushed_off: Sequence[PushedOff[D_co]] = ()
 
     @functools.cached_property
     def marks(self) -> Sequence[bytes]:

@@ -226,7 +226,7 @@ async def watch(minutes: float, **cache: Any) -> tuple[int, Counter[CacheStatus]
                 pages += 1
                 for reads in operation.reads.values():
                     statuses.update(read.status for read in reads)
-                if page.slice.end is None or not page.slice.has_next:
+                if not page.slice.has_next:
                     break
                 after = cursor.encode(page.slice.end)
             await renewed(gateway)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -15,17 +15,21 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from pydantic import SecretStr, TypeAdapter
 
+from gateway import ids
 from gateway.cache import Cache, Cached, Entry
 from gateway.cache.memory import MemoryStore
 from gateway.errors import AllSourcesFailedError, ErrorCode, UpstreamError
 from gateway.feed import filters
 from gateway.feed.feed import Feed
-from gateway.model import CacheStatus, Capability, Freshness, Hook, Timestamp, WebhookLog
+from gateway.model import CacheStatus, Freshness, Timestamp
 from gateway.settings import SourceSettings
+from gateway.sources.caching import SourceCache
 from gateway.sources.source import Source
 from gateway.sources.stale_pages import continue_stale
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Found, Page, PushedOff, Stream, Wanted, Window
+from gateway.vendors.language_weaver.parsing import LanguageWeaverDetails
+from gateway.vendors.language_weaver.vendor import LanguageWeaver
+from gateway.vendors.pages import Found, Page, PushedOff, Scan, Stream, Wanted, Window
 from tests.support.fake_source import FakeSource, log
 from tests.support.virtual_time import VIRTUAL_TIME, Backend
 
@@ -52,15 +56,39 @@ class Answer(NamedTuple):
     since: Timestamp
 
 
+class Kit(LanguageWeaver):
+    """A vendor of one list in memory."""
+
+    def __init__(self, settings: Any, kind: str, listing: Listing) -> None:
+        super().__init__(settings, None, None)  # type: ignore[arg-type]  # nothing is sent
+        self.list = FakeSource("one", [kind], page_size=PAGE)
+        self._listing = listing
+
+    async def find_streams(self, operation: Operation) -> Found:
+        return await self.list.find_streams(operation)
+
+    async def read_page(
+        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
+    ) -> Page:
+        listing = self._listing
+        listing.now += MILLISECOND
+        asked = replace(window, limit=min(window.limit, listing.most))
+        page = await self.list.read_page(stream, asked, wanted, operation)
+        listing.now += MILLISECOND
+        if listing.fails():
+            raise UpstreamError(listing.code, "It failed.", source="one")
+        return page
+
+    def scan_for(self, place: tuple[str, ...]) -> Scan | None:
+        return Scan(Stream(key="0"), place[0])
+
+
 class Listing(Source):
-    """A source of one list in memory, whose pages are kept as those of any source.
+    """A source of one list in memory, whose pages are cached as those of any source.
 
     ``fails`` tells of each call whether it fails with ``code``; ``most`` is how many logs a page
     has at most. ``states`` are all that the list has been: since when, and the numbers of its logs.
     """
-
-    provider: ClassVar = "language-weaver"
-    capabilities: ClassVar = frozenset({Capability.LIST})
 
     def __init__(self, kind: str, count: int) -> None:
         auth = {"type": "api-key", "key": SecretStr("key")}
@@ -71,39 +99,19 @@ class Listing(Source):
             "auth": auth,
         }
         self.now = 10**18
-        store = MemoryStore(max_entries=1000, max_bytes=2**26)
-        super().__init__(
-            TypeAdapter(SourceSettings).validate_python(document),
-            None,  # type: ignore[arg-type]  # nothing is sent
-            Cache(store, lambda: self.now),
-        )
-        self.page_size = self.most = PAGE
+        self.most = PAGE
         self.fails: Callable[[], bool] = lambda: False
         self.code = ErrorCode.UPSTREAM_ERROR
         self.states: list[tuple[int, tuple[int, ...]]] = []
-        self._vendor = FakeSource("one", [kind], page_size=PAGE)
+        settings = TypeAdapter(SourceSettings).validate_python(document)
+        kit = Kit(settings, kind, self)
+        kit.page_size = PAGE
+        self._vendor = kit.list
+        store = MemoryStore(max_entries=1000, max_bytes=2**26)
+        self.cache = Cache(store, lambda: self.now)
+        client: Any = None
+        super().__init__("one", kit, client, SourceCache(settings, client, self.cache))
         self.arrive(count)
-
-    async def find_streams(self, operation: Operation) -> Found:
-        return await self._vendor.find_streams(operation)
-
-    async def read_page(
-        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
-    ) -> Page:
-        self.now += MILLISECOND
-        asked = replace(window, limit=min(window.limit, self.most))
-        page = await self._vendor.read_page(stream, asked, wanted, operation)
-        self.now += MILLISECOND
-        if self.fails():
-            raise UpstreamError(self.code, "It failed.", source="one")
-        return page
-
-    async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        return await self.scan(Stream(key="0"), place[0], operation)
-
-    async def hooks(self, operation: Operation) -> Sequence[Hook]:
-        del operation
-        return ()
 
     @property
     def calls(self) -> int:
@@ -152,7 +160,7 @@ class Listing(Source):
         except AllSourcesFailedError as error:
             return Answer([], error.errors[0].code, None, None, Timestamp(self.now))
         finally:
-            while tasks := self._cache._flights._tasks:
+            while tasks := self.cache._flights._tasks:
                 await asyncio.wait(tasks)
                 await asyncio.sleep(0)
         (report,) = page.reports
@@ -324,10 +332,10 @@ async def test_where_a_page_ended_is_kept_as_any_store_keeps_it() -> None:
     for _ in range(2):
         source.arrive(1)
         await source.renew()
-    (kept,) = source._cache._store._kept._cache.values()  # type: ignore[attr-defined]
+    (kept,) = source.cache._store._kept._cache.values()  # type: ignore[attr-defined]
     pushed_off = kept.value.pushed_off
     assert [[log.upstream_id for log in each.logs] for each in pushed_off] == [["37"], ["36"]]
-    again = msgspec.json.decode(msgspec.json.encode(kept), type=Entry[Page])
+    again = msgspec.json.decode(msgspec.json.encode(kept), type=Entry[Page[LanguageWeaverDetails]])
     assert again.value.pushed_off == list(pushed_off)
 
 
@@ -422,8 +430,10 @@ async def test_pages_that_lead_back_to_one_another_are_not_followed_for_ever() -
 
     page = Page(logs=[log("one", 2, 20)], more=True, pushed_off=[pushed_off])
     window = Window(limit=PAGE, until=Timestamp(20))
-    failure = ErrorCode.UPSTREAM_ERROR
-    found = await continue_stale([page], window, recall, seen=(), now=Timestamp(3), failure=failure)
+    failure, seen = ErrorCode.UPSTREAM_ERROR, {ids.mark(log("one", 1, 0).id)}
+    found = await continue_stale(
+        [page], window, recall, seen=seen, now=Timestamp(3), failure=failure
+    )
     assert found is None
 
 
