@@ -231,6 +231,7 @@ async def test_one_log_costs_one_call(tmp_path: Path) -> None:
             assert len(await demo.calls()) == 1, name
 
 
+@pytest.mark.slow
 async def test_first_page_reads_every_stream_once_and_concurrently(
     tmp_path: Path, serve: Callable[[ASGIApp], str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -46,7 +47,8 @@ RUN_TIME_ONLY = {("httpx", room) for room in ("sources", "service", "web")}
 """Rooms that use types of a library in annotations only."""
 
 
-def imports(path: Path, *, run_time: bool = False) -> set[str]:
+@functools.cache
+def imports(path: Path, *, run_time: bool = False) -> frozenset[str]:
     """Return the dotted names that a module imports; at run time without those for typing only."""
     names: set[str] = set()
     todo: list[ast.AST] = [ast.parse(path.read_text())]
@@ -61,7 +63,7 @@ def imports(path: Path, *, run_time: bool = False) -> set[str]:
             module = node.module or ""
             names.update(f"{module}.{alias.name}" for alias in node.names)
         todo.extend(ast.iter_child_nodes(node))
-    return names
+    return frozenset(names)
 
 
 def room(name: str) -> str:

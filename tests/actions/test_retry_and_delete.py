@@ -136,6 +136,7 @@ async def test_deletion_may_have_an_empty_response(tmp_path: Path) -> None:
 ACTIONS_PAGE = "{ actions(first: 1) { pageInfo { hasNextPage endCursor } } }"
 
 
+@pytest.mark.slow
 async def test_journal_is_paged_and_filtered(demo: Demo) -> None:
     first, second = (await demo.logs("translations"))[:2]
     await demo.retry(first["id"], "a")
@@ -163,6 +164,7 @@ async def test_actions_of_a_removed_source_are_for_admins_of_all_sources(
         assert await Schema(gateway.seen_by(limited)).journal() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["repo-cn", "shop", "tracker"])
 async def test_unsupported_action_calls_no_vendor(demo: Demo, source: str) -> None:
     log = (await demo.logs(source))[0]

@@ -216,6 +216,7 @@ async def test_without_redis_the_vendor_is_asked(
     ]
 
 
+@pytest.mark.slow
 async def test_a_redis_that_failed_is_not_left_alone_until_a_clock_is_as_far_again(
     server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock[int]
 ) -> None:

@@ -63,6 +63,7 @@ def test_source_is_accepted_in_any_case() -> None:
     assert len(rows) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("since", ["1h", "PT1H", "60m", "1 hour ago"])
 def test_since_accepts_durations(since: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time_ns", lambda: NOW)
@@ -77,6 +78,7 @@ def test_since_accepts_durations(since: str, monkeypatch: pytest.MonkeyPatch) ->
     assert [row["id"] for row in run("logs", *words, "--since", since).rows()] == wanted
 
 
+@pytest.mark.slow
 def test_logs_without_a_match() -> None:
     listed = run("logs", "--event", "none.such")
     assert listed == (0, "", "No webhook log matches.\n")

@@ -30,6 +30,7 @@ def test_show_of_a_deleted_log_fails() -> None:
     assert shown.complaints.startswith("There is no such webhook log.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOURCES)
 def test_json_equals_the_response_of_a_query(configuration: Path, name: str) -> None:
     (listed,) = run("logs", "--json", "--first", "1", "--source", name).rows()

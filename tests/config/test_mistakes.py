@@ -100,6 +100,7 @@ WRONG = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES)
 def test_every_key_explains_every_wrong_value(source: str) -> None:
     forms = [form["properties"] for form in json_schema()["$defs"].values()]

@@ -46,6 +46,7 @@ def test_blocks_run_and_answers_are_real(path: str, tmp_path: Path) -> None:
         assert shown.is_true, f"shown:\n{shown.shown}\nreal:\n{shown.real}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -160,6 +161,7 @@ def test_two_commands_are_those_of_ci() -> None:
     assert "bash .ci/run" in workflow
 
 
+@pytest.mark.slow
 def test_trouble_shows_in_the_vendors_answers(tmp_path: Path) -> None:
     page = PAGES[".github/docs/command-line.md"]
     begin, end = re.findall(r"^\$ (curl -X .*)$", page.text, re.MULTILINE)

@@ -268,6 +268,7 @@ async def test_any_well_formed_cursor_gives_a_page_with_valid_cursors_or_is_refu
             assert result.code is ErrorCode.CURSOR_TOO_OLD
 
 
+@pytest.mark.slow
 async def test_cursor_with_a_flipped_bit_gives_a_page_or_is_refused() -> None:
     page = await Feed(fakes(), FILTER, Operation(5), scan_limit=30, now=NOW).forward(  # type: ignore[arg-type]
         4, None

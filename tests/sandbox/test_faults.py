@@ -87,6 +87,7 @@ async def test_fault_is_gone_after_its_times(signed_in: httpx.AsyncClient) -> No
     assert statuses == [500, 500, 200]
 
 
+@pytest.mark.slow
 async def test_fault_may_hit_a_share_of_the_requests(signed_in: httpx.AsyncClient) -> None:
     """By chance, but the same chance for the same seed; only who suffers counts as a time."""
     await spoil(signed_in, "codearts", "status", share=0.3)

@@ -97,6 +97,7 @@ async def test_cursor_without_filter_is_valid_with_an_empty_filter(demo: Demo) -
         assert await demo.data(query, after=after, filter=wanted) == second
 
 
+@pytest.mark.slow
 async def test_empty_before_costs_nothing(demo: Demo) -> None:
     """Reading back to a cursor is priced as a scan, and could push a page over the limit."""
 

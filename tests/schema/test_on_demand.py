@@ -99,6 +99,7 @@ async def test_skipped_fields_need_no_detail_call(demo: Demo, selection: str, wa
     assert len(await details(demo)) == (25 if wanted else 0)
 
 
+@pytest.mark.slow
 async def test_listed_log_equals_the_log_by_id(demo: Demo) -> None:
     parts = """
       id request { method url headers { name value redacted } body bodyJson }
@@ -153,6 +154,7 @@ async def test_failed_detail_call_nulls_only_its_own_fields(demo: Demo) -> None:
     await logs(demo, "request { body }")
 
 
+@pytest.mark.slow
 async def test_other_vendors_need_no_detail_calls(demo: Demo) -> None:
     data = await demo.data(
         """{

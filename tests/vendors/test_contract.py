@@ -160,6 +160,7 @@ async def test_pages_obey_their_limit(demo: OneVendor, limit: int) -> None:
     assert demo.source.page_size == 50
 
 
+@pytest.mark.slow
 async def test_one_log_is_the_listed_one_complete(demo: OneVendor) -> None:
     for listed in await some_logs(demo):
         await demo.paths()

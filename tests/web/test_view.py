@@ -276,6 +276,7 @@ async def test_introspection_off_disables_graphiql() -> None:
         assert (await client.post("/graphql", json={"query": QUERY})).json() == DATA
 
 
+@pytest.mark.slow
 async def test_cost_is_reported_on_request(client: httpx.AsyncClient) -> None:
     cost = {"cost": {"requested": 2, "maximum": 20_000}}
     asked = {"query": QUERY, "extensions": {"cost": True}}
