@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib.util
 import os
 import shutil
@@ -62,6 +63,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture in getattr(item, "fixturenames", ()):
             for mark in PROGRAMS.get(fixture, ()):
                 item.add_marker(mark)
+
+
+def pytest_collection_finish() -> None:
+    """Exempt what collection made from garbage collection, which would look at it in each test."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -86,6 +86,7 @@ class Listening(httpx.AsyncBaseTransport):
         return httpx.Response(response.status_code, headers=response.headers, content=content)
 
 
+@pytest.mark.slow
 async def test_paging_during_arrivals_and_deletions_returns_every_log_once(tmp_path: Path) -> None:
     """Deliveries arrive and Language Weaver entries are deleted meanwhile."""
     sandbox = Sandbox(clock=stopped)
@@ -135,6 +136,7 @@ async def page_while_logs_change(demo: Demo) -> None:
         assert max(deep) <= max(early), name
 
 
+@pytest.mark.slow
 async def test_planted_secrets_do_not_leave_the_gateway(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -178,6 +180,7 @@ async def test_planted_secrets_do_not_leave_the_gateway(
     assert [secret for secret in hidden if secret in given] == []
 
 
+@pytest.mark.slow
 async def test_three_failing_vendors_do_not_affect_the_fourth(
     tmp_path: Path, serve: Callable[[ASGIApp], str]
 ) -> None:
@@ -228,6 +231,7 @@ async def test_one_log_costs_one_call(tmp_path: Path) -> None:
             assert len(await demo.calls()) == 1, name
 
 
+@pytest.mark.slow
 async def test_first_page_reads_every_stream_once_and_concurrently(
     tmp_path: Path, serve: Callable[[ASGIApp], str]
 ) -> None:

@@ -20,6 +20,8 @@ from tests.support.moment import stopped
 from tests.support.postgres import Postgres
 from tests.support.processes import started
 
+pytestmark = pytest.mark.slow
+
 SQLITE = "sqlite:///journal.sqlite3"
 PATIENCE = 30.0
 """Timeout of a test in seconds."""

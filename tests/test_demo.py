@@ -22,6 +22,8 @@ from gateway.settings import load
 from gateway.vendors import VENDORS
 from tests.support.processes import started
 
+pytestmark = pytest.mark.slow
+
 FREE = ("--port", "0", "--sandbox-port", "0")
 QUERY = "{ sources { name logs(first: 1) { nodes { id } sourceReports { outcome } } } }"
 

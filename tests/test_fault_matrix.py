@@ -28,6 +28,8 @@ from gateway.service import Gateway
 from gateway.settings import load
 from tests.support.moment import MOMENT, stopped
 
+pytestmark = pytest.mark.slow
+
 MATRIX = """
 fault            outcome code                        codearts /logs tracker /log  weaver shop
 nothing          OK      -                           7/10     7/10  7/8     7/8   7/1    4/2

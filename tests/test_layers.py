@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -46,8 +47,14 @@ RUN_TIME_ONLY = {("httpx", room) for room in ("sources", "service", "web")}
 """Packages that use types of a library in annotations only."""
 
 
+<<<<<<< HEAD
 def imports(path: Path, *, run_time: bool = False) -> set[str]:
     """Return the dotted names that a module imports, optionally without those for typing."""
+=======
+@functools.cache
+def imports(path: Path, *, run_time: bool = False) -> frozenset[str]:
+    """Return the dotted names that a module imports; at run time without those for typing only."""
+>>>>>>> refs/heads/tests
     names: set[str] = set()
     todo: list[ast.AST] = [ast.parse(path.read_text())]
     while todo:
@@ -61,7 +68,7 @@ def imports(path: Path, *, run_time: bool = False) -> set[str]:
             module = node.module or ""
             names.update(f"{module}.{alias.name}" for alias in node.names)
         todo.extend(ast.iter_child_nodes(node))
-    return names
+    return frozenset(names)
 
 
 def room(name: str) -> str:
@@ -84,6 +91,7 @@ def test_imports_go_one_way(path: Path) -> None:
     assert ours <= allowed, f"{own} imports {sorted(ours - allowed)}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_libraries_are_used_only_in_their_packages(path: Path) -> None:
     own = path.relative_to(ROOT).with_suffix("").parts[0]

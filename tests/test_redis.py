@@ -18,7 +18,12 @@ def client(redis: Redis) -> Iterator[Any]:
         yield made
 
 
+<<<<<<< HEAD
 def test_restarted_server_is_empty(redis: Redis, client: Any) -> None:
+=======
+@pytest.mark.slow
+def test_it_is_killed_and_comes_back_empty(redis: Redis, client: Any) -> None:
+>>>>>>> refs/heads/tests
     client.set("a", "b")
     redis.kill()
     with pytest.raises(Exception, match=r"refused|closed"):

@@ -21,6 +21,8 @@ from tests.support.processes import started
 if TYPE_CHECKING:
     from tests.support.redis import Redis
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 60.0
 """Seconds after which a test fails."""
 QUERIES = 200

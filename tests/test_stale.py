@@ -125,6 +125,7 @@ async def test_fresh_page_is_a_hit(desk: Desk) -> None:
     assert await desk.calls_made() == 0
 
 
+@pytest.mark.slow
 async def test_stale_page_is_served_at_once_and_refreshed_once(desk: Desk) -> None:
     before = await desk.read()
     await desk.arrive(60)
@@ -192,6 +193,7 @@ async def test_page_is_fresh_again_after_the_first_successful_refresh(desk: Desk
     assert {node["freshness"]["failure"] for node in after.nodes} == {None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("vendor", "source"),
     [("codearts", "repo-cn"), ("language-weaver", "translations"), ("elastic-path", "shop")],

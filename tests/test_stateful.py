@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -51,6 +52,8 @@ from tests.support.moment import MOMENT
 
 if TYPE_CHECKING:
     from tests.support.redis import Redis
+
+pytestmark = pytest.mark.slow
 
 T = TypeVar("T")
 

@@ -27,6 +27,8 @@ from gateway.web.view import GraphQLView
 from tests.support.moment import MOMENT
 from tests.support.virtual_time import now, run
 
+pytestmark = pytest.mark.slow
+
 NOWHERE = "http://127.0.0.1:1"
 SCHEMA = build_schema()
 CALLERS = 50

@@ -95,9 +95,7 @@ _NETRC = re.compile(
 _DIRECTIVE = re.compile(
     r"(?m)(^[ \t]{0,40}(?:requirepass|masterauth|password)[ \t]{1,40})(\S++)(?=[ \t]{0,40}$)"
 )
-_SQL_PASSWORD = re.compile(
-    r"""identified\s|password(?:\s{1,4}|\s{0,4}\(\s{0,4})n?\\{0,15}["']"""
-)
+_SQL_PASSWORD = re.compile(r"""identified\s|password(?:\s{1,4}|\s{0,4}\(\s{0,4})n?\\{0,15}["']""")
 _SQL = re.compile(
     r"""((?<![\w"'])(?:identified\s(?:with\s[\w"'`]{1,60}\s)?(?:by|as)(?:\spassword)?"""
     r"""|(?:encrypted\s)?password)(?:\s{1,4}|\s{0,4}\(\s{0,4})[nN]?)(\\{0,15}["'])([^"'\r\n\\]++)""",

@@ -132,6 +132,7 @@ ANSWERS = {
 """Responses to a retry, with the outcome in the journal and the caller's user error."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("act", "expected"), ANSWERS.values(), ids=ANSWERS)
 async def test_response_decides_the_outcome_and_nothing_is_sent_again(
     tmp_path: Path,

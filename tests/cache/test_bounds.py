@@ -49,6 +49,7 @@ def assert_consistent(store: MemoryStore) -> None:
     assert not store._kept._handlers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("entries", "bytes"), [(500, 2**20), (10_000, 2**17)])
 async def test_bounds_hold_for_any_number_of_keys(entries: int, bytes: int) -> None:
     store = MemoryStore(max_entries=entries, max_bytes=bytes)

@@ -178,7 +178,12 @@ class Evicting(RuleBasedStateMachine):
         self.loop.close()
 
 
+<<<<<<< HEAD
 def test_evicted_entries_never_return(redis: Redis) -> None:
+=======
+@pytest.mark.slow
+def test_nothing_of_before_a_drop_is_ever_given(redis: Redis) -> None:
+>>>>>>> refs/heads/tests
     run_state_machine_as_test(
         lambda: Evicting(redis),  # type: ignore[arg-type]  # any factory will do
         settings=settings(

@@ -55,6 +55,7 @@ async def ask(cache: Cache, vendor: Vendor, max_age: float | None = None) -> int
     return (await cache.get("key", int, vendor, FreshnessRequirement(max_age=max_age))).value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("garbage", GARBAGE)
 @pytest.mark.parametrize("kind", KEYS)
 async def test_garbage_is_replaced_without_an_error(

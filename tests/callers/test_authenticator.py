@@ -223,6 +223,7 @@ async def test_credentials_are_not_logged_or_shown(
         assert token()[:20] not in text
 
 
+@pytest.mark.slow
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(

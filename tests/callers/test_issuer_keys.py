@@ -165,6 +165,7 @@ async def test_unusable_key_does_not_affect_the_others(kept: CachedKeys, entry: 
     assert await kept.names() == ["rsa"]
 
 
+@pytest.mark.slow
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(

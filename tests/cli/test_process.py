@@ -11,7 +11,7 @@ import pytest
 from tests.cli.command import SOURCES, run
 from tests.support.processes import started
 
-pytestmark = pytest.mark.usefixtures("configuration")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("configuration")]
 
 
 def test_closed_pipe_ends_the_list_quietly() -> None:

@@ -31,6 +31,7 @@ def mistakes() -> Iterator[Any]:
         yield pytest.param(document, sentence, id=" ".join([kind, *lines]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("document", "sentence"), list(mistakes()))
 def test_one_mistake(folder: Path, document: str, sentence: str) -> None:
     (folder / "blank").write_text(" \n")
@@ -99,6 +100,7 @@ WRONG = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES)
 def test_every_key_explains_every_wrong_value(source: str) -> None:
     forms = [form["properties"] for form in json_schema()["$defs"].values()]

@@ -131,6 +131,7 @@ def is_command(code: str) -> bool:
     return code.startswith("gateway COMMAND")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", USER_PAGES)
 def test_names_exist_in_the_code(path: str) -> None:
     assert unknown(USER_PAGES[path]) == []

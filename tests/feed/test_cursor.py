@@ -162,6 +162,7 @@ def test_packed_data_that_is_no_cursor_is_refused(data: bytes) -> None:
     assert refusal(ids.pack(data)) == REFUSED
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=80) | st.binary(max_size=80).map(ids.pack))
 def test_arbitrary_text_is_refused(text: str) -> None:
@@ -251,6 +252,7 @@ CURSORS = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(made=CURSORS)
 async def test_any_well_formed_cursor_gives_a_page_with_valid_cursors_or_is_refused(
@@ -268,6 +270,7 @@ async def test_any_well_formed_cursor_gives_a_page_with_valid_cursors_or_is_refu
             assert result.code is ErrorCode.CURSOR_TOO_OLD
 
 
+@pytest.mark.slow
 async def test_cursor_with_a_flipped_bit_gives_a_page_or_is_refused() -> None:
     page = await Feed(fakes(), FILTER, Operation(5), scan_limit=30, now=NOW).forward(  # type: ignore[arg-type]
         4, None

@@ -61,6 +61,7 @@ def given_ids(page: Slice) -> list[str]:
     return [entry.log.id for entry in page.entries]
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     kinds=st.lists(

@@ -13,6 +13,8 @@ from tests.support.clock import SECOND, Clock
 from tests.support.demo import Demo, demo_settings
 from tests.support.moment import MOMENT
 
+pytestmark = pytest.mark.slow
+
 SOURCES = {
     "codearts": "repo-cn",
     "yandex-tracker": "tracker",

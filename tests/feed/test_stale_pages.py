@@ -475,6 +475,7 @@ async def test_nor_does_it_where_all_pages_are_kept(kind: str) -> None:
     assert found.freshness.status is CacheStatus.MISS
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(
     kind=st.sampled_from(KINDS),
@@ -510,6 +511,7 @@ async def test_no_list_has_holes_however_its_pages_were_renewed(
                 check(source, await source.read(much), much)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(
     kind=st.sampled_from(KINDS),

@@ -59,6 +59,7 @@ async def complaint(url: str) -> str:
 # Tables
 
 
+@pytest.mark.slow
 async def test_migrations_create_the_tables_of_the_code(url: str) -> None:
     async with journal_at(url):
         pass

@@ -116,6 +116,7 @@ async def test_message_with_characters_that_postgresql_refuses(journal: Journal)
     assert completed.message == "a\N{REPLACEMENT CHARACTER}b"
 
 
+@pytest.mark.slow
 async def test_cancelled_callers_leave_the_journal_usable(journal: Journal) -> None:
     tasks = [asyncio.create_task(begin(journal, idempotency_key="key")) for _ in range(20)]
     await tasks[3]
@@ -128,6 +129,7 @@ async def test_cancelled_callers_leave_the_journal_usable(journal: Journal) -> N
 # Idempotency keys
 
 
+@pytest.mark.slow
 async def test_fifty_concurrent_calls_with_one_key_record_one_action(journal: Journal) -> None:
     begun = await asyncio.gather(*(begin(journal, idempotency_key="key") for _ in range(50)))
     assert sum(one.new for one in begun) == 1
@@ -199,6 +201,7 @@ async def test_process_presumed_dead_may_still_complete_its_action(
 # Waiting
 
 
+@pytest.mark.slow
 async def test_waiting_tasks_are_woken(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_PAUSE", 3600)  # polling would take too long
     action = (await begin(journal)).action

@@ -87,6 +87,7 @@ async def test_fault_ends_after_its_times(signed_in: httpx.AsyncClient) -> None:
     assert statuses == [500, 500, 200]
 
 
+@pytest.mark.slow
 async def test_fault_may_hit_a_share_of_the_requests(signed_in: httpx.AsyncClient) -> None:
     """Random but reproducible by seed; only requests that suffer count towards the times."""
     await spoil(signed_in, "codearts", "status", share=0.3)

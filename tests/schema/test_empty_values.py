@@ -41,6 +41,7 @@ EVERYTHING: list[dict[str, Any]] = [
 """Filters without any condition."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "variables",
     [
@@ -96,6 +97,7 @@ async def test_cursor_without_filter_is_valid_with_an_empty_filter(demo: Demo) -
         assert await demo.data(query, after=after, filter=wanted) == second
 
 
+@pytest.mark.slow
 async def test_empty_before_costs_nothing(demo: Demo) -> None:
     """Reading back to a cursor is priced as a scan, and could push a page over the limit."""
 
@@ -149,6 +151,7 @@ async def test_meaningless_empty_value_is_refused(demo: Demo, written: str, code
     assert error["extensions"]["code"] == code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wanted",
     [

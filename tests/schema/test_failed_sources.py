@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.schema.conftest import Demo
 
@@ -52,6 +54,7 @@ async def test_list_is_an_error_only_if_every_source_failed(demo: Demo) -> None:
     assert error["message"].startswith("No source could be read. Source translations answered 401")
 
 
+@pytest.mark.slow
 async def test_failed_vendor_nulls_only_the_fields_of_its_source(demo: Demo) -> None:
     await demo.fault("codearts", kind="status", status=403)
     document = await demo.answer(

@@ -114,6 +114,7 @@ async def test_logs_of_known_hooks_are_read_while_other_hooks_are_listed(
     assert max(firsts) <= last_hooks
 
 
+@pytest.mark.slow
 async def test_equal_fields_of_one_operation_call_the_vendor_once(
     gateway: Gateway, vendor: Vendor
 ) -> None:

@@ -9,6 +9,7 @@ from gateway.schema.shape import CEILING, Shape, measure
 from tests.schema.execution import answer, chain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("document", "shape"),
     [

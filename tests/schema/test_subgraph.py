@@ -214,6 +214,7 @@ async def test_representations_may_be_literals(demo: Demo) -> None:
     assert answer == {"_entities": [{"name": "shop"}]}
 
 
+@pytest.mark.slow
 async def test_failed_vendor_fails_only_its_own_entities(demo: Demo) -> None:
     data = await demo.data(
         """{ one: source(name: "repo-cn") { logs(first: 1) { nodes { id } } }

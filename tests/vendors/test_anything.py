@@ -7,6 +7,7 @@ import copy
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from gateway.vendors.pages import StreamsChanged, Wanted, Window
 from tests.vendors.cases import CASES
 from tests.vendors.documents import HOOKS, PLACES, ROWS, STREAMS, hook_source, read
 from tests.vendors.vendors import PROVIDERS, always, make
+
+pytestmark = pytest.mark.slow
 
 JSON = st.recursive(
     st.none()

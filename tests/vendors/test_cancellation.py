@@ -31,6 +31,7 @@ async def given_up(work: Callable[[], Awaitable[object]], turns: int) -> bool:
     return gave_up
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["streams", "hooks", "page", "log"])
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_cancelled_read_leaves_no_coroutine_unawaited(provider: str, what: str) -> None:

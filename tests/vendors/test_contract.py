@@ -160,6 +160,7 @@ async def test_pages_obey_their_limit(demo: OneVendor, limit: int) -> None:
     assert demo.source.page_size == 50
 
 
+@pytest.mark.slow
 async def test_one_log_is_the_listed_one_complete(demo: OneVendor) -> None:
     for listed in await some_logs(demo):
         await demo.paths()
@@ -199,6 +200,7 @@ async def test_place_outside_of_the_configuration_costs_no_call(demo: OneVendor)
     assert await demo.paths() == []
 
 
+@pytest.mark.slow
 async def test_declared_capabilities_are_true(demo: OneVendor) -> None:
     source, operation = demo.source, demo.operation
     streams = await demo.streams()
@@ -261,6 +263,7 @@ async def test_calls_are_counted_for_their_operation(demo: OneVendor) -> None:
     assert demo.source.client.health.last_success_at == demo.clock.now
 
 
+@pytest.mark.slow
 async def test_secrets_are_hidden_in_everything_that_comes_out(demo: OneVendor) -> None:
     secrets = (await demo.control.get("/secrets")).json()
     listed = [log for stream in await demo.streams() for log in await demo.list_to_the_end(stream)]

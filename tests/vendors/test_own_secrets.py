@@ -165,6 +165,7 @@ def leaks(text: str, secret: str, encode: Encode) -> bool:
     return any(form in text for form in (written, core, json.dumps(core)[1:-1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("form", AUTH)
 async def test_error_that_repeats_the_credential_is_masked(form: str, encoding: str) -> None:

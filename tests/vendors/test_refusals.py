@@ -157,6 +157,7 @@ async def test_message_of_the_token_endpoint_is_found(
 ERROR_KEYS = ["error", "errors", "error_code", "code", "message", "errorMessages", "title", "0"]
 
 
+@pytest.mark.slow
 @given(
     body=st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=5),

@@ -90,6 +90,7 @@ def sentence(response: httpx.Response, status: int, code: str) -> str:
     return message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRONG)
 @pytest.mark.parametrize("header", ["authorization", "x_api_key"])
 async def test_wrong_credential_is_refused(

@@ -56,6 +56,7 @@ def sent(client: httpx.Client, attack: Attack) -> httpx.Response:
     return client.post("/graphql", content=attack.content, headers=headers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [attack.name for attack in ATTACKS])
 def test_attack_is_refused(client: httpx.Client, name: str) -> None:
     [attack] = [attack for attack in ATTACKS if attack.name == name]
@@ -66,6 +67,7 @@ def test_attack_is_refused(client: httpx.Client, name: str) -> None:
     check_health(client)
 
 
+@pytest.mark.slow
 async def test_attacks_take_little_memory() -> None:
     """Memory of the attack itself is not counted."""
     taken = {}
@@ -83,6 +85,7 @@ async def test_attacks_take_little_memory() -> None:
     assert {name: peak for name, peak in taken.items() if peak > MEMORY} == {}
 
 
+@pytest.mark.slow
 def test_server_answers_others_during_attacks(server: str) -> None:
     """Four clients attack as fast as they get responses."""
     over = threading.Event()
@@ -274,6 +277,7 @@ IN_CHUNKS = OFFER + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" %
 LAST = SIZED.replace(b"Connection: Upgrade", b"Connection: Upgrade, close")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("request_", [SIZED, IN_CHUNKS, IN_CHUNKS + SIZED])
 def test_upgrade_offer_with_body_is_ignored(server: str, request_: bytes) -> None:
     """Packets may end anywhere, and a pipelined request stays a request of its own."""

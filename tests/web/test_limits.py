@@ -70,6 +70,7 @@ def aliases(count: int) -> str:
 ROWS_OF = "{{ sources {{ logs {{ nodes {{ {} }} }} }} }}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accept", [JSON, "application/graphql-response+json"])
 async def test_repeated_values_count_for_the_response_size(
     caplog: pytest.LogCaptureFixture, accept: str

@@ -291,6 +291,7 @@ def test_parameters_keep_their_values() -> None:
     assert preferred(parse_list([])) == JSON
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tail", [";" * 10**6, '\\"' * 10**6, '"' * 10**6, '";"' * 10**6])
 def test_parsing_takes_linear_time(tail: str) -> None:
     """Scanning to the end for each parameter would take hours."""

@@ -165,6 +165,7 @@ async def test_replicas_count_alone_while_the_shared_store_fails() -> None:
         await rates[0].headers(ALICE, "")
 
 
+@pytest.mark.slow
 async def test_replicas_share_the_rate_limit_through_redis(redis: Redis, tmp_path: Path) -> None:
     redis.flush()
     file = write_configuration(tmp_path, Sandbox(logs=1), LOCAL, port=0)

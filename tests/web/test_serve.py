@@ -112,6 +112,7 @@ def test_ipv6_wildcard_accepts_ipv4(tmp_path: Path, host: str, as_option: bool) 
             assert status(port, "10.244.0.5:8000", address) == 200
 
 
+@pytest.mark.slow
 def test_options_of_the_command_line_win_over_settings(tmp_path: Path) -> None:
     """In a process of its own, from the words on the command line."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

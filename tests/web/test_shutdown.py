@@ -28,6 +28,8 @@ from gateway.settings import Settings
 from tests.support.actions import Controller
 from tests.support.processes import started
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 30.0
 """Seconds until a test fails."""
 LIST = {"query": "{ webhookLogs { nodes { upstreamId } } }"}

@@ -276,6 +276,7 @@ async def test_introspection_off_disables_graphiql() -> None:
         assert (await client.post("/graphql", json={"query": QUERY})).json() == DATA
 
 
+@pytest.mark.slow
 async def test_cost_is_reported_on_request(client: httpx.AsyncClient) -> None:
     cost = {"cost": {"requested": 2, "maximum": 20_000}}
     asked = {"query": QUERY, "extensions": {"cost": True}}
@@ -322,6 +323,7 @@ BODY = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None)
 @given(
     method=st.sampled_from(["POST", "POST", "GET"]) | st.text("ABCXYZ", min_size=1, max_size=5),
@@ -356,6 +358,7 @@ async def test_any_request_gets_a_graphql_response(
     assert response.status_code in {200, 400, 405, 406, 415}
 
 
+@pytest.mark.slow
 async def test_disconnect_during_body_is_not_an_error(app: Starlette) -> None:
     def messages() -> Iterator[Message]:
         yield {"type": "http.request", "body": b'{"que', "more_body": True}
