@@ -47,14 +47,9 @@ RUN_TIME_ONLY = {("httpx", room) for room in ("sources", "service", "web")}
 """Packages that use types of a library in annotations only."""
 
 
-<<<<<<< HEAD
-def imports(path: Path, *, run_time: bool = False) -> set[str]:
-    """Return the dotted names that a module imports, optionally without those for typing."""
-=======
 @functools.cache
 def imports(path: Path, *, run_time: bool = False) -> frozenset[str]:
-    """Return the dotted names that a module imports; at run time without those for typing only."""
->>>>>>> refs/heads/tests
+    """Return the dotted names that a module imports, optionally without those for typing."""
     names: set[str] = set()
     todo: list[ast.AST] = [ast.parse(path.read_text())]
     while todo:

@@ -18,12 +18,8 @@ def client(redis: Redis) -> Iterator[Any]:
         yield made
 
 
-<<<<<<< HEAD
-def test_restarted_server_is_empty(redis: Redis, client: Any) -> None:
-=======
 @pytest.mark.slow
-def test_it_is_killed_and_comes_back_empty(redis: Redis, client: Any) -> None:
->>>>>>> refs/heads/tests
+def test_restarted_server_is_empty(redis: Redis, client: Any) -> None:
     client.set("a", "b")
     redis.kill()
     with pytest.raises(Exception, match=r"refused|closed"):

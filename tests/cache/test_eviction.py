@@ -178,12 +178,8 @@ class Evicting(RuleBasedStateMachine):
         self.loop.close()
 
 
-<<<<<<< HEAD
-def test_evicted_entries_never_return(redis: Redis) -> None:
-=======
 @pytest.mark.slow
-def test_nothing_of_before_a_drop_is_ever_given(redis: Redis) -> None:
->>>>>>> refs/heads/tests
+def test_evicted_entries_never_return(redis: Redis) -> None:
     run_state_machine_as_test(
         lambda: Evicting(redis),  # type: ignore[arg-type]  # any factory will do
         settings=settings(

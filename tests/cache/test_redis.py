@@ -179,12 +179,8 @@ async def test_undecodable_entry_is_loaded_again(
     assert (await replicas[0].state()).store_failures > 0
 
 
-<<<<<<< HEAD
-async def test_vendor_is_called_while_redis_is_down(
-=======
 @pytest.mark.slow
-async def test_without_redis_the_vendor_is_asked(
->>>>>>> refs/heads/tests
+async def test_vendor_is_called_while_redis_is_down(
     server: Redis,
     replicas: list[Cache],
     vendor: Vendor,
@@ -220,12 +216,8 @@ async def test_without_redis_the_vendor_is_asked(
     ]
 
 
-<<<<<<< HEAD
-async def test_clock_set_back_does_not_prolong_the_pause_after_a_failure(
-=======
 @pytest.mark.slow
-async def test_a_redis_that_failed_is_not_left_alone_until_a_clock_is_as_far_again(
->>>>>>> refs/heads/tests
+async def test_clock_set_back_does_not_prolong_the_pause_after_a_failure(
     server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock[int]
 ) -> None:
     clock.seconds = 3600

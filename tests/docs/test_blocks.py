@@ -161,12 +161,8 @@ def test_quick_start_commands_match_ci() -> None:
     assert "bash .ci/run" in workflow
 
 
-<<<<<<< HEAD
-def test_demo_fault_shows_in_the_responses(tmp_path: Path) -> None:
-=======
 @pytest.mark.slow
-def test_trouble_shows_in_the_vendors_answers(tmp_path: Path) -> None:
->>>>>>> refs/heads/tests
+def test_demo_fault_shows_in_the_responses(tmp_path: Path) -> None:
     page = PAGES[".github/docs/command-line.md"]
     begin, end = re.findall(r"^\$ (curl -X .*)$", page.text, re.MULTILINE)
     logs = "$ curl http://127.0.0.1:8001/elastic-path/v2/integrations/logs"

@@ -68,12 +68,8 @@ async def test_inventory_equals_the_vendors_lists(client: httpx.AsyncClient) -> 
     assert len(listed) >= 2_000
 
 
-<<<<<<< HEAD
-async def test_every_secret_is_in_some_response(client: httpx.AsyncClient) -> None:
-=======
 @pytest.mark.slow
-async def test_every_secret_is_in_some_answer(client: httpx.AsyncClient) -> None:
->>>>>>> refs/heads/tests
+async def test_every_secret_is_in_some_response(client: httpx.AsyncClient) -> None:
     texts = []
 
     async def keep(response: httpx.Response) -> None:

@@ -136,12 +136,8 @@ async def test_jobs_have_one_to_four_attempts(store: httpx.AsyncClient) -> None:
     assert await read_all(store, f"{ORDERS}/jobs/{longest}/logs") == attempts[longest]
 
 
-<<<<<<< HEAD
-async def test_full_store_has_inconsistent_rows(clock: Clock[float]) -> None:
-=======
 @pytest.mark.slow
-async def test_full_store_has_rows_that_contradict_themselves(clock: Clock[float]) -> None:
->>>>>>> refs/heads/tests
+async def test_full_store_has_inconsistent_rows(clock: Clock[float]) -> None:
     transport = httpx.ASGITransport(Sandbox(clock=clock).app)
     async with httpx.AsyncClient(transport=transport, base_url="http://sandbox") as store:
         await sign_in(store)

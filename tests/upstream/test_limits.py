@@ -49,12 +49,8 @@ async def test_rate_below_one_lets_single_calls_pass() -> None:
     assert await passed(limit_of(0.5), 3) == [0.0, 2.0, 4.0]
 
 
-<<<<<<< HEAD
-async def test_rate_is_exact_over_many_calls() -> None:
-=======
 @pytest.mark.slow
-async def test_rate_holds_over_many_calls() -> None:
->>>>>>> refs/heads/tests
+async def test_rate_is_exact_over_many_calls() -> None:
     """10 000 calls at once take 99 seconds after the first hundred."""
     times = await passed(limit_of(100), 10_000, seconds=1000.0)
     assert times == sorted(times)
