@@ -103,7 +103,7 @@ async def test_streams_are_found_in_one_order(demo: OneVendor) -> None:
     ]
 
 
-async def test_hooks_are_remembered(demo: OneVendor) -> None:
+async def test_hooks_are_cached(demo: OneVendor) -> None:
     hooks = await demo.source.hooks(demo.operation)
     assert hooks
     assert await demo.paths()
@@ -113,7 +113,7 @@ async def test_hooks_are_remembered(demo: OneVendor) -> None:
     assert len({hook.id for hook in hooks}) == len(hooks)
 
 
-async def test_hooks_are_not_asked_for_when_the_configuration_names_them(demo: OneVendor) -> None:
+async def test_configured_hooks_are_not_listed(demo: OneVendor) -> None:
     source = demo.make(**demo.case.named)
     found = await source.find_streams(demo.operation)
     assert found.streams
@@ -123,7 +123,7 @@ async def test_hooks_are_not_asked_for_when_the_configuration_names_them(demo: O
         assert {hook.id for hook in await source.hooks(demo.operation)} == named
 
 
-async def test_list_to_the_end_is_the_inventory(demo: OneVendor) -> None:
+async def test_complete_list_equals_the_inventory(demo: OneVendor) -> None:
     inventory = {row["id"]: row for row in await demo.inventory(demo.provider)}
     logs: list[WebhookLog] = []
     for stream in await demo.streams():
@@ -152,7 +152,7 @@ async def test_list_to_the_end_is_the_inventory(demo: OneVendor) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 7, 60])
-async def test_pages_obey_their_limit(demo: OneVendor, limit: int) -> None:
+async def test_pages_respect_their_limit(demo: OneVendor, limit: int) -> None:
     stream = (await demo.streams())[0]
     page = await demo.page(stream, limit=limit)
     assert len(page.logs) == limit
@@ -160,7 +160,7 @@ async def test_pages_obey_their_limit(demo: OneVendor, limit: int) -> None:
     assert demo.source.page_size == 50
 
 
-async def test_one_log_is_the_listed_one_complete(demo: OneVendor) -> None:
+async def test_log_by_id_equals_the_listed_log(demo: OneVendor) -> None:
     for listed in await some_logs(demo):
         await demo.paths()
         log = await demo.source.read_log(ids.decode(listed.id).place, demo.operation)
@@ -186,7 +186,7 @@ async def test_unknown_log_is_none(demo: OneVendor) -> None:
     assert await demo.source.read_log(unknown, demo.operation) is None
 
 
-async def test_place_outside_of_the_configuration_costs_no_call(demo: OneVendor) -> None:
+async def test_place_outside_the_configuration_costs_no_call(demo: OneVendor) -> None:
     source = demo.make(**demo.case.named)
     good = ids.decode((await some_logs(demo))[0].id).place
     odd: list[tuple[str, ...]] = [(), good[:-1], (*good, "1"), *((text,) * 4 for text in ODD)]
@@ -199,7 +199,7 @@ async def test_place_outside_of_the_configuration_costs_no_call(demo: OneVendor)
     assert await demo.paths() == []
 
 
-async def test_declared_capabilities_are_true(demo: OneVendor) -> None:
+async def test_declared_capabilities_are_correct(demo: OneVendor) -> None:
     source, operation = demo.source, demo.operation
     streams = await demo.streams()
     listed = [log for stream in streams for log in await demo.list_to_the_end(stream)]
@@ -247,7 +247,7 @@ def matches(log: WebhookLog, wanted: Wanted) -> bool:
     )
 
 
-async def test_correlation_is_never_a_reason_to_leave_matches_out(demo: OneVendor) -> None:
+async def test_filter_by_correlation_keeps_all_matches(demo: OneVendor) -> None:
     stream = (await demo.streams())[0]
     log = (await demo.page(stream, limit=1)).logs[0]
     wanted = Wanted(correlation_id=log.correlation_id)
@@ -261,7 +261,7 @@ async def test_calls_are_counted_for_their_operation(demo: OneVendor) -> None:
     assert demo.source.client.health.last_success_at == demo.clock.now
 
 
-async def test_secrets_are_hidden_in_everything_that_comes_out(demo: OneVendor) -> None:
+async def test_secrets_are_hidden_in_all_results(demo: OneVendor) -> None:
     secrets = (await demo.control.get("/secrets")).json()
     listed = [log for stream in await demo.streams() for log in await demo.list_to_the_end(stream)]
     shown: list[Any] = [*listed, *await demo.source.hooks(demo.operation)]
@@ -273,7 +273,7 @@ async def test_secrets_are_hidden_in_everything_that_comes_out(demo: OneVendor) 
     assert [secret for secret in secrets if secret in text] == []
 
 
-async def test_every_form_of_authentication_opens_the_vendor(demo: OneVendor) -> None:
+async def test_every_form_of_authentication_is_accepted(demo: OneVendor) -> None:
     for changes in [{}, *await demo.case.authentication(demo.sandbox, demo.control)]:
         source = demo.make(**changes)
         assert await source.hooks(demo.operation)
