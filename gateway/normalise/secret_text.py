@@ -95,9 +95,7 @@ _NETRC = re.compile(
 _DIRECTIVE = re.compile(
     r"(?m)(^[ \t]{0,40}(?:requirepass|masterauth|password)[ \t]{1,40})(\S++)(?=[ \t]{0,40}$)"
 )
-_SQL_PASSWORD = re.compile(
-    r"""identified\s|password(?:\s{1,4}|\s{0,4}\(\s{0,4})n?\\{0,15}["']"""
-)
+_SQL_PASSWORD = re.compile(r"""identified\s|password(?:\s{1,4}|\s{0,4}\(\s{0,4})n?\\{0,15}["']""")
 _SQL = re.compile(
     r"""((?<![\w"'])(?:identified\s(?:with\s[\w"'`]{1,60}\s)?(?:by|as)(?:\spassword)?"""
     r"""|(?:encrypted\s)?password)(?:\s{1,4}|\s{0,4}\(\s{0,4})[nN]?)(\\{0,15}["'])([^"'\r\n\\]++)""",
@@ -141,7 +139,7 @@ def _holds_command(text: str) -> bool:
     if _SPACE.search(text) is None:
         return False
     lowered = _lower(text)
-    return any([word in lowered for word in _COMMAND_WORDS])
+    return any(word in lowered for word in _COMMAND_WORDS)
 
 
 def _mask_lists(text: str, lowered: str) -> str:
@@ -149,7 +147,7 @@ def _mask_lists(text: str, lowered: str) -> str:
         text = _mask_parts(text)
     if "," in text:
         text = _TUPLE.sub(_mask_tuple, text)
-    if text.count(":") + text.count("=") - text.count("://") > 1:
+    if text.count(":") + text.count("=") - text.count("https://") > 1:
         text = _mask_labelled(text)
     return text
 
