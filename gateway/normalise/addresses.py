@@ -9,6 +9,9 @@ cause. A single word is a host's name only where the words around it say so.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+
+_Replacement = str | Callable[[re.Match[str]], str]
 
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]{1,20}:\\?/\\?/[^\s\"'<>`)\]}]*")
 _CLASS = re.compile(
@@ -38,11 +41,6 @@ _BEFORE_HOST = (
     r"|unknownhostexception:|\bdomain|\bto_address,\{|\bserver_name[:=]?|\bcertificate for"
     r"|\bresolve host|\bfor service)"
 )
-_HOST_WORDS = (
-    *("host", "lookup", "enotfound", "eai_again", "eservfail", "resolve", "domain"),
-    *("to_address", "server_name", "certificate for", "for service"),
-)
-"""One of these is in all that _BEFORE_HOST matches."""
 _AFTER_WORD = re.compile(
     rf"({_BEFORE_HOST}\s?[\"'`<(]{{0,2}})(?!(?:name|is|was|has|and|not|for|or|does|in|to|on|key|unreachable|timed?|timeout|refused|closed|down|lookup|resolution|error|failed|with|could|cannot|connection|verification|certificate|response|server|host)(?![\w-]))[\w-]{{1,80}}"
 )
@@ -56,7 +54,6 @@ _TO_PORT = re.compile(
     rf"((?:\bto|\bwith|\bfrom|\bat|\bon|\bof|\bfor|\btcp|\baddress|\bconnect|\bserver|\()\s?[\"'`]?)[\w-]{{1,80}}"
     rf"(?:{_PORT}|(?=[\"'`]? port \d))"
 )
-_ANY_PORT = re.compile(r":\d| port \d")
 _LEFT_PORT = re.compile(rf"(?<![\w\"'`\]]){_PORT}")
 _PATH = re.compile(
     r"(?<![\w)])/(?!o\b|tls\b|ssl\b)[^\s\"'`,;)\]}]*|(?<![\w/-])(?=\w*+-)[\w-]++/[^\s\"'`,;)\]}]++"
@@ -64,39 +61,43 @@ _PATH = re.compile(
 _QUOTED_PATH = re.compile(r"[\"'`](?=[^\"'`\s]{0,300}/)[^\"'`\s]{1,300}[\"'`]")
 
 
-def without_addresses(text: str) -> str:  # noqa: C901 - one step for each form
+def without_addresses(text: str) -> str:
     """Return a lower-case message without its addresses.
 
     The text has to be short: some patterns take time in proportion to its square.
     """
-    # Each pattern runs only on text that holds what it can't match without.
-    if ":/" in text or ":\\/" in text:
-        text = _URL.sub(" ", text)
-    if "ssl:" in text:
-        text = _SSL_OPTION.sub(" ", text)
-    dotted = "." in text
-    if dotted:
-        text = _CLASS.sub(r"\1", text)
-    if "resolve host" in text:
-        text = _RESOLVED.sub(r"\1", text)
-    if " to " in text or " with " in text:
-        text = _CONNECT.sub(r"\1", text)
-    if any([word in text for word in _HOST_WORDS]):  # noqa: C419 - a generator is slower
-        text = _AFTER_WORD.sub(r"\1", text)
-    if dotted:
-        text = _DOTTED.sub(_drop_host, text)
-    if ":" in text:
-        text = _IPV6.sub(" ", text)
-    if "/" in text:
-        text = _QUOTED_PATH.sub(" ", text)
-        text = _PATH.sub(" ", text)
-    if "-" in text:
-        text = _HYPHENED.sub(" ", text)
-    if _ANY_PORT.search(text):
-        text = _TO_PORT.sub(r"\1", text)
-        text = _LEFT_PORT.sub(" ", text)
+    for needles, pattern, replacement in _STEPS:
+        for needle in needles:
+            if needle in text:
+                text = pattern.sub(replacement, text)
+                break
     return text
 
 
 def _drop_host(match: re.Match[str]) -> str:
     return match[0] if _KEPT.fullmatch(match[0].rstrip(".")) else " "
+
+
+# In their order. A text without any of a step's substrings can't match its pattern.
+_STEPS: tuple[tuple[tuple[str, ...], re.Pattern[str], _Replacement], ...] = (
+    ((":/", ":\\/"), _URL, " "),
+    (("ssl:",), _SSL_OPTION, " "),
+    ((".",), _CLASS, r"\1"),
+    (("resolve host",), _RESOLVED, r"\1"),
+    ((" to ", " with "), _CONNECT, r"\1"),
+    (
+        (
+            *("host", "lookup", "enotfound", "eai_again", "eservfail", "resolve", "domain"),
+            *("to_address", "server_name", "certificate for", "for service"),
+        ),
+        _AFTER_WORD,
+        r"\1",
+    ),
+    ((".",), _DOTTED, _drop_host),
+    ((":",), _IPV6, " "),
+    (("/",), _QUOTED_PATH, " "),
+    (("/",), _PATH, " "),
+    (("-",), _HYPHENED, " "),
+    ((":", " port "), _TO_PORT, r"\1"),
+    ((":",), _LEFT_PORT, " "),
+)

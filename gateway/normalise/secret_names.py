@@ -16,110 +16,24 @@ MASKED = re.compile(r"\*{3,}|X{3,}")
 """Values that the vendors masked themselves."""
 
 # "pass" is an everyday word unless one of these stands before it: DB_PASS.
-_PASS_OWNERS = [
-    "db",
-    "database",
-    "user",
-    "usr",
-    "my",
-    "sql",
-    "mysql",
-    "pg",
-    "pgsql",
-    "postgres",
-    "mssql",
-    "oracle",
-    "root",
-    "admin",
-    "smtp",
-    "imap",
-    "mail",
-    "email",
-    "ftp",
-    "sftp",
-    "ssh",
-    "redis",
-    "mongo",
-    "mongodb",
-    "rabbit",
-    "rabbitmq",
-    "amqp",
-    "mqtt",
-    "login",
-    "http",
-    "proxy",
-    "ldap",
-    "bind",
-    "key",
-    "keystore",
-    "store",
-    "truststore",
-    "basic",
-    "auth",
-    "svc",
-    "service",
-    "account",
-    "client",
-    "api",
-    "app",
-    "wifi",
-    "vpn",
-    "sudo",
-    "git",
-    "docker",
-    "registry",
-    "old",
-    "new",
-    "current",
-    "default",
-    "temp",
-    "initial",
-    "master",
-    "repl",
-    "rds",
-    "web",
-    "host",
-]
-_KEY_OWNERS = [
-    "access",
-    "account",
-    "admin",
-    "aes",
-    "api",
-    "app",
-    "application",
-    "auth",
-    "consumer",
-    "crypto",
-    "decryption",
-    "deploy",
-    "encryption",
-    "functions?",
-    "hmac",
-    "integration",
-    "jwt",
-    "license",
-    "master",
-    "private",
-    "rsa",
-    "secret",
-    "server",
-    "service",
-    "session",
-    "shared",
-    "sign",
-    "signing",
-    "ssh",
-    "ssl",
-    "storage",
-    "subscription",
-    "tls",
-    "webhook",
-    "write",
-]
+_PASS_OWNERS = (
+    *("db", "database", "user", "usr", "my", "sql", "mysql", "pg", "pgsql", "postgres", "mssql"),
+    *("oracle", "root", "admin", "smtp", "imap", "mail", "email", "ftp", "sftp", "ssh", "redis"),
+    *("mongo", "mongodb", "rabbit", "rabbitmq", "amqp", "mqtt", "login", "http", "proxy", "ldap"),
+    *("bind", "key", "keystore", "store", "truststore", "basic", "auth", "svc", "service"),
+    *("account", "client", "api", "app", "wifi", "vpn", "sudo", "git", "docker", "registry"),
+    *("old", "new", "current", "default", "temp", "initial", "master", "repl", "rds"),
+    *("web", "host"),
+)
+_KEY_OWNERS = (
+    *("access", "account", "admin", "aes", "api", "app", "application", "auth", "consumer"),
+    *("crypto", "decryption", "deploy", "encryption", "functions?", "hmac", "integration", "jwt"),
+    *("license", "master", "private", "rsa", "secret", "server", "service", "session", "shared"),
+    *("sign", "signing", "ssh", "ssl", "storage", "subscription", "tls", "webhook", "write"),
+)
 _CODE_OWNERS = ("recovery", "backup", "verification", "security", "pin")
 # Patterns of one name each. All begin with a letter, even those that depend on what stands before.
-_NAMES = (
+NAMES = (
     r"passw(?:or)?d[\w.\-]{0,32}+",
     *("pass[-_]?phrase", "pass[-_]?code", "pwd", "pswd", "psw", "p(?<![a-z0-9]p)w"),
     "p(?<=_p)ass(?<!by_pass)(?<!first_pass)(?<!second_pass)(?!ed)",
@@ -166,17 +80,17 @@ def _branch(branches: list[tuple[str, list[str]]], letter: str) -> list[str] | N
     return None
 
 
-NAME = _merged(_NAMES) + r"(?:[-_]?(?:ed|header|hex|sha|v|value)?[-_]?\d{0,4})"
-ANY_NAME = re.compile(_merged([*_NAMES, "-key", "-auth", "_key", "_auth"]))
+NAME = _merged(NAMES) + r"(?:[-_]?(?:ed|header|hex|sha|v|value)?[-_]?\d{0,4})"
+ANY_NAME = re.compile(_merged([*NAMES, "-key", "-auth", "_key", "_auth"]))
 """Finds a name in lower-case text, or the end of a header's such as X-Functions-Key."""
 _NAME_END = re.compile(NAME + r"\Z")
 # A part of each of those names, the most frequent first.
-_PARTS = (
+PARTS = (
     *("key", "pass", "auth", "sig", "token", "secret", "pin", "cookie", "pw", "otp", "psw"),
     *("sessi", "connect", "bearer", "credential", "security", "backup", "verification", "recovery"),
     *("hmac", "jwt", "cvv", "cvc", "mnemonic", "kennwort", "contrase", "senha"),
 )
-_OTHER_PARTS = (
+OTHER_PARTS = (
     *("has\u0142o", "\u043f\u0430\u0440\u043e", "\u0442\u043e\u043a\u0435"),
     *("\u5bc6", "\u53e3\u4ee4"),
 )
@@ -203,10 +117,10 @@ def mask(value: str) -> str:
 
 def may_hold_name(lowered: str) -> bool:
     """Return False for lower-case text without any secret name, in less time than a pattern."""
-    for part in _PARTS:
+    for part in PARTS:
         if part in lowered:
             return True
-    return not lowered.isascii() and any(part in lowered for part in _OTHER_PARTS)
+    return not lowered.isascii() and any(part in lowered for part in OTHER_PARTS)
 
 
 @functools.lru_cache(maxsize=4096)
