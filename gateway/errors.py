@@ -10,8 +10,8 @@
     ├── JournalError          the journal of actions can't be opened, read or written
     └── (in gateway.callers)  a caller is not authenticated or authorised
 
-A message is a sentence for the caller that names the fault and the way out. It has no text of
-Python, no path of this machine and no secret.
+A message is a sentence for the caller that names the fault and the way out. It contains no Python
+exception text, no path of this machine and no secret.
 """
 
 from __future__ import annotations

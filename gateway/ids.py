@@ -16,7 +16,7 @@ import msgspec
 from gateway.errors import ErrorCode, RequestError
 
 MAX_LENGTH = 1024
-"""Characters of an id at most; one with three UUIDs has 250."""
+"""Maximum length of an id in characters; one with three UUIDs has 250."""
 
 
 class Kind(enum.Enum):
@@ -48,7 +48,7 @@ def encode(kind: Kind, source: str, *place: str) -> str:
 
 
 def decode(text: str, kind: Kind | None = None) -> Reference:
-    """Decode an id; RequestError if this gateway did not make it, or if it has another kind."""
+    """Decode an id; RequestError if it is not an id of this gateway, or of another kind."""
     try:
         reference = _decoder.decode(unpack(text, MAX_LENGTH))
     except (ValueError, msgspec.MsgspecError):

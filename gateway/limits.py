@@ -54,8 +54,8 @@ class LimitError(RequestError):
 class Limits:
     """The configured limits; ``exceeded`` counts how often each was exceeded.
 
-    ``deadline``, in seconds, is only counted and logged here; whatever an operation waits for
-    enforces it.
+    ``deadline``, in seconds, is only counted and logged here; the calls that an operation waits for
+    enforce it.
     """
 
     def __init__(self, settings: LimitSettings, deadline: TimeLimit | None = None) -> None:

@@ -260,7 +260,8 @@ def _read_variables(variables: Mapping[str, str]) -> dict[str, Any]:
 def _misplaced(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield nested variables that set nothing, which pydantic-settings ignores.
 
-    Others are ignored here, too: for a service "gateway", orchestrators set GATEWAY_PORT and more.
+    Variables without nesting are not reported: for a service "gateway", orchestrators set
+    GATEWAY_PORT and others.
     """
     for name in variables:
         section, nested, _ = name.removeprefix("GATEWAY_").lower().partition("__")

@@ -1,4 +1,4 @@
-"""Single flight: equal work that is wanted at the same time is done once."""
+"""Single flight: run concurrent work with the same key only once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class _Flight(Generic[T]):
-    """Work under way, and how many want it."""
+    """A running task and the number of its waiters."""
 
     def __init__(self, task: asyncio.Task[T]) -> None:
         self.task = task
@@ -21,11 +21,11 @@ class _Flight(Generic[T]):
 
 
 class SingleFlight(Generic[T]):
-    """The work under way, by key.
+    """Tasks in flight, by key.
 
-    A caller that gives up (cancelled, or out of time) ends nobody else's wait; work that nobody
-    waits for any longer ends, unless it was told to go on behind. A failure is shared by those who
-    waited for it, then forgotten.
+    A caller that is cancelled or times out does not affect the other waiters. A task without
+    waiters is cancelled, unless it was started in the background. A failure is raised for all
+    waiters, then forgotten.
     """
 
     def __init__(self) -> None:
@@ -37,24 +37,24 @@ class SingleFlight(Generic[T]):
 
     def _under_way(self, key: Hashable) -> _Flight[T] | None:
         flight = self._flights.get(key)
-        # One that has landed is still known for the rest of the loop's turn. Who would join it
-        # then could do so again and again, without ever letting the loop turn.
+        # A finished task stays registered until the loop runs its callback. Joining it could let a
+        # caller loop forever without ever yielding to the event loop.
         return None if flight is None or flight.task.done() else flight
 
     async def once(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Return what ``work`` gives, starting it only when none of that key is under way."""
+        """Return the result of ``work``, or of the task in flight with the same key."""
         flight = self._board(key, work)
         try:
             return await asyncio.shield(flight.task)
         finally:
             flight.wanted_by -= 1
             if not flight.wanted_by and not flight.task.done():
-                # Whoever comes now wants work that goes on.
+                # A later caller must not join the task that is being cancelled.
                 del self._flights[key]
                 flight.task.cancel()
 
     def behind(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
-        """Have the work done though nobody may wait for it, or not to its end."""
+        """Run the work in the background, with or without waiters."""
         self._board(key, work)
 
     def _board(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> _Flight[T]:
@@ -72,11 +72,11 @@ class SingleFlight(Generic[T]):
         if flight is not None and flight.task is task:
             del self._flights[key]
         if not task.cancelled():
-            # Looked at here, because nobody may be left who would, and asyncio complains then.
+            # Mark the exception as retrieved: without waiters, asyncio would log it.
             task.exception()
 
     async def cancel(self) -> None:
-        """End all work under way, for the shutdown; who still waits for it is cancelled too."""
+        """Cancel all tasks and their waiters, for the shutdown."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib.util
 import os
 import shutil
@@ -15,7 +16,7 @@ import uvicorn
 from hypothesis import HealthCheck, settings
 
 from gateway.web.assets import STATIC, missing
-from tests.postgres import Postgres, find_programs, running
+from tests.support.postgres import Postgres, find_programs, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from starlette.types import ASGIApp
 
-    from tests.redis import Redis
+    from tests.support.redis import Redis
 
 # The same examples in each run, without a time limit, so that no change fails by chance or on a
 # busy machine. For random examples: pytest --hypothesis-profile default
@@ -47,6 +48,29 @@ CHROMIUM_FLAGS = (
 )
 
 
+PROGRAMS = {
+    "browser": ("browser", "slow"),
+    "postgres": ("postgres", "slow"),
+    "redis": ("redis",),
+    "run": ("node", "slow"),
+}
+"""The marks of tests by the fixtures that they use."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a program beside Python."""
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            for mark in PROGRAMS.get(fixture, ()):
+                item.add_marker(mark)
+
+
+def pytest_collection_finish() -> None:
+    """Exempt what collection made from garbage collection, which would look at it in each test."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Run ``async def`` tests on asyncio only."""
@@ -62,7 +86,7 @@ def no_waits() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def absent() -> Callable[[str], NoReturn]:
-    """Skip a test whose program is not installed; fail it if all programs are required."""
+    """Skip a test if its program is missing; fail it instead if all programs are required."""
 
     def stop(reason: str) -> NoReturn:
         if os.environ.get("GATEWAY_TESTS_REQUIRE_ALL") == "1":
@@ -89,7 +113,7 @@ def redis(absent: Callable[[str], NoReturn]) -> Iterator[Redis]:
     """Start Redis on a free port; it keeps its data between tests."""
     if importlib.util.find_spec("redis") is None:
         absent("redis is not installed")
-    from tests.redis import find_program, running  # noqa: PLC0415 - its imports may be absent
+    from tests.support.redis import find_program, running  # noqa: PLC0415 - its imports may be absent
 
     program = find_program()
     if program is None:
@@ -123,7 +147,7 @@ def _serving(app: ASGIApp) -> Iterator[str]:
     )
     server = uvicorn.Server(config)
     with config.bind_socket() as socket:
-        socket.listen()  # calls before the server is ready wait for it
+        socket.listen()  # early calls wait for the server
         thread = threading.Thread(target=server.run, args=([socket],))
         thread.start()
         try:

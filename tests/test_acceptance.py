@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import logging
 import random
@@ -15,14 +14,13 @@ import msgspec
 import pytest
 from starlette.types import ASGIApp
 
-from gateway.cli.demo_configuration import write_configuration
 from gateway.normalise import timestamps
 from gateway.sandbox import Sandbox
-from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.service import Gateway
-from gateway.settings import Settings, load
-from tests.moment import stopped
+from gateway.upstream.auth import basic
+from tests.support.demo import NOWHERE, SCHEMA, Demo, demo_settings
+from tests.support.moment import stopped
 
 SOURCES = {
     "codearts": "repo-cn",
@@ -56,34 +54,22 @@ query Brief($first: Int!, $after: String) {
 """
 
 
-class Demo:
-    """A gateway with simulated vendors, and their control API."""
+FIRST = """
+query First($filter: WebhookLogFilter!) {
+  webhookLogs(first: 1, filter: $filter) { nodes { id } }
+}
+"""
 
-    def __init__(self, gateway: Gateway, control: httpx.AsyncClient) -> None:
-        self.gateway = gateway
-        self.control = control
-        self._schema = build_schema()
 
-    async def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        """Execute a document; errors fail the test."""
-        result = await self._schema.execute(
-            query,
-            variable_values=variables,
-            context_value=Context(self.gateway, self.gateway.operation()),
-        )
-        assert result.errors is None, result.errors
-        assert result.data is not None
-        return result.data
-
-    async def pages(self, query: str, first: int = 100) -> AsyncIterator[dict[str, Any]]:
-        """Return all nodes of the list, page by page."""
-        after = None
-        while True:
-            page = (await self.ask(query, first=first, after=after))["webhookLogs"]
-            yield page
-            if not page["pageInfo"]["hasNextPage"]:
-                return
-            after = page["pageInfo"]["endCursor"]
+async def pages(demo: Demo, query: str, first: int = 100) -> AsyncIterator[dict[str, Any]]:
+    """Return all nodes of the list, page by page."""
+    after = None
+    while True:
+        page = (await demo.data(query, first=first, after=after))["webhookLogs"]
+        yield page
+        if not page["pageInfo"]["hasNextPage"]:
+            return
+        after = page["pageInfo"]["endCursor"]
 
 
 class Listening(httpx.AsyncBaseTransport):
@@ -100,40 +86,19 @@ class Listening(httpx.AsyncBaseTransport):
         return httpx.Response(response.status_code, headers=response.headers, content=content)
 
 
-def configured(
-    folder: Path, sandbox: Sandbox, url: str = "http://127.0.0.1:1", **server: str
-) -> Settings:
-    environ = {f"GATEWAY_SERVER__{name.upper()}": value for name, value in server.items()}
-    return load(write_configuration(folder, sandbox, url, port=0), environ)
-
-
-async def demo(
-    folder: Path, sandbox: Sandbox, listener: Callable[[bytes], None] = lambda _: None
-) -> AsyncIterator[Demo]:
-    settings = configured(folder, sandbox)
-    transport = httpx.ASGITransport(sandbox.app)
-    async with (
-        Gateway(settings, transport=Listening(sandbox.app, listener)) as gateway,
-        httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:1") as control,
-    ):
-        yield Demo(gateway, control)
-
-
-@pytest.fixture
-async def whole_demo(tmp_path: Path) -> AsyncIterator[tuple[Demo, Sandbox]]:
-    sandbox = Sandbox(clock=stopped)
-    async for made in demo(tmp_path, sandbox):
-        yield made, sandbox
-
-
-async def test_paging_during_arrivals_and_deletions_returns_every_log_once(
-    whole_demo: tuple[Demo, Sandbox],
-) -> None:
+@pytest.mark.slow
+async def test_paging_during_arrivals_and_deletions_returns_every_log_once(tmp_path: Path) -> None:
     """Deliveries arrive and Language Weaver entries are deleted meanwhile."""
-    demo, sandbox = whole_demo
+    sandbox = Sandbox(clock=stopped)
+    async with Demo(demo_settings(tmp_path, sandbox), sandbox) as demo:
+        await page_while_logs_change(demo)
+
+
+async def page_while_logs_change(demo: Demo) -> None:
     chance = random.Random(7)
-    key = base64.b64encode(f"{sandbox.credentials.language_weaver_key}:".encode()).decode()
-    inventory = (await demo.control.get("/control/inventory")).json()
+    key = demo.sandbox.credentials.language_weaver_key
+    authorization = basic(key, "")
+    inventory = await demo.inventory()
     assert len(inventory) >= 20_000
     entries = [row["id"] for row in inventory if row["vendor"] == "language-weaver"]
     deleted: set[tuple[str, str]] = set()
@@ -142,7 +107,7 @@ async def test_paging_during_arrivals_and_deletions_returns_every_log_once(
     ids: set[str] = set()
     times: list[int] = []
     calls: dict[str, list[int]] = {}
-    async for page in demo.pages(BRIEF):
+    async for page in pages(demo, BRIEF):
         for row in page["nodes"]:
             seen.append((row["source"]["name"], row["upstreamId"]))
             ids.add(row["id"])
@@ -151,12 +116,11 @@ async def test_paging_during_arrivals_and_deletions_returns_every_log_once(
         for report in page["sourceReports"]:
             assert (report["outcome"], report["unreadable"], report["notes"]) == ("OK", 0, [])
             calls.setdefault(report["source"]["name"], []).append(report["upstreamCalls"])
-        await demo.control.post("/control/arrive", json={"count": chance.randrange(4)})
+        await demo.arrive(chance.randrange(4))
         for _ in range(chance.randrange(4)):
             entry = entries.pop(chance.randrange(len(entries)))
             answer = await demo.control.delete(
-                f"/language-weaver/api/v2/audit/webhooks/{entry}",
-                headers={"Authorization": f"Basic {key}"},
+                f"{NOWHERE}/language-weaver/api/v2/audit/webhooks/{entry}", headers=authorization
             )
             assert answer.status_code == 200
             deleted.add(("translations", entry))
@@ -172,6 +136,7 @@ async def test_paging_during_arrivals_and_deletions_returns_every_log_once(
         assert max(deep) <= max(early), name
 
 
+@pytest.mark.slow
 async def test_planted_secrets_do_not_leave_the_gateway(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -186,23 +151,23 @@ async def test_planted_secrets_do_not_leave_the_gateway(
         received.update(secret for secret in secrets if secret in text)
 
     given = ""
-    async for made in demo(tmp_path, sandbox, listen):
-        secrets += (await made.control.get("/control/secrets")).json()
-        async for page in made.pages(EVERYTHING):
+    transport = Listening(sandbox.app, listen)
+    async with Demo(demo_settings(tmp_path, sandbox), sandbox, transport=transport) as demo:
+        secrets += (await demo.control.get("/secrets")).json()
+        async for page in pages(demo, EVERYTHING):
             given += json.dumps(page, ensure_ascii=False)
         hooks = "{ sources { name hooks(first: 100) { nodes { name url } } } }"
-        given += json.dumps(await made.ask(hooks))
-        fault = {"kind": "status", "status": 400}
+        given += json.dumps(await demo.data(hooks))
         for vendor in SOURCES:
-            await made.control.put(f"/control/faults/{vendor}", json=fault)
-        result = await build_schema().execute(
+            await demo.fault(vendor, kind="status", status=400)
+        result = await SCHEMA.execute(
             EVERYTHING,
             variable_values={"first": 10},
-            context_value=Context(made.gateway, made.gateway.operation(max_age=0)),
+            context_value=Context(demo.gateway, demo.gateway.operation(max_age=0)),
         )
         assert result.errors is not None
         given += json.dumps([error.formatted for error in result.errors])
-        kept = made.gateway._cache._store._kept._cache  # type: ignore[attr-defined]
+        kept = demo.gateway._cache._store._kept._cache  # type: ignore[attr-defined]
         assert kept
         given += "".join(map(str, (msgspec.json.encode(value) for value in kept.values())))
         given += "".join(map(str, kept))
@@ -215,13 +180,14 @@ async def test_planted_secrets_do_not_leave_the_gateway(
     assert [secret for secret in hidden if secret in given] == []
 
 
+@pytest.mark.slow
 async def test_three_failing_vendors_do_not_affect_the_fourth(
     tmp_path: Path, serve: Callable[[ASGIApp], str]
 ) -> None:
     """One resets connections, one exceeds the deadline, one responds with HTML."""
     sandbox = Sandbox(clock=stopped, logs=400)
     url = serve(sandbox.app)
-    settings = configured(tmp_path, sandbox, url, deadline="1.0")
+    settings = demo_settings(tmp_path, sandbox, url, GATEWAY_SERVER__DEADLINE="1.0")
     async with Gateway(settings) as gateway, httpx.AsyncClient(base_url=url) as control:
         for vendor, fault in (
             ("codearts", {"kind": "reset"}),
@@ -229,7 +195,7 @@ async def test_three_failing_vendors_do_not_affect_the_fourth(
             ("language-weaver", {"kind": "html"}),
         ):
             assert (await control.put(f"/control/faults/{vendor}", json=fault)).is_success
-        result = await build_schema().execute(
+        result = await SCHEMA.execute(
             """{ webhookLogs {
                    nodes { source { name } }
                    sourceReports { source { name } outcome returned error { code message } } } }""",
@@ -240,11 +206,11 @@ async def test_three_failing_vendors_do_not_affect_the_fourth(
         page = result.data["webhookLogs"]
         assert [row["source"]["name"] for row in page["nodes"]] == ["shop"] * 25
         reports = {report["source"]["name"]: report for report in page["sourceReports"]}
-        told = {
+        outcomes = {
             name: (report["outcome"], (report["error"] or {}).get("code"))
             for name, report in reports.items()
         }
-        assert told == {
+        assert outcomes == {
             "repo-cn": ("FAILED", "UPSTREAM_UNREACHABLE"),
             "tracker": ("FAILED", "UPSTREAM_TIMEOUT"),
             "translations": ("FAILED", "UPSTREAM_INVALID_RESPONSE"),
@@ -253,28 +219,26 @@ async def test_three_failing_vendors_do_not_affect_the_fourth(
         assert "web page" in reports["translations"]["error"]["message"]
 
 
-async def test_one_log_costs_one_call(whole_demo: tuple[Demo, Sandbox]) -> None:
-    demo, _ = whole_demo
-    for name in ("repo-cn", "tracker", "shop"):
-        page = await demo.ask(
-            "query($f: WebhookLogFilter) { webhookLogs(first: 1, filter: $f) { nodes { id } } }",
-            f={"source": {"eq": name}},
-        )
-        id = page["webhookLogs"]["nodes"][0]["id"]
-        await demo.control.delete("/control/calls")
-        found = await demo.ask("query($id: ID!) { webhookLog(id: $id) { id } }", id=id)
-        assert found["webhookLog"] == {"id": id}
-        calls = (await demo.control.get("/control/calls")).json()["calls"]
-        assert len(calls) == 1, name
+async def test_one_log_costs_one_call(tmp_path: Path) -> None:
+    sandbox = Sandbox(clock=stopped, logs=400)
+    async with Demo(demo_settings(tmp_path, sandbox), sandbox) as demo:
+        for name in ("repo-cn", "tracker", "shop"):
+            page = await demo.data(FIRST, filter={"source": {"eq": name}})
+            id = page["webhookLogs"]["nodes"][0]["id"]
+            await demo.forget_calls()
+            found = await demo.data("query($id: ID!) { webhookLog(id: $id) { id } }", id=id)
+            assert found["webhookLog"] == {"id": id}
+            assert len(await demo.calls()) == 1, name
 
 
+@pytest.mark.slow
 async def test_first_page_reads_every_stream_once_and_concurrently(
     tmp_path: Path, serve: Callable[[ASGIApp], str]
 ) -> None:
     sandbox = Sandbox(clock=stopped, logs=2000, latency=(0.05, 0.05))
     url = serve(sandbox.app)
     async with (
-        Gateway(configured(tmp_path, sandbox, url)) as gateway,
+        Gateway(demo_settings(tmp_path, sandbox, url)) as gateway,
         httpx.AsyncClient(base_url=url) as control,
     ):
         # Hooks and tokens are fetched before the calls are counted.

@@ -15,10 +15,12 @@ from starlette.types import ASGIApp
 
 from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
-from tests.acting import ACTIONS, LIST, RETRY
-from tests.moment import stopped
-from tests.postgres import Postgres
-from tests.processes import started
+from tests.support.actions import ACTIONS, LIST, RETRY
+from tests.support.moment import stopped
+from tests.support.postgres import Postgres
+from tests.support.processes import started
+
+pytestmark = pytest.mark.slow
 
 SQLITE = "sqlite:///journal.sqlite3"
 PATIENCE = 30.0

@@ -178,6 +178,7 @@ def test_limit_is_a_number_or_off_or_a_table() -> None:
     assert LimitSettings.model_validate(dumped) == limits
 
 
+@pytest.mark.slow
 def test_deadline_is_a_limit_in_seconds() -> None:
     for given, deadline in [
         ("2.5", TimeLimit(2.5)),

@@ -20,7 +20,9 @@ from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
 from gateway.settings import load
 from gateway.vendors import VENDORS
-from tests.processes import started
+from tests.support.processes import started
+
+pytestmark = pytest.mark.slow
 
 FREE = ("--port", "0", "--sandbox-port", "0")
 QUERY = "{ sources { name logs(first: 1) { nodes { id } sourceReports { outcome } } } }"

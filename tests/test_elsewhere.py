@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from gateway.actions import watcher
-from tests.acting import LOG_ID, Controller, Schema, gateway_over
-from tests.moment import MOMENT
+from tests.support.actions import LOG_ID, Controller, Schema, gateway_over
+from tests.support.moment import MOMENT
 
 
 class Processes(NamedTuple):
@@ -55,7 +55,7 @@ async def test_retry_of_another_process_is_visible_at_once(processes: Processes)
         assert [await processes.attempts(), await processes.attempt()] == [[attempt, 1], attempt]
 
 
-async def test_retry_of_another_process_drops_cached_logs_once(processes: Processes) -> None:
+async def test_retry_of_another_process_evicts_cached_logs_once(processes: Processes) -> None:
     await processes.attempts()
     await processes.command.retry(LOG_ID)
     await processes.server.retry(LOG_ID)
@@ -65,12 +65,12 @@ async def test_retry_of_another_process_drops_cached_logs_once(processes: Proces
     assert processes.loads() == loads
 
 
-async def test_later_changes_of_the_file_do_not_drop_the_logs_again(
+async def test_later_changes_of_the_file_do_not_evict_the_logs_again(
     processes: Processes,
 ) -> None:
     await processes.command.retry(LOG_ID)
     assert [await processes.attempts(), await processes.attempt()] == [[2, 1], 2]
-    # Any change of the file makes the server look at the journal.
+    # Any change of the file makes the server check the journal.
     with sqlite3.connect(processes.journal, isolation_level=None) as other:
         other.execute("CREATE TABLE others (id)")
     other.close()
@@ -86,7 +86,7 @@ async def test_concurrent_readers_all_see_the_retry(processes: Processes) -> Non
     assert told == [[2, 1]] * 20
 
 
-async def test_retry_during_a_look_at_the_journal_is_seen(
+async def test_retry_during_a_journal_check_is_seen(
     processes: Processes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watcher, "TIMEOUT", 60)

@@ -1,12 +1,12 @@
-"""What a caller gets while one vendor fails, for each vendor and each kind of failure.
+"""Responses while one vendor fails, for each vendor and each kind of failure.
 
-A cell is one first page of 25 logs from a gateway that knows nothing yet, over a sandbox of which
-one vendor suffers from the fault: at every path but that of its tokens, or, in the columns with
-/logs, at its lists of logs alone, after its hooks were found. It tells how many of the page's logs
-are that vendor's, and how many calls it got, tokens aside. Whatever the fault, the page is full,
-and the other vendors' part of it is as it is without the fault.
+A cell is a first page of 25 logs from a gateway with an empty cache, over a sandbox in which one
+vendor has the fault: at every path except its token endpoint, or, in the columns with /logs, only
+at its lists of logs, after its hooks were read. It shows how many of the logs on the page are that
+vendor's, and how many calls it received, without token requests. With every fault the page is full,
+and the logs of the other vendors are the same as without it.
 
-A test that fails shows the lines that the table would have now.
+A failing test prints the new lines of the table.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.service import Gateway
 from gateway.settings import load
-from tests.moment import MOMENT, stopped
+from tests.support.moment import MOMENT, stopped
+
+pytestmark = pytest.mark.slow
 
 MATRIX = """
 fault            outcome code                        codearts /logs tracker /log  weaver shop
@@ -52,7 +54,7 @@ wrong rows       PARTIAL UPSTREAM_INVALID_RESPONSE   1/6      .     0/4     .   
 wrong rows       OK      -                           .        3/10  .       3/8   3/1    2/2
 duplicate ids    OK      -                           7/10     7/10  7/8     7/8   7/1    4/2
 """
-"""The columns behind the code are logs/calls; a . means that another line has the result."""
+"""The columns after the code are logs/calls; a . means that another line has the result."""
 
 SECONDS = 0.5
 """Seconds that the gateway waits for a slow vendor."""
@@ -61,7 +63,7 @@ FAULTS: dict[str, dict[str, Any] | None] = {
     "nothing": None,
     "latency": {"kind": "latency", "seconds": 2 * SECONDS},
     "reset": {"kind": "reset"},
-    "refused": None,  # nothing listens there, whatever the path
+    "refused": None,  # nothing listens there, so the path does not matter
     "401": {"kind": "status", "status": 401},
     "403": {"kind": "status", "status": 403},
     "404": {"kind": "status", "status": 404},
@@ -86,7 +88,7 @@ BROKEN_OFF = {"refused", "latency", "reset", "cut body"}
 
 
 class Column(NamedTuple):
-    """The failing vendor, its source, and a part of the paths at which it fails."""
+    """The failing vendor, its source, and the part of its paths that fail."""
 
     vendor: str
     source: str
@@ -176,7 +178,7 @@ async def vendors(
     serve: Callable[[ASGIApp], str], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Vendors]:
     sandbox = Sandbox(clock=stopped, logs=2000)
-    with socket.socket() as closed:  # bound, so that nobody else listens there
+    with socket.socket() as closed:  # bound, so that no other process listens there
         closed.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
         made = Vendors(tmp_path_factory.mktemp("vendors"), sandbox, serve(sandbox.app), address)
@@ -186,7 +188,7 @@ async def vendors(
 
 @pytest.fixture(scope="module")
 async def healthy(vendors: Vendors) -> list[Log]:
-    """Return more than a page of the newest logs, without any fault."""
+    """Return the newest logs, more than one page of them, without any fault."""
     return (await vendors.page("nothing", COLUMNS["codearts"], 100)).logs
 
 

@@ -49,7 +49,7 @@ async def test_calls_with_other_keys_run_concurrently() -> None:
     assert await waiting == 1
 
 
-async def test_result_is_not_kept() -> None:
+async def test_result_is_not_cached() -> None:
     flights: SingleFlight[int] = SingleFlight()
     work = Work()
     work.ready.set()
@@ -73,7 +73,7 @@ async def test_finished_task_is_not_joined() -> None:
     assert [await first, await after] == [1, 2]
 
 
-async def test_failure_is_raised_for_all_waiters_and_not_kept() -> None:
+async def test_failure_is_raised_for_all_waiters_and_forgotten() -> None:
     flights: SingleFlight[int] = SingleFlight()
     work = Work()
     work.error = ValueError("broken")
@@ -139,7 +139,7 @@ async def test_task_without_waiters_is_cancelled() -> None:
         caller.cancel()
         await settle()
     assert "key" not in flights
-    # A caller right after the last one left does not join the task that is being cancelled.
+    # A caller that arrives right after the last one left does not join the cancelled task.
     work.ready.set()
     assert await flights.once("key", work) == 2
 

@@ -128,6 +128,7 @@ def test_flipped_bit_never_yields_the_same_object() -> None:
         assert found == REFUSED or is_the_id_of(text, found)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(text=st.text(max_size=60) | st.binary(max_size=60).map(ids.pack))
 def test_text_is_the_only_id_of_its_object_or_refused(text: str) -> None:

@@ -1,4 +1,4 @@
-"""The Redis server that other tests lean on does what they think it does."""
+"""The Redis server that other tests rely on behaves as they expect."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.redis import Redis
+    from tests.support.redis import Redis
 
 
 @pytest.fixture
@@ -18,7 +18,8 @@ def client(redis: Redis) -> Iterator[Any]:
         yield made
 
 
-def test_it_is_killed_and_comes_back_empty(redis: Redis, client: Any) -> None:
+@pytest.mark.slow
+def test_restarted_server_is_empty(redis: Redis, client: Any) -> None:
     client.set("a", "b")
     redis.kill()
     with pytest.raises(Exception, match=r"refused|closed"):
@@ -27,14 +28,14 @@ def test_it_is_killed_and_comes_back_empty(redis: Redis, client: Any) -> None:
     assert client.get("a") is None
 
 
-def test_it_does_not_answer_while_it_is_paused(redis: Redis, client: Any) -> None:
+def test_paused_server_does_not_respond(redis: Redis, client: Any) -> None:
     client.set("a", "b")
     with redis.paused(), pytest.raises(Exception, match="Timeout"):
         client.get("a")
     assert client.get("a") == b"b"
 
 
-def test_it_is_full(redis: Redis, client: Any) -> None:
+def test_memory_limit_refuses_writes(redis: Redis, client: Any) -> None:
     redis.limit_memory(1)
     with pytest.raises(Exception, match="maxmemory"):
         client.set("a", "b")
@@ -42,8 +43,8 @@ def test_it_is_full(redis: Redis, client: Any) -> None:
     assert client.set("a", "b")
 
 
-def test_a_port_that_is_taken_is_seen(redis: Redis) -> None:
-    """By its own server, not by the one that answers there."""
+def test_port_in_use_is_detected(redis: Redis) -> None:
+    """The new process must report it, although another server responds on that port."""
     running = redis._process
     try:
         assert not redis._start()

@@ -15,11 +15,13 @@ from starlette.types import ASGIApp
 
 from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
-from tests.moment import stopped
-from tests.processes import started
+from tests.support.moment import stopped
+from tests.support.processes import started
 
 if TYPE_CHECKING:
-    from tests.redis import Redis
+    from tests.support.redis import Redis
+
+pytestmark = pytest.mark.slow
 
 PATIENCE = 60.0
 """Seconds after which a test fails."""

@@ -1,4 +1,4 @@
-"""What is given while an answer is renewed, or while its vendor fails, as a caller sees it."""
+"""What callers get while a page is refreshed, and while its vendor fails."""
 
 from __future__ import annotations
 
@@ -12,31 +12,27 @@ import httpx
 import pytest
 
 from gateway.callers import Authenticator, Caller, Grant, Method, Role
-from gateway.cli.demo_configuration import write_configuration
 from gateway.errors import ErrorCode, RequestError, UpstreamError
 from gateway.limits import Limits
 from gateway.model import CacheStatus
 from gateway.sandbox import Sandbox
-from gateway.schema import build_schema
-from gateway.service import Gateway
-from gateway.settings import load
 from gateway.web.view import GraphQLView
-from tests.moment import MOMENT
+from tests.support.clock import SECOND, Clock
+from tests.support.demo import NOWHERE, SCHEMA, Demo, demo_settings
+from tests.support.moment import MOMENT
 
-NOWHERE = "http://127.0.0.1:1"
-SCHEMA = build_schema()
 FRESH = 5
-"""Seconds that a first page is fresh, by default, as the following ones are."""
-RENEWABLE = 30
-"""Seconds after that in which it is given at once."""
+"""Default seconds for which pages are fresh."""
+REFRESHABLE = 30
+"""Seconds after that for which a page is served while it is refreshed."""
 RETRY = 2
-"""Seconds after which a vendor that failed is asked again."""
+"""Seconds until a failed refresh is retried."""
 REST = 5
-"""Seconds that a vendor is left alone once its breaker has opened."""
+"""Seconds for which an open circuit breaker lets no call pass."""
 NEGATIVE = 10
-"""Seconds in which it is remembered that there is no such log."""
+"""Seconds for which a missing log is remembered."""
 KEPT = 3600
-"""Seconds in which what was read stands in for a failure."""
+"""Seconds for which a stale page is served in place of a failure."""
 REPORT = """
   sourceReports { outcome notes age fetchedAt cache upstreamCalls error { code } }
 """
@@ -51,7 +47,7 @@ query($sources: [String!] = ["translations"], $cache: CacheDemand) {{
 
 
 class Answer:
-    """A first page of the source translations; the report is its."""
+    """A first page; the report is that of the last source, translations."""
 
     def __init__(self, response: httpx.Response) -> None:
         document = response.json()
@@ -64,30 +60,22 @@ class Answer:
         self.cache = self.report["cache"]
 
 
-class Desk:
-    """The gateway over HTTP and the vendors behind it, in process, on one clock."""
+class Desk(Demo):
+    """The demo, queried over HTTP, on a clock that only a test moves."""
 
     def __init__(self, folder: Path) -> None:
-        self.now = MOMENT
-        self.sandbox = Sandbox(clock=lambda: float(self.now), logs=300)
-        vendors = httpx.ASGITransport(self.sandbox.app)
-        self.control = httpx.AsyncClient(transport=vendors, base_url=f"{NOWHERE}/control")
-        settings = load(write_configuration(folder, self.sandbox, NOWHERE, port=0), {})
-        self.gateway = Gateway(
-            settings,
-            transport=vendors,
-            clock=lambda: self.now * 10**9,
-            # Breakers go by the same clock, and waits for a turn by their own.
-            monotonic=lambda: self.now + time.monotonic(),
+        self.clock = Clock(MOMENT * SECOND)
+        sandbox = Sandbox(clock=self.clock.unix, logs=300)
+        super().__init__(
+            demo_settings(folder, sandbox),
+            sandbox,
+            clock=self.clock,
+            # Circuit breakers follow the clock; rate limits need time that passes by itself.
+            monotonic=lambda: self.clock.unix() + time.monotonic(),
         )
-        self.client = self.client_of(self.gateway)
-
-    @staticmethod
-    def client_of(gateway: Gateway) -> httpx.AsyncClient:
-        settings = gateway.settings
-        authenticator, limits = Authenticator(settings.auth), Limits(settings.limits)
-        view = GraphQLView(SCHEMA, gateway, authenticator, limits)
-        return httpx.AsyncClient(transport=httpx.ASGITransport(view), base_url=NOWHERE)
+        authenticator, limits = Authenticator(self.settings.auth), Limits(self.settings.limits)
+        view = GraphQLView(SCHEMA, self.gateway, authenticator, limits)
+        self.client = httpx.AsyncClient(transport=httpx.ASGITransport(view), base_url=NOWHERE)
 
     async def send(self, headers: dict[str, str] | None = None, **variables: Any) -> httpx.Response:
         body = {"query": LOGS, "variables": variables}
@@ -96,45 +84,33 @@ class Desk:
     async def read(self, headers: dict[str, str] | None = None, **variables: Any) -> Answer:
         return Answer(await self.send(headers, **variables))
 
-    async def renewed(self) -> None:
-        """Wait for what is asked for behind an answer."""
+    async def refreshed(self) -> None:
+        """Wait for the background refreshes."""
         flights = self.gateway._cache._flights
         while flights._tasks:
             await asyncio.wait(flights._tasks)
             await asyncio.sleep(0)
 
-    async def arrive(self) -> None:
-        """Let deliveries happen, some of them of the source translations."""
-        (await self.control.post("/arrive", json={"count": 60})).raise_for_status()
-
-    async def fault(self, **fault: Any) -> None:
-        put = await self.control.put("/faults/language-weaver", json=fault)
-        put.raise_for_status()
-
-    async def heal(self) -> None:
-        (await self.control.delete("/faults")).raise_for_status()
-
-    async def calls(self) -> int:
-        """Count the calls to the vendor that were made since the last count."""
-        made = (await self.control.get("/calls")).json()["calls"]
-        await self.control.delete("/calls")
-        return sum(call["vendor"] == "language-weaver" for call in made)
+    async def calls_made(self) -> int:
+        """Count the calls to Language Weaver since the last count."""
+        made = await self.calls("language-weaver")
+        await self.forget_calls()
+        return len(made)
 
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    made = Desk(tmp_path)
-    async with made.gateway, made.client, made.control:
+    async with Desk(tmp_path) as made, made.client:
         yield made
 
 
-async def test_what_is_fresh_is_a_hit(desk: Desk) -> None:
+async def test_fresh_page_is_a_hit(desk: Desk) -> None:
     missed = await desk.read()
     assert (missed.cache, missed.report["age"]) == ("MISS", 0.0)
     assert missed.status == 'gateway; fwd=miss; stored; key="translations"'
-    assert await desk.calls() == 1
-    desk.now += FRESH - 1
-    await desk.arrive()
+    assert await desk.calls_made() == 1
+    desk.clock.advance(FRESH - 1)
+    await desk.arrive(60)
     hit = await desk.read()
     assert (hit.cache, hit.report["age"], hit.ids) == ("HIT", FRESH - 1, missed.ids)
     assert hit.status == 'gateway; hit; ttl=1; key="translations"'
@@ -146,138 +122,140 @@ async def test_what_is_fresh_is_a_hit(desk: Desk) -> None:
         "fetchedAt": "2026-03-04T09:10:11Z",
         "failure": None,
     }
-    assert await desk.calls() == 0
+    assert await desk.calls_made() == 0
 
 
-async def test_what_is_stale_is_given_at_once_and_renewed_once_behind(desk: Desk) -> None:
+@pytest.mark.slow
+async def test_stale_page_is_served_at_once_and_refreshed_once(desk: Desk) -> None:
     before = await desk.read()
-    await desk.arrive()
-    desk.now += FRESH
-    await desk.calls()
+    await desk.arrive(60)
+    desk.clock.advance(FRESH)
+    await desk.calls_made()
     several = await asyncio.gather(*(desk.read() for _ in range(20)))
     for stale in several:
         assert (stale.cache, stale.report["age"], stale.ids) == ("STALE", FRESH, before.ids)
         assert (stale.report["outcome"], stale.report["notes"]) == ("OK", [])
         assert stale.status == 'gateway; hit; ttl=0; key="translations"'
-    await desk.renewed()
-    assert await desk.calls() == 1
+    await desk.refreshed()
+    assert await desk.calls_made() == 1
     after = await desk.read()
     assert (after.cache, after.report["age"]) == ("HIT", 0.0)
     assert after.ids != before.ids
     assert after.ids == (await desk.read(cache={"maxAge": 0})).ids
 
 
-async def test_what_is_too_old_is_waited_for(desk: Desk) -> None:
+async def test_page_too_old_to_serve_is_refreshed_first(desk: Desk) -> None:
     before = await desk.read()
-    await desk.arrive()
-    desk.now += FRESH + RENEWABLE
+    await desk.arrive(60)
+    desk.clock.advance(FRESH + REFRESHABLE)
     after = await desk.read()
     assert after.cache == "MISS"
     assert after.ids != before.ids
 
 
-async def test_a_failure_is_bridged_and_told(desk: Desk) -> None:
+async def test_failure_is_reported_and_the_stale_page_served(desk: Desk) -> None:
     before = await desk.read()
-    await desk.fault(kind="status", status=500)
-    desk.now += FRESH + RENEWABLE
-    await desk.calls()
+    await desk.fault("language-weaver", kind="status", status=500)
+    desk.clock.advance(FRESH + REFRESHABLE)
+    await desk.calls_made()
     for waited in (0, RETRY - 1):
-        desk.now += waited
+        desk.clock.advance(waited)
         stale = await desk.read()
-        age = FRESH + RENEWABLE + waited
+        age = FRESH + REFRESHABLE + waited
         assert (stale.cache, stale.report["age"], stale.ids) == ("STALE", age, before.ids)
         assert (stale.report["outcome"], stale.report["error"]) == ("OK", None)
         (note,) = stale.report["notes"]
         assert note.startswith("What was read earlier is given in place of a failure: ")
         assert {node["freshness"]["failure"] for node in stale.nodes} == {"UPSTREAM_ERROR"}
         assert 'detail="UPSTREAM_ERROR"' in stale.status
-    await desk.renewed()
-    # The vendor is left alone for a while, and then asked behind the answer.
-    assert await desk.calls() == 1
-    desk.now += 1
+    await desk.refreshed()
+    # The retry waits, and then happens in the background.
+    assert await desk.calls_made() == 1
+    desk.clock.advance(1)
     assert (await desk.read()).ids == before.ids
-    await desk.renewed()
-    assert await desk.calls() == 1
+    await desk.refreshed()
+    assert await desk.calls_made() == 1
 
 
-async def test_it_is_fresh_again_with_the_first_renewal_that_succeeds(desk: Desk) -> None:
+async def test_page_is_fresh_again_after_the_first_successful_refresh(desk: Desk) -> None:
     before = await desk.read()
-    await desk.fault(kind="status", status=500)
-    desk.now += FRESH + RENEWABLE
+    await desk.fault("language-weaver", kind="status", status=500)
+    desk.clock.advance(FRESH + REFRESHABLE)
     await desk.read()
     await desk.heal()
-    await desk.arrive()
-    desk.now += RETRY
+    await desk.arrive(60)
+    desk.clock.advance(RETRY)
     assert (await desk.read()).cache == "STALE"
-    await desk.renewed()
+    await desk.refreshed()
     after = await desk.read()
     assert (after.cache, after.report["age"], after.report["notes"]) == ("HIT", 0.0, [])
     assert after.ids != before.ids
     assert {node["freshness"]["failure"] for node in after.nodes} == {None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("vendor", "source"),
     [("codearts", "repo-cn"), ("language-weaver", "translations"), ("elastic-path", "shop")],
 )
-async def test_after_an_outage_one_renewal_makes_all_of_a_source_fresh(
+async def test_one_refresh_after_an_outage_makes_the_whole_source_fresh(
     desk: Desk, vendor: str, source: str
 ) -> None:
     async def freshness() -> tuple[str, str]:
         answer = await desk.read(sources=[source])
         assert answer.report["error"] is None
-        await desk.renewed()
+        await desk.refreshed()
         (seen,) = (seen for seen in desk.gateway.sources.values() if seen.name == source)
         return answer.cache, seen.client.health.breaker.name
 
     await freshness()
-    await desk.control.put(f"/faults/{vendor}", json={"kind": "status", "status": 500})
-    desk.now += FRESH + RENEWABLE
+    await desk.fault(vendor, kind="status", status=500)
+    desk.clock.advance(FRESH + REFRESHABLE)
     while (await freshness())[1] != "OPEN":
-        desk.now += RETRY
+        desk.clock.advance(RETRY)
     await desk.heal()
-    # Nothing is asked, and nothing put off, before the breaker lets the first call pass.
+    # There is no call, and no further delay, until the breaker lets the first one pass.
     for _ in range(REST - 1):
-        desk.now += 1
+        desk.clock.advance(1)
         assert await freshness() == ("STALE", "OPEN")
-    desk.now += 1
+    desk.clock.advance(1)
     assert await freshness() == ("STALE", "CLOSED")
     assert await freshness() == ("HIT", "CLOSED")
 
 
-@pytest.mark.parametrize("bridged", [False, True], ids=["at once", "after a failure"])
-async def test_a_refusal_is_not_bridged(desk: Desk, bridged: bool) -> None:
+@pytest.mark.parametrize("covered", [False, True], ids=["at once", "after a failure"])
+async def test_refusal_is_not_covered_by_a_stale_page(desk: Desk, covered: bool) -> None:
     await desk.read()
-    await desk.fault(kind="status", status=500)
-    desk.now += FRESH + RENEWABLE
-    if bridged:
+    await desk.fault("language-weaver", kind="status", status=500)
+    desk.clock.advance(FRESH + REFRESHABLE)
+    if covered:
         assert (await desk.read()).cache == "STALE"
-        desk.now += RETRY
-    await desk.fault(kind="status", status=401)
-    if bridged:
-        # Nobody knows yet that it is refused now.
+        desk.clock.advance(RETRY)
+    await desk.fault("language-weaver", kind="status", status=401)
+    if covered:
+        # The refusal shows only in the refresh.
         assert (await desk.read()).cache == "STALE"
-        await desk.renewed()
+        await desk.refreshed()
     answer = await desk.read(sources=["shop", "translations"])
     assert answer.report["outcome"] == "FAILED"
     assert answer.report["error"] == {"code": "UPSTREAM_UNAUTHORIZED"}
     assert {node["source"]["name"] for node in answer.nodes} == {"shop"}
 
 
-async def test_what_is_being_renewed_is_given_to_nobody_once_it_is_refused(desk: Desk) -> None:
+async def test_page_is_not_served_after_its_refresh_was_refused(desk: Desk) -> None:
     await desk.read()
-    await desk.fault(kind="status", status=403)
-    desk.now += FRESH
+    await desk.fault("language-weaver", kind="status", status=403)
+    desk.clock.advance(FRESH)
     assert (await desk.read()).cache == "STALE"
-    await desk.renewed()
+    await desk.refreshed()
     answer = await desk.read(sources=["shop", "translations"])
     assert answer.report["error"] == {"code": "UPSTREAM_FORBIDDEN"}
 
 
-async def test_a_failure_is_not_bridged_for_ever(desk: Desk) -> None:
+async def test_stale_page_is_served_for_a_limited_time(desk: Desk) -> None:
     await desk.read()
-    await desk.fault(kind="status", status=500)
-    desk.now += FRESH + KEPT
+    await desk.fault("language-weaver", kind="status", status=500)
+    desk.clock.advance(FRESH + KEPT)
     answer = await desk.read(sources=["shop", "translations"])
     assert answer.report["outcome"] == "FAILED"
     assert answer.report["error"] == {"code": "UPSTREAM_ERROR"}
@@ -293,34 +271,32 @@ async def test_a_failure_is_not_bridged_for_ever(desk: Desk) -> None:
     ],
     ids=["argument", "no-cache", "max-age", "the lower counts"],
 )
-async def test_who_wants_it_newer_asks_the_vendor(
+async def test_request_for_newer_logs_reaches_the_vendor(
     desk: Desk, headers: dict[str, str], variables: dict[str, Any]
 ) -> None:
     before = await desk.read()
-    await desk.arrive()
-    desk.now += 1
-    await desk.calls()
+    await desk.arrive(60)
+    desk.clock.advance(1)
+    await desk.calls_made()
     after = await desk.read(headers, **variables)
-    assert await desk.calls() == 1
+    assert await desk.calls_made() == 1
     assert (after.cache, after.report["age"]) == ("MISS", 0.0)
     assert after.ids != before.ids
-    # What they were given is everybody's.
+    # All callers share the newer page.
     assert (await desk.read()).ids == after.ids
 
 
-async def test_a_failure_is_bridged_for_who_wants_it_newer_too(desk: Desk) -> None:
+async def test_failure_is_covered_for_callers_that_want_newer_logs_too(desk: Desk) -> None:
     before = await desk.read()
-    await desk.fault(kind="status", status=500)
-    desk.now += 1
+    await desk.fault("language-weaver", kind="status", status=500)
+    desk.clock.advance(1)
     stale = await desk.read(cache={"maxAge": 0})
     assert (stale.cache, stale.report["age"], stale.ids) == ("STALE", 1.0, before.ids)
     assert len(stale.report["notes"]) == 1
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["it is there now", "the vendor fails"])
-async def test_that_there_is_none_is_remembered_and_never_given_as_stale(
-    desk: Desk, fails: bool
-) -> None:
+async def test_missing_log_is_remembered_and_never_served_as_stale(desk: Desk, fails: bool) -> None:
     page = await desk.gateway.logs(
         desk.gateway.operation(), first=1, wanted={"source": {"eq": "repo-cn"}}
     )
@@ -333,14 +309,14 @@ async def test_that_there_is_none_is_remembered_and_never_given_as_stale(
             return error.code is ErrorCode.NOT_FOUND
         return False
 
-    await desk.control.put("/faults/codearts", json={"kind": "status", "status": 404})
+    await desk.fault("codearts", kind="status", status=404)
     assert await missing()
     await desk.heal()
-    desk.now += NEGATIVE - 1
+    desk.clock.advance(NEGATIVE - 1)
     assert await missing()
-    desk.now += 1
+    desk.clock.advance(1)
     if fails:
-        await desk.control.put("/faults/codearts", json={"kind": "status", "status": 500})
+        await desk.fault("codearts", kind="status", status=500)
         with pytest.raises(UpstreamError):
             await missing()
     else:
@@ -348,12 +324,12 @@ async def test_that_there_is_none_is_remembered_and_never_given_as_stale(
 
 
 @pytest.mark.parametrize("role", Role)
-async def test_who_is_no_operator_has_it_no_newer_than_all_may(desk: Desk, role: Role) -> None:
+async def test_only_operators_may_go_below_the_least_age(desk: Desk, role: Role) -> None:
     caller = Caller(name="ada", method=Method.API_KEYS, grants=(Grant(role),))
     seen = desk.gateway.seen_by(caller)
     await desk.read()
     for age in (0, desk.gateway.settings.cache.least_age):
-        desk.now += int(age)
+        desk.clock.advance(age)
         operation = seen.operation(max_age=0)
         page = await seen.logs(operation, first=5, wanted={"source": {"eq": "translations"}})
         (report,) = page.slice.reports

@@ -1,7 +1,7 @@
-"""Two gateways that share a cache, through whatever order of reads, actions, failures and time.
+"""Two gateways that share a cache, in any order of reads, actions, failures and waits.
 
-A row bears the number of the vendor's statement that it came from, so a test can tell of every
-answer whose it is, how old it is, and what had happened when it was made.
+Each row carries the number of the vendor's response that it came from. So the account, the age and
+the preceding events of every row are known.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -38,24 +39,26 @@ from gateway.model import CacheStatus, WebhookLog, WebhookLogStatus
 from gateway.service import Gateway
 from gateway.settings import Settings
 from gateway.upstream.operation import Operation
-from tests.restless import (
+from tests.support.changing_vendor import (
     ACCOUNTS,
     CREDENTIALS,
     EVENTS,
     MILLISECOND,
-    Clock,
     Controller,
     Loop,
 )
+from tests.support.clock import SECOND, Clock
+from tests.support.moment import MOMENT
 
 if TYPE_CHECKING:
-    from tests.redis import Redis
+    from tests.support.redis import Redis
+
+pytestmark = pytest.mark.slow
 
 T = TypeVar("T")
 
-SECOND = 10**9
 LEASE = 2.0
-"""Seconds after which the work of a stopped process is another's."""
+"""Seconds after which another process takes over the load of a stopped one."""
 LIFETIMES = Lifetimes()
 BRIDGED = LIFETIMES.stale_if_error
 BEHIND = LIFETIMES.stale_while_revalidate
@@ -64,7 +67,7 @@ DEEP = LIFETIMES.page
 MEMORY = "memory://"
 PAGE_SIZE = 10
 LOOKS = 100
-"""How often a process looks for what another is asking before that must have ended."""
+"""Maximum number of polls for a load of another process."""
 FALLBACK_CODES = (503, 429, 500, httpx.ConnectError, httpx.ReadTimeout)
 REFUSED = (401, 403, 404)
 FILTERS: tuple[dict[str, Any], ...] = (
@@ -83,7 +86,7 @@ seldom = st.sampled_from([False, False, False, True])
 
 @dataclasses.dataclass(kw_only=True)
 class Reading:
-    """Something that was asked for, and what was true when it was."""
+    """A read in progress, and the state when it began."""
 
     task: asyncio.Task[Any]
     check: Callable[[Reading], None]
@@ -99,13 +102,13 @@ class Reading:
 
     @property
     def undisturbed(self) -> bool:
-        """Whether it was alone with a vendor that did not stall or fail it."""
+        """Whether it was the only read, and the vendor neither stalled nor failed."""
         return self.calm and self.fault not in FALLBACK_CODES
 
 
 @dataclasses.dataclass
 class Run:
-    """A paging run; ``expected`` are the logs that it must give unless others delete them."""
+    """A walk through all pages; it must return the ``expected`` logs unless they are deleted."""
 
     account: str
     first: int
@@ -117,17 +120,17 @@ class Run:
 
 
 class Replicas(RuleBasedStateMachine):
-    """The rules, and what must hold of every answer."""
+    """The rules, and the invariants of every response."""
 
     def __init__(self, folder: Path, redis: Redis | None = None) -> None:
         super().__init__()
         self.redis = redis
         if redis is not None:
             redis.flush()
-        # What was done in another run would be heard of as another process's.
+        # Actions of an earlier run would look like those of another process.
         for file in folder.glob("journal.*"):
             file.unlink()
-        self.clock = Clock()
+        self.clock = Clock(MOMENT * SECOND)
         self.vendor = Controller(self.clock)
         self.loop = Loop(self.clock, lambda: self.commands > 0)
         self.problems: list[Any] = []
@@ -136,23 +139,23 @@ class Replicas(RuleBasedStateMachine):
         self.readings: list[Reading] = []
         self.runs: list[Run] = []
         self.gone: set[int] = set()
-        """The logs that do not exist, whoever deleted them."""
+        """Logs that no longer exist, deleted through a gateway or not."""
         self.deleted: set[int] = set()
-        """The logs whose deletion was answered."""
+        """Logs whose deletion was confirmed to the caller."""
         self.floor = dict.fromkeys(ACCOUNTS, 0)
-        """The statements before which lists know nothing of an action that was answered."""
+        """By account, the first statement that reflects the last confirmed action."""
         self.floors: dict[str, int] = {}
-        """The same of single logs."""
+        """The same for single logs, by id."""
         self.last_fault = -1
         self.evicted = -1
         self.known: dict[tuple[str, int], tuple[int, int]] = {}
-        """How many rows of a list were read on its first page, and when they were said."""
+        """The number of rows on the first page of a list, and the time of the vendor's response."""
         self.renewed: dict[tuple[str, int], int] = {}
-        """What a stale list must be newer than when it is read next."""
+        """The oldest statement that the next read of a list may return."""
         self.refused: dict[tuple[str, int], int] = {}
-        """What was given once though the vendor refuses it by now."""
+        """Lists that were returned once after the vendor began to refuse them."""
         self.dropped = dict.fromkeys(ACCOUNTS, 0)
-        """When an action last dropped the lists."""
+        """When an action last evicted the lists, by account."""
         self.gateways = self.run(self._open(folder, redis.url if redis else MEMORY))
 
     async def _open(self, folder: Path, url: str) -> list[Gateway]:
@@ -182,7 +185,7 @@ class Replicas(RuleBasedStateMachine):
                 transport=self.vendor,
                 store=store,
                 clock=self.clock,
-                # No two calls lie close together, so that no breaker opens and no rate is kept.
+                # Calls are far apart, so that no breaker opens and no rate limit applies.
                 monotonic=itertools.count(step=100.0).__next__,
             )
             for _ in range(2)
@@ -196,7 +199,7 @@ class Replicas(RuleBasedStateMachine):
         return made
 
     def _watch(self, thing: Any, name: str) -> None:
-        """Count what is waited for that no timer of the loop tells of."""
+        """Count pending calls that no timer of the loop represents."""
         ask = getattr(thing, name)
 
         async def counted(*words: Any, **options: Any) -> Any:
@@ -212,16 +215,16 @@ class Replicas(RuleBasedStateMachine):
         return self.loop.run_until_complete(work)
 
     def settle(self) -> None:
-        """Let everything go on as far as it can, and look at what was answered."""
+        """Run all tasks as far as possible, and check the completed reads."""
         self.run(self.loop.settle())
-        # What goes on behind an answer begins after it.
+        # Background refreshes start after a delay.
         self.clock.now += round((REFRESH_DELAY + 0.001) * SECOND)
         self.run(self.loop.settle())
         if self.redis is not None:
             for look in range(2 if self.vendor.gates else 2 * LOOKS):
                 if all(reading.task.done() for reading in self.readings):
                     break
-                # One process looks every now and then for what another is asking.
+                # A process polls for the load that another one is doing.
                 self.clock.now += round(POLL_INTERVAL * SECOND)
                 if look == LOOKS:
                     self._expire_leases(self.redis)
@@ -236,7 +239,7 @@ class Replicas(RuleBasedStateMachine):
 
     @staticmethod
     def _expire_leases(redis: Redis) -> None:
-        """Do what the server's own clock does to a lease whose owner was stopped."""
+        """Expire leases as Redis's own clock would."""
         with redis.client() as client:
             for key in client.scan_iter(TAKEN + "*"):
                 client.delete(key)
@@ -306,7 +309,8 @@ class Replicas(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.5, 2.5, 4.5, 6, 31, 45, 70, 400, 3700]))
     def time_passes(self, seconds: float) -> None:
         if self.vendor.gates:
-            # Who waited so long may have given up, which is a failure of the vendor.
+            # A read that waited this long may have timed out, which counts as a failure of the
+            # vendor.
             self.last_fault = self.clock.now + round(seconds * SECOND)
         self.clock.now += round(seconds * SECOND)
         if self.redis is not None and seconds > LEASE:
@@ -320,7 +324,7 @@ class Replicas(RuleBasedStateMachine):
         with self.redis.client() as client:
             for key in [key for pattern in patterns for key in client.keys(pattern)]:
                 client.delete(key)
-        # What is kept no longer, or will not be, may fail as if it had never been.
+        # Evicted entries can't replace failures any more.
         self.known.clear()
         self.evicted = self.clock.now
 
@@ -328,7 +332,7 @@ class Replicas(RuleBasedStateMachine):
     def vendor_fails(self, fault: int | type[httpx.TransportError]) -> None:
         self.vendor.fault = fault
         if fault in REFUSED:
-            # A refusal ends what was kept.
+            # A refusal expires the entries.
             self.known.clear()
         self.settle()
 
@@ -383,7 +387,7 @@ class Replicas(RuleBasedStateMachine):
         self.begin(ask, check, replica, account, max_age, dawdles)
 
     def check_log(self, reading: Reading, log: WebhookLog, fresh: float, floor: int) -> None:
-        """What holds of every log that is given."""
+        """Check the invariants of a returned log."""
         serial = _serial(log)
         statement = self.vendor.statements[serial]
         assert statement.account == reading.account, "another credential's data"
@@ -403,7 +407,7 @@ class Replicas(RuleBasedStateMachine):
     def check_page(
         self, reading: Reading, logs: Sequence[WebhookLog], key: tuple[str, int]
     ) -> None:
-        """What holds of the first page of a list, which is one entry of the cache."""
+        """Check the invariants of a first page, which is one cache entry."""
         serials = {_serial(log) for log in logs}
         assert len(serials) == 1
         serial = serials.pop()
@@ -425,7 +429,7 @@ class Replicas(RuleBasedStateMachine):
             and self.vendor.fault is None
             and self.clock.now - self.last_fault > RETRY_DELAY * SECOND
         ):
-            # It was asked for again behind this answer.
+            # A background refresh has started.
             self.renewed[key] = serial + 1
         if self.vendor.fault not in REFUSED and reading.began >= self.evicted:
             self.known[key] = (len(logs), statement.given_at)
@@ -433,7 +437,7 @@ class Replicas(RuleBasedStateMachine):
     def check_error(
         self, reading: Reading, error: UpstreamError, key: tuple[str, int], first: int
     ) -> None:
-        """No list fails that the vendor or the cache could have given."""
+        """Check that neither the vendor nor the cache could have returned the list."""
         assert not reading.calm or self.vendor.fault is not None, error
         count, given_at = reading.known.get(key, (0, 0))
         age = (reading.began - given_at) / SECOND
@@ -445,7 +449,7 @@ class Replicas(RuleBasedStateMachine):
             assert age >= FIRST + BRIDGED, error
 
     def is_excused(self, reading: Reading) -> bool:
-        """Tell whether the vendor failed it, which it may only if it did not work."""
+        """Return whether the vendor failed the read; it may only do so during a fault."""
         error = reading.task.exception()
         if not isinstance(error, UpstreamError):
             return False
@@ -522,7 +526,8 @@ class Replicas(RuleBasedStateMachine):
         def check(reading: Reading) -> None:
             run.reading = False
             error, logs = _listed(reading.task)
-            # Of a run that began before an action, a cursor tells nothing that is given again.
+            # A cursor from before an action must not return a log's state from before that action
+            # either.
             for log in logs:
                 self.check_log(reading, log, DEEP, reading.floor)
             if error is not None or not logs:
@@ -566,7 +571,7 @@ class Replicas(RuleBasedStateMachine):
 
         def check(reading: Reading) -> None:
             answer = reading.task.result()
-            # Whatever came of it, it may have happened.
+            # Whatever its outcome, the action may have happened.
             for other in ACCOUNTS:
                 if SOURCES[other] == SOURCES[account]:
                     self._forget(other)
@@ -592,7 +597,7 @@ class Replicas(RuleBasedStateMachine):
     def read_is_overtaken(
         self, replica: int, account: str, other: str, wanted: int, kind: ActionKind
     ) -> None:
-        """What seldom comes together by chance: an answer from before an action comes late."""
+        """A rare sequence: a response from before an action arrives after it."""
         alone = not self.vendor.gates
         self.read_list(replica, account, wanted, 3, 0.0, True)
         self.act(1 - replica, other, 0, kind, False)
@@ -605,7 +610,7 @@ class Replicas(RuleBasedStateMachine):
 
     @rule(replica=some_replica, account=some_account)
     def deep_read_is_overtaken(self, replica: int, account: str) -> None:
-        """The same, of a page that was asked for before the one that it is to stand behind."""
+        """A rare sequence: a page was requested before the page that it follows."""
         self.read_list(replica, account, 0, 3, None, False)
         self.read_list(replica, account, 0, 15, None, True)
         self.read_list(1 - replica, account, 0, 15, 0.0, False)
@@ -613,7 +618,7 @@ class Replicas(RuleBasedStateMachine):
 
     @rule(replica=some_replica, account=some_account, fault=st.sampled_from(REFUSED))
     def vendor_fails_and_then_refuses(self, replica: int, account: str, fault: int) -> None:
-        """The same, of a credential that is withdrawn while its vendor is in trouble."""
+        """A rare sequence: a credential is revoked during an outage of the vendor."""
         self.read_list(replica, account, 0, 3, 0.0, False)
         self.vendor_fails(FALLBACK_CODES[0])
         self.time_passes(45)
@@ -640,7 +645,7 @@ class Replicas(RuleBasedStateMachine):
             self.settle()
         finally:
             self.run(close())
-            # On a machine that is very busy, a reading may not have ended.
+            # On a very busy machine, a read may still be in progress.
             for task in asyncio.all_tasks(self.loop):
                 task.cancel()
             self.run(self.loop.settle())
@@ -667,7 +672,7 @@ def _listed(task: asyncio.Task[Any]) -> tuple[UpstreamError | None, list[Webhook
 
 def check(examples: int, make: Callable[[], Replicas]) -> None:
     run_state_machine_as_test(
-        make,  # type: ignore[arg-type]  # anything that makes one will do
+        make,  # type: ignore[arg-type]  # any factory will do
         settings=settings(
             max_examples=examples,
             stateful_step_count=40,

@@ -1,7 +1,7 @@
-"""A vendor that fails now and then, under many callers, on a clock that only waits move.
+"""An occasionally failing vendor under many callers, in virtual time.
 
-No processor counts here, so that what others wait for because of it would be seen to the
-microsecond; what it costs them in processor time is measured by ``tests.benchmarks.soak``.
+Processor time does not count here, so any wait that the failures cause to other sources shows to
+the microsecond. ``tests.benchmarks.soak`` measures their cost in processor time.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from gateway.schema import build_schema
 from gateway.service import Gateway
 from gateway.settings import load
 from gateway.web.view import GraphQLView
-from tests.moment import MOMENT
-from tests.virtual_time import now, run
+from tests.support.moment import MOMENT
+from tests.support.virtual_time import now, run
+
+pytestmark = pytest.mark.slow
 
 NOWHERE = "http://127.0.0.1:1"
 SCHEMA = build_schema()
@@ -64,7 +66,7 @@ def errors_in(answer: dict[str, Any]) -> list[str]:
 
 
 class Office:
-    """Callers who read everything of all sources, again and again."""
+    """Callers that read everything from all sources repeatedly."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.reads: Reads = defaultdict(list)
@@ -91,7 +93,7 @@ class Office:
                 assert errors_in(await self.ask(source, query)) == []
 
     async def go_on(self) -> None:
-        """Have all callers read for a while, of which each keeps to its times."""
+        """Let all callers read for a while, each on its own schedule."""
         await asyncio.gather(*map(self._call, range(CALLERS)))
 
     async def _call(self, number: int) -> None:
@@ -108,9 +110,9 @@ class Office:
 
 
 async def office_of(folder: Path, vendor: str | None) -> tuple[Office, int]:
-    """Have an office read while a vendor fails, or none; tell of that, and of its failed calls.
+    """Run an office while one vendor fails, or none; return it and the number of failed calls.
 
-    What fails is tried again at once, as in all tests, so that no wait depends on chance.
+    Retries start at once, as in all tests, so that no wait is random.
     """
     sandbox = Sandbox(
         clock=lambda: MOMENT + now(),
@@ -147,14 +149,14 @@ async def office_of(folder: Path, vendor: str | None) -> tuple[Office, int]:
 
 @pytest.fixture(scope="module")
 def calm(tmp_path_factory: pytest.TempPathFactory) -> Office:
-    """What the office reads while all is well."""
+    """The reads of an office without failures."""
     office, _ = run(office_of(tmp_path_factory.mktemp("calm"), None))
     assert office.errors == []
     return office
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_no_error_reaches_anyone_and_no_other_source_is_slower(
+def test_callers_see_no_errors_and_other_sources_are_not_slower(
     calm: Office, tmp_path: Path, source: str
 ) -> None:
     office, failed = run(office_of(tmp_path, SOURCES[source]))

@@ -1,7 +1,7 @@
 """Retry and delete. Each action is sent to its vendor at most once.
 
 An action is recorded in the journal before it is sent and completed afterwards. The gateway never
-repeats one: when the response is lost, the outcome is unknown, and the caller is told so.
+repeats one: when the response is lost, the outcome is reported as unknown.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ class Actions:
         task = asyncio.create_task(once())
         self._in_progress[task] = asyncio.get_running_loop().time()
         task.add_done_callback(self._in_progress.pop)
-        # The caller may disconnect or have less time; the task goes on regardless.
+        # The caller may disconnect or time out; the task continues regardless.
         until = waiting.deadline if waiting.deadline < operation.deadline else None
         try:
             async with asyncio.timeout_at(until):
@@ -218,7 +218,7 @@ class Actions:
             await self._journal.__aexit__()
 
     async def _repeated(self, action: Action, target: _Target, operation: Operation) -> Answer:
-        """Return the answer of an action that an earlier call has begun, once it is completed."""
+        """Wait for an action that an earlier call began, and return its answer."""
         if action.outcome is Outcome.PENDING:
             try:
                 action = await (await self.journal()).wait(action.id, operation.deadline)
@@ -270,11 +270,11 @@ class Actions:
                 outcome,
                 error_code=error.code.name if error else None,
                 message=message_of(outcome, error) if error else None,
-                # What a vendor answers to a caller's own credential is for nobody else.
+                # A vendor's response to a caller's own credential is private to that caller.
                 answer=None if target.source.personal else encode(answer),
             )
         except JournalError:
-            # The caller is told the outcome; the journal will have it as UNKNOWN.
+            # The caller gets the outcome; the journal will show UNKNOWN.
             log.exception("The outcome of action %s can't be recorded.", action.id)
         if error is not None and error.code is ErrorCode.INTERNAL_ERROR:
             raise UpstreamError(error.code, message_of(outcome, error), source=action.source)
@@ -292,7 +292,7 @@ def _reused(action: Action, sources: Mapping[str, Source]) -> IdempotencyKeyReus
 async def _repeat_privately(action: Action, target: _Target, operation: Operation) -> Answer:
     """Return the outcome of an action, and the log as the caller's own credential sees it now.
 
-    The vendor answered another credential, so the journal does not have that answer.
+    The vendor's answer was for another credential, so the journal does not store it.
     """
     answer = in_short(action)
     if answer.problem:

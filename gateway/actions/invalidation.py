@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gateway.sources import Source
 
 FindSource = Callable[[str], "Source"]
-"""Returns the source of a name; RequestError if the caller sees none."""
+"""Returns the source with a name; RequestError if none is visible to the caller."""
 
 
 def tags_to_evict(
@@ -27,8 +27,8 @@ def tags_to_evict(
 ) -> set[str] | AnyProblem:
     """Return the cache's own tags for ``source:NAME``, ``hook:ID`` and ``log:ID``.
 
-    Returns a problem if one of them is not of that form, names nothing that the caller sees, or
-    belongs to a source that the caller is no admin of.
+    Returns a problem if one of them is not of that form, names nothing visible to the caller, or
+    belongs to a source on which the caller is not an admin.
     """
     found: set[str] = set()
     for text in given:

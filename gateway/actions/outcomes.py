@@ -27,8 +27,7 @@ _REFUSED = frozenset(
 )
 _UNCLEAR_STATUSES = frozenset({303, 408, 460, 499})
 """Statuses below 500 of requests that may have been carried out: 303 points to the result (RFC
-9110, 15.4.4), and by the others a proxy gives up waiting for it (460 and 499 are those of AWS and
-nginx)."""
+9110, 15.4.4), the others mean that a proxy gave up waiting (460 is used by AWS, 499 by nginx)."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +46,7 @@ def encode(answer: Answer) -> bytes:
 
 
 def said(action: Action) -> Any:
-    """Return the vendor's response, redacted: the log's own document, or the parts of a refusal.
+    """Return the vendor's redacted response: the log's own document, or the parts of a refusal.
 
     None if there was none, or if it was for a caller's own credential.
     """
@@ -66,7 +65,7 @@ def said(action: Action) -> Any:
 
 
 def stored(answer: bytes, action: Action) -> Answer:
-    """Decode an answer from the journal; for one of another version, return its outcome alone."""
+    """Decode an answer from the journal; for one of another version, return only its outcome."""
     try:
         return _decoder.decode(answer)
     except msgspec.MsgspecError:
@@ -74,7 +73,7 @@ def stored(answer: bytes, action: Action) -> Answer:
 
 
 def in_short(action: Action, message: str | None = None) -> Answer:
-    """Return the outcome of an action alone."""
+    """Return the answer that holds only the outcome of an action."""
     match action.outcome:
         case Outcome.SUCCEEDED:
             return Answer()
@@ -86,8 +85,8 @@ def in_short(action: Action, message: str | None = None) -> Answer:
 def outcome_of(error: UpstreamError) -> Outcome:
     """Return the outcome of an action whose call failed.
 
-    The code counts, not the status: a vendor may refuse with 200 and an error in the body. An
-    action that was sent is UNKNOWN, unless the vendor clearly did not carry it out.
+    The error code decides, not the status: a vendor may refuse with 200 and an error in the body.
+    An action that was sent is UNKNOWN, unless the vendor clearly did not carry it out.
     """
     if not error.sent or error.code is ErrorCode.UPSTREAM_RATE_LIMITED or error.status == 503:
         return Outcome.FAILED
@@ -132,7 +131,7 @@ def _doubt(error: UpstreamError) -> str:
 def message_of(outcome: Outcome, error: UpstreamError) -> str:
     """Return the sentence about a failure for the journal.
 
-    The error's own advice to try again is for reads. An action may have been carried out.
+    The error's own advice to try again applies to reads only; an action may have been carried out.
     """
     if outcome is not Outcome.UNKNOWN:
         return str(error)

@@ -1,4 +1,4 @@
-"""Which actions a vendor supports and a caller may do."""
+"""The actions that a vendor supports and a caller may perform."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def hindrance(
 ) -> AnyProblem | None:
     """Return why a caller can't do an action on any log of a source, or None; no call is made.
 
-    ``able`` are names of sources, visible to the caller, that support the action.
+    ``able`` are the names of the visible sources that support the action.
     """
     verb = VERBS[kind]
     if CAPABILITIES[kind] not in source.capabilities:

@@ -41,7 +41,7 @@ class InvalidInput(Problem, frozen=True, kw_only=True):
 
 
 class NotFound(Problem, frozen=True, kw_only=True):
-    """There is no such webhook log, or it is not granted."""
+    """The webhook log does not exist, or the caller has no access to it."""
 
     code: ClassVar = UserErrorCode.NOT_FOUND
 
@@ -54,7 +54,7 @@ class NotAuthorized(Problem, frozen=True, kw_only=True):
 
 
 class ActionNotSupported(Problem, frozen=True, kw_only=True):
-    """The vendor can't do it; ``sources`` are the names of sources whose vendors can."""
+    """The vendor does not support the action; ``sources`` are the names of sources that do."""
 
     code: ClassVar = UserErrorCode.ACTION_NOT_SUPPORTED
     action: ActionKind
@@ -62,7 +62,7 @@ class ActionNotSupported(Problem, frozen=True, kw_only=True):
 
 
 class IdempotencyKeyReused(Problem, frozen=True, kw_only=True):
-    """The key was used for another action or another log, ``log_id`` if the caller may see it."""
+    """The key was used for another action or log; ``log_id`` is set if the caller may see it."""
 
     code: ClassVar = UserErrorCode.IDEMPOTENCY_KEY_REUSED
     log_id: str | None
@@ -79,7 +79,7 @@ class UpstreamRejected(Problem, frozen=True, kw_only=True):
 
 
 class UpstreamUnavailable(Problem, frozen=True, kw_only=True):
-    """The vendor was not reached, or turned it away for ``retry_after`` seconds, if it says so."""
+    """The vendor was unreachable, or refused for now; ``retry_after`` is in seconds, if known."""
 
     code: ClassVar = UserErrorCode.UPSTREAM_UNAVAILABLE
     retry_after: float | None = None

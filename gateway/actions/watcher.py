@@ -29,7 +29,7 @@ TIMEOUT = 0.5
 class ActionWatcher:
     """Evicts cached entries that an action of another process has made obsolete.
 
-    Processes that share a cache evict them there themselves, so nothing is left to do.
+    Processes that share a cache evict them there themselves, so there is nothing to do.
     """
 
     def __init__(self, actions: Actions, cache: Cache, sources: Mapping[str, Source]) -> None:
@@ -47,14 +47,14 @@ class ActionWatcher:
             return
         with contextlib.suppress(JournalError, TimeoutError):
             async with asyncio.timeout(TIMEOUT):
-                # A look at the journal that was in flight may have missed the latest action. One
-                # that starts after it has ended can't.
+                # A journal check in flight may have missed the latest action. A check that starts
+                # after it can't.
                 for _ in range(2):
                     if self._actions.may_have_changed():
                         await self._flights.once("journal", self._look)
 
     async def close(self) -> None:
-        """Cancel a look at the journal that is in flight."""
+        """Cancel the journal check in flight."""
         await self._flights.cancel()
 
     async def _look(self) -> None:

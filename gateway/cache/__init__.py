@@ -1,4 +1,4 @@
-"""The cache of vendors' answers; the only room that knows aiocache."""
+"""The cache of vendors' answers; the only package that uses aiocache."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Cached values, refreshed so that a vendor is asked once for what many callers want.
+"""Cached values; concurrent requests for the same value share one call to the vendor.
 
-Only redacted values come here: redaction happens where a vendor's answer is parsed. The terms are
+Values are already redacted: redaction happens where a vendor's response is parsed. The terms are
 those of RFC 9111 and RFC 5861: an entry is fresh, then stale; a stale one may be returned while it
 is refreshed in the background (stale-while-revalidate), or in place of a failure (stale-if-error).
 """
@@ -8,9 +8,10 @@ is refreshed in the background (stale-while-revalidate), or in place of a failur
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -36,9 +37,9 @@ FALLBACK_CODES = frozenset(
         ErrorCode.UPSTREAM_RESPONSE_TOO_LARGE,
     }
 )
-"""Failures in whose place a stale entry is returned. A refusal is none: it is about the caller."""
+"""Failures that a stale entry replaces. Refusals are not included: they concern the caller."""
 STALE_FALLBACK_TIMEOUT = 1.0
-"""Seconds to wait for the vendor before a stale entry is returned in place of its answer."""
+"""Seconds to wait for the vendor before a stale entry is returned instead."""
 REFRESH_DELAY = 0.05
 """Seconds before a background refresh starts, so that it does not compete with the response for the
 CPU: for a page of many lists it costs far more than the response."""
@@ -48,7 +49,7 @@ longer wait."""
 MAX_RETRY_DELAY = 300.0
 """Seconds after which a failing vendor is tried again, whatever wait it named."""
 POLL_INTERVAL = 0.02
-"""Seconds between two looks for the entry that another process is reading."""
+"""Seconds between two checks for an entry that another process is loading."""
 
 
 class FreshnessRequirement(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,10 +70,10 @@ ANY_AGE = FreshnessRequirement()
 
 
 class Loaded(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
-    """A vendor's answer, how long it is fresh, and the tags that evict it.
+    """A vendor's response with its lifetime and the tags that evict it.
 
-    ``made_of`` is the freshness of the cached values that it was made from, if any. ``unchanged``
-    means that the vendor confirmed the entry by a 304.
+    ``made_of`` is the freshness of the cached values it was built from, if any. ``unchanged`` means
+    that the vendor confirmed the entry by a 304.
     """
 
     value: T
@@ -94,7 +95,7 @@ class Load(Protocol[T]):
     """Reads from the vendor."""
 
     def __call__(self, entry: Entry[T] | None, *, behind: bool) -> Coroutine[Any, Any, Loaded[T]]:
-        """Return what replaces the entry; ``behind`` when no caller waits for it."""
+        """Return the replacement of the entry; ``behind`` marks a background refresh."""
 
 
 class _Refreshed(msgspec.Struct, Generic[T], frozen=True):
@@ -105,9 +106,9 @@ class _Refreshed(msgspec.Struct, Generic[T], frozen=True):
 
 
 class _Request(msgspec.Struct, Generic[T], frozen=True):
-    """A caller's request for an entry, with what it found: at ``moment``, in ``generation``.
+    """A caller's request for an entry; ``moment`` and ``generation`` are those of the lookup.
 
-    With ``anew``, an answer that was requested before the moment does not do, whenever it came.
+    With ``anew``, only an answer that was requested after the moment is accepted.
     """
 
     key: str
@@ -136,13 +137,13 @@ class Cache:
         self._generation = 0
 
     async def get(
-        self, key: str, kind: type[T], load: Load[T], demand: FreshnessRequirement = ANY_AGE
+        self, key: str, kind: type[T], load: Load[T], requirement: FreshnessRequirement = ANY_AGE
     ) -> Cached[T]:
-        """Return the entry under the key, or load it, once for all callers in need of it.
+        """Return the entry under the key, or load it once for all concurrent callers.
 
-        A stale entry is returned where the requirement allows, and refreshed in the background. A
-        failure of the vendor is raised for every caller that waits, unless there is a stale entry;
-        TimeoutError for those whose deadline is over.
+        A stale entry is returned where the requirement allows, and refreshed in the background. If
+        there is no stale entry, a failure of the vendor is raised for every waiting caller; a
+        caller whose deadline has passed gets TimeoutError.
         """
         moment = self._now()
         entry, generation = await self._store.read(key, kind)
@@ -150,34 +151,38 @@ class Cache:
         if entry is not None and now >= entry.stale_until:
             entry = None
         request = _Request(key, kind, load, moment, generation, entry)
-        if entry is not None and _accepted(entry, demand, now):
+        if entry is not None and _accepted(entry, requirement, now):
             if now < entry.fresh_until:
                 self.counts["hits"] += 1
-                return _kept(entry, CacheStatus.HIT)
+                return _cached(entry, CacheStatus.HIT)
             if entry.failed or now < entry.revalidate_until:
                 # A longer wait than there is means that the clock was set back.
                 if not now < entry.retry_at <= now + MAX_RETRY_DELAY * SECOND:
-                    self._flights.behind(self._flight(request), lambda: self._renew_later(request))
+                    self._flights.behind(
+                        self._flight(request), lambda: self._refresh_later(request)
+                    )
                 return self._stale(entry)
-        return await self._wait(request, demand)
+        return await self._wait(request, requirement)
 
-    async def _wait(self, request: _Request[T], demand: FreshnessRequirement) -> Cached[T]:
-        """Wait for the vendor, alone or with others; not for long where there is a stale entry."""
+    async def _wait(self, request: _Request[T], requirement: FreshnessRequirement) -> Cached[T]:
+        """Wait for the vendor, but only briefly if there is a stale entry."""
         usable = (
-            request.entry if request.entry is not None and _recent(request.entry, demand) else None
+            request.entry
+            if request.entry is not None and _recent(request.entry, requirement)
+            else None
         )
         flight = self._flight(request)
         collapsed = flight in self._flights
-        until = demand.deadline
-        if usable is not None and demand.max_age is None:
-            # It goes on after this caller has given up.
-            self._flights.behind(flight, lambda: self._renew(request))
+        until = requirement.deadline
+        if usable is not None and requirement.max_age is None:
+            # The load continues after this caller has given up.
+            self._flights.behind(flight, lambda: self._refresh(request))
             patience = asyncio.get_running_loop().time() + STALE_FALLBACK_TIMEOUT
             until = patience if until is None else min(until, patience)
         try:
             async with asyncio.timeout_at(until):
-                renewed: _Refreshed[T] = await self._flights.once(
-                    flight, lambda: self._renew(request)
+                refreshed: _Refreshed[T] = await self._flights.once(
+                    flight, lambda: self._refresh(request)
                 )
         except TimeoutError:
             if usable is None:
@@ -187,15 +192,15 @@ class Cache:
             if usable is None or error.code not in FALLBACK_CODES:
                 raise
             return self._stale(replace(usable, failed=error.code.name))
-        if not _recent(renewed.entry, demand) and renewed.entry.asked_at < request.moment:
-            # It was requested before something that this caller has seen already. What is requested
-            # from now on was not, though the clock that said so may have been ahead.
-            return await self._wait(replace(request, moment=self._now(), anew=True), demand)
-        if renewed.entry.failed:
-            return self._stale(renewed.entry)
+        if not _recent(refreshed.entry, requirement) and refreshed.entry.asked_at < request.moment:
+            # The answer was requested before something that this caller has already seen. A load
+            # that starts now is late enough, even if the clock behind ``not_before`` was ahead.
+            return await self._wait(replace(request, moment=self._now(), anew=True), requirement)
+        if refreshed.entry.failed:
+            return self._stale(refreshed.entry)
         self.counts["collapsed" if collapsed else "misses"] += 1
-        status = CacheStatus.REVALIDATED if renewed.unchanged else CacheStatus.MISS
-        return _kept(renewed.entry, status, collapsed=collapsed)
+        status = CacheStatus.REVALIDATED if refreshed.unchanged else CacheStatus.MISS
+        return _cached(refreshed.entry, status, collapsed=collapsed)
 
     async def get_stale(self, key: str, kind: type[T], not_before: Timestamp) -> Cached[T] | None:
         """Return the entry under the key in place of a failure, without any call.
@@ -209,35 +214,68 @@ class Cache:
 
     def _stale(self, entry: Entry[T]) -> Cached[T]:
         self.counts["stale"] += 1
-        return _kept(entry, CacheStatus.STALE)
+        return _cached(entry, CacheStatus.STALE)
 
     def _flight(self, request: _Request[T]) -> tuple[str, int, int]:
-        """Return a key of single flight that no caller shares with one from before an eviction."""
+        """Return a single-flight key that changes with each eviction."""
         if request.generation is not None:
             self._generation = request.generation
-        # A caller that could not read the generation goes with those that could.
+        # A caller that could not read the generation joins those that could.
         return (
             request.key,
             self._generation if request.generation is None else request.generation,
             self._drops,
         )
 
-    async def _renew_later(self, request: _Request[T]) -> _Refreshed[T]:
+    async def _refresh_later(self, request: _Request[T]) -> _Refreshed[T]:
         await asyncio.sleep(REFRESH_DELAY)
-        return await self._renew(replace(request, behind=True))
+        return await self._refresh(replace(request, behind=True))
 
-    async def _renew(self, request: _Request[T]) -> _Refreshed[T]:
-        """Load from the vendor, unless another process does or just did."""
+    async def _refresh(self, request: _Request[T]) -> _Refreshed[T]:
+        """Load from the vendor, unless another process is doing so or just did."""
+        async with self._leased(request) as stored:
+            if stored is not None:
+                return _Refreshed(stored)
+            entry = request.entry
+            asked_at = self._now()
+            self.counts["loads"] += 1
+            try:
+                loaded = await request.load(entry, behind=request.behind)
+            except UpstreamError as error:
+                self.counts["failures"] += 1
+                if entry is not None:
+                    after = self._after_failure(error, entry)
+                    await self._store.write(request.key, after, request.generation)
+                raise
+            now = self._now()
+            made_of = loaded.made_of
+            stored_at = made_of.fetched_at if made_of else now
+            refreshed = enclose(
+                loaded.value,
+                loaded.lifetime,
+                asked_at=min(asked_at, stored_at),
+                stored_at=stored_at,
+                tags=loaded.tags,
+                etags=loaded.etags,
+            )
+            if made_of and made_of.failure:
+                refreshed = replace(refreshed, failed=made_of.failure)
+            if refreshed.stale_until > now:
+                await self._store.write(request.key, refreshed, request.generation)
+            return _Refreshed(refreshed, loaded.unchanged)
+
+    @contextlib.asynccontextmanager
+    async def _leased(self, request: _Request[T]) -> AsyncIterator[Entry[T] | None]:
+        """Hold the right to load a key; yield what another process has stored meanwhile, if any."""
         # A caller after an eviction does not wait for a load that began before it.
-        work = f"{request.key}@{request.generation}"
-        while (lease := await self._store.lease(work)) is None:
+        key = f"{request.key}@{request.generation}"
+        while (lease := await self._store.lease(key)) is None:
             await asyncio.sleep(POLL_INTERVAL)
             if (other := await self._since(request)) is not None:
-                return _Refreshed(other)
+                yield other
+                return
         async with lease:
-            if self.shared and (other := await self._since(request)) is not None:
-                return _Refreshed(other)
-            return await self._ask(request)
+            yield await self._since(request) if self.shared else None
 
     async def _since(self, request: _Request[T]) -> Entry[T] | None:
         """Return what another process has stored in the meantime, unless it is a failure."""
@@ -247,35 +285,7 @@ class Cache:
         since = entry.asked_at if request.anew else entry.stored_at
         return None if since < request.moment else entry
 
-    async def _ask(self, request: _Request[T]) -> _Refreshed[T]:
-        entry = request.entry
-        asked_at = self._now()
-        self.counts["loads"] += 1
-        try:
-            loaded = await request.load(entry, behind=request.behind)
-        except UpstreamError as error:
-            self.counts["failures"] += 1
-            if entry is not None:
-                await self._store.write(request.key, self._after(error, entry), request.generation)
-            raise
-        now = self._now()
-        made_of = loaded.made_of
-        stored_at = made_of.fetched_at if made_of else now
-        renewed = enclose(
-            loaded.value,
-            loaded.lifetime,
-            asked_at=min(asked_at, stored_at),
-            stored_at=stored_at,
-            tags=loaded.tags,
-            etags=loaded.etags,
-        )
-        if made_of and made_of.failure:
-            renewed = replace(renewed, failed=made_of.failure)
-        if renewed.stale_until > now:
-            await self._store.write(request.key, renewed, request.generation)
-        return _Refreshed(renewed, loaded.unchanged)
-
-    def _after(self, error: UpstreamError, entry: Entry[T]) -> Entry[T]:
+    def _after_failure(self, error: UpstreamError, entry: Entry[T]) -> Entry[T]:
         """Return the entry after a failure: stale after an outage, expired after a refusal."""
         now = self._now()
         if error.code in FALLBACK_CODES:
@@ -285,16 +295,16 @@ class Cache:
         return replace(entry, fresh_until=now, revalidate_until=now, stale_until=now, failed=None)
 
     async def evict(self, tags: Collection[str]) -> int:
-        """Evict entries by tag, and what is being loaded of them; return how many there were."""
+        """Evict entries by tag, along with their loads in flight; return the number of entries."""
         self._drops += 1
         count = await self._store.evict(tags)
-        # A read that began while the store was busy may have met what is gone now.
+        # A read that began while the store was busy may have returned an evicted entry.
         self._drops += 1
         self.counts["evicted"] += count
         return count
 
     async def take(self, name: str, most: int, seconds: int) -> float | None:
-        """Take one of the ``most`` uses that a name has in all processes; see ``Store.take``."""
+        """Take one of the ``most`` uses of a name across all processes; see ``Store.take``."""
         return await self._store.take(name, most, seconds)
 
     async def state(self) -> CacheState:
@@ -319,21 +329,21 @@ class Cache:
         return Timestamp(self._clock())
 
 
-def _accepted(entry: Entry[Any], demand: FreshnessRequirement, now: Timestamp) -> bool:
+def _accepted(entry: Entry[Any], requirement: FreshnessRequirement, now: Timestamp) -> bool:
     if (
-        demand.max_age is not None
-        and now - entry.stored_at >= demand.max_age * SECOND
-        and (demand.began_at is None or entry.asked_at <= demand.began_at)
+        requirement.max_age is not None
+        and now - entry.stored_at >= requirement.max_age * SECOND
+        and (requirement.began_at is None or entry.asked_at <= requirement.began_at)
     ):
         return False
-    return _recent(entry, demand)
+    return _recent(entry, requirement)
 
 
-def _recent(entry: Entry[Any], demand: FreshnessRequirement) -> bool:
-    return demand.not_before is None or entry.asked_at >= demand.not_before
+def _recent(entry: Entry[Any], requirement: FreshnessRequirement) -> bool:
+    return requirement.not_before is None or entry.asked_at >= requirement.not_before
 
 
-def _kept(entry: Entry[T], status: CacheStatus, *, collapsed: bool = False) -> Cached[T]:
+def _cached(entry: Entry[T], status: CacheStatus, *, collapsed: bool = False) -> Cached[T]:
     return Cached(
         entry.value,
         Freshness(

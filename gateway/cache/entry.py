@@ -11,8 +11,8 @@ from gateway.model import Timestamp
 T = TypeVar("T")
 SECOND = 1_000_000_000
 SKEW = 2 * SECOND
-"""How far the clocks of replicas may be apart. An entry from further ahead was written before a
-clock was set back, or by a wrong one, so that its age is unknown."""
+"""Tolerated difference between the clocks of replicas. The age of an entry from further ahead is
+unknown: it was written before a clock was set back, or with a wrong clock."""
 
 
 class Lifetime(msgspec.Struct, frozen=True):
@@ -33,8 +33,8 @@ class Entry(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 
     ``asked_at`` and ``stored_at`` are when its load began and ended; the other times are those of
     its lifetime. ``failed`` is the error code of a refresh that has failed since; the next one
-    starts at ``retry_at``. ``tags`` evict it. ``etags`` are the validators of the answers that it
-    was made of, by path and query.
+    starts at ``retry_at``. ``tags`` evict it. ``etags`` are the validators of the responses it was
+    built from, by path and query.
     """
 
     value: T
@@ -58,7 +58,7 @@ def enclose(
     tags: tuple[str, ...],
     etags: dict[str, str],
 ) -> Entry[T]:
-    """Return the entry of a value."""
+    """Wrap a value in an entry."""
     fresh_until = stored_at + round(lifetime.fresh * SECOND)
     revalidate = lifetime.revalidate if lifetime.fresh else 0.0
     revalidate_until = fresh_until + round(revalidate * SECOND)

@@ -1,4 +1,4 @@
-"""The store for an address."""
+"""The store for a URL."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def make_store(url: str, *, max_entries: int, max_bytes: int, clock: Callable[[], int]) -> Store:
-    """Return the store for an address: ``memory://``, or that of Redis or Valkey.
+    """Return the store for a URL: ``memory://``, or that of Redis or Valkey.
 
-    Raises ConfigurationError where the package for the latter is not installed.
+    Raises ConfigurationError if the redis package is needed and not installed.
     """
     if url.startswith("memory:"):
         from gateway.cache.memory import MemoryStore  # noqa: PLC0415

@@ -35,12 +35,12 @@ class MemoryStore(Store):
     def __init__(
         self, *, max_entries: int, max_bytes: int, clock: Callable[[], int] = time.time_ns
     ) -> None:
-        # A timeout would cost a task for every look at the memory.
+        # A timeout would create a task for every lookup.
         self._kept = SimpleMemoryCache(serializer=NullSerializer(), timeout=None)
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._clock = clock
-        # aiocache's memory has no bound, and its expiry is a timer of the event loop for each key.
+        # aiocache's memory is unbounded, and expires keys with one event loop timer each.
         self._sizes: OrderedDict[str, int] = OrderedDict()
         self._size = 0
         self._keys: dict[str, set[str]] = {}
@@ -59,7 +59,7 @@ class MemoryStore(Store):
         return (None if entry.stored_at > self._clock() + SKEW else entry), self._generation
 
     async def write(self, key: str, entry: Entry[Any], generation: Generation) -> None:
-        """Store an entry, and evict others where there is no room."""
+        """Store an entry, and evict others to make room for it."""
         if generation is None or generation < self._forgotten:
             return
         if any(self._dropped.get(tag, 0) > generation for tag in entry.tags):
@@ -70,7 +70,7 @@ class MemoryStore(Store):
         try:
             size = len(_encoder.encode(entry))
         except (msgspec.MsgspecError, TypeError, ValueError, OverflowError):
-            # A value that no other store could hold either.
+            # The value can't be encoded, so no other store could hold it either.
             self.failures += 1
             return
         await self._forget(key)
@@ -89,7 +89,7 @@ class MemoryStore(Store):
         """Evict the entries that have one of the tags."""
         self._generation += 1
         if len(self._dropped) + len(tags) > MAX_DROPPED:
-            # Whatever is being loaded now is not stored, which costs a call and no more.
+            # Loads in flight are then not stored, which only costs another call.
             self._dropped.clear()
             self._forgotten = self._generation
         self._dropped.update(dict.fromkeys(tags, self._generation))

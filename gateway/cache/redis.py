@@ -1,8 +1,8 @@
 """The store that several gateways share: Redis or Valkey, version 7 or later.
 
-The gateway answers without it: out of reach, slow or full, it is bypassed. Its keys may be evicted,
-flushed or overwritten at any time. One thing can't be seen: that a replica of it took over without
-the last evictions; then they have not happened.
+When Redis is unreachable, slow or full, the gateway works without it. Its keys may be evicted,
+flushed or overwritten at any time. One case goes unnoticed: if a replica takes over that lacks the
+latest evictions, those are lost.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATIENCE = 0.5
-"""Seconds that Redis may take for consecutive answers, beyond one ``TURN`` each, until it counts as
-out of reach. So an operation can't spend its time waiting for it."""
+"""Total seconds that consecutive responses may take, beyond one ``TURN`` each, before Redis counts
+as out of reach. This bounds the time that an operation spends waiting for Redis."""
 TURN = 0.03
-"""Seconds by which the wait for an answer is counted. A while in which this process was busy, and
-could not have received one, counts as a single turn."""
+"""Unit in seconds for counting waits. A period in which this process was busy, and could not
+receive a response, counts as a single turn."""
 CLOSING = 1.0
 """Seconds that closing a connection may take: TLS waits for the other side."""
 PAUSE = 1.0
@@ -105,7 +105,7 @@ class RedisStore(Store):
         # A later read must not get an earlier answer, so the batch ends here.
         self._batch = None
         if self._pending and not await self._evict_pending():
-            # What was to be evicted is still there.
+            # Entries that should have been evicted are still there.
             return {}, None
         answer = await self._ask(lambda: self._redis.mget(LAST, *(ENTRY + key for key in wanted)))
         if answer is None:
@@ -153,10 +153,10 @@ class RedisStore(Store):
         return None if entry.stored_at > self._clock() + SKEW else (generation, entry)
 
     async def write(self, key: str, entry: Entry[Any], generation: Generation) -> None:
-        """Store an entry until it expires; an expired one replaces what is there."""
+        """Store an entry until it expires; an expired entry still replaces the stored one."""
         now = self._clock()
         seconds = (entry.stale_until - now) / SECOND
-        # Redis does not know yet what was to be evicted.
+        # Redis has not yet received the pending evictions.
         if generation is None or not self._pending.isdisjoint(entry.tags):
             return
         try:
@@ -183,7 +183,7 @@ class RedisStore(Store):
         return not self._pending
 
     async def take(self, name: str, most: int, seconds: int) -> float | None:
-        """Take one of so many uses, by the clock of Redis, which sees a digest of the name."""
+        """Take one of the ``most`` uses by Redis's clock; Redis sees only a digest of the name."""
         key = RATE + hashlib.sha256(name.encode()).hexdigest()
         left = await self._run(scripts.TAKE, [key], [most, seconds])
         return None if left is None else float(left)
@@ -194,7 +194,7 @@ class RedisStore(Store):
         try:
             taken = await self._run(scripts.TAKE_ON, [TAKEN + key], [token])
         except asyncio.CancelledError:
-            # Redis may have given it all the same.
+            # Redis may have granted the lease nevertheless.
             await self.give_back(TAKEN + key, token)
             raise
         return None if taken == 0 else _RedisLease(self, TAKEN + key, token)
@@ -204,11 +204,11 @@ class RedisStore(Store):
         await self._run(scripts.EXTEND, [key], [token])
 
     async def give_back(self, key: str, token: str) -> None:
-        """End a lease that has not ended by itself."""
+        """Release a lease unless it has expired."""
         await self._run(scripts.GIVE_BACK, [key], [token])
 
     async def _run(self, text: str, keys: Sequence[str] = (), args: Sequence[Any] = ()) -> Any:
-        """Run a script; return its result, or None where Redis does not answer."""
+        """Run a script; return its result, or None if Redis does not answer."""
         script = self._scripts.get(text)
         if script is None:
             script = self._scripts[text] = self._redis.register_script(text)
@@ -218,7 +218,7 @@ class RedisStore(Store):
         return answer
 
     async def _ask(self, command: Callable[[], Awaitable[Any]]) -> Any:
-        """Call Redis; return None where it does not answer.
+        """Call Redis; return None if it does not answer.
 
         The semaphore stands in front of the pool, so that a wait for a connection does not count
         against Redis.
@@ -228,18 +228,18 @@ class RedisStore(Store):
 
     async def _ask_now(self, command: Callable[[], Awaitable[Any]]) -> Any:
         began, trying = self._clock(), not self.available
-        # After a clock was set back, the time says nothing.
+        # Ignore the time if the clock was set back.
         if began < self._back_at <= began + _LONGEST:
             self.failures += 1
             return None
         if trying:
-            # One call finds out whether it is back; the others need not wait for that.
+            # One call probes whether Redis is back; the others do not wait for it.
             self._back_at = began + _LONGEST
         answer = None
         try:
             answer = await self._wait_for(command)
         except ResponseError as error:
-            # It works, but refuses: mostly it has no room for what is written.
+            # Redis works but refuses the command, mostly for lack of memory.
             self.failures += 1
             if began >= self._quiet_until:
                 log.warning("The cache's Redis refuses to store: %s", error)
@@ -248,7 +248,8 @@ class RedisStore(Store):
             self.failures += 1
             self._turns = 0
             self._back_at = self._clock() + round(PAUSE * SECOND)
-            # The pooled connections are as dead, and each would be found so one by one.
+            # The other pooled connections are dead too; drop them instead of failing on each in
+            # turn.
             with contextlib.suppress(RedisError, OSError):
                 async with asyncio.timeout(TURN):
                     await self._redis.connection_pool.disconnect(inuse_connections=False)
@@ -263,7 +264,7 @@ class RedisStore(Store):
         # A call that was in flight when Redis failed does not show that it is back.
         if trying and not self.available:
             if self._turns:
-                # It answers as slowly as before.
+                # Redis is still as slow as before.
                 self._turns = 0
                 self._back_at = self._clock() + round(PAUSE * SECOND)
             else:
@@ -272,7 +273,7 @@ class RedisStore(Store):
         return answer
 
     async def _wait_for(self, command: Callable[[], Awaitable[Any]]) -> Any:
-        """Wait while turns are left; each answer gives one turn back."""
+        """Wait while the budget of slow turns lasts; each response returns one turn to it."""
         loop = asyncio.get_running_loop()
         turns = self._turns
         timer: asyncio.TimerHandle
@@ -311,7 +312,7 @@ class _RedisLease(Lease):
         self._extending = asyncio.create_task(self._extend())
 
     async def _extend(self) -> None:
-        # A command that times out just then may swallow the cancellation.
+        # A command that times out at that moment may swallow the cancellation.
         while not self._over:
             await asyncio.sleep(LEASE / 3)
             await self._store.extend(self._key, self._token)

@@ -1,11 +1,11 @@
-"""Lua scripts: what Redis does in one step, so that no other gateway comes between.
+"""Lua scripts, which Redis executes atomically.
 
-Redis may evict any key at any time, or hold something else under it; evicted tags must never come
-back for that. So one key, ORDER, holds all evictions, and is lost as a whole: the number of the
-last eviction, of the first that is still known, and of the last of each tag. The number at which an
-entry's load began is its generation. The entry is valid if that lies within the order and none of
-its tags was evicted since; deleting its key only saves memory. A new order begins at a random
-number, so that no generation of an old one lies in it.
+Redis may evict any key at any time, or hold something else under it; evicted entries must never
+reappear because of that. So one key, ORDER, holds all evictions, and is lost as a whole: the number
+of the last eviction, of the first that is still known, and of the last of each tag. The number at
+which an entry's load began is its generation. The entry is valid if that lies within the order and
+none of its tags was evicted since; deleting its key only saves memory. A new order begins at a
+random number, so that no generation of an old one lies in it.
 
 Example: the order is first 7, last 9, hook:a 9. An entry of generation 8 with the tag hook:a is
 invalid, one with the tag hook:b is valid, and one of generation 5 is invalid whatever its tags.
@@ -23,9 +23,9 @@ ENTRY, TAG, ORDER, LAST, TAKEN, RATE = (
     PREFIX + part for part in ("e:", "t:", "order", "last", "l:", "r:")
 )
 BOUNDS = ("first", "last")
-"""The members of the order that are no tags; a tag has a colon."""
+"""The members of the order that are not tags; tags contain a colon."""
 BEGINNINGS = 10**15
-"""How many numbers an order may begin with; all are exact in Lua and have 16 digits at most."""
+"""Range of the first number of an order; all are exact in Lua and have at most 16 digits."""
 DROPS_KEPT = 10_000
 """Tags whose last eviction is known. What was loaded before an older one counts as evicted."""
 LEASE = 2.0
@@ -74,7 +74,7 @@ if kept ~= tell(last) and kept then broken = broken + 1 end
 return {{last, broken}}
 """
 )
-"""Return the number of the last eviction where LAST is gone."""
+"""Return the number of the last eviction if LAST is missing."""
 
 WRITE = (
     _ORDERED
@@ -102,8 +102,8 @@ end
 return {{1, broken}}
 """
 )
-"""Store an entry: its text, its time to live, when it was requested, the latest time that no clock
-is behind of, its generation, and its tags."""
+"""Store an entry: its text, its time to live, when it was requested, the latest plausible time of a
+request, its generation, and its tags."""
 
 DROP = (
     "#!lua flags=allow-oom"
@@ -149,8 +149,9 @@ end
 return {string.format('%.17g', left), broken}
 """
 )
-"""Take one of so many uses, which return evenly within a window of seconds. The key holds the
-microsecond at which all have returned: after a clock was set back, a window away at most."""
+"""Take one of a number of uses, which are replenished evenly over a window of seconds. The key
+holds the microsecond at which all are available again; at most one window ahead, even if the clock
+was set back."""
 
 _MILLISECONDS = int(LEASE * 1000)
 TAKE_ON = (

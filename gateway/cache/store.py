@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from gateway.cache.entry import Entry
 
 Generation = int | None
-"""Which evictions came before a read, as a number; None where that is unknown."""
+"""Identifies the evictions that preceded a read; None if they are unknown."""
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """How full a store is; None where only another program knows."""
+    """Usage of a store; None if only another program knows it."""
 
     entries: int | None = None
     size: int | None = None
@@ -36,7 +36,7 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     async def read(self, key: str, kind: type[Any]) -> tuple[Entry[Any] | None, Generation]:
-        """Return the entry under a key, its value of that kind, and the generation of the read."""
+        """Return the entry under a key, decoded as that kind, and the generation of the read."""
 
     @abc.abstractmethod
     async def write(self, key: str, entry: Entry[Any], generation: Generation) -> None:
@@ -52,25 +52,25 @@ class Store(abc.ABC):
         return Lease()
 
     async def take(self, name: str, most: int, seconds: int) -> float | None:
-        """Take one of the ``most`` uses of a name, which return evenly within the seconds.
+        """Take one of the ``most`` uses of a name, which are replenished evenly over the seconds.
 
-        Returns the uses left, below 0 if there was none to take; None where other processes would
-        not see it, so that the caller has to count.
+        Returns the uses left, below 0 if there was none to take; None if other processes would not
+        see it, so that the caller has to count by itself.
         """
         del name, most, seconds
         return None
 
     async def usage(self) -> Usage:
-        """Return how full it is."""
+        """Return the usage."""
         return Usage()
 
     @abc.abstractmethod
     async def close(self) -> None:
-        """Release what it holds."""
+        """Release all resources."""
 
 
 class Lease:
-    """The right to load a key, until the block ends. Of this one every process has its own."""
+    """The right to load a key, until the block ends; in this class, each process has its own."""
 
     async def __aenter__(self) -> None:
         """Take the lease."""

@@ -47,7 +47,7 @@ class Attempts:
 
 
 def place(address: str) -> str:
-    """Return an IPv4 address as it is, and for IPv6 the /64 network, all of it one host's."""
+    """Return an IPv4 address unchanged, or the /64 network of an IPv6 address."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

@@ -48,7 +48,7 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 def grant(settings: GrantSettings) -> Grant:
-    """Convert a grant of the configuration, where no names stand for all sources."""
+    """Convert a grant of the configuration, in which an empty list means all sources."""
     return Grant(Role[settings.role.upper()], frozenset(settings.sources) or None)
 
 
@@ -67,12 +67,12 @@ class Caller(msgspec.Struct, frozen=True):
         return max((grant.role for grant in self.grants if grant.covers(source)), default=None)
 
     def may(self, role: Role, source: str) -> bool:
-        """Return whether the caller has a role, or a greater one, on a source."""
+        """Return whether the caller has at least a role on a source."""
         held = self.role_on(source)
         return held is not None and held >= role
 
     def may_everywhere(self, role: Role) -> bool:
-        """Return whether the caller has a role on all sources, those since removed included."""
+        """Return whether the caller has a role on all sources, including removed ones."""
         return any(grant.sources is None and grant.role >= role for grant in self.grants)
 
     def sees(self, source: str) -> bool:

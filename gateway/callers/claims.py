@@ -27,9 +27,10 @@ _CLIENT_CLAIMS = frozenset({"azp", "appid", "cid", "client_id"})
 def is_acceptable(header: Claims, claims: Claims, *, id_tokens: bool) -> bool:
     """Return whether a token is an access token, or an ID token where those are accepted.
 
-    An ID token tells a client who has signed in. It gives no access to other services, though some
-    issuers write the same audience into both (RFC 9068, 5; RFC 8725, 2.8). Tokens that do not show
-    their use count as access tokens. Logout and other security event tokens are never accepted.
+    An ID token identifies the signed-in user to a client. It gives no access to other services,
+    although some issuers write the same audience into both (RFC 9068, 5; RFC 8725, 2.8). Tokens
+    that do not show their use count as access tokens. Logout and other security event tokens are
+    never accepted.
     """
     kind = header.get("typ", "JWT")
     if not isinstance(kind, str):
@@ -56,7 +57,7 @@ def _looks_like_id_token(claims: Claims) -> bool:
     # Keycloak before version 25 has the nonce in access tokens, too; those have typ Bearer.
     if "nonce" in claims and "scope" not in claims and "scp" not in claims:
         return True
-    # Entra ID and Okta have ver in both kinds, but the client in access tokens alone.
+    # Entra ID and Okta have ver in both kinds, but the client in access tokens only.
     by_entra_or_okta = "ver" in claims and ("tid" in claims or "idp" in claims)
     return by_entra_or_okta and _CLIENT_CLAIMS.isdisjoint(claims)
 
@@ -90,7 +91,7 @@ def roles_of(claims: Claims, path: str) -> Iterator[str]:
 
 
 def _are_organisations(value: object) -> bool:
-    """Return whether a value is what Zitadel writes under a role: domains by organisation."""
+    """Return whether a value has Zitadel's form for a role: domains by organisation."""
     return (
         isinstance(value, dict)
         and bool(value)
@@ -99,7 +100,7 @@ def _are_organisations(value: object) -> bool:
 
 
 def _find(claims: Any, path: str) -> Any:
-    """Return the claim at a dotted path, or None; names on the way may hold dots themselves.
+    """Return the claim at a dotted path, or None; the names of claims may contain dots themselves.
 
     For example, ``https://acme.example/claims.roles`` is that claim, or else the claim ``roles``
     in ``https://acme.example/claims``.

@@ -8,7 +8,7 @@
     ├── TooManyAttemptsError   429: too many wrong credentials from this address
     └── KeysUnavailableError   503: the token can't be checked now
 
-No message contains a credential, or more about its fault than these names tell.
+No message contains a credential, or any more detail than these class names.
 """
 
 from __future__ import annotations

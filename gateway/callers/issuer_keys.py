@@ -48,7 +48,7 @@ class IssuerKeys:
         self._flights: SingleFlight[None] = SingleFlight()
 
     async def current(self) -> tuple[PublicKey, ...]:
-        """Return the keys, of which there may be none; KeysUnavailableError on failure."""
+        """Return the keys, possibly none; KeysUnavailableError on failure."""
         if self._clock() - self._fetched >= LIFETIME:
             await self._renew()
         if self._clock() - self._fetched >= GRACE:
@@ -56,7 +56,7 @@ class IssuerKeys:
         return self._keys
 
     async def renewed(self) -> tuple[PublicKey, ...]:
-        """Return refreshed keys, for a token that none of the cached keys has signed.
+        """Return refreshed keys, for a token that was signed with none of the cached keys.
 
         Raises KeysUnavailableError if the last fetch failed: the token may be genuine.
         """

@@ -1,4 +1,4 @@
-"""API keys: long random strings, of which the configuration has only the hashes."""
+"""API keys: long random strings; the configuration holds only their hashes."""
 
 from __future__ import annotations
 

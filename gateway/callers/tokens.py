@@ -46,13 +46,13 @@ class TokenVerifier:
         """Return the caller of a token.
 
         Raises UnauthenticatedError if it is not accepted (ExpiredTokenError if only its time is
-        over), and KeysUnavailableError if its signature can't be checked now. The caller is not
-        told what is wrong with a token; the log is, on the level INFO.
+        over), and KeysUnavailableError if its signature can't be checked now. The reason for a
+        refusal goes to the log on level INFO, not to the caller.
         """
         signature = self._parse(token)
         await self._check_signature(signature)
         claims = self._check_claims(signature)
-        # Not every text can be written to the journal and the log.
+        # Unprintable text can't be written to the journal and the log.
         subject = claims["sub"]
         if not (isinstance(subject, str) and subject.isprintable() and len(subject) <= MAX_NAME):
             raise _refused("its claim sub is too long or unprintable")
@@ -67,7 +67,7 @@ class TokenVerifier:
         try:
             signature = jws.extract_compact(token.encode("ascii"), registry=self._registry)
             header: Any = signature.headers()
-            # No extension that must be understood (RFC 7515, 4.1.11) is.
+            # No critical extension (RFC 7515, 4.1.11) is supported.
             if not isinstance(header, dict) or "crit" in header:
                 raise refused()
             self._registry.check_header(header)
@@ -112,7 +112,7 @@ class TokenVerifier:
         except ExpiredError:
             raise ExpiredTokenError from None
         except JoseError as error:
-            # The library names the claim, and not its value.
+            # The library's message names the claim, not its value.
             raise _refused(str(error)) from None
         except (msgspec.DecodeError, RecursionError):
             raise _refused("its payload is no JSON object") from None
@@ -144,7 +144,7 @@ class _Registry(jws.JWSRegistry):
     max_header_length = MAX_LENGTH
 
     def get_alg(self, name: str) -> Any:
-        """Return an algorithm of the configuration.
+        """Return a configured algorithm.
 
         The library's own method warns of EdDSA, the name that many issuers still use.
         """

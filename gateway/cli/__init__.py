@@ -1,7 +1,7 @@
 """The command line: ``gateway``.
 
-Each command imports what it needs when it runs, so that ``--help`` and ``--version`` need not wait
-for the schema, whose import takes a third of a second.
+Each command imports its dependencies when it runs, so that ``--help`` and ``--version`` need not
+wait for the schema, whose import takes a third of a second.
 """
 
 # ruff: noqa: PLC0415 - for the reason above
@@ -179,7 +179,7 @@ def _logs(
 ) -> None:
     """List the webhook logs of all sources, newest first.
 
-    In a file or a pipe, lines are not cut off, and end with the log's id.
+    In a file or a pipe, lines are not cut off and end with the log's id.
     """
     from gateway.cli.logs import print_logs
     from gateway.model import WebhookLogStatus

@@ -95,5 +95,5 @@ Try them in another terminal:
   curl {address}/graphql -H 'Content-Type: application/json' -d '{request}'
 """)
     banner.highlight_words([f"{address}/graphql\n"], "bold")
-    # Only the terminal breaks lines, so that commands can be copied.
+    # Only the terminal wraps lines, so that commands can be copied.
     output().print(banner, soft_wrap=True)

@@ -99,7 +99,7 @@ def _in_options(error: RequestError) -> RequestError:
 
 
 def _troubles(report: Report) -> dict[tuple[str, str], str]:
-    """Return sentences about a source; those that later pages repeat have the same key."""
+    """Return sentences about a source by key; repeats on later pages have the same key."""
     name = report.source
     told = {(name, note): f"Source {name}: {note}" for note in report.notes if note != UNREAD}
     for reason in report.unreadable:

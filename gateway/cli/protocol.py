@@ -1,14 +1,13 @@
-"""Everything that depends on the internals of uvicorn, whose minor version is pinned for it.
+"""The code that depends on internals of uvicorn, and the reason why its minor version is pinned.
 
-uvicorn has no options for what is needed here:
+uvicorn has no options for these needs:
 
 - `BoundedProtocol` bounds the size of a request's head, of chunk extensions and of trailers, and
-  the time for a head to arrive and for a response to be read. The application bounds the body.
-- It ignores offers to upgrade to another protocol (RFC 9110, 7.8), which some clients send with an
-  ordinary request. httptools takes such a request to end with its head; the rest is fed to it again
-  as the body that it is.
-- It strips whitespace behind the values of headers.
-- `GracefulServer` loses no request at a stop.
+the time for a head to arrive and for a response to be read. The application bounds the body. - It
+ignores offers to upgrade to another protocol (RFC 9110, 7.8), which some clients send with an
+ordinary request. httptools takes such a request to end with its head; the rest is fed to it again
+as the body that it is. - It strips trailing whitespace from the values of headers. -
+`GracefulServer` loses no request when it stops.
 
 tests/web/test_uvicorn.py fails where a new version of uvicorn may break this.
 """
@@ -35,9 +34,9 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 HEAD_TIMEOUT = 10.0
-"""Seconds for a head to arrive; for the first of a connection they start when it is made."""
+"""Seconds for a head to arrive; for the first one they start with the connection."""
 READ_TIMEOUT = 60.0
-"""Seconds for a client to read a response; of one in parts, what has been sent so far."""
+"""Seconds for a client to read a response, or the parts that have been sent so far."""
 LAST_REQUEST_WAIT = 0.5
 """Seconds after a stop in which an open connection may still send a request."""
 FRAMING = {b"content-length", b"transfer-encoding"}
@@ -45,7 +44,7 @@ FRAMING = {b"content-length", b"transfer-encoding"}
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes connections with an endless or slow head, or whose response is not read.
+    """Closes connections with an endless or slow head or an unread response.
 
     Ignores trailers.
     """
@@ -54,7 +53,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _read_timer: asyncio.TimerHandle | None = None
     # True while the head is parsed again after an ignored upgrade, so that callbacks skip it.
     _reparsing = False
-    # The request being answered, of those that are pipelined.
+    # The one of the pipelined requests that is being answered.
     _answering: RequestResponseCycle | None = None
     # Counts the beginnings and ends of heads, and the bytes since the last one outside of bodies.
     _section = 0
@@ -66,7 +65,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._start_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop all timers, and tell the request being answered, not only the last one."""
+        """Stop all timers, and notify the request being answered, not only the last one."""
         self._end_head()
         self._stop_read_timer()
         super().connection_lost(exc)
@@ -85,7 +84,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Store a header; ignore a trailer."""
         if self._head_timer:
-            # httptools keeps whitespace behind a value, which is no part of it (RFC 9110, 5.5).
+            # httptools keeps trailing whitespace, which is not part of the value (RFC 9110, 5.5).
             super().on_header(name, value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
@@ -113,14 +112,14 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
-        """Parse data, and refuse a request with too much of it outside of the body.
+        """Parse data, and refuse a request with too much data outside of the body.
 
         The rest of a body that was answered early does not keep the connection alive.
         """
         section = self._section
         self._parse(data)
         if section != self._section:
-            # The event loop bounds what arrives in one piece.
+            # The event loop bounds the size of each piece.
             self._overhead = 0
             return
         self._overhead += len(data)
@@ -144,7 +143,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _head_without_offer(self) -> bytes:
         """Replace the parser, and return a head that frames the same body."""
         self.parser = httptools.HttpRequestParser(self)
-        # As uvicorn does: data behind a connection's last request is ignored.
+        # As in uvicorn, data after a connection's last request is ignored.
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         lines = [b"%s: %s\r\n" % header for header in self.headers if header[0] in FRAMING]
         return b"".join([b"POST / HTTP/1.1\r\n", *lines, b"\r\n"])
@@ -157,7 +156,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._start_read_timer()
 
     def pause_writing(self) -> None:
-        """Start the timer for reading what has been sent of a response."""
+        """Start the timer for reading the part of a response sent so far."""
         super().pause_writing()
         self._start_read_timer()
 
@@ -198,7 +197,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self, status: int, message: str, code: ErrorCode = ErrorCode.LIMIT_EXCEEDED
     ) -> None:
         if not self._head_timer and self.cycle.response_started:
-            # The client would take a second response for that of its next request.
+            # The client would mistake a second response for the one to its next request.
             self.transport.close()
             return
         self._end_head()
@@ -212,7 +211,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 class GracefulServer(uvicorn.Server):
-    """Answers at a stop every request that was sent before it.
+    """Answers every request that was sent before the server was stopped.
 
     uvicorn closes listeners and idle connections at once, and so resets the connections that were
     not accepted yet, and those whose first request is on its way. ``started`` is called once
@@ -240,14 +239,14 @@ class GracefulServer(uvicorn.Server):
         self._started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept the connections that wait, stop listening, and let every request end."""
+        """Accept waiting connections, stop listening, and let every request finish."""
         loop = asyncio.get_running_loop()
         for listener in sockets or ():
             # Windows' proactor loop has no readers; uvloop has none here.
             with contextlib.suppress(NotImplementedError):
                 loop.remove_reader(listener)
-        # asyncio creates the transport of an accepted connection one iteration later, and not
-        # once its server is closed.
+        # asyncio creates the transport of an accepted connection one iteration later, unless its
+        # server is closed by then.
         await asyncio.sleep(0)
         # Closing a listener resets the connections in its backlog.
         waiting = [
@@ -274,7 +273,7 @@ class GracefulServer(uvicorn.Server):
 
 
 def _backlog(listener: socket.socket, size: int) -> Iterator[socket.socket]:
-    """Accept the connections that wait now, but not without end those that keep coming."""
+    """Accept the waiting connections, but stop at a limit if more keep coming."""
     listener.setblocking(False)
     for _ in range(size + 1):
         try:
@@ -282,6 +281,6 @@ def _backlog(listener: socket.socket, size: int) -> Iterator[socket.socket]:
         except ConnectionAbortedError:
             continue
         except OSError:
-            # None is left, or no file descriptor is.
+            # No connection is waiting, or no file descriptor is free.
             return
         yield connection

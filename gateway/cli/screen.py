@@ -60,7 +60,7 @@ def line(text: str) -> str:
 
 
 def sentence(error: UpstreamError) -> str:
-    """Return the message of a failure, with the details that the vendor's support asks for."""
+    """Return the message of a failure, with the details that the vendor's support will need."""
     message = str(error)
     known = {
         "HTTP status": error.status,
@@ -74,7 +74,7 @@ def sentence(error: UpstreamError) -> str:
 
 
 def age(moment: Timestamp, now: Timestamp) -> str:
-    """Return the age of a moment in words, in whole units of the largest that fits."""
+    """Return the age of a moment in words, in whole numbers of the largest unit that fits."""
     seconds = max(0, now - moment) // 1_000_000_000
     size, unit = next((size, unit) for size, unit in _UNITS if seconds >= size or size == 1)
     count = seconds // size

@@ -1,4 +1,4 @@
-"""``gateway serve``, and the parts of it that the demo shares."""
+"""``gateway serve``, and the functions that the demo shares with it."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
 
 KEEP_ALIVE = 75
-"""Seconds that an idle connection stays open. Common proxies close theirs after 60; were the
-gateway first, it would lose requests that a proxy sends at that moment."""
+"""Seconds that an idle connection stays open. Common proxies close theirs after 60. If the gateway
+closed first, requests that a proxy sends at that moment would be lost."""
 
 
 def run(settings: Settings, host: str | None, port: int | None, *, insecure: bool) -> None:
@@ -63,7 +63,7 @@ def run(settings: Settings, host: str | None, port: int | None, *, insecure: boo
 def with_options(settings: Settings, host: str | None, port: int | None) -> Settings:
     """Return the settings with the command line's options in their place.
 
-    Whatever reads the settings then sees the address that is listened on. As with environment
+    All readers of the settings then see the actual listening address. As with environment
     variables, empty text counts as not given.
     """
     options = {"host": host or None, "port": port}
@@ -73,7 +73,7 @@ def with_options(settings: Settings, host: str | None, port: int | None) -> Sett
 
 
 def grace(settings: Settings) -> float:
-    """Return the seconds after a stop in which operations may end and actions are recorded.
+    """Return the seconds that operations get to finish, and actions to be recorded, after a stop.
 
     Operations without a deadline are cancelled then.
     """
@@ -158,8 +158,8 @@ def serve(app: ASGIApp, listener: socket.socket, grace: float, started: Callable
 
     Requests in flight then have ``grace`` seconds to end.
     """
-    # The schema and the modules never become garbage. Looking at them in every collection took
-    # most of the time of a large request.
+    # The schema and the modules never become garbage. Scanning them in every collection took most
+    # of the time of a large request.
     gc.collect()
     gc.freeze()
     # uvicorn raises the signal again after the shutdown.

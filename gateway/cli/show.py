@@ -35,7 +35,7 @@ def print_texts(log: WebhookLog) -> None:
     """Print a log as text."""
     console = output()
     for text in _texts(log):
-        # Left to the terminal, broken lines can be copied as one.
+        # The terminal wraps long lines, so that they can be copied as one.
         console.print(text, soft_wrap=True)
 
 
@@ -58,7 +58,7 @@ def _title(text: str) -> Text:
 
 
 def _paths(written: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Yield each value with its path, as in a query."""
+    """Yield each value with its path, named as in a query."""
     for name, value in written.items():
         if isinstance(value, dict):
             yield from _paths(value, f"{prefix}{name}.")

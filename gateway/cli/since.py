@@ -32,7 +32,7 @@ _EXAMPLES = (
 
 
 def parse_since(text: str, now: Timestamp) -> Timestamp:
-    """Return the moment that is meant by a duration back from ``now``, a time, or a word.
+    """Return the moment for a duration back from ``now``, a time, or a word.
 
     Durations are ``90s``, ``1h30m``, ``2 days ago`` or of ISO 8601. Times are of ISO 8601, and in
     UTC without an offset, as the list shows them; a date is its first moment. Raises ValueError
@@ -95,7 +95,7 @@ def _back(seconds: Decimal, now: Timestamp) -> Timestamp:
 
 
 def _time(given: str, now: Timestamp) -> Timestamp | None:
-    # "Z" may be a word of its own behind the time, as in 2026-03-04 09:10:11 UTC.
+    # The zone may be a separate word after the time, as in 2026-03-04 09:10:11 UTC.
     text = re.sub(r"\s*(utc|gmt|z)$", "Z", given, flags=re.IGNORECASE)
     text = re.sub(r"\s+(?=[+-]\d\d)", "", text)
     try:

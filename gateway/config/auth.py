@@ -118,7 +118,7 @@ class GrantSettings(Table, title="A role, maybe limited to sources"):
 
 
 class KeySettings(GrantSettings, title="An API key"):
-    """An API key, of which the file has only the hash."""
+    """An API key; the file holds only its hash."""
 
     name: Name
     """The owner's name, as the journal shows it; unique."""
@@ -215,7 +215,7 @@ class AuthSettings(Table, title="Callers"):
 def _check_method(info: ValidationInfo, method: Method, settings: object) -> None:
     """Require the settings of a method, and refuse settings of a method that is not listed.
 
-    Otherwise a gateway with a configured key could be open to everyone unnoticed.
+    Otherwise a gateway with a configured key could be open to everyone by mistake.
     """
     if "methods" not in info.data:  # reported already
         return

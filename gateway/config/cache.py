@@ -1,4 +1,4 @@
-"""The ``[cache]`` table: where vendors' responses are kept, and for how long."""
+"""The ``[cache]`` table: where vendors' responses are stored, and for how long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading text files as people save them: with a byte order mark, with any line ends."""
+"""Read text files with or without a byte order mark, with any line endings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MARKS = {
 
 
 class UnreadableFileError(ValueError):
-    """A file can't be read as text; the reason follows "the file", as in "does not exist"."""
+    """A file can't be read as text; the message is a predicate, as in "does not exist"."""
 
 
 def read_text(path: Path) -> str:

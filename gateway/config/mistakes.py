@@ -1,4 +1,4 @@
-"""Turns pydantic's validation errors into sentences that name the keys of the file.
+"""Turns pydantic's validation errors into sentences that name the faulty keys.
 
 The expected values are taken from the JSON schema. Sentences repeat names of keys and sources, and
 no other value of the configuration, because a secret may stand in the wrong place.
@@ -73,7 +73,7 @@ def variable(keys: Keys) -> str:
 
 
 def sentence(problem: Problem, file: str, values: Schema, variables: Collection[str]) -> str:
-    """Return a problem as a sentence, with its origin and the name of its source, if any.
+    """Format a problem as a sentence, with its origin and the name of its source, if any.
 
     ``values`` is the whole configuration. The origin is the one of the environment's ``variables``
     that set the key, or else ``file``.

@@ -49,7 +49,7 @@ def _resolve(value: object, info: ValidationInfo) -> object:
 
 
 def _variable(name: str, environ: Mapping[str, str]) -> str:
-    # Orchestrators fill variables from files, with the marks and line ends of files.
+    # Orchestrators fill variables from files, with the marks and line endings of files.
     if secret := environ.get(name, "").lstrip(BYTE_ORDER_MARK).rstrip("\r\n"):
         return secret
     shown = f" {name}" if re.fullmatch(r"[A-Z][A-Z0-9_]*", name) else ""
@@ -125,9 +125,9 @@ HeaderSecret = Annotated[Secret, AfterValidator(_check_header)]
 def without_password(
     value: object, has_password: Callable[[str], bool], form: str
 ) -> SecretStr | dict[str, Any]:
-    """Accept an address without a password, or the reference to an address.
+    """Accept an address without a password, or a reference to an address.
 
-    Raises ValueError, with the text ``form`` for a value that is neither.
+    Raises ValueError; for a value that is neither, its text is ``form``.
     """
     match value:
         case str() if has_password(value):

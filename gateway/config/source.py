@@ -48,7 +48,7 @@ class SourceTable(Table):
 
 
 class PassThrough(Table, title="The caller's own credential"):
-    """Each caller sends its own credential of the vendor; what is fetched with it is not shared."""
+    """Each caller sends its own credential of the vendor; responses are not shared."""
 
     type: Literal["pass-through"]
     """The kind of authentication."""

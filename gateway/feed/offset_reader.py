@@ -168,6 +168,7 @@ class OffsetReader(ListReader):
         Newer rows than the last have arrived since.
         """
         self._bound = self._lowest
+        step = self._limit
         while True:
             known = [index for index in range(len(page.marks)) if self._is_known(page, index)]
             begin = self._begin(page)
@@ -188,7 +189,9 @@ class OffsetReader(ListReader):
                 # Most of the list was deleted, or the cursor made up: steps would take too long.
                 total = _total(page) if self.pages.facts.trusts_totals else -1
                 behind = min(behind, total) if total >= 0 else behind // 2
-            page = await self._page(max(0, behind - self._limit))
+            page = await self._page(max(0, behind - step))
+            # Rows above those that were given are skipped, so it does no harm to go up too far.
+            step *= 2
 
     def _is_known(self, page: Page, index: int) -> bool:
         """Return whether a row was given before, or stands where all rows were."""

@@ -77,8 +77,8 @@ def _path(url: str) -> Path:
 
 
 def _begin_immediately(connection: sa.Connection) -> None:
-    # By default the driver runs DDL outside of transactions. A transaction that starts as a reader
-    # fails at once, without waiting, when it comes to write while another process does.
+    # By default the driver runs DDL outside of transactions. A transaction that starts with a read
+    # fails at once, without waiting, if it then writes while another process does.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

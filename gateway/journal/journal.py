@@ -60,7 +60,7 @@ class Journal:
         self._clock = clock
         self._purge_at = 0
         self._executing: set[asyncio.Task[list[Action]]] = set()
-        # The last call of settle_completed, the actions completed by then, the file's counter.
+        # The time of the last settle_completed, the actions completed by then, the file's counter.
         self._settled_at = 0
         self._settled: frozenset[str] = frozenset()
         self._change_counter: bytes | None = None
@@ -140,8 +140,8 @@ class Journal:
     ) -> Action:
         """Record the outcome of an action, once, and wake the tasks that wait for it.
 
-        A late outcome replaces UNKNOWN, be it from an expired lease or from a process that was
-        taken for dead: UNKNOWN claims neither success nor failure.
+        A late outcome replaces UNKNOWN, whether from an expired lease or from a process that was
+        presumed dead: UNKNOWN claims neither success nor failure.
         """
         now = self._clock()
         statement = (

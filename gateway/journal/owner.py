@@ -23,9 +23,9 @@ def is_gone(owner: str) -> bool:
 
 
 def _machine() -> str:
-    """Return what has the same process numbers: a PID namespace of a booted machine.
+    """Return the scope of the process numbers: a PID namespace of a booted machine.
 
-    The host name alone does not tell: containers may share it, and have numbers of their own.
+    The host name is not enough: containers may share it, each with its own process numbers.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

@@ -28,7 +28,7 @@ else:
 
 
 class SqliteFile:
-    """A SQLite file, created for this user alone if it is missing; OSError if that fails."""
+    """A SQLite file, created if it is missing, for this user only; OSError if that fails."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def _find(path: Path) -> int | None:
 
 
 def _open(path: Path) -> int:
-    binary: int = getattr(os, "O_BINARY", 0)  # Windows alone has text files
+    binary: int = getattr(os, "O_BINARY", 0)  # only Windows has text files
     descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | binary, mode=0o600)
     status = os.fstat(descriptor)
     return _descriptors.setdefault((status.st_dev, status.st_ino), descriptor)

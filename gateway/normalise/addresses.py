@@ -9,6 +9,9 @@ cause. A single word is a host's name only where the words around it say so.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+
+_Replacement = str | Callable[[re.Match[str]], str]
 
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]{1,20}:\\?/\\?/[^\s\"'<>`)\]}]*")
 _CLASS = re.compile(
@@ -63,20 +66,38 @@ def without_addresses(text: str) -> str:
 
     The text has to be short: some patterns take time in proportion to its square.
     """
-    text = _URL.sub(" ", text)
-    text = _SSL_OPTION.sub(" ", text)
-    text = _CLASS.sub(r"\1", text)
-    text = _RESOLVED.sub(r"\1", text)
-    text = _CONNECT.sub(r"\1", text)
-    text = _AFTER_WORD.sub(r"\1", text)
-    text = _DOTTED.sub(_drop_host, text)
-    text = _IPV6.sub(" ", text)
-    text = _QUOTED_PATH.sub(" ", text)
-    text = _PATH.sub(" ", text)
-    text = _HYPHENED.sub(" ", text)
-    text = _TO_PORT.sub(r"\1", text)
-    return _LEFT_PORT.sub(" ", text)
+    for needles, pattern, replacement in _STEPS:
+        for needle in needles:
+            if needle in text:
+                text = pattern.sub(replacement, text)
+                break
+    return text
 
 
 def _drop_host(match: re.Match[str]) -> str:
     return match[0] if _KEPT.fullmatch(match[0].rstrip(".")) else " "
+
+
+# In their order. A text without any of a step's substrings can't match its pattern.
+_STEPS: tuple[tuple[tuple[str, ...], re.Pattern[str], _Replacement], ...] = (
+    ((":/", ":\\/"), _URL, " "),
+    (("ssl:",), _SSL_OPTION, " "),
+    ((".",), _CLASS, r"\1"),
+    (("resolve host",), _RESOLVED, r"\1"),
+    ((" to ", " with "), _CONNECT, r"\1"),
+    (
+        (
+            *("host", "lookup", "enotfound", "eai_again", "eservfail", "resolve", "domain"),
+            *("to_address", "server_name", "certificate for", "for service"),
+        ),
+        _AFTER_WORD,
+        r"\1",
+    ),
+    ((".",), _DOTTED, _drop_host),
+    ((":",), _IPV6, " "),
+    (("/",), _QUOTED_PATH, " "),
+    (("/",), _PATH, " "),
+    (("-",), _HYPHENED, " "),
+    ((":", " port "), _TO_PORT, r"\1"),
+    ((":",), _LEFT_PORT, " "),
+)

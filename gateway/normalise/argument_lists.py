@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gateway.normalise.secret_names import is_secret_label, mask
+from gateway.normalise.secret_names import is_secret_label, mask, may_hold_name
 
 _FLAG = re.compile(r"--?[A-Za-z][\w.-]{0,63}")
 _USER_FLAGS = frozenset({"-u", "-U", "-a", "--user", "--proxy-user", "--auth"})
@@ -35,6 +35,9 @@ def mask_arguments(items: list[Any]) -> list[Any]:
             return items
         return [items[0], mask(items[1]) if isinstance(items[1], str) else items[1]]
     if not all(isinstance(item, str) for item in items):
+        return items
+    joined = " ".join(items).lower()
+    if "-" not in joined and not may_hold_name(joined):
         return items
     command = " ".join(items[:2])[:200]
     return [

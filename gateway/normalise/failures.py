@@ -6,6 +6,7 @@ Node, Ruby, PHP, curl, Erlang, Rust) and of the vendors themselves.
 
 from __future__ import annotations
 
+import functools
 import re
 from http import HTTPStatus
 
@@ -181,8 +182,17 @@ def classify(*, status_code: int | None = None, message: str | None = None) -> F
     vendor's, redacted, or a sentence of the gateway where the vendor has none.
     """
     text = (message or "").strip()
-    category, retryable = _by_status(status_code or 0) or _by_text(text, status_code)
-    return Failure(category, redact_text(text) or _sentence(status_code), retryable)
+    clean = redact_text(text)
+    found = _by_status(status_code or 0)
+    if found is None:
+        if not text and not status_code:
+            found = Category.NO_RESPONSE, True
+        elif clean == text:
+            found = _by_known_text(text[:_BEGINNING])
+        else:  # the text of a secret is not for a cache
+            found = _by_text(text[:_BEGINNING])
+    category, retryable = found
+    return Failure(category, clean or _sentence(status_code), retryable)
 
 
 def _by_status(status_code: int) -> tuple[Category, bool] | None:
@@ -197,10 +207,8 @@ def _by_status(status_code: int) -> tuple[Category, bool] | None:
             return None
 
 
-def _by_text(text: str, status_code: int | None) -> tuple[Category, bool]:
-    if not text and not status_code:
-        return Category.NO_RESPONSE, True
-    words = without_addresses(text[:_BEGINNING].lower())
+def _by_text(text: str) -> tuple[Category, bool]:
+    words = without_addresses(text.lower())
     if named := _STATUS.search(words):
         if _TUNNEL.search(words):
             return Category.CONNECTION, True
@@ -212,6 +220,10 @@ def _by_text(text: str, status_code: int | None) -> tuple[Category, bool]:
         if pattern.search(words):
             return found
     return Category.UNKNOWN, False
+
+
+# While a receiver is down, all its rows have the same message.
+_by_known_text = functools.lru_cache(maxsize=512)(_by_text)
 
 
 def _sentence(status_code: int | None) -> str:

@@ -9,6 +9,7 @@ once. Nothing here raises, and no pattern needs more than linear time.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -26,6 +27,7 @@ from gateway.normalise.secret_names import (
     is_secret_name,
     is_value_key,
     mask,
+    may_hold_name,
 )
 from gateway.normalise.secret_shapes import (
     is_random,
@@ -53,7 +55,11 @@ _SECRET_TYPES = ("password", "secret", "token", "apiKey", "api_key")
 
 # Texts that no rule can mask anything of, recognised early because most values are such: short
 # words, ids in hexadecimal digits, times.
-_PLAIN = re.compile(r"[\w.,/+-]{0,15}|[0-9A-Fa-f-]{16,64}|\d{4}-\d\d-\d\dT[\d:.Z+-]{4,21}")
+_PLAIN = re.compile(r"[\w.,/+-]{0,15}|[0-9A-Fa-f-]{16,64}|\d{4}-\d\d-\d\d[T ][\d:.Z+-]{4,21}")
+
+_WORD = re.compile(r"[\w.$-]{0,64}")
+_MAX_KEY = 64
+_NO_COLUMNS: frozenset[int] = frozenset()
 
 _URL = re.compile(r""":(?:\\?/){2}[^\s"'<>\\`]*+(?:\\/[^\s"'<>\\`]*+)*""")
 _USER_INFO = re.compile(
@@ -131,21 +137,54 @@ def _redact_value(value: Any, depth: int, *, hidden: bool) -> Any:
         depth += 1
         if isinstance(value, list):
             return _redact_list(value, depth, hidden=hidden)
-        labelled = value.get("type") in _SECRET_TYPES or any(
-            is_label_key(key) and is_secret_label(label) for key, label in value.items()
-        )
-        columns = _secret_columns(value)
-        return {
-            _redact_string(key, depth): _redact_value(
-                _mask_columns(item, columns) if columns and is_value_key(key) else item,
-                depth,
-                hidden=hidden or is_secret_name(key[-64:]) or (labelled and _is_value(key, item)),
-            )
-            for key, item in value.items()
-        }
+        return _redact_object(value, depth, hidden=hidden)
     if hidden and not isinstance(value, bool) and value is not None:
         return MASK
     return value
+
+
+def _redact_object(members: dict[str, Any], depth: int, *, hidden: bool) -> dict[str, Any]:
+    keys = [_read_key(key) if len(key) <= _MAX_KEY else _Key(key) for key in members]
+    labelled, columns = False, _NO_COLUMNS
+    if True in [key.holds_value for key in keys]:
+        labelled = members.get("type") in _SECRET_TYPES
+        for key in keys:
+            if key.holds_label:
+                item = members[key.name]
+                labelled = labelled or is_secret_label(item)
+                columns |= _secret_columns(key.name, item)
+    clean: dict[str, Any] = {}
+    for key in keys:
+        name = key.name
+        item = members[name]
+        secret = hidden or key.secret
+        if key.holds_value and not secret:
+            # A label is no value, even if it is called "text".
+            secret = labelled and not (isinstance(item, str) and is_secret_label(item))
+            item = _mask_columns(item, columns) if columns else item
+        if secret or not isinstance(item, str):
+            item = _redact_value(item, depth, hidden=secret)
+        elif _PLAIN.fullmatch(item) is None:
+            item = _redact_string(item, depth)
+        clean[name if key.plain else _redact_string(name, depth)] = item
+    return clean
+
+
+class _Key:
+    """What the key of an object says about the values in it."""
+
+    __slots__ = ("holds_label", "holds_value", "name", "plain", "secret")
+
+    def __init__(self, key: str) -> None:
+        self.name = key
+        self.secret = is_secret_name(key[-_MAX_KEY:])
+        self.holds_label = is_label_key(key)
+        self.holds_value = is_value_key(key)
+        # Without separators there is no text inside the text, which the depth would matter to.
+        self.plain = _WORD.fullmatch(key) is not None and _redact_text(key, 0) == key
+
+
+_read_key = functools.lru_cache(maxsize=4096)(_Key)
 
 
 def _redact_list(items: list[Any], depth: int, *, hidden: bool) -> list[Any]:
@@ -154,20 +193,11 @@ def _redact_list(items: list[Any], depth: int, *, hidden: bool) -> list[Any]:
     return [_redact_value(item, depth, hidden=hidden) for item in items]
 
 
-def _is_value(key: str, item: Any) -> bool:
-    """Return True for the value beside a name; a label is none, even if it is called ``text``."""
-    return is_value_key(key) and not (isinstance(item, str) and is_secret_label(item))
-
-
-def _secret_columns(document: dict[str, Any]) -> frozenset[int]:
+def _secret_columns(key: str, names: Any) -> frozenset[int]:
     """Find the secret names in a list of names, such as ``{"names": [...], "values": [...]}``."""
-    return frozenset(
-        index
-        for key, names in document.items()
-        if isinstance(names, list) and key.lower().endswith("s") and is_label_key(key)
-        for index, name in enumerate(names)
-        if is_secret_label(name)
-    )
+    if not isinstance(names, list) or not key.lower().endswith("s"):
+        return _NO_COLUMNS
+    return frozenset(index for index, name in enumerate(names) if is_secret_label(name))
 
 
 def _mask_columns(values: Any, columns: frozenset[int]) -> Any:
@@ -192,7 +222,8 @@ def _redact_string(text: str, depth: int) -> str:
                 pass
             else:
                 return _redact_json_text(text, document, depth + _TEXT_DEPTH)
-        clean = _redact_parameters(text, depth) if _FORM.fullmatch(text) else text
+        form = "=" in text and _FORM.fullmatch(text)
+        clean = _redact_parameters(text, depth) if form else text
         clean = _redact_text(clean, depth)
         if clean == text:
             return text
@@ -216,10 +247,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _redact_text(text: str, depth: int) -> str:
-    text = mask_private_keys(text)
+    if "-----BEGIN" in text:
+        text = mask_private_keys(text)
     if ":/" in text or ":\\/" in text:
         text = _URL.sub(lambda match: _redact_embedded_url(match[0], depth), text)
-    text = mask_webhook_paths(text)
+    if "/" in text:
+        text = mask_webhook_paths(text)
     text = mask_named(text)
     if "%" in text and _HIDING.search(text):
         text = _ENCODED.sub(lambda match: _redact_encoded(match[0], depth), text)
@@ -250,21 +283,16 @@ def _redact_url(url: str, depth: int) -> str:
     rest, hash_mark, fragment = url.partition("#")
     path, question_mark, query = rest.partition("?")
     path = mask_segments(path)
-    query = _redact_parameters(query, depth)
-    fragment = _redact_parameters(fragment, depth)
+    query = _redact_parameters(query, depth) if query else ""
+    fragment = _redact_parameters(fragment, depth) if fragment else ""
     return f"{path}{question_mark}{query}{hash_mark}{fragment}"
 
 
 def _redact_parameters(text: str, depth: int) -> str:
-    if not text:
-        return ""
+    if "&" not in text:
+        return _redact_parameter(text, depth)
     parts = text.split("&")
-    # fields[0][name]=password&fields[0][value]=...
-    groups = {
-        group
-        for group, key, value in map(_grouped, parts)
-        if is_label_key(key) and is_secret_label(value)
-    }
+    groups = _secret_groups(parts) if "%" in text or may_hold_name(text.lower()) else ()
     return "&".join(
         [
             _mask_parameter(part)
@@ -273,6 +301,18 @@ def _redact_parameters(text: str, depth: int) -> str:
             for part in parts
         ]
     )
+
+
+def _secret_groups(parts: list[str]) -> set[str]:
+    """Find the groups whose name is secret: fields[0][name]=password&fields[0][value]=..."""
+    groups = set()
+    for part in parts:
+        value = part.partition("=")[2]
+        if "%" in value or (value != MASK and may_hold_name(value[-64:].lower())):
+            group, key, label = _grouped(part)
+            if is_label_key(key) and is_secret_label(label):
+                groups.add(group)
+    return groups
 
 
 def _grouped(part: str) -> tuple[str, str, str]:

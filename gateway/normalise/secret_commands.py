@@ -8,9 +8,10 @@ from gateway.normalise.prose import PROSE, WORD
 from gateway.normalise.secret_names import is_secret_label, mask
 
 _WORD_VALUE = r"""(?:\\{0,15}"[^"\r\n]*+|\\{0,15}'[^'\r\n]*+|[^\s"'\\,)\]}]++)"""
-_DASH = re.compile(r"(?<![\w-])--?[A-Za-z]")
+# The patterns begin with a literal, to which a search skips; what must not stand before it follows.
+_DASH = re.compile(r"-(?<![\w-]-)-?[A-Za-z]")
 _FLAG = re.compile(
-    rf"""(?<![\w-])(--?)([A-Za-z][\w.-]{{0,63}})(\\{{0,15}}["']?,?[ \t]{{1,4}})(?!-)"""
+    rf"""(-(?<![\w-]-)-?)([A-Za-z][\w.-]{{0,63}})(\\{{0,15}}["']?,?[ \t]{{1,4}})(?!-)"""
     rf"({_WORD_VALUE})"
 )
 _SETTING = re.compile(
@@ -20,13 +21,18 @@ _SETTING = re.compile(
     rf"([\w.-]{{1,64}})(\\{{0,15}}[\"']?[ \t]{{1,40}})({_WORD_VALUE})",
     re.IGNORECASE,
 )
+_SETTING_COMMAND = re.compile(
+    r"(?:set(?:x|env|[-_]header)?(?: -\w{1,3})?|env|export|arg|declare|header|pass(?:_header)?"
+    r"|setenvif)\s{1,4}\\{0,15}[\"']?[\w.-]{1,64}\\{0,15}[\"']?[ \t]"
+)
 _USER = re.compile(
-    r"""((?<![\w-])(?:-[uUa]|--user|--proxy-user|--auth|--basic|--userpwd)"""
+    r"""(-(?<![\w-]-)(?:[uUa]|-user|-proxy-user|-auth|-basic|-userpwd)"""
     r"""(?:[ =]|["'],\s{0,4})?\\{0,15}["']?[^\s:"'\\]{1,128}:)"""
     r"""([^\s"'\\,]++)"""
 )
 _COOKIE = re.compile(
-    rf"(?<![\w-])(--cookie(?:=|[ \t]{{1,4}})|\bcurl\b[^\r\n|]{{0,300}}?\s-b )({_WORD_VALUE})"
+    rf"(-(?<![\w-]-)-cookie(?:=|[ \t]{{1,4}})|curl(?<![\w-]curl)\b[^\r\n|]{{0,300}}?\s-b )"
+    rf"({_WORD_VALUE})"
 )
 _COMMANDS = re.compile(
     r"\b(?:mysql\w{0,20}|mariadb[\w-]{0,20}|sshpass|plink|pscp|7za?|unrar|mongo\w{0,12}|redis-cli"
@@ -38,6 +44,7 @@ _SHORT = re.compile(
     r"""((?<=[\s"'])-(p|P|a|w|k|pw))((?:\\{0,15}["'],)?[ \t]{1,4}|=)?(\\{0,15}["']?)"""
     r"""([^\s"'\\,\]]++)"""
 )
+_SHORT_FLAG = re.compile(r"-(?<=[\s\"']-)[pPawk]")
 # Commands whose -p is followed by the secret in the next word; to others that is a port or a path.
 _SPACED = re.compile(
     r"\A(?:sshpass|mongo|(?:docker|podman|helm)\b.{0,60}\blogin|az|mosquitto|7z|unrar|cqlsh|influx"
@@ -51,9 +58,9 @@ _SPACED_OTHER = {
     "pw": re.compile(r"plink|pscp"),
 }
 _ATTACHED = re.compile(
-    r"((?<![\w-])-p)(?=[^\s\"',]{0,40}\d)(?=[^\s\"',]{0,40}[A-Za-z])([^\s\"',/:=\\\]]{6,}+)(?![/:=])"
+    r"(-(?<![\w-]-)p)(?=[^\s\"',]{0,40}\d)(?=[^\s\"',]{0,40}[A-Za-z])([^\s\"',/:=\\\]]{6,}+)(?![/:=])"
 )
-_PASS_ARGUMENT = re.compile(r"((?<![\w])-(?:passin|passout|pass)\s{1,4}pass:)([^\s\"']++)")
+_PASS_ARGUMENT = re.compile(r"(-(?<!\w-)(?:passin|passout|pass)\s{1,4}pass:)([^\s\"']++)")
 
 
 def mask_commands(text: str) -> str:
@@ -64,7 +71,8 @@ def mask_commands(text: str) -> str:
     text = _FLAG.sub(_mask_flag, text)
     text = _USER.sub(_mask_user, text)
     text = _PASS_ARGUMENT.sub(_mask_second, text)
-    text = _COMMANDS.sub(_mask_command, text)
+    if _SHORT_FLAG.search(text):
+        text = _COMMANDS.sub(_mask_command, text)
     return _ATTACHED.sub(_mask_second, text)
 
 
@@ -95,9 +103,9 @@ def _mask_command(match: re.Match[str]) -> str:
     return _SHORT.sub(replace, command)
 
 
-def mask_settings(text: str) -> str:
+def mask_settings(text: str, lowered: str) -> str:
     """Mask the values in ``ENV DB_PASSWORD x`` and ``proxy_set_header X-Api-Key x``."""
-    return _SETTING.sub(_mask_setting, text)
+    return _SETTING.sub(_mask_setting, text) if _SETTING_COMMAND.search(lowered) else text
 
 
 def _mask_setting(match: re.Match[str]) -> str:

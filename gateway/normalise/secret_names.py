@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MASK = "***"
 """Replaces a secret; legal in a URL, a header and JSON, where no real value is just it."""
@@ -13,37 +16,84 @@ MASKED = re.compile(r"\*{3,}|X{3,}")
 """Values that the vendors masked themselves."""
 
 # "pass" is an everyday word unless one of these stands before it: DB_PASS.
-_OWNERS = (
-    "db|database|user|usr|my|sql|mysql|pg|pgsql|postgres|mssql|oracle|root|admin|smtp|imap|mail|email"
-    "|ftp|sftp|ssh|redis|mongo|mongodb|rabbit|rabbitmq|amqp|mqtt|login|http|proxy|ldap|bind|key"
-    "|keystore|store|truststore|basic|auth|svc|service|account|client|api|app|wifi|vpn|sudo|git"
-    "|docker|registry|old|new|current|default|temp|initial|master|repl|rds|web|host"
+_PASS_OWNERS = (
+    *("db", "database", "user", "usr", "my", "sql", "mysql", "pg", "pgsql", "postgres", "mssql"),
+    *("oracle", "root", "admin", "smtp", "imap", "mail", "email", "ftp", "sftp", "ssh", "redis"),
+    *("mongo", "mongodb", "rabbit", "rabbitmq", "amqp", "mqtt", "login", "http", "proxy", "ldap"),
+    *("bind", "key", "keystore", "store", "truststore", "basic", "auth", "svc", "service"),
+    *("account", "client", "api", "app", "wifi", "vpn", "sudo", "git", "docker", "registry"),
+    *("old", "new", "current", "default", "temp", "initial", "master", "repl", "rds"),
+    *("web", "host"),
 )
-NAME = (
-    r"(?:passw(?:or)?d[\w.\-]{0,32}+|pass[-_]?phrase|pass[-_]?code|pwd|pswd|psw|(?<![a-z0-9])pw"
-    rf"|(?:(?<=_)pass(?<!by_pass)(?<!first_pass)(?<!second_pass)|(?:{_OWNERS})[-_.]?pass)(?!ed)"
-    r"|otp|cvv|cvc|secret[-_]?key[-_]?base|secrets?|token|jwt|hmac|sig"
-    r"|signature|bearer|auth(?:orization)?[-_]?code|authorization|credentials?|cookies?|jsessionid"
-    r"|phpsessid|sessionid|connect\.sid|connection[-_. ]?string|requirepass|masterauth|mnemonic"
-    r"|(?:recovery|backup|verification|security|pin)[-_ ]?code|(?<![a-z])_auth"
-    r"|passwort|kennwort|contrase(?:\u00f1|n)a|mot[-_ ]de[-_ ]passe|has\u0142o|senha"
-    r"|\u043f\u0430\u0440\u043e\u043b\u044c|\u0442\u043e\u043a\u0435\u043d|\u5bc6\u7801|\u5bc6\u94a5|\u53e3\u4ee4"
-    r"|(?:access|account|admin|aes|api|app|application|auth|consumer|crypto|decryption|deploy"
-    r"|encryption|functions?|hmac|integration|jwt|license"
-    r"|master|private|rsa|secret|server|service|session|shared|sign|signing|ssh|ssl|storage"
-    r"|subscription|tls|webhook|write)"
-    r"[-_. ]?key)(?:[-_]?(?:ed|header|hex|sha|v|value)?[-_]?\d{0,4})"
+_KEY_OWNERS = (
+    *("access", "account", "admin", "aes", "api", "app", "application", "auth", "consumer"),
+    *("crypto", "decryption", "deploy", "encryption", "functions?", "hmac", "integration", "jwt"),
+    *("license", "master", "private", "rsa", "secret", "server", "service", "session", "shared"),
+    *("sign", "signing", "ssh", "ssl", "storage", "subscription", "tls", "webhook", "write"),
 )
-# Each begins with a letter, so that the search skips to the letters that any of them begins with.
-NAME_PART = re.compile(
-    r"pass|pwd|psw|pw|otp|cvv|cvc|secret|token|jwt|hmac|sig|bearer|auth|credential|cookie|sessi"
-    r"|string|key|recovery|backup|verification|security|pin.?code|connect\.sid|mnemonic|nnwort"
-    r"|contrase|mot.de|has\u0142o|senha|\u043f\u0430\u0440\u043e|\u0442\u043e\u043a\u0435|\u5bc6|\u53e3\u4ee4"
+_CODE_OWNERS = ("recovery", "backup", "verification", "security", "pin")
+# Patterns of one name each. All begin with a letter, even those that depend on what stands before.
+NAMES = (
+    r"passw(?:or)?d[\w.\-]{0,32}+",
+    *("pass[-_]?phrase", "pass[-_]?code", "pwd", "pswd", "psw", "p(?<![a-z0-9]p)w"),
+    "p(?<=_p)ass(?<!by_pass)(?<!first_pass)(?<!second_pass)(?!ed)",
+    *(f"{owner}[-_.]?pass(?!ed)" for owner in _PASS_OWNERS),
+    *("otp", "cvv", "cvc", "secret[-_]?key[-_]?base", "secrets?", "token", "jwt", "hmac", "sig"),
+    *("signature", "bearer", "auth(?:orization)?[-_]?code", "authorization", "credentials?"),
+    *("cookies?", "jsessionid", "phpsessid", "sessionid", r"connect\.sid"),
+    *("connection[-_. ]?string", "requirepass", "masterauth", "mnemonic"),
+    *(f"{owner}[-_ ]?code" for owner in _CODE_OWNERS),
+    *("_(?<![a-z]_)auth", "passwort", "kennwort", "contrase(?:\u00f1|n)a"),
+    *("mot[-_ ]de[-_ ]passe", "has\u0142o", "senha", "\u043f\u0430\u0440\u043e\u043b\u044c"),
+    *("\u0442\u043e\u043a\u0435\u043d", "\u5bc6\u7801", "\u5bc6\u94a5", "\u53e3\u4ee4"),
+    *(f"{owner}[-_. ]?key" for owner in _KEY_OWNERS),
 )
-"""Parts of all those names, for the many texts that hold none of them."""
-ANY_NAME = re.compile(NAME)
-"""Slower than NAME_PART, and exact."""
+# A letter that no quantifier makes optional.
+_LETTER = re.compile(r"[^\W\d](?![?*+{])")
+
+
+def _merged(patterns: Iterable[str]) -> str:
+    """Join patterns by ``|``, those of one first letter in one branch, and so on inside it.
+
+    A search then skips to the first letters, and tries one branch where it would try each pattern.
+    """
+    branches: list[tuple[str, list[str]]] = []
+    for pattern in patterns:
+        letter = pattern[0] if _LETTER.match(pattern) else ""
+        tails = _branch(branches, letter)
+        if tails is None:
+            branches.append((letter, tails := []))
+        tails.append(pattern[len(letter) :])
+    joined = "|".join(
+        letter + (tails[0] if len(tails) == 1 else _merged(tails)) for letter, tails in branches
+    )
+    return f"(?:{joined})"
+
+
+def _branch(branches: list[tuple[str, list[str]]], letter: str) -> list[str] | None:
+    """Find the branch of a letter; a pattern without one ends it, since the order must stay."""
+    for known, tails in reversed(branches):
+        if not letter or not known:
+            return None
+        if known == letter:
+            return tails
+    return None
+
+
+NAME = _merged(NAMES) + r"(?:[-_]?(?:ed|header|hex|sha|v|value)?[-_]?\d{0,4})"
+ANY_NAME = re.compile(_merged([*NAMES, "-key", "-auth", "_key", "_auth"]))
+"""Finds a name in lower-case text, or the end of a header's such as X-Functions-Key."""
 _NAME_END = re.compile(NAME + r"\Z")
+# A part of each of those names, the most frequent first.
+PARTS = (
+    *("key", "pass", "auth", "sig", "token", "secret", "pin", "cookie", "pw", "otp", "psw"),
+    *("sessi", "connect", "bearer", "credential", "security", "backup", "verification", "recovery"),
+    *("hmac", "jwt", "cvv", "cvc", "mnemonic", "kennwort", "contrase", "senha"),
+)
+OTHER_PARTS = (
+    *("has\u0142o", "\u043f\u0430\u0440\u043e", "\u0442\u043e\u043a\u0435"),
+    *("\u5bc6", "\u53e3\u4ee4"),
+)
 _SECRET_HEADER = re.compile(
     r"(?:\A|(?<!idempotency)(?<!surrogate)(?<!cache)(?<!websocket)[\W_])key\Z|(?:\A|[\W_])auth\Z"
 )
@@ -65,10 +115,19 @@ def mask(value: str) -> str:
     return MASK if value and MASKED.fullmatch(value) is None else value
 
 
+def may_hold_name(lowered: str) -> bool:
+    """Return False for lower-case text without any secret name, in less time than a pattern."""
+    for part in PARTS:
+        if part in lowered:
+            return True
+    return not lowered.isascii() and any(part in lowered for part in OTHER_PARTS)
+
+
 @functools.lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Return True for a name such as ``client_secret``; only its last 64 characters should come."""
-    return _NAME_END.search(name.lower()) is not None
+    lowered = name.lower()
+    return may_hold_name(lowered) and _NAME_END.search(lowered) is not None
 
 
 @functools.lru_cache(maxsize=4096)
@@ -86,7 +145,11 @@ def is_secret_label(label: Any) -> bool:
         )
     if not isinstance(label, str):
         return False
-    end = label[-64:].rstrip(" \t:=*]\"'")
+    end = label[-64:]
+    # Most labels are other values, which the cache of names need not keep.
+    if not may_hold_name(end.lower()):
+        return False
+    end = end.rstrip(" \t:=*]\"'")
     if is_secret_name(end):
         return True
     # "Primary-Key" is a header's name, "Enter your key" is not.

@@ -12,14 +12,15 @@ import re
 from gateway.normalise.prose import PROSE, WORD
 from gateway.normalise.secret_commands import mask_commands, mask_settings
 from gateway.normalise.secret_names import (
+    ANY_NAME,
     MASK,
     NAME,
-    NAME_PART,
     is_label_key,
     is_secret_label,
     is_secret_name,
     is_value_key,
     mask,
+    may_hold_name,
 )
 
 # What may stand between a name and its colon: brackets, quotes (escaped, as in JSON inside a JSON
@@ -32,8 +33,11 @@ _PAIR = re.compile(
     + r"(?:(?:\*\*|[*`])(?=[ \t]))?[ \t]{0,40}(?:\s{0,9}string\(\d{1,9}\) )?"
     + r"(?:[nubrf]{1,2}(?=\\{0,15}[\"']))?"
 )
+_PAIR_MARK = re.compile("[:=%\uff1a]|->")
 # Their values go on after a space.
 _LINE_NAME = re.compile(r"(?:authorization|cookies?)\W*\Z")
+# A value that is masked already, up to the next parameter or the end.
+_MASKED = {MASK, f"{MASK}&"}
 # A name that stands here is a host's, and what follows its colon is a port.
 _HOST = re.compile(r"//[\w.-]*\Z")
 # Only classes of characters are repeated possessively: with groups, Python 3.11.2 goes wrong.
@@ -60,14 +64,16 @@ _ATTRIBUTE = re.compile(r"""([\w.:-]{1,64})\s{0,4}=\s{0,4}(\\{0,15}["'])([^"'\\<
 _LABELLED_ELEMENT = re.compile(
     r"<([\w.:-]{1,40})>\s{0,20}([^<>]{1,64})</\1>\s{0,40}((?:<[\w.:-]{1,40}(?:\s[^<>]{0,200})?>\s{0,20}){1,3})([^<]++)"
 )
-# name: DB_PASSWORD, then value: ..., on the next line or behind a comma.
+# name: DB_PASSWORD, then value: ..., on the next line or behind a comma; a search for the marks
+# after the first word takes less time than one for that word.
 _LABEL = re.compile(
-    r"""(?<![\w@-])([\w@-]{1,40})\\{0,15}["']?[ \t]{0,40}(?:=>|[:=])[ \t]{0,40}\\{0,15}["']?"""
-    r"""([\w./-]{1,64})\\{0,15}["']?,?"""
+    r"""[:=](?:(?<==)>)?[ \t]{0,40}\\{0,15}["']?"""
+    r"""([\w./-]{1,64}+)\\{0,15}["']?,?"""
     r"""(?:[ \t]{0,40}(?:\r?\n|\\n)?[ \t]{0,40}|[ \t]{0,4})[,;&]?[ \t]{0,4}\\{0,15}["']?"""
-    r"""([\w@-]{1,40})\\{0,15}["']?[ \t]{0,40}"""
+    r"""([\w@-]{1,40}+)\\{0,15}["']?[ \t]{0,40}"""
     r"""(?:=>|[:=])[ \t]{0,40}(?=\S)"""
 )
+_LABEL_KEY = re.compile(r"""(?<![\w@-])([\w@-]{1,40})\\{0,15}["']?[ \t]{0,40}\Z""")
 # ("X-Api-Key", "S"), also where the end was cut off.
 _TUPLE = re.compile(
     r"""[\[({]\s{0,4}\\{0,15}["']([\w.-]{1,64})\\{0,15}["']\s{0,4},\s{0,4}(?:[bnu]?)\\{0,15}["']"""
@@ -77,11 +83,19 @@ _PART = re.compile(r"""form-data;[^\r\n\\]{0,200}?\bname=\\{0,15}["']?([^"'\r\n;
 _PART_HEAD_END = re.compile(r"(?:\r?\n|\\r\\n|\\n){2}")
 _PART_END = re.compile(r"(?:\r?\n|\\r\\n|\\n)--|\Z")
 
-_NAMED = re.compile(rf"{NAME}|[-_]key|[-_]auth")
-_NETRC = re.compile(r"(\b(?:login|user|account)\s{1,4}\S{1,200}\s{1,40}password\s{1,4})(\S++)")
+# Without any of these no form of a name and its value is complete, ...
+_MARK = re.compile("[:=<,%\"'(@\uff1a-]")
+# ... but for settings and logins, in which only spaces stand between words of these.
+_COMMAND_WORDS = ("set", "env", "export", "arg", "declare", "header", "pass", "masterauth")
+_SPACE = re.compile(r"\s")
+_NETRC = re.compile(
+    r"((?:login(?<!\wlogin)|user(?<!\wuser)|account(?<!\waccount))\s{1,4}\S{1,200}\s{1,40}password\s{1,4})"
+    r"(\S++)"
+)
 _DIRECTIVE = re.compile(
     r"(?m)(^[ \t]{0,40}(?:requirepass|masterauth|password)[ \t]{1,40})(\S++)(?=[ \t]{0,40}$)"
 )
+_SQL_PASSWORD = re.compile(r"""identified\s|password(?:\s{1,4}|\s{0,4}\(\s{0,4})n?\\{0,15}["']""")
 _SQL = re.compile(
     r"""((?<![\w"'])(?:identified\s(?:with\s[\w"'`]{1,60}\s)?(?:by|as)(?:\spassword)?"""
     r"""|(?:encrypted\s)?password)(?:\s{1,4}|\s{0,4}\(\s{0,4})[nN]?)(\\{0,15}["'])([^"'\r\n\\]++)""",
@@ -91,6 +105,7 @@ _INSERT = re.compile(
     r"(insert\sinto\s[\w.\"`\[\]]{1,128}\s{0,4}\()([^()]{1,2000})(\)\s{0,4}values\s{0,4}\()([^()]{1,4000})",
     re.IGNORECASE,
 )
+_CONNECT = re.compile(r"(?:sqlplus|connect)\s")
 _ORACLE = re.compile(
     r"((?:sqlplus\s(?:-\w\s){0,3}|\boracle:(?:thin|oci):|connect\s)[\w$#]{1,60}/)([^\s@/\"']++)(?=@)",
     re.IGNORECASE,
@@ -99,46 +114,72 @@ _ORACLE = re.compile(
 
 def mask_named(text: str) -> str:
     """Mask the values of secret names in all forms of text."""
-    lowered = _lower(text)
+    if _MARK.search(text) is None and not _holds_command(text):
+        return text
     if "<" in text and ("</" in text or "=" in text):
         text = _mask_markup(text)
-        lowered = _lower(text)
+    lowered = _lower(text)
     # Only text with such a name has a value for it; "key" alone is in many texts that have none.
-    named = NAME_PART.search(lowered) is not None and bool(_NAMED.search(lowered))
-    if named and "form-data" in lowered:
+    name = ANY_NAME.search(lowered) if may_hold_name(lowered) else None
+    named = text
+    if name:
+        named = _mask_lists(named, lowered)
+    if "-" in named:
+        named = mask_commands(named)
+    if name or "dentified" in lowered:
+        named = _mask_statements(named, lowered)
+    if "@" in named and "/" in named and ("oracle:" in lowered or _CONNECT.search(lowered)):
+        named = _ORACLE.sub(_mask_second, named)
+    if name is None or _PAIR_MARK.search(named) is None:
+        return named
+    return _mask_pairs(named, *((lowered, name.start()) if named == text else (_lower(named), 0)))
+
+
+def _holds_command(text: str) -> bool:
+    if _SPACE.search(text) is None:
+        return False
+    lowered = _lower(text)
+    return any(word in lowered for word in _COMMAND_WORDS)
+
+
+def _mask_lists(text: str, lowered: str) -> str:
+    if "form-data" in lowered:
         text = _mask_parts(text)
-    if named and "," in text:
+    if "," in text:
         text = _TUPLE.sub(_mask_tuple, text)
-    if named and text.count(":") + text.count("=") > 1:
+    if text.count(":") + text.count("=") - text.count("https://") > 1:
         text = _mask_labelled(text)
-    text = mask_commands(text)
-    if named:
-        text = mask_settings(text)
+    return text
+
+
+def _mask_statements(text: str, lowered: str) -> str:
+    if _SPACE.search(text):
+        text = mask_settings(text, lowered)
+    if "password" in lowered or "requirepass" in lowered or "masterauth" in lowered:
         text = _NETRC.sub(_mask_second, text)
         text = _DIRECTIVE.sub(_mask_unless_prose, text)
-    if named or "dentified" in lowered:
+    if ("password" in lowered or "dentified" in lowered) and _SQL_PASSWORD.search(lowered):
         text = _SQL.sub(lambda match: f"{match[1]}{match[2]}{mask(match[3])}", text)
+    if "insert" in lowered:
         text = _INSERT.sub(_mask_insert, text)
-    if "/" in text and "@" in text:
-        text = _ORACLE.sub(_mask_second, text)
-    if named:
-        text = _mask_pairs(text)
     return text
 
 
 def _lower(text: str) -> str:
+    if text.isascii():
+        return text.lower()
     # Lower case keeps every position but that of this one letter, which becomes two.
     return text.replace("\u0130", "i").lower()
 
 
-def _mask_pairs(text: str) -> str:
-    lowered = _lower(text)
+def _mask_pairs(text: str, lowered: str, start: int) -> str:
     parts: list[str] = []
     done = 0
-    for pair in _PAIR.finditer(lowered):
+    for pair in _PAIR.finditer(lowered, start):
         start = pair.end()
         if (
             start <= done
+            or text[start : start + 4] in _MASKED
             or PROSE.match(text, start)
             or _HOST.search(text, start - 64, pair.start())
         ):
@@ -221,12 +262,11 @@ def _mask_labelled(text: str) -> str:
     parts: list[str] = []
     done = position = 0
     while label := _LABEL.search(text, position):
-        position = label.end(2)
-        if (
-            not is_value_key(label[3])
-            or not is_label_key(label[1])
-            or not is_secret_label(label[2])
-        ):
+        position = label.start() + 1
+        if not is_value_key(label[2]) or not is_secret_label(label[1]):
+            continue
+        key = _LABEL_KEY.search(text, max(done, label.start() - 100), label.start())
+        if key is None or not is_label_key(key[1]):
             continue
         value = _VALUE.match(text, label.end())
         if value is None:

@@ -1,4 +1,8 @@
-"""A black box on HTTP that behaves like the four vendors' REST APIs, for the demo and for tests."""
+"""Simulated vendors over HTTP, for the demo and the tests.
+
+Each vendor's simulator is a package beside this file. It is written from the vendor's documentation
+and shares no code with the gateway, so that no mistake can be common to both.
+"""
 
 from gateway.sandbox.app import Sandbox
 from gateway.sandbox.credentials import Credentials

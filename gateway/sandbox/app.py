@@ -1,4 +1,4 @@
-"""The sandbox as a whole."""
+"""The sandbox: all simulated vendors in one ASGI application."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
-from gateway.sandbox import streams
 from gateway.sandbox.codearts import CodeArts
+from gateway.sandbox.codearts.hooks import GROUP, PROJECTS, REPOSITORY
 from gateway.sandbox.control import Control
 from gateway.sandbox.credentials import Credentials
 from gateway.sandbox.deliveries import Traffic, seeded
@@ -20,6 +20,7 @@ from gateway.sandbox.language_weaver import LanguageWeaver
 from gateway.sandbox.planted import plant
 from gateway.sandbox.vendor import Vendor, answer, vendor_at
 from gateway.sandbox.yandex_tracker import YandexTracker
+from gateway.sandbox.yandex_tracker.triggers import CLOUD_ORG_ID, ORG_ID, QUEUES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,21 +33,20 @@ if TYPE_CHECKING:
 
 
 class Sandbox:
-    """Four vendors' REST APIs, with at least ``logs`` webhook logs of the last two weeks.
+    """The vendors' REST APIs, with at least ``logs`` webhook logs of the last two weeks.
 
-    ``app`` serves them below ``/codearts``, ``/iam``, ``/tracker``, ``/yandex-iam``,
-    ``/language-weaver`` and ``/elastic-path``, and ``/control`` beside them. It needs no lifespan.
-    The same seed, clock and number of logs make the same sandbox. Every answer of a vendor takes
-    between the two times of ``latency``, in seconds; logs arrive as the clock goes on. With
-    ``etags``, answers have an ``ETag``, and who sends it again may get a 304.
+    ``app`` serves each vendor below its own prefixes, and ``/control`` beside them. It needs no
+    lifespan. Sandboxes with the same seed, clock and number of logs are equal. ``latency`` is the
+    shortest and longest response time of a vendor in seconds. Logs arrive as the clock advances.
+    With ``etags``, responses have an ``ETag`` and may be revalidated.
     """
 
-    codearts_projects: ClassVar[tuple[str, ...]] = streams.PROJECTS
-    codearts_group: ClassVar[int] = streams.GROUP
-    codearts_repository: ClassVar[int] = streams.REPOSITORY
-    tracker_org_id: ClassVar[str] = streams.ORG_ID
-    tracker_cloud_org_id: ClassVar[str] = streams.CLOUD_ORG_ID
-    tracker_queues: ClassVar[tuple[str, ...]] = tuple(streams.QUEUES)
+    codearts_projects: ClassVar[tuple[str, ...]] = PROJECTS
+    codearts_group: ClassVar[int] = GROUP
+    codearts_repository: ClassVar[int] = REPOSITORY
+    tracker_org_id: ClassVar[str] = ORG_ID
+    tracker_cloud_org_id: ClassVar[str] = CLOUD_ORG_ID
+    tracker_queues: ClassVar[tuple[str, ...]] = tuple(QUEUES)
 
     app: ASGIApp
     credentials: Credentials

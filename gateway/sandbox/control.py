@@ -1,4 +1,4 @@
-"""The sandbox's own API, by which tests give vendors faults and learn what is true."""
+"""The sandbox's own API, for tests: faults, arrivals, and the actual data of the vendors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Arrival(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Control:
-    """Everything under ``/control``."""
+    """The endpoints below ``/control``."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Control:
         self._record = record
 
     def routes(self) -> list[Route]:
-        """Give every endpoint."""
+        """Return all endpoints."""
         return [
             Route("/control/inventory", self._show_inventory),
             Route("/control/secrets", self._show_secrets),
@@ -89,7 +89,7 @@ class Control:
             fault = msgspec.json.decode(await request.body(), type=Fault)
         except msgspec.DecodeError as error:
             raise HTTPException(400, str(error)) from None
-        if not fault.fits(vendor.name):
+        if not fault.fits(vendor):
             raise HTTPException(400, f"{vendor.name} can't have the fault {fault.kind}")
         if fault.kind == "expired-token":
             vendor.tokens.forget()

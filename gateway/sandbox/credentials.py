@@ -1,4 +1,4 @@
-"""The credentials that the simulated vendors accept, fixed and issued."""
+"""The credentials that the simulated vendors accept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client of the sandbox signs in with; always the same."""
+    """Fixed credentials, and those that are exchanged for tokens."""
 
     codearts_token: str = "MIIPAgYJKoZIhvcNAQcCoIIO8zCCDu8CAQExDTALBglghkgBZQMEAgEwggzQBgkqhkiG-Kq7"
     iam_user: str = "svc-webhook-log"
@@ -30,7 +30,7 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tokens:
-    """The tokens that one vendor has issued; each is good until its expiry by the clock."""
+    """The tokens that one vendor has issued; ``lifetime`` is in seconds."""
 
     def __init__(self, prefix: str, size: int, lifetime: float, clock: Callable[[], float]) -> None:
         self._prefix = prefix
@@ -41,7 +41,7 @@ class Tokens:
         self._count = 0
 
     def issue(self) -> tuple[str, float, float]:
-        """Make a token; return it with the times of its issue and expiry in epoch seconds."""
+        """Return a new token with the times of its issue and expiry in epoch seconds."""
         self._count += 1
         noise = hashlib.shake_256(f"{self._prefix}{self._count}".encode()).digest(self._size)
         token = self._prefix + base64.urlsafe_b64encode(noise).decode().rstrip("=")
@@ -50,9 +50,9 @@ class Tokens:
         return token, now, now + self._lifetime
 
     def accepts(self, token: str) -> bool:
-        """Whether the token was issued here and has not expired."""
+        """Return whether the token was issued here and has not expired."""
         return self._clock() < self._expiries.get(token, 0)
 
     def forget(self) -> None:
-        """Refuse every token that was issued so far."""
+        """Revoke all tokens."""
         self._expiries.clear()

@@ -1,4 +1,4 @@
-"""What the simulated vendors have recorded: two weeks of history, and what keeps arriving."""
+"""The deliveries that the simulated vendors have recorded: two weeks of history, and new ones."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ _BURST = 8
 _SHARED_MOMENTS = 24
 
 _BUSY = tuple(0.2 + 0.8 * max(0.0, math.sin((hour - 4) / 16 * math.pi)) for hour in range(24))
-"""How busy each hour of the day (UTC) is, of 1."""
+"""Relative traffic of each hour of the day (UTC), up to 1."""
 
 
 class Delivery(msgspec.Struct, eq=False, gc=False):
-    """One recorded delivery; everything else about it is derived when it is asked for.
+    """One recorded delivery; vendors derive all other data about it.
 
     ``number`` counts the vendor's deliveries from 0, oldest first. ``time`` is in nanoseconds
-    since 1970. ``attempt`` and ``job`` matter to vendors that record each attempt of an event.
+    since 1970. ``attempt`` and ``job`` are for vendors that record each attempt of an event.
     """
 
     stream: Stream
@@ -57,11 +57,10 @@ class Delivery(msgspec.Struct, eq=False, gc=False):
 
 
 class Archive:
-    """The deliveries of one vendor, oldest first, as a whole and for each stream.
+    """The deliveries of one vendor, oldest first, in total and by stream.
 
-    ``precision`` is the smallest step of the vendor's timestamps in nanoseconds. A vendor that
-    ``resends`` records a new delivery for each attempt of the same job. ``count`` includes the
-    deliveries that were removed.
+    ``precision`` is that of the vendor's timestamps in nanoseconds. A vendor that ``resends``
+    records each attempt of a job as a delivery of its own. ``count`` includes removed deliveries.
     """
 
     def __init__(
@@ -75,19 +74,19 @@ class Archive:
         self.count = 0
 
     def add(self, delivery: Delivery) -> None:
-        """Record the newest delivery."""
+        """Add the newest delivery."""
         self.deliveries.append(delivery)
         self.by_stream[delivery.stream.id].append(delivery)
         self.count += 1
 
     def remove(self, delivery: Delivery) -> None:
-        """Forget a delivery; its number is not used again."""
+        """Remove a delivery; its number is not used again."""
         self.deliveries.remove(delivery)
         self.by_stream[delivery.stream.id].remove(delivery)
 
 
 class Traffic:
-    """Writes the history of all archives when it is made, and later what has arrived since."""
+    """Fills all archives: with the history at first, and later with arrivals."""
 
     def __init__(
         self,
@@ -123,7 +122,7 @@ class Traffic:
             self._write_history(archive, logs / _FULL_HISTORY, moments)
 
     def catch_up(self) -> None:
-        """Record what has arrived since the last call, with times up to now."""
+        """Add the arrivals since the last call, with times up to now."""
         if not self._arrivals_per_second:
             return
         elapsed = (self._now() - self.start) / SECOND
@@ -133,7 +132,7 @@ class Traffic:
         self._arrived = max(self._arrived, due)
 
     def arrive(self, count: int) -> list[Delivery]:
-        """Record ``count`` new deliveries of this very moment, over all vendors and streams."""
+        """Add ``count`` deliveries of this moment, spread over all vendors and streams."""
         self.catch_up()
         now = self._now()
         return [self._arrive(now) for _ in range(count)]
@@ -142,7 +141,7 @@ class Traffic:
         return nanoseconds(self._clock())
 
     def _moment(self) -> int:
-        """Draw a time of the two weeks before the start, more likely in a busy hour."""
+        """Return a random time in the two weeks before the start, weighted by traffic."""
         while True:
             time = self.start - 1 - int(self._random.random() * _DAYS * 24 * _HOUR)
             if self._random.random() < _BUSY[time // _HOUR % 24]:
@@ -159,7 +158,7 @@ class Traffic:
             self._deliver(archive, stream, time)
 
     def _times(self, count: int, moments: list[int]) -> list[int]:
-        """Draw times in order, with ties inside the stream, bursts, and ties with other streams."""
+        """Return ordered times with bursts, and ties within the stream and with others."""
         random = self._random
         times = sorted(self._moment() for _ in range(count))
         for index in range(1, count):
@@ -195,7 +194,7 @@ class Traffic:
         return delivery
 
     def _to_resend(self, stream: Stream, time: int) -> Delivery | None:
-        """Find the failed delivery whose next attempt is due, if one is."""
+        """Return the failed delivery whose next attempt is due, if any."""
         waiting = self._unsettled.get(stream.id)
         if waiting and waiting[0].time + SECOND < time and self._random.random() < _RESEND_RATE:
             return waiting.popleft()
@@ -210,7 +209,7 @@ class Traffic:
         return self._failure(random) if random.random() < _FAILURE_RATE else self._success(random)
 
     def _incident(self, stream: Stream, time: int) -> Outcome | None:
-        """Tell what the receiver suffers from in this hour of the stream, if anything."""
+        """Return the outcome of the stream's incident in this hour, if there is one."""
         phase = crc32(stream.id.encode()) % 3600 * SECOND
         roll = crc32(f"{self._seed}/{stream.id}/{(time + phase) // _HOUR}".encode())
         if roll % _HOURS_PER_INCIDENT:
@@ -219,15 +218,15 @@ class Traffic:
 
 
 def nanoseconds(seconds: float) -> int:
-    """Turn a clock's reading into nanoseconds, as far as a float is exact: to the microsecond."""
+    """Return a clock's seconds in nanoseconds, to the microsecond, as a float is no more exact."""
     return int(seconds * 1e6) * 1000
 
 
 def seeded(*parts: object) -> Random:
-    """Numbers that are the same for the same parts."""
+    """Return a random generator seeded by the parts."""
     return Random("/".join(map(str, parts)))
 
 
 def digest(*parts: object) -> bytes:
-    """Sixteen bytes that are the same for the same parts, and cheaper than ``seeded``."""
+    """Return sixteen bytes that depend on the parts alone; cheaper than ``seeded``."""
     return blake2b("/".join(map(str, parts)).encode(), digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""Answers that need not be sent again: ``ETag`` and ``If-None-Match`` (RFC 9110, 13.1.2)."""
+"""Revalidation by ``ETag`` and ``If-None-Match`` (RFC 9110, 13.1.2)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class ETags:
-    """An ASGI application around ``app`` that names what it answers, as proxies in front do.
+    """ASGI middleware that adds an ``ETag`` to successful responses, as a proxy may.
 
-    Who asks for what it has already gets a 304 without the body.
+    A request that sends a current one gets a 304 without a body.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -29,11 +29,11 @@ class ETags:
         tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
         start: Message = {}
 
-        async def send_named(message: Message) -> None:
+        async def send_with_etag(message: Message) -> None:
             if message["type"] == "http.response.start":
                 start.update(message)
                 return
-            # Every answer of a vendor has its body in one message.
+            # The simulated vendors send each body in one message.
             if start["status"] == 200:
                 headers = MutableHeaders(scope=start)
                 tag = f'"{blake2b(message["body"], digest_size=16).hexdigest()}"'
@@ -44,4 +44,4 @@ class ETags:
             await send(start)
             await send(message)
 
-        await self._app(scope, receive, send_named)
+        await self._app(scope, receive, send_with_etag)

@@ -1,4 +1,4 @@
-"""The faults that a simulated vendor can be given, and what each does to an answer."""
+"""Faults of a simulated vendor, and their effects on its responses."""
 
 from __future__ import annotations
 
@@ -24,31 +24,24 @@ if TYPE_CHECKING:
 
     from gateway.sandbox.vendor import Vendor
 
-_WINDOW = {
-    "codearts": {"created_after", "created_before"},
-    "yandex-tracker": {"from", "to", "limit", "issueId"},
-}
-"""The parameters that older revisions of the vendors' APIs do not have."""
-
-_VERSION = "/elastic-path/v2/"
 _LINGER_NOT = struct.pack("ii", 1, 0)
-"""Makes the kernel close a connection with RST in place of FIN."""
+"""A socket option: close the connection with RST in place of FIN."""
 _CHUNK = 64 * 1024
 _CHUNKS_PER_MEGABYTE = 16
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True):
-    """What is wrong with a vendor.
+    """A fault of a vendor.
 
-    ``paths`` is a part of the path that a request must have to suffer from it; without it, every
-    request does that does not ask for a token. Of those, ``share`` suffer, drawn at random from
-    the sandbox's seed. After ``times`` requests that suffered the fault is gone. Each of the other
-    members belongs to the kind beside it.
+    It affects requests whose path contains ``paths``; if that is empty, all requests except those
+    for tokens. Of these, a ``share`` is affected, drawn at random by the sandbox's seed. After
+    ``times`` affected requests the fault is over. The other fields belong to the kinds that name
+    them.
     """
 
     kind: Literal[
-        "latency",  # seconds: how long to wait before the answer
-        "status",  # status, headers: of a refusal in the vendor's own form
+        "latency",  # seconds: delay of the response
+        "status",  # status, headers: of an error in the vendor's format
         "rate-limit",  # retry_after: seconds, or a date that many `seconds` from now, or no header
         "reset",
         "refuse-window",
@@ -58,7 +51,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
         "truncated-json",
         "cut-body",
         "huge",  # megabytes: of JSON, without a content-length
-        "endless",  # rows of JSON until the reader leaves
+        "endless",  # rows of JSON until the reader disconnects
         "duplicate-ids",  # every row of a list twice
         "wrong-types",  # shape: another document, or every second row with absurd fields
         "expired-token",
@@ -73,19 +66,19 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     times: int | None = None
 
-    def fits(self, vendor: str) -> bool:
-        """Whether the vendor can have this fault at all."""
+    def fits(self, vendor: Vendor) -> bool:
+        """Return whether the vendor can have this fault at all."""
         if self.kind == "refuse-window":
-            return vendor in _WINDOW
-        return self.kind != "no-v2" or vendor == "elastic-path"
+            return bool(vendor.newer_parameters)
+        return self.kind != "no-v2" or bool(vendor.version_path)
 
     def hits(self, scope: Scope, vendor: Vendor) -> bool:
-        """Whether this request suffers from the fault."""
+        """Return whether the fault can affect this request."""
         path: str = scope["path"]
         if self.paths not in path or (not self.paths and path.startswith(vendor.token_paths)):
             return False
         if self.kind == "refuse-window":
-            return not _WINDOW[vendor.name].isdisjoint(QueryParams(scope["query_string"]))
+            return not vendor.newer_parameters.isdisjoint(QueryParams(scope["query_string"]))
         if self.kind == "expired-token":
             headers = Headers(scope=scope)
             return any(headers.get(name) == value for name, value in vendor.fixed_credentials)
@@ -93,7 +86,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Call(NamedTuple):
-    """One request to a vendor; ``app`` would answer it properly."""
+    """One request to a vendor; ``app`` responds to it without the fault."""
 
     scope: Scope
     receive: Receive
@@ -105,7 +98,7 @@ class Call(NamedTuple):
 
 
 async def suffer(fault: Fault, call: Call) -> None:
-    """Answer the request the way the fault makes the vendor answer."""
+    """Respond to a request that the fault affects."""
     if fault.kind in _REPLACED:
         response = _REPLACED[fault.kind](fault, call)
         await response(call.scope, call.receive, call.send)
@@ -156,13 +149,13 @@ async def _rows_without_end(chunks: int | None = None) -> AsyncIterator[bytes]:
     yield b"["
     for _ in itertools.count() if chunks is None else range(chunks):
         yield chunk
-        await asyncio.sleep(0)  # sending to a reader who has left waits for nothing
+        await asyncio.sleep(0)  # sending to a disconnected reader never waits
     yield b"{}]"
 
 
 async def _latency(fault: Fault, call: Call) -> None:
     if call.scope["method"] == "GET":
-        # Nobody answers a reader who has left, but what was asked for is done all the same.
+        # A disconnected reader gets no response, but an action is performed all the same.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(_disconnected(call), fault.seconds)
             return
@@ -181,11 +174,11 @@ async def _reset(_fault: Fault, call: Call) -> None:
 
 
 async def _no_v2(_fault: Fault, call: Call) -> None:
-    path = call.scope["path"]
-    if path.startswith(_VERSION):
+    path, version = call.scope["path"], call.vendor.version_path
+    if path.startswith(f"{version}/"):
         await call.vendor.error(404, "")(call.scope, call.receive, call.send)
         return
-    versioned = path.replace("/elastic-path/", _VERSION, 1)
+    versioned = version + path.removeprefix(version.rpartition("/")[0])
     await call.app({**call.scope, "path": versioned}, call.receive, call.send)
 
 
@@ -208,7 +201,7 @@ async def _cut_body(_fault: Fault, call: Call) -> None:
 
 
 async def _endless(_fault: Fault, call: Call) -> None:
-    if call.transport is None:  # a caller in process waits for the whole body
+    if call.transport is None:  # an in-process caller waits for the whole body
         raise ConnectionResetError
     response = StreamingResponse(_rows_without_end(), media_type="application/json")
     await response(call.scope, call.receive, call.send)
@@ -233,24 +226,24 @@ async def _with_other_document(call: Call, change: Callable[[Any], Any]) -> None
 
 
 async def _proper_answer(call: Call) -> tuple[int, dict[str, str], bytes]:
-    """Learn what the vendor would have answered: status, headers without the length, and body.
+    """Return the vendor's own response: status, headers without the length, and body.
 
-    There is always a body, even where the caller has what it would be told.
+    It always has a body, even if a 304 would do.
     """
     messages: list[Message] = []
-    asked = [pair for pair in call.scope["headers"] if pair[0] != b"if-none-match"]
+    headers_sent = [pair for pair in call.scope["headers"] if pair[0] != b"if-none-match"]
 
-    async def keep(message: Message) -> None:
+    async def collect(message: Message) -> None:
         messages.append(message)
 
-    await call.app({**call.scope, "headers": asked}, call.receive, keep)
+    await call.app({**call.scope, "headers": headers_sent}, call.receive, collect)
     headers = dict(Headers(raw=messages[0]["headers"]))
     headers.pop("content-length", None)
     return messages[0]["status"], headers, b"".join(part["body"] for part in messages[1:])
 
 
 async def _disconnected(call: Call) -> None:
-    """Wait until the server knows that the connection is gone, so that it expects no answer."""
+    """Wait until the server has noticed that the connection is closed and expects no response."""
     while (await call.receive())["type"] != "http.disconnect":
         pass
 
@@ -264,7 +257,7 @@ _REPLACED: dict[str, Callable[[Fault, Call], Response]] = {
     "huge": _huge,
     "expired-token": _expired_token,
 }
-"""The faults whose answer has nothing of the proper one."""
+"""Faults that replace the vendor's response."""
 
 _DISTURBED: dict[str, Callable[[Fault, Call], Awaitable[None]]] = {
     "latency": _latency,
@@ -276,3 +269,4 @@ _DISTURBED: dict[str, Callable[[Fault, Call], Awaitable[None]]] = {
     "duplicate-ids": _duplicate_ids,
     "wrong-types": _wrong_types,
 }
+"""Faults that delay, break or change the vendor's response."""

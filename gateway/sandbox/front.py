@@ -1,4 +1,4 @@
-"""What every request to the sandbox passes first: bookkeeping, response time and faults."""
+"""The outermost application of the sandbox: records, response times and faults."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
     from gateway.sandbox.deliveries import Traffic
     from gateway.sandbox.vendor import Vendor
 
-_REMEMBERED_CALLS = 10_000
+_MOST_CALLS = 10_000
 
 
 class Record:
-    """The requests that vendors got, and how many were at work at the same time.
+    """The requests that the vendors received.
 
-    ``calls`` are the last ones, ``counts`` tells of all, by vendor and path. Requests for tokens
-    are among them, but not among the simultaneous ones. ``suffered`` counts those that a fault
-    befell, by vendor.
+    ``calls`` are the latest; ``counts`` are the numbers of all, by vendor and path. ``peaks`` are
+    the largest numbers of simultaneous requests by vendor, without those for tokens. ``suffered``
+    are the numbers of requests that a fault affected, by vendor.
     """
 
     def __init__(self) -> None:
-        self.calls: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED_CALLS)
+        self.calls: deque[dict[str, Any]] = deque(maxlen=_MOST_CALLS)
         self.counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.peaks: Counter[str] = Counter()
         self.suffered: Counter[str] = Counter()
         self._running: Counter[str] = Counter()
 
     def clear(self) -> None:
-        """Begin again."""
+        """Remove all records."""
         self.calls.clear()
         self.counts.clear()
         self.peaks.clear()
@@ -48,7 +48,7 @@ class Record:
 
     @contextmanager
     def of(self, scope: Scope, vendor: Vendor) -> Iterator[None]:
-        """Record a request for as long as it takes."""
+        """Record a request; it counts as running within the context."""
         query = dict(QueryParams(scope["query_string"]))
         call = {"vendor": vendor.name, "method": scope["method"], "path": scope["path"]}
         self.calls.append(call | {"query": query})
@@ -63,10 +63,10 @@ class Record:
 
 
 class Front:
-    """An ASGI application around ``app`` that makes vendors slow and faulty.
+    """ASGI middleware that makes vendors slow and faulty.
 
-    It has to be what the server itself calls: to break a connection it needs the server's own
-    ``send``. Without a connection (in process) such a fault raises ``ConnectionResetError``.
+    The server has to call it directly: faults that break a connection need the server's own
+    ``send``. Without a connection, in process, they raise ``ConnectionResetError``.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Front:
         self._count = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection of the ASGI server."""
+        """Serve one request."""
         vendor = vendor_at(scope["path"], self._vendors) if scope["type"] == "http" else None
         if vendor is None:
             self._traffic.catch_up()

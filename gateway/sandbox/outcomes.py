@@ -1,4 +1,4 @@
-"""How simulated deliveries end, and how often each end is met."""
+"""Outcomes of simulated deliveries, and their frequencies."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """One way for a delivery to end.
+    """The outcome of a delivery.
 
-    ``accepted`` is the vendor's verdict, ``status`` the receiver's answer (None: no answer).
-    The two may contradict each other. ``text`` is what a client written in Go says about it, with
-    ``{host}``, ``{address}`` and ``{lookup}`` to be filled in; it is empty where the status says
-    all. ``duration`` is the range of milliseconds that it takes. A ``transient`` failure is gone
-    when the delivery is sent again.
+    ``accepted`` is the vendor's verdict, ``status`` that of the receiver's response (None if there
+    was none); the two may contradict each other. ``text`` is the message of a client written in Go,
+    with the placeholders ``{host}``, ``{address}`` and ``{lookup}``; it is empty if the status says
+    it all. ``duration`` is a range in milliseconds. A ``transient`` failure does not happen again
+    when the delivery is retried.
     """
 
     status: int | None
@@ -32,7 +32,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     @property
     def delivered(self) -> bool:
-        """Whether the receiver answered 2xx, whatever the vendor made of it."""
+        """Whether the receiver responded with 2xx, whatever the vendor's verdict."""
         return self.status in range(200, 300)
 
 
@@ -135,11 +135,11 @@ INCIDENTS = (
     SERVER_ERROR,
     UNREACHABLE,
 )
-"""What keeps a receiver down for an hour."""
+"""Outcomes of an incident, which lasts an hour."""
 
 
 class Draw:
-    """Draws outcomes by their weights."""
+    """Draws outcomes at random, by weight."""
 
     def __init__(self, weights: dict[Outcome, int]) -> None:
         self._outcomes = tuple(weights)
@@ -147,12 +147,12 @@ class Draw:
         self._bounds = [total := total + weight for weight in weights.values()]
 
     def __call__(self, random: Random) -> Outcome:
-        """Draw one."""
+        """Return an outcome."""
         return random.choices(self._outcomes, cum_weights=self._bounds)[0]
 
 
 def go_error(stream: Stream, outcome: Outcome) -> str:
-    """Write a failure the way Go does, which hides a password in the URL but not its query."""
+    """Return a failure as Go's client words it, which masks a password in a URL but no query."""
     url = urlsplit(stream.url)
     host = url.hostname or ""
     octets = stream.id.encode()[:2]
@@ -163,5 +163,5 @@ def go_error(stream: Stream, outcome: Outcome) -> str:
 
 
 def phrase(status: int) -> str:
-    """Write the status with its reason, such as ``503 Service Unavailable``."""
+    """Return the status with its reason phrase, such as ``503 Service Unavailable``."""
     return f"{status} {HTTPStatus(status).phrase}"

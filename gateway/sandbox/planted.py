@@ -1,4 +1,4 @@
-"""The secrets and addresses that the simulated vendors' customers left in their webhooks."""
+"""Secrets and e-mail addresses in the simulated webhooks, which the gateway has to mask."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _SECRETS = {
     "payments_secret_key": 26,
     "aws_secret_access_key": 40,
 }
-"""The name of each secret and how many letters and digits it has."""
+"""The lengths of the secrets in characters, by name."""
 
 _PEOPLE = {
     "author_mail": "ada.moreau@kestrel.example",
@@ -53,7 +53,7 @@ _PEOPLE = {
 
 
 def plant(random: Random) -> dict[str, str]:
-    """Make every secret, by name; no value is found inside another."""
+    """Return the secrets and addresses by name. No value is contained in another."""
     secrets = {name: _text(random, length) for name, length in _SECRETS.items()}
     secrets |= {f"{name}_jwt": _jwt(random) for name in ("response", "data", "log")}
     for name, address in _PEOPLE.items():

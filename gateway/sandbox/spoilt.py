@@ -1,4 +1,4 @@
-"""What becomes of a document whose vendor has lost its bearings."""
+"""Documents with wrong types, for the fault "wrong-types" and the like."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 def of_another_kind(document: Any) -> Any:
-    """Make a document that is no list where a list was, and the other way round."""
+    """Return an object in place of a list, and a list in place of anything else."""
     return {"result": "none"} if isinstance(document, list) else ["none"]
 
 
 def with_absurd_rows(document: Any) -> Any:
-    """Spoil every second row of a list; a document without rows is itself a row."""
+    """Return a document with absurd values in every second row; one without rows is a row."""
     changed = _with_rows(
         document,
         lambda rows: [row if number % 2 else _absurd_row(row) for number, row in enumerate(rows)],
@@ -23,12 +23,12 @@ def with_absurd_rows(document: Any) -> Any:
 
 
 def with_rows_twice(document: Any) -> Any:
-    """Repeat every row of a list."""
+    """Return a document with every row repeated."""
     return _with_rows(document, lambda rows: [row for row in rows for _ in range(2)])
 
 
 def _with_rows(document: Any, change: Callable[[list[Any]], list[Any]]) -> Any:
-    """Change the rows of a list, bare or in an envelope; a document without rows stays itself."""
+    """Change the rows of a list, bare or in an envelope; a document without rows stays as it is."""
     if isinstance(document, list):
         return change(document)
     if isinstance(document, dict):

@@ -1,4 +1,4 @@
-"""What the simulated vendors have in common."""
+"""The interface of a simulated vendor, and helpers for its endpoints."""
 
 from __future__ import annotations
 
@@ -28,54 +28,57 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 class Vendor(Protocol):
-    """One vendor's API on its own path prefixes.
+    """One vendor's API, served below ``prefixes``.
 
-    An endpoint refuses a request by raising ``HTTPException``; ``error`` turns that into the
-    vendor's own body, with its usual words when the detail is empty. Requests below
-    ``token_paths`` issue credentials. ``fixed_credentials`` are the (header, value) pairs that
-    never expire by themselves. ``identify`` gives the vendor's id of a log and its time, both as
-    the vendor writes them.
+    An endpoint refuses a request by raising ``HTTPException``, from which ``error`` makes the
+    vendor's own body. Requests below ``token_paths`` issue credentials; ``fixed_credentials`` are
+    (header, value) pairs that do not expire.
+
+    For faults: ``newer_parameters`` are those that older revisions of the API refuse, and
+    ``version_path`` is a prefix whose last segment some revisions lack; either may be empty.
     """
 
     name: ClassVar[str]
     prefixes: ClassVar[tuple[str, ...]]
     token_paths: ClassVar[tuple[str, ...]]
+    newer_parameters: ClassVar[frozenset[str]]
+    version_path: ClassVar[str]
     archive: Archive
     tokens: Tokens
     fixed_credentials: Pairs
 
     def routes(self) -> list[Route]:
-        """Give every endpoint."""
+        """Return all endpoints."""
 
     def error(self, status: int, detail: str) -> Response:
-        """Refuse a request in the vendor's way."""
+        """Return an error in the vendor's format; without ``detail``, with its usual message."""
 
     def demo(self, url: str) -> tuple[str, dict[str, str]]:
-        """Return the table of a source of all that the vendor has, as TOML, and its secrets.
+        """Return a source that covers all of the vendor's data, as TOML, and its secrets by name.
 
-        ``url`` is where the sandbox is served. The table refers to each secret as a file of that
-        name below ``secrets/``.
+        ``url`` is the address of the sandbox. The table refers to a secret as a file of its name
+        below ``secrets/``.
         """
 
     def identify(self, log: Delivery) -> tuple[str, str | None]:
-        """Give the id and the time of a log."""
+        """Return the id and the time of a log, as the vendor writes them."""
 
 
 def vendor_at(path: str, vendors: Iterable[Vendor]) -> Vendor | None:
-    """Find the vendor that the path belongs to."""
+    """Return the vendor that a path belongs to."""
     prefix = "/" + path.lstrip("/").partition("/")[0]
     return next((vendor for vendor in vendors if prefix in vendor.prefixes), None)
 
 
 def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer with JSON."""
+    """Return a JSON response."""
     return Response(
         msgspec.json.encode(content), status, headers=headers, media_type="application/json"
     )
 
 
 async def form(request: Request) -> dict[str, str]:
-    """Read a URL-encoded form; anything else is a 400."""
+    """Parse a URL-encoded form; anything else is a 400."""
     media_type = request.headers.get("Content-Type", "").partition(";")[0]
     if media_type != "application/x-www-form-urlencoded":
         raise HTTPException(400, "The request is not a form.")
@@ -90,7 +93,7 @@ def whole_number(
     low: int = 1,
     high: int = MAX_INTEGER,
 ) -> int:
-    """Read a parameter; anything but a whole number between the bounds is a 400."""
+    """Parse a parameter; anything but a whole number within the bounds is a 400."""
     if text is None and default is not None:
         return default
     if text is None or not text.isdecimal() or not low <= int(text) <= high:
@@ -99,7 +102,7 @@ def whole_number(
 
 
 def moment(request: Request, name: str, zone: dt.timezone) -> int | None:
-    """Read a time parameter as epoch milliseconds; ``zone`` is for a time that names none."""
+    """Parse a time parameter to epoch milliseconds; ``zone`` applies if it has no offset."""
     text = request.query_params.get(name)
     if text is None:
         return None
@@ -116,7 +119,7 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def timestamp(time: int, digits: int, *, separator: str = "T", zone: dt.tzinfo) -> str:
-    """Write nanoseconds since 1970 with that many fraction digits (at least 1), without a zone."""
+    """Format nanoseconds since 1970 with so many fraction digits (at least 1), without a zone."""
     seconds, nanoseconds = divmod(time, SECOND)
     clock = dt.datetime.fromtimestamp(seconds, zone).replace(tzinfo=None)
     return f"{clock.isoformat(separator)}.{f'{nanoseconds:09d}'[:digits]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -45,8 +46,8 @@ _BY_GRAPHQL_CORE = {
 class Schema(federation.Schema):
     """The executable schema; its errors are fit for callers.
 
-    If ``open`` is false, callers can't query the schema, and error messages name nothing of it
-    that the document does not name.
+    If ``open`` is false, callers can't query the schema, and error messages contain no names from
+    it except those in the document.
     """
 
     open = True
@@ -96,14 +97,15 @@ class Schema(federation.Schema):
     def _explained(self, query: str, errors: Sequence[GraphQLError]) -> list[GraphQLError]:
         explained = [explain(error) for error in errors]
         for error in () if self.open else explained:
-            # The gateway's own messages name nothing of the schema, but quote vendors: leave them.
+            # The gateway's own messages contain no schema names, but they quote vendors: leave
+            # them.
             if (error.extensions or {})["code"] in _BY_GRAPHQL_CORE:
                 error.message = unnamed(error.message, query, self.names)
         return explained
 
     def _get_custom_context_kwargs(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        # For errors in variables. Strawberry has no setting that reaches this far: its
-        # disable_field_suggestions covers "Cannot query field" only.
+        # For errors in variables. Strawberry has no setting for this: its disable_field_suggestions
+        # covers "Cannot query field" only.
         known = super()._get_custom_context_kwargs(*args, **kwargs)
         return {**known, "hide_suggestions": not self.open}
 
@@ -137,15 +139,25 @@ def build_schema(
     ``incremental`` adds the directives @defer and @stream.
     """
     limits = limits or Limits(LimitSettings())
+    schema = copy.copy(_converted(introspection=introspection, incremental=incremental))
+    core = schema._schema  # noqa: SLF001
+    documents, price = Documents(core, limits, introspection=introspection), Price(core)
 
     def prepare() -> Preparation:
         return Preparation(documents, price, limits)
 
+    schema.extensions = (_OperationNameRequired, prepare)
+    schema.documents = documents
+    return schema
+
+
+@functools.cache
+def _converted(*, introspection: bool, incremental: bool) -> Schema:
+    """Convert the types, which takes nearly all of the time and does not depend on the limits."""
     schema = Schema(
         query=SubgraphQuery,
         mutation=Mutation,
         types=[WebhookLog, Hook, Source, *ERRORS],
-        extensions=[_OperationNameRequired, prepare],
         config=StrawberryConfig(
             scalar_map=SCALARS, enable_experimental_incremental_execution=incremental
         ),
@@ -154,7 +166,4 @@ def build_schema(
         federation_version=VERSION,
     )
     schema.open = introspection
-    core = schema._schema  # noqa: SLF001
-    documents, price = Documents(core, limits, introspection=introspection), Price(core)
-    schema.documents = documents
     return schema

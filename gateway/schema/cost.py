@@ -92,7 +92,7 @@ ROWS = frozenset({"edges", "nodes"})
 
 
 class Cost(NamedTuple):
-    """Cost of a selection set: once, and for each row of the page that it is part of."""
+    """Cost of a selection set: once, and for each row of its page."""
 
     once: float = 0
     row: float = 0

@@ -30,15 +30,15 @@ from gateway.schema.shape import Shape, measure
 if TYPE_CHECKING:
     from graphql import GraphQLSchema
 
-# What Strawberry validates with. Its ParserCache and ValidationCache are not used: they keep
-# invalid documents too, and are bounded by number, whatever the documents' size.
+# The rules that Strawberry validates with. Its ParserCache and ValidationCache are not used: they
+# keep invalid documents too, and are bounded by number, whatever the documents' size.
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 MAX_ERRORS = 20
-"""Validation errors that are reported of one document."""
+"""Maximum number of validation errors reported for a document."""
 MEMORY = 32 * 2**20
-"""Bytes for cached documents, enough for some hundred of the usual size."""
+"""Bytes for cached documents, enough for some hundreds of the usual size."""
 TOKEN = 700
-"""Bytes that one token takes with its nodes, at most."""
+"""Maximum bytes that one token takes with its nodes."""
 COSTS = 100
 """Costs that are cached per document: one for each combination of page sizes."""
 
@@ -69,7 +69,7 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class Documents:
-    """The valid documents that were used last, within ``memory`` bytes.
+    """The most recently used valid documents, within ``memory`` bytes.
 
     Invalid ones are not cached, so that they can't evict the documents of the frontends. Without
     ``introspection``, documents that query the schema are invalid, and errors suggest no names.
@@ -115,7 +115,7 @@ class Documents:
         try:
             shape, fragments = measure(node)
         except CycleError:
-            # A cycle can't be measured, and other rules may not survive it.
+            # A cycle can't be measured, and may crash other rules.
             return Document(text, node, validate(self._schema, node, [NoFragmentCyclesRule]))
         document = Document(text, node, [], shape, fragments, _tokens(node))
         self._check(document)

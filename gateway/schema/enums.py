@@ -1,7 +1,7 @@
-"""Enums of the schema, described by what their members say of themselves.
+"""Enums of the schema, with the descriptions that their members define.
 
 Other modules of the schema import the record's enums from here: Strawberry must register an enum
-before it meets it in an annotation.
+before using it in an annotation.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def _message_and_extensions(error: GraphQLError) -> tuple[str, dict[str, Any]]:
 
 
 def _is_of_a_result(error: GraphQLError) -> bool:
-    """Whether a field's result, not one of its arguments, does not fit its type."""
+    """Whether the result of a field, rather than one of its arguments, does not fit its type."""
     return error.path is not None and all(isinstance(node, FieldNode) for node in error.nodes or ())
 
 

@@ -1,4 +1,4 @@
-"""Types that are only ever part of another type, and refer to no entity."""
+"""Types that occur only inside other types and refer to no entity."""
 
 from __future__ import annotations
 

@@ -41,10 +41,10 @@ def names_of(schema: GraphQLSchema) -> frozenset[str]:
 
 
 def unnamed(message: str, document: str, names: Collection[str] = ()) -> str:
-    """Hide whatever a message quotes that is not in the document, and ``names`` anywhere in it.
+    """Hide quoted text that is not from the document, and ``names`` anywhere in a message.
 
-    ``names`` are needed because a quoted value of the caller's may hold quotation marks itself,
-    which leaves unclear where the quotation ends.
+    ``names`` are needed because a quoted value may contain quotation marks itself, so that the end
+    of the quotation is ambiguous.
     """
     written = set(_WORD.findall(document))
 

@@ -56,7 +56,7 @@ class Preparation(SchemaExtension):
             result.initial_result.extensions = self.get_results() or None
 
     def _cost_of(self, document: Document) -> int:
-        """Return the cost of the operation, cached by what it depends on."""
+        """Return the cost of the operation, cached by the variables that it depends on."""
         context = self.execution_context
         shared: Context | None = context.context
         sources = len(shared.gateway.sources) if shared else 1
@@ -81,7 +81,7 @@ class Preparation(SchemaExtension):
 
 
 def _size(value: Any) -> tuple[str, int, int] | int | str | None:
-    """Return all of a variable that a cost may depend on."""
+    """Return the part of a variable that a cost may depend on."""
     if isinstance(value, list | dict):
         return type(value).__name__, len(value), weight(value)
     return value if value is None or value == "" else page_size(value)

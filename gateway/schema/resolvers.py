@@ -58,7 +58,7 @@ async def logs_of_source(
 ) -> service.Page:
     wanted: dict[str, Any] = {"source": {"eq": source.name}}
     if filter:
-        # As one more condition: without any of its own, the filter leaves the cursors valid.
+        # Added as a further condition, so that an empty filter does not invalidate cursors.
         wanted["and"] = [document(filter)]
     asked = {"first": first, "after": after, "last": last, "before": before}
     return await _logs(info, wanted, cache, asked)
@@ -172,7 +172,7 @@ class _Masked:
 
     @property
     def body(self) -> Any:
-        # graphql-core raises an exception that it finds as a value, for this field alone.
+        # graphql-core raises an exception that is returned as a value, for this field only.
         return service.forbidden(Role.READER, "see bodies")
 
     body_json = body

@@ -1,4 +1,4 @@
-"""Measure a document's size with its fragments written out, without writing them out.
+"""Measure a document's size with its fragments expanded, without expanding them.
 
 Each fragment is counted once, and its counts are added wherever it is spread. Strawberry's own
 QueryDepthLimiter and MaxAliasesLimiter follow every spread, which takes exponential time where
@@ -25,7 +25,7 @@ CEILING = 10**9
 
 
 class Shape(NamedTuple):
-    """Counts of an operation with its fragments written out, by the names of the limits."""
+    """Counts of an operation with its fragments expanded, by limit name."""
 
     depth: int = 0
     aliases: int = 0

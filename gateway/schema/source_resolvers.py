@@ -130,12 +130,12 @@ def cache_status(report: Parent[feed.Report]) -> model.CacheStatus | None:
 
 
 def age_of(seen: model.Freshness, now: int) -> float:
-    """Age in seconds at the time ``now``; 0 if the clock was set back since."""
+    """Age in seconds at the time ``now``; 0 if the clock has been set back since."""
     return max(0.0, (now - seen.fetched_at) / 1e9)
 
 
 def _source_error(error: UpstreamError | None) -> SourceError | None:
-    """Copy an error to the schema's type: graphql-core raises exceptions that are returned."""
+    """Copy an error to the schema's type, since graphql-core raises returned exceptions."""
     if error is None:
         return None
     return SourceError(

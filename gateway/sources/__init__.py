@@ -1,4 +1,4 @@
-"""Sources: each is a vendor's kit held together with a client and a part of the cache."""
+"""Sources: each combines a vendor's kit with a client and a part of the cache."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
 
     ``name`` is unique within the source; ``kind`` is the type that a stored entry decodes to.
     ``judge`` returns the seconds for which a value is fresh, and tags that evict it in addition to
-    its source's. ``renew`` adds to a new value what only the entry that it replaces holds.
+    its source's. ``renew`` copies into a new value the data that only the replaced entry has.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourceCache:
-    """A source's part of the cache. Entries fetched with one credential are for that one alone."""
+    """A source's part of the cache. No credential gets the entries of another."""
 
     def __init__(self, settings: SourceTable, client: UpstreamClient, cache: Cache) -> None:
         self.lifetimes = settings.cache
@@ -92,8 +92,8 @@ class SourceCache:
     ) -> Cached[Any]:
         """Return the cached value for this source and credential, or read it.
 
-        Callers that need the same value share one read. It runs in an operation of its own, which
-        has the longest deadline, whatever theirs are.
+        Callers that need the same value share one read. It runs in an operation of its own with the
+        longest deadline, regardless of theirs.
         """
         requirement = FreshnessRequirement(
             max_age=operation.max_age(self._source, max_age),
@@ -121,7 +121,7 @@ class SourceCache:
         try:
             value, etags = await wanted.read(apart), apart.answered
         except NotModified:
-            assert entry is not None  # noqa: S101 - what else could be unchanged
+            assert entry is not None  # noqa: S101 - only an entry can be unchanged
             if apart.has_other_parts_of(entry.etags):
                 apart = operation.apart({}, behind=behind)
                 value, etags = await wanted.read(apart), apart.answered
@@ -135,7 +135,7 @@ class SourceCache:
         )
         return Loaded(
             value=value,
-            # A missing value is reported as an error, which can't be marked as stale.
+            # A missing value is reported as an error, and an error can't be marked as stale.
             lifetime=Lifetime(seconds) if value is None else lifetime,
             tags=(tag("source", self._source), *tags),
             etags=etags,
@@ -154,7 +154,7 @@ class SourceCache:
     ) -> Cached[Any] | None:
         """Return the cached value in place of a failure, or None.
 
-        None if the error is no outage of the vendor, or the value was requested before
+        Returns None if the error is not an outage, or if the value was requested before
         ``not_before``.
         """
         if error.code not in FALLBACK_CODES:

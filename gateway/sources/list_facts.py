@@ -1,4 +1,4 @@
-"""What a source's lists have shown of how its vendor pages and counts."""
+"""How a vendor pages and counts, learnt from the lists of its source."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 class ListFacts(msgspec.Struct):
     """Observations about all lists of one source, since no contract states them.
 
-    ``largest_page`` is the most rows that one page had: a page with fewer had room for more.
-    ``exceeded`` tells that a total was once larger than the end of its page, so it is not merely
-    offset + length. ``contradicted`` tells that a list had other rows than its total says.
+    ``largest_page`` is the largest number of rows on one page: a page with fewer rows had room for
+    more. ``exceeded`` is true once a total was larger than the end of its page, so that totals are
+    not merely offset + length. ``contradicted`` is true once the rows of a list did not match its
+    total.
     """
 
     largest_page: int = 0
@@ -25,7 +26,7 @@ class ListFacts(msgspec.Struct):
     def learn(self, page: Page, end: int | None) -> bool:
         """Take a page into account; return False if it contradicts its own total.
 
-        ``end`` is the offset behind its last row, or None where offsets count within a window.
+        ``end`` is the offset after its last row, or None if offsets count within a window.
         """
         self.largest_page = max(self.largest_page, page.read)
         if page.total is None or end is None:
@@ -43,7 +44,7 @@ class ListFacts(msgspec.Struct):
         return self.exceeded and not self.contradicted
 
     def ends(self, page: Page, end: int) -> bool:
-        """Return whether a page is the last one by a total that can be trusted."""
+        """Return whether a trusted total shows that a page is the last one."""
         return (
             self.trusts_totals
             and page.total is not None

@@ -1,4 +1,4 @@
-"""One configured system: a vendor held together with a client and a cache."""
+"""One configured system: a vendor with its client and its cache."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Source:
     """A vendor's lists, logs and hooks, read through the cache, and its actions.
 
-    Ids come from callers: the result for one outside the configuration is None, as for one that
-    does not exist. Methods raise UpstreamError if the vendor fails.
+    Ids come from callers: one outside the configuration yields None, like one that does not exist.
+    Methods raise UpstreamError if the vendor fails.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Source:
         return await self.vendor.find_streams(operation)
 
     def stream_of(self, hook: Hook) -> Stream | None:
-        """Return the list of one hook's logs; None if the lists are not by hook."""
+        """Return the list of one hook's logs; None if the vendor has no lists by hook."""
         return self.vendor.stream_of(hook)
 
     async def page(
@@ -78,7 +78,7 @@ class Source:
         """Return a page from the cache, or read it.
 
         Cached pages older than ``max_age`` seconds are not used, nor are those requested before
-        ``not_before``: a page that is older than the one before it need not continue it.
+        ``not_before``: a page older than its predecessor may not continue it.
         """
         lifetimes = self._cache.lifetimes
         first = window.offset == 0 and window.until is None
@@ -110,7 +110,7 @@ class Source:
         )
 
     async def log(self, place: tuple[str, ...], operation: Operation) -> Cached[WebhookLog | None]:
-        """Return the complete log at a place, from the cache if it is there; None if none is."""
+        """Return the complete log at a place, from the cache if possible; None if there is none."""
         id = self.vendor.ids.log(*place)
         lifetimes = self._cache.lifetimes
 
@@ -154,11 +154,11 @@ class Source:
         return await self.vendor.hooks(operation)
 
     def grants(self, place: tuple[str, ...]) -> bool:
-        """Return whether a log's place lies inside the configuration, for an action."""
+        """Return whether the configuration covers a log's place, before an action on it."""
         return self.vendor.grants(place)
 
     async def retry(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Send a delivery again, once; return the log as it is then, if it can be read."""
+        """Send a delivery again, once; return the updated log if it can be read."""
         log = await self.vendor.retry(place, operation)
         scan = self.vendor.scan_for(place)
         if log is not None or scan is None:
@@ -166,7 +166,7 @@ class Source:
         try:
             return await self._scan(scan, operation, anew=True)
         except UpstreamError:
-            # The delivery was sent again all the same.
+            # The delivery was sent again nevertheless.
             return None
 
     async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
@@ -178,7 +178,7 @@ class Source:
         return self.vendor.ids.log(*place)
 
     def log_id_of(self, upstream_id: str) -> str:
-        """Return the id of a log by the vendor's own; RequestError if that is not enough."""
+        """Return the id of a log by the vendor's own; RequestError if that is insufficient."""
         return self.vendor.log_id_of(upstream_id)
 
     def touched(self, place: tuple[str, ...]) -> tuple[str, ...]:
@@ -202,7 +202,7 @@ class Source:
         """Search a whole list for a log, newest first, until the operation's deadline.
 
         With ``anew``, neither the cache nor calls in flight are used. While the vendor fails, the
-        cached pages are searched. That none of them has the log proves nothing, so the list is then
+        cached pages are searched. If none of them has the log, that proves nothing, so the list is
         read again from the vendor.
         """
         offset = 0
@@ -244,5 +244,5 @@ def _page_name(stream: Stream, window: Window, wanted: Wanted) -> str:
 
 
 def not_found(what: str) -> RequestError:
-    """Return the error for what does not exist, which is also that for what is not granted."""
+    """Return the error for a missing object, which is the same for one that is not granted."""
     return RequestError(ErrorCode.NOT_FOUND, f"There is no such {what}. It may have expired.")

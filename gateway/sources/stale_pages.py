@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gateway.vendors.pages import Page, Window
 
 OVERLAP = 16
-"""Rows that two pages of a list with windows overlap by at most, for one to be found in the cache."""
+"""Rows that two pages of a list with windows may overlap by, for one to be found in the cache."""
 
 Recall = Callable[["Window", Timestamp], Awaitable["Cached[Page] | None"]]
 """Returns the cached page of a window in place of a failure, if it was asked for after a moment."""

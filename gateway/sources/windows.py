@@ -1,4 +1,4 @@
-"""How a list with time windows goes on behind a page."""
+"""Continue a list with time windows after a page."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 def continuations(times: Sequence[Timestamp], size: int) -> Iterator[Timestamp]:
-    """Yield the moments that the next window may end at, the best first.
+    """Yield the possible ends of the next window, best first.
 
-    ``times`` are those of the rows of a page, which never rise, and ``size`` is how many rows the
-    page had. Windows overlap by two rows, unless too many share a moment.
+    ``times`` are those of the rows of a page, newest first, and ``size`` is the number of its rows.
+    Windows overlap by two rows, unless too many share a moment.
     """
     if len(times) > 1:
         overlap = sum(time <= times[-2] for time in times)

@@ -15,7 +15,7 @@ from gateway.normalise.damaged import Damaged
 from gateway.upstream.known_secrets import KnownSecrets
 
 _BOMS = (
-    # The one of UTF-32 begins with the one of UTF-16.
+    # UTF-32's mark begins with UTF-16's.
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -24,18 +24,18 @@ _BOMS = (
 )
 _CHARSET = re.compile(r""";\s*charset\s*=\s*["']?([\w.:+-]{1,40})""", re.ASCII | re.IGNORECASE)
 _DEFAULTS = frozenset({"utf-8", "ascii", "iso8859-1", "cp1252"})
-"""Charsets that servers declare for any text; JSON in them is UTF-8 if it can be (RFC 8259)."""
+"""Charsets that servers declare by default; JSON is read as UTF-8 if possible (RFC 8259)."""
 _NO_CHARSETS = frozenset(
     {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
 )
-"""Codecs of Python that are no charsets."""
+"""Codecs of Python that are not charsets."""
 _HALF = re.compile("[\ud800-\udfff]")
 
 
 class Answer:
-    """A response of any status, with its whole body, unpacked as far as its codings are known.
+    """A response of any status with its whole body, decompressed as far as its codings are known.
 
-    ``packing`` is the Content-Encoding that is left, ``""`` if none is.
+    ``packing`` is the remaining Content-Encoding, or ``""``.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Answer:
         self._secrets = KnownSecrets()
 
     def masked(self, secrets: KnownSecrets) -> Answer:
-        """Return the same response with what the vendor was sent in confidence masked."""
+        """Return the response with the secrets that were sent to the vendor masked."""
         answer = Answer(self.status, self.headers, self.content, self.packing)
         answer._secrets = secrets
         if any(secrets.may_be_in(value) for _, value in self.headers.raw):
@@ -57,10 +57,10 @@ class Answer:
         return answer
 
     def json(self) -> Any:
-        """Return the document; ValueError if there is none, or it nests too deep to be read.
+        """Return the document; ValueError if there is none, or if it is nested too deeply.
 
-        What does no harm is tolerated: a byte order mark, raw control characters, NaN. A number too
-        large for a float stays text. Objects with text that can't be decoded are ``Damaged``.
+        Harmless faults are tolerated: a byte order mark, raw control characters, NaN. A number too
+        large for a float stays text. Objects with undecodable text are ``Damaged``.
         """
         return self._document
 
@@ -71,7 +71,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The body as text, with what can't be decoded shown as in ``Damaged``."""
+        """The body as text; undecodable bytes are shown as in ``Damaged``."""
         return self._secrets.mask_text(_shown(self._decoded))
 
     @functools.cached_property
@@ -110,7 +110,7 @@ class Answer:
             errors = "surrogatepass" if name.startswith(("utf-16", "utf-32")) else "strict"
             try:
                 return content.decode(name, errors)
-            except (UnicodeError, LookupError):  # codecs such as base64 make no text
+            except (UnicodeError, LookupError):  # codecs such as base64 do not decode to text
                 continue
         return content.decode("utf-8", errors="surrogateescape")
 
@@ -127,7 +127,7 @@ def _decode_faulty(text: str) -> Any:
 
 
 def _mended(value: Any) -> tuple[Any, bool]:
-    """Return a value that can be encoded again, and whether something in it was damaged."""
+    """Return an encodable copy of a value, and whether anything in it was damaged."""
     if isinstance(value, str):
         shown = _shown(value)
         return shown, shown is not value
@@ -145,7 +145,7 @@ def _mended(value: Any) -> tuple[Any, bool]:
 
 
 def _shown(text: str) -> str:
-    """Write out what is half a character: a byte that was no part of one, or a surrogate."""
+    """Escape an incomplete character: a stray byte or a lone surrogate."""
     if _HALF.search(text) is None:
         return text
     return _HALF.sub(

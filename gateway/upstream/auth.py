@@ -1,7 +1,7 @@
-"""Credentials: what a request must carry, and how a token that expires is refreshed.
+"""Credentials: the headers of a request, and the refresh of tokens that expire.
 
-These are not ``httpx.Auth`` flows, because httpx reads a refused answer whole, however large,
-before it lets the flow send the second request.
+These are not ``httpx.Auth`` flows, because httpx reads the whole body of a refusal, however large,
+before the flow can send the second request.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from gateway.upstream.progress import Progress
 
 SECOND = 1_000_000_000
 EARLY = 60 * SECOND
-"""Nanoseconds before its end at which a token is refreshed, so that none expires on the way."""
+"""Nanoseconds before expiry at which a token is refreshed, so that none expires in transit."""
 LONGEST = 30 * 24 * 3600 * SECOND
-"""Nanoseconds; no vendor documents a token that lives longer."""
+"""Maximum lifetime in nanoseconds; no vendor documents a longer one."""
 
 _SENDABLE = re.compile(r"[!-~]+")
 _PASSABLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
@@ -42,7 +42,7 @@ class Credential(Protocol):
 
     @property
     def secrets(self) -> Iterable[str]:
-        """The values that never change; fetched tokens are added to the source's as they come."""
+        """The fixed secrets; fetched tokens are added to those of the source as they arrive."""
 
     def of(self, operation: Operation) -> Credential:
         """Return the credential for an operation; UpstreamError if its caller sent none."""
@@ -58,7 +58,7 @@ class Credential(Protocol):
 
 
 class FixedCredential:
-    """Headers that never change; ``others`` are sent with them and are no secrets."""
+    """Headers that never change; ``others`` are sent with them and are not secret."""
 
     def __init__(self, headers: Mapping[str, str], others: Mapping[str, str] | None = None) -> None:
         self._headers = {**headers, **(others or {})}
@@ -70,7 +70,7 @@ class FixedCredential:
         return self._secrets
 
     def of(self, operation: Operation) -> Credential:
-        """Return the same for every operation."""
+        """Return the same credential for every operation."""
         del operation
         return self
 
@@ -79,16 +79,16 @@ class FixedCredential:
         return self._headers
 
     def forget(self, headers: Mapping[str, str]) -> bool:
-        """Return False: there is nothing better."""
+        """Return False: there is no other credential to try."""
         del headers
         return False
 
     async def close(self) -> None:
-        """Do nothing, as nothing is ever in flight."""
+        """Do nothing: no refresh is ever in flight."""
 
 
 class PassedCredential(FixedCredential):
-    """The credential that each caller sends in ``header``, passed on in ``sent_as``."""
+    """The caller's own credential, received in ``header`` and passed on in ``sent_as``."""
 
     def __init__(
         self, source: str, header: str, sent_as: str, others: Mapping[str, str] | None = None
@@ -100,7 +100,7 @@ class PassedCredential(FixedCredential):
         self._others = others or {}
 
     def of(self, operation: Operation) -> Credential:
-        """Return the caller's credential; UpstreamError if it sent none that can be passed on."""
+        """Return the caller's credential; UpstreamError if it is missing or can't be passed on."""
         value = operation.passed.get(self._header.lower(), "")
         if not _PASSABLE.fullmatch(value):
             raise UpstreamError(
@@ -120,14 +120,14 @@ def basic(user: str, password: str) -> dict[str, str]:
 
 
 class Token(msgspec.Struct, frozen=True):
-    """A token, and the Unix time in nanoseconds from which another one is fetched."""
+    """A token, and the Unix time in nanoseconds at which to refresh it."""
 
     value: str
     renewal: int
 
 
 class TokenCredential:
-    """Headers made of a token from ``fetch``, refreshed before its end and when it is refused.
+    """Headers made of a token from ``fetch``, refreshed before it expires and when it is refused.
 
     Calls that need a token at the same time share one fetch, and its failure.
     """
@@ -147,7 +147,7 @@ class TokenCredential:
         self._flights: SingleFlight[Token] = SingleFlight()
 
     def of(self, operation: Operation) -> Credential:
-        """Return the same for every operation."""
+        """Return the same credential for every operation."""
         del operation
         return self
 
@@ -177,8 +177,8 @@ class TokenEndpoint:
     """Where tokens are fetched: one POST, outside the source's own limits and credential.
 
     ``timeout`` is in seconds; ``clock`` is in Unix nanoseconds. ``http`` is the source's own
-    client, and closed by that. Fetched tokens are added to ``secrets``. ``setting`` is the one that
-    holds the address.
+    client, which the source closes. Fetched tokens are added to ``secrets``. ``setting`` names the
+    setting with the address.
     """
 
     def __init__(
@@ -209,15 +209,15 @@ class TokenEndpoint:
         fetch: Callable[[], Awaitable[Token]],
         headers: Callable[[str], Mapping[str, str]],
     ) -> TokenCredential:
-        """Return the credential of the tokens that ``fetch`` gets here."""
+        """Return a credential whose tokens ``fetch`` gets from this endpoint."""
         return TokenCredential(fetch, headers, self._clock)
 
     async def post(
         self, *, json: Any = None, form: Mapping[str, str] | None = None
     ) -> tuple[dict[str, Any], httpx.Headers]:
-        """Send the credential; return the answer's object (empty if it has none) and its headers.
+        """Send the credential; return the response's object (empty if it has none) and headers.
 
-        Raises UpstreamError unless the answer is 2xx and no error.
+        Raises UpstreamError unless the response is 2xx and not an error.
         """
         request = self._http.build_request("POST", self._url, json=json, data=form)
         progress = Progress()
@@ -233,7 +233,7 @@ class TokenEndpoint:
                 else progress.timed_out(self._peer, self._timeout),
                 source=self._source,
             ) from None
-        # The answer with the token is used as it is, as it may be one that is masked already.
+        # Do not mask the response: its token may be one that is already known as a secret.
         masked = answer.masked(self._secrets)
         document, said = _decoded(answer), None
         if not (isinstance(document, dict) and any("token" in name.lower() for name in document)):
@@ -248,16 +248,17 @@ class TokenEndpoint:
                 token_setting=self._setting,
                 vendor=said if httpx.codes.is_success(answer.status) else None,
             )
-        # Some specifications wrap the answer in "data", though the vendor's clients read it bare.
+        # Some specifications wrap the response in "data", although the vendor's own clients expect
+        # no wrapper.
         if isinstance(document, dict) and isinstance(document.get("data"), dict):
             document = document["data"]
         return document if isinstance(document, dict) else {}, answer.headers
 
     def token(self, value: Any, seconds: float, until: Any = None) -> Token:
-        """Return a token that can be sent, which stays masked from now on; UpstreamError if not.
+        """Return a usable token, which is masked from now on; UpstreamError if it is unusable.
 
-        It lives until a moment in the vendor's form, or for some seconds if that is none or has
-        passed by this machine's clock. A token that lives shortly is used for half of its life.
+        It is valid until the vendor's expiry time, or for some seconds if that is missing or
+        already past by this machine's clock. A short-lived token is used for half of its lifetime.
         """
         if not (isinstance(value, str) and _SENDABLE.fullmatch(value)):
             raise UpstreamError(

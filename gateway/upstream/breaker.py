@@ -16,8 +16,8 @@ FEWEST = 10
 SHARE = 0.5
 """Share of failed calls in the window at which the breaker opens."""
 REST = 5.0
-"""Seconds without calls before and between probes. One call in that time burdens no vendor, and
-a longer rest would hide that it is back."""
+"""Seconds without calls before and between probes. One call in that time is no burden for a vendor,
+and a longer pause would delay recovery."""
 
 
 class BreakerState(enum.Enum):
@@ -29,10 +29,10 @@ class BreakerState(enum.Enum):
 
 
 class Breaker:
-    """Allows or refuses calls by how the latest ones went.
+    """Allows or refuses calls, based on the results of recent ones.
 
-    ``clock`` is monotonic, in seconds. Each allowed call is begun and ended; one that ends after
-    the breaker has changed its state no longer counts.
+    ``clock`` is monotonic, in seconds. Each allowed call is begun and ended; a call that ends after
+    the state has changed is ignored.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -69,7 +69,7 @@ class Breaker:
         return self._generation
 
     def admits(self, call: int) -> bool:
-        """Return whether a call that was begun, and has waited since, may still be sent."""
+        """Return whether a begun call may still be sent after a wait."""
         return call == self._generation or self._until is None
 
     def end(self, call: int, *, failed: bool | None) -> None:

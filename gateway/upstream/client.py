@@ -1,7 +1,7 @@
-"""One vendor's HTTP API: bounded in time and in concurrency, with failures in one form.
+"""A client for one vendor's HTTP API, with time and concurrency limits and uniform errors.
 
-httpx leaves these to its user: a total time (its own are for each read), and a queue in front of
-the connection pool, which collapses under waiters.
+httpx has no total timeout (only one for each read), and its connection pool gets slow when many
+callers wait in it.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from gateway.upstream.operation import Operation
 
 SLOW = 0.75
-"""Share of the time for an answer after which a call counts as failed for the breaker."""
+"""Share of the timeout after which a call counts as failed for the breaker."""
 MOST_GUARDS = 1000
-"""Callers' own credentials whose rate limits and breakers are remembered."""
+"""Maximum number of callers' credentials whose rate limits and breakers are remembered."""
 LONGEST_SLOWDOWN = 30.0
-"""Seconds of pause at most that a successful answer may ask for."""
+"""Maximum pause in seconds that a successful response may ask for."""
 NO_CONTENT = frozenset({204, 205})
 
 _ETAG = re.compile(r'(?:W/)?"[!#-~]{0,500}"')
@@ -48,14 +48,14 @@ _ETAG = re.compile(r'(?:W/)?"[!#-~]{0,500}"')
 Params = Sequence[tuple[str, str]]
 
 
-class NotModified(Exception):  # noqa: N818 - no failure, but news
-    """What the operation's ETag stands for is still the vendor's answer."""
+class NotModified(Exception):  # noqa: N818 - not a failure
+    """The vendor confirmed the ETag of the operation by a 304."""
 
 
 class Health(msgspec.Struct, frozen=True):
-    """How a source's latest calls went; the times are Unix times in nanoseconds.
+    """The results of a source's latest calls; times are Unix times in nanoseconds.
 
-    ``retry_at`` is when an open breaker lets a call through to try the source.
+    ``retry_at`` is when an open breaker lets a probe through.
     """
 
     last_success_at: int | None = None
@@ -78,11 +78,11 @@ class _Call(NamedTuple):
 class UpstreamClient:
     """Calls one vendor's API for one source.
 
-    ``timeout`` is in seconds and bounds one call from when it has its slot, including the wait for
-    a token; ``concurrency`` is the number of simultaneous calls, ``rate_limit`` the number of calls
+    ``timeout`` is in seconds and bounds one call after it gets a slot, including the wait for a
+    token; ``concurrency`` is the number of simultaneous calls, ``rate_limit`` the number of calls
     that begin in a second. ``clock`` is in Unix nanoseconds, ``monotonic`` in seconds. ``secrets``
-    are the source's own. In a ``private`` client, each caller sends a credential of its own: its
-    failures are reported to that caller alone, and affect no other. The client owns ``http``.
+    are the source's own. In a ``private`` client, each caller sends its own credential: failures
+    are reported to that caller only, and affect no other. The client owns ``http``.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class UpstreamClient:
 
     @property
     def health(self) -> Health:
-        """How the latest calls went."""
+        """The results of the latest calls."""
         breaker = self._guard.breaker
         waits = breaker.state is BreakerState.OPEN
         return msgspec.structs.replace(
@@ -136,12 +136,12 @@ class UpstreamClient:
     async def json(
         self, path: str, params: Params = (), *, operation: Operation
     ) -> tuple[Any, httpx.Headers]:
-        """Get a JSON document and its headers, since some vendors page in them.
+        """Get a JSON document and the response's headers, which some vendors use for paging.
 
-        The document is None if the vendor answers that it has none (204, 205). Failures that may
-        pass are retried within the operation's time; the credential is refreshed once on 401.
-        Raises UpstreamError unless the answer is 2xx and holds a document that is no error,
-        NotModified when the operation has an ETag that still stands for it.
+        The document is None for a 204 or 205. Temporary failures are retried until the operation's
+        deadline; the credential is refreshed once on 401. Raises UpstreamError unless the response
+        is 2xx with a document that is not an error, and NotModified if the vendor confirms the
+        operation's ETag.
         """
         url = httpx.URL(self.base_url + path)
         if params:
@@ -157,10 +157,10 @@ class UpstreamClient:
         return None if answer.status in NO_CONTENT else answer.json(), answer.headers
 
     async def act(self, method: str, path: str, *, operation: Operation) -> Any:
-        """Ask for something to be done, once; return the answer's document, None without a body.
+        """Send an action once; return the response's document, None without a body.
 
         Only a request that was refused for its credential is sent again. Raises UpstreamError
-        unless the answer is 2xx and can be one of a JSON API; its ``sent`` is whether the vendor
+        unless the response is 2xx and plausible for a JSON API; ``sent`` tells whether the vendor
         may have acted.
         """
         with self._noted():
@@ -169,7 +169,7 @@ class UpstreamClient:
         return None if answer.is_blank else answer.json()
 
     async def late(self, operation: Operation) -> UpstreamError:
-        """Return the error for an operation whose time was up while others still wait."""
+        """Return the error for an operation whose deadline has passed while others still wait."""
         guard = await self._guard_of(self._credential.of(operation))
         return guard.limit.lateness(operation.seconds) or UpstreamError(
             ErrorCode.UPSTREAM_TIMEOUT,
@@ -223,7 +223,7 @@ class UpstreamClient:
         progress = Progress()
         try:
             if operation.behind:
-                # The vendor may be back: then everything stale is refreshed at once, not at the
+                # If the vendor has recovered, everything stale is refreshed at once, not at the
                 # second try.
                 async with asyncio.timeout_at(operation.deadline):
                     await guard.tried()
@@ -267,7 +267,7 @@ class UpstreamClient:
         except UpstreamError as error:
             error.sent = error.sent and sent
             if error.retry_after is None and error.code in FAILURES:
-                # It may have been the one too many.
+                # This failure may have opened the breaker.
                 error.retry_after = guard.breaker.seconds or None
             raise
 
@@ -285,12 +285,12 @@ class UpstreamClient:
         if answer.status == httpx.codes.UNAUTHORIZED:
             return True
         if call.method != "GET":
-            return False  # the error may be about what the action did
+            return False  # the error may concern the result of the action
         said = self._said(answer)
         return said is not None and meaning(said) is ErrorCode.UPSTREAM_UNAUTHORIZED
 
     def _said(self, answer: Answer, *, of_action: bool = False) -> VendorError | None:
-        """Return the error that a 2xx answer holds, if it does."""
+        """Return the error inside a 2xx response, if there is one."""
         if not httpx.codes.is_success(answer.status) or answer.is_blank:
             return None
         try:
@@ -300,7 +300,7 @@ class UpstreamClient:
         return in_success(document, self._read_error, of_action=of_action)
 
     def _good(self, answer: Answer, call: _Call) -> Answer:
-        """Return a good answer, raise UpstreamError for others; learn the limits it names."""
+        """Return a 2xx response, raise UpstreamError for others; apply rate limit headers."""
         now = self._clock()
         limit = call.guard.limit
         if answer.status != httpx.codes.TOO_MANY_REQUESTS:
@@ -323,7 +323,7 @@ class UpstreamClient:
         raise error
 
     def _check(self, answer: Answer, *, action: bool) -> None:
-        """Raise UpstreamError unless a 2xx answer has a document, where it has to have one."""
+        """Raise UpstreamError if a 2xx response lacks a required document."""
         if answer.is_blank:
             if action or answer.status in NO_CONTENT:
                 return

@@ -1,7 +1,7 @@
-"""Errors inside documents: what a vendor says about a failure, whatever the status says.
+"""Errors inside documents: the vendor's description of a failure, whatever the status.
 
-Each vendor's own form is read by its ``read_error``. Gateways in front of it, and frameworks below
-it, answer in forms of their own, and some of them with 200::
+Each vendor's own form is read by its ``read_error``. API gateways in front of it and frameworks
+below it have forms of their own, some of them with status 200::
 
     {"error": {"code": "DEV.CH.10001", "message": "Token expired"}, "status": "failed"}
     {"success": false, "message": "The entry was removed."}
@@ -21,7 +21,7 @@ from gateway.errors import ErrorCode
 
 
 class VendorError(msgspec.Struct, frozen=True):
-    """A vendor's own words about a failure, not redacted yet."""
+    """A vendor's own description of a failure, not yet redacted."""
 
     code: str | None = None
     message: str | None = None
@@ -33,7 +33,7 @@ class VendorError(msgspec.Struct, frozen=True):
 
 
 ReadError = Callable[[Any], VendorError]
-"""Finds the vendor's words in a decoded body, whatever its type."""
+"""Finds the vendor's message in a decoded body of any type."""
 
 _HOLDERS = ("error", "errors", "fault", "err", "detail", "status", "errorMessages", "result")
 _CODES = ("code", "error_code", "errorCode", "errorcode", "errCode", "statusCode", "status", "type")
@@ -82,9 +82,9 @@ _WORDS = (
     (ErrorCode.UPSTREAM_NOT_FOUND, _NOT_FOUND),
     (ErrorCode.UPSTREAM_ERROR, _ERROR),
 )
-"""In their order; the first that fits decides."""
+"""In order of precedence; the first match decides."""
 _ABOUT = re.compile("error|detail|warning|violation|message|trace|stack|link", re.IGNORECASE)
-"""Names of lists that are about a failure, and no rows."""
+"""Names of lists that describe failures instead of holding rows."""
 _STATUSES = {
     401: ErrorCode.UPSTREAM_UNAUTHORIZED,
     403: ErrorCode.UPSTREAM_FORBIDDEN,
@@ -95,7 +95,7 @@ _STATUSES = {
 
 
 def words(document: Any, read_error: ReadError) -> VendorError:
-    """Return what a document says about a failure, in the vendor's form or in another."""
+    """Return the description of a failure in a document, in the vendor's form or a common one."""
     found = read_error(document)
     if found.message:
         return found
@@ -106,10 +106,10 @@ def words(document: Any, read_error: ReadError) -> VendorError:
 def in_success(
     document: Any, read_error: ReadError, *, of_action: bool = False
 ) -> VendorError | None:
-    """Return the error in the document of a 2xx response; None if that is an answer.
+    """Return the error in the document of a 2xx response; None if there is none.
 
-    An object with an id, or with rows, is an answer, whatever else it holds. An action may be
-    answered with a mere message ("Retry scheduled"), so there only a sign of failure counts.
+    An object with an id or with rows is never an error. The response to an action may be just a
+    message ("Retry scheduled"), so only an explicit sign of failure makes it an error.
     """
     if not isinstance(document, Mapping) or _is_answer(document):
         return None
@@ -123,7 +123,7 @@ def in_success(
 
 
 def meaning(error: VendorError) -> ErrorCode:
-    """Return the code of the gateway for an error that no status tells of."""
+    """Return the gateway's error code for an error without a telling status."""
     number = error.code or ""
     if re.fullmatch(r"[1-5]\d\d", number, re.ASCII):
         status = int(number)
@@ -153,7 +153,7 @@ def _has_error(document: Mapping[str, Any], found: VendorError) -> bool:
 
 
 def _means_success(found: VendorError) -> bool:
-    """Whether it is the "code: 0, message: success" that some systems put around every answer."""
+    """Whether it is the "code: 0, message: success" that some systems add to every response."""
     return found.code in {"0", "200", "OK"} or (found.message or "").lower() in {"ok", "success"}
 
 
@@ -167,7 +167,7 @@ def _says_failed(document: Mapping[str, Any]) -> bool:
 
 
 def _common(document: Any, depth: int = 0) -> VendorError | None:
-    """Find code and message in the forms that are usual anywhere."""
+    """Find code and message in the common forms."""
     if isinstance(document, list):
         items = document[:5] if depth else [item for item in document[:5] if type(item) is dict]
         found = (_common(item, depth + 1) for item in items if depth < 3)

@@ -1,4 +1,4 @@
-"""What went wrong with a vendor: a code, a sentence, and the vendor's own words."""
+"""Errors for failed vendor calls: a code, a sentence, and the vendor's own message."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ _PLAIN_HTTP = re.compile(
     rb"|speaking plain HTTP to an SSL-enabled",
     re.IGNORECASE,
 )
-"""What nginx, Go and Apache answer to HTTP on a port of HTTPS."""
+"""Responses of nginx, Go and Apache to HTTP on an HTTPS port."""
 _NO_CERTIFICATE = re.compile(
     rb"No required SSL certificate was sent|SSL certificate error", re.IGNORECASE
 )
-"""What nginx answers where it wants a client certificate."""
+"""Response of nginx if it requires a client certificate."""
 
 
 def refusal(
@@ -76,9 +76,9 @@ def refusal(
 ) -> UpstreamError:
     """Return the error for a response that is not 2xx, or is the error ``vendor`` in a 2xx.
 
-    ``now`` is in Unix nanoseconds. The sentence names the path, as a source may read many places
-    and be refused one. ``token_setting`` is given if a token was asked for, so that nothing but the
-    credential was judged: the setting that holds the address.
+    ``now`` is in Unix nanoseconds. The sentence names the path, since a source may read many paths
+    and be refused one. For a token request, where only the credential can be at fault,
+    ``token_setting`` names the setting with the address.
     """
     status = answer.status
     if vendor is not None:
@@ -115,7 +115,7 @@ def refusal(
 
 
 def not_json(answer: Answer, source: str) -> UpstreamError:
-    """Return the error for a 2xx response whose body is no JSON document."""
+    """Return the error for a 2xx response without a JSON document."""
     kind = answer.headers.get("Content-Type", "").lower()
     if answer.is_blank:
         what = "answered with an empty body; try again, and check base_url"
@@ -148,7 +148,7 @@ def _said(answer: Answer, read_error: ReadError) -> VendorError:
 
 
 def _plain_text(answer: Answer) -> str | None:
-    """Return the line of plain text that a body is, as frameworks and proxies answer."""
+    """Return a body that is a single line of plain text, as frameworks and proxies send it."""
     kind = answer.headers.get("Content-Type", "").lower()
     if not kind.startswith("text/plain") or answer.packing:
         return None
@@ -180,7 +180,7 @@ def _tls_advice(answer: Answer) -> str | None:
 
 
 def _redirected(answer: Answer, url: httpx.URL, setting: str) -> str:
-    """Return the advice for a redirect, with the origin that it points to, if another one."""
+    """Return the advice for a redirect, with the target's origin if it is another one."""
     advice = f"Redirects are not followed; check {setting}"
     try:
         target = url.join(answer.headers.get("Location", ""))
@@ -199,7 +199,7 @@ def _phrase(status: int) -> str:
 
 
 def _shown(text: str | None) -> str | None:
-    """Redact a vendor's text and fit it into one short line."""
+    """Redact a vendor's text and shorten it to one line."""
     if text is None:
         return None
     line = " ".join("".join(c if c.isprintable() else " " for c in text[:2000]).split())

@@ -1,7 +1,6 @@
-"""One HTTP exchange: a request sent as it is, and a response read whole, or not at all.
+"""One HTTP exchange: an unmodified request, and a response that is read completely or not at all.
 
-httpx leaves these to its user: a limit of the size, and cookies that must not travel from one
-response to the next request.
+httpx has no size limit, and would send cookies from one response with the next request.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ if TYPE_CHECKING:
     import pathlib
 
 MAX_BYTES = 16 * 2**20
-"""More than any vendor's page of 100 logs needs, little enough to hold for every source at once."""
+"""Enough for a page of 100 logs of any vendor; small enough to hold one for every source."""
 
-# They write whole URLs, with the secrets in their queries, and headers.
+# They log headers, and whole URLs with the secrets in their queries.
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
@@ -50,7 +49,7 @@ def http_client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
 
 
 def network(ca_bundle: pathlib.Path | None, concurrency: int) -> httpx.AsyncBaseTransport:
-    """Return the real transport, which verifies TLS: by the bundle alone if there is one.
+    """Return the real transport, which verifies TLS, with the bundle alone if there is one.
 
     It has a connection for each of ``concurrency`` callers and one for a token, because httpx's
     pool gets slow when callers queue in it.
@@ -61,7 +60,7 @@ def network(ca_bundle: pathlib.Path | None, concurrency: int) -> httpx.AsyncBase
     return httpx.AsyncHTTPTransport(verify=_trust(ca_bundle), limits=limits)
 
 
-@functools.cache  # it takes 17 ms, and most sources trust the same authorities
+@functools.cache  # takes 17 ms, and most sources trust the same authorities
 def _trust(ca_bundle: pathlib.Path | None) -> ssl.SSLContext:
     if ca_bundle is None:
         return httpx.create_ssl_context()
@@ -76,8 +75,8 @@ async def exchange(
 ) -> Answer:
     """Send one request and read the whole response, whatever its status, within ``MAX_BYTES``.
 
-    ``progress`` records how far it got, for the error of a timeout; there is none here. Raises
-    UpstreamError if there is no whole response.
+    ``progress`` records the step reached, for the error message of a timeout; this function has no
+    timeout. Raises UpstreamError if the response is missing or incomplete.
     """
     progress = progress or Progress()
     request.extensions["trace"] = progress.trace
@@ -85,7 +84,7 @@ async def exchange(
     try:
         response = await client.send(request, stream=True)
         status = response.status_code
-        # A response that a mock transport made whole is unpacked already.
+        # A complete response from a mock transport is already decompressed.
         whole = response.is_stream_consumed
         packing = "" if whole else response.headers.get("Content-Encoding", "")
         try:
@@ -104,15 +103,15 @@ async def exchange(
     except asyncio.CancelledError:
         await progress.close()
         raise
-    # TLS errors while a body is read come out of httpx as they are, and so do host names that IDNA
-    # can't write.
+    # httpx does not wrap TLS errors while a body is read, nor errors for host names that IDNA can't
+    # encode.
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, zlib.error) as error:
         raise unreachable(error, peer, request.url) from None
     return Answer(response.status_code, response.headers, content, packing)
 
 
 async def _read(chunks: AsyncIterator[bytes]) -> bytes:
-    """Read a body as it came; TooLargeError as soon as it is too large."""
+    """Read the raw body; TooLargeError as soon as it is too large."""
     content = bytearray()
     async for chunk in chunks:
         content += chunk
@@ -123,4 +122,4 @@ async def _read(chunks: AsyncIterator[bytes]) -> bytes:
 
 class _NoCookies(http.cookiejar.CookieJar):
     def extract_cookies(self, response: Any, request: Any) -> None:
-        """Keep nothing: what one response sets must not reach the next request."""
+        """Ignore cookies, so that none reaches the next request."""

@@ -19,7 +19,7 @@ FAILURES = frozenset(
         ErrorCode.UPSTREAM_UNREACHABLE,
     }
 )
-"""Failures that open the breaker. A vendor that refuses a request is at work, so refusals don't."""
+"""Failures that open the breaker. Refusals do not count: the vendor is working."""
 
 
 class UpstreamGuard:
@@ -36,17 +36,17 @@ class UpstreamGuard:
         self._tried = asyncio.Event()
 
     async def tried(self) -> None:
-        """Wait until the probe has been answered, if one is in flight."""
+        """Wait for the probe in flight, if any."""
         while self.breaker.probing:
             await self._tried.wait()
 
     @contextlib.contextmanager
     def judged(self, slow: float) -> Iterator[Callable[[], None]]:
-        """Report a call's outcome to the breaker; UpstreamError if it must not be sent.
+        """Report a call's outcome to the breaker; UpstreamError if the breaker refuses it.
 
-        Call the returned function when the request is sent; it may still refuse it. From then on,
-        no answer within ``slow`` seconds is a failure. A call that was cut short before that, or
-        never sent, proves nothing.
+        Call the returned function just before sending, which may still refuse the call. From then
+        on, no response within ``slow`` seconds counts as a failure. A call that is cancelled before
+        that, or never sent, is not counted.
         """
         call = self.breaker.begin()
         if call is None:
@@ -97,7 +97,7 @@ class UpstreamGuard:
 
 
 def is_own(error: UpstreamError) -> bool:
-    """Return whether the guard refused the call, so that the vendor was not even asked."""
+    """Return whether the guard refused the call before it reached the vendor."""
     if error.code is ErrorCode.UPSTREAM_RATE_LIMITED:
         return error.status is None
     return error.code is ErrorCode.UPSTREAM_CIRCUIT_OPEN

@@ -1,4 +1,4 @@
-"""The public keys that a token issuer publishes, as a JSON Web Key Set (RFC 7517)."""
+"""The published keys of a token issuer, as a JSON Web Key Set (RFC 7517)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.upstream.exchange import exchange, http_client, network
 from gateway.upstream.network_errors import Peer
 
 SECONDS = 5.0
-"""Seconds that the issuer may take, as callers wait for it."""
+"""Seconds that the issuer may take; kept short, since callers wait for it."""
 MAX_BYTES = 2**20
 """Enough for hundreds of keys; issuers have a few."""
 
@@ -27,9 +27,9 @@ _PEER = Peer(
 
 
 async def fetch(url: str, transport: httpx.AsyncBaseTransport | None = None) -> dict[str, Any]:
-    """Fetch a set of keys: an object with a list ``keys``; UpstreamError if there is none.
+    """Fetch a key set, an object with a list ``keys``; UpstreamError if there is none.
 
-    No redirect is followed: only the configuration decides whose keys are trusted.
+    No redirect is followed: only the configuration decides which keys are trusted.
     """
     try:
         async with (

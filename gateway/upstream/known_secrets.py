@@ -1,13 +1,13 @@
-r"""The exact values of one source's credentials, masked in everything that its vendor answers.
+r"""Mask the values of a source's own credentials in all responses of its vendor.
 
-A vendor may repeat the credential that it was sent: in an error ("token abc is not valid"), in a
-log of a webhook that calls the vendor itself, in a request id. ``gateway.normalise.redaction``
-recognises secrets by name and shape; these are recognised by value, however they are written::
+A vendor may repeat the credential it received: in an error ("token abc is not valid"), in a log of
+a webhook that calls the vendor itself, in a request id. ``gateway.normalise.redaction`` recognises
+secrets by name and shape; these are recognised by value, in any encoding::
 
     p&ss wörd   p%26ss+w%C3%B6rd   p&amp;ss wörd   p\u0026ss w\u00f6rd   dTpwJnNzIHfDtnJk...
 
-Most answers hold none of them, so a scan of the raw bytes for a part that no encoding changes comes
-first, and only an answer that has it is walked.
+Most responses contain none of them. So the raw bytes are first scanned for a part of the value that
+no encoding changes, and only documents with that part are traversed.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from pydantic import BaseModel, SecretStr
 from gateway.normalise.redaction import MASK
 
 MAX_TOKENS = 8
-"""Fetched tokens that are remembered; older ones have expired."""
+"""Maximum number of fetched tokens that are masked; older ones have expired."""
 SHORTEST = 3
-"""Characters; masking a shorter value would shred every text and protect nothing."""
+"""Minimum length in characters; masking shorter values would mangle every text."""
 LONG = 6
-"""Characters from which a value is masked inside a longer word, too, unless it is a plain word or
+"""Minimum length in characters to mask a value inside a longer word, unless it is a plain word or
 number itself: a password "hook" must not turn "webhooks" into "web***s"."""
 
 _ANCHOR = re.compile(rb"[0-9A-Za-z]+")
@@ -43,7 +43,7 @@ _HTML_NAMES = {"&": "amp", '"': "quot", "'": "apos", "<": "lt", ">": "gt"}
 
 
 class KnownSecrets:
-    """Values that a vendor was sent and must not be shown."""
+    """Secret values that were sent to a vendor and must be masked."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._values: dict[str, None] = {}
@@ -53,12 +53,12 @@ class KnownSecrets:
         self.add(values)
 
     def add(self, values: Iterable[str]) -> None:
-        """Add values that stay known."""
+        """Add permanent values."""
         self._values.update(dict.fromkeys(value for value in values if len(value) >= SHORTEST))
         self._changed()
 
     def add_token(self, token: str) -> None:
-        """Add a fetched token, in place of the oldest one if there are many."""
+        """Add a fetched token; evict the oldest one if there are too many."""
         self._tokens.pop(token, None)
         self._tokens[token] = None
         if len(self._tokens) > MAX_TOKENS:
@@ -66,7 +66,7 @@ class KnownSecrets:
         self._changed()
 
     def extended(self, values: Iterable[str]) -> KnownSecrets:
-        """Return these and some more, for one call."""
+        """Return a copy with more values, for one call."""
         return KnownSecrets((*self._values, *self._tokens, *values))
 
     def may_be_in(self, content: bytes) -> bool:
@@ -110,7 +110,7 @@ def in_settings(settings: BaseModel) -> Iterator[str]:
 
 
 def in_headers(headers: Mapping[str, str]) -> Iterator[str]:
-    """Find the credentials in headers that hold nothing else: what follows the scheme, if any.
+    """Return the credentials in headers without other content: the text after the scheme, if any.
 
     The parts of a Basic credential (RFC 7617) are secrets of their own: its password, or the user
     if the password is empty, as with API keys.
@@ -133,7 +133,7 @@ def _base64(text: str) -> str:
 
 
 def _anchor(form: str) -> bytes:
-    """Return a part of a value that every encoding leaves as it is."""
+    """Return a part of a value that no encoding changes."""
     runs = _ANCHOR.findall(form.encode())
     return max(runs, key=len, default=b"")[:32]
 
@@ -142,7 +142,7 @@ def _compiled(values: Sequence[str]) -> re.Pattern[str]:
     padding = "(?:=|%(?:25)*3[Dd]){0,2}"
     forms = {_base64(f"{value}{end}"): padding for value in values for end in ("", ":")}
     forms |= dict.fromkeys(values, "")
-    # The longest first, since the first that fits is taken.
+    # Longest first, since the first alternative that matches wins.
     longest_first = sorted(forms, key=len, reverse=True)
     return re.compile("|".join(_expression(form) + forms[form] for form in longest_first))
 
@@ -156,7 +156,7 @@ def _expression(form: str) -> str:
 
 @functools.lru_cache(maxsize=512)
 def _character(character: str) -> str:
-    """Return an expression for a character in every encoding, also in one inside another."""
+    """Return a regular expression for a character in every encoding, nested ones included."""
     literal = re.escape(character)
     if character.isascii() and character.isalnum():
         return literal
@@ -188,11 +188,11 @@ def _masked(value: Any, pattern: re.Pattern[str]) -> Any:
         return [_masked(item, pattern) for item in value]
     if isinstance(value, dict):
         members = {_masked_key(key, pattern): _masked(item, pattern) for key, item in value.items()}
-        # A subclass tells of the object's damage.
+        # A subclass marks a damaged object, so keep the type.
         return members if type(value) is dict else type(value)(members)
     return value
 
 
 def _masked_key(key: str, pattern: re.Pattern[str]) -> str:
-    # A key that is a plain word tells the reader what its value is, a secret or not.
+    # A key that is a plain word names its value, so it is kept even if it equals a secret.
     return key if key.isidentifier() and not any(map(str.isdigit, key)) else pattern.sub(MASK, key)

@@ -1,4 +1,4 @@
-"""A rate limit: no more calls than the configuration allows, nor than the vendor says it takes."""
+"""A rate limit, from the configuration and from the rate limit headers of the vendor."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from gateway.upstream.waits import LONGEST_PAUSE, used_up
 
 
 class RateLimit:
-    """A token bucket: ``rate`` calls a second on average, as many at once after a rest.
+    """A token bucket: ``rate`` calls per second on average, with bursts of the same size.
 
-    ``clock`` is monotonic and in seconds, as are the waits of ``sleep``. Waiting calls queue, and
-    hold nothing that a call in flight needs.
+    ``clock`` is monotonic and in seconds, as are the waits of ``sleep``. Waiting calls queue
+    without holding a slot.
     """
 
     def __init__(
@@ -32,18 +32,18 @@ class RateLimit:
         self._free = self._most
         self._counted_at = clock()
         self._paused_until = self._counted_at
-        # Whether the vendor has not answered since it asked for a pause.
+        # True if the vendor has not responded since it asked for a pause.
         self._unanswered = False
         self._line = asyncio.Lock()
         self._waiting = 0
 
     @property
     def seconds(self) -> float:
-        """Seconds that a call would have to wait if it came now."""
+        """Seconds that a call starting now would have to wait."""
         return self._wait(self._waiting + 1)
 
     async def enter(self, slots: asyncio.Semaphore, seconds: float) -> None:
-        """Wait for a call's turn and for its slot, which the caller releases.
+        """Wait for a call's turn and acquire a slot, which the caller releases.
 
         Raises UpstreamError at once if the turn does not come within ``seconds``; the caller bounds
         the wait for the slot.
@@ -55,7 +55,7 @@ class RateLimit:
             async with self._line:
                 await self._turn(until)
                 await slots.acquire()
-                while self._wait(1) > 0:  # the vendor asked for a pause meanwhile
+                while self._wait(1) > 0:  # the vendor has asked for a pause in the meantime
                     slots.release()
                     await self._turn(until)
                     await slots.acquire()
@@ -64,30 +64,30 @@ class RateLimit:
             self._waiting -= 1
 
     def take(self) -> None:
-        """Count a call even if its turn has not come, so that the next ones wait longer."""
+        """Count a call without waiting for its turn, so that the next ones wait longer."""
         self._count()
         self._free -= 1
 
     def pause(self, seconds: float) -> None:
-        """Start no call for a while; those in flight go on."""
+        """Start no calls for a while; those in flight continue."""
         self._unanswered = True
         until = self._clock() + min(seconds, LONGEST_PAUSE)
         self._paused_until = max(self._paused_until, until)
 
     def learn(self, headers: Mapping[str, str], now: int) -> None:
-        """Pause if an answer's headers say that no call is left; ``now`` is in Unix nanoseconds."""
+        """Pause if a response's headers say that no calls are left; ``now`` is in nanoseconds."""
         for seconds in used_up(headers, now):
             self.pause(seconds)
 
     def answered(self) -> None:
-        """Note that the vendor has answered a call since it last asked for a pause."""
+        """Record that the vendor has responded since it last asked for a pause."""
         self._unanswered = False
 
     def lateness(self, seconds: float) -> UpstreamError | None:
-        """Return the error for a wait of ``seconds`` that was in vain, if a pause is to blame.
+        """Return the error for a call that waited ``seconds`` in vain, if a pause is to blame.
 
-        That is a pause which still lasts, or the vendor's last word, if it left less than half of
-        the time for an answer.
+        A pause is to blame if it still lasts, or if no response has followed it and it left less
+        than half of the time for one.
         """
         left = self._paused_until - self._clock()
         if left > 0:

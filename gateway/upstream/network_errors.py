@@ -1,4 +1,4 @@
-"""Why a request got no whole response: each cause of network and TLS in a sentence of its own."""
+"""Errors for requests without a complete response: one sentence for each network or TLS cause."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Peer(msgspec.Struct, frozen=True):
     """The other side of an exchange, as errors name it, with the settings to correct.
 
     The sentences of this module are about a source's base_url and ca_bundle; ``address`` and
-    ``trust`` take their place. ``too_large`` is the way out for a response that is.
+    ``trust`` replace them. ``too_large`` is the advice for a response that is too large.
     """
 
     source: str
@@ -109,7 +109,7 @@ _CUT = "broke the connection in the middle of its answer; try again"
 
 
 def unreachable(error: Exception, peer: Peer, url: httpx.URL) -> UpstreamError:
-    """Return the error for a request to ``url`` that got no whole response."""
+    """Return the error for a request to ``url`` without a complete response."""
     code = ErrorCode.UPSTREAM_UNREACHABLE
     causes = tuple(_causes(error))
     match error:
@@ -124,7 +124,7 @@ def unreachable(error: Exception, peer: Peer, url: httpx.URL) -> UpstreamError:
             what = "could not be reached: its address is none; check base_url"
         case _:
             what = _cause(error, causes, url)
-    # A connection that was never made has carried no request.
+    # Without a connection, no request was sent.
     sent = not isinstance(
         error,
         httpx.ConnectError
@@ -184,7 +184,7 @@ def _resolution(error: socket.gaierror) -> str:
 
 
 def _protocol(said: str, url: httpx.URL) -> str:
-    """Tell apart what h11 says of a response that is not whole, or none."""
+    """Describe h11's error for an invalid or incomplete response."""
     tls = ": begin base_url with https:// if its port wants TLS" if url.scheme == "http" else ""
     if "without sending a response" in said:
         return f"closed the connection without an answer; try again, and check base_url{tls}"

@@ -22,15 +22,15 @@ class Operation:
     """One caller's operation: its deadline, and the calls made for it so far, by source.
 
     ``seconds`` bounds it, ``longest`` bounds any operation; both may be infinite. ``began`` and
-    ``deadline`` are in seconds of the event loop's clock. A call that several operations wait for
+    ``deadline`` are in seconds of the event loop's clock. A call shared by several operations
     counts for the one that started it.
 
     ``passed`` are the vendor credentials that the caller sent, by lower-case header name.
     ``request_id`` identifies its request. ``trace`` is the W3C trace context sent with every vendor
     call, background refreshes included. ``began_at`` is its start in Unix nanoseconds: a cache
-    entry that was requested since is new enough, whatever age is allowed. No entry older than
-    ``max_age`` seconds is used, or than the source's ``least_age`` if that is more. ``reads`` is
-    the freshness of each answer, by source.
+    entry requested after that is new enough for any ``max_age``. Entries older than ``max_age``
+    seconds, or than the source's ``least_age`` if that is greater, are not used. ``reads`` is the
+    freshness of each answer, by source.
     """
 
     def __init__(
@@ -57,38 +57,38 @@ class Operation:
         self.behind = False
         """Whether it is a background refresh, after the caller has been answered."""
         self.incomplete = False
-        """Whether something could not be read, though the response is no error."""
+        """Whether something could not be read although the response is not an error."""
         self.on_hooks: Callable[[Sequence[Hook]], None] | None = None
         """Called with each page of a source's hooks while others are still being read."""
         self.etags: Mapping[str, str] = {}
         """The ETags to send, by path and query."""
         self.answered: dict[str, str] = {}
-        """The validators of the answers so far: the ETag of each (empty if it has none) by path
-        and query, and a digest of each cached part. Together they show whether a value that is
-        made of them has changed."""
+        """The validators of the answers so far: the ETag of each (empty if it has none) by path and
+        query, and a digest of each cached part. Together they show whether a value built from them
+        has changed."""
         self.made_of: Freshness | None = None
-        """The freshness of the cache entries that the result was made of, if it was."""
+        """The freshness of the cache entries that the result was built from, if any."""
         self._longest = seconds if longest is None else longest
         self._max_age = max_age
         self._least_age = least_age or {}
 
     def max_age(self, source: str, wanted: float | None = None) -> float | None:
-        """Return the age in seconds that no cache entry of a source may exceed, or None."""
+        """Return the maximum age in seconds of a source's cache entries, or None."""
         ages = [age for age in (self._max_age, wanted) if age is not None]
         return max(min(ages), self._least_age.get(source, 0.0)) if ages else None
 
     def tell_of_hooks(self, hooks: Sequence[Hook]) -> None:
-        """Pass on the hooks read so far while others are still being read."""
+        """Report the hooks read so far, while others are still being read."""
         if self.on_hooks is not None and hooks:
             self.on_hooks(hooks)
 
     def add_part(self, name: str, value: Any) -> None:
-        """Add a cached value that the answer is made of, too, to the validators."""
+        """Add the validator of another cached value that the result is built from."""
         encoded = msgspec.msgpack.encode(value)
         self.answered[PART + name] = hashlib.blake2b(encoded, digest_size=12).hexdigest()
 
     def has_other_parts_of(self, before: Mapping[str, str]) -> bool:
-        """Return whether a part differs from the one in earlier validators."""
+        """Return whether a cached part of the result differs from its digest in ``before``."""
         return any(
             self.answered.get(name) != digest
             for name, digest in before.items()
@@ -96,9 +96,9 @@ class Operation:
         )
 
     def unhurried(self, most: float) -> Operation:
-        """Return the same operation with the longest deadline, not the one its caller chose.
+        """Return the operation with the longest deadline instead of the caller's own.
 
-        It ends ``most`` seconds after it began at the latest, and its calls count for this one.
+        It ends at most ``most`` seconds after it began, and its calls count for this one.
         """
         other = copy.copy(self)
         other.seconds = min(self._longest, most)
@@ -106,7 +106,7 @@ class Operation:
         return other
 
     def apart(self, etags: Mapping[str, str], *, behind: bool) -> Operation:
-        """Return an operation for work that others may share, or for a background refresh.
+        """Return an operation for shared work or for a background refresh.
 
         It has a deadline of its own and this one's limits on age. Its calls count for this one,
         too, unless it runs in the background.
@@ -121,7 +121,8 @@ class Operation:
             began_at=self.began_at,
         )
         answers = [target for target in etags if not target.startswith(PART)]
-        # One of several answers that is unchanged says nothing about what they make together.
+        # If one of several responses is unchanged, the result built from them may still have
+        # changed.
         if len(answers) == 1 and etags[answers[0]]:
             other.etags = {answers[0]: etags[answers[0]]}
         other.behind = behind

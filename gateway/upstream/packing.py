@@ -1,6 +1,7 @@
-"""Content codings (RFC 9110, 8.4): unpacking a body that may be a bomb.
+"""Content codings (RFC 9110, 8.4): safe decompression of bodies that may be bombs.
 
-3 KB of gzip can hold 1 GB, and httpx would unpack each chunk whole, as often as the header says.
+3 KB of gzip can hold 1 GB, and httpx would decompress each chunk completely, once for each coding
+in the header.
 """
 
 from __future__ import annotations
@@ -10,21 +11,21 @@ import zlib
 from collections.abc import Callable
 
 MOST_LAYERS = 3
-"""Codings applied one after the other; more are an attack."""
+"""Maximum number of nested codings; more are an attack."""
 
 _GZIP = b"\x1f\x8b"
 _NOT_PACKED = frozenset({"", "identity", "none", "utf-8", "utf8"})
-"""No codings, though servers name them in Content-Encoding."""
+"""Not codings, although servers name them in Content-Encoding."""
 
 
 class TooLargeError(Exception):
-    """The body is larger, unpacked, than it may be."""
+    """The decompressed body is too large."""
 
 
 def unpack(content: bytes, header: str, most: int) -> tuple[bytes, str]:
-    """Undo the codings of a Content-Encoding header; return the content and those that are left.
+    """Undo the codings of a Content-Encoding header; return the content and the remaining ones.
 
-    Those that are not known are left, with all that were applied before them. Raises zlib.error for
+    Unknown codings remain, along with all that were applied before them. Raises zlib.error for
     content that is damaged or incomplete, TooLargeError for more than ``most`` bytes.
     """
     names = [name for part in header.split(",") if (name := part.strip().lower()) != "identity"]
@@ -38,7 +39,7 @@ def unpack(content: bytes, header: str, most: int) -> tuple[bytes, str]:
 
 
 def _gunzip(content: bytes, most: int) -> bytes:
-    """Unpack the members of a gzip file (RFC 1952, 2.2); anything else behind one is ignored."""
+    """Unpack the members of a gzip file (RFC 1952, 2.2); anything else after one is ignored."""
     unpacked = bytearray()
     while content.startswith(_GZIP) or not unpacked:
         part, content = _inflate(content, zlib.MAX_WBITS | 16, most - len(unpacked))

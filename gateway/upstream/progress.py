@@ -1,4 +1,4 @@
-"""How far a request got, so that a timeout can name what took too long."""
+"""The progress of a request, so that a timeout can name the step that took too long."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STEPS = {
 
 
 class Progress:
-    """The step that a request is at, as far as its transport reports them.
+    """The current step of a request, as reported by its transport.
 
     https://www.python-httpx.org/advanced/extensions/#trace
     """
@@ -27,7 +27,7 @@ class Progress:
         self._connection: Any = None
 
     async def trace(self, event: str, info: dict[str, Any]) -> None:
-        """Note an event of httpcore."""
+        """Record an event of httpcore."""
         self._step = _STEPS.get(event, self._step)
         if event == "connection.connect_tcp.complete":
             self._connection = info["return_value"]
@@ -46,7 +46,7 @@ class Progress:
         return self._step not in {"connect", "tls"}
 
     def timed_out(self, peer: Peer, seconds: float) -> str:
-        """Return the sentences for a request that got no further within some seconds."""
+        """Return the message for a request that timed out after some seconds."""
         within = f"within {seconds:g} seconds"
         match self._step:
             case "connect":

@@ -1,4 +1,4 @@
-"""Retries of reads after failures that may pass."""
+"""Retries of reads after temporary failures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ATTEMPTS = 3
-"""Attempts at most, the first included."""
+"""Maximum number of attempts, including the first."""
 PASSING = frozenset(
     {
         (ErrorCode.UPSTREAM_UNREACHABLE, None),
@@ -28,11 +28,11 @@ PASSING = frozenset(
         *((ErrorCode.UPSTREAM_ERROR, status) for status in (502, 503, 504)),
     }
 )
-"""Failures that may be over at the next attempt, by code and status."""
+"""Temporary failures, by code and status."""
 FIRST_WAIT = 0.1
-"""Seconds at least before the second attempt; twice that before the third."""
+"""Minimum seconds before the second attempt; twice that before the third."""
 JITTER = 0.3
-"""Seconds added at random, so that calls that failed together are not retried together."""
+"""Maximum random delay in seconds, so that calls that failed together are not retried together."""
 LONGEST_WAIT = 2 * FIRST_WAIT + JITTER
 
 _caller = stamina.AsyncRetryingCaller(
@@ -48,11 +48,11 @@ set_on_retry_hooks(())
 
 
 async def retried(attempt: Callable[[], Awaitable[T]], guard: UpstreamGuard, deadline: float) -> T:
-    """Return the result of an attempt, after retries of failures that may pass.
+    """Return the result of an attempt, with retries after temporary failures.
 
-    The failure is raised at once if the wait (the vendor's own, if it names one) would last until
-    the ``deadline``, in seconds of the event loop's clock, or for more than ``LONGEST_PAUSE``, and
-    if the breaker has opened.
+    The failure is raised without a retry if the breaker has opened, or if the wait (the vendor's
+    own, if it names one) would exceed ``LONGEST_PAUSE`` or the ``deadline``, in seconds of the
+    event loop's clock.
     """
 
     def wait(error: Exception) -> bool | float:

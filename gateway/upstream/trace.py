@@ -14,18 +14,18 @@ from opentelemetry.trace import format_trace_id, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 LONGEST_STATE = 512
-"""Characters of a tracestate that have to be passed on; a longer one is left out."""
+"""Maximum length of a tracestate that must be passed on; a longer one is dropped."""
 
 _FLAGS = 0x03
-"""Sampled, and that the id is random; unknown flags must not be passed on."""
+"""The flags "sampled" and "random trace id"; unknown flags must not be passed on."""
 _propagator = TraceContextTextMapPropagator()
 
-# It would write each damaged header of a caller into the log.
+# It would log each invalid header of a caller.
 logging.getLogger("opentelemetry.trace.span").setLevel(logging.ERROR)
 
 
 class Trace(msgspec.Struct, frozen=True):
-    """A trace that a caller is in."""
+    """The trace context of a caller."""
 
     id: str
     flags: int
@@ -38,9 +38,9 @@ class Trace(msgspec.Struct, frozen=True):
 
 
 def read(parents: Sequence[str], states: Sequence[str]) -> Trace | None:
-    """Read the lines of ``traceparent`` and ``tracestate``; None if they name no trace.
+    """Parse the lines of ``traceparent`` and ``tracestate``; None if they are not valid.
 
-    A damaged state is left out, and so is what a later version adds to the parent.
+    An invalid state is dropped, and so are the fields that a later version adds to the parent.
     """
     if len(parents) != 1 or parents[0] != parents[0].strip():
         return None

@@ -1,8 +1,9 @@
-"""The waits that a vendor asks for in its headers, in every form that vendors write them in.
+"""Parse the waits that vendors ask for in their headers, in all common forms.
 
 ``Retry-After`` is in seconds or a date (RFC 9110, 10.2.3), and rate limits have never been
 standardised, so a reset is seconds, milliseconds, a Unix time, a date or a duration such as
-``1m30s``. A number alone is judged by its size: as seconds, a Unix time would be 30 years.
+``1m30s``. A plain number is interpreted by its size: a Unix time, read as seconds, would be a wait
+of 50 years.
 
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
 """
@@ -16,9 +17,9 @@ from collections.abc import Iterator, Mapping
 from gateway.normalise import timestamps
 
 LONGEST_PAUSE = 300.0
-"""Seconds after which a vendor is called again, however long it asked to be left alone."""
+"""Maximum pause in seconds, even if a vendor asks for a longer one."""
 PLAUSIBLE = 24 * 3600.0
-"""Seconds; no longer wait is believed."""
+"""Maximum plausible wait in seconds."""
 
 _NUMBER = r"\d{1,20}(?:\.\d{1,9})?"
 _SECONDS = re.compile(_NUMBER, re.ASCII)
@@ -57,7 +58,7 @@ def retry_after(headers: Mapping[str, str], now: int) -> float | None:
 
 
 def used_up(headers: Mapping[str, str], now: int) -> Iterator[float]:
-    """Return the seconds until each limit starts anew of which no call is left."""
+    """Return the seconds until the reset of each limit that is used up."""
     found = {name: value for name, value in headers.items() if "limit" in name}
     if not found:
         return
@@ -67,7 +68,7 @@ def used_up(headers: Mapping[str, str], now: int) -> Iterator[float]:
 
 
 def _limits(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Return what is left and when it starts anew, for each limit that the headers name.
+    """Return the remaining calls and the reset of each limit in the headers.
 
     The RateLimit header has had two forms: ``limit=9, remaining=0, reset=30``, and
     ``"one";r=0;t=30, "other";r=8;t=900`` (versions 07 and 08 of the draft). Separate headers hold
@@ -90,7 +91,7 @@ def _limits(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for limit, left_values in remaining.items():
         reset_values = resets.get(limit) or resets.get("") or _WINDOWS.get(limit, "")
         lefts = left_values.split(",")
-        # A date has a comma, too, and a single reset is that of all.
+        # A date contains a comma, too, and a single reset applies to all limits.
         whens = reset_values.split(",") if len(lefts) > 1 else [reset_values]
         if len(whens) < len(lefts):
             whens = [reset_values] * len(lefts)
@@ -116,7 +117,7 @@ def _read(text: str, now: int) -> float | None:
 
 
 def _numbers(text: str) -> list[float]:
-    """Read ``30``, ``"30"``, ``30;w=60`` or a list of them; nothing if any part is none."""
+    """Parse ``30``, ``"30"``, ``30;w=60`` or a list of them; [] if any item is invalid."""
     parts = [_FIRST.fullmatch(part.strip()) for part in text.split(",")]
     if not all(part and not part[1].startswith("-") for part in parts):
         return []
@@ -131,7 +132,7 @@ def _judged(number: float, now: int) -> float:
 
 
 def _moment(text: str) -> float | None:
-    """Read a date of RFC 9110 or RFC 3339 as a Unix time in seconds."""
+    """Parse a date of RFC 9110 or RFC 3339 to a Unix time in seconds."""
     try:
         return timestamps.parse(text) / 1e9
     except ValueError:

@@ -1,4 +1,4 @@
-"""Responses in the form of GraphQL, for executed operations and for refused requests."""
+"""GraphQL responses to executed operations and to refused requests."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from strawberry.types import ExecutionResult
 
 LONG_TEXT = 200
-"""Characters from which on the size of a text is remembered."""
+"""Minimum length of a text whose size is remembered."""
 MAX_LEVEL = 100
-"""Depth from which on a value is encoded to learn its size."""
+"""Depth below which values are encoded to measure their size."""
 
 
 def result_body(scope: Scope, result: ExecutionResult) -> dict[str, Any]:
@@ -36,10 +36,10 @@ def result_body(scope: Scope, result: ExecutionResult) -> dict[str, Any]:
 
 
 def size(value: Any, known: dict[int, int], level: int = 0) -> int:
-    """Return the bytes of JSON that a value takes, looking once at what occurs several times.
+    """Return the size of a value as JSON in bytes, measuring each repeated object once.
 
-    Aliases repeat values, so that a small document can ask for a gigabyte. ``known`` maps the ids
-    of long texts, lists and objects to their sizes; they have to outlive it. Escapes in short texts
+    Aliases repeat values, so that a small document can select a gigabyte. ``known`` maps the ids of
+    long texts, lists and objects to their sizes; they have to outlive it. Escapes in short texts
     are not counted.
     """
     if isinstance(value, str):

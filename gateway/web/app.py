@@ -62,7 +62,7 @@ def create_app(
     async def readyz(_: Request) -> Response:
         """Report readiness; the gateway is ready even while vendors are down."""
         if "none" not in settings.auth.methods:
-            # Sources are listed only where nobody needs a credential to see them.
+            # Sources are listed only if authentication is off.
             return JSONResponse({"status": "ready"})
         sources = {}
         for source in gateway.sources.values():

@@ -44,7 +44,7 @@ class NotTextError(ValueError):
 async def receive_body(request: Request, limits: Limits) -> bytes:
     """Return the body.
 
-    Raises LimitError for one that is too large, TimeoutError for one that is too slow.
+    Raises LimitError if it is too large, and TimeoutError if it arrives too slowly.
     """
     maximum = limits.most("body")
     announced = request.headers.get("content-length", "")
@@ -61,7 +61,7 @@ async def receive_body(request: Request, limits: Limits) -> bytes:
 
 
 def _exceeds(announced: str, maximum: int) -> bool:
-    # The server checks that it is a number, but not how many digits it has.
+    # The server checks that it is a number, but not its length.
     return announced.isdecimal() and (len(announced) > 18 or int(announced) > maximum)
 
 
@@ -95,7 +95,7 @@ def _check_keys(pairs: list[tuple[str, Any]]) -> None:
 
 
 def depth(value: Any) -> int:
-    """Return the depth of a JSON value; 1 for one that is no list or object."""
+    """Return the depth of a JSON value; 1 for a scalar."""
     deepest, todo = 1, [(value, 1)]
     while todo:
         inner, level = todo.pop()

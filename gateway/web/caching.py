@@ -1,4 +1,4 @@
-"""Headers that say how fresh a response is: Cache-Status, Cache-Control, ETag."""
+"""Headers about the freshness of a response: Cache-Status, Cache-Control, ETag."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""CORS: what browsers let pages of the configured origins send and read.
+"""CORS: which requests and responses browsers allow to pages of the configured origins.
 
 Credentials that a browser would add by itself, such as cookies, are never allowed: a page has to
-hold a key or token of its caller, and to send it.
+send a key or token explicitly.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ READABLE = (
 
 
 class _Cors(CORSMiddleware):
-    """CORS for the endpoint alone, with refusals in the form of GraphQL."""
+    """CORS for the endpoint only, with refusals in the form of GraphQL."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a preflight request, or add the headers of CORS to a response."""
@@ -79,8 +79,8 @@ class _Cors(CORSMiddleware):
 def _may_send(name: str) -> bool:
     """Return whether a page of a configured origin may send a header.
 
-    Tracing and client libraries add headers of their own, which are ignored here. What a proxy
-    says of the client's address, or a browser of its user, is not for a page to say.
+    Tracing and client libraries add headers of their own, which are ignored here. Headers by which
+    a proxy reports the client's address, or a browser its user, are not allowed.
     """
     valid = not name or bool(_NAME.fullmatch(name))
     return valid and not _RESERVED.match(name.lower())
@@ -96,7 +96,7 @@ _RESERVED = re.compile(
 def cors(settings: Settings) -> Sequence[Middleware]:
     """Return the middleware for CORS; none where no origin is configured.
 
-    It stands before all that may refuse a request, so that a page can read the reason.
+    It runs before everything that may refuse a request, so that a page can read the reason.
     """
     if not settings.server.cors_origins:
         return ()

@@ -45,7 +45,7 @@ def example_operations() -> tuple[str, ...]:
 def explorer_routes(graphql_path: str = "/graphql", *, static: Path = STATIC) -> list[Route]:
     """Return the routes of the files that the page at ``graphql_path`` loads.
 
-    Their addresses change with their content, so that browsers may cache them forever.
+    Their URLs change with their content, so that browsers may cache them forever.
     """
     paths = list(_OWN_FILES)
     if _is_built_in(static):

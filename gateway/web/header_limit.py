@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 MAX_BYTES = 2**16
-"""Enough for a document in the address, where a character may take three bytes or more."""
+"""Enough for a document in the URL, where a character may take three bytes or more."""
 MAX_HEADERS = 100
 """Browsers behind proxies send about thirty."""
 

@@ -1,7 +1,7 @@
 """Media types in Accept and Content-Type, parsed by the rules of RFC 9110.
 
-Syntax that the RFC forbids is read as most servers read it, where the meaning is clear: spaces
-around ``=``, a quality of ``.2``, a bare ``*`` (which Java's HttpURLConnection sends).
+Invalid syntax with a clear meaning is read as most servers read it: spaces around ``=``, a quality
+of ``.2``, a bare ``*`` (which Java's HttpURLConnection sends).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def split(text: str, separator: str) -> list[str]:
 
 
 def parse(text: str) -> MediaType:
-    """Parse one media type or range with its parameters; of two of one name the first counts."""
+    """Parse one media type or range with its parameters; of two with one name, the first counts."""
     pieces = split(text, ";")
     # Without a type, the first piece is a parameter.
     name = pieces.pop(0).lower() if pieces and not text.lstrip(" \t").startswith(";") else ""
@@ -65,7 +65,7 @@ def parse_list(lines: Iterable[str]) -> list[MediaType]:
 
 
 def quality(accepted: MediaType) -> float:
-    """Return the weight of a range in Accept, from 0 to 1; 0 for one that can't be read."""
+    """Return the weight of a range in Accept, from 0 to 1; 0 if it is invalid."""
     text = accepted.parameters.get("q", "1")
     return min(float(text), 1.0) if _QUALITY.fullmatch(text) else 0.0
 

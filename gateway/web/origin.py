@@ -1,4 +1,4 @@
-"""Protection against requests that a page of another site has its visitor's browser send.
+"""Protection against cross-site requests, which a foreign page makes its visitor's browser send.
 
 Any page can cause a GET or a form submission to any address without permission: by an image, a
 script, a link, or a fetch whose response it can't read. A query by GET is such a request and must
@@ -26,13 +26,13 @@ DELIBERATE = ("x-api-key", "apollo-require-preflight", "x-apollo-operation-name"
 
 
 def is_json(headers: Headers) -> bool:
-    """Return whether Content-Type is JSON; in a list, as proxies make of several, all must be."""
+    """Return whether Content-Type is JSON; if proxies joined several into a list, all must be."""
     types = parse_list(headers.getlist("content-type"))
     return bool(types) and all(one.is_json for one in types)
 
 
 def is_foreign(headers: Headers, origins: Collection[str]) -> bool:
-    """Return whether a page of another origin sent a request; those in ``origins`` are none.
+    """Return whether a page of another origin sent a request; ``origins`` are allowed.
 
     Only browsers write ``Sec-Fetch-Site`` (https://www.w3.org/TR/fetch-metadata/). Without it,
     ``Origin`` is compared with ``Host``, but not its scheme, as a proxy may end TLS. Programs send

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class PersistedDocuments:
     """Finds the document of a request.
 
-    ``documents`` remembers those that were executed before. Raises ConfigurationError for all
-    trusted documents that could never be executed.
+    ``documents`` remembers those that were executed before. Raises ConfigurationError, which names
+    every trusted document that could never be executed.
     """
 
     def __init__(self, settings: DocumentSettings, documents: Documents) -> None:
@@ -39,7 +39,7 @@ class PersistedDocuments:
         self._texts = set(self._trusted.values())
 
     def text(self, asked: GraphQLRequest) -> str | None:
-        """Return the document's text, None if there is none; raise Refusal for one not executed."""
+        """Return the document's text, or None; raise Refusal if it must not be executed."""
         persisted = (asked.extensions or {}).get("persistedQuery")
         if self._trusted:
             return self._trusted_text(asked, persisted)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class PathPrefix:
-    """Serves the application below ``prefix`` too.
+    """Also serves the application below ``prefix``.
 
     Requests without the prefix, from proxies that strip it and from health checks, are served as
     well.

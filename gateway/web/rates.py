@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 WINDOW = 60
 """Seconds in which a caller's bucket refills."""
 MAX_CALLERS = 10_000
-"""Callers that are remembered; beyond that, the one idle for longest starts with a full bucket."""
+"""Maximum number of remembered callers; beyond it, the one idle the longest is forgotten."""
 
 
 class RateLimitedError(Exception):
-    """A caller makes too many requests; ``headers`` say when to retry."""
+    """The caller makes too many requests; ``headers`` say when to retry."""
 
     def __init__(self, headers: dict[str, str]) -> None:
         self.headers = headers
@@ -40,8 +40,8 @@ class Store(Protocol):
     async def take(self, caller: str, most: int) -> float:
         """Count a request of a caller that may make ``most`` of them in a window.
 
-        Returns the requests left, a fraction, as the bucket refills evenly. Below 0 it was one too
-        many and is not counted.
+        Returns the requests left, a fraction, as the bucket refills evenly. A negative result means
+        that the request exceeds the limit and is not counted.
         """
 
 
@@ -53,7 +53,7 @@ class Memory:
     ) -> None:
         self._clock = clock
         self._callers = callers
-        # Requests left, and the time of that.
+        # Requests left, and the time of that count.
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     async def take(self, caller: str, most: int) -> float:

@@ -69,7 +69,7 @@ def request_id(scope: Scope) -> str:
 
 
 def timeout(request: Request) -> float | None:
-    """Return the seconds that the caller waits, by X-Request-Timeout; None if it does not say."""
+    """Return the seconds that the caller waits, by X-Request-Timeout; None if it is not given."""
     lines = request.headers.getlist("x-request-timeout")
     if not lines:
         return None

@@ -57,7 +57,7 @@ VARY = ("Accept", "Authorization", "X-API-Key")
 DOCUMENT_PARAMETERS = {"query", "documentId", "extensions"}
 """The parameters of a URL that name or hold a document."""
 PAGES = {"text/html", "text/*", "application/xhtml+xml"}
-"""Media types that browsers accept for a page, and GraphQL clients do not name."""
+"""Media types that browsers accept for a page, and that GraphQL clients do not name."""
 ALLOWED = {
     "GET": {OperationType.QUERY},
     "POST": {OperationType.QUERY, OperationType.MUTATION},
@@ -67,8 +67,8 @@ ALLOWED = {
 class GraphQLView:
     """The endpoint, an ASGI application.
 
-    ``explorer`` returns the page for browsers. Everybody may load it, as it has to send queries
-    like any other caller.
+    ``explorer`` returns the page for browsers. Anyone may load it, since its queries are
+    authenticated like those of any other caller.
     """
 
     def __init__(
@@ -197,7 +197,7 @@ class GraphQLView:
         media_type: str,
         headers: dict[str, str],
     ) -> Response:
-        """Execute operations concurrently, as if each had come alone; respond in their order.
+        """Execute operations concurrently, as if each had been sent alone; respond in order.
 
         A refused operation becomes an error in its place. The request has been counted once;
         ``headers`` are those of the rate limit, updated as the other operations are counted.

@@ -11,7 +11,7 @@ import pytest
 from gateway.actions.actions import MAX_KEY
 from gateway.callers import Caller, Grant, Method, Role
 from gateway.journal import ActionKind
-from tests.acting import (
+from tests.support.actions import (
     LOG_ID,
     OTHER_ID,
     PASSED,
@@ -22,7 +22,7 @@ from tests.acting import (
 )
 
 
-async def test_key_is_for_one_action_on_one_log(tmp_path: Path) -> None:
+async def test_key_identifies_one_action_on_one_log(tmp_path: Path) -> None:
     vendor = Controller(answering(200))
     async with gateway_over(tmp_path, vendor) as gateway:
         schema = Schema(gateway)
@@ -56,7 +56,7 @@ async def test_callers_do_not_share_keys(tmp_path: Path) -> None:
     assert len(vendor.acts) == 3
 
 
-async def test_key_is_known_for_the_retention_of_the_journal(tmp_path: Path) -> None:
+async def test_key_is_remembered_for_the_journal_retention(tmp_path: Path) -> None:
     days = [0]
     vendor = Controller(answering(200))
 
@@ -94,7 +94,7 @@ async def test_answer_of_another_version_keeps_its_outcome(tmp_path: Path, answe
         assert len(vendor.acts) == 1
 
 
-async def test_without_a_key_each_call_is_an_action(tmp_path: Path) -> None:
+async def test_every_call_without_a_key_is_a_new_action(tmp_path: Path) -> None:
     vendor = Controller(answering(200))
     async with gateway_over(tmp_path, vendor) as gateway:
         await Schema(gateway).retry(LOG_ID)
@@ -150,7 +150,7 @@ class Personal(httpx.AsyncBaseTransport):
 async def test_response_to_one_credential_is_not_repeated_to_another(
     tmp_path: Path, status: int
 ) -> None:
-    """With pass-through a vendor shows each caller only what is theirs."""
+    """With pass-through, a vendor shows callers only their own data."""
     vendor = Personal(status)
     async with gateway_over(tmp_path, vendor, auth=PASSED) as gateway:
         told = [

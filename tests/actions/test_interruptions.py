@@ -15,7 +15,7 @@ from gateway.actions.problems import OutcomeUnknown
 from gateway.journal import ActionKind
 from gateway.service import Gateway
 from gateway.settings import ServerSettings
-from tests.acting import (
+from tests.support.actions import (
     LOG_ID,
     RETRY,
     Controller,
@@ -27,7 +27,7 @@ from tests.acting import (
 
 
 async def test_action_is_recorded_before_it_is_sent(tmp_path: Path) -> None:
-    """Else a crash in between would leave an action that nobody knows of."""
+    """Otherwise a crash in between would leave an action without a record."""
     seen: list[dict[str, Any]] = []
 
     async def act(_: httpx.Request) -> httpx.Response:
@@ -60,7 +60,7 @@ async def test_action_outlasts_the_callers_deadline(
             assert way_out in problem.message
             (entry, *_) = await Schema(gateway).journal()
             assert (entry["id"], entry["outcome"]) == (problem.action_id, "PENDING")
-        # Who asks again with little time is told the same, and nothing is sent again.
+        # A second call with a short deadline gets the same answer, and nothing is sent again.
         hurried = gateway.operation(seconds=0.05)
         again = (await gateway.act(hurried, ActionKind.RETRY, LOG_ID, "key")).problem
         assert isinstance(again, OutcomeUnknown)

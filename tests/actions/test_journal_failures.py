@@ -1,4 +1,4 @@
-"""Actions while the journal can not be opened, read or written."""
+"""Actions while the journal can't be opened, read or written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from gateway.errors import JournalError
 from gateway.journal import ActionKind
-from tests.acting import (
+from tests.support.actions import (
     LOG_ID,
     RETRY,
     Controller,
@@ -36,7 +36,7 @@ async def test_nothing_is_sent_without_a_journal(tmp_path: Path) -> None:
     assert vendor.acts == []
 
 
-async def test_caller_is_told_an_outcome_that_can_not_be_recorded(
+async def test_unrecorded_outcome_is_still_returned_to_the_caller(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def act(_: httpx.Request) -> httpx.Response:
@@ -50,7 +50,7 @@ async def test_caller_is_told_an_outcome_that_can_not_be_recorded(
     assert "can't be recorded" in caplog.text
 
 
-async def test_outcome_is_unknown_to_a_call_that_waits_when_the_journal_fails(
+async def test_waiting_call_gets_unknown_when_the_journal_fails(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     begun, goes_on = asyncio.Event(), asyncio.Event()
@@ -66,7 +66,7 @@ async def test_outcome_is_unknown_to_a_call_that_waits_when_the_journal_fails(
         await begun.wait()
         (entry,) = await schema.journal()
         waiting = asyncio.create_task(schema.retry(LOG_ID, "key"))
-        # It has found the other one's entry once the two wait for nothing but the vendor.
+        # Once only the vendor call is pending, the second call has found the entry of the first.
         journal = await gateway._actions.journal()
         while entry["id"] not in journal._completed:  # noqa: ASYNC110
             await asyncio.sleep(0)
@@ -79,7 +79,7 @@ async def test_outcome_is_unknown_to_a_call_that_waits_when_the_journal_fails(
     assert f"The outcome of action {entry['id']} can't be read." in caplog.text
 
 
-async def test_failing_journal_says_nothing_about_an_earlier_call(tmp_path: Path) -> None:
+async def test_failing_journal_makes_no_claim_about_an_earlier_call(tmp_path: Path) -> None:
     async with gateway_over(tmp_path, Controller(answering(200))) as gateway:
         schema = Schema(gateway)
         assert (await schema.retry(LOG_ID, "key"))["userErrors"] == []

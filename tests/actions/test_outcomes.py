@@ -1,4 +1,4 @@
-"""The outcome of an action, by the response of the vendor."""
+"""The outcome of an action, depending on the vendor's response."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from gateway.actions.outcomes import outcome_of
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.journal import Outcome
-from tests.acting import (
+from tests.support.actions import (
     LOG_ID,
     LOGIN,
     Controller,
@@ -118,12 +118,12 @@ ANSWERS = {
     "JSON without words": (answering(202, json={}), DONE),
     "JSON with a message": (answering(200, json={"message": "Retry scheduled."}), DONE),
     "null": (answering(200, json=None, content=b"null"), DONE),
-    # Whatever can't be an answer of this API says nothing about what the vendor did.
+    # A response that can't come from this API leaves the outcome unknown.
     "HTML": (answering(200, html="<title>Sign in</title>"), UNKNOWN),
     "text": (answering(200, text="OK"), UNKNOWN),
     "half of JSON": (answering(200, content=b'{"id": 4'), UNKNOWN),
     "other packing": (answering(200, content=b"x", headers={"Content-Encoding": "br"}), UNKNOWN),
-    # An error is one, whatever the status says.
+    # An error counts as one, whatever the status.
     "200 with an error": (answering(200, json=words(409), headers=NAMED), rejected(200, "409")),
     "200 with an error of 500": (answering(200, json=words(500)), UNKNOWN),
     "200 with an error of 404": (answering(200, json=words(404)), NOT_FOUND),
@@ -132,13 +132,14 @@ ANSWERS = {
 """Responses to a retry, with the outcome in the journal and the caller's user error."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("act", "expected"), ANSWERS.values(), ids=ANSWERS)
 async def test_response_decides_the_outcome_and_nothing_is_sent_again(
     tmp_path: Path,
     act: Callable[[httpx.Request], Any],
     expected: tuple[str, dict[str, Any] | None],
 ) -> None:
-    """Whatever the response, the same key gives the same answer, after a restart, too."""
+    """The same key returns the same answer for every response, even after a restart."""
     outcome, error = expected
     vendor = Controller(act)
     timeout = 0.1 if act is never else 8.0
@@ -176,7 +177,7 @@ async def test_response_decides_the_outcome_and_nothing_is_sent_again(
 
 
 async def test_journal_has_the_vendors_refusal(tmp_path: Path) -> None:
-    """An operator reads there why a retry was refused, without any secret."""
+    """Operators read there why a retry was refused; no secret may be shown."""
     body = {"error": {"code": 409, "message": "It is under way, see https://a:b@vendor.example"}}
     vendor = Controller(lambda _: httpx.Response(409, json=body, headers={"X-Request-Id": "r-1"}))
     async with gateway_over(tmp_path, vendor) as gateway:
@@ -219,7 +220,7 @@ def failed(code: str, status: int | None = None, **parts: Any) -> UpstreamError:
 
 
 FAILURES = [
-    # A vendor may refuse in the body of a 200, and say whatever its errors say.
+    # A vendor may refuse in the body of a 200, with the contents of any of its errors.
     (failed("UPSTREAM_REJECTED", 200), "REJECTED"),
     (failed("UPSTREAM_REJECTED"), "REJECTED"),
     (failed("UPSTREAM_UNAUTHORIZED", 200), "REJECTED"),
@@ -227,19 +228,19 @@ FAILURES = [
     (failed("UPSTREAM_NOT_FOUND", 200), "REJECTED"),
     (failed("UPSTREAM_RATE_LIMITED", 200), "FAILED"),
     (failed("UPSTREAM_ERROR", 200), "UNKNOWN"),
-    # A login page, or whatever else can't be an answer of the API.
+    # A login page, or another body that can't come from the API.
     (failed("UPSTREAM_INVALID_RESPONSE", 200), "UNKNOWN"),
     (failed("UPSTREAM_INVALID_RESPONSE", 404), "UNKNOWN"),
     (failed("UPSTREAM_RESPONSE_TOO_LARGE", 200), "UNKNOWN"),
     (failed("UPSTREAM_TIMEOUT"), "UNKNOWN"),
     (failed("UPSTREAM_UNREACHABLE"), "UNKNOWN"),
     (failed("INTERNAL_ERROR"), "UNKNOWN"),
-    # 303 is the answer to what was done; with the others a proxy may have given up waiting.
+    # A 303 follows a completed action; with the other statuses a proxy may have timed out.
     *((failed("UPSTREAM_REJECTED", status), "UNKNOWN") for status in (303, 408, 460, 499)),
     *((failed("UPSTREAM_REJECTED", status), "REJECTED") for status in (301, 302, 307, 308, 409)),
     *((failed("UPSTREAM_ERROR", status), "UNKNOWN") for status in (500, 501, 502, 504, 520)),
     (failed("UPSTREAM_ERROR", 503), "FAILED"),
-    # Not sent: no token was to be had, no time was left, or the circuit breaker was open.
+    # Not sent: there was no token, no time left, or the circuit breaker was open.
     (failed("UPSTREAM_UNAUTHORIZED", 401, sent=False), "FAILED"),
     (failed("UPSTREAM_ERROR", 500, sent=False), "FAILED"),
     (failed("UPSTREAM_INVALID_RESPONSE", 200, sent=False), "FAILED"),
@@ -256,7 +257,7 @@ FAILURES = [
     ids=[f"{error.code.name} {error.status} {error.sent}" for error, _ in FAILURES],
 )
 def test_failure_decides_the_outcome(error: UpstreamError, outcome: str) -> None:
-    """Whoever sees SUCCEEDED or REJECTED relies on it; whoever sees UNKNOWN looks at the log."""
+    """Users rely on SUCCEEDED and REJECTED, and check the log after UNKNOWN."""
     assert outcome_of(error) is Outcome[outcome]
 
 
@@ -300,7 +301,7 @@ async def test_refusal_in_a_successful_response_is_rejected(
     assert entry["message"] == "It failed."
 
 
-async def test_response_that_tells_nothing_leaves_the_outcome_unknown(
+async def test_inconclusive_response_leaves_the_outcome_unknown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A proxy's login page with status 200 is no sign that the delivery was sent again."""

@@ -1,4 +1,4 @@
-"""Retry and delete over the sandbox: what callers see, and what vendors are asked."""
+"""Retry and delete over the sandbox: responses to callers, and calls to vendors."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
 from gateway.service import Gateway
 from gateway.settings import load
-from tests.acting import (
+from tests.support.actions import (
     LOG_ID,
     Controller,
     Schema,
     answering,
     gateway_over,
 )
-from tests.moment import stopped
+from tests.support.moment import stopped
 
 NOWHERE = "http://127.0.0.1:1"
 
@@ -67,6 +67,7 @@ async def demo(tmp_path: Path) -> AsyncIterator[Demo]:
         yield Demo(gateway, control)
 
 
+@pytest.mark.slow
 async def test_failed_log_is_retried(demo: Demo) -> None:
     for failed in await demo.logs("translations", "FAILED"):
         payload = await demo.retry(failed["id"])
@@ -135,6 +136,7 @@ async def test_deletion_may_have_an_empty_response(tmp_path: Path) -> None:
 ACTIONS_PAGE = "{ actions(first: 1) { pageInfo { hasNextPage endCursor } } }"
 
 
+@pytest.mark.slow
 async def test_journal_is_paged_and_filtered(demo: Demo) -> None:
     first, second = (await demo.logs("translations"))[:2]
     await demo.retry(first["id"], "a")
@@ -162,6 +164,7 @@ async def test_actions_of_a_removed_source_are_for_admins_of_all_sources(
         assert await Schema(gateway.seen_by(limited)).journal() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["repo-cn", "shop", "tracker"])
 async def test_unsupported_action_calls_no_vendor(demo: Demo, source: str) -> None:
     log = (await demo.logs(source))[0]
@@ -228,6 +231,7 @@ async def test_available_actions_depend_on_the_caller(demo: Demo) -> None:
     assert (await seen.retry(log["id"]))["userErrors"] == []
 
 
+@pytest.mark.slow
 async def test_fifty_retries_with_one_key_are_sent_once(demo: Demo) -> None:
     """Clients repeat requests; the receiver must see one delivery."""
     log = (await demo.logs("translations", "FAILED"))[0]

@@ -14,7 +14,7 @@ from gateway.errors import JournalError
 from gateway.service import Gateway
 from gateway.settings import Settings, load
 from gateway.web.app import create_app
-from tests.acting import Schema
+from tests.support.actions import Schema
 
 READ_ONLY = """
 [[sources]]
@@ -71,7 +71,7 @@ def vendor(_: httpx.Request) -> httpx.Response:
 async def test_server_starts_where_nothing_can_be_retried(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A container without a volume has no folder to write to, and needs none to read logs."""
+    """A container without a volume has no writable folder, and needs none to read logs."""
     caplog.set_level(logging.WARNING)
     app = create_app(settings(folder, READ_ONLY), transport=httpx.MockTransport(vendor))
     async with (
@@ -92,7 +92,7 @@ async def test_server_starts_where_nothing_can_be_retried(
     assert str(folder) not in str(refused)
 
 
-async def test_list_of_actions_returns_with_the_folder(folder: Path) -> None:
+async def test_list_of_actions_works_once_the_folder_exists(folder: Path) -> None:
     async with Gateway(
         settings(folder, READ_ONLY), transport=httpx.MockTransport(vendor)
     ) as gateway:
@@ -113,7 +113,7 @@ async def test_server_does_not_start_where_a_retry_would_need_the_journal(folder
     assert str(caught.value) == sentence(folder)
 
 
-def test_command_names_the_way_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_gives_advice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "planted")
     file = configuration(folder, RETRYABLE)
     for words in ("serve", "actions"):

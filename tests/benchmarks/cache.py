@@ -48,28 +48,15 @@ from gateway.vendors.pages import Wanted, Window
 from gateway.web.view import GraphQLView
 from tests.benchmarks.first_page import LIST
 from tests.benchmarks.vendors import vendors
-from tests.redis import find_program, running
+from tests.support.clock import SECOND, Clock
+from tests.support.redis import find_program, running
 
 RUNS = 50
 MISSES = 15
 CALLERS = 200
-SECOND = 10**9
 NOWHERE = "http://127.0.0.1:1"
 
 Read = Callable[[Gateway], Awaitable[None]]
-
-
-class Clock:
-    """A clock that only moves when it is set."""
-
-    def __init__(self) -> None:
-        self.now = time.time_ns()
-
-    def __call__(self) -> int:
-        return self.now
-
-    def seconds(self) -> float:
-        return self.now / SECOND
 
 
 def settings_for(base: str, sandbox: Sandbox, **cache: Any) -> Settings:
@@ -129,7 +116,7 @@ def http(gateway: Gateway) -> Read:
 
 
 async def cost(settings: Settings, name: str) -> None:
-    clock = Clock()
+    clock = Clock(time.time_ns())
     async with Gateway(settings, clock=clock) as gateway:
         counts = gateway._cache.counts
         tags = [f"source:{source}" for source in gateway.sources]
@@ -143,7 +130,7 @@ async def cost(settings: Settings, name: str) -> None:
             return took
 
         async def nothing() -> None:
-            """Leave everything fresh."""
+            """Do nothing, so that everything stays fresh."""
 
         async def older() -> None:
             clock.now += round((gateway.settings.cache.first_page + 1) * SECOND)
@@ -207,9 +194,9 @@ PANELS: tuple[tuple[dict[str, Any] | None, int], ...] = (
 
 
 @contextlib.asynccontextmanager
-async def desk(clock: Clock, **cache: Any) -> AsyncIterator[Gateway]:
-    """Return a gateway with vendors in the same process, where deliveries keep arriving."""
-    sandbox = Sandbox(clock=clock.seconds, arrivals_per_second=ARRIVALS_PER_SECOND)
+async def desk(clock: Clock[int], **cache: Any) -> AsyncIterator[Gateway]:
+    """Return a gateway with vendors in the same process and a steady flow of deliveries."""
+    sandbox = Sandbox(clock=clock.unix, arrivals_per_second=ARRIVALS_PER_SECOND)
     settings = settings_for(NOWHERE, sandbox, **cache)
     transport = httpx.ASGITransport(sandbox.app)
     async with Gateway(settings, transport=transport, clock=clock) as gateway:
@@ -218,7 +205,7 @@ async def desk(clock: Clock, **cache: Any) -> AsyncIterator[Gateway]:
 
 async def watch(minutes: float, **cache: Any) -> tuple[int, Counter[CacheStatus], int]:
     """Let dashboards poll; return the calls, the outcomes of reads, and the pages."""
-    clock = Clock()
+    clock = Clock(time.time_ns())
     draw = random.Random(7)
     # Latency is not measured here.
     keeping.REFRESH_DELAY = 0.0
@@ -239,7 +226,7 @@ async def watch(minutes: float, **cache: Any) -> tuple[int, Counter[CacheStatus]
                 pages += 1
                 for reads in operation.reads.values():
                     statuses.update(read.status for read in reads)
-                if page.slice.end is None or not page.slice.has_next:
+                if not page.slice.has_next:
                     break
                 after = cursor.encode(page.slice.end)
             await renewed(gateway)

@@ -18,8 +18,9 @@ from gateway.feed.feed import Report
 from gateway.model import CacheStatus
 from gateway.sandbox import Sandbox
 from gateway.service import Gateway
-from tests.benchmarks.cache import SECOND, Clock, renewed, settings_for
+from tests.benchmarks.cache import renewed, settings_for
 from tests.benchmarks.vendors import vendors
+from tests.support.clock import SECOND, Clock
 
 SOURCE = "translations"
 FAULTS = "/control/faults/language-weaver"
@@ -51,8 +52,8 @@ def p99(values: list[float]) -> float:
 async def main() -> None:
     with vendors(0.02, 0.06) as url:
         settings = settings_for(url, Sandbox(logs=100))
-        still, clock = Clock(), Clock()
-        failing = Gateway(settings, clock=clock, monotonic=clock.seconds)
+        still, clock = (Clock(time.time_ns()) for _ in range(2))
+        failing = Gateway(settings, clock=clock, monotonic=clock.unix)
         async with (
             httpx.AsyncClient(base_url=url) as sandbox,
             Gateway(settings, clock=still) as calm,

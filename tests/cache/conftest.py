@@ -6,25 +6,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.cache import Cache, Store, make_store
-from tests.cache.vendor import Clock, Vendor
+from tests.cache.vendor import Clock, Vendor, ticking_clock
 
 if TYPE_CHECKING:
-    from tests.redis import Redis
+    from tests.support.redis import Redis
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> Clock[int]:
+    return ticking_clock()
 
 
 @pytest.fixture
-def vendor(clock: Clock) -> Vendor:
+def vendor(clock: Clock[int]) -> Vendor:
     return Vendor(clock)
 
 
-@pytest.fixture(params=["memory", "redis"])
-async def store(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[Store]:
-    """Give an empty store; of Redis that of a server."""
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
+async def store(request: pytest.FixtureRequest, clock: Clock[int]) -> AsyncIterator[Store]:
+    """An empty store: memory, or a Redis server."""
     url = "memory://"
     if request.param == "redis":
         server = request.getfixturevalue("redis")
@@ -36,7 +36,7 @@ async def store(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[S
 
 
 @pytest.fixture
-async def cache(store: Store, clock: Clock) -> AsyncIterator[Cache]:
+async def cache(store: Store, clock: Clock[int]) -> AsyncIterator[Cache]:
     cache = Cache(store, clock)
     yield cache
     await cache.close()
@@ -44,14 +44,14 @@ async def cache(store: Store, clock: Clock) -> AsyncIterator[Cache]:
 
 @pytest.fixture
 def server(redis: Redis) -> Redis:
-    """Give an empty Redis."""
+    """An empty Redis."""
     redis.flush()
     return redis
 
 
 @pytest.fixture
-async def replicas(server: Redis, clock: Clock) -> AsyncIterator[list[Cache]]:
-    """Give the caches of two gateways."""
+async def replicas(server: Redis, clock: Clock[int]) -> AsyncIterator[list[Cache]]:
+    """The caches of two gateways that share a Redis."""
     stores = [make_store(server.url, max_entries=1, max_bytes=1, clock=clock) for _ in range(2)]
     caches = [Cache(store, clock) for store in stores]
     yield caches

@@ -1,4 +1,4 @@
-"""The memory has bounds, whatever is kept in it."""
+"""The bounds of the memory store."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def found(store: MemoryStore, key: str) -> Any:
 
 
 def assert_consistent(store: MemoryStore) -> None:
-    """What the store counts is what it keeps, and it knows nothing of anything else."""
+    """Check that sizes and tags are recorded for exactly the stored entries."""
     kept = store._kept._cache
     assert kept.keys() == store._sizes.keys() == store._tags.keys()
     assert sum(map(size, kept.values())) == sum(store._sizes.values()) == store._size
@@ -49,8 +49,9 @@ def assert_consistent(store: MemoryStore) -> None:
     assert not store._kept._handlers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("entries", "bytes"), [(500, 2**20), (10_000, 2**17)])
-async def test_it_keeps_its_bounds_however_many_keys_come(entries: int, bytes: int) -> None:
+async def test_bounds_hold_for_any_number_of_keys(entries: int, bytes: int) -> None:
     store = MemoryStore(max_entries=entries, max_bytes=bytes)
     random = Random(7)
     fullest = 0
@@ -73,7 +74,7 @@ async def test_it_keeps_its_bounds_however_many_keys_come(entries: int, bytes: i
     assert_consistent(store)
 
 
-async def test_what_was_used_last_stays() -> None:
+async def test_recently_used_entries_stay() -> None:
     store = MemoryStore(max_entries=3, max_bytes=2**20)
     for key in "abc":
         await keep(store, key, entry(key))
@@ -82,7 +83,7 @@ async def test_what_was_used_last_stays() -> None:
     assert [await found(store, key) for key in "abcd"] == ["a", None, "c", "d"]
 
 
-async def test_a_large_entry_pushes_out_no_more_than_it_needs() -> None:
+async def test_large_entry_evicts_only_as_much_as_needed() -> None:
     store = MemoryStore(max_entries=100, max_bytes=20 * size(entry("v" * 10)))
     for number in range(20):
         await keep(store, str(number), entry("v" * 10))
@@ -92,19 +93,19 @@ async def test_a_large_entry_pushes_out_no_more_than_it_needs() -> None:
     assert len(store._sizes) == 19
 
 
-async def test_what_would_take_most_of_the_room_is_not_kept() -> None:
+async def test_entry_over_a_tenth_of_the_memory_is_not_stored() -> None:
     store = MemoryStore(max_entries=100, max_bytes=10 * size(entry("v" * 10)))
     await keep(store, "small", entry("v"))
     await keep(store, "key", entry("v" * 10))
     assert await found(store, "key") == "v" * 10
-    # What it would have taken the place of is old, and goes.
+    # The entry that it would have replaced is outdated, so it is evicted.
     await keep(store, "key", entry("v" * 11, asked_at=1))
     assert await found(store, "key") is None
     assert await found(store, "small") == "v"
     assert_consistent(store)
 
 
-async def test_what_is_kept_again_is_counted_once() -> None:
+async def test_replaced_entry_is_counted_once() -> None:
     store = MemoryStore(max_entries=100, max_bytes=2**20)
     for number in range(3):
         await keep(store, "key", entry("v" * number, f"log:{number}"))
@@ -113,8 +114,8 @@ async def test_what_is_kept_again_is_counted_once() -> None:
     assert_consistent(store)
 
 
-async def test_an_older_answer_does_not_take_the_place_of_a_newer_one() -> None:
-    """Of two calls, the one that began first may end last, when something was dropped between."""
+async def test_older_answer_does_not_replace_a_newer_one() -> None:
+    """After an eviction, a call that began before it may end after a later one."""
     store = MemoryStore(max_entries=100, max_bytes=2**20)
     await keep(store, "key", entry("new", asked_at=2))
     await keep(store, "key", entry("old", asked_at=1))
@@ -124,7 +125,7 @@ async def test_an_older_answer_does_not_take_the_place_of_a_newer_one() -> None:
     assert_consistent(store)
 
 
-async def test_what_can_not_be_written_is_not_kept() -> None:
+async def test_unencodable_value_is_not_stored() -> None:
     store = MemoryStore(max_entries=100, max_bytes=2**20)
     await keep(store, "key", entry(object()))
     assert await found(store, "key") is None
@@ -132,7 +133,7 @@ async def test_what_can_not_be_written_is_not_kept() -> None:
     assert_consistent(store)
 
 
-async def test_nothing_is_left_of_a_store_that_is_closed() -> None:
+async def test_closed_store_is_empty() -> None:
     store = MemoryStore(max_entries=100, max_bytes=2**20)
     for number in range(10):
         await keep(store, str(number), entry("v", "source:a"))

@@ -28,16 +28,16 @@ async def get(cache: Cache, vendor: Vendor, **demand: float | None) -> Cached[in
     return await cache.get("key", int, vendor, FreshnessRequirement(**demand))  # type: ignore[arg-type]
 
 
-async def until_behind(vendor: Vendor, count: int) -> None:
-    """Let what goes on behind an answer come to its end."""
+async def background_refreshes(vendor: Vendor, count: int) -> None:
+    """Wait until this many background refreshes have ended."""
     async with asyncio.timeout(30):
         while vendor.behind < count:
             await settle()
     await settle()
 
 
-async def test_fresh_then_stale_and_renewed_behind_then_asked_anew(
-    cache: Cache, vendor: Vendor, clock: Clock
+async def test_fresh_entry_turns_stale_then_expires(
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
     assert await ask(cache, vendor) == (1, MISS)
     clock.seconds = 9.9
@@ -45,14 +45,16 @@ async def test_fresh_then_stale_and_renewed_behind_then_asked_anew(
     clock.seconds = 10
     assert await ask(cache, vendor) == (1, STALE)
     assert (await ask(cache, vendor))[0] in {1, 2}
-    await until_behind(vendor, 1)
+    await background_refreshes(vendor, 1)
     assert await ask(cache, vendor) == (2, HIT)
     assert vendor.asked == 2
     clock.seconds += 10 + 20
     assert await ask(cache, vendor) == (3, MISS)
 
 
-async def test_freshness_tells_when_it_was_said(cache: Cache, vendor: Vendor, clock: Clock) -> None:
+async def test_freshness_counts_from_the_response(
+    cache: Cache, vendor: Vendor, clock: Clock[int]
+) -> None:
     vendor.seconds = 3
     freshness = (await get(cache, vendor)).freshness
     assert freshness.fetched_at == pytest.approx(clock(), abs=1000)
@@ -61,14 +63,12 @@ async def test_freshness_tells_when_it_was_said(cache: Cache, vendor: Vendor, cl
     assert (await get(cache, vendor)).freshness.fetched_at == freshness.fetched_at
 
 
-async def test_nothing_is_kept_that_is_good_for_nothing(cache: Cache, vendor: Vendor) -> None:
+async def test_value_with_no_lifetime_is_not_stored(cache: Cache, vendor: Vendor) -> None:
     vendor.lifetime = Lifetime(0)
     assert [await ask(cache, vendor) for _ in range(2)] == [(1, MISS), (2, MISS)]
 
 
-async def test_what_is_never_fresh_is_kept_for_the_case_of_failure(
-    cache: Cache, vendor: Vendor
-) -> None:
+async def test_value_that_is_never_fresh_is_a_fallback(cache: Cache, vendor: Vendor) -> None:
     vendor.lifetime = Lifetime(0, 20, 100)
     assert [await ask(cache, vendor) for _ in range(2)] == [(1, MISS), (2, MISS)]
     vendor.code = ErrorCode.UPSTREAM_ERROR
@@ -76,8 +76,8 @@ async def test_what_is_never_fresh_is_kept_for_the_case_of_failure(
 
 
 @pytest.mark.parametrize("code", sorted(ErrorCode, key=str))
-async def test_failures_are_bridged_and_refusals_are_not(
-    cache: Cache, vendor: Vendor, clock: Clock, code: ErrorCode
+async def test_stale_entry_replaces_failures_but_not_refusals(
+    cache: Cache, vendor: Vendor, clock: Clock[int], code: ErrorCode
 ) -> None:
     await ask(cache, vendor)
     clock.seconds = 50
@@ -91,8 +91,8 @@ async def test_failures_are_bridged_and_refusals_are_not(
     assert kept.freshness.failure == code.name
 
 
-async def test_a_failing_vendor_is_asked_behind_and_a_recovered_one_is_fresh_after_that(
-    cache: Cache, vendor: Vendor, clock: Clock
+async def test_background_retries_detect_recovery_of_the_vendor(
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
     await ask(cache, vendor)
     vendor.code = ErrorCode.UPSTREAM_ERROR
@@ -100,22 +100,22 @@ async def test_a_failing_vendor_is_asked_behind_and_a_recovered_one_is_fresh_aft
     assert await ask(cache, vendor) == (1, STALE)
     assert (vendor.asked, vendor.behind) == (2, 0)
     clock.seconds = 51
-    # It is left alone for a while.
+    # No retry starts before the retry delay.
     assert await ask(cache, vendor) == (1, STALE)
     await settle()
     assert vendor.asked == 2
     clock.seconds = 53
     assert await ask(cache, vendor) == (1, STALE)
-    await until_behind(vendor, 1)
+    await background_refreshes(vendor, 1)
     vendor.code = None
     clock.seconds = 56
     assert await ask(cache, vendor) == (1, STALE)
-    await until_behind(vendor, 2)
+    await background_refreshes(vendor, 2)
     assert await ask(cache, vendor) == (4, HIT)
 
 
-async def test_nothing_is_older_than_the_longest_time(
-    cache: Cache, vendor: Vendor, clock: Clock
+async def test_stale_fallback_ends_with_the_error_lifetime(
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
     await ask(cache, vendor)
     vendor.code = ErrorCode.UPSTREAM_ERROR
@@ -126,8 +126,8 @@ async def test_nothing_is_older_than_the_longest_time(
         await ask(cache, vendor)
 
 
-async def test_a_slow_vendor_is_not_waited_for_where_something_stale_will_do(
-    cache: Cache, vendor: Vendor, clock: Clock, monkeypatch: pytest.MonkeyPatch
+async def test_slow_vendor_is_replaced_by_a_stale_entry(
+    cache: Cache, vendor: Vendor, clock: Clock[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.cache.cache.STALE_FALLBACK_TIMEOUT", 0.01)
     await ask(cache, vendor)
@@ -140,8 +140,8 @@ async def test_a_slow_vendor_is_not_waited_for_where_something_stale_will_do(
     assert vendor.cancelled == 0
 
 
-async def test_a_caller_may_ask_for_something_younger(
-    cache: Cache, vendor: Vendor, clock: Clock
+async def test_max_age_limits_the_age_of_an_entry(
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
     await ask(cache, vendor)
     clock.seconds = 5
@@ -152,8 +152,8 @@ async def test_a_caller_may_ask_for_something_younger(
     assert await ask(cache, vendor, max_age=0) == (3, STALE)
 
 
-async def test_a_caller_may_not_be_given_what_was_asked_for_before(
-    cache: Cache, vendor: Vendor, clock: Clock
+async def test_not_before_excludes_earlier_entries(
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
     demand = FreshnessRequirement(not_before=Timestamp(clock()))
     await ask(cache, vendor)
@@ -168,8 +168,8 @@ async def test_a_caller_may_not_be_given_what_was_asked_for_before(
         await cache.get("key", int, vendor, FreshnessRequirement(not_before=Timestamp(clock())))
 
 
-async def test_not_before_does_not_join_a_call_from_before(
-    cache: Cache, vendor: Vendor, clock: Clock
+async def test_not_before_does_not_join_an_earlier_load(
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
     vendor.answers.clear()
     early = asyncio.create_task(get(cache, vendor))
@@ -182,10 +182,10 @@ async def test_not_before_does_not_join_a_call_from_before(
     assert [(await early).value, (await late).value] == [1, 2]
 
 
-async def test_a_clock_that_was_ahead_makes_nobody_ask_again_and_again(
-    cache: Cache, vendor: Vendor, clock: Clock
+async def test_clock_that_was_ahead_causes_no_endless_loads(
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
-    """Another replica's may be, and this one's until it is set back."""
+    """The clock of another replica may be ahead, or this one's until it is set back."""
     vendor.answers.clear()
     early = asyncio.create_task(get(cache, vendor))
     await settle()
@@ -197,24 +197,24 @@ async def test_a_clock_that_was_ahead_makes_nobody_ask_again_and_again(
     assert {kept.value for kept in await asyncio.gather(*late)} == {2}
 
 
-async def test_a_clock_that_was_set_back_keeps_nothing_fresh_for_longer(
-    cache: Cache, vendor: Vendor, clock: Clock
+async def test_clock_set_back_does_not_extend_freshness(
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
     clock.seconds = 3600
     await ask(cache, vendor)
     clock.seconds -= 1
     assert await ask(cache, vendor) == (1, HIT)
     clock.seconds = 0
-    # Nobody asks again and again, either.
+    # Nor does it cause repeated loads.
     assert [await ask(cache, vendor) for _ in range(3)] == [(2, MISS), (2, HIT), (2, HIT)]
     clock.seconds = 10
     assert await ask(cache, vendor) == (2, STALE)
-    await until_behind(vendor, 1)
+    await background_refreshes(vendor, 1)
     assert await ask(cache, vendor) == (3, HIT)
 
 
-async def test_a_clock_that_was_set_back_does_not_put_off_what_is_tried_again(
-    cache: Cache, vendor: Vendor, clock: Clock
+async def test_clock_set_back_does_not_postpone_retries(
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
     vendor.lifetime = Lifetime(fresh=10, revalidate=20, error=4000)
     await ask(cache, vendor)
@@ -224,11 +224,11 @@ async def test_a_clock_that_was_set_back_does_not_put_off_what_is_tried_again(
     vendor.code = None
     clock.seconds = 40
     assert await ask(cache, vendor) == (1, STALE)
-    await until_behind(vendor, 1)
+    await background_refreshes(vendor, 1)
     assert await ask(cache, vendor) == (3, HIT)
 
 
-async def test_any_number_of_equal_reads_make_one_call(cache: Cache, vendor: Vendor) -> None:
+async def test_concurrent_equal_reads_share_one_call(cache: Cache, vendor: Vendor) -> None:
     vendor.answers.clear()
     callers = [asyncio.create_task(get(cache, vendor)) for _ in range(200)]
     await settle()
@@ -239,9 +239,7 @@ async def test_any_number_of_equal_reads_make_one_call(cache: Cache, vendor: Ven
     assert cache.counts["loads"] == 1
 
 
-async def test_a_failing_call_fails_those_who_wait_and_is_not_repeated_for_each(
-    cache: Cache, vendor: Vendor
-) -> None:
+async def test_failed_call_fails_all_waiters_without_repeats(cache: Cache, vendor: Vendor) -> None:
     vendor.answers.clear()
     vendor.code = ErrorCode.UPSTREAM_ERROR
     callers = [asyncio.create_task(get(cache, vendor)) for _ in range(200)]
@@ -254,7 +252,7 @@ async def test_a_failing_call_fails_those_who_wait_and_is_not_repeated_for_each(
     assert await ask(cache, vendor) == (2, MISS)
 
 
-async def test_a_caller_who_leaves_cancels_nobody_and_the_last_one_the_call(
+async def test_only_the_last_cancelled_caller_cancels_the_call(
     cache: Cache, vendor: Vendor
 ) -> None:
     vendor.answers.clear()
@@ -271,7 +269,7 @@ async def test_a_caller_who_leaves_cancels_nobody_and_the_last_one_the_call(
     assert await ask(cache, vendor) == (2, MISS)
 
 
-async def test_the_deadline_of_one_caller_is_no_others(cache: Cache, vendor: Vendor) -> None:
+async def test_callers_have_separate_deadlines(cache: Cache, vendor: Vendor) -> None:
     vendor.answers.clear()
     now = asyncio.get_running_loop().time()
     hasty = asyncio.create_task(get(cache, vendor, deadline=now))
@@ -282,7 +280,9 @@ async def test_the_deadline_of_one_caller_is_no_others(cache: Cache, vendor: Ven
     assert (await patient).value in {1, 2}
 
 
-async def test_unchanged_is_fresh_again(cache: Cache, vendor: Vendor, clock: Clock) -> None:
+async def test_unchanged_entry_is_fresh_again(
+    cache: Cache, vendor: Vendor, clock: Clock[int]
+) -> None:
     await ask(cache, vendor)
     clock.seconds = 50
     vendor.unchanged = True
@@ -292,11 +292,11 @@ async def test_unchanged_is_fresh_again(cache: Cache, vendor: Vendor, clock: Clo
     assert await ask(cache, vendor) == (1, HIT)
     clock.seconds = 60 + 19
     assert await ask(cache, vendor) == (1, STALE)
-    await until_behind(vendor, 1)
+    await background_refreshes(vendor, 1)
     assert vendor.known[-1] == {"/path": '"1"'}
 
 
-async def test_what_is_dropped_is_asked_for_anew(cache: Cache, vendor: Vendor) -> None:
+async def test_evicted_entry_is_loaded_again(cache: Cache, vendor: Vendor) -> None:
     await ask(cache, vendor)
     assert await cache.evict(["source:other"]) == 0
     assert await ask(cache, vendor) == (1, HIT)
@@ -308,7 +308,7 @@ async def test_what_is_dropped_is_asked_for_anew(cache: Cache, vendor: Vendor) -
         await ask(cache, vendor)
 
 
-async def test_a_drop_takes_what_has_the_tag_and_nothing_else(cache: Cache, vendor: Vendor) -> None:
+async def test_eviction_affects_only_entries_with_the_tag(cache: Cache, vendor: Vendor) -> None:
     for number in range(9):
         vendor.tags = (f"hook:{number % 3}", "source:it")
         await cache.get(f"key {number}", int, vendor)
@@ -317,7 +317,7 @@ async def test_a_drop_takes_what_has_the_tag_and_nothing_else(cache: Cache, vend
     assert await cache.evict(["source:it"]) == 3
 
 
-async def test_a_read_from_before_a_drop_is_neither_kept_nor_joined(
+async def test_load_from_before_an_eviction_is_neither_stored_nor_joined(
     cache: Cache, vendor: Vendor
 ) -> None:
     vendor.answers.clear()
@@ -332,8 +332,8 @@ async def test_a_read_from_before_a_drop_is_neither_kept_nor_joined(
     assert await ask(cache, vendor) == (2, HIT)
 
 
-async def test_a_refresh_from_before_a_drop_is_not_kept(
-    cache: Cache, vendor: Vendor, clock: Clock
+async def test_refresh_from_before_an_eviction_is_not_stored(
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
     await ask(cache, vendor)
     clock.seconds = 10
@@ -342,12 +342,12 @@ async def test_a_refresh_from_before_a_drop_is_not_kept(
     await settle()
     await cache.evict(["source:it"])
     vendor.answers.set()
-    await until_behind(vendor, 1)
+    await background_refreshes(vendor, 1)
     assert await ask(cache, vendor) == (3, MISS)
 
 
-async def test_a_failure_from_before_a_drop_does_not_bring_the_old_back(
-    cache: Cache, vendor: Vendor, clock: Clock
+async def test_failed_refresh_does_not_restore_an_evicted_entry(
+    cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
     await ask(cache, vendor)
     clock.seconds = 10
@@ -357,13 +357,13 @@ async def test_a_failure_from_before_a_drop_does_not_bring_the_old_back(
     await settle()
     await cache.evict(["source:it"])
     vendor.answers.set()
-    await until_behind(vendor, 1)
+    await background_refreshes(vendor, 1)
     with pytest.raises(UpstreamError):
         await ask(cache, vendor)
 
 
-async def test_an_answer_that_was_asked_for_earlier_does_not_replace_a_later(
-    store: Store, clock: Clock, vendor: Vendor
+async def test_earlier_request_does_not_replace_a_later_one(
+    store: Store, clock: Clock[int], vendor: Vendor
 ) -> None:
     one, other = Cache(store, clock), Cache(store, clock)
     vendor.answers.clear()
@@ -374,7 +374,7 @@ async def test_an_answer_that_was_asked_for_earlier_does_not_replace_a_later(
     clock.seconds = 1
     quick = Vendor(clock)
     quick.asked = 100
-    # As if the first had taken longer than its lease.
+    # As if the first load had outlasted its lease.
     loaded = await quick(None, behind=False)
     assert loaded is not None
     later = enclose(
@@ -392,12 +392,12 @@ async def test_an_answer_that_was_asked_for_earlier_does_not_replace_a_later(
     await one.close()
 
 
-async def test_counts_tell_what_happened(cache: Cache, vendor: Vendor, clock: Clock) -> None:
+async def test_events_are_counted(cache: Cache, vendor: Vendor, clock: Clock[int]) -> None:
     await ask(cache, vendor)
     await ask(cache, vendor)
     clock.seconds = 10
     await ask(cache, vendor)
-    await until_behind(vendor, 1)
+    await background_refreshes(vendor, 1)
     vendor.code = ErrorCode.UPSTREAM_ERROR
     clock.seconds = 60
     await ask(cache, vendor)
@@ -412,7 +412,7 @@ async def test_counts_tell_what_happened(cache: Cache, vendor: Vendor, clock: Cl
     }
 
 
-async def test_close_ends_what_is_under_way(cache: Cache, vendor: Vendor) -> None:
+async def test_close_cancels_loads_in_flight(cache: Cache, vendor: Vendor) -> None:
     vendor.answers.clear()
     caller = asyncio.create_task(get(cache, vendor))
     await settle()

@@ -1,4 +1,4 @@
-"""Many callers at one time are no failure of Redis, and cost it little."""
+"""Many concurrent callers do not overload Redis, nor count as its failure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gateway.model import Timestamp
 
 if TYPE_CHECKING:
     from gateway.cache.redis import RedisStore
-    from tests.redis import Redis
+    from tests.support.redis import Redis
 
 KEYS = [f"key {number}" for number in range(20)]
 CROWD = 200
@@ -44,7 +44,7 @@ def commands(redis: Redis, name: str) -> int:
     return int(told.get(f"cmdstat_{name}", {"calls": 0})["calls"])
 
 
-async def test_what_is_read_at_one_time_is_one_command(redis: Redis, store: RedisStore) -> None:
+async def test_concurrent_reads_share_one_command(redis: Redis, store: RedisStore) -> None:
     for key in KEYS:
         await keep(store, key)
     before = commands(redis, "mget")
@@ -56,8 +56,8 @@ async def test_what_is_read_at_one_time_is_one_command(redis: Redis, store: Redi
     assert store.failures == 0
 
 
-async def test_nobody_joins_a_read_that_is_under_way(redis: Redis, store: RedisStore) -> None:
-    """It may tell of what was dropped before they came."""
+async def test_read_in_flight_is_not_joined(redis: Redis, store: RedisStore) -> None:
+    """The read in flight may return an entry that was evicted before the new call."""
     await keep(store, "key")
     with redis.paused():
         early = asyncio.create_task(store.read("key", str))

@@ -1,6 +1,6 @@
-"""Whatever Redis evicts, and whenever, nothing is given of before a drop.
+"""Evicted entries never return, whichever keys Redis evicts by itself.
 
-A value is how often its tags had been dropped when its reading began.
+Values are counts: the number of evictions of their tags before their load began.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from gateway.cache.entry import Lifetime, enclose
 from gateway.cache.scripts import DROPS_KEPT, ENTRY, LAST, ORDER, PREFIX, TAG, TAKEN
 from gateway.cache.store import Generation
 from gateway.model import Timestamp
-from tests.cache.vendor import Clock, Vendor, settle
+from tests.cache.vendor import Clock, Vendor, settle, ticking_clock
 
 if TYPE_CHECKING:
-    from tests.redis import Redis
+    from tests.support.redis import Redis
 
 KINDS = {
     "entries": ENTRY + "*",
@@ -39,7 +39,7 @@ KINDS = {
     "everything": PREFIX + "*",
 }
 TAGS = {"one": ("a:",), "other": ("b:",), "both": ("a:", "b:")}
-"""What is kept under which key."""
+"""The tags of the entry under each key."""
 
 some_store = st.integers(0, 1)
 some_key = st.sampled_from(sorted(TAGS))
@@ -61,7 +61,7 @@ STEPS = ("begun", "kept", "read", "dropped", "written", "asked")
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_read_from_before_a_drop_is_given_to_nobody_after_it(
+async def test_load_from_before_an_eviction_is_not_returned_after_it(
     server: Redis, replicas: list[Cache], vendor: Vendor, kind: str, step: str
 ) -> None:
     one, other = replicas
@@ -91,7 +91,7 @@ async def test_a_read_from_before_a_drop_is_given_to_nobody_after_it(
 
 
 @pytest.mark.parametrize("drop", [["source:it"], []])
-async def test_what_nobody_would_be_given_is_not_kept(
+async def test_invalid_load_is_not_stored(
     server: Redis, replicas: list[Cache], vendor: Vendor, drop: list[str]
 ) -> None:
     vendor.answers.clear()
@@ -107,7 +107,7 @@ async def test_what_nobody_would_be_given_is_not_kept(
         assert not client.exists(ENTRY + "key")
 
 
-async def test_a_lost_order_is_noticed_before_the_next_drop(
+async def test_lost_eviction_order_is_detected_before_the_next_eviction(
     server: Redis, replicas: list[Cache], vendor: Vendor
 ) -> None:
     await value(replicas[0], vendor)
@@ -125,7 +125,7 @@ class Evicting(RuleBasedStateMachine):
         redis.flush()
         self.redis = redis
         self.loop = asyncio.new_event_loop()
-        self.clock = Clock()
+        self.clock = ticking_clock()
         self.stores = [self.run(self._open()) for _ in range(2)]
         self.drops: Counter[str] = Counter()
         self.reads: list[tuple[Store, str, Generation, int]] = []
@@ -178,9 +178,10 @@ class Evicting(RuleBasedStateMachine):
         self.loop.close()
 
 
-def test_nothing_of_before_a_drop_is_ever_given(redis: Redis) -> None:
+@pytest.mark.slow
+def test_evicted_entries_never_return(redis: Redis) -> None:
     run_state_machine_as_test(
-        lambda: Evicting(redis),  # type: ignore[arg-type]  # anything that makes one will do
+        lambda: Evicting(redis),  # type: ignore[arg-type]  # any factory will do
         settings=settings(
             max_examples=40,
             stateful_step_count=20,
@@ -190,8 +191,8 @@ def test_nothing_of_before_a_drop_is_ever_given(redis: Redis) -> None:
     )
 
 
-async def test_what_is_dropped_and_no_more_is_known_of_very_many_drops(
-    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock
+async def test_eviction_history_is_bounded_and_safe(
+    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock[int]
 ) -> None:
     one, other = replicas
     late = Vendor(clock)

@@ -1,4 +1,4 @@
-"""Whatever stands in Redis under the gateway's keys, it is counted, replaced, and no error."""
+"""Foreign data under the gateway's keys in Redis is counted and replaced, without an error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gateway.cache.scripts import ENTRY, LAST, ORDER, PREFIX, RATE, TAG, TAKEN
 from tests.cache.vendor import Vendor
 
 if TYPE_CHECKING:
-    from tests.redis import Redis
+    from tests.support.redis import Redis
 
 TEXTS = {
     "nothing": b"",
@@ -48,16 +48,17 @@ TYPES = {ENTRY: b"string", TAG: b"zset", ORDER: b"zset", LAST: b"string", RATE: 
 HARMLESS = {("tag", name) for name in GARBAGE if "sorted" in name} | {
     ("last drop", "another number")
 }
-"""What might be meant so, and is only of no use."""
+"""Combinations that are valid but useless, so they do not count as failures."""
 
 
 async def ask(cache: Cache, vendor: Vendor, max_age: float | None = None) -> int:
     return (await cache.get("key", int, vendor, FreshnessRequirement(max_age=max_age))).value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("garbage", GARBAGE)
 @pytest.mark.parametrize("kind", KEYS)
-async def test_it_is_no_error_and_does_not_stay(
+async def test_garbage_is_replaced_without_an_error(
     server: Redis, replicas: list[Cache], vendor: Vendor, kind: str, garbage: str
 ) -> None:
     one, other = replicas

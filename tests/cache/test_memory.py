@@ -19,7 +19,7 @@ async def keys(store: MemoryStore, *wanted: str) -> list[str]:
     return [key for key in wanted if (await store.read(key, int))[0]]
 
 
-async def test_the_least_recently_used_goes_first() -> None:
+async def test_least_recently_used_entry_is_evicted_first() -> None:
     store = MemoryStore(max_entries=3, max_bytes=100_000)
     for key in "abc":
         await store.write(key, entry(1), 0)
@@ -36,12 +36,12 @@ async def test_bytes_are_bounded() -> None:
         usages.append(await store.usage())
     assert all(usage.size is not None and usage.size <= 10_000 for usage in usages)
     assert usages[-1].entries in range(8, 12)
-    # What would push out everything else is not kept, and does not hide what it replaces.
+    # An entry that would evict all others is not stored, and the entry it replaces is removed.
     await store.write("49", entry("x" * 2000), 0)
     assert await keys(store, "49", "48") == ["48"]
 
 
-async def test_a_smaller_value_gives_its_room_back() -> None:
+async def test_smaller_value_frees_memory() -> None:
     store = MemoryStore(max_entries=100, max_bytes=100_000)
     await store.write("a", entry("x" * 700, "tag"), 0)
     await store.write("a", entry("x", "other"), 0)
@@ -54,14 +54,14 @@ async def test_a_smaller_value_gives_its_room_back() -> None:
     assert (usage.entries, usage.size) == (0, 0)
 
 
-async def test_a_value_that_is_no_document_is_not_kept() -> None:
+async def test_value_that_is_not_json_is_not_stored() -> None:
     store = MemoryStore(max_entries=100, max_bytes=100_000)
     await store.write("a", entry(object()), 0)
     assert await keys(store, "a") == []
     assert store.failures == 1
 
 
-async def test_drops_are_forgotten_in_favour_of_safety() -> None:
+async def test_forgotten_evictions_invalidate_earlier_loads() -> None:
     store = MemoryStore(max_entries=100, max_bytes=100_000)
     _, before = await store.read("a", int)
     for number in range(MAX_DROPPED + 1):
@@ -75,7 +75,7 @@ async def test_drops_are_forgotten_in_favour_of_safety() -> None:
 
 
 @pytest.mark.parametrize("value", [None, 0, "", 10**40, {"a": [None, 1.5]}])
-async def test_any_document_is_kept(value: Any) -> None:
+async def test_any_json_value_is_stored(value: Any) -> None:
     store = MemoryStore(max_entries=100, max_bytes=100_000)
     await store.write("a", entry(value), 0)
     kept, _ = await store.read("a", object)

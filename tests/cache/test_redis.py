@@ -19,7 +19,7 @@ from gateway.model import CacheStatus, Timestamp
 from tests.cache.vendor import SECOND, Clock, Vendor, settle
 
 if TYPE_CHECKING:
-    from tests.redis import Redis
+    from tests.support.redis import Redis
 
 HIT, MISS = CacheStatus.HIT, CacheStatus.MISS
 
@@ -29,7 +29,7 @@ async def ask(cache: Cache, vendor: Vendor) -> tuple[int, CacheStatus]:
     return kept.value, kept.freshness.status
 
 
-async def test_replicas_see_the_same(replicas: list[Cache], vendor: Vendor) -> None:
+async def test_replicas_share_entries_and_evictions(replicas: list[Cache], vendor: Vendor) -> None:
     one, other = replicas
     assert await ask(one, vendor) == (1, MISS)
     assert await ask(other, vendor) == (1, HIT)
@@ -37,7 +37,7 @@ async def test_replicas_see_the_same(replicas: list[Cache], vendor: Vendor) -> N
     assert await ask(one, vendor) == (2, MISS)
 
 
-async def test_replicas_make_one_call(replicas: list[Cache], vendor: Vendor) -> None:
+async def test_replicas_share_one_call(replicas: list[Cache], vendor: Vendor) -> None:
     vendor.answers.clear()
     callers = [asyncio.create_task(ask(cache, vendor)) for cache in replicas * 100]
     while not vendor.asked:
@@ -47,10 +47,10 @@ async def test_replicas_make_one_call(replicas: list[Cache], vendor: Vendor) -> 
     assert vendor.asked == 1
 
 
-async def test_not_before_does_not_take_what_a_replica_asked_for_before(
-    server: Redis, clock: Clock, vendor: Vendor
+async def test_not_before_excludes_earlier_requests_of_a_replica(
+    server: Redis, clock: Clock[int], vendor: Vendor
 ) -> None:
-    """Nor does it look for it again and again, where that replica's clock is ahead."""
+    """Nor does it retry endlessly if that replica's clock is ahead."""
     clocks = (clock, lambda: clock() - SECOND)
     one, other = (
         Cache(make_store(server.url, max_entries=1, max_bytes=1, clock=clock), clock)
@@ -71,10 +71,10 @@ async def test_not_before_does_not_take_what_a_replica_asked_for_before(
     await other.close()
 
 
-async def test_a_replica_whose_clock_is_ahead_makes_nothing_fresh_for_longer(
-    server: Redis, clock: Clock, vendor: Vendor
+async def test_replica_with_a_fast_clock_does_not_extend_freshness(
+    server: Redis, clock: Clock[int], vendor: Vendor
 ) -> None:
-    """Where each replaces what the other kept, there is one call for each read at the most."""
+    """If the replicas replace each other's entries, there is at most one call per read."""
     clocks = (clock, lambda: clock() + 3600 * SECOND)
     one, ahead = (
         Cache(make_store(server.url, max_entries=1, max_bytes=1, clock=clock), clock)
@@ -83,7 +83,7 @@ async def test_a_replica_whose_clock_is_ahead_makes_nothing_fresh_for_longer(
     assert await ask(ahead, vendor) == (1, MISS)
     assert [await ask(one, vendor) for _ in range(2)] == [(2, MISS), (2, HIT)]
     assert [await ask(ahead, vendor) for _ in range(2)] == [(3, MISS), (3, HIT)]
-    # Who waits for what the other asks for does not wait for what it will not take.
+    # A replica does not keep waiting for an answer that it will reject.
     vendor.answers.clear()
     early = asyncio.create_task(ahead.get("other", int, vendor))
     while vendor.asked < 4:
@@ -97,7 +97,7 @@ async def test_a_replica_whose_clock_is_ahead_makes_nothing_fresh_for_longer(
     await ahead.close()
 
 
-async def test_a_failing_leader_gives_way_to_the_next(
+async def test_failing_leader_is_followed_by_the_next(
     replicas: list[Cache], vendor: Vendor
 ) -> None:
     vendor.answers.clear()
@@ -108,11 +108,11 @@ async def test_a_failing_leader_gives_way_to_the_next(
     vendor.answers.set()
     results = await asyncio.gather(*callers, return_exceptions=True)
     assert all(isinstance(result, Exception) for result in results)
-    # Each replica has tried once, one after the other.
+    # Each replica tried once, one after the other.
     assert vendor.asked == 2
 
 
-async def test_a_drop_by_another_replica_is_heard_by_reads_under_way(
+async def test_eviction_by_another_replica_affects_loads_in_flight(
     replicas: list[Cache], vendor: Vendor
 ) -> None:
     one, other = replicas
@@ -129,8 +129,8 @@ async def test_a_drop_by_another_replica_is_heard_by_reads_under_way(
     assert await ask(other, vendor) == (2, HIT)
 
 
-async def test_a_lease_outlasts_a_slow_vendor_and_ends_with_its_process(
-    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock
+async def test_lease_is_extended_for_a_slow_vendor_and_expires_with_its_process(
+    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock[int]
 ) -> None:
     vendor.answers.clear()
     slow = asyncio.create_task(ask(replicas[0], vendor))
@@ -139,7 +139,7 @@ async def test_a_lease_outlasts_a_slow_vendor_and_ends_with_its_process(
     with server.client() as client:
         (lease,) = client.keys(TAKEN + "key@*")
         assert 0 < client.pttl(lease) <= LEASE * 1000
-        # As if most of its time had gone by.
+        # As if the lease had almost expired.
         client.pexpire(lease, 800)
         while client.pttl(lease) <= 800:
             await settle()
@@ -147,12 +147,12 @@ async def test_a_lease_outlasts_a_slow_vendor_and_ends_with_its_process(
     assert await slow == (1, MISS)
     with server.client() as client:
         assert not client.exists(lease)
-        # Left by a process that died: it ends by itself.
+        # The lease of a dead process expires by itself.
         client.set(lease.replace(b"key", b"other"), "someone", px=30)
     assert (await replicas[0].get("other", int, Vendor(clock))).value == 1
 
 
-async def test_entries_end_and_tags_do_not_pile_up(
+async def test_entries_expire_and_tags_are_cleaned_up(
     server: Redis, replicas: list[Cache], vendor: Vendor
 ) -> None:
     for number in range(20):
@@ -169,7 +169,7 @@ async def test_entries_end_and_tags_do_not_pile_up(
         assert not client.exists(TAG + "source:it")
 
 
-async def test_what_can_not_be_read_is_asked_for_anew(
+async def test_undecodable_entry_is_loaded_again(
     server: Redis, replicas: list[Cache], vendor: Vendor
 ) -> None:
     await ask(replicas[0], vendor)
@@ -179,11 +179,12 @@ async def test_what_can_not_be_read_is_asked_for_anew(
     assert (await replicas[0].state()).store_failures > 0
 
 
-async def test_without_redis_the_vendor_is_asked(
+@pytest.mark.slow
+async def test_vendor_is_called_while_redis_is_down(
     server: Redis,
     replicas: list[Cache],
     vendor: Vendor,
-    clock: Clock,
+    clock: Clock[int],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     cache = replicas[0]
@@ -193,7 +194,7 @@ async def test_without_redis_the_vendor_is_asked(
         for asked in range(2, 12):
             assert await ask(cache, vendor) == (asked, MISS)
         assert not (await cache.state()).available
-        # Callers at the same time still share a call.
+        # Concurrent callers still share a call.
         vendor.answers.clear()
         callers = [asyncio.create_task(ask(cache, vendor)) for _ in range(20)]
         await settle()
@@ -215,8 +216,9 @@ async def test_without_redis_the_vendor_is_asked(
     ]
 
 
-async def test_a_redis_that_failed_is_not_left_alone_until_a_clock_is_as_far_again(
-    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock
+@pytest.mark.slow
+async def test_clock_set_back_does_not_prolong_the_pause_after_a_failure(
+    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock[int]
 ) -> None:
     clock.seconds = 3600
     server.kill()
@@ -228,23 +230,23 @@ async def test_a_redis_that_failed_is_not_left_alone_until_a_clock_is_as_far_aga
     assert [await ask(replicas[0], vendor) for _ in range(2)] == [(2, MISS), (2, HIT)]
 
 
-async def test_what_could_not_be_dropped_is_dropped_before_anything_is_read(
-    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock
+async def test_pending_evictions_are_applied_before_any_read(
+    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock[int]
 ) -> None:
     cache = replicas[0]
     await ask(cache, vendor)
     with server.paused():
         assert await cache.evict(["source:it"]) == 0
         assert await ask(cache, vendor) == (2, MISS)
-    # It is left alone for a moment, in which what it has is not to be trusted.
+    # During the pause after a failure, its entries must not be used.
     assert await ask(cache, vendor) == (3, MISS)
     clock.seconds += 2
     assert await ask(cache, vendor) == (4, MISS)
     assert await ask(cache, vendor) == (4, HIT)
 
 
-async def test_what_was_read_before_a_drop_that_redis_missed_is_not_kept(
-    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock
+async def test_load_from_before_a_pending_eviction_is_not_stored(
+    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock[int]
 ) -> None:
     one, other = replicas
     vendor.answers.clear()
@@ -259,9 +261,7 @@ async def test_what_was_read_before_a_drop_that_redis_missed_is_not_kept(
     assert await ask(other, vendor) == (2, MISS)
 
 
-async def test_a_slow_redis_is_left_alone(
-    server: Redis, replicas: list[Cache], vendor: Vendor
-) -> None:
+async def test_slow_redis_is_bypassed(server: Redis, replicas: list[Cache], vendor: Vendor) -> None:
     cache = replicas[0]
     await ask(cache, vendor)
     with server.paused():
@@ -270,8 +270,8 @@ async def test_a_slow_redis_is_left_alone(
     assert (await cache.state()).store_failures >= 28
 
 
-async def test_one_finds_out_whether_redis_is_back_and_nobody_else_waits(
-    server: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch
+async def test_one_call_probes_redis_and_the_others_do_not_wait(
+    server: Redis, clock: Clock[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = RedisStore(server.url, clock=clock)
     asked = 0
@@ -284,7 +284,7 @@ async def test_one_finds_out_whether_redis_is_back_and_nobody_else_waits(
         raise RedisTimeoutError
 
     async def use() -> list[asyncio.Task[Lease | None]]:
-        """Have many come one after the other."""
+        """Start many calls one after the other."""
         tasks = [asyncio.create_task(store.lease(f"key {number}")) for number in range(20)]
         while asked < expected:
             await settle()
@@ -310,7 +310,7 @@ async def test_one_finds_out_whether_redis_is_back_and_nobody_else_waits(
     await store.close()
 
 
-async def test_a_full_redis_keeps_nothing_and_still_drops(
+async def test_full_redis_stores_nothing_but_still_evicts(
     server: Redis,
     replicas: list[Cache],
     vendor: Vendor,
@@ -334,11 +334,11 @@ async def test_a_full_redis_keeps_nothing_and_still_drops(
     assert (await cache.state()).available
 
 
-async def test_a_redis_that_is_full_now_and_then_is_told_of_once(
+async def test_repeated_lack_of_memory_is_logged_once(
     server: Redis,
     replicas: list[Cache],
     vendor: Vendor,
-    clock: Clock,
+    clock: Clock[int],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     cache = replicas[0]
@@ -351,7 +351,7 @@ async def test_a_redis_that_is_full_now_and_then_is_told_of_once(
         assert len(caplog.records) == told
 
 
-# How much is left to a name
+# The shared rate limit
 
 
 async def take(cache: Cache, name: str = "alice", most: int = 3) -> float:
@@ -360,7 +360,7 @@ async def take(cache: Cache, name: str = "alice", most: int = 3) -> float:
     return left
 
 
-async def test_replicas_take_from_the_same(replicas: list[Cache]) -> None:
+async def test_replicas_share_a_bucket(replicas: list[Cache]) -> None:
     one, other = replicas
     left = [await take(cache) for cache in (one, other, one, other, one)]
     assert [math.floor(each) for each in left] == [2, 1, 0, -1, -1]
@@ -368,23 +368,23 @@ async def test_replicas_take_from_the_same(replicas: list[Cache]) -> None:
     assert await take(other, "carol", 1) == 0
 
 
-async def test_what_was_taken_comes_back_evenly(server: Redis, replicas: list[Cache]) -> None:
+async def test_bucket_refills_evenly(server: Redis, replicas: list[Cache]) -> None:
     await take(replicas[0])
     with server.client() as client:
         (key,) = client.keys(RATE + "*")
         assert b"alice" not in key
-        assert 0 < client.pttl(key) <= 20_000  # then it is as if nothing had been taken
+        assert 0 < client.pttl(key) <= 20_000  # after that the bucket is full again
         seconds, microseconds = client.time()
         for later, left in ((30, 0.5), (50, -0.5), (0, 2), (-30, 2)):
             client.set(key, (seconds + later) * 10**6 + microseconds, keepttl=True)
             assert await take(replicas[0]) == pytest.approx(left, abs=0.1)
-        # As if the clock had been set back.
+        # As if Redis's clock had been set back.
         client.set(key, (seconds + 3600) * 10**6, keepttl=True)
         assert await take(replicas[0]) == -1
 
 
-async def test_nothing_is_told_of_what_is_left_without_redis(
-    server: Redis, replicas: list[Cache], clock: Clock
+async def test_uses_left_are_unknown_without_redis(
+    server: Redis, replicas: list[Cache], clock: Clock[int]
 ) -> None:
     await take(replicas[0])
     server.kill()
@@ -397,7 +397,7 @@ async def test_nothing_is_told_of_what_is_left_without_redis(
     with server.paused():
         assert await replicas[0].take("alice", 3, 60) is None
     clock.seconds += 2
-    assert math.floor(await take(replicas[0])) in {0, 1}  # it may have heard the one before
+    assert math.floor(await take(replicas[0])) in {0, 1}  # the previous command may have arrived
     server.limit_memory(1)
     try:
         assert await replicas[0].take("bob", 3, 60) is None
@@ -406,7 +406,7 @@ async def test_nothing_is_told_of_what_is_left_without_redis(
     assert await take(replicas[0], "bob") == 2
 
 
-async def test_the_address_tells_everything(clock: Clock) -> None:
+async def test_url_holds_all_connection_settings(clock: Clock[int]) -> None:
     url = "rediss://user:pass%40word@example.test:7000/3"
     store = RedisStore(url, clock=clock)
     known = store._redis.connection_pool.connection_kwargs
@@ -417,8 +417,8 @@ async def test_the_address_tells_everything(clock: Clock) -> None:
     await store.close()
 
 
-async def test_without_the_package_it_is_told_how_to_get_it(
-    monkeypatch: pytest.MonkeyPatch, clock: Clock
+async def test_missing_package_is_reported_with_its_extra(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock[int]
 ) -> None:
     monkeypatch.setitem(sys.modules, "gateway.cache.redis", None)
     with pytest.raises(ConfigurationError, match=r"the extra redis, as in webhook-log-gateway"):

@@ -1,4 +1,4 @@
-"""How long a Redis that is slow is waited for, on a clock that stands still elsewhere."""
+"""The time spent waiting for a slow Redis, in virtual time."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from gateway.sandbox import Sandbox
 from gateway.service import Gateway
 from gateway.settings import load
 from tests.cache.vendor import SECOND
-from tests.moment import MOMENT, stopped
-from tests.virtual_time import VIRTUAL_TIME, Backend, now
+from tests.support.moment import MOMENT, stopped
+from tests.support.virtual_time import VIRTUAL_TIME, Backend, now
 
 if TYPE_CHECKING:
     from gateway.cache.redis import RedisStore
@@ -37,7 +37,7 @@ def clock() -> int:
 
 
 class Slow:
-    """A Redis that keeps nothing, and takes so many seconds for each answer."""
+    """A Redis that stores nothing and takes ``seconds`` for each response."""
 
     def __init__(self, store: RedisStore, seconds: float) -> None:
         self.seconds = seconds
@@ -60,7 +60,7 @@ async def store() -> AsyncIterator[RedisStore]:
 
 
 @pytest.mark.parametrize("seconds", [0.05, 0.07, 0.1, 0.3, 0.5, 0.9, math.inf])
-async def test_a_list_of_many_pages_does_not_wait_for_it(tmp_path: Path, seconds: float) -> None:
+async def test_list_of_many_pages_is_not_slowed_by_redis(tmp_path: Path, seconds: float) -> None:
     sandbox = Sandbox(clock=stopped, logs=400)
     settings = load(write_configuration(tmp_path, sandbox, "http://127.0.0.1:1", port=0), {})
     (source,) = (each for each in settings.sources if each.name == "translations")
@@ -84,7 +84,7 @@ async def test_a_list_of_many_pages_does_not_wait_for_it(tmp_path: Path, seconds
         assert not any(report.error for report in page.slice.reports)
 
 
-async def test_it_is_waited_for_no_longer_in_all_than_once(store: RedisStore) -> None:
+async def test_total_wait_for_slow_responses_is_bounded(store: RedisStore) -> None:
     redis = Slow(store, 0.3)
     began = now()
     for _ in range(20):
@@ -94,7 +94,7 @@ async def test_it_is_waited_for_no_longer_in_all_than_once(store: RedisStore) ->
     assert redis.asked == 2
 
 
-async def test_one_that_is_a_little_slow_is_no_trouble(store: RedisStore) -> None:
+async def test_slightly_slow_redis_stays_available(store: RedisStore) -> None:
     redis = Slow(store, 1.9 * TURN)
     for _ in range(100):
         await store.lease("key")
@@ -102,7 +102,7 @@ async def test_one_that_is_a_little_slow_is_no_trouble(store: RedisStore) -> Non
     assert redis.asked == 100
 
 
-async def test_a_pause_now_and_then_is_forgotten(store: RedisStore) -> None:
+async def test_occasional_pauses_are_forgotten(store: RedisStore) -> None:
     redis = Slow(store, 0)
     for _ in range(10):
         redis.seconds = 0.4
@@ -114,9 +114,7 @@ async def test_a_pause_now_and_then_is_forgotten(store: RedisStore) -> None:
     assert redis.asked == 210
 
 
-async def test_it_is_back_when_it_is_quick_and_that_is_told_once(
-    store: RedisStore, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_recovery_is_logged_once(store: RedisStore, caplog: pytest.LogCaptureFixture) -> None:
     redis = Slow(store, 0.4)
     for _ in range(20):
         await store.lease("key")
@@ -133,13 +131,13 @@ async def test_it_is_back_when_it_is_quick_and_that_is_told_once(
     ]
 
 
-async def test_that_this_process_was_busy_is_not_held_against_it(store: RedisStore) -> None:
+async def test_busy_event_loop_does_not_count_as_slow_redis(store: RedisStore) -> None:
     loop = asyncio.get_running_loop()
 
     async def answer(*_: Any, **__: Any) -> Any:
         for _turn in range(5):
             await asyncio.sleep(0)
-            # As if something else had taken that long.
+            # As if other work had blocked the loop for that long.
             loop._timer.now += 60  # type: ignore[attr-defined]
         return [1, 0]
 

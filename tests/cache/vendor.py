@@ -1,4 +1,4 @@
-"""A clock that is set, and something to ask that counts how often it was."""
+"""A settable clock, and a fake vendor that counts its calls."""
 
 from __future__ import annotations
 
@@ -6,27 +6,22 @@ import asyncio
 
 from gateway.cache import Entry, Lifetime, Loaded
 from gateway.errors import ErrorCode, UpstreamError
+from tests.support.clock import SECOND, Clock
 
-SECOND = 1_000_000_000
+__all__ = ["LIFETIME", "SECOND", "Clock", "Vendor", "settle", "ticking_clock"]
+
 LIFETIME = Lifetime(fresh=10, revalidate=20, error=100)
 
 
-class Clock:
-    """Seconds since it began, as nanoseconds of Unix time, of which each look takes one."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._looks = 0
-
-    def __call__(self) -> int:
-        self._looks += 1
-        return round((1_700_000_000 + self.seconds) * SECOND) + self._looks
+def ticking_clock() -> Clock[int]:
+    """Return a clock that never shows the same time twice; the cache orders entries by time."""
+    return Clock(1_700_000_000 * SECOND, tick=1)
 
 
 class Vendor:
-    """Says how often it was asked, while it is not told to wait, to fail or to say it again."""
+    """Returns the number of calls so far; can be made to wait, to fail or to report no change."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock[int]) -> None:
         self.clock = clock
         self.asked = 0
         self.behind = 0
@@ -65,6 +60,6 @@ class Vendor:
 
 
 async def settle() -> None:
-    """Let every task run as far as it can; those of Redis need real input."""
+    """Let every task run as far as it can; those that use Redis need real I/O."""
     for _ in range(50):
         await asyncio.sleep(0.001)

@@ -269,4 +269,4 @@ ID_TOKENS = {
         "Google", GOOGLE | {"at_hash": "HK6E_P6Dh8Y93mRNtsDB1Q"}, changes={"id_tokens": False}
     ),
 }
-"""Tokens of the same issuer and audience that are no access tokens."""
+"""Tokens of the same issuer and audience that are not access tokens."""

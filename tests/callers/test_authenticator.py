@@ -1,4 +1,4 @@
-"""Authentication by headers, and the errors of those who are not let in."""
+"""Authentication by headers, and the errors for refused callers."""
 
 from __future__ import annotations
 
@@ -223,6 +223,7 @@ async def test_credentials_are_not_logged_or_shown(
         assert token()[:20] not in text
 
 
+@pytest.mark.slow
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(

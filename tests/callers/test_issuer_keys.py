@@ -127,7 +127,7 @@ async def test_issuer_may_withdraw_all_keys(kept: CachedKeys) -> None:
     assert await kept.names() == []
 
 
-# Nothing is wrong with it but its length of 1024 bits.
+# Valid apart from its length of 1024 bits.
 SHORT = {
     "kty": "RSA",
     "kid": "short",
@@ -159,12 +159,13 @@ SHORT = {
         public(P256, kid=7),
     ],
 )
-@pytest.mark.filterwarnings("ignore")  # or the library's warning of SHORT would be enough
+@pytest.mark.filterwarnings("ignore")  # otherwise the library's warning about SHORT would suffice
 async def test_unusable_key_does_not_affect_the_others(kept: CachedKeys, entry: Any) -> None:
     kept.issuer.keys = [entry, public(RSA), entry]
     assert await kept.names() == ["rsa"]
 
 
+@pytest.mark.slow
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(

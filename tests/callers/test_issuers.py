@@ -85,7 +85,7 @@ async def test_access_token_is_accepted(token: Token, tmp_path: Path) -> None:
 async def test_token_of_another_kind_is_refused(
     token: Token, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever runs a client of the issuer has such tokens of its users."""
+    """Every operator of a client of the issuer has such tokens of its users."""
     caplog.set_level("INFO")
     with pytest.raises(UnauthenticatedError):
         await verify(token, tmp_path)
@@ -98,7 +98,7 @@ async def test_token_of_another_kind_is_refused(
     [{"aud": "other"}, {"aud": ["other"]}, {"aud": None, "client_id": "other"}, {"iss": "other"}],
     ids=str,
 )
-async def test_token_for_others_is_refused(
+async def test_token_for_another_audience_is_refused(
     token: Token, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     claims = {name: it for name, it in (token.claims | changes).items() if it is not None}
@@ -107,8 +107,10 @@ async def test_token_for_others_is_refused(
 
 
 @pytest.mark.parametrize("section", sorted(set(SECTIONS) - {"Amazon Cognito"}))
-async def test_client_is_no_audience_elsewhere(section: str, tmp_path: Path) -> None:
-    """Only Cognito leaves aud out; by others the client may be allowed another service alone."""
+async def test_client_does_not_replace_the_audience_of_other_issuers(
+    section: str, tmp_path: Path
+) -> None:
+    """Only Cognito leaves aud out; elsewhere the client may have access to another service."""
     token = next(token for token in ADMINS.values() if token.section == section)
     audience = settings_of(token, tmp_path).audience
     claims = without(token.claims, "aud") | {"client_id": audience, "azp": audience}

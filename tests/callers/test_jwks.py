@@ -68,7 +68,7 @@ async def test_issuer_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.code is ErrorCode.UPSTREAM_TIMEOUT
 
 
-async def test_issuer_can_not_be_reached() -> None:
+async def test_unreachable_issuer() -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 

@@ -72,6 +72,7 @@ HEADERS = st.dictionaries(
 PARTS = st.one_of(JSON, HEADERS, st.binary(max_size=200)).map(part) | st.text(max_size=50)
 
 
+@pytest.mark.slow
 @PATIENT
 @given(st.text() | st.lists(PARTS, min_size=1, max_size=5).map(".".join))
 async def test_random_text_is_refused(text: str) -> None:
@@ -79,6 +80,7 @@ async def test_random_text_is_refused(text: str) -> None:
         await verifier().verify(text)
 
 
+@pytest.mark.slow
 @PATIENT
 @given(HEADERS)
 async def test_random_header_is_refused(header: dict[str, Any]) -> None:
@@ -86,6 +88,7 @@ async def test_random_header_is_refused(header: dict[str, Any]) -> None:
         await verifier().verify(f"{part(header)}.{part(claims())}.{part(b'signature')}")
 
 
+@pytest.mark.slow
 @PATIENT
 @given(
     JSON

@@ -33,7 +33,7 @@ async def accept(text: str, verifier: TokenVerifier) -> None:
 
 
 async def refuse(text: str, verifier: TokenVerifier) -> None:
-    """Check that a token is refused, and that the error does not tell its fault."""
+    """Check that a token is refused, and that the error does not reveal the reason."""
     with pytest.raises(UnauthenticatedError) as caught:
         await verifier.verify(text)
     assert type(caught.value) is UnauthenticatedError

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 
 from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
-from tests.moment import stopped
+from tests.support.moment import stopped
 
 
 @pytest.fixture(scope="module")

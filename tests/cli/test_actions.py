@@ -47,6 +47,7 @@ def test_retry_sends_each_delivery_once_more(control: httpx.Client) -> None:
     assert [path.split("/")[-2] for path in acts] == [first["upstreamId"], second["upstreamId"]]
 
 
+@pytest.mark.slow
 def test_retry_continues_after_a_failure() -> None:
     (other,) = run("logs", "--json", "--first", "1", "--source", "shop").rows()
     gone = ids.encode(ids.Kind.LOG, "translations", "999999")
@@ -62,6 +63,7 @@ def test_retry_continues_after_a_failure() -> None:
     assert len(told.lines()) == 1
 
 
+@pytest.mark.slow
 def test_delete_asks_for_confirmation(control: httpx.Client) -> None:
     log = listed_failures()[0]
     before = deliveries_of(control, "language-weaver")
@@ -79,6 +81,7 @@ def test_delete_asks_for_confirmation(control: httpx.Client) -> None:
     assert before - deliveries_of(control, "language-weaver") == {log["upstreamId"]}
 
 
+@pytest.mark.slow
 def test_delete_of_several_logs_without_confirmation(control: httpx.Client) -> None:
     logs = listed_failures()[:2]
     before = deliveries_of(control, "language-weaver")
@@ -90,6 +93,7 @@ def test_delete_of_several_logs_without_confirmation(control: httpx.Client) -> N
     assert run("show", logs[0]["id"]).code == 1
 
 
+@pytest.mark.slow
 def test_actions_lists_the_journal_newest_first(configuration: Path) -> None:
     log = listed_failures()[0]
     run("retry", log["id"])
@@ -119,6 +123,7 @@ def test_actions_lists_the_journal_newest_first(configuration: Path) -> None:
     assert asked["actions"]["nodes"] == rows
 
 
+@pytest.mark.slow
 def test_user_without_a_name_is_recorded_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
@@ -147,6 +152,7 @@ def test_unusable_journal_is_explained_before_any_call(
     assert control.get("/calls").json()["calls"] == []
 
 
+@pytest.mark.slow
 def test_reading_needs_no_journal(configuration: Path) -> None:
     assert run("logs").code == run("check").code == 0
     assert not (configuration.parent / "journal.sqlite3").exists()

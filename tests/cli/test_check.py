@@ -30,6 +30,7 @@ def test_check_shows_a_row_for_each_source() -> None:
         assert row[-1] == "ms"
 
 
+@pytest.mark.slow
 def test_check_gives_advice_for_a_wrong_token(configuration: Path) -> None:
     (configuration.parent / "secrets" / "tracker-token").write_text("not-the-token")
     checked = run("check")
@@ -43,6 +44,7 @@ def test_check_gives_advice_for_a_wrong_token(configuration: Path) -> None:
     assert "not-the-token" not in checked.output
 
 
+@pytest.mark.slow
 def test_check_reports_a_defect_at_its_source(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -58,6 +60,7 @@ def test_check_reports_a_defect_at_its_source(
     assert "KeyError: 'planted'" in caplog.text
 
 
+@pytest.mark.slow
 def test_check_names_the_refused_path(control: httpx.Client) -> None:
     fault = {"kind": "status", "status": 403, "paths": "/v4/groups/"}
     control.put("/faults/codearts", json=fault)
@@ -66,6 +69,7 @@ def test_check_names_the_refused_path(control: httpx.Client) -> None:
     assert advice.startswith(f"Source repo-cn answered 403 Forbidden to {group} and said: ")
 
 
+@pytest.mark.slow
 def test_check_explains_every_failure(control: httpx.Client) -> None:
     for vendor in ("codearts", "yandex-tracker", "language-weaver", "elastic-path"):
         control.put(f"/faults/{vendor}", json={"kind": "status", "status": 503})

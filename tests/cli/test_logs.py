@@ -9,7 +9,7 @@ from rich.text import Text
 from gateway import ids
 from gateway.normalise.timestamps import parse
 from tests.cli.command import SOURCES, run
-from tests.moment import MOMENT
+from tests.support.moment import MOMENT
 
 NOW = MOMENT * 1_000_000_000
 """The sandbox's time, in Unix nanoseconds."""
@@ -17,6 +17,7 @@ NOW = MOMENT * 1_000_000_000
 pytestmark = pytest.mark.usefixtures("configuration")
 
 
+@pytest.mark.slow
 def test_logs_of_all_sources_newest_first() -> None:
     listed = run("logs", "--first", "250")
     assert (listed.code, listed.complaints) == (0, "")
@@ -28,6 +29,7 @@ def test_logs_of_all_sources_newest_first() -> None:
     assert all(ids.decode(row[-1]).source == row[1] for row in rows)
 
 
+@pytest.mark.slow
 def test_logs_applies_every_option() -> None:
     everything = run("logs", "--json", "--first", "1000").rows()
     since = everything[600]["triggeredAt"]
@@ -47,9 +49,10 @@ def test_logs_applies_every_option() -> None:
     assert len(run("logs", *words).lines()) == 25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", ["failed", "FAILED", "Failed", " failed "])
 def test_status_is_accepted_in_any_case(status: str) -> None:
-    """The JSON of the list has it in upper case, its lines in lower case."""
+    """JSON output has statuses in upper case, lines have them in lower case."""
     rows = run("logs", "--json", "--first", "5", "--status", status).rows()
     assert [row["status"] for row in rows] == ["FAILED"] * 5
 
@@ -60,6 +63,7 @@ def test_source_is_accepted_in_any_case() -> None:
     assert len(rows) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("since", ["1h", "PT1H", "60m", "1 hour ago"])
 def test_since_accepts_durations(since: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time_ns", lambda: NOW)
@@ -74,11 +78,13 @@ def test_since_accepts_durations(since: str, monkeypatch: pytest.MonkeyPatch) ->
     assert [row["id"] for row in run("logs", *words, "--since", since).rows()] == wanted
 
 
+@pytest.mark.slow
 def test_logs_without_a_match() -> None:
     listed = run("logs", "--event", "none.such")
     assert listed == (0, "", "No webhook log matches.\n")
 
 
+@pytest.mark.slow
 def test_logs_reports_a_failed_source_below_the_list(control: httpx.Client) -> None:
     control.put("/faults/elastic-path", json={"kind": "html"})
     listed = run("logs", "--json", "--first", "120")
@@ -95,6 +101,7 @@ def test_logs_fails_if_every_source_fails(control: httpx.Client) -> None:
     assert listed.complaints.startswith("Source shop broke the connection")
 
 
+@pytest.mark.slow
 def test_list_fits_the_width_of_a_terminal() -> None:
     for width in (80, 100, 200):
         listed = run("logs", "--status", "failed", FORCE_COLOR="1", COLUMNS=str(width))

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from tests.cli.command import SOURCES, run
-from tests.processes import started
+from tests.support.processes import started
 
-pytestmark = pytest.mark.usefixtures("configuration")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("configuration")]
 
 
 def test_closed_pipe_ends_the_list_quietly() -> None:

@@ -20,7 +20,7 @@ from gateway.model import (
 from gateway.vendors.language_weaver.parsing import LanguageWeaverDetails
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m[red]a\u202eb\r\nc"
-"""A window title, a cleared screen, a colour, Rich's markup and a turned direction."""
+"""A window title, a cleared screen, a colour, Rich's markup and reversed text."""
 
 
 @pytest.fixture

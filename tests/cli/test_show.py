@@ -17,11 +17,11 @@ pytestmark = pytest.mark.usefixtures("configuration")
 
 
 DETAIL = {"headers", "body", "bodyJson"}
-"""What some vendors give only in a detail call."""
+"""Fields that some vendors return only in a detail call."""
 
 
 RIGHTS = {"availableActions", "freshness"}
-"""What is not of the log, but of who asks, and when."""
+"""Fields that depend on the caller or the time, not on the log."""
 
 
 def test_show_of_a_deleted_log_fails() -> None:
@@ -30,6 +30,7 @@ def test_show_of_a_deleted_log_fails() -> None:
     assert shown.complaints.startswith("There is no such webhook log.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOURCES)
 def test_json_equals_the_response_of_a_query(configuration: Path, name: str) -> None:
     (listed,) = run("logs", "--json", "--first", "1", "--source", name).rows()
@@ -49,6 +50,7 @@ def test_json_equals_the_response_of_a_query(configuration: Path, name: str) -> 
     assert ask(configuration, many, name=name)["webhookLogs"]["nodes"] == [listed]
 
 
+@pytest.mark.slow
 def test_show_prints_fields_headers_and_indented_bodies() -> None:
     rows = run("logs", "--json", "--first", "400", "--status", "failed").rows()
     row = next(row for row in rows if row["source"]["name"] == "repo-cn" and row["response"])
@@ -63,6 +65,7 @@ def test_show_prints_fields_headers_and_indented_bodies() -> None:
     assert f"Response {row['response']['statusCode'] or ''}".strip() in lines
 
 
+@pytest.mark.slow
 def test_planted_secrets_are_never_printed(control: httpx.Client) -> None:
     secrets = control.get("/secrets").json()
     assert len(secrets) > 20

@@ -1,4 +1,4 @@
-"""``--since``: the moments that are meant by what people type, and the sentence for the rest."""
+"""``--since``: the accepted forms, and the sentences about invalid ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def since(text: str) -> str:
     return format_rfc3339(parse_since(text, NOW))
 
 
-# One line for each form: what is typed, and the moment at NOW.
+# One line for each form: the input, and the resulting moment at NOW.
 FORMS = [
     ("90s", "2026-03-04T09:08:41.120Z"),
     ("30m", "2026-03-04T08:40:11.120Z"),
@@ -117,7 +117,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("text", "sentence"), MISTAKES)
-def test_mistake_is_named_with_the_way_out(text: str, sentence: str) -> None:
+def test_mistake_is_named_with_advice(text: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=r"\.$") as caught:
         parse_since(text, NOW)
     assert str(caught.value) == sentence
@@ -126,7 +126,7 @@ def test_mistake_is_named_with_the_way_out(text: str, sentence: str) -> None:
 @pytest.mark.parametrize(
     "text", ["P", "PT", "P1", "P1H", "PT1D", "P1D1W", "PTT1H", "P1.D.", "x" * 9999]
 )
-def test_odd_text_is_refused_in_short(text: str) -> None:
+def test_refusal_of_odd_text_is_short(text: str) -> None:
     with pytest.raises(ValueError, match=r"\.$") as caught:
         parse_since(text, NOW)
     assert len(str(caught.value)) < 300

@@ -22,7 +22,7 @@ SOURCES = {
 }
 SOURCES["translations"].pop("ca_bundle")
 
-# The pla1nted ones must not be shown. Only some secrets may hold what is not ASCII.
+# Values with "pla1nted" must never be shown. Only some secrets may contain non-ASCII text.
 SECRETS = {
     "CODEARTS_TOKEN": "pla1nted-codearts",
     "TRACKER_TOKEN": "pla1nted-tracker",

@@ -1,4 +1,4 @@
-"""Files of the configuration as editors and shells write them: encodings, marks, line ends."""
+"""Configuration files as editors and shells write them: encodings, marks, line endings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Load = Callable[..., Settings]
 
 @pytest.fixture
 def load_from(tmp_path: Path) -> Load:
-    """Load a configuration in a folder where ``files`` lie, too."""
+    """Load a configuration from a folder that also holds ``files``."""
 
     def load_from(
         document: str | bytes = SOURCE,
@@ -71,7 +71,7 @@ def key_of(settings: Settings) -> str:
     ],
     ids=["mark", "two marks", "CRLF", "mark and CRLF"],
 )
-def test_configuration_is_read_with_any_mark_and_line_ends(load_from: Load, document: str) -> None:
+def test_configuration_may_have_any_mark_and_line_endings(load_from: Load, document: str) -> None:
     assert load_from(document).sources == load_from(SOURCE).sources
 
 
@@ -88,31 +88,31 @@ def test_configuration_is_read_with_any_mark_and_line_ends(load_from: Load, docu
     ],
     ids=repr,
 )
-def test_secret_file_holds_the_secret_alone(load_from: Load, content: str) -> None:
-    """Vendors would be sent a mark or line end as a part of the secret, and refuse it."""
+def test_secret_file_is_read_without_mark_and_line_ending(load_from: Load, content: str) -> None:
+    """A mark or line ending would be sent as part of the secret, and the vendor would refuse it."""
     assert key_of(load_from(key=content)) == "s3cret"
 
 
 @pytest.mark.parametrize("value", ["s3cret\n", "s3cret\r\n", BOM + "s3cret", BOM + "s3cret\r\n"])
-def test_secret_variable_holds_the_secret_alone(load_from: Load, value: str) -> None:
-    """Orchestrators fill variables from files, so they have the marks and line ends of files."""
+def test_secret_variable_is_read_without_mark_and_line_ending(load_from: Load, value: str) -> None:
+    """Orchestrators fill variables from files, with the marks and line endings of files."""
     document = SOURCE.replace('{ file = "key" }', '{ env = "KEY" }')
     assert key_of(load_from(document, environ={"KEY": value})) == "s3cret"
 
 
 @pytest.mark.parametrize("content", [BOM + QUERY, BOM + QUERY.replace('{"', '{\r\n"') + "\r\n"])
-def test_manifest_is_read_with_any_mark_and_line_ends(load_from: Load, content: str) -> None:
+def test_manifest_may_have_any_mark_and_line_endings(load_from: Load, content: str) -> None:
     settings = load_from('[documents]\ntrusted = ["manifest"]\n' + SOURCE, manifest=content)
     assert settings.documents.trusted[0].documents == (("1", "{ sources { name } }"),)
 
 
-def test_certificates_are_read_with_a_mark(load_from: Load, tmp_path: Path) -> None:
+def test_certificates_may_start_with_a_byte_order_mark(load_from: Load, tmp_path: Path) -> None:
     document = SOURCE + 'ca_bundle = "ca.pem"\n'
     settings = load_from(document, **{"ca.pem": BOM + CERTIFICATES.replace("\n", "\r\n")})
     assert settings.sources[0].ca_bundle == tmp_path / "ca.pem"
 
 
-def test_variables_are_read_with_a_mark(load_from: Load) -> None:
+def test_variables_may_start_with_a_byte_order_mark(load_from: Load) -> None:
     environ = {
         "GATEWAY_SERVER__PORT": BOM + "9000",
         "GATEWAY_SERVER__CORS_ORIGINS": BOM + '["https://app.example.com"]\r\n',
@@ -168,7 +168,7 @@ UNREADABLE = [
 def test_reason_why_a_file_is_unreadable_is_named(
     load_from: Load, monkeypatch: pytest.MonkeyPatch, error: OSError, reason: str
 ) -> None:
-    """Which of permissions, path and encoding is at fault decides what the operator does next."""
+    """The operator's next step depends on whether permissions, path or encoding are at fault."""
     read = Path.read_bytes
 
     def refuse(name: str) -> None:
@@ -209,12 +209,12 @@ def test_file_without_permission(load_from: Load, tmp_path: Path) -> None:
         ("k\\u0000y", "has a name that no file can have"),
     ],
 )
-def test_path_that_leads_to_no_file(load_from: Load, path: str, reason: str) -> None:
+def test_path_without_a_file(load_from: Load, path: str, reason: str) -> None:
     document = SOURCE.replace('"key"', f'"{path}"')
     assert problem(load_from, document).endswith(f"auth.key names a file that {reason}")
 
 
-def test_manifest_and_bundle_may_be_no_folder(load_from: Load) -> None:
+def test_manifest_or_bundle_that_is_a_folder_is_refused(load_from: Load) -> None:
     trusted = '[documents]\ntrusted = ["."]\n' + SOURCE
     assert problem(load_from, trusted) == "documents.trusted[0] names a file that is a folder"
     bundle = SOURCE + 'ca_bundle = "."\n'
@@ -265,7 +265,7 @@ def test_file_without_certificates(load_from: Load, content: str, complaint: str
         (" \r\n", "names a file that is empty"),
     ],
 )
-def test_unfit_secret_is_told_without_showing_it(
+def test_unusable_secret_is_reported_without_showing_it(
     load_from: Load, content: str, complaint: str
 ) -> None:
     assert problem(load_from, key=content).endswith(f"auth.key {complaint}")
@@ -298,7 +298,7 @@ def test_document_that_is_not_toml(load_from: Load, document: str, complaint: st
     ["{", "[" * 100_000, '{"1": 1' + "0" * 5000 + "}"],
     ids=["cut off", "depth", "digits"],
 )
-def test_file_that_is_no_manifest(content: str, tmp_path: Path) -> None:
+def test_file_that_is_not_a_manifest(content: str, tmp_path: Path) -> None:
     (tmp_path / "manifest").write_text(content)
     with pytest.raises(ValueError, match="names a file that is not a manifest"):
         DocumentSettings.model_validate({"trusted": [str(tmp_path / "manifest")]})

@@ -41,7 +41,7 @@ def test_json_schema_refuses(document: str) -> None:
     assert not validator.is_valid(tomllib.loads(document))
 
 
-def test_json_schema_describes_every_key_and_has_no_null() -> None:
+def test_json_schema_describes_every_key_without_null() -> None:
     schema = json_schema()
     jsonschema_rs.meta.validate(schema)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"

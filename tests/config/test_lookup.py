@@ -1,4 +1,4 @@
-"""Which file is read, and where its relative paths start."""
+"""The choice of the configuration file, and the base of its relative paths."""
 
 from __future__ import annotations
 

@@ -31,6 +31,7 @@ def mistakes() -> Iterator[Any]:
         yield pytest.param(document, sentence, id=" ".join([kind, *lines]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("document", "sentence"), list(mistakes()))
 def test_one_mistake(folder: Path, document: str, sentence: str) -> None:
     (folder / "blank").write_text(" \n")
@@ -99,6 +100,7 @@ WRONG = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES)
 def test_every_key_explains_every_wrong_value(source: str) -> None:
     forms = [form["properties"] for form in json_schema()["$defs"].values()]
@@ -120,7 +122,7 @@ def test_every_key_explains_every_wrong_value(source: str) -> None:
     )
     assert len(sentences) > len(wrong) / 2
     for sentence in sentences:
-        # The name of a source and the keys of tables are all that a sentence repeats.
+        # Sentences repeat only the names of sources and the keys of tables.
         said = re.sub(r'(sources\[\d+\] "|triggers\.|auth\.|cache\.)pla1nted', "", sentence)
         assert "pla1nted" not in said
         assert sentence.startswith("gateway.toml: sources[")

@@ -1,4 +1,4 @@
-"""The ``GATEWAY_...`` variables: mistakes in their JSON, and what they set."""
+"""The ``GATEWAY_...`` variables: mistakes in their JSON, and the settings they override."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_text_that_is_not_json(tmp_path: Path, name: str, value: str) -> None:
     assert problems(tmp_path, **{name: value}) == [f"{name}: {NO_JSON}"]
 
 
-def test_the_variable_at_fault_is_named_among_equal_ones(tmp_path: Path) -> None:
+def test_faulty_variable_is_named_among_equal_ones(tmp_path: Path) -> None:
     """A variable that may hold any text must not be blamed for another with the same value."""
     environ = {"GATEWAY_SERVER__HOST": "a", "GATEWAY_AUTH__METHODS": "a"}
     assert problems(tmp_path, **environ) == [f"GATEWAY_AUTH__METHODS: {NO_JSON}"]
@@ -58,7 +58,7 @@ def test_switch_is_a_word_in_any_case(tmp_path: Path, word: str) -> None:
 
 
 def test_reference_in_variables(tmp_path: Path) -> None:
-    """An address with a password is kept in a variable of its own, in the environment, too."""
+    """An address with a password has a variable of its own, even if all settings are variables."""
     (tmp_path / "gateway.toml").write_text(SOURCE)
     environ = {
         "KEY": "s3cret",
@@ -99,5 +99,5 @@ def test_reference_in_variables(tmp_path: Path) -> None:
 def test_complaint_has_the_notation_of_variables(
     tmp_path: Path, environ: dict[str, str], complaint: str
 ) -> None:
-    """What is copied from the sentence for TOML would be refused again."""
+    """TOML copied from the sentence would be refused again."""
     assert problems(tmp_path, **environ) == [complaint]

@@ -1,6 +1,6 @@
-"""Rewrites what the documentation shows of the code: ``python -m tests.docs``.
+"""Regenerates the parts of the documentation that come from the code: ``python -m tests.docs``.
 
-These are the tables, and the answers that follow queries and commands.
+These parts are the tables, and the responses shown after queries and commands.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The pages of the documentation, and the fenced blocks and words of code in them."""
+"""The pages of the documentation, with their fenced blocks and inline code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CODE = re.compile(r"``(.+?)``|`([^`\n]+)`")
 
 
 class Block(NamedTuple):
-    """A fenced block; ``name`` is the file that readers are to write it into, or empty.
+    """A fenced block; ``name`` is the file that readers should save it as, or empty.
 
     ``start`` and ``end`` delimit ``text`` in the page.
     """
@@ -34,7 +34,7 @@ class Page(NamedTuple):
 
     @property
     def blocks(self) -> list[Block]:
-        """All fenced blocks, in their order."""
+        """All fenced blocks, in order."""
         return [
             Block(found[1], found[2] or "", found[3], *found.span(3))
             for found in _BLOCK.finditer(self.text)
@@ -69,8 +69,8 @@ PAGES = {path: read(path) for path in _paths()}
 USER_PAGES = {
     path: page for path, page in PAGES.items() if path == "README.md" or REFERENCE in path
 }
-"""The README and the reference: what people who run or call the gateway read."""
+"""The README and the reference, for people who run or call the gateway."""
 FILES = {
     block.name: block.text for page in USER_PAGES.values() for block in page.blocks if block.name
 }
-"""The files that pages have readers write, by name."""
+"""The files that readers write while following a page, by name."""

@@ -1,6 +1,6 @@
-"""What the documentation is compared with: the vendors, the schema, and a gateway over the sandbox.
+"""The product behind the documentation: vendors, schema, and a gateway over the sandbox.
 
-It stands still at one moment, so that a page can show real answers.
+The clock stands still, so that pages can show real responses.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from gateway.schema import build_schema
 from gateway.settings import Settings, json_schema, load
 from gateway.vendors import VENDORS as _VENDORS
 from gateway.vendors.base import Vendor
-from tests.moment import MOMENT, stopped
+from tests.support.moment import MOMENT, stopped
 
 __all__ = [
     "ENUMS",
@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 WIDTH = 99
-"""Columns of the terminal that pages show."""
+"""Width of the terminal on the pages, in columns."""
 
 SETTINGS = json_schema()
 """The JSON schema of the configuration."""
@@ -74,20 +74,20 @@ VENDORS = {
 }
 """The name and the capabilities of each vendor, by provider."""
 VENDOR_METHODS = (*sorted(Vendor.__abstractmethods__), "read_log", "scan_for", "retry", "delete")
-"""What whoever adds a vendor has to write, or may."""
+"""The methods that a new vendor must or may implement."""
 FAULTS: tuple[str, ...] = typing.get_args(typing.get_type_hints(Fault)["kind"])
-"""The kinds of trouble that a simulated vendor can be given."""
+"""The kinds of faults of a simulated vendor."""
 
 
 class Client:
-    """Sends requests to an application, which runs in the portal's thread."""
+    """Sends requests to an application that runs in the portal's thread."""
 
     def __init__(self, portal: BlockingPortal, application: ASGIApp) -> None:
         self._portal = portal
         self._transport = httpx.ASGITransport(application)
 
     def request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Response:
-        """Send a request, and wait for all of its answer."""
+        """Send a request, and wait for the complete response."""
         response: httpx.Response = self._portal.call(self._request, method, url, options)
         return response
 
@@ -98,7 +98,7 @@ class Client:
             return await client.request(method, url, **options)
 
     def ask(self, query: str, variables: dict[str, str] | None = None) -> Any:
-        """Send a GraphQL request; AssertionError for an answer with errors."""
+        """Send a GraphQL request; AssertionError for a response with errors."""
         body = {"query": query, "variables": variables or {}}
         answer = self.request("POST", "http://127.0.0.1:8000/graphql", json=body).json()
         assert "errors" not in answer, answer["errors"]
@@ -107,10 +107,10 @@ class Client:
 
 @contextlib.contextmanager
 def demo(folder: Path, tables: str = "") -> Iterator[tuple[Client, Client]]:
-    """Serve the demo's configuration, with other tables before its sources.
+    """Serve the demo's configuration, with further tables before its sources.
 
-    Gives clients of the gateway and of the sandbox. Commands run in this process meet the same
-    sandbox, at the same moment; those that would serve on only read their configuration.
+    Yields clients of the gateway and of the sandbox. Commands run in this process use the same
+    sandbox at the same moment; commands that start a server only read their configuration.
     """
     folder.mkdir(parents=True, exist_ok=True)
     sandbox = Sandbox(clock=stopped)
@@ -133,7 +133,7 @@ def demo(folder: Path, tables: str = "") -> Iterator[tuple[Client, Client]]:
 
 
 def with_tables(file: Path, tables: str) -> None:
-    """Put tables into a configuration file, in place of its own ones of those names."""
+    """Insert tables into a configuration file, replacing those of the same names."""
     text = file.read_text(encoding="utf-8")
     for name in re.findall(r"^\[(\w+)\]$", tables, re.MULTILINE):
         text = re.sub(rf"^\[{name}\]\n.*?(?=^\[)", "", text, flags=re.MULTILINE | re.DOTALL)
@@ -141,7 +141,7 @@ def with_tables(file: Path, tables: str) -> None:
 
 
 def settings(file: Path, text: str) -> Settings:
-    """Load a configuration whose secrets are all there; without sources it gets the demo's."""
+    """Load a configuration with dummy secrets, and with the demo's sources if it has none."""
     folder = file.parent
     environ = dict.fromkeys(re.findall(r'env = "(\w+)"', text), "secret")
     if "JOURNAL_URL" in environ:
@@ -175,11 +175,11 @@ provider = "language-weaver"
 base_url = "https://controller-host:8001"
 auth = { type = "api-key", key = { env = "LW_KEY" } }
 """
-"""Sources for configurations that show other tables only, by the names that those use."""
+"""Sources to complete configurations without any, with the names that those configurations use."""
 
 
 def _noted(*_: Any, **__: Any) -> None:
-    """Stand in for what would serve until it is stopped."""
+    """Replace a function that would serve until it is stopped."""
 
 
 def _terminal(*, stderr: bool) -> Console:

@@ -1,4 +1,4 @@
-"""Runs the blocks of a page, as a reader would from top to bottom.
+"""Runs the blocks of a page from top to bottom, as a reader would.
 
 - ``graphql`` is sent to the gateway.
 - ``json`` behind it is its answer, or that of the last ``curl``.
@@ -28,11 +28,11 @@ STARTING = """{
 }"""
 
 _COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
-"""A command, which may go on behind a backslash, and what it prints."""
+"""A command, which may continue after a backslash, and its output."""
 
 
 class Shown(NamedTuple):
-    """What a page shows of an answer, and what the answer is; ``start`` and ``end`` delimit it."""
+    """A response as shown, between ``start`` and ``end`` of the page, and as received."""
 
     start: int
     end: int
@@ -42,7 +42,7 @@ class Shown(NamedTuple):
 
 
 class Runner:
-    """Runs one page; ``shown`` are the answers that it shows."""
+    """Runs one page; ``shown`` are the responses that it shows."""
 
     def __init__(self, page: Page, folder: Path) -> None:
         self.shown: list[Shown] = []
@@ -56,7 +56,7 @@ class Runner:
         self._variables: dict[str, str] = {}
 
     def run(self) -> None:
-        """Run all blocks; AssertionError for one that fails."""
+        """Run all blocks; AssertionError if one fails."""
         with self._stack:
             for block in self._page.blocks:
                 match block.language, block.name:
@@ -140,7 +140,7 @@ class Runner:
         raise AssertionError(f"{words} is no command that a page may show")
 
     def _curl(self, words: list[str]) -> httpx.Response:
-        """Send what curl would: of its options, those that pages use."""
+        """Send the request of a curl command; supports the options that the pages use."""
         method, url, content = "", "", None
         headers: dict[str, str] = {}
         parameters: dict[str, str] = {}
@@ -176,7 +176,7 @@ def _trimmed(text: str) -> str:
 
 
 def laid_out(value: Any, column: int = 0, indent: int = 0) -> str:
-    """Write JSON for people, with what fits there on one line of 100 characters.
+    """Format JSON for people: a value that fits into 100 characters stays on one line.
 
     The value begins at ``column``; its own lines are indented by ``indent`` spaces.
     """

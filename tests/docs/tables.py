@@ -1,8 +1,8 @@
-"""Tables of the documentation that are written from the code.
+"""Tables of the documentation that are generated from the code.
 
 A table stands between ``<!-- table: NAME ARGUMENT -->`` and ``<!-- end -->``. Its last columns may
-be written by hand; they are kept, by the first cell of their row. ``python -m tests.docs`` rewrites
-all tables.
+be written by hand; they are preserved, matched by the first cell of the row. ``python -m
+tests.docs`` rewrites all tables.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TABLE = re.compile(r"(<!-- table: (.*?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
 class Table(NamedTuple):
-    """The columns and rows that come from the code; ``by_hand`` names the columns after them."""
+    """The generated columns and rows; ``by_hand`` names the columns after them."""
 
     titles: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
@@ -36,7 +36,7 @@ def tables_of(text: str) -> list[str]:
 
 
 def rewritten(text: str) -> str:
-    """Return a page with its tables as the code has them."""
+    """Return a page with regenerated tables."""
 
     def write(found: re.Match[str]) -> str:
         return f"{found[1]}{_written(table(found[2]), found[3])}{found[4]}"
@@ -45,7 +45,7 @@ def rewritten(text: str) -> str:
 
 
 def table(name: str) -> Table:
-    """Make the table of a name; the words behind the first are its argument."""
+    """Generate the named table; the words after the name are its argument."""
     kind, _, argument = name.partition(" ")
     return TABLES[kind](argument)
 
@@ -159,7 +159,7 @@ def options(command: Any) -> list[str]:
 
 
 def commands() -> dict[str, Any]:
-    """Return the commands of ``gateway`` by their words; typer has click's classes for itself."""
+    """Return the commands of ``gateway`` by their words. Typer hides click's classes."""
     return dict(_walk("", typer.main.get_command(app)))
 
 
@@ -172,7 +172,7 @@ def _walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _settings(argument: str) -> Table:
-    """Describe the keys of a table, or those that one kind of source alone has."""
+    """Describe the keys of a table, or those that only one kind of source has."""
     return Table(
         ("Key", "Default", "Meaning"),
         [
@@ -183,10 +183,10 @@ def _settings(argument: str) -> Table:
 
 
 def keys(argument: str) -> list[tuple[str, dict[str, Any], bool]]:
-    """Return the keys of a table of the configuration: name, schema, and whether it is required.
+    """Return the keys of a configuration table: name, schema, and whether it is required.
 
-    The argument is the way to the table with dots, ``sources`` for what all sources have, or a
-    provider for what only its sources have.
+    The argument is the dotted path of the table, ``sources`` for the keys of all sources, or a
+    provider for those that only its sources have.
     """
     variants = source_schemas()
     if argument not in {"sources", *variants}:
@@ -210,7 +210,7 @@ _OF_EACH = {"auth", "provider"}
 
 
 def _common(variants: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Return the table of the keys that all sources have, each as most of them have it."""
+    """Return the keys that all sources have, each with its most common schema."""
     tables = list(variants)
     properties: dict[str, Any] = {}
     required = []
@@ -252,7 +252,7 @@ def _credentials(provider: str) -> Table:
 
 
 def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
-    """Follow references, lists and tables with free keys to the table that they hold."""
+    """Follow references, lists and tables with free keys to the table inside."""
     if "$ref" in schema:
         return _resolved(SETTINGS["$defs"][schema["$ref"].rpartition("/")[2]])
     if "properties" in schema:

@@ -1,4 +1,4 @@
-"""Every block of the README and of the reference pages runs, and shows real answers."""
+"""Every block of the README and of the reference pages runs and shows a real response."""
 
 from __future__ import annotations
 
@@ -33,18 +33,20 @@ COMPILED = {
 BY_NODE = {".github/docs/supergraphs.md", ".github/docs/trusted-documents.md"}
 """The pages whose ``bash`` blocks ``tests/node`` runs."""
 RUN = {"console", "graphql", "json", "toml"}
-"""The languages of blocks that the runner of these pages knows."""
+"""The languages of the blocks that the runner supports."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", USER_PAGES)
-def test_blocks_run_and_answers_are_real(path: str, tmp_path: Path) -> None:
-    """Readers copy what they see; ``python -m tests.docs`` rewrites what is shown."""
+def test_blocks_run_and_show_real_responses(path: str, tmp_path: Path) -> None:
+    """Readers copy what they see; ``python -m tests.docs`` updates the responses."""
     runner = Runner(USER_PAGES[path], tmp_path)
     runner.run()
     for shown in runner.shown:
         assert shown.is_true, f"shown:\n{shown.shown}\nreal:\n{shown.real}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -58,7 +60,7 @@ def test_blocks_run_and_answers_are_real(path: str, tmp_path: Path) -> None:
         "```console\n$ rm -rf build\n```\n",
     ],
 )
-def test_untrue_block_is_found(text: str, tmp_path: Path) -> None:
+def test_wrong_block_is_detected(text: str, tmp_path: Path) -> None:
     runner = Runner(Page("untrue.md", text), tmp_path)
     try:
         runner.run()
@@ -67,7 +69,7 @@ def test_untrue_block_is_found(text: str, tmp_path: Path) -> None:
     assert not all(shown.is_true for shown in runner.shown)
 
 
-def test_each_block_has_something_that_runs_it() -> None:
+def test_every_block_has_a_runner() -> None:
     for path, page in USER_PAGES.items():
         for block in page.blocks:
             if block.name and block.name != "gateway.toml":
@@ -81,15 +83,15 @@ def test_each_block_has_something_that_runs_it() -> None:
     assert FILES.keys() - {"gateway.toml"} == COMPILED
 
 
-def test_runner_meets_every_command() -> None:
-    """A command that the pattern overlooks would go unnoticed."""
+def test_runner_finds_every_command() -> None:
+    """A command that the pattern misses would go unnoticed."""
     for page in USER_PAGES.values():
         for text in page.block_texts("console"):
             assert text.startswith("$ ")
 
 
 def test_names_of_operations_are_unique() -> None:
-    """Compilers take all documents of a project together."""
+    """Compilers process all documents of a project together."""
     names = [
         definition.name.value if definition.name else ""
         for page in USER_PAGES.values()
@@ -106,14 +108,14 @@ def test_example_has_every_vendor(tmp_path: Path) -> None:
     [text, *_] = README.block_texts("toml")
     configured = settings(tmp_path / "gateway.toml", text)
     assert [source.provider for source in configured.sources] == list(VENDORS)
-    # The alternative that is commented out is good too.
+    # The commented-out alternative is valid too.
     swapped = re.sub(r"^auth = .*\n# (auth = .*iam.*)$", r"\1", text, flags=re.MULTILINE)
     assert swapped != text
     assert settings(tmp_path / "gateway.toml", swapped) != configured
 
 
-def test_examples_open_the_gateway_to_nobody(tmp_path: Path) -> None:
-    """An example may be copied as it stands, with its key."""
+def test_example_credentials_grant_no_access(tmp_path: Path) -> None:
+    """Readers may copy an example unchanged, with its key."""
     for page in USER_PAGES.values():
         for block in page.blocks:
             if block.language == "toml":
@@ -148,7 +150,7 @@ def test_limits_example_has_the_defaults() -> None:
     assert tomllib.loads(text)["limits"] == LimitSettings().model_dump()
 
 
-def test_two_commands_are_those_of_ci() -> None:
+def test_quick_start_commands_match_ci() -> None:
     install, tests = README.block_texts("sh")
     script = (ROOT / ".ci" / "run").read_text()
     assert "pip install --editable '.[test]'" in install
@@ -159,7 +161,8 @@ def test_two_commands_are_those_of_ci() -> None:
     assert "bash .ci/run" in workflow
 
 
-def test_trouble_shows_in_the_vendors_answers(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_demo_fault_shows_in_the_responses(tmp_path: Path) -> None:
     page = PAGES[".github/docs/command-line.md"]
     begin, end = re.findall(r"^\$ (curl -X .*)$", page.text, re.MULTILINE)
     logs = "$ curl http://127.0.0.1:8001/elastic-path/v2/integrations/logs"
@@ -170,7 +173,7 @@ def test_trouble_shows_in_the_vendors_answers(tmp_path: Path) -> None:
         assert ("Sign in" in runner.shown[-1].real) is is_ill
 
 
-def test_commands_of_contributing_are_those_of_ci() -> None:
+def test_contributing_commands_match_ci() -> None:
     script = (ROOT / ".ci" / "run").read_text()
     marks = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["markers"]
     known = {mark.partition(":")[0] for mark in marks}

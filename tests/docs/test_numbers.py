@@ -1,4 +1,4 @@
-"""Numbers that pages give in words are those of the code."""
+"""Numbers in the text of pages match the code."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ TROUBLE = ".github/docs/troubleshooting.md"
 NUMBERS = [
     ("gateway.callers.attempts.LIMIT", 10, LIMITS, "ten of one address within a minute"),
     ("gateway.callers.attempts.WINDOW", 60, LIMITS, "ten of one address within a minute"),
-    ("gateway.cli.protocol.SECONDS", 10, LIMITS, "100 headers, ten seconds to arrive"),
-    ("gateway.cli.protocol.READING", 60, LIMITS, "a minute to be read"),
-    ("gateway.cli.server.IDLE", 75, README, "kept for 75 seconds"),
+    ("gateway.cli.protocol.HEAD_TIMEOUT", 10, LIMITS, "100 headers, ten seconds to arrive"),
+    ("gateway.cli.protocol.READ_TIMEOUT", 60, LIMITS, "a minute to be read"),
+    ("gateway.cli.server.KEEP_ALIVE", 75, README, "kept for 75 seconds"),
     ("gateway.feed.filters.MAX_DEPTH", 10, LIMITS, "ten levels"),
     ("gateway.feed.filters.MAX_PARTS", 200, LIMITS, "200 comparators and nested filters"),
     ("gateway.feed.filters.MAX_OPERANDS", 100, LIMITS, "100 values in a list"),
@@ -35,22 +35,22 @@ NUMBERS = [
     ("gateway.upstream.exchange.MAX_BYTES", 2**24, LIMITS, "16 MiB"),
     ("gateway.upstream.limits.LONGEST_PAUSE", 300, TROUBLE, "for five minutes at most"),
     ("gateway.upstream.retry.ATTEMPTS", 3, TROUBLE, "sent up to three times"),
-    ("gateway.upstream.trace.STATE", 512, HTTP, "up to 512 characters"),
-    ("gateway.web.body.SECONDS", 10, LIMITS, "ten seconds to arrive"),
-    ("gateway.web.header_limit.BYTES", 2**16, LIMITS, "64 KiB"),
-    ("gateway.web.header_limit.HEADERS", 100, LIMITS, "100 headers"),
+    ("gateway.upstream.trace.LONGEST_STATE", 512, HTTP, "up to 512 characters"),
+    ("gateway.web.body.TIMEOUT", 10, LIMITS, "ten seconds to arrive"),
+    ("gateway.web.header_limit.MAX_BYTES", 2**16, LIMITS, "64 KiB"),
+    ("gateway.web.header_limit.MAX_HEADERS", 100, LIMITS, "100 headers"),
 ]
 
 
 @pytest.mark.parametrize(("name", "value", "path", "words"), NUMBERS, ids=lambda it: str(it)[-40:])
-def test_number_is_that_of_the_code(name: str, value: float, path: str, words: str) -> None:
+def test_number_matches_the_code(name: str, value: float, path: str, words: str) -> None:
     module, _, constant = name.rpartition(".")
     real: Any = getattr(importlib.import_module(module), constant)
     assert real == value
     assert words in PAGES[path].text
 
 
-def test_lifetimes_are_those_of_the_cache() -> None:
+def test_lifetimes_match_the_cache() -> None:
     rows = re.findall(
         r"^\| .* \| (\d+) (second|minute)s? \| `(\w+)` \|$",
         PAGES[".github/docs/cache.md"].text,

@@ -1,4 +1,4 @@
-"""The tables of the documentation have what the code has, and miss nothing of it."""
+"""The tables of the documentation match the code and are complete."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from tests.docs.tables import (
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_tables_are_as_the_code_has_them(path: str) -> None:
+def test_tables_match_the_code(path: str) -> None:
     """``python -m tests.docs`` rewrites them."""
     assert rewritten(PAGES[path].text) == PAGES[path].text
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_columns_by_hand_are_filled(path: str) -> None:
+def test_handwritten_columns_are_filled(path: str) -> None:
     for text in PAGES[path].text.split("<!-- table: ")[1:]:
         for row in cells(text.partition("<!-- end -->")[0]):
             assert all(row), row
@@ -72,7 +72,7 @@ def test_every_setting_has_its_row() -> None:
 
 
 def settings_tables() -> Iterator[tuple[str, set[str]]]:
-    """Find the tables of the configuration, but for those of the vendors."""
+    """Find the tables of the configuration, except those of the vendors."""
     tables = {name: it for name, it in SETTINGS["properties"].items() if name != "sources"}
     todo: list[tuple[str, Any]] = list(tables.items())
     while todo:
@@ -90,7 +90,7 @@ def settings_tables() -> Iterator[tuple[str, set[str]]]:
         todo += [(path, inner) for name in ("anyOf", "oneOf") for inner in schema.get(name, ())]
 
 
-def test_a_table_that_differs_is_found() -> None:
+def test_outdated_table_is_detected() -> None:
     text = PAGES[".github/docs/error-codes.md"].text
     for right, wrong in (
         ("| `OVERLOADED` |", "| `OVERBOARD` |"),

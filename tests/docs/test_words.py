@@ -1,4 +1,4 @@
-"""What the pages name exists: links, files, settings, values, fields, commands and options."""
+"""Names in the pages exist: links, files, settings, values, fields, commands, options."""
 
 from __future__ import annotations
 
@@ -22,14 +22,9 @@ from tests.docs.pages import PAGES, ROOT, USER_PAGES, Page
 from tests.docs.product import ENUMS, SETTINGS, TYPES, VENDOR_METHODS
 from tests.docs.tables import commands, options
 
-LATER = {"gateway/README.md"}
-"""The page that describes the layout of the feed that is being built."""
-LINKING_TOKENS = {"README.md", ".github/docs/callers.md", ".github/docs/configuration.md"}
-"""The pages with a link to tokens.md, which is not there yet."""
-
 
 def arguments(field: FieldDefinitionNode | InputValueDefinitionNode) -> Sequence[Any]:
-    """Return the arguments of a field; those of inputs have none."""
+    """Return the arguments of a field; input fields have none."""
     return getattr(field, "arguments", None) or ()
 
 
@@ -45,7 +40,7 @@ FIELDS = {
     for name in (field.name.value, *(it.name.value for it in arguments(field)))
 }
 KEYS = set(re.findall(r'"(\w+)": \{', json.dumps(SETTINGS)))
-"""The keys of the configuration, and a few words more of its schema."""
+"""The keys of the configuration, and a few more words of its schema."""
 OUTSIDE = {
     "--include-email",
     "INFO",
@@ -68,13 +63,7 @@ OUTSIDE = {
 """Names of protocols, token issuers, tools and the sandbox."""
 
 
-def expected(later: set[str], reason: str) -> list[Any]:
-    """Return the paths of all pages, of which some are expected to fail; strictly so."""
-    mark = pytest.mark.xfail(reason=reason)
-    return [pytest.param(path, marks=[mark] if path in later else []) for path in PAGES]
-
-
-@pytest.mark.parametrize("path", expected(LINKING_TOKENS, "tokens.md is being written"))
+@pytest.mark.parametrize("path", PAGES)
 def test_links_lead_somewhere(path: str) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", PAGES[path].prose):
         if "://" in target:
@@ -102,7 +91,7 @@ def test_readme_is_short() -> None:
 
 
 def unknown(page: Page) -> list[str]:
-    """Return the words of code in a page that name nothing."""
+    """Return the inline code in a page that names nothing known."""
     shown = {word for block in page.blocks for word in re.findall(r"\w+", block.text)}
     known = VALUES | FIELDS | KEYS | OUTSIDE | shown
     found = []
@@ -117,7 +106,7 @@ def unknown(page: Page) -> list[str]:
 
 
 def is_variable(name: str) -> bool:
-    """Tell whether a ``GATEWAY_`` variable names a setting."""
+    """Return whether a ``GATEWAY_`` variable names a setting."""
     schema = SETTINGS
     if name == "GATEWAY_CONFIG":
         return True
@@ -131,7 +120,7 @@ def is_variable(name: str) -> bool:
 
 
 def is_command(code: str) -> bool:
-    """Tell whether ``gateway`` has a command, or any command an option."""
+    """Return whether ``gateway`` has a command, or any command an option."""
     every = {option for command in commands().values() for option in options(command)}
     if code.startswith("--"):
         return code.split(maxsplit=1)[0] in every
@@ -142,8 +131,9 @@ def is_command(code: str) -> bool:
     return code.startswith("gateway COMMAND")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", USER_PAGES)
-def test_names_are_those_of_the_code(path: str) -> None:
+def test_names_exist_in_the_code(path: str) -> None:
     assert unknown(USER_PAGES[path]) == []
 
 
@@ -159,11 +149,11 @@ def test_names_are_those_of_the_code(path: str) -> None:
         "--colour",
     ],
 )
-def test_name_of_nothing_is_found(word: str) -> None:
+def test_unknown_name_is_detected(word: str) -> None:
     assert unknown(Page("untrue.md", f"Use `{word}`.")) == [word]
 
 
-def test_addresses_are_those_of_the_gateway_and_the_sandbox() -> None:
+def test_addresses_exist_in_the_gateway_or_the_sandbox() -> None:
     text = "".join(page.text for page in USER_PAGES.values())
     assert set(re.findall(r"http://127\.0\.0\.1:\d+/\w+", text)) == {
         "http://127.0.0.1:8000/graphql",
@@ -172,7 +162,7 @@ def test_addresses_are_those_of_the_gateway_and_the_sandbox() -> None:
     }
 
 
-def test_what_a_vendor_has_to_have_is_named() -> None:
+def test_required_parts_of_a_vendor_are_named() -> None:
     page = PAGES[".github/CONTRIBUTING.md"].text
     section = page.partition("\n## A vendor\n")[2].partition("\n## ")[0]
     for name in VENDOR_METHODS:
@@ -182,14 +172,14 @@ def test_what_a_vendor_has_to_have_is_named() -> None:
 PATH = re.compile(r"(?:gateway|tests|\.ci|\.github)/[\w./-]*")
 
 
-@pytest.mark.parametrize("path", expected(LATER, "the layout is being built"))
-def test_files_are_there(path: str) -> None:
+@pytest.mark.parametrize("path", PAGES)
+def test_named_files_exist(path: str) -> None:
     named = {code for code in PAGES[path].code if PATH.fullmatch(code) and "NAME" not in code}
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
-def test_rooms_are_those_of_the_layers() -> None:
-    """The architecture page says what each room may import; ``test_layers`` holds it."""
+def test_packages_match_the_layers() -> None:
+    """The architecture page lists the allowed imports; ``test_layers`` checks them."""
     text = PAGES["gateway/README.md"].text.partition("## What may import what")[2]
     drawn = [set(line.split()) for line in re.findall(r"^    (\S.*)$", text, re.MULTILINE)]
     assert drawn == [rooms - {"__init__"} for rooms in layers.LAYERS]

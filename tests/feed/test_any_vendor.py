@@ -23,7 +23,7 @@ from gateway.model import CacheStatus, Capability, Freshness, Timestamp, Webhook
 from gateway.sources.list_facts import ListFacts
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Found, Page, Stream, Wanted, Window
-from tests.fakes import log
+from tests.support.fake_source import log
 
 NOW = Timestamp(10**18)
 SECOND = 10**9

@@ -18,7 +18,7 @@ from gateway.feed.feed import Feed, Slice
 from gateway.model import Timestamp, WebhookLogStatus
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Page, StreamsChanged
-from tests.fakes import FakeSource
+from tests.support.fake_source import FakeSource
 
 NOW = Timestamp(10**18)
 MILLISECOND = 10**6
@@ -61,6 +61,7 @@ def given_ids(page: Slice) -> list[str]:
     return [entry.log.id for entry in page.entries]
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     kinds=st.lists(

@@ -372,6 +372,7 @@ def ready_or_refused(document: Any) -> Filter | RequestError:
         return error
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None)
 @given(document=DOCUMENTS, logs=st.lists(LOGS, min_size=5, max_size=12))
 def test_filter_agrees_with_a_simple_implementation(
@@ -414,6 +415,7 @@ def reordered(document: Any, draw: Callable[[Any], Any]) -> Any:
     return nulls | {name: reordered(document[name], draw) for name in names}
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(document=DOCUMENTS, other=DOCUMENTS, data=st.data())
 def test_fingerprints_are_equal_only_for_equal_filters(

@@ -20,7 +20,7 @@ from gateway.feed.feed import Feed, Slice
 from gateway.feed.news import LATENESS
 from gateway.model import Timestamp, WebhookLogStatus
 from gateway.upstream.operation import Operation
-from tests.fakes import FakeSource
+from tests.support.fake_source import FakeSource
 
 SECOND = 10**9
 MINUTE = 60 * SECOND

@@ -1,4 +1,4 @@
-"""One vendor fails altogether: of what was read before, every caller is given all, as stale."""
+"""While a vendor is down, callers get everything that was read from it before, as stale."""
 
 from __future__ import annotations
 
@@ -6,19 +6,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
-from gateway.schema import build_schema
-from gateway.schema.context import Context
-from gateway.service import Gateway
-from gateway.settings import load
-from tests.moment import MOMENT
+from tests.support.clock import SECOND, Clock
+from tests.support.demo import Demo, demo_settings
+from tests.support.moment import MOMENT
 
-NOWHERE = "http://127.0.0.1:1"
-SCHEMA = build_schema()
+pytestmark = pytest.mark.slow
+
 SOURCES = {
     "codearts": "repo-cn",
     "yandex-tracker": "tracker",
@@ -26,9 +22,9 @@ SOURCES = {
     "elastic-path": "shop",
 }
 STALE = 36
-"""Seconds after which a first page is waited for."""
+"""Seconds after which a first page is no longer served while it is refreshed."""
 ARRIVALS = 40
-"""Deliveries, over all vendors: fewer of each than it has on a page."""
+"""Deliveries over all vendors; of each, fewer than fit on a page."""
 LIST = """
 query List($source: String!, $first: Int!) {
   webhookLogs(first: $first, filter: { source: { eq: $source } }) {
@@ -48,61 +44,49 @@ query Rest($source: String!, $id: ID!) {
 """
 
 
-class Demo:
-    """The gateway and the vendors behind it, in process, on one clock."""
-
-    def __init__(self, folder: Path, page_size: int, *, etags: bool) -> None:
-        self.now = MOMENT
-        sandbox = Sandbox(clock=lambda: float(self.now), logs=1200, etags=etags)
-        vendors = httpx.ASGITransport(sandbox.app)
-        self.control = httpx.AsyncClient(transport=vendors, base_url=f"{NOWHERE}/control")
-        settings = load(write_configuration(folder, sandbox, NOWHERE, port=0), {})
-        sources = [it.model_copy(update={"page_size": page_size}) for it in settings.sources]
-        self.gateway = Gateway(
-            settings.model_copy(update={"sources": sources}),
-            transport=vendors,
-            clock=lambda: self.now * 10**9,
-        )
-
-    async def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        context = Context(self.gateway, self.gateway.operation())
-        result = await SCHEMA.execute(query, variable_values=variables, context_value=context)
-        assert result.errors is None, result.errors
-        assert result.data is not None
-        return result.data
-
-    async def read(self, source: str, first: int) -> dict[str, Any]:
-        page: dict[str, Any] = (await self.ask(LIST, source=source, first=first))["webhookLogs"]
-        return page
+@pytest.fixture
+def clock() -> Clock[int]:
+    return Clock(MOMENT * SECOND)
 
 
 @pytest.fixture(params=[(50, False), (20, True)], ids=["large pages", "small pages and ETags"])
-async def demo(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Demo]:
+async def demo(
+    tmp_path: Path, request: pytest.FixtureRequest, clock: Clock[int]
+) -> AsyncIterator[Demo]:
     page_size, etags = request.param
-    made = Demo(tmp_path, page_size, etags=etags)
-    async with made.gateway, made.control:
+    sandbox = Sandbox(clock=clock.unix, logs=1200, etags=etags)
+    settings = demo_settings(tmp_path, sandbox)
+    sources = [it.model_copy(update={"page_size": page_size}) for it in settings.sources]
+    settings = settings.model_copy(update={"sources": sources})
+    async with Demo(settings, sandbox, clock=clock) as made:
         yield made
+
+
+async def read(demo: Demo, source: str, first: int) -> dict[str, Any]:
+    page: dict[str, Any] = (await demo.data(LIST, source=source, first=first))["webhookLogs"]
+    return page
 
 
 @pytest.mark.parametrize("arrivals", [0, ARRIVALS])
 @pytest.mark.parametrize("vendor", SOURCES)
-async def test_all_that_was_read_is_given(demo: Demo, vendor: str, arrivals: int) -> None:
+async def test_stale_list_has_all_logs_that_were_read(
+    demo: Demo, clock: Clock[int], vendor: str, arrivals: int
+) -> None:
     source = SOURCES[vendor]
-    before = await demo.read(source, 100)
+    before = await read(demo, source, 100)
     ids = [node["id"] for node in before["nodes"]]
-    rest = await demo.ask(REST, source=source, id=ids[-1])
+    rest = await demo.data(REST, source=source, id=ids[-1])
     assert (len(ids), len(rest["source"]["hooks"]["nodes"])) > (99, 1)
-    # Others look at the newest logs alone.
-    (await demo.control.post("/arrive", json={"count": arrivals})).raise_for_status()
-    demo.now += STALE
-    newest = [node["id"] for node in (await demo.read(source, 20))["nodes"]]
+    # Other callers then read the newest logs only.
+    await demo.arrive(arrivals)
+    clock.advance(STALE)
+    newest = [node["id"] for node in (await read(demo, source, 20))["nodes"]]
     new = [id for id in newest if id not in ids]
     assert bool(new) == bool(arrivals)
 
-    fault = {"kind": "status", "status": 500}
-    (await demo.control.put(f"/faults/{vendor}", json=fault)).raise_for_status()
-    demo.now += STALE
-    after = await demo.read(source, 100)
+    await demo.fault(vendor, kind="status", status=500)
+    clock.advance(STALE)
+    after = await read(demo, source, 100)
     (report,) = after["sourceReports"]
     assert (report["outcome"], report["error"], report["returned"]) == ("OK", None, 100)
     assert report["cache"] == "STALE"
@@ -117,20 +101,21 @@ async def test_all_that_was_read_is_given(demo: Demo, vendor: str, arrivals: int
         assert node["freshness"]["status"] == "STALE"
         if node["id"] in ids:
             assert {**node, "freshness": None} == details[node["id"]]
-    assert await demo.ask(REST, source=source, id=ids[-1]) == rest
+    assert await demo.data(REST, source=source, id=ids[-1]) == rest
 
 
-async def test_a_log_is_found_by_its_id_in_the_pages_of_a_list(demo: Demo) -> None:
-    """Where the vendor has no call for one log, and nobody asked for it before."""
-    before = await demo.read("translations", 100)
+async def test_log_without_a_detail_call_is_found_in_stale_pages(
+    demo: Demo, clock: Clock[int]
+) -> None:
+    """An outage must not break links to logs that were on a page before."""
+    before = await read(demo, "translations", 100)
     ids = [node["id"] for node in before["nodes"]]
-    (await demo.control.post("/arrive", json={"count": ARRIVALS})).raise_for_status()
-    demo.now += STALE
-    await demo.read("translations", 20)
-    fault = {"kind": "status", "status": 500}
-    (await demo.control.put("/faults/language-weaver", json=fault)).raise_for_status()
+    await demo.arrive(ARRIVALS)
+    clock.advance(STALE)
+    await read(demo, "translations", 20)
+    await demo.fault("language-weaver", kind="status", status=500)
     one = "query($id: ID!) { webhookLog(id: $id) { id freshness { status failure } } }"
     stale = {"status": "STALE", "failure": "UPSTREAM_ERROR"}
     for id in (ids[60], ids[-1]):
-        found = await demo.ask(one, id=id)
+        found = await demo.data(one, id=id)
         assert found == {"webhookLog": {"id": id, "freshness": stale}}

@@ -30,8 +30,8 @@ from gateway.upstream.operation import Operation
 from gateway.vendors.language_weaver.parsing import LanguageWeaverDetails
 from gateway.vendors.language_weaver.vendor import LanguageWeaver
 from gateway.vendors.pages import Found, Page, PushedOff, Scan, Stream, Wanted, Window
-from tests.fakes import FakeSource, log
-from tests.virtual_time import VIRTUAL_TIME, Backend
+from tests.support.fake_source import FakeSource, log
+from tests.support.virtual_time import VIRTUAL_TIME, Backend
 
 SECOND = 10**9
 MILLISECOND = 10**6
@@ -475,6 +475,7 @@ async def test_nor_does_it_where_all_pages_are_kept(kind: str) -> None:
     assert found.freshness.status is CacheStatus.MISS
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(
     kind=st.sampled_from(KINDS),
@@ -510,6 +511,7 @@ async def test_no_list_has_holes_however_its_pages_were_renewed(
                 check(source, await source.read(much), much)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(
     kind=st.sampled_from(KINDS),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.journal import Action, ActionKind, Begun, Journal
-from tests.postgres import Postgres
+from tests.support.postgres import Postgres
 
 
 class Clock:
@@ -25,7 +25,9 @@ class Clock:
         self.now += int(seconds * 10**9)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.slow])]
+)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the address of an empty database."""
     if request.param == "sqlite":
@@ -41,7 +43,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def open_journal(url: str, clock: Clock) -> Callable[[], Journal]:
-    """Return a function that makes journals over one database, as replicas have."""
+    """Return a function that opens journals over one database, as replicas do."""
     return lambda: Journal(url, retention_days=30, clock=clock)
 
 
@@ -59,7 +61,7 @@ async def begin(journal: Journal, **changes: Any) -> Begun:
 
 
 async def stored(journal: Journal, action: Action) -> Action:
-    """Return an action that must exist."""
+    """Return an action; fail if it does not exist."""
     found = await journal.get(action.id)
     assert found is not None
     return found

@@ -21,7 +21,7 @@ from gateway.errors import JournalError
 from gateway.journal import ActionFilter, Journal
 from gateway.journal.database import open_engine
 from gateway.journal.table import METADATA, VERSION_TABLE
-from tests.postgres import PASSWORD, Postgres
+from tests.support.postgres import PASSWORD, Postgres
 
 from .conftest import begin, stored
 
@@ -59,6 +59,7 @@ async def complaint(url: str) -> str:
 # Tables
 
 
+@pytest.mark.slow
 async def test_migrations_create_the_tables_of_the_code(url: str) -> None:
     async with journal_at(url):
         pass
@@ -95,7 +96,7 @@ async def test_tables_of_a_newer_gateway_are_left_alone(url: str) -> None:
     )
 
 
-async def test_later_failure_shows_nothing_of_the_database(url: str) -> None:
+async def test_later_failure_reveals_nothing_about_the_database(url: str) -> None:
     async with journal_at(url) as journal:
         await change(url, "DROP TABLE gateway_actions")
         with pytest.raises(JournalError) as caught:
@@ -106,7 +107,7 @@ async def test_later_failure_shows_nothing_of_the_database(url: str) -> None:
 # SQLite's file
 
 
-async def test_file_is_for_the_user_alone(tmp_path: Path) -> None:
+async def test_file_is_private_to_the_user(tmp_path: Path) -> None:
     file = tmp_path / "a folder" / "100%" / "journal.sqlite3"
     async with journal_at(f"sqlite:///{file}") as journal:
         await begin(journal)
@@ -115,7 +116,7 @@ async def test_file_is_for_the_user_alone(tmp_path: Path) -> None:
     assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
-async def test_file_that_is_no_database(tmp_path: Path) -> None:
+async def test_file_that_is_not_a_database(tmp_path: Path) -> None:
     file = tmp_path / "journal.sqlite3"
     file.write_text("no database\n" * 1000)
     assert await complaint(f"sqlite:///{file}") == f"file is not a database. {RESTORE}"
@@ -129,7 +130,7 @@ async def test_truncated_file(tmp_path: Path) -> None:
     assert await complaint(f"sqlite:///{file}") == f"database disk image is malformed. {RESTORE}"
 
 
-async def test_folder_that_can_not_be_created(tmp_path: Path) -> None:
+async def test_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert await complaint(f"sqlite:///{tmp_path}/file/journal.sqlite3") == (
         f"File exists ({tmp_path}/file). Let the gateway write to the folder {tmp_path}/file, or"
@@ -182,7 +183,7 @@ async def test_changes_are_seen_in_every_journal_mode(tmp_path: Path) -> None:
             assert journal.may_have_changed()
 
 
-async def test_nothing_is_begun_in_a_file_that_was_removed(tmp_path: Path) -> None:
+async def test_action_is_refused_after_the_file_was_removed(tmp_path: Path) -> None:
     """The entry would be lost, and with it the idempotency key."""
     file = tmp_path / "journal.sqlite3"
     async with journal_at(f"sqlite:///{file}") as journal:
@@ -196,7 +197,7 @@ async def test_nothing_is_begun_in_a_file_that_was_removed(tmp_path: Path) -> No
 # PostgreSQL's connections
 
 
-async def test_server_that_does_not_run() -> None:
+async def test_server_that_is_not_running() -> None:
     said = await complaint(f"postgresql://ada:{PASSWORD}@127.0.0.1:1/audit")
     assert said == f"nothing listens there. {CHECK}"
 
@@ -211,7 +212,7 @@ async def test_server_that_does_not_run() -> None:
         (FileNotFoundError(2, "No such file or directory"), "No such file or directory"),
     ],
 )
-async def test_reason_is_the_one_of_the_network(
+async def test_network_error_is_named(
     monkeypatch: pytest.MonkeyPatch, error: OSError, reason: str
 ) -> None:
     async def fail(*_: object, **__: object) -> None:

@@ -110,12 +110,13 @@ async def test_unknown_action(journal: Journal) -> None:
         await journal.wait("0" * 32, soon())
 
 
-async def test_message_that_postgresql_would_refuse(journal: Journal) -> None:
+async def test_message_with_characters_that_postgresql_refuses(journal: Journal) -> None:
     action = (await begin(journal)).action
     completed = await journal.complete(action.id, Outcome.FAILED, message="a\0b")
     assert completed.message == "a\N{REPLACEMENT CHARACTER}b"
 
 
+@pytest.mark.slow
 async def test_cancelled_callers_leave_the_journal_usable(journal: Journal) -> None:
     tasks = [asyncio.create_task(begin(journal, idempotency_key="key")) for _ in range(20)]
     await tasks[3]
@@ -128,13 +129,14 @@ async def test_cancelled_callers_leave_the_journal_usable(journal: Journal) -> N
 # Idempotency keys
 
 
+@pytest.mark.slow
 async def test_fifty_concurrent_calls_with_one_key_record_one_action(journal: Journal) -> None:
     begun = await asyncio.gather(*(begin(journal, idempotency_key="key") for _ in range(50)))
     assert sum(one.new for one in begun) == 1
     assert await listed(journal) == [begun[0].action]
 
 
-async def test_each_call_without_a_key_is_an_action(journal: Journal) -> None:
+async def test_every_call_without_a_key_is_a_new_action(journal: Journal) -> None:
     begun = await asyncio.gather(*(begin(journal) for _ in range(5)))
     assert all(one.new for one in begun)
     assert len(await listed(journal)) == 5
@@ -147,7 +149,7 @@ async def test_callers_do_not_share_keys(journal: Journal) -> None:
     assert other.action.id != first.action.id
 
 
-async def test_key_returns_its_action_whatever_it_is_used_for(journal: Journal) -> None:
+async def test_reused_key_returns_the_first_action(journal: Journal) -> None:
     action = (await begin(journal, idempotency_key="key", log_id="log")).action
     completed = await journal.complete(action.id, Outcome.SUCCEEDED, answer=b"{}")
     again = await begin(journal, idempotency_key="key", log_id="other", kind=ActionKind.DELETE)
@@ -184,11 +186,11 @@ async def test_late_outcome_is_recorded(journal: Journal, clock: Clock) -> None:
     assert await journal.get(action.id) == completed
 
 
-async def test_process_taken_for_dead_may_still_complete_its_action(
+async def test_process_presumed_dead_may_still_complete_its_action(
     open_journal: Callable[[], Journal],
 ) -> None:
     async with open_journal() as journal:
-        journal._owner += "0"  # another process of the same number, long gone
+        journal._owner += "0"  # another process with the same number, long gone
         action = (await begin(journal, lease=10)).action
         async with open_journal() as replica:
             assert (await stored(replica, action)).outcome is Outcome.UNKNOWN
@@ -199,11 +201,12 @@ async def test_process_taken_for_dead_may_still_complete_its_action(
 # Waiting
 
 
+@pytest.mark.slow
 async def test_waiting_tasks_are_woken(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FIRST_PAUSE", 3600)  # looking again would take too long
+    monkeypatch.setattr(module, "FIRST_PAUSE", 3600)  # polling would take too long
     action = (await begin(journal)).action
     waiting = [asyncio.create_task(journal.wait(action.id, soon())) for _ in range(20)]
-    await listed(journal)  # comes after all of them looked
+    await listed(journal)  # comes after all of them have checked
     completed = await journal.complete(action.id, Outcome.SUCCEEDED)
     assert await asyncio.gather(*waiting) == [completed] * 20
 

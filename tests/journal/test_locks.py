@@ -18,7 +18,7 @@ import pytest
 
 from gateway.errors import JournalError
 from gateway.journal import ActionFilter, ActionKind, Journal
-from tests.acting import LOG_ID, Controller, Schema, answering, gateway_over
+from tests.support.actions import LOG_ID, Controller, Schema, answering, gateway_over
 
 OTHER_PROCESS = """
 import sqlite3, sys
@@ -47,7 +47,7 @@ def _audit(event: str, arguments: tuple[object, ...]) -> None:
             listener.append(str(arguments[0]))
 
 
-sys.addaudithook(_audit)  # there is no way to remove one
+sys.addaudithook(_audit)  # audit hooks can't be removed
 
 
 @contextlib.contextmanager
@@ -97,7 +97,7 @@ async def fail_to_open_another_gateway(_: Journal, file: Path) -> None:
         fail_to_open_another_gateway,
     ],
 )
-async def test_lock_is_kept_from_other_processes(
+async def test_lock_excludes_other_processes(
     file: Path,
     interfere: Callable[[Journal, Path], Awaitable[None]],
     monkeypatch: pytest.MonkeyPatch,
@@ -125,7 +125,7 @@ async def test_lock_outlives_another_gateway_of_the_process(tmp_path: Path, file
             assert lock_elsewhere(file) == "database is locked"
 
 
-async def test_lock_outlives_a_journal_that_is_closed_meanwhile(file: Path) -> None:
+async def test_lock_outlives_the_closing_of_another_journal(file: Path) -> None:
     async with Journal(f"sqlite:///{file}", retention_days=30) as stays:
         goes = Journal(f"sqlite:///{file}", retention_days=30)
         await goes.__aenter__()
@@ -134,8 +134,8 @@ async def test_lock_outlives_a_journal_that_is_closed_meanwhile(file: Path) -> N
             assert lock_elsewhere(file) == "database is locked"
 
 
-async def test_nothing_but_the_driver_opens_the_file_again(tmp_path: Path, file: Path) -> None:
-    """What opens the file would close it some day, and drop the locks."""
+async def test_only_the_driver_opens_the_file_again(tmp_path: Path, file: Path) -> None:
+    """Any other code that opens the file would eventually close it and drop the locks."""
     vendor = Controller(answering(200))
     async with gateway_over(tmp_path, vendor) as first, gateway_over(tmp_path, vendor) as second:
         with opened_paths() as opened:

@@ -16,11 +16,11 @@ from gateway.journal import owner
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 
 
-def test_this_process_lives() -> None:
+def test_current_process_is_alive() -> None:
     assert not owner.is_gone(owner.own())
 
 
-def test_process_that_took_over_the_number_is_another() -> None:
+def test_reused_process_number_is_another_process() -> None:
     assert owner.is_gone(f"{owner.own()}0")
 
 
@@ -38,12 +38,12 @@ def test_zombie_is_gone() -> None:
 
 
 @pytest.mark.parametrize("name", ["elsewhere:1:1", "else:where:1:1"])
-def test_processes_of_other_hosts_may_live(name: str) -> None:
+def test_process_of_another_host_may_be_alive(name: str) -> None:
     assert not owner.is_gone(name)
 
 
 @pytest.mark.parametrize("namespace", ["pid:[1]", ""])
-def test_process_of_another_container_may_live(
+def test_process_of_another_container_may_be_alive(
     monkeypatch: pytest.MonkeyPatch, namespace: str
 ) -> None:
     """Containers with the host's network share its name, and each has a process 1.
@@ -57,7 +57,7 @@ def test_process_of_another_container_may_live(
     assert not owner.is_gone(f"{socket.gethostname()}:1:1")
 
 
-def test_nothing_is_certain_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_may_be_alive_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
     machine, pid, _ = owner.own().rsplit(":", 2)
     assert not owner.is_gone(f"{machine}:{pid}:")
 

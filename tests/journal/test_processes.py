@@ -70,6 +70,7 @@ def start(url: str) -> Iterator[Callable[[], Worker]]:
         yield start_one
 
 
+@pytest.mark.slow
 def test_two_processes_start_at_once_and_share_a_key(start: Callable[[], Worker]) -> None:
     workers = [start(), start()]
     assert send_to_all(workers, "open") == ["open", "open"]
@@ -79,6 +80,7 @@ def test_two_processes_start_at_once_and_share_a_key(start: Callable[[], Worker]
     assert sum(new for _, new in begun) == 1
 
 
+@pytest.mark.slow
 async def test_actions_of_a_killed_process_are_unknown(
     start: Callable[[], Worker], url: str
 ) -> None:

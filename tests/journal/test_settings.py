@@ -58,7 +58,7 @@ def test_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_default_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a container the user often is a number only; there is no folder to be named ~."""
+    """In a container the user is often just a number; no folder named ~ must be created."""
     monkeypatch.setattr(
         "gateway.config.journal.user_state_path", lambda name: Path("~/.local/state", name)
     )
@@ -81,7 +81,7 @@ def test_relative_path_starts_at_the_folder_of_the_configuration() -> None:
         "postgresql://one.example:5432,[::1]:5433/audit?target_session_attrs=primary",
     ],
 )
-def test_postgresql_address_is_kept_as_it_is(address: str) -> None:
+def test_postgresql_address_stays_unchanged(address: str) -> None:
     assert url(address) == address
 
 

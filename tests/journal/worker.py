@@ -37,7 +37,7 @@ async def begin(journal: Journal) -> Begun:
 
 
 def say(value: object) -> None:
-    print(json.dumps(value), flush=True)  # noqa: T201 - stdout is the way to the test
+    print(json.dumps(value), flush=True)  # noqa: T201 - the test reads stdout
 
 
 asyncio.run(main())

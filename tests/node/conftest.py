@@ -1,4 +1,4 @@
-"""The tools of others that judge the gateway: how they are installed, run, and what they read."""
+"""Fixtures for third-party tools that check the gateway: installation, runs and input."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="session")
 def run(absent: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Install the tools beside their list, unless they are there, and give what runs one.
+    """Install the tools beside their package.json if needed; return a function that runs one.
 
-    It wants a tool to succeed; with ``fails`` to fail. Where it is not told, it runs beside the
+    The tool must succeed, or fail if ``fails`` is true. By default it runs in the folder of the
     scripts.
     """
     npm = shutil.which("npm")
@@ -70,12 +70,12 @@ def run(absent: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def url(serve: Callable[[ASGIApp], str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Serve a gateway over the sandbox, and give the URL of its endpoint."""
+    """Serve a gateway over the sandbox; return the URL of its endpoint."""
     return serve(gateway(tmp_path_factory.mktemp("gateway"))) + "/graphql"
 
 
 def gateway(folder: Path, **environ: str) -> Starlette:
-    """Make a gateway over the sandbox, with some of its settings by their variables."""
+    """Create a gateway over the sandbox, with some settings from environment variables."""
     sandbox = Sandbox(logs=500)
     settings = load(write_configuration(folder, sandbox, "http://127.0.0.1:1", port=0), environ)
     return create_app(settings, transport=httpx.ASGITransport(sandbox.app))
@@ -83,7 +83,7 @@ def gateway(folder: Path, **environ: str) -> Starlette:
 
 @pytest.fixture
 def frontend(tmp_path: Path, url: str) -> Path:
-    """Make a project with the files of the documentation, where all tools are installed."""
+    """Create a project with the files of the documentation and all tools."""
     (tmp_path / "node_modules").symlink_to(HERE / "node_modules")
     (tmp_path / "package.json").write_text('{ "type": "module" }')
     shutil.copy(SCHEMA, tmp_path)

@@ -11,6 +11,6 @@ if TYPE_CHECKING:
 
 def test_every_audit_passes(run: Run, url: str) -> None:
     results = json.loads(run("node", "audits.mjs", url).stdout)
-    # Warnings and notices, for what the specification only recommends, count like errors.
+    # Warnings and notices, about recommendations of the specification, count as errors.
     assert [result for result in results if result["status"] != "ok"] == []
     assert len(results) == 61

@@ -1,4 +1,4 @@
-"""The clients and compilers of frontends, set up as the documentation has it."""
+"""Frontend clients and compilers, set up as documented."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_apollo_client_joins_pages(run: Run, url: str, frontend: Path) -> None:
     assert shop == newest(url, 15, {"source": {"eq": "shop"}})
 
 
-def test_clients_take_an_answer_in_parts(
+def test_clients_accept_incremental_delivery(
     run: Run, url: str, frontend: Path, serve: Callable[[ASGIApp], str], tmp_path: Path
 ) -> None:
     in_parts = serve(gateway(tmp_path, GATEWAY_SERVER__INCREMENTAL="true")) + "/graphql"
@@ -54,7 +54,7 @@ def test_clients_take_an_answer_in_parts(
         assert answer["last"] == {"names": 4, "logs": 8}
 
 
-def test_urql_asks_by_get_and_post(run: Run, url: str, frontend: Path) -> None:
+def test_urql_uses_get_and_post(run: Run, url: str, frontend: Path) -> None:
     answer = json.loads(run("node", "urql.mjs", str(frontend / "src/urql.js")).stdout)
     listed = newest(url, 2)
     assert answer == {
@@ -94,7 +94,7 @@ def test_relay_compiles_and_its_queries_are_answered(run: Run, url: str, fronten
     assert again["node"].keys() >= {"request", "response"}
 
 
-def test_types_are_generated_and_right(run: Run, frontend: Path) -> None:
+def test_generated_types_are_correct(run: Run, frontend: Path) -> None:
     queries = [text for page in USER_PAGES.values() for text in page.block_texts("graphql")]
     (frontend / "queries").mkdir()
     (frontend / "queries" / "documented.graphql").write_text("\n".join(queries))

@@ -1,4 +1,4 @@
-"""Documents by hash, as Apollo Client sends them, and trusted ones from compilers' manifests."""
+"""Persisted queries of Apollo Client, and trusted documents from compilers' manifests."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def commands() -> list[list[str]]:
 
 
 def trusting(folder: Path, table: str) -> ASGIApp:
-    """Make a gateway over the sandbox, whose configuration in a folder has another table."""
+    """Create a gateway over the sandbox, with a further table in its configuration."""
     sandbox = Sandbox(logs=20)
     file = write_configuration(folder, sandbox, "http://127.0.0.1:1", port=0)
     file.write_text(f"{table}\n{file.read_text()}")

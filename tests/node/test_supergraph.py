@@ -1,4 +1,4 @@
-"""The gateway in a supergraph, composed and asked with Apollo's own tools."""
+"""The gateway in a supergraph, composed and queried with Apollo's own tools."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_documented_command_composes(run: Run, tmp_path: Path) -> None:
         assert f"@join__type(graph: LOGS, {key})" in supergraph
 
 
-def test_it_would_not_compose(run: Run, tmp_path: Path) -> None:
+def test_invalid_subgraph_does_not_compose(run: Run, tmp_path: Path) -> None:
     alone = tmp_path / "schema.graphql"
     text = SCHEMA.read_text(encoding="utf-8")
     alone.write_text(text.replace("type PageInfo @shareable", "type PageInfo"), encoding="utf-8")
@@ -44,7 +44,7 @@ def test_it_would_not_compose(run: Run, tmp_path: Path) -> None:
     assert 'Non-shareable field "PageInfo.hasNextPage"' in complaint
 
 
-def test_a_query_crosses_subgraphs_by_both_keys(run: Run, url: str, tmp_path: Path) -> None:
+def test_query_crosses_subgraphs_by_both_keys(run: Run, url: str, tmp_path: Path) -> None:
     query = """{ shop: source(name: "shop") { ...Newest }
                  translations: source(name: "translations") { ...Newest } }
                fragment Newest on Source {

@@ -33,6 +33,7 @@ anything = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(value=anything)
 @settings(deadline=None, max_examples=300)
 def test_any_value_is_read_or_warned_of_or_makes_the_row_unreadable(value: Any) -> None:

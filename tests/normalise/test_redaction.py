@@ -308,6 +308,7 @@ def test_values_nested_too_deep_are_masked() -> None:
         [document] = document
 
 
+@pytest.mark.slow
 def test_text_nested_too_deep_is_masked() -> None:
     body = json.dumps({"password": "hunter2"})
     for _ in range(8):
@@ -388,6 +389,7 @@ documents = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(texts)
 @example("/hooks/catch/1/https://http://u:p@//x")
 @example("code=1%-----BEGIN PRIVATE KEY-----")
@@ -399,6 +401,7 @@ def test_redaction_of_text_is_idempotent(text: str) -> None:
         assert redact(clean) == clean
 
 
+@pytest.mark.slow
 @given(documents)
 @settings(deadline=None)
 def test_redaction_of_a_document_is_idempotent(document: Any) -> None:
@@ -406,6 +409,7 @@ def test_redaction_of_a_document_is_idempotent(document: Any) -> None:
     assert redact_json(clean) == clean
 
 
+@pytest.mark.slow
 @given(st.dictionaries(texts, documents))
 @settings(deadline=None)
 def test_json_text_and_document_are_redacted_alike(document: dict[str, Any]) -> None:
@@ -414,6 +418,7 @@ def test_json_text_and_document_are_redacted_alike(document: dict[str, Any]) -> 
     assert json.loads(body) == redact_json(document)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "frame",
     [
@@ -443,6 +448,7 @@ def test_a_planted_secret_never_survives(frame: str, secret: str) -> None:
     assert secret not in redact_headers([("X-A", text)])[0].value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
     [

@@ -130,6 +130,7 @@ def test_number_of_no_plausible_unit_is_refused(number: float) -> None:
         parse(number)
 
 
+@pytest.mark.slow
 @given(st.text() | st.floats() | st.integers() | st.from_regex(r"[0-9TZ:+. /-]{1,30}"))
 @settings(deadline=None)
 def test_any_value_is_a_moment_of_the_calendar_or_refused(value: str | float) -> None:
@@ -218,6 +219,7 @@ def test_millis_cut_down_to_the_millisecond(timestamp: Timestamp) -> None:
     assert len(format_millis(timestamp)) == len("2026-03-04T09:10:11.120Z")
 
 
+@pytest.mark.slow
 @given(timestamps, timestamps)
 @settings(deadline=None)
 def test_text_keeps_the_order_of_the_moments(one: Timestamp, other: Timestamp) -> None:
@@ -226,6 +228,7 @@ def test_text_keeps_the_order_of_the_moments(one: Timestamp, other: Timestamp) -
     assert (one < other) == (format_rfc3339(one)[:-1] < format_rfc3339(other)[:-1])
 
 
+@pytest.mark.slow
 @given(st.datetimes(), st.integers(1 - 24 * 60, 24 * 60 - 1), st.sampled_from("T "))
 @settings(deadline=None)
 def test_agrees_with_the_standard_library(

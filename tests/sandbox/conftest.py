@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from gateway.sandbox import Sandbox
+from tests.support.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -13,23 +14,13 @@ if TYPE_CHECKING:
 START = 1_772_615_411.25
 
 
-class Clock:
-    """A clock that only tests move."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> Clock[float]:
+    return Clock(START)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def sandbox(clock: Clock) -> Sandbox:
+def sandbox(clock: Clock[float]) -> Sandbox:
     return Sandbox(clock=clock, logs=2_000)
 
 

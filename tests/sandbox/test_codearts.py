@@ -10,7 +10,7 @@ from gateway.sandbox import Credentials, Sandbox
 if TYPE_CHECKING:
     import httpx
 
-    from .conftest import Clock
+    from tests.support.clock import Clock
 
 BASE = "/codearts/v4"
 PROJECT, OTHER_PROJECT = (f"{BASE}/projects/{project}" for project in Sandbox.codearts_projects)
@@ -65,7 +65,7 @@ async def read_all(client: httpx.AsyncClient, path: str) -> list[dict[str, Any]]
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-Auth-Token": "stale"}])
-async def test_refuses_an_unknown_token(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+async def test_unknown_token_is_refused(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
     response = await client.get(LOGS, headers=headers)
     assert response.status_code == 401
     assert response.headers["X-Request-Id"]
@@ -75,7 +75,7 @@ async def test_refuses_an_unknown_token(client: httpx.AsyncClient, headers: dict
     }
 
 
-async def test_iam_token_lasts_a_day(client: httpx.AsyncClient, clock: Clock) -> None:
+async def test_iam_token_lasts_a_day(client: httpx.AsyncClient, clock: Clock[float]) -> None:
     issued = await client.post("/iam/v3/auth/tokens", json=login())
     assert issued.status_code == 201
     assert issued.json()["token"]["expires_at"] == "2026-03-05T09:10:11.250000Z"
@@ -86,7 +86,9 @@ async def test_iam_token_lasts_a_day(client: httpx.AsyncClient, clock: Clock) ->
     assert (await client.get(LOGS, headers=headers)).status_code == 401
 
 
-async def test_iam_refuses_a_wrong_password_and_half_a_document(client: httpx.AsyncClient) -> None:
+async def test_iam_refuses_a_wrong_password_or_an_incomplete_document(
+    client: httpx.AsyncClient,
+) -> None:
     wrong = await client.post("/iam/v3/auth/tokens", json=login(password="guess"))
     assert wrong.status_code == 401
     assert "X-Subject-Token" not in wrong.headers
@@ -119,7 +121,7 @@ async def test_pages_hold_every_log_once_newest_first(client: httpx.AsyncClient)
     assert all(newer["created_at"] >= older["created_at"] for newer, older in pairwise(rows))
 
 
-async def test_page_has_twenty_rows_unless_told(client: httpx.AsyncClient) -> None:
+async def test_page_has_twenty_rows_by_default(client: httpx.AsyncClient) -> None:
     assert len((await read(client, LOGS)).json()) == 20
 
 
@@ -137,7 +139,7 @@ async def test_page_has_twenty_rows_unless_told(client: httpx.AsyncClient) -> No
         {"uuid": "0" * 101},
     ],
 )
-async def test_refuses_parameters_out_of_bounds(
+async def test_parameters_out_of_bounds_are_refused(
     client: httpx.AsyncClient, parameters: dict[str, str | int]
 ) -> None:
     response = await read(client, LOGS, **parameters)
@@ -159,7 +161,7 @@ async def test_refuses_parameters_out_of_bounds(
         (f"{BASE}/nowhere", 404, "CH.000404"),
     ],
 )
-async def test_refuses_places_that_are_not_there(
+async def test_unknown_scopes_are_not_found(
     client: httpx.AsyncClient, path: str, status: int, code: str
 ) -> None:
     response = await read(client, path)

@@ -1,4 +1,4 @@
-"""What the control API tells is what the vendors' APIs give."""
+"""The control API agrees with the APIs of the vendors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.sandbox import Sandbox
 from . import test_codearts, test_elastic_path, test_language_weaver, test_yandex_tracker
 
 if TYPE_CHECKING:
-    from .conftest import Clock
+    from tests.support.clock import Clock
 
 HOOKS = {
     "990412": test_codearts.PROJECT,
@@ -51,7 +51,7 @@ async def inventory(client: httpx.AsyncClient) -> set[Entry]:
     return unique
 
 
-async def test_inventory_is_what_the_vendors_list(client: httpx.AsyncClient) -> None:
+async def test_inventory_equals_the_vendors_lists(client: httpx.AsyncClient) -> None:
     listed: set[Entry] = set()
     for hook, rows in (await codearts_rows(client)).items():
         listed |= {("codearts", hook, str(row["id"]), row["created_at"]) for row in rows}
@@ -68,7 +68,8 @@ async def test_inventory_is_what_the_vendors_list(client: httpx.AsyncClient) -> 
     assert len(listed) >= 2_000
 
 
-async def test_every_secret_is_in_some_answer(client: httpx.AsyncClient) -> None:
+@pytest.mark.slow
+async def test_every_secret_is_in_some_response(client: httpx.AsyncClient) -> None:
     texts = []
 
     async def keep(response: httpx.Response) -> None:
@@ -130,7 +131,7 @@ async def test_simultaneous_calls_are_counted(client: httpx.AsyncClient) -> None
 
 
 async def test_arrivals_are_the_newest_of_their_streams(
-    client: httpx.AsyncClient, clock: Clock
+    client: httpx.AsyncClient, clock: Clock[float]
 ) -> None:
     before = await inventory(client)
     clock.now += 1
@@ -153,13 +154,13 @@ async def test_every_arrival_has_a_time(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("body", ["", "[]", '{"count":"many"}', '{"number":1}'])
-async def test_arrival_of_nothing_is_refused(client: httpx.AsyncClient, body: str) -> None:
+async def test_empty_arrival_is_refused(client: httpx.AsyncClient, body: str) -> None:
     response = await client.post("/control/arrive", content=body)
     assert response.status_code == 400
     assert response.json()["error"]
 
 
-async def test_logs_arrive_as_the_clock_goes_on(clock: Clock) -> None:
+async def test_logs_arrive_as_time_passes(clock: Clock[float]) -> None:
     sandbox = Sandbox(clock=clock, logs=100, arrivals_per_second=2)
     transport = httpx.ASGITransport(sandbox.app)
     async with httpx.AsyncClient(transport=transport, base_url="http://sandbox") as client:

@@ -11,7 +11,7 @@ import pytest
 from gateway.sandbox import Credentials, Sandbox
 
 if TYPE_CHECKING:
-    from .conftest import Clock
+    from tests.support.clock import Clock
 
 BASE = "/elastic-path/v2/integrations"
 STORE = f"{BASE}/logs"
@@ -46,14 +46,14 @@ async def read_all(store: httpx.AsyncClient, path: str) -> list[dict[str, Any]]:
             return rows
 
 
-async def test_refuses_an_unknown_token(client: httpx.AsyncClient) -> None:
+async def test_unknown_token_is_refused(client: httpx.AsyncClient) -> None:
     response = await client.get(STORE, headers={"Authorization": "Bearer stale"})
     assert response.status_code == 401
     assert response.json() == {"errors": [{"status": 401, "title": "Unauthorized"}]}
     assert response.headers["X-Request-Id"]
 
 
-async def test_token_lasts_an_hour(client: httpx.AsyncClient, clock: Clock) -> None:
+async def test_token_lasts_an_hour(client: httpx.AsyncClient, clock: Clock[float]) -> None:
     issued = (await client.post("/elastic-path/oauth/access_token", data=LOGIN)).json()
     assert issued["expires_in"] == 3600
     assert issued["expires"] == int(clock.now) + 3600
@@ -103,7 +103,7 @@ async def test_store_has_the_logs_of_all_integrations_newest_first(
     assert await read_all(store, f"{ORDERS}/logs") == own
 
 
-async def test_page_has_twenty_five_rows_unless_told(store: httpx.AsyncClient) -> None:
+async def test_page_has_twenty_five_rows_by_default(store: httpx.AsyncClient) -> None:
     answer = (await store.get(STORE, params={"page[offset]": 50})).json()
     total = answer["results"]["total"]
     assert len(answer["data"]) == 25
@@ -113,7 +113,7 @@ async def test_page_has_twenty_five_rows_unless_told(store: httpx.AsyncClient) -
 @pytest.mark.parametrize(
     "page", [{"page[limit]": 0}, {"page[limit]": 101}, {"page[offset]": -1}, {"page[limit]": "x"}]
 )
-async def test_refuses_parameters_out_of_bounds(
+async def test_parameters_out_of_bounds_are_refused(
     store: httpx.AsyncClient, page: dict[str, str | int]
 ) -> None:
     response = await store.get(STORE, params=page)
@@ -136,7 +136,8 @@ async def test_jobs_have_one_to_four_attempts(store: httpx.AsyncClient) -> None:
     assert await read_all(store, f"{ORDERS}/jobs/{longest}/logs") == attempts[longest]
 
 
-async def test_full_store_has_rows_that_contradict_themselves(clock: Clock) -> None:
+@pytest.mark.slow
+async def test_full_store_has_inconsistent_rows(clock: Clock[float]) -> None:
     transport = httpx.ASGITransport(Sandbox(clock=clock).app)
     async with httpx.AsyncClient(transport=transport, base_url="http://sandbox") as store:
         await sign_in(store)
@@ -145,7 +146,7 @@ async def test_full_store_has_rows_that_contradict_themselves(clock: Clock) -> N
     assert {(True, 404), (False, 200), (True, 200), (False, 404)} < verdicts
 
 
-async def test_rows_miss_members(store: httpx.AsyncClient) -> None:
+async def test_rows_may_lack_fields(store: httpx.AsyncClient) -> None:
     rows = await read_all(store, STORE)
     assert {row["type"] for row in rows} == {"integration-log"}
     unanswered = {row["status_code"] for row in rows if "dial tcp" in row["error_detail"]}
@@ -154,7 +155,7 @@ async def test_rows_miss_members(store: httpx.AsyncClient) -> None:
     assert all(row["error_detail"] or row["succeeded"] for row in rows)
 
 
-async def test_queue_has_its_own_words(store: httpx.AsyncClient) -> None:
+async def test_queue_has_its_own_status_names(store: httpx.AsyncClient) -> None:
     rows = await read_all(store, f"{QUEUE}/logs")
     assert {row["error_detail"].split(":")[0] for row in rows} == {"", "operation error SQS"}
 
@@ -167,6 +168,6 @@ async def test_queue_has_its_own_words(store: httpx.AsyncClient) -> None:
         "/elastic-path/v2/nowhere",
     ],
 )
-async def test_refuses_places_that_are_not_there(store: httpx.AsyncClient, path: str) -> None:
+async def test_unknown_integrations_are_not_found(store: httpx.AsyncClient, path: str) -> None:
     response = await store.get(path)
     assert (response.status_code, response.json()["errors"][0]["status"]) == (404, 404)

@@ -10,13 +10,13 @@ from gateway.sandbox import Sandbox
 from . import test_codearts
 
 if TYPE_CHECKING:
-    from .conftest import Clock
+    from tests.support.clock import Clock
 
 LOGS = test_codearts.LOGS
 
 
 @pytest.fixture
-def sandbox(clock: Clock) -> Sandbox:
+def sandbox(clock: Clock[float]) -> Sandbox:
     return Sandbox(clock=clock, logs=100, etags=True)
 
 
@@ -25,7 +25,7 @@ async def ask(client: httpx.AsyncClient, known: str = "") -> httpx.Response:
     return await client.get(LOGS, headers=headers)
 
 
-async def test_what_is_known_is_not_sent_again(client: httpx.AsyncClient) -> None:
+async def test_matching_etag_gets_304(client: httpx.AsyncClient) -> None:
     whole = await ask(client)
     assert whole.status_code == 200
     tag = whole.headers["ETag"]
@@ -38,7 +38,7 @@ async def test_what_is_known_is_not_sent_again(client: httpx.AsyncClient) -> Non
     assert (await ask(client, '"another"')).content == whole.content
 
 
-async def test_what_has_changed_is_sent(client: httpx.AsyncClient, clock: Clock) -> None:
+async def test_changed_document_is_sent(client: httpx.AsyncClient, clock: Clock[float]) -> None:
     tag = (await ask(client)).headers["ETag"]
     clock.now += 1
     await client.post("/control/arrive", json={"count": 100})
@@ -47,20 +47,20 @@ async def test_what_has_changed_is_sent(client: httpx.AsyncClient, clock: Clock)
     assert changed.headers["ETag"] != tag
 
 
-async def test_a_refusal_has_no_tag(client: httpx.AsyncClient) -> None:
+async def test_refusal_has_no_etag(client: httpx.AsyncClient) -> None:
     refused = await client.get(LOGS)
     assert refused.status_code == 401
     assert "ETag" not in refused.headers
 
 
-async def test_a_fault_spoils_what_is_known_too(client: httpx.AsyncClient) -> None:
+async def test_fault_applies_to_conditional_requests_too(client: httpx.AsyncClient) -> None:
     tag = (await ask(client)).headers["ETag"]
     await client.put("/control/faults/codearts", json={"kind": "wrong-types"})
     spoilt = await ask(client, tag)
     assert (spoilt.status_code, spoilt.json()) == (200, {"result": "none"})
 
 
-async def test_there_are_none_unless_they_are_wanted() -> None:
+async def test_etags_are_off_by_default() -> None:
     transport = httpx.ASGITransport(Sandbox(logs=1).app)
     async with httpx.AsyncClient(transport=transport, base_url="http://sandbox") as client:
         assert "ETag" not in (await ask(client)).headers

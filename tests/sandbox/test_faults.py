@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from starlette.types import Message
 
     from gateway.sandbox import Sandbox
-
-    from .conftest import Clock
+    from tests.support.clock import Clock
 
 CODEARTS = test_codearts.LOGS
 TRACKER = test_yandex_tracker.LOG
@@ -25,7 +24,7 @@ TOKEN = "/elastic-path/oauth/access_token"
 
 @pytest.fixture
 async def signed_in(client: httpx.AsyncClient) -> httpx.AsyncClient:
-    """A client that may call all four vendors; the two that want Authorization get their own."""
+    """A client authorised for all four vendors, two of which use Authorization."""
     client.headers.update(test_codearts.TOKEN | test_yandex_tracker.ORG)
     return client
 
@@ -56,7 +55,7 @@ async def spoil(client: httpx.AsyncClient, vendor: str, kind: str, **members: An
         ("elastic-path", STORE, '{"errors":[{"status":503,"title":"Service Unavailable"'),
     ],
 )
-async def test_status_is_refused_in_the_vendors_words(
+async def test_status_fault_has_the_vendors_error_form(
     signed_in: httpx.AsyncClient, vendor: str, path: str, words: str
 ) -> None:
     await spoil(signed_in, vendor, "status", status=503, headers={"Retry-After": "7"})
@@ -69,12 +68,12 @@ async def test_status_is_refused_in_the_vendors_words(
     assert (await call(signed_in, path)).status_code == 200
 
 
-async def test_status_may_be_one_without_a_name(signed_in: httpx.AsyncClient) -> None:
+async def test_status_fault_may_have_a_nonstandard_status(signed_in: httpx.AsyncClient) -> None:
     await spoil(signed_in, "elastic-path", "status", status=520)
     assert (await call(signed_in, STORE)).json() == {"errors": [{"status": 520, "title": "Error"}]}
 
 
-async def test_one_vendors_fault_is_not_anothers(signed_in: httpx.AsyncClient) -> None:
+async def test_fault_affects_one_vendor_only(signed_in: httpx.AsyncClient) -> None:
     await spoil(signed_in, "codearts", "status")
     assert (await call(signed_in, CODEARTS)).status_code == 503
     assert (await call(signed_in, TRACKER)).status_code == 200
@@ -82,14 +81,15 @@ async def test_one_vendors_fault_is_not_anothers(signed_in: httpx.AsyncClient) -
     assert (await call(signed_in, CODEARTS)).status_code == 200
 
 
-async def test_fault_is_gone_after_its_times(signed_in: httpx.AsyncClient) -> None:
+async def test_fault_ends_after_its_times(signed_in: httpx.AsyncClient) -> None:
     await spoil(signed_in, "codearts", "status", status=500, times=2)
     statuses = [(await call(signed_in, CODEARTS)).status_code for _ in range(3)]
     assert statuses == [500, 500, 200]
 
 
+@pytest.mark.slow
 async def test_fault_may_hit_a_share_of_the_requests(signed_in: httpx.AsyncClient) -> None:
-    """By chance, but the same chance for the same seed; only who suffers counts as a time."""
+    """Random but reproducible by seed; only requests that suffer count towards the times."""
     await spoil(signed_in, "codearts", "status", share=0.3)
     statuses = [(await call(signed_in, CODEARTS)).status_code for _ in range(200)]
     assert 40 < statuses.count(503) < 80
@@ -101,20 +101,22 @@ async def test_fault_may_hit_a_share_of_the_requests(signed_in: httpx.AsyncClien
     assert statuses.count(503) == 5
 
 
-async def test_fault_may_have_a_path_of_its_own(signed_in: httpx.AsyncClient) -> None:
+async def test_fault_may_be_limited_to_a_path(signed_in: httpx.AsyncClient) -> None:
     await spoil(signed_in, "codearts", "status", paths="990413")
     assert (await call(signed_in, CODEARTS)).status_code == 200
     assert (await call(signed_in, CODEARTS.replace("990412", "990413"))).status_code == 503
 
 
-async def test_token_endpoint_is_spared_unless_it_is_named(client: httpx.AsyncClient) -> None:
+async def test_token_endpoint_fails_only_if_it_is_named(client: httpx.AsyncClient) -> None:
     await spoil(client, "elastic-path", "status")
     assert (await client.post(TOKEN, data=test_elastic_path.LOGIN)).status_code == 200
     await spoil(client, "elastic-path", "status", paths="access_token")
     assert (await client.post(TOKEN, data=test_elastic_path.LOGIN)).status_code == 503
 
 
-async def test_rate_limit_says_when_or_does_not(signed_in: httpx.AsyncClient, clock: Clock) -> None:
+async def test_rate_limit_with_and_without_retry_after(
+    signed_in: httpx.AsyncClient, clock: Clock[float]
+) -> None:
     await spoil(signed_in, "codearts", "rate-limit", retry_after=3)
     response = await call(signed_in, CODEARTS)
     assert (response.status_code, response.headers["Retry-After"]) == (429, "3")
@@ -126,12 +128,14 @@ async def test_rate_limit_says_when_or_does_not(signed_in: httpx.AsyncClient, cl
     assert email.utils.parsedate_to_datetime(date).timestamp() == int(clock.now + 30)
 
 
-async def test_latency_still_answers(signed_in: httpx.AsyncClient) -> None:
+async def test_latency_only_delays_responses(signed_in: httpx.AsyncClient) -> None:
     await spoil(signed_in, "codearts", "latency", seconds=0.001)
     assert (await call(signed_in, CODEARTS)).status_code == 200
 
 
-async def test_latency_ends_with_the_reader(signed_in: httpx.AsyncClient, sandbox: Sandbox) -> None:
+async def test_latency_ends_when_the_client_disconnects(
+    signed_in: httpx.AsyncClient, sandbox: Sandbox
+) -> None:
     await spoil(signed_in, "codearts", "latency", seconds=3600)
     incoming = [{"type": "http.request"}, {"type": "http.disconnect"}]
 
@@ -173,7 +177,7 @@ async def test_store_without_version_serves_the_documented_paths(
     assert (await call(signed_in, STORE.replace("/v2", ""))).json() == proper
 
 
-async def test_html_and_nothing(signed_in: httpx.AsyncClient) -> None:
+async def test_html_and_empty_bodies(signed_in: httpx.AsyncClient) -> None:
     await spoil(signed_in, "language-weaver", "html")
     page = await call(signed_in, WEAVER)
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
@@ -182,7 +186,7 @@ async def test_html_and_nothing(signed_in: httpx.AsyncClient) -> None:
     assert (nothing.status_code, nothing.content) == (200, b"")
 
 
-async def test_truncated_json_is_half_the_document(signed_in: httpx.AsyncClient) -> None:
+async def test_truncated_json_fault_returns_half_the_document(signed_in: httpx.AsyncClient) -> None:
     proper = (await call(signed_in, CODEARTS)).content
     await spoil(signed_in, "codearts", "truncated-json")
     half = await call(signed_in, CODEARTS)
@@ -208,7 +212,7 @@ async def test_huge_body_has_no_length(signed_in: httpx.AsyncClient) -> None:
         ("elastic-path", STORE),
     ],
 )
-async def test_wrong_types_are_still_json(
+async def test_wrong_types_fault_returns_valid_json(
     signed_in: httpx.AsyncClient, vendor: str, path: str
 ) -> None:
     proper = (await call(signed_in, path)).json()
@@ -235,7 +239,7 @@ async def test_wrong_types_are_still_json(
         ("elastic-path", STORE),
     ],
 )
-async def test_duplicate_ids_are_the_rows_twice(
+async def test_duplicate_ids_fault_repeats_the_rows(
     signed_in: httpx.AsyncClient, vendor: str, path: str
 ) -> None:
     proper = (await call(signed_in, path)).json()
@@ -248,7 +252,9 @@ async def test_duplicate_ids_are_the_rows_twice(
     assert doubled[::2] == doubled[1::2] == proper
 
 
-async def test_duplicate_ids_leave_a_single_document(signed_in: httpx.AsyncClient) -> None:
+async def test_duplicate_ids_fault_does_not_change_a_single_document(
+    signed_in: httpx.AsyncClient,
+) -> None:
     newest = (await call(signed_in, CODEARTS)).json()[0]
     proper = (await call(signed_in, f"{CODEARTS}/{newest['id']}")).json()
     await spoil(signed_in, "codearts", "duplicate-ids")
@@ -275,7 +281,7 @@ async def test_issued_token_expires_once(signed_in: httpx.AsyncClient) -> None:
     ("vendor", "path"),
     [("codearts", CODEARTS), ("yandex-tracker", TRACKER), ("language-weaver", WEAVER)],
 )
-async def test_fixed_token_is_refused_for_as_long_as_told(
+async def test_fixed_token_is_refused_for_the_given_times(
     signed_in: httpx.AsyncClient, vendor: str, path: str
 ) -> None:
     await spoil(signed_in, vendor, "expired-token", times=1)

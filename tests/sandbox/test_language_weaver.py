@@ -11,7 +11,7 @@ from gateway.sandbox import Credentials
 if TYPE_CHECKING:
     import httpx
 
-    from .conftest import Clock
+    from tests.support.clock import Clock
 
 BASE = "/language-weaver/api/v2"
 ENTRIES = f"{BASE}/audit/webhooks"
@@ -35,7 +35,7 @@ async def read_all(client: httpx.AsyncClient, **parameters: str | int) -> list[d
 
 
 @pytest.mark.parametrize("auth", [None, ("stale", ""), (KEY[0], "password"), ("", KEY[0])])
-async def test_refuses_an_unknown_key(
+async def test_unknown_key_is_refused(
     client: httpx.AsyncClient, auth: tuple[str, str] | None
 ) -> None:
     response = await client.get(ENTRIES, auth=auth)
@@ -44,11 +44,11 @@ async def test_refuses_an_unknown_key(
 
 
 @pytest.mark.parametrize("value", ["Basic !", "Bearer", "Negotiate x"])
-async def test_refuses_a_malformed_header(client: httpx.AsyncClient, value: str) -> None:
+async def test_malformed_header_is_refused(client: httpx.AsyncClient, value: str) -> None:
     assert (await client.get(ENTRIES, headers={"Authorization": value})).status_code == 401
 
 
-async def test_token_lasts_thirty_days(client: httpx.AsyncClient, clock: Clock) -> None:
+async def test_token_lasts_thirty_days(client: httpx.AsyncClient, clock: Clock[float]) -> None:
     user = Credentials()
     fields = {"username": user.language_weaver_username, "password": user.language_weaver_password}
     issued = await client.post(f"{BASE}/auth", data=fields)
@@ -66,7 +66,7 @@ async def test_login_is_a_form_with_the_right_password(client: httpx.AsyncClient
     assert (await client.post(f"{BASE}/auth", json=fields)).status_code == 400
 
 
-async def test_system_info_wants_no_key(client: httpx.AsyncClient) -> None:
+async def test_system_info_needs_no_key(client: httpx.AsyncClient) -> None:
     assert (await client.get(f"{BASE}/system/info")).json()["version"]
 
 
@@ -84,7 +84,7 @@ async def test_pages_hold_every_entry_once_newest_first(client: httpx.AsyncClien
     assert all(newer >= older for newer, older in pairwise(times))
 
 
-async def test_page_has_twenty_five_rows_unless_told(client: httpx.AsyncClient) -> None:
+async def test_page_has_twenty_five_rows_by_default(client: httpx.AsyncClient) -> None:
     answer = (await read(client, ENTRIES)).json()
     assert (len(answer["entries"]), answer["page"], answer["perPage"]) == (25, 1, 25)
     assert (await read(client, ENTRIES, page=1000)).json()["entries"] == []
@@ -93,14 +93,14 @@ async def test_page_has_twenty_five_rows_unless_told(client: httpx.AsyncClient) 
 @pytest.mark.parametrize(
     "parameters", [{"perPage": 0}, {"perPage": 101}, {"page": 0}, {"page": "x"}, {"failed": "no"}]
 )
-async def test_refuses_parameters_out_of_bounds(
+async def test_parameters_out_of_bounds_are_refused(
     client: httpx.AsyncClient, parameters: dict[str, str | int]
 ) -> None:
     response = await read(client, ENTRIES, **parameters)
     assert (response.status_code, response.json()["error"]["code"]) == (400, 400)
 
 
-async def test_filters_choose_among_all_entries(client: httpx.AsyncClient) -> None:
+async def test_filters_apply_to_all_entries(client: httpx.AsyncClient) -> None:
     rows = await read_all(client)
     assert await read_all(client, failed="true") == [row for row in rows if row["errorMessage"]]
     assert await read_all(client, failed="false") == [
@@ -130,7 +130,7 @@ async def test_times_drop_zeros_and_data_may_be_text(client: httpx.AsyncClient) 
     assert {type(row["data"]) for row in rows} == {dict, str}
 
 
-async def test_errors_are_in_the_words_of_go(client: httpx.AsyncClient) -> None:
+async def test_errors_have_the_form_of_go(client: httpx.AsyncClient) -> None:
     messages = " | ".join(row["errorMessage"] for row in await read_all(client, failed="true"))
     for words in (
         "connect: connection refused",
@@ -143,8 +143,8 @@ async def test_errors_are_in_the_words_of_go(client: httpx.AsyncClient) -> None:
         assert words in messages
 
 
-async def test_retry_counts_and_mends_what_was_transient(
-    client: httpx.AsyncClient, clock: Clock
+async def test_retry_is_counted_and_fixes_transient_failures(
+    client: httpx.AsyncClient, clock: Clock[float]
 ) -> None:
     clock.now += 60
     failed = await read_all(client, failed="true")
@@ -183,7 +183,7 @@ async def test_deleted_entry_is_returned_and_gone(client: httpx.AsyncClient) -> 
         ("GET", f"{BASE}/nowhere", 404),
     ],
 )
-async def test_refuses_what_is_not_there(
+async def test_unknown_objects_are_not_found(
     client: httpx.AsyncClient, method: str, path: str, status: int
 ) -> None:
     response = await client.request(method, path, auth=KEY)

@@ -1,4 +1,4 @@
-"""What only a real server over real sockets can show."""
+"""Tests that need a real server over real sockets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATIENCE = 30.0
 
 
 class Ended(threading.Event):
-    """Whether the last request that was answered has ended, the vendor's part included."""
+    """Whether the last answered request has ended, including the vendor's handler."""
 
     def watching(self, app: ASGIApp) -> ASGIApp:
         async def watched(scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,7 +66,7 @@ async def test_serves_logs(client: httpx.AsyncClient) -> None:
     assert len((await test_codearts.read(client, test_codearts.LOGS)).json()) > 5
 
 
-async def test_reset_gives_no_answer_at_all(
+async def test_reset_sends_no_response(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     await spoil(client, "reset")
@@ -100,7 +100,7 @@ async def test_huge_body_may_be_left_unread(client: httpx.AsyncClient) -> None:
     assert (await test_codearts.read(client, test_codearts.LOGS)).status_code == 200
 
 
-async def test_endless_body_ends_when_its_reader_leaves(
+async def test_endless_body_ends_when_the_client_disconnects(
     client: httpx.AsyncClient, ended: Ended
 ) -> None:
     await spoil(client, "endless")

@@ -12,7 +12,7 @@ from gateway.sandbox import Credentials, Sandbox
 if TYPE_CHECKING:
     import httpx
 
-    from .conftest import Clock
+    from tests.support.clock import Clock
 
 QUEUES = "/tracker/v3/queues"
 TRIGGERS = f"{QUEUES}/DEV/triggers"
@@ -27,7 +27,7 @@ async def read(client: httpx.AsyncClient, path: str, **parameters: str | int) ->
 
 
 async def read_all(client: httpx.AsyncClient, path: str) -> list[dict[str, Any]]:
-    """Read a window down to the oldest time seen, whose rows are then read once more."""
+    """Read windows down to the oldest time seen; rows at that time are read twice."""
     rows: dict[str, dict[str, Any]] = {}
     window: dict[str, str] = {}
     while True:
@@ -53,7 +53,7 @@ async def read_all(client: httpx.AsyncClient, path: str) -> list[dict[str, Any]]
         (OAUTH | CLOUD, 200),
     ],
 )
-async def test_wants_a_token_and_one_organisation(
+async def test_requires_a_token_and_one_organisation(
     client: httpx.AsyncClient, headers: dict[str, str], status: int
 ) -> None:
     response = await client.get(LOG, headers=headers)
@@ -66,7 +66,7 @@ async def test_wants_a_token_and_one_organisation(
 
 
 async def test_iam_token_lasts_twelve_hours_in_a_cloud_organisation(
-    client: httpx.AsyncClient, clock: Clock
+    client: httpx.AsyncClient, clock: Clock[float]
 ) -> None:
     issued = await client.post(
         "/yandex-iam/iam/v1/tokens",
@@ -80,7 +80,9 @@ async def test_iam_token_lasts_twelve_hours_in_a_cloud_organisation(
     assert (await client.get(LOG, headers=bearer | CLOUD)).status_code == 401
 
 
-async def test_iam_refuses_a_wrong_token_and_half_a_document(client: httpx.AsyncClient) -> None:
+async def test_iam_refuses_a_wrong_token_or_an_incomplete_document(
+    client: httpx.AsyncClient,
+) -> None:
     path = "/yandex-iam/iam/v1/tokens"
     wrong = await client.post(path, json={"yandexPassportOauthToken": "guess"})
     assert wrong.status_code == 401
@@ -127,7 +129,9 @@ async def test_triggers_have_webhooks_among_their_actions(client: httpx.AsyncCli
         "/tracker/v3/nowhere",
     ],
 )
-async def test_refuses_places_that_are_not_there(client: httpx.AsyncClient, path: str) -> None:
+async def test_unknown_queues_and_triggers_are_not_found(
+    client: httpx.AsyncClient, path: str
+) -> None:
     response = await read(client, path)
     assert (response.status_code, response.json()["statusCode"]) == (404, 404)
 
@@ -150,14 +154,14 @@ async def test_trigger_without_webhook_has_an_empty_log(client: httpx.AsyncClien
 @pytest.mark.parametrize(
     "parameters", [{"limit": 0}, {"limit": 101}, {"limit": "x"}, {"from": "today"}, {"to": "x"}]
 )
-async def test_refuses_parameters_out_of_bounds(
+async def test_parameters_out_of_bounds_are_refused(
     client: httpx.AsyncClient, parameters: dict[str, str | int]
 ) -> None:
     response = await read(client, LOG, **parameters)
     assert (response.status_code, response.json()["statusCode"]) == (400, 400)
 
 
-async def test_window_has_its_start_but_not_its_end(client: httpx.AsyncClient) -> None:
+async def test_window_includes_its_start_but_not_its_end(client: httpx.AsyncClient) -> None:
     rows = await read_all(client, LOG)
     assert len(rows) > 100
     end, start = rows[10]["startTime"], rows[30]["startTime"]
@@ -182,7 +186,7 @@ async def test_issue_is_found_by_id_and_by_key(client: httpx.AsyncClient) -> Non
     assert {row["issueId"] for row in by_id} == {newest["issueId"]}
 
 
-async def test_rows_have_numbers_or_texts_and_perhaps_no_response(
+async def test_rows_have_numbers_or_texts_and_may_lack_a_response(
     client: httpx.AsyncClient,
 ) -> None:
     rows = await read_all(client, LOG)

@@ -9,7 +9,7 @@ from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
 from gateway.settings import load
 from gateway.web.app import create_app
-from tests.moment import stopped
+from tests.support.moment import stopped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

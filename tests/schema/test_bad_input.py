@@ -238,6 +238,7 @@ PYTHON = re.compile(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BAD_INPUT)
 async def test_bad_input_gets_a_code_and_a_message(demo: Demo, case: str) -> None:
     query, variables, data, (code, sentence) = BAD_INPUT[case]

@@ -47,6 +47,7 @@ def test_breaking_changes_are_acknowledged() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after", "change"),
     [

@@ -112,7 +112,7 @@ def test_every_list_is_paged_or_bounded() -> None:
                 assert {"first", "after"} <= field.args.keys(), f"{name}.{key}"
 
 
-def test_error_codes_are_those_of_gateway_errors() -> None:
+def test_error_codes_match_gateway_errors() -> None:
     codes = TYPES["ErrorCode"]
     assert isinstance(codes, GraphQLEnumType)
     assert {name: one.description for name, one in codes.values.items()} == {
@@ -120,6 +120,7 @@ def test_error_codes_are_those_of_gateway_errors() -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", example_operations())
 async def test_explorer_example_runs(demo: Demo, operation: str) -> None:
     assert validate(CORE, parse(operation)) == []
@@ -130,6 +131,7 @@ def test_explorer_has_four_examples() -> None:
     assert len(example_operations()) == 4
 
 
+@pytest.mark.slow
 async def test_introspection_query_succeeds(demo: Demo) -> None:
     data = await demo.data(get_introspection_query(input_value_deprecation=True))
     assert len(data["__schema"]["types"]) > 40

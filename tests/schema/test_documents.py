@@ -83,6 +83,7 @@ def test_invalid_documents_are_not_cached() -> None:
     assert len(kept._cached) == 0
 
 
+@pytest.mark.slow
 def test_estimated_memory_is_an_upper_bound() -> None:
     texts = ["{" + " ".join(f"a{n}:__typename" for n in range(99)) + "}", INTROSPECTION]
     kept = Documents(CORE, limits(root_fields=Limit(1, "off")))

@@ -1,14 +1,16 @@
-"""A source that fails leaves the data of the others intact."""
+"""A failing source leaves the data of the others intact."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.schema.conftest import Demo
 
 
-async def test_failed_source_is_reported_beside_the_rows_of_the_others(demo: Demo) -> None:
+async def test_failed_source_is_reported_along_with_rows_of_others(demo: Demo) -> None:
     await demo.fault("language-weaver", kind="status", status=503)
     data = await demo.data(
         """{
@@ -52,6 +54,7 @@ async def test_list_is_an_error_only_if_every_source_failed(demo: Demo) -> None:
     assert error["message"].startswith("No source could be read. Source translations answered 401")
 
 
+@pytest.mark.slow
 async def test_failed_vendor_nulls_only_the_fields_of_its_source(demo: Demo) -> None:
     await demo.fault("codearts", kind="status", status=403)
     document = await demo.answer(

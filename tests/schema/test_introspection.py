@@ -1,4 +1,4 @@
-"""Without introspection, error messages reveal nothing of the schema either."""
+"""Without introspection, error messages do not reveal the schema either."""
 
 from __future__ import annotations
 
@@ -124,6 +124,7 @@ async def messages(schema: Schema, document: str, variables: dict[str, Any]) -> 
     return [error.message for error in result.errors or () if not error.path]
 
 
+@pytest.mark.slow
 async def test_errors_of_the_caller_name_nothing_of_the_schema() -> None:
     known = names()
     assert len(known) > 200

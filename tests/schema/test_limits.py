@@ -23,7 +23,7 @@ from tests.schema.execution import FOUR, INTROSPECTION, answer, chain, limits
         ("cost", "{ __typename sources { name } }", 9),
     ],
 )
-async def test_each_limit_refuses_warns_or_is_off(
+async def test_every_limit_has_three_modes(
     caplog: pytest.LogCaptureFixture, name: str, document: str, value: int
 ) -> None:
     def told() -> list[str]:

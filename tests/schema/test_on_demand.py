@@ -46,6 +46,7 @@ async def test_listed_fields_need_no_detail_call(demo: Demo) -> None:
     assert await details(demo) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("selection", "fragments"),
     [
@@ -78,6 +79,7 @@ async def test_headers_and_bodies_of_25_rows_need_25_detail_calls(
     assert len(await details(demo)) == 25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wanted", [True, False])
 @pytest.mark.parametrize(
     "selection",
@@ -97,6 +99,7 @@ async def test_skipped_fields_need_no_detail_call(demo: Demo, selection: str, wa
     assert len(await details(demo)) == (25 if wanted else 0)
 
 
+@pytest.mark.slow
 async def test_listed_log_equals_the_log_by_id(demo: Demo) -> None:
     parts = """
       id request { method url headers { name value redacted } body bodyJson }
@@ -111,6 +114,7 @@ async def test_listed_log_equals_the_log_by_id(demo: Demo) -> None:
     assert all(log["request"]["headers"] for log in listed)
 
 
+@pytest.mark.slow
 async def test_failed_detail_call_nulls_only_its_own_fields(demo: Demo) -> None:
     await demo.fault("codearts", kind="status", status=403, paths="/logs/")
     answer = await demo.answer(
@@ -150,6 +154,7 @@ async def test_failed_detail_call_nulls_only_its_own_fields(demo: Demo) -> None:
     await logs(demo, "request { body }")
 
 
+@pytest.mark.slow
 async def test_other_vendors_need_no_detail_calls(demo: Demo) -> None:
     data = await demo.data(
         """{

@@ -49,6 +49,7 @@ def everything(named: GraphQLNamedType, visited: set[tuple[str, str]], depth: in
     return "{ " + " ".join(selected) + " }"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOURCES)
 async def test_every_field_of_every_type_resolves(demo: Demo, name: str) -> None:
     visited: set[tuple[str, str]] = set()

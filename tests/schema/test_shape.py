@@ -1,4 +1,4 @@
-"""Documents are measured with their fragments written out."""
+"""Documents are measured with their fragments expanded."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from gateway.schema.shape import CEILING, Shape, measure
 from tests.schema.execution import answer, chain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("document", "shape"),
     [

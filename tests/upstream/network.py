@@ -1,11 +1,10 @@
-"""An upstream client over a simulated network."""
+"""An upstream client on a simulated network."""
 
 from __future__ import annotations
 
-import inspect
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 import httpx
@@ -15,28 +14,13 @@ from gateway.upstream.client import UpstreamClient
 from gateway.upstream.exchange import http_client
 from gateway.upstream.operation import Operation
 from gateway.vendors.elastic_path.parsing import read_error
+from tests.support.vendor import FakeVendor as Network
+from tests.support.vendor import Handler
+
+__all__ = ["NOW", "Body", "Handler", "Network", "call", "client_of", "document"]
 
 NOW = 1_772_615_411_000_000_000
 """2026-03-04T09:10:11Z in Unix nanoseconds."""
-
-Handler = Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
-
-
-class Network(httpx.AsyncBaseTransport):
-    """Answers requests by a handler, and records them."""
-
-    def __init__(self, handler: Handler) -> None:
-        self.requests: list[httpx.Request] = []
-        self.closed = False
-        self._handler = handler
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        response = self._handler(request)
-        return await response if inspect.isawaitable(response) else response
-
-    async def aclose(self) -> None:
-        self.closed = True
 
 
 class Body(httpx.AsyncByteStream):

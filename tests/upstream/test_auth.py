@@ -21,7 +21,7 @@ HOUR = 3600
 class Vendor:
     """Issues numbered tokens, and accepts only the newest.
 
-    ``issues`` may be cleared to hold a token request back, ``refuses`` is the status of one.
+    Clear ``issues`` to hold token requests back; ``refuses`` is the status with which they fail.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Vendor:
 
     @property
     def calls(self) -> tuple[int, int]:
-        """How often a token and a document were requested since the last look."""
+        """Return the numbers of token and document requests since the last call."""
         methods = [request.method for request in self.network.requests]
         self.network.requests.clear()
         return methods.count("POST"), methods.count("GET")
@@ -99,7 +99,7 @@ async def many(client: UpstreamClient, count: int = 50) -> list[Any]:
 async def test_token_is_refreshed_before_it_expires(
     seconds: float, until: str | None, life: float
 ) -> None:
-    """A minute before, or after half of a short life; an expiry in the past is ignored."""
+    """A minute before expiry, or halfway through a short life; a past expiry is ignored."""
     vendor = Vendor()
     vendor.seconds, vendor.until = seconds, until
     await call(vendor.client)
@@ -147,7 +147,7 @@ async def test_simultaneous_calls_share_one_refresh() -> None:
     assert await many(vendor.client) == [{}] * 50
     tokens, documents = vendor.calls
     assert tokens == 1
-    # Only those that were under way with the old token had to ask again.
+    # Only the calls in flight with the old token had to be repeated.
     assert documents <= 50 + 10
 
 
@@ -211,9 +211,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("status", "code", "way_out"), REFUSALS)
-async def test_refused_token_request_names_the_way_out(
-    status: int, code: ErrorCode, way_out: str
-) -> None:
+async def test_refused_token_request_has_advice(status: int, code: ErrorCode, way_out: str) -> None:
     vendor = Vendor()
     vendor.refuses = status
     with pytest.raises(UpstreamError) as failure:
@@ -310,7 +308,7 @@ def broken(error: Exception) -> Any:
     ],
 )
 async def test_failure_names_the_setting_of_the_token_endpoint(handler: Any, told: str) -> None:
-    """Who looks at base_url does not find what is wrong with another host."""
+    """Checking base_url would not reveal a fault of another host."""
     with pytest.raises(UpstreamError) as failure:
         await endpoint_over(handler).post(form={})
     assert told in str(failure.value)

@@ -8,7 +8,7 @@ CLOSED, OPEN, HALF_OPEN = BreakerState
 
 
 class Tried:
-    """A breaker with a clock that the test moves."""
+    """A breaker with a clock that the test controls."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -37,7 +37,7 @@ def tried() -> Tried:
     return Tried()
 
 
-def test_five_failures_of_ten_calls_open_it(tried: Tried) -> None:
+def test_five_failures_of_ten_calls_open_the_breaker(tried: Tried) -> None:
     for failed in (False, True) * 4 + (False,):
         tried.call(failed=failed)
     assert tried.state is CLOSED
@@ -47,14 +47,14 @@ def test_five_failures_of_ten_calls_open_it(tried: Tried) -> None:
     assert tried.breaker.seconds == REST
 
 
-def test_fewer_than_half_keep_it_closed(tried: Tried) -> None:
+def test_fewer_failures_than_half_keep_the_breaker_closed(tried: Tried) -> None:
     for _ in range(100):
         for failed in (False, True, False):
             tried.call(failed=failed)
     assert tried.state is CLOSED
 
 
-def test_nine_calls_are_too_few_to_open_it(tried: Tried) -> None:
+def test_nine_calls_are_too_few_to_open_the_breaker(tried: Tried) -> None:
     for _ in range(9):
         tried.call(failed=True)
     assert tried.state is CLOSED
@@ -82,7 +82,7 @@ def test_cancelled_calls_do_not_count(tried: Tried) -> None:
     assert tried.state is CLOSED
 
 
-def test_successful_probe_closes_it(tried: Tried) -> None:
+def test_successful_probe_closes_the_breaker(tried: Tried) -> None:
     tried.open()
     tried.now += REST
     assert tried.state is HALF_OPEN
@@ -91,13 +91,13 @@ def test_successful_probe_closes_it(tried: Tried) -> None:
     assert tried.state is HALF_OPEN
     tried.breaker.end(probe, failed=False)
     assert tried.state is CLOSED
-    # It begins with nothing held against the vendor.
+    # The count of failures starts again at zero.
     for _ in range(9):
         tried.call(failed=True)
     assert tried.state is CLOSED
 
 
-def test_failed_probe_opens_it_again(tried: Tried) -> None:
+def test_failed_probe_opens_the_breaker_again(tried: Tried) -> None:
     tried.open()
     for _ in range(3):
         tried.now += tried.breaker.seconds
@@ -120,7 +120,7 @@ def test_cancelled_probe_lets_another_one_through(tried: Tried) -> None:
 
 
 def test_late_result_changes_nothing(tried: Tried) -> None:
-    """A call from before the breaker opened is neither a probe nor a later failure."""
+    """A call from before the breaker opened counts neither as a probe nor as a later failure."""
     late = [tried.begin() for _ in range(4)]
     tried.open()
     tried.breaker.end(late[0], failed=False)
@@ -139,7 +139,7 @@ def test_late_result_changes_nothing(tried: Tried) -> None:
     assert tried.state is CLOSED
 
 
-def test_waiting_call_is_refused_if_it_opened_meanwhile(tried: Tried) -> None:
+def test_waiting_call_is_refused_once_the_breaker_opens(tried: Tried) -> None:
     waiting = tried.begin()
     assert tried.breaker.admits(waiting)
     tried.open()

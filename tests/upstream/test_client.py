@@ -136,14 +136,15 @@ async def test_health_shows_the_last_success_and_failure() -> None:
             last = client.health.last_error
             assert last is not None
             assert (str(last), vars(last)) == (str(result[0]), vars(result[0]))
-            # A traceback would keep whole answers alive, with all that is hidden elsewhere.
+            # A traceback would keep whole responses alive, including data that is redacted
+            # elsewhere.
             assert last.__traceback__ is None
             assert last.__context__ is None
         assert (client.health.last_success_at, client.health.last_failure_at) == expected
         now += 1
 
 
-async def test_close_closes_the_connections() -> None:
+async def test_close_ends_the_connections() -> None:
     network = Network(lambda _: document({}))
     client = client_of(network)
     await client.close()
@@ -151,7 +152,7 @@ async def test_close_closes_the_connections() -> None:
 
 
 async def test_cancelled_calls_return_their_connections() -> None:
-    """A pool that lost connections would run dry, so this uses real ones."""
+    """Lost connections would exhaust the pool, so this test uses real ones."""
     answers = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -188,6 +189,6 @@ async def test_certificates_are_verified_and_connections_bounded() -> None:
     trust = pool._ssl_context
     assert trust is not None
     assert (trust.verify_mode, trust.check_hostname) == (ssl.CERT_REQUIRED, True)
-    # One more than calls may be under way, for a token.
+    # One more than the number of concurrent calls, for a token request.
     assert (pool._max_connections, pool._max_keepalive_connections) == (8, 8)
     await transport.aclose()

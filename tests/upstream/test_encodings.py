@@ -1,4 +1,4 @@
-"""Bytes mean what their sender declared, and what can't be decoded is never replaced in silence."""
+"""Text is decoded as declared, and undecodable bytes are never silently replaced."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ CHARSETS: list[tuple[str, bytes, Any]] = [
     ("big5", text_of({"name": "聯通"}).encode("big5"), {"name": "聯通"}),
     ("shift_jis", text_of({"name": "テスト"}).encode("shift_jis"), {"name": "テスト"}),
     ("iso-2022-jp", text_of({"name": "テスト"}).encode("iso-2022-jp"), {"name": "テスト"}),
-    # Servers declare a default for text that is UTF-8 all the same.
+    # Servers may declare a default charset although the text is UTF-8.
     ("iso-8859-1", text_of(DOCUMENT).encode(), DOCUMENT),
     ("us-ascii", text_of(DOCUMENT).encode(), DOCUMENT),
     ("koi8-r", b'{"a":1}', {"a": 1}),
@@ -88,10 +88,10 @@ async def test_text_is_decoded_as_it_was_encoded(
         ("", b'"half \\ud83d"', "half \\ud83d"),
     ],
 )
-async def test_row_with_text_that_can_not_be_decoded_has_a_warning(
+async def test_row_with_undecodable_text_has_a_warning(
     charset: str, content: bytes, name: str
 ) -> None:
-    """Its bytes are shown, and the rows beside it are as they should be."""
+    """The undecodable bytes are shown, and the other rows are intact."""
     rows = b'[{"id":1,"trigger":"good"},{"id":2,"request_data":' + content + b"}]"
     kind = f"application/json; charset={charset}" if charset else "application/json"
     response = httpx.Response(200, content=rows, headers={"Content-Type": kind})
@@ -123,13 +123,13 @@ PACKED: list[tuple[str, bytes]] = [
     ("gzip, identity", gzip.compress(PLAIN)),
     ("utf-8", PLAIN),
     ("none", PLAIN),
-    # A proxy that unpacked a body, but left the header.
+    # A proxy that decompressed a body but left the header.
     ("br", PLAIN),
 ]
 
 
 @pytest.mark.parametrize(("packing", "content"), PACKED, ids=range(len(PACKED)))
-async def test_body_is_unpacked_in_every_form_of_a_coding(packing: str, content: bytes) -> None:
+async def test_body_is_decompressed_in_every_form_of_a_coding(packing: str, content: bytes) -> None:
     half = len(content) // 2
     stream = Body([content[:half], content[half:]])
     client = client_of(
@@ -139,7 +139,7 @@ async def test_body_is_unpacked_in_every_form_of_a_coding(packing: str, content:
 
 
 @pytest.mark.parametrize("packing", ["br", "zstd", "compress", "gzip, br", "aws-chunked"])
-async def test_coding_that_is_not_known_is_named(packing: str) -> None:
+async def test_unknown_coding_is_named(packing: str) -> None:
     stream = Body([b"\x1b\x0f\0\xf8packed"])
     client = client_of(
         lambda _: httpx.Response(200, stream=stream, headers={"Content-Encoding": packing})
@@ -160,7 +160,7 @@ async def test_coding_that_is_not_known_is_named(packing: str) -> None:
         ("gzip", PLAIN),
     ],
 )
-async def test_damaged_packing_is_told(packing: str, content: bytes) -> None:
+async def test_damaged_compression_is_reported(packing: str, content: bytes) -> None:
     stream = Body([content])
     client = client_of(
         lambda _: httpx.Response(200, stream=stream, headers={"Content-Encoding": packing})

@@ -1,4 +1,4 @@
-"""Every fault of a vendor has a code and a way out, shows no secret, and costs little memory."""
+"""Each fault of a vendor has a code and advice, reveals no secret, and costs little memory."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def endless(chunk: bytes = b"[" * CHUNK) -> Iterator[bytes]:
 
 
 def bomb() -> bytes:
-    """Return gzip that is a thousand times as long when unpacked."""
+    """Return gzip data that is a thousand times as long when decompressed."""
     return gzip.compress(b"[" * (4 * MAX_BYTES))
 
 
@@ -174,7 +174,7 @@ CASES: list[Case] = [
 @pytest.mark.parametrize(
     ("handler", "code", "way_out"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
-async def test_fault_has_a_code_and_a_way_out(handler: Any, code: ErrorCode, way_out: str) -> None:
+async def test_fault_has_a_code_and_advice(handler: Any, code: ErrorCode, way_out: str) -> None:
     client = client_of(handler)
     with pytest.raises(UpstreamError) as failure:
         await call(client)
@@ -214,7 +214,7 @@ async def test_every_error_of_httpx_has_a_code(kind: Any) -> None:
 
 @pytest.mark.parametrize("status", [200, 401, 404, 503])
 async def test_large_body_is_not_read_to_its_end(status: int) -> None:
-    """Of 200 MB no more than the limit is read."""
+    """No more than the limit is read of 200 MB."""
     body = Body(b"x" * CHUNK for _ in range(200 * 2**20 // CHUNK))
     with pytest.raises(UpstreamError):
         await call(client_of(lambda _: httpx.Response(status, stream=body)))
@@ -231,8 +231,8 @@ async def test_large_body_is_not_read_to_its_end(status: int) -> None:
     ],
     ids=["gzip", "deflate", "twice"],
 )
-async def test_compression_bomb_is_not_unpacked(packed: bytes, packing: str) -> None:
-    """64 KiB, or less, hold 64 MiB; unpacking stops at the limit."""
+async def test_compression_bomb_is_not_decompressed(packed: bytes, packing: str) -> None:
+    """At most 64 KiB contain 64 MiB; decompression stops at the limit."""
     client = client_of(stream([packed], Content_Encoding=packing))
     tracemalloc.start()
     try:
@@ -248,7 +248,7 @@ async def test_body_up_to_the_limit_is_read() -> None:
     assert len(await call(client_of(stream([content[:CHUNK], content[CHUNK:]])))) == MAX_BYTES - 2
 
 
-async def test_gzip_body_is_unpacked_to_its_end() -> None:
+async def test_gzip_body_is_decompressed_to_its_end() -> None:
     client = client_of(
         stream([WHOLE[:5], WHOLE[5:], b"garbage behind the end"], Content_Encoding="gzip")
     )
@@ -302,7 +302,7 @@ async def test_retry_after_is_in_seconds(header: str, seconds: float | None) -> 
     assert failure.value.retry_after == seconds
 
 
-async def test_vendors_words_are_cut_redacted_and_on_one_line() -> None:
+async def test_vendors_message_is_shortened_redacted_and_on_one_line() -> None:
     said = "Refused:\x1b[31m\n  https://u:p4ss@a.example " + "x" * 5000
     body = {"errors": [{"status": "E1", "title": said}]}
     with pytest.raises(UpstreamError) as failure:

@@ -1,4 +1,4 @@
-"""Each cause of network and TLS is named, over real sockets: operators act on these sentences."""
+"""Errors name each network and TLS cause, since operators act on them. Uses real sockets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Identity(NamedTuple):
 def identity(
     name: str, issuer: Identity | None = None, *, days: tuple[int, int] = (-1, 1)
 ) -> Identity:
-    """Issue a certificate for 127.0.0.1 or a host name, valid between two days from now."""
+    """Issue a certificate for 127.0.0.1 or a host name, valid between two days relative to now."""
     now = dt.datetime.now(dt.UTC)
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
@@ -66,7 +66,7 @@ def pem(*identities: Identity) -> bytes:
 
 
 def server_context(folder: Path, *chain: Identity) -> ssl.SSLContext:
-    """Make a server's context of its certificate and those in between."""
+    """Create a server's TLS context from its certificate and the intermediate ones."""
     file = folder / "server.pem"
     key = chain[0].key.private_bytes(
         serialization.Encoding.PEM,
@@ -123,14 +123,14 @@ def trusted(tmp_path: Path, authority: Identity) -> Path:
     return file
 
 
-async def test_bundle_of_the_own_authority_is_trusted(
+async def test_private_authority_in_the_bundle_is_trusted(
     tmp_path: Path, authority: Identity, trusted: Path
 ) -> None:
     context = server_context(tmp_path, identity("127.0.0.1", authority))
     assert await result_of(answer, tls=context, scheme="https", trusted=trusted) == {}
 
 
-async def test_each_fault_of_a_certificate_is_named(
+async def test_certificate_fault_is_named(
     tmp_path: Path, authority: Identity, trusted: Path
 ) -> None:
     middle = identity("authority", authority)
@@ -153,7 +153,7 @@ async def test_each_fault_of_a_certificate_is_named(
         assert ("set ca_bundle to a PEM file" in str(error)) == ("trusted" in told or not bundle)
 
 
-async def test_host_name_that_a_certificate_is_not_for_is_named(
+async def test_host_name_missing_in_the_certificate_is_named(
     tmp_path: Path, authority: Identity, trusted: Path
 ) -> None:
     context = server_context(tmp_path, identity("elsewhere.example", authority))
@@ -165,7 +165,7 @@ async def test_host_name_that_a_certificate_is_not_for_is_named(
         await client.close()
 
 
-async def test_port_without_tls_is_named() -> None:
+async def test_tls_to_a_plain_http_port_is_named() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(100)
         writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
@@ -175,7 +175,7 @@ async def test_port_without_tls_is_named() -> None:
     assert "its port does not speak TLS; check the port of base_url, or begin it" in str(error)
 
 
-async def test_port_that_wants_tls_is_named(tmp_path: Path, authority: Identity) -> None:
+async def test_plain_http_to_a_tls_port_is_named(tmp_path: Path, authority: Identity) -> None:
     context = server_context(tmp_path, identity("127.0.0.1", authority))
     error = await result_of(answer, tls=context)
     assert "begin base_url with https://" in str(error)
@@ -194,7 +194,7 @@ TLS = "Its port wants TLS; begin base_url with https://."
     ],
     ids=["nginx", "Go", "Apache", "client certificate"],
 )
-async def test_server_that_says_what_it_wants_is_understood(said: bytes, told: str) -> None:
+async def test_plain_http_response_of_a_tls_server_is_recognised(said: bytes, told: str) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         length = str(len(said)).encode()
@@ -218,7 +218,7 @@ async def test_server_that_says_what_it_wants_is_understood(said: bytes, told: s
         ("[SSL: INTERNAL_ERROR] internal error", "TLS failed; check scheme and port of base_url"),
     ],
 )
-async def test_each_fault_of_tls_is_named(reason: str, told: str) -> None:
+async def test_tls_fault_is_named(reason: str, told: str) -> None:
     def respond(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("x") from ssl.SSLError(1, reason)
 
@@ -227,7 +227,7 @@ async def test_each_fault_of_tls_is_named(reason: str, told: str) -> None:
     assert f"could not be reached safely: {told}" in str(failure.value)
 
 
-async def test_connection_that_ends_in_the_tls_handshake_is_named() -> None:
+async def test_connection_closed_in_the_tls_handshake_is_named() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(10_000)
         writer.close()
@@ -272,7 +272,7 @@ async def test_reset_connection_is_named() -> None:
         ),
     ],
 )
-async def test_what_is_no_whole_http_is_named(said: bytes, told: str) -> None:
+async def test_invalid_or_incomplete_http_is_named(said: bytes, told: str) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(said)
@@ -304,7 +304,7 @@ async def dripping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 async def test_timeout_names_the_step_that_took_too_long(
     serve: Serve, scheme: str, told: str, sent: bool
 ) -> None:
-    """An action whose connection was never made has certainly not happened."""
+    """Without a connection, an action has certainly not happened."""
     for action in (False, True):
         error = await result_of(serve, scheme=scheme, seconds=0.1, action=action)
         assert error.code is ErrorCode.UPSTREAM_TIMEOUT
@@ -312,8 +312,8 @@ async def test_timeout_names_the_step_that_took_too_long(
         assert error.sent == sent
 
 
-async def test_connection_that_is_not_made_in_time_is_named() -> None:
-    """A full backlog: the kernel drops what comes, as a firewall would."""
+async def test_connection_timeout_is_named() -> None:
+    """With a full backlog, the kernel drops new connections as a firewall would."""
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -353,7 +353,7 @@ async def test_connection_that_is_not_made_in_time_is_named() -> None:
     ],
     ids=repr,
 )
-async def test_each_cause_of_the_system_is_named(cause: Exception, told: str) -> None:
+async def test_operating_system_error_is_named(cause: Exception, told: str) -> None:
     def refuse(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("All connection attempts failed") from OSError("x")
 
@@ -371,7 +371,7 @@ async def test_each_cause_of_the_system_is_named(cause: Exception, told: str) ->
         await client_of(refuse).json("/logs", operation=Operation(0.05))
 
 
-async def test_host_name_that_can_not_be_written_is_named() -> None:
+async def test_invalid_host_name_is_named() -> None:
     name = "a" * 64
     client = client_of(real_network(None, 2), base_url=f"http://{name}.example")
     with pytest.raises(UpstreamError, match=r"(address is none|does not resolve); check"):
@@ -390,7 +390,7 @@ async def test_host_name_that_can_not_be_written_is_named() -> None:
         ("http://shop.example:x/", "a redirect to an address that is none; check base_url."),
     ],
 )
-async def test_redirect_names_where_to(location: str, told: str) -> None:
+async def test_redirect_names_its_target(location: str, told: str) -> None:
     def respond(_: httpx.Request) -> httpx.Response:
         return httpx.Response(302, headers={"Location": location})
 

@@ -1,4 +1,4 @@
-"""Retries, their waits, and the circuit breaker, seen from the client."""
+"""Retries, their waits, and the circuit breaker, as the client uses them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from gateway.upstream.auth import FixedCredential, PassedCredential
 from gateway.upstream.breaker import BreakerState
 from gateway.upstream.client import NotModified, UpstreamClient
 from gateway.upstream.operation import Operation
+from tests.support.virtual_time import VIRTUAL_TIME, Backend, now
 from tests.upstream.network import NOW, Network, call, client_of, document
-from tests.virtual_time import VIRTUAL_TIME, Backend, now
 
 REFUSED = httpx.ConnectError("refused")
 RESET = httpx.ReadError("")
 
 Step = httpx.Response | Exception | float | Callable[[], httpx.Response]
-"""An answer, a broken connection, or the seconds of silence before a good answer."""
+"""A response, a broken connection, or the seconds before a successful response."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def real_waits() -> Iterator[None]:
 
 
 class Vendor(Network):
-    """Takes one step per request, repeats the last one, and records the times."""
+    """Answers each request with the next step (the last one repeats), and records the times."""
 
     def __init__(self, *steps: Step) -> None:
         super().__init__(self._step)
@@ -60,7 +60,7 @@ class Vendor(Network):
             await asyncio.sleep(step)
             return document({})
         if isinstance(step, httpx.Response):
-            # An answer can be read once only.
+            # A response can be read only once.
             return httpx.Response(step.status_code, headers=step.headers, content=step.content)
         return step()
 
@@ -84,7 +84,7 @@ def answered(status: int, **headers: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize("fault", [REFUSED, RESET, *map(answered, (429, 502, 503, 504))], ids=repr)
-async def test_passing_failure_is_retried(fault: Step) -> None:
+async def test_temporary_failure_is_retried(fault: Step) -> None:
     vendor = Vendor(fault, fault, document({"good": True}))
     client, operation = made(vendor), Operation(10)
     read, _ = await client.json("/logs", operation=operation)
@@ -93,7 +93,7 @@ async def test_passing_failure_is_retried(fault: Step) -> None:
     first, second = vendor.waits
     assert 0.1 <= first <= 0.4
     assert 0.2 <= second <= 0.5
-    # A read that was answered in the end is no failure of the source.
+    # A read that succeeds in the end does not count as a failure of the source.
     assert (client.health.last_success_at, client.health.last_failure_at) == (NOW, None)
 
 
@@ -108,7 +108,7 @@ async def test_read_is_attempted_three_times_at_most() -> None:
     [*map(answered, (302, 400, 401, 403, 404, 500, 501)), httpx.Response(200, text="<html>")],
     ids=repr,
 )
-async def test_lasting_failure_is_not_retried(fault: Step) -> None:
+async def test_permanent_failure_is_not_retried(fault: Step) -> None:
     vendor = Vendor(fault)
     await failure_of(call(made(vendor)))
     assert len(vendor.requests) == 1
@@ -160,7 +160,7 @@ async def test_wait_is_bounded_without_a_deadline() -> None:
 
 
 async def test_all_attempts_share_the_deadline() -> None:
-    """Each has the whole timeout, as far as the deadline allows."""
+    """Each attempt has the whole timeout, as far as the deadline allows."""
     vendor = Vendor(lambda: answered(503), 60.0)
     began = now()
     error = await failure_of(call(made(vendor, timeout=4.0), seconds=3))
@@ -192,7 +192,7 @@ async def test_429_pauses_the_whole_source() -> None:
     )
     assert error.retry_after == pytest.approx(4)
     assert (now(), len(vendor.requests)) == (began, 1)
-    # What was not sent is no failure of the source.
+    # Calls that were not sent do not count as failures of the source.
     assert client.health.last_error is not None
     assert client.health.last_error.status == 429
     assert await call(client, seconds=10) == {}
@@ -433,7 +433,7 @@ async def test_known_etag_is_sent_and_304_is_not_modified() -> None:
 
 
 @pytest.mark.parametrize("etag", ["", "bare", '"a', '"a"b"', '"' + "x" * 600 + '"', '"ä"'])
-async def test_invalid_etag_is_not_kept(etag: str) -> None:
+async def test_invalid_etag_is_ignored(etag: str) -> None:
     vendor = Vendor(httpx.Response(200, content="{}", headers={b"ETag": etag.encode()}))
     operation = Operation(5)
     await made(vendor).json("/logs", operation=operation)
@@ -452,8 +452,8 @@ async def test_retries_log_nothing(caplog: pytest.LogCaptureFixture) -> None:
     assert not [record for record in caplog.records if record.name != "asyncio"]
 
 
-async def test_call_queued_behind_a_pause_reports_the_pause() -> None:
-    """The call before it has the time to wait for the end of the pause."""
+async def test_call_queued_during_a_pause_reports_the_pause() -> None:
+    """The call ahead of it has enough time to wait for the end of the pause."""
     answers = iter([answered(429, Retry_After="5"), answered(200), answered(200)])
 
     async def answer(_: httpx.Request) -> httpx.Response:

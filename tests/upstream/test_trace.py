@@ -1,4 +1,4 @@
-"""W3C trace context from callers, and towards vendors."""
+"""W3C trace context from callers and to vendors."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_traceparent_in_several_lines_is_ignored() -> None:
         (["0a@b/c_d-e*=!~ x"], "0a@b/c_d-e*=!~ x"),
         ([f"a={'x' * 256}"], f"a={'x' * 256}"),
         ([",".join(f"a{n}=1" for n in range(32))], ",".join(f"a{n}=1" for n in range(32))),
-        # None of these is a state.
+        # None of these is a valid state.
         ([",".join(f"a{n}=1" for n in range(33))], ""),
         (["a=1,a=2"], ""),
         (["a=1", "a=1"], ""),

@@ -1,4 +1,4 @@
-"""A wait is what the vendor meant, in whatever unit it wrote it, and never absurd."""
+"""Waits are parsed in whichever unit the vendor uses, and bounded."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ RETRY_AFTER: list[tuple[str, float | None]] = [
     (str((SECONDS + 30) * 10**9), 30.0),
     (str(SECONDS - 30), 0.0),
     ("86400", 86400.0),
-    # None of these names a wait.
+    # None of these is a valid wait.
     ("", None),
     ("-3", None),
     ("-1", None),
@@ -150,8 +150,8 @@ def test_used_up_limits_are_found_in_every_form(
 @pytest.mark.parametrize(
     "text", ["90000", str(SECONDS * 2), "9" * 17, "P2D", "9999-01-01T00:00:00Z"]
 )
-async def test_absurd_wait_is_bounded_and_told(text: str) -> None:
-    """A caller that is asked to come back in 30 years would never come back."""
+async def test_absurd_wait_is_bounded_and_reported(text: str) -> None:
+    """A caller told to come back in 30 years would never come back."""
     client = client_of(lambda _: document({}, 429, Retry_After=text))
     with pytest.raises(UpstreamError) as failure:
         await call(client)
@@ -159,7 +159,7 @@ async def test_absurd_wait_is_bounded_and_told(text: str) -> None:
     assert "seconds, which can't be right; it is called again after 300." in str(failure.value)
 
 
-async def test_plausible_wait_is_told_as_it_is() -> None:
+async def test_plausible_wait_is_reported_unchanged() -> None:
     client = client_of(lambda _: document({}, 503, Retry_After="3600"))
     with pytest.raises(UpstreamError) as failure:
         await call(client)
@@ -169,14 +169,14 @@ async def test_plausible_wait_is_told_as_it_is() -> None:
 
 @pytest.mark.parametrize(("text", "seconds"), [("5", 5), ("3600", 30), ("0", 0), ("soon", 0)])
 async def test_good_answer_may_ask_to_slow_down(text: str, seconds: float) -> None:
-    """Azure DevOps does so; one that asks for an hour has answered, so it can't be that bad."""
+    """Azure DevOps does this. If it still responds, a wait of an hour is too long."""
     answers: list[Any] = [document({}, Retry_After=text)]
     client = client_of(lambda _: answers.pop(), monotonic=lambda: 0.0)
     await call(client)
     assert client._guard.limit.seconds == seconds
 
 
-async def test_pause_of_another_unit_is_kept() -> None:
+async def test_pause_in_another_unit_is_respected() -> None:
     client = client_of(
         lambda _: document({}, 429, Retry_After=str((SECONDS + 30) * 1000)), monotonic=lambda: 0.0
     )

@@ -1,4 +1,4 @@
-"""Rows of every vendor, whole and spoiled, and sources that answer with them."""
+"""Sample rows of every vendor, and sources whose vendor returns given rows."""
 
 from __future__ import annotations
 
@@ -9,47 +9,25 @@ import httpx
 
 from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Page, Stream, Wanted, Window
-from tests.vendors.vendors import PROJECT, Vendor, always, answer, make, sample, token
+from gateway.vendors.pages import Page, Wanted, Window
+from tests.vendors.cases import CASES
+from tests.vendors.vendors import Vendor, always, answer, make, token
 
-STREAMS = {
-    "codearts": Stream(key="-", place=("projects", PROJECT, "990412")),
-    "yandex-tracker": Stream(key="-", place=("DEV", "41")),
-    "language-weaver": Stream(key="audit"),
-    "elastic-path": Stream(key="store"),
-}
-
-ENVELOPES = {"language-weaver": ("entries", "webhooks"), "elastic-path": ("data", "data")}
-
-ROWS = {
-    "codearts": [*sample("codearts/logs"), sample("codearts/log")],
-    "yandex-tracker": sample("yandex-tracker/logs"),
-    "language-weaver": sample("language-weaver/entries")["entries"],
-    "elastic-path": sample("elastic-path/logs")["data"],
-}
-
-HOOKS = {
-    "codearts": sample("codearts/hooks"),
-    "yandex-tracker": sample("yandex-tracker/triggers"),
-    "language-weaver": sample("language-weaver/webhooks")["webhooks"],
-    "elastic-path": sample("elastic-path/integrations")["data"],
-}
-
-PLACES = {
-    "codearts": ("projects", PROJECT, "1", "1"),
-    "yandex-tracker": ("DEV", "41", "1772615411120000000", "a"),
-    "language-weaver": ("1",),
-    "elastic-path": ("a", "b", "c"),
-}
+STREAMS = {provider: case.stream for provider, case in CASES.items()}
+ROWS = {provider: case.rows for provider, case in CASES.items()}
+HOOKS = {provider: case.hooks for provider, case in CASES.items()}
+PLACES = {provider: case.place for provider, case in CASES.items()}
+ENVELOPES = {provider: case.log_envelope for provider, case in CASES.items() if case.log_envelope}
 
 
 def listing(provider: str, rows: Any, which: int = 0) -> Any:
-    """Put rows into the vendor's envelope: of logs, or of hooks."""
-    return {ENVELOPES[provider][which]: rows} if provider in ENVELOPES else rows
+    """Return the document of a page of logs, or of hooks if ``which`` is 1."""
+    case = CASES[provider]
+    return case.page_of_hooks(rows) if which else case.page_of_logs(rows)
 
 
 async def read(provider: str, rows: Any) -> Page:
-    source = make(provider, always(listing(provider, rows)))
+    source = make(provider, always(CASES[provider].page_of_logs(rows)))
     return await source.vendor.read_page(
         STREAMS[provider], Window(limit=50), Wanted(), Operation(5)
     )
@@ -61,13 +39,14 @@ def changed(provider: str, **members: Any) -> dict[str, Any]:
 
 
 def hook_source(provider: str, rows: Any) -> Source:
-    """Make a source whose streams are found by its hooks."""
+    """Create a source with these hooks, and where possible with a list of logs for each."""
+    case = CASES[provider]
 
     def respond(request: httpx.Request) -> httpx.Response:
         if granted := token(request):
             return granted
-        if provider == "elastic-path" and request.url.path.endswith("/logs"):
+        if case.refuse_common_list(request):
             return answer({}, 404)
-        return answer(listing(provider, rows, which=1))
+        return answer(case.page_of_hooks(rows))
 
     return make(provider, Vendor(respond))

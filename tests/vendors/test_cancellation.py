@@ -1,4 +1,4 @@
-"""Reading that is given up at any moment, as when a caller goes away or its time is up."""
+"""Reads that are cancelled at any moment, as by a disconnect or a deadline."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import gc
 import itertools
 import warnings
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import httpx
 import pytest
@@ -16,18 +15,13 @@ import pytest
 from gateway.errors import UpstreamError
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import StreamsChanged, Wanted, Window
+from tests.vendors.cases import CASES
 from tests.vendors.documents import PLACES, STREAMS
 from tests.vendors.vendors import PROVIDERS, Vendor, always, make
 
-SCOPES: dict[str, Any] = {
-    "codearts": {"projects": ["p" * 32, "q" * 32]},
-    "yandex-tracker": {"queues": ["DEV", "OPS"]},
-}
-"""More than one of what is asked for side by side, of the vendors that have such."""
-
 
 async def given_up(work: Callable[[], Awaitable[object]], turns: int) -> bool:
-    """Begin work and give it up some turns of the event loop later, if it has not ended."""
+    """Start work and cancel it some iterations of the event loop later, if it has not ended."""
     task = asyncio.ensure_future(work())
     for _ in range(turns):
         await asyncio.sleep(0)
@@ -37,9 +31,10 @@ async def given_up(work: Callable[[], Awaitable[object]], turns: int) -> bool:
     return gave_up
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["streams", "hooks", "page", "log"])
 @pytest.mark.parametrize("provider", PROVIDERS)
-async def test_whatever_was_asked_for_is_asked_or_never_begun(provider: str, what: str) -> None:
+async def test_cancelled_read_leaves_no_coroutine_unawaited(provider: str, what: str) -> None:
     at_once = always([])
 
     async def answer(request: httpx.Request) -> httpx.Response:
@@ -47,7 +42,7 @@ async def test_whatever_was_asked_for_is_asked_or_never_begun(provider: str, wha
         return await at_once.handle_async_request(request)
 
     def read() -> Awaitable[object]:
-        source = make(provider, Vendor(answer), **SCOPES.get(provider, {}))
+        source = make(provider, Vendor(answer), **CASES[provider].several_scopes)
         operation = Operation(5)
         match what:
             case "streams":

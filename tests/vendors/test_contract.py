@@ -1,14 +1,12 @@
-"""What every source owes the feed, tried on all of them over the sandbox."""
+"""The contract between sources and the feed, checked for all vendors over the sandbox."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import msgspec
 import pytest
-from pydantic import SecretStr
 
 from gateway import ids
 from gateway.feed import filters
@@ -17,55 +15,31 @@ from gateway.normalise import timestamps
 from gateway.sandbox import Sandbox
 from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
-from gateway.vendors.codearts.parsing import CodeArtsDetails
 from gateway.vendors.pages import Page, Stream, Wanted, Window
-from tests.vendors.vendors import PROVIDERS, Clock, make_on_sandbox
-
-NAMED: dict[str, dict[str, Any]] = {
-    "codearts": {
-        "projects": [Sandbox.codearts_projects[0]],
-        "groups": [],
-        "repositories": [],
-        "hooks": [990412, 990413],
-    },
-    "yandex-tracker": {"queues": [], "triggers": {"DEV": [41, 43]}},
-    "language-weaver": {},
-    "elastic-path": {"integrations": ["2f2f0f9e-6f5c-4a0b-8f4e-8a7c5b0a1d22"]},
-}
-"""Configurations that name what the streams are made of."""
-
-UNKNOWN = {
-    "codearts": "2147483647",
-    "yandex-tracker": "67c6c20b9a1e4d0c7b5f2a10",
-    "language-weaver": "999999999",
-    "elastic-path": "00000000-0000-4000-8000-000000000000",
-}
+from tests.support.demo import Sandboxed
+from tests.vendors.case import ODD
+from tests.vendors.cases import CASES
+from tests.vendors.vendors import PROVIDERS, START, Clock, make_on_sandbox
 
 
-class Demo:
-    """A source over a sandbox, and the sandbox's control API."""
+class OneVendor(Sandboxed):
+    """One simulated vendor, and a source of all that it has."""
 
     def __init__(self, provider: str) -> None:
         self.provider = provider
-        self.clock = Clock()
-        self.sandbox = Sandbox(clock=lambda: self.clock() / 1e9, logs=1000)
-        self.control = httpx.AsyncClient(
-            transport=httpx.ASGITransport(self.sandbox.app), base_url="http://localhost/control"
-        )
+        self.case = CASES[provider]
+        self.clock = Clock(START)
+        super().__init__(Sandbox(clock=self.clock.unix, logs=1000))
         self.operation = Operation(30)
         self.source = self.make()
 
     def make(self, **changes: Any) -> Source:
         return make_on_sandbox(self.provider, self.sandbox, self.clock, **changes)
 
-    async def inventory(self) -> dict[str, dict[str, Any]]:
-        rows = (await self.control.get("/inventory")).json()
-        return {row["id"]: row for row in rows if row["vendor"] == self.provider}
-
-    async def calls(self) -> list[str]:
-        """Give the paths that the vendor was asked for, and forget them."""
-        calls = (await self.control.get("/calls")).json()["calls"]
-        await self.control.delete("/calls")
+    async def paths(self) -> list[str]:
+        """Return the paths read from the vendor since the last call of this method."""
+        calls = await self.calls()
+        await self.forget_calls()
         return [call["path"] for call in calls if call["method"] == "GET"]
 
     async def streams(self) -> list[Stream]:
@@ -84,7 +58,7 @@ class Demo:
     async def list_to_the_end(
         self, stream: Stream, wanted: Wanted | None = None
     ) -> list[WebhookLog]:
-        """Read a whole stream as the feed does: by time where that is possible, else by offset."""
+        """Read a whole stream as the feed does: by time if possible, otherwise by offset."""
         logs: dict[str, WebhookLog] = {}
         offset, until = 0, None
         while True:
@@ -103,15 +77,14 @@ class Demo:
 
 
 @pytest.fixture(params=PROVIDERS)
-async def demo(request: pytest.FixtureRequest) -> AsyncIterator[Demo]:
-    demo = Demo(request.param)
-    async with demo.control:
-        yield demo
-        await demo.source.close()
+async def demo(request: pytest.FixtureRequest) -> AsyncIterator[OneVendor]:
+    async with OneVendor(request.param) as made:
+        yield made
+        await made.source.close()
 
 
-async def some_logs(demo: Demo) -> list[WebhookLog]:
-    """Give the first and the last logs of every stream."""
+async def some_logs(demo: OneVendor) -> list[WebhookLog]:
+    """Return the first and the last logs of every stream."""
     logs = []
     for stream in await demo.streams():
         listed = await demo.list_to_the_end(stream)
@@ -119,39 +92,39 @@ async def some_logs(demo: Demo) -> list[WebhookLog]:
     return logs
 
 
-async def test_streams_are_found_in_one_order(demo: Demo) -> None:
+async def test_streams_are_found_in_one_order(demo: OneVendor) -> None:
     streams = await demo.streams()
     assert len({stream.key for stream in streams}) == len(streams)
     assert await demo.streams() == streams
-    await demo.calls()
+    await demo.paths()
     again = demo.make()
     assert [stream.key for stream in (await again.find_streams(demo.operation)).streams] == [
         stream.key for stream in streams
     ]
 
 
-async def test_hooks_are_remembered(demo: Demo) -> None:
+async def test_hooks_are_remembered(demo: OneVendor) -> None:
     hooks = await demo.source.hooks(demo.operation)
     assert hooks
-    assert await demo.calls()
+    assert await demo.paths()
     assert list(await demo.source.hooks(demo.operation)) == list(hooks)
     await demo.streams()
-    assert await demo.calls() == []
+    assert await demo.paths() == []
     assert len({hook.id for hook in hooks}) == len(hooks)
 
 
-async def test_hooks_are_not_asked_for_when_the_configuration_names_them(demo: Demo) -> None:
-    source = demo.make(**NAMED[demo.provider])
+async def test_hooks_are_not_asked_for_when_the_configuration_names_them(demo: OneVendor) -> None:
+    source = demo.make(**demo.case.named)
     found = await source.find_streams(demo.operation)
     assert found.streams
-    assert await demo.calls() == []
+    assert await demo.paths() == []
     named = {stream.hook_id for stream in found.streams} - {None}
     if named:
         assert {hook.id for hook in await source.hooks(demo.operation)} == named
 
 
-async def test_list_to_the_end_is_the_inventory(demo: Demo) -> None:
-    inventory = await demo.inventory()
+async def test_list_to_the_end_is_the_inventory(demo: OneVendor) -> None:
+    inventory = {row["id"]: row for row in await demo.inventory(demo.provider)}
     logs: list[WebhookLog] = []
     for stream in await demo.streams():
         listed = await demo.list_to_the_end(stream)
@@ -179,7 +152,7 @@ async def test_list_to_the_end_is_the_inventory(demo: Demo) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 7, 60])
-async def test_pages_obey_their_limit(demo: Demo, limit: int) -> None:
+async def test_pages_obey_their_limit(demo: OneVendor, limit: int) -> None:
     stream = (await demo.streams())[0]
     page = await demo.page(stream, limit=limit)
     assert len(page.logs) == limit
@@ -187,11 +160,12 @@ async def test_pages_obey_their_limit(demo: Demo, limit: int) -> None:
     assert demo.source.page_size == 50
 
 
-async def test_one_log_is_the_listed_one_complete(demo: Demo) -> None:
+@pytest.mark.slow
+async def test_one_log_is_the_listed_one_complete(demo: OneVendor) -> None:
     for listed in await some_logs(demo):
-        await demo.calls()
+        await demo.paths()
         log = await demo.source.read_log(ids.decode(listed.id).place, demo.operation)
-        calls = await demo.calls()
+        calls = await demo.paths()
         assert log is not None
         assert log.complete
         if Capability.GET in demo.source.capabilities:
@@ -203,71 +177,31 @@ async def test_one_log_is_the_listed_one_complete(demo: Demo) -> None:
             for name, value in msgspec.structs.asdict(listed).items():
                 if name not in {"complete", "request", "response", "raw", "details"}:
                     assert same[name] == value, name
-            # Only lists tell the repository, as the schema says.
-            assert isinstance(listed.details, CodeArtsDetails)
-            nameless = msgspec.structs.replace(listed.details, repository_id=None, repository=None)
-            assert log.details == nameless
+            only_listed = dict.fromkeys(demo.case.only_listed)
+            assert log.details == msgspec.structs.replace(listed.details, **only_listed)
 
 
-async def test_unknown_log_is_none(demo: Demo) -> None:
+async def test_unknown_log_is_none(demo: OneVendor) -> None:
     place = ids.decode((await some_logs(demo))[0].id).place
-    unknown = (*place[:-1], UNKNOWN[demo.provider])
+    unknown = (*place[:-1], demo.case.unknown_id)
     assert await demo.source.read_log(unknown, demo.operation) is None
 
 
-ODD = (
-    "",
-    "0",
-    "-1",
-    "1.5",
-    "٣",
-    "..",
-    "../x",
-    "..%2f..%2fhooks",
-    "a/b",
-    "a?b",
-    "a#b",
-    "\x00",
-    "9" * 40,
-)
-
-
-async def test_place_outside_of_the_configuration_costs_no_call(demo: Demo) -> None:
-    source = demo.make(**NAMED[demo.provider])
+async def test_place_outside_of_the_configuration_costs_no_call(demo: OneVendor) -> None:
+    source = demo.make(**demo.case.named)
     good = ids.decode((await some_logs(demo))[0].id).place
-    places: list[tuple[str, ...]] = [(), good[:-1], (*good, "1"), *((text,) * 4 for text in ODD)]
-    places += [(*good[:at], text, *good[at + 1 :]) for at in range(len(good) - 1) for text in ODD]
-    match demo.provider:
-        case "codearts":
-            project, other = Sandbox.codearts_projects
-            places += [
-                ("projects", other, "990530", "664135687"),
-                ("projects", project, "990530", "664135687"),
-                ("groups", str(Sandbox.codearts_group), "990777", "664135687"),
-                ("users", project, "990412", "664135687"),
-                *(("projects", project, "990412", text) for text in (*ODD, "2147483648")),
-            ]
-        case "yandex-tracker":
-            places += [("OPS", "61", *good[2:]), ("DEV", "44", *good[2:]), ("dev", *good[1:])]
-            places += [("DEV", "41", "4611686018427387905", good[3])]
-            # Without a time the log is looked for among the newest.
-            places.remove(("DEV", good[1], "", good[3]))
-        case "language-weaver":
-            places += [(text,) for text in ODD]
-        case "elastic-path":
-            places += [
-                ("71c0de5a-90b3-4c1f-a2d6-3e4f5a6b7c8d", *good[1:]),
-                ("logs", *good[1:]),
-                ("", "", good[2]),
-            ]
-            places = [place for place in places if place[1:2] not in [("0",), ("-1",), ("",)]]
-    await demo.calls()
+    odd: list[tuple[str, ...]] = [(), good[:-1], (*good, "1"), *((text,) * 4 for text in ODD)]
+    odd += [(*good[:at], text, *good[at + 1 :]) for at in range(len(good) - 1) for text in ODD]
+    places = [place for place in odd if not demo.case.may_be_read(place)]
+    places += demo.case.places_outside(good)
+    await demo.paths()
     for place in places:
         assert await source.read_log(place, demo.operation) is None, place
-    assert await demo.calls() == []
+    assert await demo.paths() == []
 
 
-async def test_declared_capabilities_are_true(demo: Demo) -> None:
+@pytest.mark.slow
+async def test_declared_capabilities_are_true(demo: OneVendor) -> None:
     source, operation = demo.source, demo.operation
     streams = await demo.streams()
     listed = [log for stream in streams for log in await demo.list_to_the_end(stream)]
@@ -296,8 +230,8 @@ async def test_declared_capabilities_are_true(demo: Demo) -> None:
         assert await is_narrower(demo, listed, Wanted(until=Timestamp(middle)))
 
 
-async def is_narrower(demo: Demo, listed: list[WebhookLog], wanted: Wanted) -> bool:
-    """Tell whether the vendor applies it; what it leaves out must not be what is wanted."""
+async def is_narrower(demo: OneVendor, listed: list[WebhookLog], wanted: Wanted) -> bool:
+    """Return whether the vendor applies the filter; it must not leave out matching logs."""
     found = [
         log for stream in await demo.streams() for log in await demo.list_to_the_end(stream, wanted)
     ]
@@ -315,21 +249,22 @@ def matches(log: WebhookLog, wanted: Wanted) -> bool:
     )
 
 
-async def test_correlation_is_never_a_reason_to_leave_matches_out(demo: Demo) -> None:
+async def test_correlation_is_never_a_reason_to_leave_matches_out(demo: OneVendor) -> None:
     stream = (await demo.streams())[0]
     log = (await demo.page(stream, limit=1)).logs[0]
     wanted = Wanted(correlation_id=log.correlation_id)
     assert log.id in {found.id for found in await demo.list_to_the_end(stream, wanted)}
 
 
-async def test_calls_are_counted_for_their_operation(demo: Demo) -> None:
+async def test_calls_are_counted_for_their_operation(demo: OneVendor) -> None:
     operation = Operation(30)
     await demo.source.hooks(operation)
-    assert operation.calls == {"it": len(await demo.calls())}
+    assert operation.calls == {"it": len(await demo.paths())}
     assert demo.source.client.health.last_success_at == demo.clock.now
 
 
-async def test_secrets_are_hidden_in_everything_that_comes_out(demo: Demo) -> None:
+@pytest.mark.slow
+async def test_secrets_are_hidden_in_everything_that_comes_out(demo: OneVendor) -> None:
     secrets = (await demo.control.get("/secrets")).json()
     listed = [log for stream in await demo.streams() for log in await demo.list_to_the_end(stream)]
     shown: list[Any] = [*listed, *await demo.source.hooks(demo.operation)]
@@ -341,51 +276,8 @@ async def test_secrets_are_hidden_in_everything_that_comes_out(demo: Demo) -> No
     assert [secret for secret in secrets if secret in text] == []
 
 
-async def test_every_form_of_authentication_opens_the_vendor(demo: Demo) -> None:
-    known = demo.sandbox.credentials
-    iam = "http://localhost/iam"
-    yandex = "http://localhost/yandex-iam/iam/v1/tokens"
-    cloud = {"org_id": None, "cloud_org_id": Sandbox.tracker_cloud_org_id}
-    issued = await demo.control.post(
-        yandex, json={"yandexPassportOauthToken": known.yandex_passport_token}
-    )
-    forms: dict[str, list[dict[str, Any]]] = {
-        "codearts": [
-            {
-                "auth": {
-                    "type": "iam",
-                    "url": iam,
-                    "domain": known.iam_domain,
-                    "user": known.iam_user,
-                    "password": SecretStr(known.iam_password),
-                    "project": known.iam_project,
-                }
-            }
-        ],
-        "yandex-tracker": [
-            {**cloud, "auth": {"type": "oauth", "token": SecretStr(known.tracker_oauth_token)}},
-            {**cloud, "auth": {"type": "iam", "token": SecretStr(issued.json()["iamToken"])}},
-            {
-                **cloud,
-                "auth": {
-                    "type": "iam",
-                    "url": yandex,
-                    "passport_token": SecretStr(known.yandex_passport_token),
-                },
-            },
-        ],
-        "language-weaver": [
-            {
-                "auth": {
-                    "type": "login",
-                    "username": known.language_weaver_username,
-                    "password": SecretStr(known.language_weaver_password),
-                }
-            }
-        ],
-        "elastic-path": [],
-    }
-    for changes in [{}, *forms[demo.provider]]:
+async def test_every_form_of_authentication_opens_the_vendor(demo: OneVendor) -> None:
+    for changes in [{}, *await demo.case.authentication(demo.sandbox, demo.control)]:
         source = demo.make(**changes)
         assert await source.hooks(demo.operation)
         await source.close()

@@ -8,7 +8,11 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 import gateway
+
+pytestmark = pytest.mark.slow
 
 KIT = '''
 """A made-up vendor: one list, newest first, with offsets."""

@@ -15,7 +15,7 @@ ACTING = [name for name, kit in VENDORS.items() if not kit.capabilities.isdisjoi
 async def test_vendor_without_the_check_allows_no_action(
     provider: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A kit that forgets it must not let callers act on logs outside the configuration."""
+    """A kit without the check must not let callers act on logs outside the configuration."""
     monkeypatch.delattr(VENDORS[provider], "grants")
     source = make(provider, always({}))
     assert not source.grants(("1",))

@@ -1,4 +1,4 @@
-"""A 2xx answer that is no list: an error of the vendor in its own words, or an empty list.
+"""2xx responses that are not a list: an error of the vendor, or an empty list.
 
 With "not a list, check base_url" an operator would look for a wrong address while the token has
 expired.
@@ -98,7 +98,7 @@ async def listed(provider: str, vendor: Vendor, **changes: Any) -> Any:
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize(("body", "code", "vendor_code", "words"), ENVELOPES, ids=str)
-async def test_error_with_200_has_the_vendors_words_and_the_fitting_code(
+async def test_error_with_200_has_the_vendors_message_and_a_matching_code(
     provider: str, body: Any, code: ErrorCode, vendor_code: str | None, words: str
 ) -> None:
     with pytest.raises(UpstreamError) as failure:
@@ -124,7 +124,7 @@ async def test_error_with_200_has_the_vendors_words_and_the_fitting_code(
     ],
     ids=["null", "null with spaces", "204", "205", "204 with a type"],
 )
-async def test_no_document_is_an_empty_list(provider: str, empty: httpx.Response) -> None:
+async def test_missing_document_is_an_empty_list(provider: str, empty: httpx.Response) -> None:
     def respond(request: httpx.Request) -> httpx.Response:
         return token(request) or httpx.Response(
             empty.status_code, headers=empty.headers, content=empty.content
@@ -149,14 +149,14 @@ async def test_other_documents_are_invalid(provider: str, body: Any) -> None:
     assert failure.value.code is ErrorCode.UPSTREAM_INVALID_RESPONSE
 
 
-async def test_rows_are_kept_though_the_document_holds_a_message() -> None:
-    """An object with rows is a list, whatever else stands beside them."""
+async def test_rows_are_read_despite_a_message() -> None:
+    """An object with rows is a list, whatever other fields it has."""
     rows = [{"id": "1"}]
     page = await listed("elastic-path", always({"data": rows, "message": "Use v3.", "errors": []}))
     assert [log.upstream_id for log in page.logs] == ["1"]
 
 
-async def test_expired_token_that_is_told_with_200_is_refreshed() -> None:
+async def test_expired_token_reported_with_200_is_refreshed() -> None:
     issued = 0
 
     def respond(request: httpx.Request) -> httpx.Response:
@@ -173,7 +173,7 @@ async def test_expired_token_that_is_told_with_200_is_refreshed() -> None:
 
 
 async def test_action_is_not_sent_again_for_an_error_with_200() -> None:
-    """The error may be about what the action did: the receiver refused *its* token."""
+    """The error may be a result of the action: the receiver refused *its* token."""
     acts = 0
 
     def respond(request: httpx.Request) -> httpx.Response:
@@ -190,7 +190,7 @@ async def test_action_is_not_sent_again_for_an_error_with_200() -> None:
     assert (failure.value.code, acts) == (UNAUTHORIZED, 1)
 
 
-async def test_failures_that_are_told_with_200_open_the_breaker() -> None:
+async def test_failures_reported_with_200_open_the_breaker() -> None:
     source = make("codearts", always({"error": {"code": "500", "message": "Odd"}}))
     for _ in range(10):
         with pytest.raises(UpstreamError):
@@ -198,7 +198,7 @@ async def test_failures_that_are_told_with_200_open_the_breaker() -> None:
     assert source.client.health.breaker is BreakerState.OPEN
 
 
-async def test_token_endpoint_that_fails_with_200_is_told_in_its_words() -> None:
+async def test_failure_of_the_token_endpoint_with_200_has_its_message() -> None:
     vendor = Vendor(lambda _: answer({"error": "invalid_client", "error_description": "Unknown."}))
     with pytest.raises(UpstreamError) as failure:
         await make("elastic-path", vendor).hooks(Operation(5))
@@ -211,8 +211,8 @@ async def test_token_endpoint_that_fails_with_200_is_told_in_its_words() -> None
     assert "got no token: its token endpoint answered 200 OK with an error and said" in str(error)
 
 
-async def test_plain_text_of_an_error_is_told() -> None:
-    """Go's http.Error, and many proxies, answer in a line of text, some of them with 200."""
+async def test_plain_text_of_an_error_is_reported() -> None:
+    """Go's http.Error and many proxies respond with a line of text, some of them with 200."""
     text = {"Content-Type": "text/plain; charset=utf-8"}
     vendor = Vendor(lambda _: httpx.Response(403, content=b"no access from here\n", headers=text))
     with pytest.raises(UpstreamError, match="and said: no access from here"):

@@ -1,7 +1,7 @@
-"""A vendor that repeats the credential it was sent shows it to nobody.
+"""A credential that a vendor repeats is masked for all callers.
 
-Callers may read what they may not authenticate with: whoever sees a token in an error, or in the
-body of a log, could use it against the vendor.
+Callers may read logs without holding the vendor's credential. A token in an error or in the body of
+a log would let them call the vendor directly.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from tests.vendors.documents import HOOKS, PLACES, ROWS, STREAMS, listing
 from tests.vendors.vendors import PROVIDERS, Vendor, answer, make, sample
 
 SECRET = "p&ss/w+rd <\"ö'%> 7\\x"
-"""Has a character that each encoding writes in a form of its own."""
+"""Contains a character that every encoding writes differently."""
 PLAIN = "aK7+token/Of~the=Gateway"
-"""The same for a secret that a header can carry."""
+"""The same for a secret that is valid in a header."""
 
 IAM = "https://iam.example"
 
@@ -126,7 +126,7 @@ ENCODINGS: dict[str, Encode] = {
 
 
 def repeating(respond: Callable[[httpx.Request], httpx.Response]) -> Vendor:
-    """Make a vendor that hands out the token PLAIN and answers everything else as told."""
+    """Create a vendor that issues the token PLAIN and otherwise returns the given response."""
 
     def answers(request: httpx.Request) -> httpx.Response:
         if request.method == "POST":
@@ -138,14 +138,14 @@ def repeating(respond: Callable[[httpx.Request], httpx.Response]) -> Vendor:
 
 
 def fixed(response: httpx.Response, _: httpx.Request) -> httpx.Response:
-    """Answer with a copy, as a response can be read once only."""
+    """Return a copy, since a response can be read only once."""
     return httpx.Response(
         response.status_code, headers=response.headers.raw, content=response.content
     )
 
 
 def error_body(provider: str, said: str) -> Any:
-    """Put words into the vendor's own form of an error."""
+    """Build an error with a message in the vendor's own form."""
     return {
         "codearts": {"error": {"code": said, "message": f"token {said} refused"}},
         "yandex-tracker": {"errors": {said: said}, "errorMessages": [f"OAuth {said} is not valid"]},
@@ -159,12 +159,13 @@ def shown(error: UpstreamError) -> str:
 
 
 def leaks(text: str, secret: str, encode: Encode) -> bool:
-    """Look for a secret in what is shown, which may itself be JSON."""
+    """Search for a secret in a result, which may contain JSON text."""
     written = encode(secret).strip('"')
     core = written[1:-1]
     return any(form in text for form in (written, core, json.dumps(core)[1:-1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("form", AUTH)
 async def test_error_that_repeats_the_credential_is_masked(form: str, encoding: str) -> None:
@@ -192,7 +193,7 @@ async def test_error_that_repeats_the_credential_is_masked(form: str, encoding: 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("form", AUTH)
 async def test_rows_that_repeat_the_credential_are_masked(form: str, encoding: str) -> None:
-    """The logs of a webhook that calls its own vendor hold the vendor's credential."""
+    """The logs of a webhook that calls its own vendor contain the vendor's credential."""
     provider, changes, secrets = AUTH[form]
     encode = ENCODINGS[encoding]
     for secret in secrets:
@@ -259,7 +260,7 @@ async def test_answer_of_an_action_is_masked() -> None:
 
 
 async def test_earlier_token_stays_masked() -> None:
-    """A log may hold the token of an hour ago, which is still good."""
+    """A log may contain the token of an hour ago, which is still valid."""
     tokens = iter([PLAIN, "second-token-9000"])
 
     def respond(request: httpx.Request) -> httpx.Response:
@@ -274,7 +275,7 @@ async def test_earlier_token_stays_masked() -> None:
 
 
 async def test_same_token_can_be_fetched_again() -> None:
-    """It is known by then, and must not be masked in the answer that holds it."""
+    """By then it is a known secret, and must not be masked in the response that issues it."""
     refused = iter([True, False])
 
     def respond(request: httpx.Request) -> httpx.Response:
@@ -336,14 +337,14 @@ def source_with(secret: str, document: Any) -> Source:
         ("!!!!!!", "a !!!!!! b", "a *** b"),
     ],
 )
-async def test_short_or_plain_secret_does_not_shred_texts(
+async def test_short_or_common_secret_does_not_mangle_texts(
     secret: str, text: str, expected: str
 ) -> None:
     hooks = await source_with(secret, [{"id": 1, "name": text}]).hooks(Operation(5))
     assert [hook.name for hook in hooks] == [expected]
 
 
-async def test_secret_that_is_a_field_name_spoils_no_document() -> None:
+async def test_secret_equal_to_a_field_name_breaks_no_document() -> None:
     """A password "created_at" masks values, not the keys by which they are read."""
     row = {"id": 1, "name": "x", "created_at": "2026-03-04T09:10:11Z", "url": "https://a.example/"}
     (hook,) = await source_with("created_at", [row]).hooks(Operation(5))
@@ -351,7 +352,7 @@ async def test_secret_that_is_a_field_name_spoils_no_document() -> None:
     assert hook.created_at is not None
 
 
-async def test_letters_that_are_escaped_are_found() -> None:
+async def test_secret_with_escaped_letters_is_found() -> None:
     """JSON may write any character as an escape."""
     escaped = "".join(f"\\u{ord(character):04x}" for character in PLAIN)
     vendor = Vendor(lambda _: httpx.Response(200, content=f'[{{"id":1,"name":"{escaped}"}}]'))
@@ -368,7 +369,7 @@ async def test_secret_is_found_in_every_charset(charset: str) -> None:
     assert [hook.name for hook in await source.hooks(Operation(5))] == ["***"]
 
 
-async def test_organisation_is_no_secret() -> None:
+async def test_organisation_is_not_secret() -> None:
     stream = Stream(key="-", place=("DEV", "41"))
     row = {**ROWS["yandex-tracker"][0], "issueId": "7405813"}
     source = make("yandex-tracker", Vendor(lambda _: answer([row])))

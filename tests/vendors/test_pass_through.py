@@ -33,7 +33,7 @@ USERS = {"OAuth token-1": "alice", "OAuth token-2": "bob"}
 
 
 class Vendor:
-    """Answers each credential with hooks and logs that have its user's name."""
+    """Returns hooks and logs that carry the name of the credential's user."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -101,7 +101,7 @@ async def test_each_caller_reads_with_its_own_credential(
     for credential in (*USERS, *USERS):
         hooks = await source.hooks(operation(gateway, credential))
         assert [hook.name for hook in hooks] == [USERS[credential]], SENT_AS.get(provider)
-    # What was fetched for alice is remembered, for alice.
+    # Alice's entries are cached for alice only.
     assert set(vendor.seen) == set(USERS)
     first = len(vendor.seen)
     await source.hooks(operation(gateway, "OAuth token-2"))

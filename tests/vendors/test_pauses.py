@@ -1,4 +1,4 @@
-"""What callers see of a vendor that asks for pauses until the time is up."""
+"""Errors for callers when a vendor asks for pauses until the deadline."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from gateway.errors import ErrorCode, UpstreamError
 from gateway.sources import Source
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Found
+from tests.support.virtual_time import VIRTUAL_TIME, Backend, now
 from tests.vendors.vendors import Vendor, answer, make
-from tests.virtual_time import VIRTUAL_TIME, Backend, now
 
 PROJECTS = [f"{number:032x}" for number in range(2)]
 
@@ -31,7 +31,7 @@ def real_waits() -> Iterator[None]:
 
 
 def source_of(answers: Callable[[int], httpx.Response | None]) -> Source:
-    """Return a source of two projects; None as the answer to a request is silence."""
+    """Return a source of two projects; a response of None means no response."""
     requests = 0
 
     async def respond(_: httpx.Request) -> httpx.Response:
@@ -56,7 +56,7 @@ async def failure_of(source: Source, operation: Operation) -> UpstreamError:
 
 
 async def test_pause_beyond_the_deadline_is_reported() -> None:
-    """Other operations may have the time to wait for its end."""
+    """Other operations may have enough time to wait for its end."""
     source = source_of(lambda _: pause(5))
     error = await failure_of(source, Operation(3, longest=10))
     assert error.code is ErrorCode.UPSTREAM_RATE_LIMITED

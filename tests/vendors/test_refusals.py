@@ -1,4 +1,4 @@
-"""The vendors' own words about a failure are found in every documented form."""
+"""Vendors' error messages are found in every documented form."""
 
 from __future__ import annotations
 
@@ -82,7 +82,9 @@ FORMS: list[tuple[str, int, Any, Words]] = [
 
 
 @pytest.mark.parametrize(("provider", "status", "body", "words"), FORMS)
-async def test_vendors_words_are_found(provider: str, status: int, body: Any, words: Words) -> None:
+async def test_vendors_message_is_found(
+    provider: str, status: int, body: Any, words: Words
+) -> None:
     vendor = Vendor(lambda request: token(request) or answer(body, status, X_Request_Id="c0ffee-1"))
     source = make(provider, vendor)
     with pytest.raises(UpstreamError) as failure:
@@ -135,7 +137,7 @@ TOKENS: list[tuple[str, dict[str, Any], Any, Words]] = [
 
 
 @pytest.mark.parametrize(("provider", "auth", "body", "words"), TOKENS)
-async def test_words_of_the_token_endpoint_are_found(
+async def test_message_of_the_token_endpoint_is_found(
     provider: str, auth: dict[str, Any], body: Any, words: Words
 ) -> None:
     changes: dict[str, Any] = {"auth": auth}
@@ -155,6 +157,7 @@ async def test_words_of_the_token_endpoint_are_found(
 ERROR_KEYS = ["error", "errors", "error_code", "code", "message", "errorMessages", "title", "0"]
 
 
+@pytest.mark.slow
 @given(
     body=st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=5),

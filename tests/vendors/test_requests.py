@@ -86,7 +86,7 @@ async def test_codearts(scope: tuple[str, str], changes: dict[str, Any]) -> None
 
 
 async def test_codearts_detail() -> None:
-    """The endpoint of the vendor's page, which requires X-Auth-Token alone."""
+    """The endpoint of the vendor's page, which requires only X-Auth-Token."""
     source, vendor = await asked("codearts", {"id": 1})
     await source.read_log(("projects", PROJECT, "1", "1"), Operation(5))
     assert vendor.asked == [f"GET /v4/projects/{PROJECT}/hooks/1/logs/1"]
@@ -292,7 +292,7 @@ WRAPPED = [
 
 
 @pytest.mark.parametrize(("provider", "document"), WRAPPED)
-async def test_token_answer_may_be_wrapped(provider: str, document: dict[str, Any]) -> None:
+async def test_token_response_may_be_wrapped(provider: str, document: dict[str, Any]) -> None:
     def respond(request: httpx.Request) -> httpx.Response:
         if request.method == "POST":
             return answer(document)
@@ -306,8 +306,8 @@ async def test_token_answer_may_be_wrapped(provider: str, document: dict[str, An
     assert vendor.requests[-1].headers["authorization"] == "Bearer t1"
 
 
-async def test_caller_can_not_inject_parameters() -> None:
-    """Only short printable text is sent to a vendor; the feed applies the rest of a filter."""
+async def test_callers_cannot_inject_parameters() -> None:
+    """Only short printable text is sent to a vendor; the feed applies all other conditions."""
     source, vendor = await asked("codearts", [])
     for text in ("", "x" * 101, "a\nb", "\ud800", "\x00"):
         await list_logs(source, "projects", PROJECT, "1", wanted=Wanted(correlation_id=text))

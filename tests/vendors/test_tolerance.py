@@ -1,4 +1,4 @@
-"""Odd vendor documents that are read without harm."""
+"""Odd vendor documents that are accepted."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ MOMENTS = [
 
 @pytest.mark.parametrize(("text", "moment"), MOMENTS)
 @pytest.mark.parametrize("provider", PROVIDERS)
-async def test_times_of_every_form(provider: str, text: Any, moment: str | None) -> None:
+async def test_every_form_of_time_is_read(provider: str, text: Any, moment: str | None) -> None:
     row = timed(provider, text)
     (log,) = (await read(provider, [row])).logs
     assert log.triggered_at == (None if moment is None else timestamps.parse(moment))
@@ -76,10 +76,10 @@ async def test_times_of_every_form(provider: str, text: Any, moment: str | None)
     ["yesterday", "2026-11-28 19:07:35 CST", "2026-11-28", 12345, -1, 1e300, True, [], {"a": 1}],
 )
 @pytest.mark.parametrize("provider", PROVIDERS)
-async def test_log_with_an_unreadable_time_is_kept_where_the_vendor_listed_it(
+async def test_log_with_an_unreadable_time_keeps_its_position_in_the_list(
     provider: str, value: Any
 ) -> None:
-    """A caller would otherwise miss a delivery for the form of one field."""
+    """Otherwise callers would miss a delivery because of one malformed field."""
     before, after = (changed(provider, id=id) for id in (2, 1))
     page = await read(provider, [before, timed(provider, value) | {"id": 7}, after])
     assert not page.unreadable
@@ -182,7 +182,7 @@ async def test_body_is_read_from_any_type() -> None:
 
 
 async def test_headers_are_redacted_by_name_wherever_they_are_shown() -> None:
-    """In the raw document too, where they are ordinary members of an object."""
+    """This includes the raw document, where they are ordinary members of an object."""
     given_headers = {"X-Functions-Key": "aB3", "X-Auth": "cD4", "Count": 2, "Cookie": ["eF5"]}
     shown = [("X-Functions-Key", "***"), ("X-Auth", "***"), ("Count", "2"), ("Cookie", "***")]
     for provider, row in (
@@ -222,14 +222,14 @@ async def test_document_of_another_shape_is_refused(provider: str, document: Any
             assert result.code is ErrorCode.UPSTREAM_INVALID_RESPONSE
             assert str(result).startswith("Source it answered with a document that is not")
         else:
-            # A list of what is no rows.
+            # A list whose items are not rows.
             assert document == [1]
             assert not isinstance(result, Page) or result.unreadable == ["it is not an object"]
 
 
 @pytest.mark.parametrize("related", [{}, {"job": {"data": {"id": "j-1"}}}])
 async def test_elastic_path_log_without_an_integration_is_found_again(related: Any) -> None:
-    """The documentation rules such a log out; the store's list is the only place to find it."""
+    """The documentation excludes such a log; only the store's list can contain it."""
     row = changed("elastic-path", relationships=related)
     source = make("elastic-path", always({"data": [row]}))
     page = await source.vendor.read_page(
@@ -241,7 +241,7 @@ async def test_elastic_path_log_without_an_integration_is_found_again(related: A
 
 
 @pytest.mark.parametrize("provider", ["codearts", "yandex-tracker", "elastic-path"])
-async def test_log_that_the_vendor_does_not_know_is_none(provider: str) -> None:
+async def test_log_unknown_to_the_vendor_is_none(provider: str) -> None:
     assert await make(provider, always({}, 404)).read_log(PLACES[provider], Operation(5)) is None
     with pytest.raises(UpstreamError):
         await make(provider, always({}, 403)).read_log(PLACES[provider], Operation(5))

@@ -1,4 +1,4 @@
-"""Revalidation by ETag: a value made of several answers is unchanged only if all of them are."""
+"""Revalidation by ETag: a value from several responses is unchanged only if all of them are."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from gateway.model import CacheStatus, Hook
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Page, Wanted, Window
 from tests.vendors.documents import STREAMS, changed
-from tests.vendors.vendors import PROJECT, Clock, Vendor, answer, make, token
+from tests.vendors.vendors import PROJECT, START, Clock, Vendor, answer, make, token
 
 Rows = Callable[[httpx.Request], tuple[Any, str]]
 """Returns the document for a request, and its ETag."""
 
 
 def tagged(rows: Rows) -> Vendor:
-    """Return a vendor that answers 304 if the request has the document's ETag."""
+    """Return a vendor that responds with 304 if the request has the document's ETag."""
 
     def respond(request: httpx.Request) -> httpx.Response:
         if issued := token(request):
@@ -35,11 +35,11 @@ async def hooks_twice(
     provider: str, rows: Rows, change: Callable[[], None], **settings: Any
 ) -> list[Hook]:
     """Read the hooks, change them, and read them again without using fresh cache entries."""
-    clock = Clock()
+    clock = Clock(START)
     source = make(provider, tagged(rows), clock, **settings)
     await source.hooks(Operation(5))
     change()
-    clock.pass_seconds(1)
+    clock.advance(1)
     return list(await source.hooks(Operation(5, max_age=0)))
 
 
@@ -97,7 +97,7 @@ async def test_tracker_trigger_added_to_second_page_is_found_though_first_is_unc
 
 
 async def test_elastic_path_url_of_integration_is_refreshed_though_logs_are_unchanged() -> None:
-    """A page is made of the logs and of the integrations, which are cached separately."""
+    """A page combines logs and integrations, which are cached separately."""
     integration = {
         "id": "2f2f0f9e-6f5c-4a0b-8f4e-8a7c5b0a1d22",
         "configuration": {"url": "https://old.example/hook"},
@@ -114,7 +114,7 @@ async def test_elastic_path_url_of_integration_is_refreshed_though_logs_are_unch
         first = request.url.params.get("page[offset]") == "0"
         return {"data": [integration] if first else []}, f'"{integration}{first}"'.replace(" ", "")
 
-    clock = Clock()
+    clock = Clock(START)
     source = make("elastic-path", tagged(rows), clock)
 
     async def read() -> tuple[Page, CacheStatus]:
@@ -123,11 +123,11 @@ async def test_elastic_path_url_of_integration_is_refreshed_though_logs_are_unch
         return cached.value, cached.freshness.status
 
     await read()
-    clock.pass_seconds(1)
+    clock.advance(1)
     page, status = await read()
     assert status is CacheStatus.REVALIDATED
     integration["configuration"] = {"url": "https://new.example/hook"}
-    clock.pass_seconds(1)
+    clock.advance(1)
     page, status = await read()
     request = page.logs[0].request
     assert request is not None

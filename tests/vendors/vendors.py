@@ -1,97 +1,57 @@
-"""Sources as the gateway makes them, over the sandbox or over a fake vendor."""
+"""Sources as the gateway creates them, over the sandbox or a fake vendor."""
 
 from __future__ import annotations
 
-import inspect
 import json
 import time
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import httpx
-from pydantic import SecretStr, TypeAdapter
+from pydantic import TypeAdapter
 
 from gateway.cache import Cache
 from gateway.cache.memory import MemoryStore
 from gateway.sandbox import Sandbox
 from gateway.settings import SourceSettings
 from gateway.sources import Source, make_source
+from tests.support.clock import Clock
+from tests.support.vendor import FakeVendor as Vendor
+from tests.vendors.case import BASE, sample
+from tests.vendors.cases import CASES
+from tests.vendors.codearts.case import PROJECT
+from tests.vendors.elastic_path.case import INTEGRATION, JOB
 
-BASE = "https://vendor.example"
-PROJECT = "a642c851d4dc4853b595e5c8a5e56df7"
-INTEGRATION = "2f2f0f9e-6f5c-4a0b-8f4e-8a7c5b0a1d22"
-JOB = "c1f6d8f4-70a3-4d5a-8f0e-51f0a1b2c3d4"
+__all__ = [
+    "BASE",
+    "INTEGRATION",
+    "JOB",
+    "PROJECT",
+    "PROVIDERS",
+    "START",
+    "Clock",
+    "Vendor",
+    "always",
+    "answer",
+    "make",
+    "make_on_sandbox",
+    "sample",
+    "token",
+]
+
 START = 1_772_615_411_250_000_000
 """2026-03-04T09:10:11.250Z."""
 
-PROVIDERS = ("codearts", "yandex-tracker", "language-weaver", "elastic-path")
-
-_SETTINGS: dict[str, dict[str, Any]] = {
-    "codearts": {
-        "projects": [PROJECT],
-        "auth": {"type": "token", "token": SecretStr("MIIToken")},
-    },
-    "yandex-tracker": {
-        "org_id": "7405813",
-        "queues": ["DEV"],
-        "auth": {"type": "oauth", "token": SecretStr("y0_token")},
-    },
-    "language-weaver": {"auth": {"type": "api-key", "key": SecretStr("u_key")}},
-    "elastic-path": {
-        "auth": {
-            "type": "client-credentials",
-            "client_id": SecretStr("an id"),
-            "client_secret": SecretStr("a secret"),
-        },
-    },
-}
-
-
-class Clock:
-    """A clock, in Unix nanoseconds, that only tests move."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> int:
-        return self.now
-
-    def pass_seconds(self, seconds: float) -> None:
-        self.now += int(seconds * 1e9)
-
-
-class Vendor(httpx.AsyncBaseTransport):
-    """Answers requests in place of a vendor, and keeps them."""
-
-    def __init__(
-        self, answer: Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
-    ) -> None:
-        self.requests: list[httpx.Request] = []
-        self._answer = answer
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        answer = self._answer(request)
-        return await answer if inspect.isawaitable(answer) else answer
-
-    @property
-    def asked(self) -> list[str]:
-        """The methods and targets of the requests that were not for a token."""
-        return [
-            f"{request.method} {request.url.raw_path.decode()}"
-            for request in self.requests
-            if request.method != "POST"
-        ]
+PROVIDERS = tuple(CASES)
 
 
 def always(document: Any, status: int = 200, **headers: str) -> Vendor:
-    """Make a vendor that answers everything with one document, and hands out tokens."""
+    """Create a vendor that returns one document for every request, and issues tokens."""
     return Vendor(lambda request: token(request) or answer(document, status, **headers))
 
 
 def answer(document: Any, status: int = 200, **headers: str) -> httpx.Response:
-    """Make a JSON answer; the names of headers have _ in place of -."""
+    """Return a JSON response; the names of headers have _ in place of -."""
     return httpx.Response(
         status,
         content=json.dumps(document),
@@ -100,18 +60,11 @@ def answer(document: Any, status: int = 200, **headers: str) -> httpx.Response:
 
 
 def token(request: httpx.Request) -> httpx.Response | None:
-    """Answer a request for a token of any vendor."""
+    """Respond to a token request of any vendor."""
     if request.method != "POST":
         return None
     document = {"access_token": "t0", "token": "t0", "iamToken": "t0", "expires_in": 3600}
     return answer(document, 201, X_Subject_Token="t0")
-
-
-def sample(name: str) -> Any:
-    """Read a sample document: ``codearts/logs`` is that of its kit's folder."""
-    provider, _, document = name.partition("/")
-    path = Path(__file__).parent / provider.replace("-", "_") / "samples" / f"{document}.json"
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def make(
@@ -121,12 +74,12 @@ def make(
     monotonic: Callable[[], float] = time.monotonic,
     **changes: Any,
 ) -> Source:
-    """Make a source named "it" of a vendor at ``BASE``."""
+    """Create a source named "it" with a vendor at ``BASE``."""
     values = {
         "name": "it",
         "provider": provider,
         "base_url": BASE,
-        **_SETTINGS[provider],
+        **CASES[provider].settings,
         **changes,
     }
     return make_source(
@@ -138,39 +91,10 @@ def make(
     )
 
 
-def make_on_sandbox(provider: str, sandbox: Sandbox, clock: Clock, **changes: Any) -> Source:
-    """Make a source of all that a sandbox's vendor has."""
-    url, known = "http://localhost", sandbox.credentials
-    values: dict[str, dict[str, Any]] = {
-        "codearts": {
-            "base_url": f"{url}/codearts",
-            "projects": sandbox.codearts_projects,
-            "groups": [sandbox.codearts_group],
-            "repositories": [sandbox.codearts_repository],
-            "auth": {"type": "token", "token": SecretStr(known.codearts_token)},
-        },
-        "yandex-tracker": {
-            "base_url": f"{url}/tracker",
-            "org_id": sandbox.tracker_org_id,
-            "queues": sandbox.tracker_queues,
-            "auth": {"type": "oauth", "token": SecretStr(known.tracker_oauth_token)},
-        },
-        "language-weaver": {
-            "base_url": f"{url}/language-weaver",
-            "auth": {"type": "api-key", "key": SecretStr(known.language_weaver_key)},
-        },
-        "elastic-path": {
-            "base_url": f"{url}/elastic-path",
-            "auth": {
-                "type": "client-credentials",
-                "client_id": SecretStr(known.elastic_path_client_id),
-                "client_secret": SecretStr(known.elastic_path_client_secret),
-            },
-        },
-    }
-    return make(
-        provider, httpx.ASGITransport(sandbox.app), clock, **{**values[provider], **changes}
-    )
+def make_on_sandbox(provider: str, sandbox: Sandbox, clock: Clock[int], **changes: Any) -> Source:
+    """Create a source that covers everything at a vendor of the sandbox."""
+    values = CASES[provider].on_sandbox(sandbox) | changes
+    return make(provider, httpx.ASGITransport(sandbox.app), clock, **values)
 
 
 _ADAPTER: TypeAdapter[SourceSettings] = TypeAdapter(SourceSettings)

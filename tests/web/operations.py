@@ -56,7 +56,7 @@ WITHOUT = (
     {"filter", "first", "after"},
     set[str](),
 )
-"""Sets of arguments, one of which an operation leaves out: few combinations of all are valid."""
+"""Sets of arguments, one of which is left out, since few combinations of all are valid."""
 JOINTS = ("and", "or", "not")
 EVERYTHING = """{
   webhookLogs(first: 100) {
@@ -75,7 +75,7 @@ PYTHON = re.compile(
     r"Traceback|NoneType|\bdict\b|object at 0x|<class|\.py\b|site-packages|gateway\.\w|strawberry|"
     + "|".join(name for name in dir(builtins) if name.endswith(("Error", "Exception")))
 )
-"""Traces of Python, which no message may contain."""
+"""Signs of Python internals, which no message may contain."""
 
 
 class Asked(NamedTuple):

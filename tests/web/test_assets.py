@@ -24,7 +24,7 @@ def npm_that(does: str, folder: Path) -> str:
 
 
 def npm_with(files: Mapping[tuple[str, str], bytes], folder: Path) -> str:
-    """Return a replacement for npm whose packages hold files, by package and member."""
+    """Return a fake npm that delivers the given files, by package and path."""
     for package in {package for package, _ in files}:
         with tarfile.open(folder / f"{package.replace('@', '-')}.tgz", "w:gz") as archive:
             for (owner, member), content in files.items():

@@ -17,7 +17,7 @@ from gateway.settings import load
 from gateway.web.app import create_app
 from gateway.web.assets import ASSETS
 from gateway.web.explorer import CDN, explorer_page, explorer_routes
-from tests.moment import stopped
+from tests.support.moment import stopped
 from tests.web.test_incremental import Gate, made_app
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def test_examples_are_the_first_tabs(browser_page: Page, serve: Serve, static: P
 def test_example_reads_rows_of_every_vendor(
     browser_page: Page, serve: Serve, static: Path, tmp_path: Path
 ) -> None:
-    """The first thing that a new user does."""
+    """This is the first thing that a new user does."""
     del static
     sandbox = Sandbox(clock=stopped)
     settings = load(write_configuration(tmp_path, sandbox, serve(sandbox.app), port=0), {})

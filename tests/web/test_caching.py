@@ -133,7 +133,7 @@ def test_if_none_match_is_a_list(given: str, kept: bool) -> None:
 
 
 class Told(Gateway):
-    """A gateway whose operations report the reads that a test sets."""
+    """A gateway whose operations report preset reads."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(

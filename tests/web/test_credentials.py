@@ -90,6 +90,7 @@ def sentence(response: httpx.Response, status: int, code: str) -> str:
     return message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRONG)
 @pytest.mark.parametrize("header", ["authorization", "x_api_key"])
 async def test_wrong_credential_is_refused(
@@ -191,7 +192,7 @@ async def test_unreachable_issuer_keys_are_reported(protected: Protected) -> Non
     assert by_key.status_code == 200
 
 
-async def test_public_paths_name_no_source(protected: Protected) -> None:
+async def test_public_paths_do_not_name_sources(protected: Protected) -> None:
     page = await protected.client.get("/graphql", headers={"Accept": "text/html"})
     assert page.status_code == 200
     ready = await protected.client.get("/readyz")

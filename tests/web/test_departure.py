@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message
 from gateway.config import TimeLimit
 from gateway.web.app import create_app
 from gateway.web.disconnect import cancel_on_disconnect
-from tests.acting import LOG_ID, RETRY, Controller, gateway_over
+from tests.support.actions import LOG_ID, RETRY, Controller, gateway_over
 
 PATIENCE = 10.0
 """Seconds until a test fails."""

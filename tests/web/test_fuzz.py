@@ -23,7 +23,7 @@ from gateway.cli.server import listen, serving, url
 from gateway.sandbox import Sandbox
 from gateway.settings import load
 from gateway.web.app import create_app
-from tests.moment import stopped
+from tests.support.moment import stopped
 from tests.web.operations import EVERYTHING, GRAPHQL, Asked, check, operations, root_fields
 
 SCHEMA = build_schema((Path(__file__).parents[2] / "schema.graphql").read_text(encoding="utf-8"))
@@ -92,12 +92,14 @@ def run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Run]:
     assert [record.getMessage() for record in caplog.get_records("call")] == []
 
 
+@pytest.mark.slow
 def test_generated_operations_are_executed(run: Run) -> None:
     run.send(Mode.POSITIVE, 250)
     assert run.executed > 0.8 * run.sent, run.errors
     assert set(run.reached) == set(ROOTS)
 
 
+@pytest.mark.slow
 def test_generated_invalid_operations_are_not_executed(run: Run) -> None:
     run.send(Mode.NEGATIVE, 50)
     assert run.executed == 0

@@ -56,6 +56,7 @@ def sent(client: httpx.Client, attack: Attack) -> httpx.Response:
     return client.post("/graphql", content=attack.content, headers=headers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [attack.name for attack in ATTACKS])
 def test_attack_is_refused(client: httpx.Client, name: str) -> None:
     [attack] = [attack for attack in ATTACKS if attack.name == name]
@@ -66,6 +67,7 @@ def test_attack_is_refused(client: httpx.Client, name: str) -> None:
     check_health(client)
 
 
+@pytest.mark.slow
 async def test_attacks_take_little_memory() -> None:
     """Memory of the attack itself is not counted."""
     taken = {}
@@ -83,6 +85,7 @@ async def test_attacks_take_little_memory() -> None:
     assert {name: peak for name, peak in taken.items() if peak > MEMORY} == {}
 
 
+@pytest.mark.slow
 def test_server_answers_others_during_attacks(server: str) -> None:
     """Four clients attack as fast as they get responses."""
     over = threading.Event()
@@ -144,7 +147,7 @@ def status(answer: bytes) -> int:
 
 
 def closed_with(expected: int, answer: bytes) -> bool:
-    """Return whether a response is right; one sent while data is still unread may be lost."""
+    """Return whether the status is as expected; a close with unread data may lose the response."""
     return not answer or status(answer) == expected
 
 
@@ -257,7 +260,7 @@ def in_packets(server: str, *parts: bytes) -> bytes:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for part in parts:
             connection.sendall(part)
-            # Time to read it. If that is too short, the packets arrive as one.
+            # Time for the server to read the packet. If it is too short, the packets arrive as one.
             select.select([connection], (), (), 0.002)
         while chunk := connection.recv(65536):
             received += chunk
@@ -274,6 +277,7 @@ IN_CHUNKS = OFFER + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" %
 LAST = SIZED.replace(b"Connection: Upgrade", b"Connection: Upgrade, close")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("request_", [SIZED, IN_CHUNKS, IN_CHUNKS + SIZED])
 def test_upgrade_offer_with_body_is_ignored(server: str, request_: bytes) -> None:
     """Packets may end anywhere, and a pipelined request stays a request of its own."""
@@ -333,7 +337,7 @@ def test_endless_body_is_refused(client: httpx.Client, server: str) -> None:
 
 
 def test_whitespace_around_header_values_is_stripped(server: str) -> None:
-    """RFC 9110, 5.5. httptools keeps it at the end, so Host and credentials were misread."""
+    """RFC 9110, 5.5. httptools keeps trailing whitespace, so Host and credentials were misread."""
     answer = raw(
         server,
         b"POST /graphql HTTP/1.1\r\nHost:\tlocalhost \t\r\nX-Request-Id: mine \r\n"

@@ -26,7 +26,7 @@ from gateway.web import incremental
 from gateway.web.app import create_app
 from gateway.web.incremental import accepts_parts
 from gateway.web.media_types import parse_list
-from tests.moment import stopped
+from tests.support.moment import stopped
 from tests.web.test_view import GRAPHQL, JSON, client_of, sentence
 
 PATIENCE = 5.0
@@ -73,7 +73,7 @@ class Gate(httpx.AsyncBaseTransport):
 
 def made_app(folder: Path, vendors: httpx.AsyncBaseTransport, **environ: str) -> Starlette:
     """Return an application over the sandbox, with settings from environment variables."""
-    written = write_configuration(folder, Sandbox(), "http://127.0.0.1:1", port=0)
+    written = write_configuration(folder, Sandbox(logs=1), "http://127.0.0.1:1", port=0)
     environ = {f"GATEWAY_{name}": value for name, value in environ.items()}
     return create_app(load(written, {ON: "true", **environ}), transport=vendors)
 
@@ -155,6 +155,7 @@ def test_slow_source_arrives_after_the_others(
     assert all(len(source["logs"]["nodes"]) == 2 for source in answer["data"]["sources"])
 
 
+@pytest.mark.slow
 def test_rows_arrive_before_their_details(serve: Callable[[ASGIApp], str], tmp_path: Path) -> None:
     gate = Gate(r"/hooks/\d+/logs/\d+$")  # of CodeArts Repo, whose list has no headers
     url = serve(made_app(tmp_path, gate)) + "/graphql"
@@ -170,6 +171,7 @@ def test_rows_arrive_before_their_details(serve: Callable[[ASGIApp], str], tmp_p
     assert answer["data"]["webhookLogs"]["nodes"][0]["request"]["headers"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "query",
     [
@@ -195,6 +197,7 @@ async def test_merged_parts_equal_the_whole_response(app: Starlette, query: str)
     assert errors == sorted(expected.get("errors", []), key=str)
 
 
+@pytest.mark.slow
 def test_rows_of_a_streamed_list_are_resolved_together(
     serve: Callable[[ASGIApp], str], tmp_path: Path
 ) -> None:
@@ -235,6 +238,7 @@ def test_accept_must_name_the_format_of_parts(accept: str, taken: bool) -> None:
     assert accepts_parts(parse_list([accept])) is taken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_parts_are_not_cacheable(app: Starlette, method: str) -> None:
     given: Any = {"params" if method == "GET" else "json": {"query": LOGS_OF_SOURCES}}
@@ -392,6 +396,7 @@ def test_disconnect_before_the_first_part_cancels_deferred_work(
     assert {gate.left.get(timeout=PATIENCE) for _ in range(2)} == asked
 
 
+@pytest.mark.slow
 async def test_parts_hold_their_slot_until_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

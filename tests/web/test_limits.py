@@ -1,6 +1,7 @@
 """Limits of requests and responses, and deadlines, in each mode: enforce, warn, off.
 
-tests/schema/test_limits.py has those of documents, test_rates.py those of rate and concurrency.
+Limits of documents are tested in tests/schema/test_limits.py, rates and concurrency in
+test_rates.py.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import msgspec
 import pytest
 
 from gateway.web.answer import size
+from tests.support.virtual_time import VIRTUAL_TIME, Backend, now
 from tests.vendors.documents import ROWS
-from tests.virtual_time import VIRTUAL_TIME, Backend, now
 from tests.web.test_incremental import parts_of
 from tests.web.test_view import DATA, JSON, client_of, made_app, post, sentence
 
@@ -69,6 +70,7 @@ def aliases(count: int) -> str:
 ROWS_OF = "{{ sources {{ logs {{ nodes {{ {} }} }} }} }}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accept", [JSON, "application/graphql-response+json"])
 async def test_repeated_values_count_for_the_response_size(
     caplog: pytest.LogCaptureFixture, accept: str
@@ -178,7 +180,7 @@ CONTENT = b'{"query": "{ sources { name } }", "variables": {"a": [1]}}'
     [("body", len(CONTENT), 413), ("variables", 9, 400), ("variables_depth", 2, 400)],
 )
 @pytest.mark.parametrize("counted", [True, False], ids=["announced", "in chunks"])
-async def test_every_limit_can_enforce_warn_or_be_off(
+async def test_every_limit_has_three_modes(
     caplog: pytest.LogCaptureFixture, name: str, value: int, status: int, counted: bool
 ) -> None:
     async def chunks() -> AsyncIterator[bytes]:

@@ -117,7 +117,7 @@ OTHERS = [
 async def test_loopback_gateway_answers_to_loopback_hosts_only(
     client: httpx.AsyncClient, path: str
 ) -> None:
-    """Else a page whose name resolves to 127.0.0.1 could read all logs (DNS rebinding)."""
+    """Otherwise a page whose name resolves to 127.0.0.1 could read all logs (DNS rebinding)."""
     for host in OURS:
         assert (await client.get(path, headers={"host": host})).status_code != 421
     for host in OTHERS:

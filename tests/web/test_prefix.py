@@ -27,7 +27,7 @@ PAGE = {"accept": "text/html"}
 
 
 def addresses(page: httpx.Response) -> list[str]:
-    """Return the addresses of the gateway that a page asks for, as its browser resolves them."""
+    """Return the addresses of the gateway in a page, as a browser resolves them."""
     found = re.findall(r'(?:src|href|data-url)="([^"]+)"', page.text)
     resolved = [urljoin(str(page.url), address) for address in found if "data:" not in address]
     return [address for address in resolved if address.startswith(str(page.url.join("/")))]
@@ -35,7 +35,7 @@ def addresses(page: httpx.Response) -> list[str]:
 
 @pytest.mark.parametrize("root_path", ["", "/hooks", "/a/b.c/~d"])
 async def test_paths_are_served_with_and_without_the_prefix(root_path: str) -> None:
-    """Health checks go past the proxy; the proxy may strip the prefix or not."""
+    """Health checks bypass the proxy, and a proxy may or may not strip the prefix."""
     async with client_of(made_app(root_path=root_path)) as client:
         for prefix in {"", root_path}:
             posted = await client.post(f"{prefix}/graphql", json={"query": QUERY})
@@ -51,7 +51,7 @@ async def test_paths_are_served_with_and_without_the_prefix(root_path: str) -> N
 
 
 async def test_other_prefixes_are_not_served() -> None:
-    """A proxy may let other paths through that it does not protect as it does /graphql."""
+    """A proxy may pass on other paths without the protection that it has for /graphql."""
     async with client_of(made_app(root_path="/hooks")) as client:
         for path in ("/hook/graphql", "/hooks2/graphql", "/hooksgraphql", "/hooks/hooks/graphql"):
             asked = {"X-Forwarded-Prefix": path.removesuffix("/graphql")}
@@ -59,7 +59,7 @@ async def test_other_prefixes_are_not_served() -> None:
             assert sentence(answer, 404)
 
 
-async def test_cors_holds_below_the_prefix() -> None:
+async def test_cors_applies_below_the_prefix() -> None:
     origin = "https://app.example.com"
     app = made_app(root_path="/hooks", cors_origins=[origin])
     async with client_of(app) as client:
@@ -143,7 +143,7 @@ def _is_up(client: httpx.Client, url: str, process: subprocess.Popen[str]) -> bo
 
 
 def test_explorer_works_behind_nginx(browser: Browser, static: Path, proxied: str) -> None:
-    """It asked for /graphql and /graphql/static, which the proxy does not have."""
+    """The page must not request /graphql or /graphql/static, which the proxy does not serve."""
     del static
     with browser.new_context() as context:
         page = context.new_page()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from tests.redis import Redis
+    from tests.support.redis import Redis
 
 ALICE, BOB = (Caller(name, Method.API_KEYS, ()) for name in ("alice", "bob"))
 
@@ -64,7 +64,7 @@ async def test_number_of_remembered_callers_is_limited() -> None:
     for caller in "aab":
         await memory.take(caller, 10)
     assert await memory.take("a", 10) == 7
-    assert await memory.take("c", 10) == 9  # b has been idle for longest
+    assert await memory.take("c", 10) == 9  # b has been idle the longest
     assert await memory.take("a", 10) == 6
     assert await memory.take("b", 10) == 9
     assert len(memory._left) == 2
@@ -106,7 +106,7 @@ async def test_callers_are_counted_separately() -> None:
             await rates.headers(caller, address)
 
 
-async def test_rate_limit_can_warn_or_be_off(caplog: pytest.LogCaptureFixture) -> None:
+async def test_rate_limit_has_modes_warn_and_off(caplog: pytest.LogCaptureFixture) -> None:
     rates = Rates(held := limits(rate=Limit(1, "warn")), Memory(Clock()))
     for _ in range(3):
         assert "RateLimit" in await rates.headers(ALICE, "")
@@ -165,6 +165,7 @@ async def test_replicas_count_alone_while_the_shared_store_fails() -> None:
         await rates[0].headers(ALICE, "")
 
 
+@pytest.mark.slow
 async def test_replicas_share_the_rate_limit_through_redis(redis: Redis, tmp_path: Path) -> None:
     redis.flush()
     file = write_configuration(tmp_path, Sandbox(logs=1), LOCAL, port=0)
@@ -247,7 +248,7 @@ async def test_cancelled_operation_frees_its_slot() -> None:
 
 
 @pytest.mark.parametrize("mode", ["warn", "off"])
-async def test_concurrency_limit_can_warn_or_be_off(
+async def test_concurrency_limit_has_modes_warn_and_off(
     caplog: pytest.LogCaptureFixture, mode: Any
 ) -> None:
     with caplog.at_level(logging.WARNING):

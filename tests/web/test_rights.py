@@ -10,7 +10,7 @@ from gateway import ids
 from gateway.callers import Role
 from gateway.sandbox import Sandbox
 from tests.callers.issuer import token
-from tests.moment import stopped
+from tests.support.moment import stopped
 from tests.web.protected import (
     ADMIN,
     CALLERS,
@@ -66,7 +66,7 @@ WAYS = {
     '_entities(representations: [{ __typename: "WebhookLog", id: $log }])'
     f" {{ ... on WebhookLog {LOG} }}": "NOT_FOUND",
 }
-"""Every way to a log, with the error if its source is not granted."""
+"""Every path to a log, with the error if its source is not granted."""
 
 PLACES = {
     "source(name: $name) { id name provider capabilities health { status } }": "UNKNOWN_SOURCE",
@@ -179,6 +179,7 @@ def assert_does_not_exist(document: dict[str, Any], code: str, grant: Grant, nam
         assert not any(one in error["message"] for one in (*SOURCES, name))
 
 
+@pytest.mark.slow
 @callers()
 @pytest.mark.parametrize("way", WAYS)
 async def test_log_is_visible_by_role_and_source(
@@ -198,6 +199,7 @@ async def test_log_is_visible_by_role_and_source(
         assert error["message"].endswith(f"you need the role {role.name.lower()}.")
 
 
+@pytest.mark.slow
 @callers()
 @pytest.mark.parametrize("place", PLACES)
 async def test_context_of_a_log_is_visible_by_role_and_source(
@@ -211,6 +213,7 @@ async def test_context_of_a_log_is_visible_by_role_and_source(
         assert all(document["data"].values())
 
 
+@pytest.mark.slow
 @callers()
 async def test_lists_hold_granted_sources_only(protected: Protected, caller: Caller) -> None:
     data = await protected.data(
@@ -379,6 +382,7 @@ async def test_invalidation_needs_admin(
         assert (READ in error["message"]) is (exists or tag.startswith("source:"))
 
 
+@pytest.mark.slow
 @callers()
 async def test_search_finds_granted_fields_only(protected: Protected, caller: Caller) -> None:
     newest = await protected.data(

@@ -14,7 +14,7 @@ import typer
 
 from gateway.cli import server
 from gateway.settings import load
-from tests.processes import started
+from tests.support.processes import started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from gateway.settings import Settings
 
-WILDCARD = "0.0.0.0"  # noqa: S104 - what these tests are about
+WILDCARD = "0.0.0.0"  # noqa: S104 - the subject of these tests
 
 
 def write(folder: Path, **settings: Any) -> Path:
@@ -112,6 +112,7 @@ def test_ipv6_wildcard_accepts_ipv4(tmp_path: Path, host: str, as_option: bool) 
             assert status(port, "10.244.0.5:8000", address) == 200
 
 
+@pytest.mark.slow
 def test_options_of_the_command_line_win_over_settings(tmp_path: Path) -> None:
     """In a process of its own, from the words on the command line."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -129,7 +130,7 @@ def settings_of(folder: Path, **settings: Any) -> Settings:
     return load(write(folder, **settings), {})
 
 
-def test_empty_host_option_is_as_good_as_none(tmp_path: Path) -> None:
+def test_empty_host_option_is_ignored(tmp_path: Path) -> None:
     """``--host "$HOST"`` without the variable must not listen on every interface."""
     merged = server.with_options(settings_of(tmp_path, host="127.0.0.2", port=1), "", None)
     assert (merged.server.host, merged.server.port) == ("127.0.0.2", 1)
@@ -159,7 +160,7 @@ def test_listening_fails_with_the_actual_reason(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One sentence for all errors sent people to look for the wrong fault."""
+    """A single message for all errors misled operators about the cause."""
 
     def fail(*_: object, **__: object) -> None:
         raise error

@@ -1,4 +1,4 @@
-"""Requests during a stop of the server, which runs in a process of its own."""
+"""Requests while the server stops, in a separate process."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.cli.protocol import GracefulServer
 from gateway.cli.server import config_of, grace, listen, serving
 from gateway.settings import Settings
-from tests.acting import Controller
-from tests.processes import started
+from tests.support.actions import Controller
+from tests.support.processes import started
+
+pytestmark = pytest.mark.slow
 
 PATIENCE = 30.0
 """Seconds until a test fails."""
@@ -83,7 +85,7 @@ def server(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Server]:
-    # Reports whatever is not closed at the end.
+    # Reports everything that is not closed at the end.
     monkeypatch.setenv("PYTHONWARNINGS", "always::ResourceWarning")
     (tmp_path / "key").write_text("planted")
     file = tmp_path / "gateway.toml"
@@ -130,7 +132,7 @@ def refused(server: Server) -> None:
     """Wait until the server refuses connections."""
     with contextlib.suppress(ConnectionRefusedError):
         while True:
-            # A connection in the very moment of the close is reset; that does not count.
+            # A connection made while the listener closes may be reset; this does not count.
             with contextlib.suppress(ConnectionResetError):
                 socket.create_connection(server.address, PATIENCE).close()
 
@@ -219,7 +221,7 @@ def test_connections_made_before_the_stop_are_answered(
         # So the connection made earlier has been accepted.
         assert b"connection: close" not in await asked(*later)
         server.should_exit = True
-        while listener.fileno() >= 0:  # noqa: ASYNC110 - whose close nothing else tells
+        while listener.fileno() >= 0:  # noqa: ASYNC110 - asyncio has no event for this
             await asyncio.sleep(0)
         assert b"connection: close" in await asked(*quiet)
         await served

@@ -1,4 +1,4 @@
-"""The facts about uvicorn's internals that gateway/cli/protocol.py stands on.
+"""The facts about uvicorn's internals that gateway/cli/protocol.py relies on.
 
 When one of these fails after an update, compare protocol.py with uvicorn's new source before the
 pin in pyproject.toml is moved.
@@ -46,8 +46,8 @@ def test_minor_version_is_pinned_to_the_installed_one() -> None:
     assert pin == f"uvicorn=={minor}.*"
 
 
-def test_one_file_knows_the_internals() -> None:
-    """Else nobody knows what an update may break."""
+def test_only_one_file_uses_the_internals() -> None:
+    """Otherwise the impact of an update would be unknown."""
     users = [
         path.relative_to(ROOT).as_posix()
         for path in sorted((ROOT / "gateway").rglob("*.py"))
@@ -80,7 +80,7 @@ def test_protocol_has_the_methods_that_are_overridden_or_called(
     assert list(inspect.signature(getattr(Base, name)).parameters) == parameters
 
 
-def test_protocol_has_no_callbacks_that_are_not_considered() -> None:
+def test_protocol_has_no_unknown_callbacks() -> None:
     """A new callback of httptools, for chunks perhaps, could let bytes pass uncounted."""
     callbacks = {name for name in dir(Base) if name.startswith("on_")}
     assert callbacks == {
@@ -114,7 +114,7 @@ def test_protocol_has_no_callbacks_that_are_not_considered() -> None:
         (Base.data_received, "self.parser.feed_data(data) except httptools.HttpParserError:"),
         (Cycle.__init__, "self.response_started = False self.response_complete = False"),
         (Cycle.__init__, "self.disconnected = False"),
-        # What GracefulServer.shutdown() does before uvicorn's own, and what is left to that.
+        # The steps that GracefulServer.shutdown() takes before uvicorn's own, and those left to it.
         (uvicorn.Server.startup, "server = await loop.create_server(create_protocol, sock=sock"),
         (uvicorn.Server.startup, "self.servers.append(server)"),
         (
@@ -130,7 +130,7 @@ def test_protocol_has_no_callbacks_that_are_not_considered() -> None:
         (uvicorn.Server._serve, "if self.started: await self.shutdown(sockets=sockets)"),
     ],
 )
-def test_source_says_what_protocol_py_assumes(function: Any, fact: str) -> None:
+def test_source_matches_the_assumptions_of_protocol_py(function: Any, fact: str) -> None:
     assert fact in source_of(function)
 
 
@@ -156,8 +156,8 @@ def test_status_lines_are_complete() -> None:
         assert httptools_impl.STATUS_LINE[status].endswith(b"\r\n")
 
 
-def test_configuration_is_understood() -> None:
-    """uvicorn wraps the application that GracefulServer puts in its place."""
+def test_configuration_is_accepted() -> None:
+    """uvicorn wraps the application that GracefulServer substitutes."""
     config = config_of(app, 1.0)
     server = GracefulServer(config, lambda: None)
     assert config.app == server._app
@@ -168,7 +168,7 @@ def test_configuration_is_understood() -> None:
 
 
 def test_httptools_reports_an_upgrade_with_the_end_of_the_head() -> None:
-    """protocol.py feeds what comes behind it to a new parser."""
+    """protocol.py feeds the data after it to a new parser."""
 
     class Callbacks:
         pass

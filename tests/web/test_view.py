@@ -218,7 +218,7 @@ async def test_empty_cursor_is_null(client: httpx.AsyncClient, field: str, argum
 async def test_failures_of_abandoned_fields_are_not_logged(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A failed non-null field cancels those beside it, which may fail later."""
+    """A failed non-null field cancels its siblings, which may fail later."""
     query = '{ webhookLog(id: "x") { id } webhookLogs(first: -1) { totalCount } }'
     assert (await client.post("/graphql", json={"query": query})).json()["data"] is None
     for _ in range(10):
@@ -276,6 +276,7 @@ async def test_introspection_off_disables_graphiql() -> None:
         assert (await client.post("/graphql", json={"query": QUERY})).json() == DATA
 
 
+@pytest.mark.slow
 async def test_cost_is_reported_on_request(client: httpx.AsyncClient) -> None:
     cost = {"cost": {"requested": 2, "maximum": 20_000}}
     asked = {"query": QUERY, "extensions": {"cost": True}}
@@ -322,6 +323,7 @@ BODY = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None)
 @given(
     method=st.sampled_from(["POST", "POST", "GET"]) | st.text("ABCXYZ", min_size=1, max_size=5),
@@ -356,6 +358,7 @@ async def test_any_request_gets_a_graphql_response(
     assert response.status_code in {200, 400, 405, 406, 415}
 
 
+@pytest.mark.slow
 async def test_disconnect_during_body_is_not_an_error(app: Starlette) -> None:
     def messages() -> Iterator[Message]:
         yield {"type": "http.request", "body": b'{"que', "more_body": True}

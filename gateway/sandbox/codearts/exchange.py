@@ -1,4 +1,4 @@
-"""The headers and bodies of a CodeArts delivery, which only the detail of a log has."""
+"""The headers and bodies of a delivery, which only the detail of a log has."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _KINDS = {
 def exchange(
     seed: int, secrets: Mapping[str, str], log: Delivery, summary: Mapping[str, Any], namespace: str
 ) -> dict[str, Any]:
-    """Make the four members that a detail has beside the summary.
+    """Return the four fields that a detail has in addition to the summary.
 
-    The type of ``response_body`` varies: text, an object, an array or null.
+    ``response_body`` is text, an object, an array or null.
     """
     random = seeded(seed, "codearts", log.number)
     kind = _KINDS[summary["trigger"]]

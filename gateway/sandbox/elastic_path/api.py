@@ -1,4 +1,7 @@
-"""Elastic Path Commerce Cloud: integrations, API v2, and the token endpoint beside it."""
+"""Elastic Path Commerce Cloud: integrations, API v2, and the token endpoint.
+
+https://elasticpath.dev/docs/api/integrations/list-integration-logs
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ from starlette.routing import Route
 
 from gateway.sandbox.credentials import Tokens
 from gateway.sandbox.deliveries import Archive, digest, nanoseconds, seeded
+from gateway.sandbox.elastic_path.integrations import Integration, integrations
 from gateway.sandbox.outcomes import go_error, phrase
-from gateway.sandbox.streams import Integration, integrations
 from gateway.sandbox.vendor import MAX_PAGE, answer, form, timestamp, whole_number
 
 if TYPE_CHECKING:
@@ -36,19 +39,21 @@ _QUEUE_REFUSED = (
     " api error AccessDenied: Access to the resource is denied."
 )
 _UNTIMED = (240, 241)
-"""Of every 500 logs of the history, the ones without a time."""
+"""Numbers of the logs without a time among every 500 of the history."""
 
 
 class ElasticPath:
     """Integrations, and their logs by store, integration and job.
 
-    Where the documentation is silent: newest first; a ``page[limit]`` above 100 is a 400; a log
-    without an answer has the status code 0 or null.
+    Assumptions where the documentation is silent: the newest log comes first; a ``page[limit]``
+    above 100 is a 400; a log without a response has the status code 0 or null.
     """
 
     name: ClassVar[str] = "elastic-path"
     prefixes: ClassVar[tuple[str, ...]] = ("/elastic-path",)
     token_paths: ClassVar[tuple[str, ...]] = ("/elastic-path/oauth/access_token",)
+    newer_parameters: ClassVar[frozenset[str]] = frozenset()
+    version_path: ClassVar[str] = "/elastic-path/v2"
 
     def __init__(
         self, seed: int, secrets: Mapping[str, str], users: Credentials, clock: Callable[[], float]
@@ -64,7 +69,7 @@ class ElasticPath:
         self.fixed_credentials: Pairs = ()
 
     def routes(self) -> list[Route]:
-        """Give every endpoint."""
+        """Return all endpoints."""
         base = "/elastic-path/v2/integrations"
         return [
             Route(base, self._list_integrations),
@@ -77,12 +82,12 @@ class ElasticPath:
         ]
 
     def error(self, status: int, detail: str) -> Response:
-        """Refuse a request in the vendor's way."""
+        """Return an error response in the vendor's format."""
         error = {"status": status, "title": responses.get(status, "Error")}
         return answer({"errors": [error | ({"detail": detail} if detail else {})]}, status)
 
     def demo(self, url: str) -> tuple[str, dict[str, str]]:
-        """Return a source of the whole store, with an application key."""
+        """Return a source with the whole store and an application key."""
         users = self._users
         table = f"""\
 [[sources]]
@@ -101,7 +106,7 @@ client_secret = {{ file = "secrets/elastic-path-secret" }}
         }
 
     def identify(self, log: Delivery) -> tuple[str, str | None]:
-        """Give the id and the time of a log."""
+        """Return the id and the time of a log."""
         return self._uuid("log", log.number), self._time(log)
 
     def _authorize(self, request: Request) -> None:
@@ -195,7 +200,7 @@ client_secret = {{ file = "secrets/elastic-path-secret" }}
         return log.outcome.status or (0 if log.number % 3 else None)
 
     def _body(self, log: Delivery) -> str:
-        """Make the receiver's answer; some receivers echo what they were sent."""
+        """Return the body of the receiver's response; some receivers echo the request."""
         integration, status = self._by_id[log.stream.id], log.outcome.status
         if status is None or integration.integration_type == "aws_sqs":
             return ""
@@ -253,7 +258,7 @@ client_secret = {{ file = "secrets/elastic-path-secret" }}
 
 
 def _token_error(status: int, title: str) -> Response:
-    """Refuse a login; unlike everywhere else the status is a text here."""
+    """Return the error of a login, in which the status is text, unlike elsewhere."""
     return answer({"errors": [{"status": str(status), "title": title}]}, status)
 
 

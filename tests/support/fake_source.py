@@ -1,4 +1,4 @@
-"""A vendor in memory: lists of logs that grow and shrink while they are read."""
+"""A vendor in memory, with lists of logs that change while they are read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gateway.vendors.pages import Found, Page, Stream, Wanted, Window
 
 
 def log(source: str, number: int, time: int | None, status: str = "SUCCEEDED") -> WebhookLog:
-    """Make a log that has little more than a number and a time."""
+    """Return a minimal log with a number and a time."""
     return WebhookLog(
         id=ids.encode(ids.Kind.LOG, source, str(number)),
         upstream_id=str(number),
@@ -35,12 +35,12 @@ def log(source: str, number: int, time: int | None, status: str = "SUCCEEDED") -
 
 
 class FakeSource:
-    """Streams of logs, the newest first; ``before_call`` may change them between two calls.
+    """Streams of logs, newest first; ``before_call`` may change them between two calls.
 
-    ``now`` is the time of the calls. Since ``freeze``, the lists are given as they were, as stale.
+    ``now`` is the time of the calls. After ``freeze``, the lists stay as they were, as if stale.
 
-    ``kinds`` tell for each stream how it is read: "window" by time (and offset), "moment" by time
-    alone, "offset", or "page", where only whole pages are to be had.
+    ``kinds`` is how each stream is paged: "window" by time (and offset), "moment" by time only,
+    "offset", or "page" by whole pages only.
     """
 
     provider = "language-weaver"
@@ -69,7 +69,7 @@ class FakeSource:
         self._number = 0
 
     def add(self, stream: int, time: int | None, status: str = "SUCCEEDED") -> WebhookLog:
-        """Let a delivery happen: at the head, or where its time belongs."""
+        """Add a delivery at the head, or at its position by time."""
         self._number += 1
         made = log(self.name, self._number, time, status)
         place = 0
@@ -104,7 +104,7 @@ class FakeSource:
         max_age: float | None = None,
         not_before: Timestamp | None = None,
     ) -> Cached[Page]:
-        """Read the page: nothing is kept."""
+        """Read a page, without a cache."""
         del max_age, not_before
         page = await self.read_page(stream, window, wanted, operation)
         moment = Timestamp(len(self.calls) if self.now is None else self.now)

@@ -1,4 +1,4 @@
-"""Language Weaver has page numbers, and says little about them."""
+"""Language Weaver's page numbers, which are poorly documented."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import httpx
 from gateway.model import WebhookLog
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Page, Wanted, Window
-from tests.vendors.documents import ROWS, STREAMS, changed, read
+from tests.vendors.documents import changed, read
+from tests.vendors.language_weaver.case import CASE
 from tests.vendors.vendors import Vendor, always, answer, make
 
 
-async def test_vendor_with_pages_of_its_own_size_is_followed() -> None:
+async def test_vendor_with_another_page_size_is_followed() -> None:
     """``perPage`` is documented with a default but no bounds."""
     entries = [changed("language-weaver", id=number) for number in range(100, 0, -1)]
     for own, asked in ((7, 50), (20, 50), (60, 50), (30, 10)):
@@ -33,9 +34,7 @@ async def test_vendor_with_pages_of_its_own_size_is_followed() -> None:
         while page.more and len(seen) < len(entries):
             begin = (page.offset or 0) + page.read
             window = Window(limit=source.page_size, offset=begin)
-            page = await source.vendor.read_page(
-                STREAMS["language-weaver"], window, Wanted(), Operation(5)
-            )
+            page = await source.vendor.read_page(CASE.stream, window, Wanted(), Operation(5))
             assert page.offset is not None
             assert page.offset <= begin
             seen += page.logs[begin - page.offset :]
@@ -43,26 +42,24 @@ async def test_vendor_with_pages_of_its_own_size_is_followed() -> None:
         assert source.page_size == min(own, asked)
 
 
-async def test_per_page_may_count_what_the_page_holds() -> None:
+async def test_per_page_may_be_the_number_of_rows_on_the_page() -> None:
     entries = [changed("language-weaver", id=number) for number in range(7)]
     document = {"entries": entries, "page": 3, "perPage": 7, "totalItems": 107}
     source = make("language-weaver", always(document))
     window = Window(limit=50, offset=100)
-    page = await source.vendor.read_page(STREAMS["language-weaver"], window, Wanted(), Operation(5))
+    page = await source.vendor.read_page(CASE.stream, window, Wanted(), Operation(5))
     assert (page.offset, page.more, source.page_size) == (100, True, 50)
 
 
-async def test_page_number_of_nowhere_is_not_believed() -> None:
-    page = await read("language-weaver", ROWS["language-weaver"])
-    document = {"entries": ROWS["language-weaver"], "page": 99, "perPage": -4, "totalItems": -1}
+async def test_impossible_page_number_is_ignored() -> None:
+    page = await read("language-weaver", CASE.rows)
+    document = {"entries": CASE.rows, "page": 99, "perPage": -4, "totalItems": -1}
     source = make("language-weaver", always(document))
-    odd = await source.vendor.read_page(
-        STREAMS["language-weaver"], Window(limit=50), Wanted(), Operation(5)
-    )
+    odd = await source.vendor.read_page(CASE.stream, Window(limit=50), Wanted(), Operation(5))
     assert (odd.offset, odd.total, odd.logs) == (0, None, page.logs)
 
 
-async def test_language_weaver_list_in_another_order_is_gone_through() -> None:
+async def test_log_is_found_in_a_list_in_another_order() -> None:
     entries = [changed("language-weaver", id=number) for number in range(1, 101)]
 
     def respond(request: httpx.Request) -> httpx.Response:
@@ -75,12 +72,12 @@ async def test_language_weaver_list_in_another_order_is_gone_through() -> None:
     assert log.upstream_id == "75"
 
 
-async def test_language_weaver_does_not_look_further_than_an_entry_can_be() -> None:
+async def test_search_for_a_log_ends_at_its_expected_position() -> None:
     entries = [changed("language-weaver", id=number) for number in range(900, 850, -1)]
     for id, calls in (("875", 1), ("901", 1), ("7", 2)):
         vendor = always({"entries": entries, "page": 1, "perPage": 50, "totalItems": 5000})
         source = make("language-weaver", vendor)
         log = await source.read_log((id,), Operation(5))
         assert (log is not None) == (id == "875")
-        # The same page again and again is no list to go through.
+        # A vendor that repeats its page is not followed.
         assert len(vendor.requests) == calls

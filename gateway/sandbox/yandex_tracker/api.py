@@ -1,4 +1,7 @@
-"""Yandex Tracker, API v3, and the IAM service of Yandex Cloud that issues its tokens."""
+"""Yandex Tracker, API v3, and the IAM service of Yandex Cloud that issues its tokens.
+
+https://yandex.ru/support/tracker/ru/concepts/queues/view-trigger-logs
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,10 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from gateway.sandbox import streams
 from gateway.sandbox.credentials import Tokens
 from gateway.sandbox.deliveries import MILLISECOND, SECOND, Archive, digest, nanoseconds, seeded
-from gateway.sandbox.streams import CLOUD_ORG_ID, ORG_ID, QUEUES, Trigger, triggers
 from gateway.sandbox.vendor import MAX_PAGE, answer, moment, timestamp, whole_number
+from gateway.sandbox.yandex_tracker.triggers import CLOUD_ORG_ID, ORG_ID, QUEUES, Trigger, triggers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,15 +49,17 @@ _ERRORS = {
 class YandexTracker:
     """Queues, their triggers, and the log of the Webhook actions of each trigger.
 
-    Where the documentation is silent: newest first; ``from`` is inclusive and ``to`` exclusive,
-    both compared with startTime at a millisecond; a time without an offset is UTC; the page of
-    triggers after a cursor begins with the cursor's own trigger; a failed attempt has no
-    ``response``. Bearer tokens go with a Cloud organisation only.
+    Assumptions where the documentation is silent: the newest log comes first; ``from`` is inclusive
+    and ``to`` exclusive, both compared with startTime to the millisecond; a time without an offset
+    is UTC; the page of triggers after a cursor begins with the cursor's own trigger; a failed
+    attempt has no ``response``. Bearer tokens are accepted with a Cloud organisation only.
     """
 
     name: ClassVar[str] = "yandex-tracker"
     prefixes: ClassVar[tuple[str, ...]] = ("/tracker", "/yandex-iam")
     token_paths: ClassVar[tuple[str, ...]] = ("/yandex-iam/",)
+    newer_parameters: ClassVar[frozenset[str]] = frozenset({"from", "to", "limit", "issueId"})
+    version_path: ClassVar[str] = ""
 
     def __init__(
         self, seed: int, secrets: Mapping[str, str], users: Credentials, clock: Callable[[], float]
@@ -72,7 +76,7 @@ class YandexTracker:
         self.fixed_credentials: Pairs = (("authorization", f"OAuth {users.tracker_oauth_token}"),)
 
     def routes(self) -> list[Route]:
-        """Give every endpoint."""
+        """Return all endpoints."""
         base = "/tracker/v3/queues/{queue}/triggers"
         return [
             Route("/tracker/v3/queues", self._list_queues),
@@ -83,25 +87,25 @@ class YandexTracker:
         ]
 
     def error(self, status: int, detail: str) -> Response:
-        """Refuse a request in the vendor's way."""
+        """Return an error response in the vendor's format."""
         message = detail or _ERRORS.get(status, "Internal server error.")
         return answer({"errors": {}, "errorMessages": [message], "statusCode": status}, status)
 
     def demo(self, url: str) -> tuple[str, dict[str, str]]:
-        """Return a source of every queue, with an OAuth token."""
+        """Return a source with every queue and an OAuth token."""
         table = f"""\
 [[sources]]
 name = "tracker"
 provider = "yandex-tracker"
 base_url = "{url}/tracker"
-org_id = "{streams.ORG_ID}"
-queues = {json.dumps(list(streams.QUEUES))}
+org_id = "{ORG_ID}"
+queues = {json.dumps(list(QUEUES))}
 auth = {{ type = "oauth", token = {{ file = "secrets/tracker-token" }} }}
 """
         return table, {"tracker-token": self._users.tracker_oauth_token}
 
     def identify(self, log: Delivery) -> tuple[str, str]:
-        """Give the id and the time of a log."""
+        """Return the id and the time of a log."""
         return self._log_id(log), _time(log.time)
 
     def _authorize(self, request: Request) -> None:
@@ -231,7 +235,7 @@ auth = {{ type = "oauth", token = {{ file = "secrets/tracker-token" }} }}
         return f"{log.time // SECOND:08x}{tail}"
 
     def _issue(self, trigger: Trigger, log: Delivery) -> tuple[str, str]:
-        """Make the id and the key of the log's issue."""
+        """Return the id and the key of the log's issue."""
         number = log.number * 31 % _ISSUES + 1
         key = f"{trigger.queue}-{number}"
         return digest(self._seed, "issue", key)[:12].hex(), key

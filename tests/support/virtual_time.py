@@ -1,12 +1,12 @@
-"""An event loop whose time passes only where something waits for it, and then at once.
+"""An event loop with virtual time: waits end at once, and only waits advance the clock.
 
-A module that sleeps, or has deadlines, runs its tests on it by a fixture of its own::
+A module whose tests sleep or have deadlines selects it with a fixture::
 
     @pytest.fixture(scope="module")
     def anyio_backend() -> Backend:
         return VIRTUAL_TIME
 
-That loop is the module's; what has to begin anew is given to ``run`` by a test of its own.
+All tests of the module share that loop. A test that needs a new one passes its work to ``run``.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ VIRTUAL_TIME: Backend = ("asyncio", {"loop_factory": _Loop})
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run something on a loop of its own, whose time begins at 0."""
+    """Run a coroutine on a new loop, starting at time 0."""
     with asyncio.Runner(loop_factory=_Loop) as runner:
         return runner.run(main)
 
 
 def now() -> float:
-    """Give the running loop's time, in seconds."""
+    """Return the running loop's time, in seconds."""
     return asyncio.get_running_loop().time()

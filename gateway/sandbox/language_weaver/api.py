@@ -1,4 +1,7 @@
-"""RWS Language Weaver Edge, API v2."""
+"""RWS Language Weaver Edge, API v2.
+
+https://developers.languageweaver.com/api/lw-edge/webhook-audit-logging
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ from starlette.routing import Route
 
 from gateway.sandbox.credentials import Tokens
 from gateway.sandbox.deliveries import SECOND, Archive, digest, nanoseconds, seeded
+from gateway.sandbox.language_weaver.webhooks import webhooks
 from gateway.sandbox.outcomes import OK, go_error, phrase
-from gateway.sandbox.streams import webhooks
 from gateway.sandbox.vendor import MAX_PAGE, answer, form, timestamp, whole_number
 
 if TYPE_CHECKING:
@@ -44,16 +47,19 @@ _ERRORS = {
 
 
 class LanguageWeaver:
-    """The webhooks and their audit entries, which can be retried and deleted.
+    """Webhooks and their audit entries, which can be retried and deleted.
 
-    Where the documentation is silent: newest first by timeTriggered, so a retry moves nothing; a
-    page beyond the last is empty; ``perPage`` is at most 100; a retry answers 200 with no body; an
-    unknown entry is a 404; ``failed`` means that ``errorMessage`` is not empty.
+    Assumptions where the documentation is silent: entries are ordered by timeTriggered, newest
+    first, so that a retry moves nothing; a page beyond the last is empty; ``perPage`` is at most
+    100; a retry responds with 200 and no body; an unknown entry is a 404; ``failed`` means that
+    ``errorMessage`` is not empty.
     """
 
     name: ClassVar[str] = "language-weaver"
     prefixes: ClassVar[tuple[str, ...]] = ("/language-weaver",)
     token_paths: ClassVar[tuple[str, ...]] = ("/language-weaver/api/v2/auth",)
+    newer_parameters: ClassVar[frozenset[str]] = frozenset()
+    version_path: ClassVar[str] = ""
 
     def __init__(
         self, seed: int, secrets: Mapping[str, str], users: Credentials, clock: Callable[[], float]
@@ -72,7 +78,7 @@ class LanguageWeaver:
         self.fixed_credentials: Pairs = (("authorization", f"Basic {key}"),)
 
     def routes(self) -> list[Route]:
-        """Give every endpoint."""
+        """Return all endpoints."""
         base = "/language-weaver/api/v2"
         entry = base + "/audit/webhooks/{entry}"
         return [
@@ -85,7 +91,7 @@ class LanguageWeaver:
         ]
 
     def error(self, status: int, detail: str) -> Response:
-        """Refuse a request in the vendor's way."""
+        """Return an error response in the vendor's format."""
         error = {"code": status, "message": _ERRORS.get(status, "internal error")}
         if detail:
             error["details"] = detail
@@ -103,7 +109,7 @@ auth = {{ type = "api-key", key = {{ file = "secrets/language-weaver-key" }} }}
         return table, {"language-weaver-key": self._users.language_weaver_key}
 
     def identify(self, log: Delivery) -> tuple[str, str]:
-        """Give the id and the time of a log."""
+        """Return the id and the time of a log."""
         return str(log.number + 1), _time(log.time)
 
     def _authorize(self, request: Request) -> None:
@@ -203,7 +209,7 @@ auth = {{ type = "api-key", key = {{ file = "secrets/language-weaver-key" }} }}
         return events[log.number % len(events)]
 
     def _attempts(self, log: Delivery) -> tuple[int, int]:
-        """Count the retries of a log, and tell the time of its last attempt."""
+        """Return the number of retries of a log, and the time of its last attempt."""
         if log.number in self._retries:
             return self._retries[log.number]
         retries = log.number % 5 if not log.outcome.accepted else log.number % 29 == 0
@@ -237,7 +243,7 @@ def _error_message(log: Delivery) -> str:
 
 
 def _page(request: Request, rows: Sequence[Any]) -> tuple[Sequence[Any], dict[str, int]]:
-    """Cut the page that the request asks for out of all rows, and make its envelope."""
+    """Return the requested page, and the fields of its envelope."""
     values = request.query_params
     page = whole_number(values.get("page"), "page", default=1)
     size = whole_number(values.get("perPage"), "perPage", default=_DEFAULT_PAGE, high=MAX_PAGE)
@@ -251,5 +257,5 @@ def _page(request: Request, rows: Sequence[Any]) -> tuple[Sequence[Any], dict[st
 
 
 def _time(time: int) -> str:
-    """Write a time as Go does: up to 9 fraction digits, without zeros at the end."""
+    """Format a time as Go does: up to 9 fraction digits, without trailing zeros."""
     return timestamp(time, 9, separator=" ", zone=dt.UTC).rstrip("0").rstrip(".") + "Z"

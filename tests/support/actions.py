@@ -55,7 +55,7 @@ query($first: Int = 25, $after: String, $filter: ActionFilterInput) {
 
 
 class Schema:
-    """The schema over a gateway, for a caller who sends these headers."""
+    """The schema over a gateway, for a caller with these headers."""
 
     def __init__(self, gateway: Gateway, **headers: str) -> None:
         self.gateway = gateway
@@ -104,7 +104,7 @@ PAGE = "/api/v2/audit/webhooks"
 
 
 class Controller(httpx.AsyncBaseTransport):
-    """A Language Weaver controller with the entries 42 and 41; ``act`` answers all but reads."""
+    """A Language Weaver controller with the entries 42 and 41; ``act`` handles non-reads."""
 
     def __init__(self, act: Callable[[httpx.Request], Any]) -> None:
         self.acts: list[httpx.Request] = []
@@ -146,12 +146,12 @@ class Controller(httpx.AsyncBaseTransport):
 
 
 def answering(status: int, **parts: Any) -> Callable[[httpx.Request], httpx.Response]:
-    """Return an act of ``Controller`` that always gives the same response."""
+    """Return an ``act`` for ``Controller`` that always returns the same response."""
     return lambda _: httpx.Response(status, **parts)
 
 
 def raising(error: Exception) -> Callable[[httpx.Request], httpx.Response]:
-    """Return an act of ``Controller`` during which the connection fails."""
+    """Return an ``act`` for ``Controller`` that fails with a connection error."""
 
     def act(_: httpx.Request) -> httpx.Response:
         raise error

@@ -1,4 +1,7 @@
-"""Huawei CodeArts Repo, API v4, and the IAM service that issues its tokens."""
+"""Huawei CodeArts Repo, API v4, and the IAM service that issues its tokens.
+
+https://support.huaweicloud.com/intl/en-us/api-codeartsrepo/ListProjectWebhookLogs.html
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,10 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from gateway.sandbox import streams
-from gateway.sandbox.codearts_exchange import exchange
+from gateway.sandbox.codearts.exchange import exchange
+from gateway.sandbox.codearts.hooks import CHINA, GROUP, PROJECTS, REPOSITORY, Hook, hooks
 from gateway.sandbox.credentials import Tokens
 from gateway.sandbox.deliveries import MILLISECOND, Archive, digest, nanoseconds
-from gateway.sandbox.streams import CHINA, GROUP, PROJECTS, REPOSITORY, Hook, hooks
 from gateway.sandbox.vendor import MAX_PAGE, answer, moment, timestamp, whole_number
 
 if TYPE_CHECKING:
@@ -60,14 +62,17 @@ _ERRORS = {
 class CodeArts:
     """Hooks and their logs in three scopes.
 
-    Where the documentation is silent: newest first; ``created_after`` and ``created_before`` are
-    inclusive, at a millisecond; an unknown project, group or repository is a 403, an unknown hook
-    or log a 404. The vendor hides tokens in request headers and addresses in request bodies.
+    Assumptions where the documentation is silent: the newest log comes first; ``created_after`` and
+    ``created_before`` are inclusive, to the millisecond; an unknown project, group or repository is
+    a 403, an unknown hook or log a 404. The vendor masks tokens in request headers and e-mail
+    addresses in request bodies.
     """
 
     name: ClassVar[str] = "codearts"
     prefixes: ClassVar[tuple[str, ...]] = ("/codearts", "/iam")
     token_paths: ClassVar[tuple[str, ...]] = ("/iam/",)
+    newer_parameters: ClassVar[frozenset[str]] = frozenset({"created_after", "created_before"})
+    version_path: ClassVar[str] = ""
 
     def __init__(
         self, seed: int, secrets: Mapping[str, str], users: Credentials, clock: Callable[[], float]
@@ -82,7 +87,7 @@ class CodeArts:
         self.fixed_credentials: Pairs = (("x-auth-token", users.codearts_token),)
 
     def routes(self) -> list[Route]:
-        """Give every endpoint."""
+        """Return all endpoints."""
         base = "/codearts/v4/{scope}/{scope_id}/hooks"
         return [
             Route(base, self._list_hooks),
@@ -93,21 +98,21 @@ class CodeArts:
         ]
 
     def error(self, status: int, detail: str) -> Response:
-        """Refuse a request in the vendor's way."""
+        """Return an error response in the vendor's format."""
         code, message = _ERRORS.get(status, ("CH.000001", "Internal system error."))
         return answer({"error_code": code, "error_msg": detail or message}, status)
 
     def demo(self, url: str) -> tuple[str, dict[str, str]]:
-        """Return a source of every scope, with an IAM user."""
+        """Return a source with every scope and an IAM user."""
         users = self._users
         table = f"""\
 [[sources]]
 name = "repo-cn"
 provider = "codearts"
 base_url = "{url}/codearts"
-projects = {json.dumps(streams.PROJECTS)}
-groups = [{streams.GROUP}]
-repositories = [{streams.REPOSITORY}]
+projects = {json.dumps(PROJECTS)}
+groups = [{GROUP}]
+repositories = [{REPOSITORY}]
 
 [sources.auth]
 type = "iam"
@@ -120,11 +125,11 @@ project = "{users.iam_project}"
         return table, {"codearts-password": users.iam_password}
 
     def identify(self, log: Delivery) -> tuple[str, str]:
-        """Give the id and the time of a log."""
+        """Return the id and the time of a log."""
         return str(_FIRST_LOG + log.number), _time(self._by_id[log.stream.id], log.time)
 
     def _authorized_hooks(self, request: Request) -> list[Hook]:
-        """Find the hooks of the scope that the path names, once the caller may see them."""
+        """Return the hooks of the scope in the path, after checking the request's token."""
         token = request.headers.get("X-Auth-Token", "")
         if token != self._users.codearts_token and not self.tokens.accepts(token):
             raise HTTPException(401, "")
@@ -208,7 +213,7 @@ project = "{users.iam_project}"
         }
 
     def _uuids(self, hook: Hook, log: Delivery) -> tuple[str, ...]:
-        """Make what the ``uuid`` parameter finds a log by; the first is the one in the log."""
+        """Return the values of ``uuid`` that find a log; the first is the one in the log itself."""
         plain = str(uuid.UUID(bytes=digest(self._seed, "codearts", log.number), version=4))
         if _event(hook, log) != "merge_request_hooks":
             return (plain,)
@@ -277,7 +282,7 @@ def _utc(seconds: float) -> str:
 
 
 def _page(request: Request, rows: list[_Row]) -> tuple[list[_Row], dict[str, str]]:
-    """Cut out what the request asks for, and make the header with the number of all rows."""
+    """Return the requested page, and the header with the total number of rows."""
     values = request.query_params
     offset = whole_number(values.get("offset"), "offset", default=0, low=0)
     limit = whole_number(values.get("limit"), "limit", default=_DEFAULT_PAGE, high=MAX_PAGE)

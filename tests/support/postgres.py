@@ -45,7 +45,7 @@ def running(programs: Path) -> Iterator[Postgres]:
             shutil.chown(folder, "nobody", "nogroup")
 
         def run(program: str, *arguments: str) -> None:
-            with (folder / "output").open("a") as output:  # a pipe would stay open with the server
+            with (folder / "output").open("a") as output:  # the server would keep a pipe open
                 done = subprocess.run(  # noqa: S603 - no user input
                     [programs / program, f"--pgdata={folder / 'data'}", *arguments],
                     cwd=folder,

@@ -1,4 +1,4 @@
-"""A Language Weaver controller that changes, fails and dawdles as a test tells it to."""
+"""A Language Weaver controller that a test can change, break and delay."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import httpx
 import msgspec
 
 from gateway.upstream.auth import basic
+from tests.support.clock import Clock
 
 MILLISECOND = 10**6
 ACCOUNTS = ("shared", "alice", "bob")
-"""Whose logs there are: one is read with the gateway's credential, the others with their own."""
+"""The owners of logs: one is read with the gateway's credential, the others with their own."""
 CREDENTIALS = {
     "shared": basic("shared", "")["Authorization"],
     "alice": "Bearer alice",
@@ -24,20 +25,10 @@ CREDENTIALS = {
 EVENTS = ("created", "changed")
 
 
-class Clock:
-    """A clock, in Unix nanoseconds, that only a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1_772_615_411 * 10**9
-
-    def __call__(self) -> int:
-        return self.now
-
-
 class Loop(asyncio.SelectorEventLoop):
-    """An event loop whose timers go by a test's clock; ``busy`` tells what else it waits for."""
+    """An event loop with timers on a test's clock; ``busy`` says whether real I/O is pending."""
 
-    def __init__(self, clock: Clock, busy: Callable[[], bool]) -> None:
+    def __init__(self, clock: Clock[int], busy: Callable[[], bool]) -> None:
         super().__init__(selectors.DefaultSelector())
         self._clock = clock
         self._busy = busy
@@ -46,7 +37,7 @@ class Loop(asyncio.SelectorEventLoop):
         return self._clock.now / 10**9
 
     async def settle(self) -> None:
-        """Let every task run until it has ended or waits for what only the test can bring."""
+        """Run every task until it has ended or waits for the test."""
         await asyncio.sleep(0)
         while self._ready or self._busy():  # type: ignore[attr-defined]  # noqa: ASYNC110
             await asyncio.sleep(0)
@@ -63,7 +54,7 @@ class Delivery(msgspec.Struct):
 
 
 class Statement(msgspec.Struct):
-    """What the vendor said in one answer, and when it had come; the rows bear its number."""
+    """The contents and time of one response; its rows carry the statement's number."""
 
     account: str
     numbers: frozenset[int]
@@ -71,22 +62,22 @@ class Statement(msgspec.Struct):
 
 
 class Gate(NamedTuple):
-    """Keeps an answer back that was made already."""
+    """Holds back a finished response."""
 
     method: str
     opened: asyncio.Event
 
 
 class Controller(httpx.AsyncBaseTransport):
-    """The vendor of all accounts. Its ``logs`` stand as it lists them, the newest first.
+    """The vendor of all accounts. Its ``logs`` are in list order, newest first.
 
-    ``acts`` has for each account how many statements came before what was last done by a call,
-    ``acted`` the method and the log of each such call.
-    ``fault`` is a status or an error in place of every answer. Where it ``dawdles``, the next
-    answer is made at once, and given when its gate is opened.
+    ``acts`` holds, for each account, the number of statements before the last action; ``acted``
+    holds the method and log of each action. ``fault`` is a status or an error that replaces every
+    response. If ``dawdles`` is set, the next response is built at once but sent only when its gate
+    opens.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock[int]) -> None:
         self.logs: dict[str, list[Delivery]] = {account: [] for account in ACCOUNTS}
         self.statements: list[Statement] = []
         self.acts: dict[str, int] = {}

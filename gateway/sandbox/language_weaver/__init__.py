@@ -1,0 +1,5 @@
+"""The simulator of RWS Language Weaver Edge."""
+
+from gateway.sandbox.language_weaver.api import LanguageWeaver
+
+__all__ = ["LanguageWeaver"]

@@ -1,0 +1,122 @@
+"""The data about one vendor for the shared tests: a ``VendorCase`` in the folder of each kit.
+
+A vendor that is added to the registry gets a folder beside this file, named as its kit, with
+``case.py`` (its ``CASE``) and ``samples/``. The contract suite and all other shared tests then run
+for it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+
+from gateway.model import WebhookLogStatus
+from gateway.sandbox import Sandbox
+from gateway.vendors.pages import Stream
+
+BASE = "https://vendor.example"
+SANDBOX = "http://localhost"
+
+Settings = dict[str, Any]
+"""Keys of a source's table that override ``VendorCase.settings``."""
+Row = dict[str, Any]
+Place = tuple[str, ...]
+
+
+ODD = (
+    "",
+    "0",
+    "-1",
+    "1.5",
+    "٣",
+    "..",
+    "../x",
+    "..%2f..%2fhooks",
+    "a/b",
+    "a?b",
+    "a#b",
+    "\x00",
+    "9" * 40,
+)
+"""Texts that are not an id of any vendor, and that would change the path of a request."""
+
+
+class OptionalParameters(NamedTuple):
+    """The parameters of a page that ends at a time, for the logs with a correlation id."""
+
+    correlation_id: str
+    others: list[str]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VendorCase:
+    """One vendor's settings, documents and peculiarities."""
+
+    settings: Settings
+    """Settings of a source at ``BASE``, apart from name, provider and address."""
+    on_sandbox: Callable[[Sandbox], Settings]
+    """Settings of a source that covers everything at the sandbox's vendor."""
+    named: Settings
+    """For ``on_sandbox``: name the hooks of the lists, so that no hooks need to be read."""
+    several_scopes: Settings = dataclasses.field(default_factory=dict)
+    """Settings that cause several reads at the same time, if the vendor supports any."""
+    authentication: Callable[[Sandbox, httpx.AsyncClient], Awaitable[list[Settings]]]
+    """Returns all other forms of authentication that the sandbox, behind the client, accepts."""
+
+    stream: Stream
+    place: Place
+    """Place of a log inside the configuration of ``settings``."""
+    unknown_id: str
+    """The last part of a log's place that the sandbox does not have."""
+    places_outside: Callable[[Place], Sequence[Place]]
+    """Places outside of ``named``, by the place of a log inside; ``ODD`` parts are tried anyway."""
+    may_be_read: Callable[[Place], bool] = lambda _: False
+    """Whether only the vendor can tell that a place with an odd part does not exist."""
+
+    rows: list[Row]
+    """Sample rows of a list of logs."""
+    hooks: list[Row]
+    """Sample rows of a list of hooks."""
+    hook_id: str = "id"
+    """The field with a hook's id."""
+    log_envelope: str | None = None
+    """The field of a page that holds its logs; None if the page itself is the list."""
+    hook_envelope: str | None = None
+    timed: Callable[[Any], Row]
+    """The fields of a row that hold its time."""
+    status_without_outcome: WebhookLogStatus = WebhookLogStatus.UNKNOWN
+    """The status of a row with only an id."""
+    only_listed: Sequence[str] = ()
+    """Fields of the details that only lists have, not single logs."""
+    streams_by_hook: bool = True
+    """Whether each hook has a list of its own, always or after ``refuse_common_list``."""
+    refuse_common_list: Callable[[httpx.Request], bool] = lambda _: False
+    """Whether a request is for a list that some revisions of the API lack."""
+
+    optional_parameters: OptionalParameters | None = None
+    """For vendors with revisions that refuse parameters of others."""
+
+    def page_of_logs(self, rows: Any) -> Any:
+        """Return the document of a page with these logs."""
+        return rows if self.log_envelope is None else {self.log_envelope: rows}
+
+    def page_of_hooks(self, rows: Any) -> Any:
+        """Return the document of a page with these hooks."""
+        return rows if self.hook_envelope is None else {self.hook_envelope: rows}
+
+
+def sample(name: str) -> Any:
+    """Read a sample document: ``codearts/logs`` is ``codearts/samples/logs.json``."""
+    provider, _, document = name.partition("/")
+    path = Path(__file__).parent / provider.replace("-", "_") / "samples" / f"{document}.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+async def no_other_form(_: Sandbox, __: httpx.AsyncClient) -> list[Settings]:
+    """Return no further form of authentication."""
+    return []
