@@ -111,7 +111,8 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
 
     ``positions`` go by the mark of source and list. ``horizon`` is how far down the next page of
     the same size reaches, as far as that is known: lists that go on below it can wait. ``hints``
-    tell when each list goes on; they are good for the lists with the digest ``layout`` only.
+    tell when each list goes on, as a distance from ``since``; they are good for the lists with the
+    digest ``layout`` only.
     """
 
     version: int
@@ -122,6 +123,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     horizon: Time
     positions: dict[Mark, Position]
     layout: Mark
+    since: Time
     hints: bytes
     memory: Memory | None = None
 
@@ -156,9 +158,9 @@ def layout(keys: Sequence[bytes]) -> bytes:
     return ids.mark(b"".join(keys).hex())
 
 
-def pack_hints(hints: Sequence[Hint], time: Timestamp) -> bytes:
-    """Write hints in two bytes each, as distances from a cursor's time."""
-    return b"".join(_code(hint, time).to_bytes(2, "big") for hint in hints)
+def pack_hint(hint: Hint, since: Timestamp) -> bytes:
+    """Write a hint in two bytes, as a distance from a time."""
+    return _code(hint, since).to_bytes(2, "big")
 
 
 def unpack_hints(cursor: Cursor | None, keys: Sequence[bytes]) -> Iterator[Hint]:
@@ -171,7 +173,7 @@ def unpack_hints(cursor: Cursor | None, keys: Sequence[bytes]) -> Iterator[Hint]
         elif code == ENDED:
             yield Hint(ended=True)
         else:
-            next_time = UNDATED if code == AT_END else max(cursor.time - _distance(code), UNDATED)
+            next_time = UNDATED if code == AT_END else max(cursor.since - _distance(code), UNDATED)
             yield Hint(Timestamp(next_time))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import functools
 import logging
 from collections import deque
 from typing import TYPE_CHECKING
@@ -56,11 +57,21 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     entries: Sequence[Entry]
-    start: Cursor
-    end: Cursor
+    find_start: Callable[[], Cursor]
+    find_end: Callable[[], Cursor]
     has_next: bool
     has_previous: bool
     reports: Sequence[Report]
+
+    @property
+    def start(self) -> Cursor:
+        """Make the start cursor; it costs work, so only where it is asked for."""
+        return self.find_start()
+
+    @property
+    def end(self) -> Cursor:
+        """Make the end cursor."""
+        return self.find_end()
 
 
 class Feed:
@@ -124,12 +135,14 @@ class Feed:
         if after is None:
             begin = entries[0].index if entries else len(positions.rows)
             seen = zip(positions.owners[begin:], positions.rows[begin:], strict=True)
-            positions.top, positions.memory = begin, self._remember(seen, None)
-        top = positions.above() if after is None else after
+            positions.top, positions.memory = begin, self._memory(list(seen), None)
+        top = positions.above if after is None else lambda: after
         return Slice(
             entries=entries,
-            start=entries[0].cursor() if entries else top,
-            end=positions.cursor(len(positions.rows) - 1) if positions.rows else top,
+            find_start=entries[0].cursor if entries else top,
+            find_end=functools.partial(positions.cursor, len(positions.rows) - 1)
+            if positions.rows
+            else top,
             has_next=any(reader.next_time is not None for reader in self._readers),
             has_previous=after is not None,
             reports=self._finish(entries),
@@ -164,11 +177,11 @@ class Feed:
             above = [index for index in remembered if index < begin]
             indices = [*above, *range(begin, len(positions.rows))]
             seen = [(positions.owners[index], positions.rows[index]) for index in indices]
-            positions.top, positions.memory = begin, self._remember(seen, before.memory)
+            positions.top, positions.memory = begin, self._memory(seen, before.memory)
         return Slice(
             entries=list(entries),
-            start=entries[0].cursor() if entries else before,
-            end=entries[-1].cursor() if entries else before,
+            find_start=entries[0].cursor if entries else lambda: before,
+            find_end=entries[-1].cursor if entries else lambda: before,
             has_next=True,
             has_previous=found > len(entries),
             reports=reports,
@@ -191,8 +204,16 @@ class Feed:
     def _matches(self, log: WebhookLog) -> bool:
         return self._filter.test(log) is True
 
-    def _remember(self, seen: Iterable[tuple[Reader, Row]], before: Memory | None) -> Memory:
-        return remember(self._readers, seen, self._matches, before, self._unfound, self._now)
+    def _memory(
+        self, seen: Sequence[tuple[Reader, Row]], before: Memory | None
+    ) -> Callable[[], Memory]:
+        """Return what makes the memory of those who poll, once it is asked for."""
+
+        @functools.cache
+        def make() -> Memory:
+            return remember(self._readers, seen, self._matches, before, self._unfound, self._now)
+
+        return make
 
     def _is_late(self, looked_at: int) -> bool:
         """Return whether the operation's time is over, looking at the clock now and then."""

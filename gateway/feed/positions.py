@@ -15,12 +15,12 @@ from gateway.feed.cursor import (
     Cursor,
     Hint,
     layout,
-    pack_hints,
+    pack_hint,
 )
 from gateway.feed.reader import NOT_READ
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from gateway.feed.cursor import Memory, Position
     from gateway.feed.filters import Filter
@@ -34,8 +34,8 @@ RECENT = 4
 class Positions:
     """Merged rows with their positions in each stream; makes the cursor behind any row.
 
-    ``size`` is how many rows the next page will have. ``memory`` goes into the cursor behind the
-    row of index ``top``, which is for those who poll.
+    ``size`` is how many rows the next page will have. What ``memory`` returns goes into the cursor
+    behind the row of index ``top``, which is for those who poll.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Positions:
         self.rows: list[Row] = []
         self.owners: list[Reader] = []
         self.top: int | None = None
-        self.memory: Memory | None = None
+        self.memory: Callable[[], Memory | None] = lambda: None
         self._indices: dict[bytes, list[int]] = {reader.key: [] for reader in readers}
         self._filter = wanted
         self._readers = readers
@@ -68,8 +68,9 @@ class Positions:
             horizon=UNDATED,
             positions={},
             layout=self._layout,
+            since=LATEST,
             hints=b"",
-            memory=self.memory,
+            memory=self.memory(),
         )
 
     def cursor(self, index: int) -> Cursor:
@@ -87,15 +88,6 @@ class Positions:
                 # What waits is ordered, and mostly all of it is older.
                 if reader.rows and reader.rows[0].time >= row.time:
                     known += [other.mark for other in reader.rows if other.time == row.time]
-        positions: dict[bytes, Position] = {}
-        hints = []
-        for reader in self._readers:
-            indices = self._indices[reader.key]
-            taken = bisect.bisect_right(indices, index)
-            hints.append(self._hint(reader, indices, taken))
-            position = self._position(reader, indices, taken, row.time)
-            if position is not None:
-                positions[reader.key] = position
         return Cursor(
             version=VERSION,
             filter=self._filter.fingerprint,
@@ -103,11 +95,29 @@ class Positions:
             given=tuple(given),
             known=tuple(known),
             horizon=self._horizon(index),
-            positions=positions,
+            positions=self._positions(index, row.time),
             layout=self._layout,
-            hints=pack_hints(hints, row.time),
-            memory=self.memory if index == self.top else None,
+            since=self.rows[0].time,
+            hints=b"".join(self._hints(index)),
+            memory=self.memory() if index == self.top else None,
         )
+
+    def _hints(self, index: int) -> Iterator[bytes]:
+        """Yield the hint for each reader behind a row."""
+        for reader, hints in zip(self._readers, self._packed, strict=True):
+            indices = self._indices[reader.key]
+            taken = bisect.bisect_right(indices, index)
+            packed = hints.get(taken)
+            if packed is None:
+                packed = hints[taken] = pack_hint(
+                    self._hint(reader, indices, taken), self.rows[0].time
+                )
+            yield packed
+
+    @functools.cached_property
+    def _packed(self) -> list[dict[int, bytes]]:
+        """For each reader, its hints by the number of its rows that are given."""
+        return [{} for _ in self._readers]
 
     def _hint(self, reader: Reader, indices: Sequence[int], taken: int) -> Hint:
         if reader.error is not None:
@@ -115,11 +125,26 @@ class Positions:
         time = self.rows[indices[taken]].time if taken < len(indices) else reader.next_time
         return Hint(None if time == NOT_READ else time, ended=time is None)
 
+    @functools.cached_property
+    def _special(self) -> list[Reader]:
+        """The readers that the cursor's time alone may not lead back to."""
+        return [reader for reader in self._readers if not (reader.is_plain and reader.rows)]
+
+    def _positions(self, index: int, time: Timestamp) -> dict[bytes, Position]:
+        found: dict[bytes, Position] = {}
+        for reader in self._special:
+            indices = self._indices[reader.key]
+            taken = bisect.bisect_right(indices, index)
+            position = self._position(reader, indices, taken, time)
+            if position is not None:
+                found[reader.key] = position
+        return found
+
     def _position(
         self, reader: Reader, indices: Sequence[int], taken: int, time: Timestamp
     ) -> Position | None:
         pending = indices[taken:]
-        if reader.is_plain and (pending or reader.rows):
+        if pending and reader.is_plain:
             return None
         if not reader.has_odd:
             indices, pending = indices[max(0, taken - RECENT) : taken], pending[:1]
