@@ -99,6 +99,8 @@ def _prefer_small_steps(times: Times, flags: list[bool], level: Timestamp | None
 
 def is_unordered(times: Times, flags: Sequence[bool]) -> bool:
     """Return whether more than a few rows are out of order, so that the list is in another one."""
+    if all(flags):
+        return False
     dated = sum(time is not None for time in times)
     odd = dated - sum(flags)
     return odd > max(2, dated // 8) if dated > TAIL else 1 < odd == dated - 1
@@ -124,16 +126,18 @@ def settled(
             break
     moments = [*before, *(times[index] or 0 for index in run)]
     steps = [one - other for one, other in itertools.pairwise(moments)]
-    for count in range(1, min(leaps, len(run)) + 1):
-        others = steps[:-count]
+    largest = list(itertools.accumulate(steps, max))
+    for count in range(1, min(leaps, len(run), len(steps) - 1) + 1):
         least = SECOND if count == 1 else HOUR
-        if others and steps[-count] > max(LEAP * max(others), least):
+        if steps[-count] > max(LEAP * largest[-count - 1], least):
             end = min(end, run[-count])
     return end
 
 
 def positions(times: Times, flags: Sequence[bool], level: Timestamp | None) -> list[Timestamp]:
     """Return the position in time of each row; those before the first in order stand with it."""
+    if all(flags):
+        return [time for time in times if time is not None]
     first = next((time for time, flag in zip(times, flags, strict=True) if flag), None)
     before = level
     if before is None:

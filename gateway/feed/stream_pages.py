@@ -182,7 +182,7 @@ class StreamPages:
 
     def rows(self, page: Page) -> Sequence[ListedRow]:
         """Return the logs of the last page."""
+        freshness = self.freshness
         return [
-            ListedRow(log, mark, self.freshness)
-            for log, mark in zip(page.logs, page.marks, strict=True)
+            ListedRow(log, mark, freshness) for log, mark in zip(page.logs, page.marks, strict=True)
         ]

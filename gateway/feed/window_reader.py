@@ -12,7 +12,8 @@ within the same window.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -62,6 +63,8 @@ class WindowReader(ListReader):
         self._dated = self._odd = 0
         self._context: Sequence[Timestamp] = ()
         """Times of rows in order on the last page."""
+        self._go_on_later: Callable[[], None] = lambda: None
+        """Chooses the next window, once it is asked for."""
 
     @property
     def is_under_way(self) -> bool:
@@ -70,6 +73,7 @@ class WindowReader(ListReader):
 
     async def read(self) -> Sequence[ListedRow]:
         """Read the next window."""
+        self._go_on_later()
         window = Window(limit=self.pages.source.page_size, offset=self._offset, until=self._until)
         page = await self.pages.read(window)
         if self._until is not None and self._is_ignored(page, self._until):
@@ -92,9 +96,10 @@ class WindowReader(ListReader):
                 if self._bound is None or time <= self._bound:
                     fresh.append(row)
         # A row that is odd once stays so, whatever else is on a page with it.
-        self.pages.watched.update(
-            mark for mark, flag in zip(page.marks, flags, strict=True) if not flag
-        )
+        if not all(flags):
+            self.pages.watched.update(
+                mark for mark, flag in zip(page.marks, flags, strict=True) if not flag
+            )
         self._note_before(page, flags, fresh)
         if fresh:
             self._bound = None
@@ -113,8 +118,12 @@ class WindowReader(ListReader):
         ):
             self._end(end)
         else:
-            self._go_on(page, times, flags, is_repeated=is_repeated, end=end)
-        if self.successor is not None:
+            self._hand_over(page, times, flags, end)
+        if self.successor is None:
+            self._go_on_later = functools.partial(
+                self._go_on, page, times, flags, is_repeated=is_repeated
+            )
+        else:
             places = {mark: index for index, mark in enumerate(page.marks)}
             begin = end - page.read
             return [
@@ -145,30 +154,19 @@ class WindowReader(ListReader):
             for log, mark in zip(page.logs, page.marks, strict=True)
         ]
 
-    def _go_on(
-        self, page: Page, times: Times, flags: Sequence[bool], *, is_repeated: bool, end: int
-    ) -> None:
-        """Choose the next window."""
-        # To overlap by a few rows too many costs little, but what is above the window is lost.
-        end_of_run = settled(times, flags, max(TAIL, len(times) // 4), self._context)
-        run = [
-            time
-            for time, flag in zip(times[:end_of_run], flags, strict=False)
-            if flag and time is not None
-        ]
-        run = run or [
-            time for time, flag in zip(times, flags, strict=True) if flag and time is not None
-        ]
-        self._context = run[-CONTEXT:]
-        self._dated += sum(time is not None for time in times)
-        self._odd += sum(time is not None for time in times) - sum(flags)
+    def _hand_over(self, page: Page, times: Times, flags: Sequence[bool], end: int) -> None:
+        """Let the list be read by offset if it is not newest first, or has no times."""
+        dated = sum(time is not None for time in times)
+        self._dated += dated
+        self._odd += dated - sum(flags)
+        is_unlike = is_unordered(times, flags)
         is_odd_altogether = self._odd > max(FEW, self._dated // 8)
-        if is_odd_altogether and self._until is not None and not is_unordered(times, flags):
+        if is_odd_altogether and self._until is not None and not is_unlike:
             self.pages.lose(
                 "The list is not newest first, and was asked for by time, which may pass over logs."
             )
-        if not run or is_odd_altogether or is_unordered(times, flags):
-            self.unordered = bool(run)
+        if not any(flags) or is_odd_altogether or is_unlike:
+            self.unordered = any(flags)
             self.successor = OffsetReader(
                 self.pages,
                 offset=end,
@@ -176,7 +174,15 @@ class WindowReader(ListReader):
                 last=page.marks[-1] if page.marks else None,
                 unordered=self.unordered,
             )
-            return
+
+    def _go_on(self, page: Page, times: Times, flags: Sequence[bool], *, is_repeated: bool) -> None:
+        """Choose the next window."""
+        # To overlap by a few rows too many costs little, but what is above the window is lost.
+        end_of_run = settled(times, flags, max(TAIL, len(times) // 4), self._context)
+        moments = [time for time, flag in zip(times, flags, strict=True) if flag]
+        whole = [time for time in moments if time is not None]
+        run = whole[: sum(flags[:end_of_run])] or whole
+        self._context = run[-CONTEXT:]
         is_moment = run[0] == run[-1] and len(run) == page.read
         if self._idle == 0 and self._until is None and is_moment:
             self._until, self._offset = run[0], page.read
