@@ -1,48 +1,41 @@
-"""The merge: one page of one list, made of the lists of many vendors.
+"""One page of the merged list of all sources.
 
-Every vendor that fails is left out, and said to have failed in its report.
+A source that fails is left out, and its report says so.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import copy
 import functools
-import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.errors import AllSourcesFailedError, ErrorCode, RequestError, UpstreamError, defect
+from gateway.errors import AllSourcesFailedError, ErrorCode, RequestError
 from gateway.feed.counting import count_all
-from gateway.feed.cursor import LATEST, Cursor, unpack_hints
-from gateway.feed.filters import Filter, Partial
-from gateway.feed.merge import fill, merged
+from gateway.feed.cursor import Cursor
+from gateway.feed.filter_tests import Partial
+from gateway.feed.filters import Filter
+from gateway.feed.merge import merged
 from gateway.feed.news import News, remember
+from gateway.feed.opening import Opening, partial_of
 from gateway.feed.positions import Entry, Positions
-from gateway.feed.reader import Reader, stream_key
+from gateway.feed.reader import Reader
 from gateway.feed.report import UNREAD, Report
-from gateway.feed.stream_pages import StreamPages
 from gateway.model import Capability, Timestamp
-from gateway.vendors.pages import StreamsChanged, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from gateway.feed.cursor import Memory
     from gateway.feed.reader import Row
-    from gateway.model import Hook, WebhookLog
+    from gateway.model import WebhookLog
     from gateway.sources.source import Source
     from gateway.upstream.operation import Operation
-    from gateway.vendors.pages import Found, Stream
 
 __all__ = ["UNREAD", "Feed", "Report", "Slice"]
 
-log = logging.getLogger(__name__)
-
-MINUTE = 60_000_000_000
 LOOK = 100
 """Logs that are looked at between two looks at the clock: no fewer than a page has at most."""
 
@@ -96,7 +89,7 @@ class Feed:
             for source in sources
             if wanted.may_match(Partial(source=source.name, provider=source.provider))
         ]
-        self._sources = [source for source in chosen if wanted.may_match(_partial(source))]
+        self._sources = [source for source in chosen if wanted.may_match(partial_of(source))]
         self._filter = wanted
         self._operation = operation
         self._scan_limit = scan_limit
@@ -109,8 +102,9 @@ class Feed:
             for source in chosen
         }
         self._readers: list[Reader] = []
-        self._unfound: set[str] = set()
-        """The sources of which not all streams were found."""
+        self._opening = Opening(
+            self._sources, wanted, operation, self._reports, now=now, max_age=max_age
+        )
 
     async def forward(self, first: int, after: Cursor | None) -> Slice:
         """Return the ``first`` matches behind a cursor.
@@ -120,7 +114,7 @@ class Feed:
         if after is not None and after.is_top:
             after = None
         since, _ = self._filter.bounds("triggered_at")
-        await self._open(after, lambda _key, _source: since)
+        self._readers = await self._opening.open(after, lambda _key, _source: since)
         positions = Positions(self._filter, self._readers, after, first)
         entries: list[Entry] = []
         async for reader, row in merged(self._readers, self._scan_limit if first else 0):
@@ -155,7 +149,7 @@ class Feed:
         allows to look through.
         """
         news = News(before)
-        await self._open(None, news.floor_of)
+        self._readers = await self._opening.open(None, news.floor_of)
         positions = Positions(self._filter, self._readers, None, last)
         entries: deque[Entry] = deque(maxlen=last)
         remembered: list[int] = []
@@ -211,7 +205,9 @@ class Feed:
 
         @functools.cache
         def make() -> Memory:
-            return remember(self._readers, seen, self._matches, before, self._unfound, self._now)
+            return remember(
+                self._readers, seen, self._matches, before, self._opening.unfound, self._now
+            )
 
         return make
 
@@ -231,130 +227,11 @@ class Feed:
             return None
         # A filter that looks at the logs themselves leaves fewer than the vendors count.
         if not all(
-            self._filter.test(_partial(reader.source, reader.stream)) is True
+            self._filter.test(partial_of(reader.source, reader.stream)) is True
             for reader in self._readers
         ):
             return None
         return await count_all(self._readers, self._operation, self._max_age)
-
-    async def _open(
-        self, after: Cursor | None, down_to: Callable[[bytes, str], Timestamp | None]
-    ) -> None:
-        """Find the streams of every source and read the first rows of each, all at once."""
-        opened = await asyncio.gather(
-            *(self._open_source(source, after, down_to) for source in self._sources)
-        )
-        self._readers = [reader for readers in opened for reader in readers]
-        if after is None:
-            return
-        hints = unpack_hints(after, [reader.key for reader in self._readers])
-        for reader, hint in zip(self._readers, hints, strict=True):
-            reader.hint(hint)
-        changed = await asyncio.gather(
-            *(
-                self._fill(reader)
-                for reader in self._readers
-                if reader.waits_at is None or reader.waits_at >= after.horizon
-            )
-        )
-        for source in filter(None, dict.fromkeys(changed)):
-            self._readers = [reader for reader in self._readers if reader.source is not source]
-            readers = await self._open_source(source, after, down_to)
-            await asyncio.gather(*map(self._fill, readers))
-            self._readers += readers
-
-    async def _fill(self, reader: Reader) -> Source | None:
-        """Read the first rows; return the source if its streams turned out to have changed."""
-        try:
-            await fill(reader)
-        except StreamsChanged as news:
-            reader.end(news.refusal)
-            return reader.source
-        return None
-
-    async def _open_source(
-        self,
-        source: Source,
-        after: Cursor | None,
-        down_to: Callable[[bytes, str], Timestamp | None],
-    ) -> list[Reader]:
-        report = self._reports[source.name]
-        try:
-            with contextlib.suppress(StreamsChanged):
-                return await self._open_streams(source, after, down_to)
-            return await self._open_streams(source, after, down_to)
-        except UpstreamError as error:
-            report.error = error
-        except StreamsChanged as news:
-            report.error = news.refusal
-        except Exception:
-            # One vendor's surprise must not take the other vendors' rows away.
-            log.exception("Finding the streams of source %s failed.", source.name)
-            report.error = defect(source.name)
-        report.failed = True
-        self._unfound.add(source.name)
-        return []
-
-    async def _open_streams(
-        self,
-        source: Source,
-        after: Cursor | None,
-        down_to: Callable[[bytes, str], Timestamp | None],
-    ) -> list[Reader]:
-        """Find the streams of a source, and read the first page of each as soon as it is known."""
-        readers: dict[str, Reader] = {}
-        filling: list[asyncio.Task[None]] = []
-
-        def begin(stream: Stream) -> None:
-            if stream.key in readers or not self._filter.may_match(_partial(source, stream)):
-                return
-            key = stream_key(source.name, stream.key)
-            reader = Reader(
-                self._pages(source, stream), after=after, down_to=down_to(key, source.name)
-            )
-            readers[stream.key] = reader
-            if after is None:
-                filling.append(asyncio.create_task(fill(reader)))
-
-        def begin_hooks(hooks: Sequence[Hook]) -> None:
-            for hook in hooks:
-                if (stream := source.stream_of(hook)) is not None:
-                    begin(stream)
-
-        operation = copy.copy(self._operation)
-        operation.on_hooks = begin_hooks if after is None else None
-        try:
-            found: Found = await source.find_streams(operation)
-            for stream in found.streams:
-                begin(stream)
-            await asyncio.gather(*filling)
-        finally:
-            for task in filling:
-                task.cancel()
-        if found.errors:
-            self._reports[source.name].error = found.errors[0]
-            self._unfound.add(source.name)
-        # In the order of the streams, whichever was known first.
-        return [readers[stream.key] for stream in found.streams if stream.key in readers]
-
-    def _pages(self, source: Source, stream: Stream) -> StreamPages:
-        return StreamPages(
-            source, stream, self._wanted(), self._operation, now=self._now, max_age=self._max_age
-        )
-
-    def _wanted(self) -> Wanted:
-        since, until = self._filter.bounds("triggered_at")
-        events, correlations = self._filter.only("event"), self._filter.only("correlation_id")
-        return Wanted(
-            # Bounds that move with every call would find nothing in the cache.
-            since=_moment(since and since - since % MINUTE),
-            until=_moment(until and until + -until % MINUTE),
-            failed=self._filter.failed(),
-            events=tuple(sorted(events)) if events else None,
-            correlation_id=next(iter(correlations))
-            if correlations and len(correlations) == 1
-            else None,
-        )
 
     def _finish(self, entries: Iterable[Entry]) -> list[Report]:
         """Complete the reports; AllSourcesFailedError when there is nothing else to tell."""
@@ -368,16 +245,3 @@ class Feed:
         if reports and all(report.failed for report in reports):
             raise AllSourcesFailedError([report.error for report in reports if report.error])
         return reports
-
-
-def _partial(source: Source, stream: Stream | None = None) -> Partial:
-    return Partial(
-        source=source.name,
-        provider=source.provider,
-        hook_id=stream.hook_id if stream else None,
-        lacks=source.lacks,
-    )
-
-
-def _moment(bound: int | None) -> Timestamp | None:
-    return Timestamp(bound) if bound is not None and 0 < bound < LATEST else None

@@ -1,69 +1,49 @@
-"""The filter of a list: a tree of comparators, as callers write it, made ready to use.
+"""Checks and compiles the filter of a list, a tree of comparators.
 
-It arrives as plain dictionaries with the field names of ``WebhookLogFilter``, so the GraphQL
-schema and the command line share one meaning. What is null counts as not given, and so does a
-comparator object or ``and`` that holds nothing else.
+A filter is a plain dictionary with the field names of ``WebhookLogFilter``, so that the GraphQL
+schema and the command line share one meaning. A null is ignored, and so is a comparator object or
+an ``and`` with nothing else in it.
 
-A field that a log does not have matches only negations: an absent event is not equal to ``push``,
-so ``neq`` holds, and ``eq``, ``contains``, ``gt`` and the like do not.
+A log without a field matches only negations of it: an absent event is not equal to ``push``, so
+``neq`` holds, and ``eq``, ``contains``, ``gt`` and the like do not.
 
-A filter that plainly matches nothing is a mistake, and refused. So is a source that is not
-configured, where ``eq`` or ``in`` names it, and a hook's id of such a source: wherever in the tree
-it stands, even inside ``not``. ``neq`` and ``nin`` may leave out what is not there any more.
+A filter that can't match anything is refused as a mistake. So are ``eq`` and ``in`` with a source
+that is not configured, or with a hook of such a source, anywhere in the tree. ``neq`` and ``nin``
+may exclude sources that do not exist any more.
 """
 
 from __future__ import annotations
 
 import enum
 import json
-import operator
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from gateway import ids
 from gateway.errors import ErrorCode, RequestError
-from gateway.model import FailureCategory, Timestamp, WebhookLog, WebhookLogStatus
+from gateway.feed.filter_fields import COMPARISONS, FIELDS, IGNORE_CASE, LISTING, Field
+from gateway.feed.filter_tests import Partial, Term, Test, all_of, field_tests, negated, search_test
+from gateway.model import Timestamp, WebhookLogStatus
 from gateway.normalise import timestamps
 
 MAX_DEPTH = 10
 MAX_PARTS = 200
-"""How many comparators, searches, and filters below ``and``, ``or`` and ``not`` there may be."""
+"""Limit on comparators, searches, and filters nested in ``and``, ``or`` and ``not``, together."""
 MAX_OPERANDS = 100
 MAX_TEXT = 1000
 
 Document = Mapping[str, Any]
-Test = Callable[[Any], bool | None]
-"""Whether a log matches; None when it depends on a field that is not known yet."""
-
-
-class Partial(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of the logs of a source or stream before any is read.
-
-    ``lacks`` are the attributes that none of them has.
-    """
-
-    source: str
-    provider: str
-    hook_id: str | None = None
-    lacks: frozenset[str] = frozenset()
-
-
-class Term(msgspec.Struct, frozen=True):
-    """A comparator with its operand; ``matches`` tells whether a value, not None, satisfies it."""
-
-    comparator: str
-    operand: Any
-    matches: Callable[[Any], bool]
+"""A filter as callers write it."""
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """A filter made ready.
+    """A compiled filter.
 
-    ``test`` tells whether a log matches. ``terms`` are the comparators that every match satisfies,
-    by the attribute of the log, for the vendors that can apply them. ``fingerprint`` is the same
-    for equal filters.
+    ``test`` returns whether a log matches. ``terms`` are the comparators that every match
+    satisfies, by the attribute of the log, for vendors that can apply them. ``fingerprint`` is the
+    same for equal filters.
     """
 
     test: Test
@@ -71,13 +51,13 @@ class Filter(msgspec.Struct, frozen=True):
     fingerprint: bytes
 
     def may_match(self, partial: Partial) -> bool:
-        """Tell whether any log of a source or stream can match."""
+        """Return whether any log of a source or stream can match."""
         return self.test(partial) is not False
 
     def bounds(self, attribute: str) -> tuple[Any, Any]:
-        """Give the least and the greatest whole number that a match can have, both included.
+        """Return the smallest and the largest whole number that a match can have, inclusive.
 
-        ``triggered_at`` counts nanoseconds. None stands for no bound.
+        ``triggered_at`` is in nanoseconds. None is no bound.
         """
         least: list[int] = []
         greatest: list[int] = []
@@ -90,7 +70,7 @@ class Filter(msgspec.Struct, frozen=True):
         return max(least, default=None), min(greatest, default=None)
 
     def only(self, attribute: str) -> frozenset[Any] | None:
-        """Give the values that a match can have, where the filter lists them."""
+        """Return the values that a match can have if the filter lists them, else None."""
         values: frozenset[Any] | None = None
         for term in self.terms.get(attribute, ()):
             if term.comparator in LISTING:
@@ -99,7 +79,7 @@ class Filter(msgspec.Struct, frozen=True):
         return values
 
     def failed(self) -> bool | None:
-        """Tell whether every match has failed, or every match has succeeded."""
+        """Return True if every match has failed, False if every match has succeeded, else None."""
         match list(self.only("status") or ()):
             case [WebhookLogStatus.FAILED]:
                 return True
@@ -114,10 +94,11 @@ def prepare(
     sources: Collection[str],
     readable: Collection[str] | None = None,
 ) -> Filter:
-    """Check a filter and make it ready; RequestError when it makes no sense.
+    """Check and compile a filter; RequestError if it makes no sense.
 
-    ``now`` is where durations count back from, ``sources`` the names that there are, ``readable``
-    those whose bodies the caller may see: what is found tells what was looked through.
+    Durations count back from ``now``. ``sources`` are the names of all sources, and ``readable`` of
+    those whose bodies the caller may see: other bodies are not searched, since a match would reveal
+    what they hold.
     """
     given = _given(document or {})
     builder = _Builder(now, frozenset(sources), sources if readable is None else readable)
@@ -138,7 +119,7 @@ def prepare(
 
 
 def _given(document: Document) -> Document:
-    """Drop what is null, at every level, and what then says nothing."""
+    """Remove nulls at every level, and whatever is empty without them."""
     inner = {name: _inner(name, value) for name, value in document.items()}
     return {name: value for name, value in inner.items() if value is not None}
 
@@ -149,7 +130,7 @@ def _inner(name: str, value: Any) -> Any:
     if name == "or" and value is not None:
         return list(map(_given, value))
     if isinstance(value, Mapping):
-        # All comparators left out allow everything, but a negation of everything nothing.
+        # No comparators match everything, so that their negation matches nothing.
         return _given(value) or ({} if name == "not" else None)
     return value
 
@@ -158,77 +139,8 @@ def _name(value: enum.Enum) -> str:
     return value.name
 
 
-class _Field(msgspec.Struct, frozen=True):
-    """A field of the filter: the kind of its operands, and how a log's value is got.
-
-    ``early`` tells that the value is known of a whole source or stream.
-    """
-
-    kind: str
-    attribute: str
-    value: Callable[[Any], Any]
-    early: bool = False
-
-
-def _url(log: WebhookLog) -> str | None:
-    return log.request.url if log.request else None
-
-
-def _status_code(log: WebhookLog) -> int | None:
-    return log.response.status_code if log.response else None
-
-
-def _category(log: WebhookLog) -> FailureCategory | None:
-    return log.failure.category if log.failure else None
-
-
-FIELDS = {
-    "source": _Field("text", "source", operator.attrgetter("source"), early=True),
-    "provider": _Field("enum", "provider", operator.attrgetter("provider"), early=True),
-    "status": _Field("enum", "status", operator.attrgetter("status")),
-    "event": _Field("text", "event", operator.attrgetter("event")),
-    "url": _Field("text", "url", _url),
-    "httpStatus": _Field("number", "http_status", _status_code),
-    "failure": _Field("enum", "failure", _category),
-    "hook": _Field("id", "hook_id", operator.attrgetter("hook_id"), early=True),
-    "correlationId": _Field("text", "correlation_id", operator.attrgetter("correlation_id")),
-    "triggeredAt": _Field("time", "triggered_at", operator.attrgetter("triggered_at")),
-}
-
-Comparison = Callable[[Any, Any], bool]
-EQUALITY: dict[str, Comparison] = {
-    "eq": operator.eq,
-    "neq": operator.ne,
-    "in": lambda value, operands: value in operands,
-    "nin": lambda value, operands: value not in operands,
-}
-ORDER: dict[str, Comparison] = {
-    "gt": operator.gt,
-    "gte": operator.ge,
-    "lt": operator.lt,
-    "lte": operator.le,
-}
-TEXT: dict[str, Comparison] = {
-    **EQUALITY,
-    "contains": lambda value, operand: operand in value,
-    "notContains": lambda value, operand: operand not in value,
-    "startsWith": str.startswith,
-    "endsWith": str.endswith,
-}
-IGNORE_CASE = "IgnoreCase"
-COMPARISONS: dict[str, dict[str, Comparison]] = {
-    "text": TEXT,
-    "enum": EQUALITY,
-    "id": EQUALITY,
-    "number": {**EQUALITY, **ORDER},
-    "time": ORDER,
-}
-LISTING = frozenset({"eq", "in"})
-NEGATIONS = frozenset({"neq", "nin", "notContains"})
-
-
 class _Builder:
-    """Turns the tree into one function, and gathers the ``terms`` of its conjunction on the way."""
+    """Compiles the tree to one function, and collects the ``terms`` that every match satisfies."""
 
     def __init__(self, now: Timestamp, sources: frozenset[str], readable: Collection[str]) -> None:
         self._readable = readable
@@ -238,7 +150,7 @@ class _Builder:
         self._parts = 0
 
     def node(self, document: Document, depth: int, *, conjoined: bool) -> Test:
-        """Build a filter of the tree; every match satisfies it if it is ``conjoined``."""
+        """Compile a subtree, which every match satisfies if it is ``conjoined``."""
         if depth > MAX_DEPTH:
             raise _impossible(f"it nests more than {MAX_DEPTH} levels deep")
         tests: list[Test] = []
@@ -250,20 +162,20 @@ class _Builder:
                     if not value:
                         raise _impossible("or lists nothing, so nothing could match")
                     alternatives = [self._nested(part, depth) for part in value]
-                    tests.append(_not(_all([_not(test) for test in alternatives])))
+                    tests.append(negated(all_of([negated(test) for test in alternatives])))
                 case "not":
                     if not value:
                         raise _impossible("not holds nothing, so nothing could match")
-                    tests.append(_not(self._nested(value, depth)))
+                    tests.append(negated(self._nested(value, depth)))
                 case "search":
                     self._count()
-                    tests.append(_search(_text(name, value).casefold(), self._readable))
+                    tests.append(search_test(_text(name, value).casefold(), self._readable))
                 case _:
                     terms = [self._term(name, key, given) for key, given in value.items()]
-                    tests += _tests(name, terms)
+                    tests += field_tests(name, terms)
                     if conjoined:
                         self.terms.setdefault(FIELDS[name].attribute, []).extend(terms)
-        return tests[0] if len(tests) == 1 else _all(tests)
+        return tests[0] if len(tests) == 1 else all_of(tests)
 
     def _nested(self, document: Document, depth: int, *, conjoined: bool = False) -> Test:
         self._count()
@@ -297,8 +209,8 @@ class _Builder:
 
         return Term(comparator, operand, matches)
 
-    def _operand(self, where: str, field: _Field, given: Any, *, folds: bool) -> Any:
-        """Check an operand and turn it into what a log's value can be compared with."""
+    def _operand(self, where: str, field: Field, given: Any, *, folds: bool) -> Any:
+        """Check an operand and convert it to the type of the values that it is compared with."""
         if isinstance(given, str):
             _text(where, given)
         match field.kind:
@@ -317,91 +229,14 @@ class _Builder:
             raise unknown_source(source, self._sources)
 
 
-def _tests(name: str, terms: Sequence[Term]) -> list[Test]:
-    tests = [_test(FIELDS[name], term) for term in terms]
-    if name == "hook":
-        tests += [_of_source(term) for term in terms if term.comparator in LISTING]
-    return tests
-
-
-def _of_source(term: Term) -> Test:
-    """Test what a hook's id tells of a whole source: no log of another one is that hook's."""
-    hooks = [term.operand] if term.comparator == "eq" else term.operand
-    sources = {ids.decode(hook).source for hook in hooks}
-    return lambda log: log.source in sources
-
-
-def _test(field: _Field, term: Term) -> Test:
-    absent = term.comparator.removesuffix(IGNORE_CASE) in NEGATIONS
-
-    def test(log: Any) -> bool | None:
-        early = isinstance(log, Partial)
-        if early and field.attribute in log.lacks:
-            return absent
-        if early and not field.early:
-            return None
-        value = field.value(log)
-        if value is None:
-            return None if early else absent
-        return term.matches(value)
-
-    return test
-
-
 def _text(where: str, given: str) -> str:
     if len(given) > MAX_TEXT:
         raise _impossible(f"{where} is longer than {MAX_TEXT} characters")
     return given
 
 
-def _search(sought: str, readable: Collection[str]) -> Test:
-    """Look for a text, in any case, in what a log shows without a detail call."""
-
-    def test(log: Any) -> bool | None:
-        if isinstance(log, Partial):
-            return None
-        return any(sought in part.casefold() for part in _searchable(log, readable) if part)
-
-    return test
-
-
-def _searchable(log: WebhookLog, readable: Collection[str]) -> Iterable[str | None]:
-    yield from (log.upstream_id, log.event, log.correlation_id)
-    if log.failure:
-        yield log.failure.message
-    if log.request:
-        yield log.request.url
-    if log.source not in readable:
-        return
-    if log.request:
-        yield log.request.body
-    if log.response:
-        yield log.response.body
-
-
-def _all(tests: Sequence[Test]) -> Test:
-    def test(log: Any) -> bool | None:
-        unknown = False
-        for one in tests:
-            result = one(log)
-            if result is False:
-                return False
-            unknown = unknown or result is None
-        return None if unknown else True
-
-    return test
-
-
-def _not(test: Test) -> Test:
-    def opposite(log: Any) -> bool | None:
-        result = test(log)
-        return None if result is None else not result
-
-    return opposite
-
-
 def unknown_source(name: str, sources: Iterable[str]) -> RequestError:
-    """Make the error for a source that is not configured, naming those that are."""
+    """Return the error for a source that is not configured. It names those that are."""
     known = ", ".join(sorted(sources))
     return RequestError(
         ErrorCode.UNKNOWN_SOURCE,

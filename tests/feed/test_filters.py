@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from gateway import ids
 from gateway.errors import ErrorCode, RequestError
-from gateway.feed import filters
-from gateway.feed.filters import Filter, Partial
+from gateway.feed import filter_fields, filters
+from gateway.feed.filter_tests import Partial
+from gateway.feed.filters import Filter
 from gateway.model import (
     Failure,
     FailureCategory,
@@ -173,11 +174,11 @@ def test_comparator(
 
 
 def test_tables_cover_every_comparator_of_every_field() -> None:
-    texts = {*filters.TEXT, *(f"{name}IgnoreCase" for name in filters.TEXT)}
-    comparators = {kind: set(names) for kind, names in filters.COMPARISONS.items()}
+    texts = {*filter_fields.TEXT, *(f"{name}IgnoreCase" for name in filter_fields.TEXT)}
+    comparators = {kind: set(names) for kind, names in filter_fields.COMPARISONS.items()}
     assert {name: {row[0] for row in rows} for name, rows in (TABLES | ALWAYS_THERE).items()} == {
         name: texts if field.kind == "text" else comparators[field.kind]
-        for name, field in filters.FIELDS.items()
+        for name, field in filter_fields.FIELDS.items()
     }
 
 
@@ -313,8 +314,8 @@ OPERANDS: dict[str, st.SearchStrategy[Any]] = {
 def comparators(name: str) -> st.SearchStrategy[dict[str, Any]]:
     one = OPERANDS[name]
     many = st.lists(one, min_size=1, max_size=3)
-    kind = filters.FIELDS[name].kind
-    names = list(filters.COMPARISONS[kind])
+    kind = filter_fields.FIELDS[name].kind
+    names = list(filter_fields.COMPARISONS[kind])
     names += [f"{name}IgnoreCase" for name in names] if kind == "text" else []
     return st.fixed_dictionaries(
         {}, optional={key: many if "in" in {key[:2], key[1:3]} else one for key in names}
@@ -393,11 +394,13 @@ def test_filter_agrees_with_a_simple_implementation(
                 provider=one.provider,
                 hook_id=one.hook_id,
                 lacks=frozenset(
-                    field.attribute for field in filters.FIELDS.values() if field.value(one) is None
+                    field.attribute
+                    for field in filter_fields.FIELDS.values()
+                    if field.value(one) is None
                 ),
             )
         )
-        for field in filters.FIELDS.values():
+        for field in filter_fields.FIELDS.values():
             only = made.only(field.attribute)
             assert only is None or field.value(one) in only
             assert lies_within(field.value(one), made.bounds(field.attribute))

@@ -28,6 +28,7 @@ def made_cursor(document: Any = None) -> str:
         horizon=cursor.UNDATED,
         positions={},
         layout=b"layout",
+        since=Timestamp(1),
         hints=b"",
     )
     return cursor.encode(place)

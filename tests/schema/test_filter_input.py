@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from graphql import GraphQLInputObjectType
 
-from gateway.feed import filters
+from gateway.feed import filter_fields
 from gateway.model import FailureCategory, WebhookLogStatus
 from gateway.schema import build_schema
 from gateway.schema.context import Context
@@ -28,14 +28,17 @@ def test_filter_inputs_match_gateway_filters() -> None:
     enums |= {"failure": "FailureCategoryComparator"}
     declared = {name: str(field.type) for name, field in INPUTS["WebhookLogFilter"].fields.items()}
     assert declared == {
-        **{name: kinds.get(field.kind) or enums[name] for name, field in filters.FIELDS.items()},
+        **{
+            name: kinds.get(field.kind) or enums[name]
+            for name, field in filter_fields.FIELDS.items()
+        },
         "search": "String",
         "and": "[WebhookLogFilter!]",
         "or": "[WebhookLogFilter!]",
         "not": "WebhookLogFilter",
     }
-    for name, field in filters.FIELDS.items():
-        comparators = set(filters.COMPARISONS[field.kind])
+    for name, field in filter_fields.FIELDS.items():
+        comparators = set(filter_fields.COMPARISONS[field.kind])
         if field.kind == "text":
             comparators |= {f"{comparator}IgnoreCase" for comparator in comparators}
         assert INPUTS[declared[name]].fields.keys() == comparators

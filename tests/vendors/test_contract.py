@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from gateway import ids
-from gateway.feed import filters
+from gateway.feed import filter_fields
 from gateway.model import Capability, Timestamp, WebhookLog, WebhookLogStatus
 from gateway.normalise import timestamps
 from gateway.sandbox import Sandbox
@@ -135,7 +135,7 @@ async def test_list_to_the_end_is_the_inventory(demo: OneVendor) -> None:
     assert len({log.id for log in logs}) == len(logs)
     absent = {
         field.attribute
-        for field in filters.FIELDS.values()
+        for field in filter_fields.FIELDS.values()
         if all(field.value(log) is None for log in logs)
     }
     assert absent == demo.source.lacks

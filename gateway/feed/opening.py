@@ -1,0 +1,195 @@
+"""Finds the lists of every source and opens a reader for each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gateway.errors import UpstreamError, defect
+from gateway.feed.cursor import LATEST, unpack_hints
+from gateway.feed.filter_tests import Partial
+from gateway.feed.merge import fill
+from gateway.feed.reader import Reader, stream_key
+from gateway.feed.stream_pages import StreamPages
+from gateway.model import Timestamp
+from gateway.vendors.pages import StreamsChanged, Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gateway.feed.cursor import Cursor
+    from gateway.feed.filters import Filter
+    from gateway.feed.report import Report
+    from gateway.model import Hook
+    from gateway.sources.source import Source
+    from gateway.upstream.operation import Operation
+    from gateway.vendors.pages import Found, Stream
+
+log = logging.getLogger(__name__)
+
+MINUTE = 60_000_000_000
+
+DownTo = Callable[[bytes, str], Timestamp | None]
+"""Returns the time down to which a list has to be read, by its mark and its source."""
+
+
+class Opening:
+    """The lists of some sources, as far as they may have what a filter asks for.
+
+    ``unfound`` are the sources of which not all lists were found.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        wanted: Filter,
+        operation: Operation,
+        reports: Mapping[str, Report],
+        *,
+        now: Timestamp,
+        max_age: float | None,
+    ) -> None:
+        self.unfound: set[str] = set()
+        self._sources = sources
+        self._filter = wanted
+        self._operation = operation
+        self._reports = reports
+        self._now = now
+        self._max_age = max_age
+
+    async def open(self, after: Cursor | None, down_to: DownTo) -> list[Reader]:
+        """Find the streams of every source and read the first rows of each, all at once."""
+        opened = await asyncio.gather(
+            *(self._open_source(source, after, down_to) for source in self._sources)
+        )
+        found = [reader for readers in opened for reader in readers]
+        if after is None:
+            return found
+        hints = unpack_hints(after, [reader.key for reader in found])
+        for reader, hint in zip(found, hints, strict=True):
+            reader.hint(hint)
+        changed = await asyncio.gather(
+            *(
+                self._fill(reader)
+                for reader in found
+                if reader.waits_at is None or reader.waits_at >= after.horizon
+            )
+        )
+        for source in filter(None, dict.fromkeys(changed)):
+            found = [reader for reader in found if reader.source is not source]
+            readers = await self._open_source(source, after, down_to)
+            await asyncio.gather(*map(self._fill, readers))
+            found += readers
+        return found
+
+    async def _fill(self, reader: Reader) -> Source | None:
+        """Read the first rows; return the source if its streams turned out to have changed."""
+        try:
+            await fill(reader)
+        except StreamsChanged as news:
+            reader.end(news.refusal)
+            return reader.source
+        return None
+
+    async def _open_source(
+        self,
+        source: Source,
+        after: Cursor | None,
+        down_to: DownTo,
+    ) -> list[Reader]:
+        report = self._reports[source.name]
+        try:
+            with contextlib.suppress(StreamsChanged):
+                return await self._open_streams(source, after, down_to)
+            return await self._open_streams(source, after, down_to)
+        except UpstreamError as error:
+            report.error = error
+        except StreamsChanged as news:
+            report.error = news.refusal
+        except Exception:
+            # One vendor's surprise must not take the other vendors' rows away.
+            log.exception("Finding the streams of source %s failed.", source.name)
+            report.error = defect(source.name)
+        report.failed = True
+        self.unfound.add(source.name)
+        return []
+
+    async def _open_streams(
+        self,
+        source: Source,
+        after: Cursor | None,
+        down_to: DownTo,
+    ) -> list[Reader]:
+        """Find the streams of a source, and read the first page of each as soon as it is known."""
+        readers: dict[str, Reader] = {}
+        filling: list[asyncio.Task[None]] = []
+
+        def begin(stream: Stream) -> None:
+            if stream.key in readers or not self._filter.may_match(partial_of(source, stream)):
+                return
+            key = stream_key(source.name, stream.key)
+            reader = Reader(
+                self._pages(source, stream), after=after, down_to=down_to(key, source.name)
+            )
+            readers[stream.key] = reader
+            if after is None:
+                filling.append(asyncio.create_task(fill(reader)))
+
+        def begin_hooks(hooks: Sequence[Hook]) -> None:
+            for hook in hooks:
+                if (stream := source.stream_of(hook)) is not None:
+                    begin(stream)
+
+        operation = copy.copy(self._operation)
+        operation.on_hooks = begin_hooks if after is None else None
+        try:
+            found: Found = await source.find_streams(operation)
+            for stream in found.streams:
+                begin(stream)
+            await asyncio.gather(*filling)
+        finally:
+            for task in filling:
+                task.cancel()
+            await asyncio.gather(*filling, return_exceptions=True)
+        if found.errors:
+            self._reports[source.name].error = found.errors[0]
+            self.unfound.add(source.name)
+        # In the order of the streams, whichever was known first.
+        return [readers[stream.key] for stream in found.streams if stream.key in readers]
+
+    def _pages(self, source: Source, stream: Stream) -> StreamPages:
+        return StreamPages(
+            source, stream, self._wanted(), self._operation, now=self._now, max_age=self._max_age
+        )
+
+    def _wanted(self) -> Wanted:
+        since, until = self._filter.bounds("triggered_at")
+        events, correlations = self._filter.only("event"), self._filter.only("correlation_id")
+        return Wanted(
+            # Bounds that move with every call would find nothing in the cache.
+            since=_moment(since and since - since % MINUTE),
+            until=_moment(until and until + -until % MINUTE),
+            failed=self._filter.failed(),
+            events=tuple(sorted(events)) if events else None,
+            correlation_id=next(iter(correlations))
+            if correlations and len(correlations) == 1
+            else None,
+        )
+
+
+def partial_of(source: Source, stream: Stream | None = None) -> Partial:
+    """Return what is known of a source's or stream's logs before any is read."""
+    return Partial(
+        source=source.name,
+        provider=source.provider,
+        hook_id=stream.hook_id if stream else None,
+        lacks=source.lacks,
+    )
+
+
+def _moment(bound: int | None) -> Timestamp | None:
+    return Timestamp(bound) if bound is not None and 0 < bound < LATEST else None
