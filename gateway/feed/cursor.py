@@ -36,6 +36,7 @@ MARK_LENGTH = 6
 Mark = Annotated[bytes, msgspec.Meta(min_length=MARK_LENGTH, max_length=MARK_LENGTH)]
 """What ``ids.mark`` makes."""
 Marks = Annotated[tuple[Mark, ...], msgspec.Meta(max_length=MAX_MARKS)]
+MarkString = Annotated[bytes, msgspec.Meta(max_length=MARK_LENGTH * MAX_MARKS)]
 Time = Annotated[Timestamp, msgspec.Meta(ge=UNDATED, le=LATEST)]
 
 
@@ -71,18 +72,32 @@ class Position(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 class Memory(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The newest logs that were seen, so that those who poll are given any other, once.
 
-    ``seen`` has the marks of each list's logs that are no older than ``floor``; what is older is
-    not told apart any more, and counts as seen. ``behind`` has earlier floors: of lists, or of all
-    lists of a source, that failed or were given as they were kept.
+    ``seen`` has the marks of the logs that are no older than ``floor``, one after the other; what
+    is older is not told apart any more, and counts as seen. ``behind`` has earlier floors: of
+    lists, or of all lists of a source, that failed or were given as they were kept. ``held`` are
+    the marks that were seen when that began. ``undated`` are the lists without times.
     """
 
     floor: Time
-    seen: dict[Mark, Marks] = {}
+    seen: MarkString = b""
     behind: dict[Mark, Time] = {}
+    held: MarkString = b""
+    undated: Marks = ()
 
     def floor_of(self, stream: bytes, source: bytes) -> Timestamp:
         """Return the time below which a list's logs count as seen."""
         return self.behind.get(stream, self.behind.get(source, self.floor))
+
+    @property
+    def marks(self) -> frozenset[bytes]:
+        """The marks of all logs that are remembered."""
+        return frozenset((*split(self.seen), *split(self.held)))
+
+
+def split(marks: bytes) -> Iterator[bytes]:
+    """Yield the marks that stand one after the other."""
+    for begin in range(0, len(marks), MARK_LENGTH):
+        yield marks[begin : begin + MARK_LENGTH]
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

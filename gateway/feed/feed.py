@@ -145,13 +145,13 @@ class Feed:
         await self._open(None, news.floor_of)
         positions = Positions(self._filter, self._readers, None, last)
         entries: deque[Entry] = deque(maxlen=last)
-        seen: list[tuple[Reader, Row]] = []
+        remembered: list[int] = []
         found = scanned = 0
         async for reader, row in merged(self._readers, self._scan_limit + news.remembered + 1):
             self._reports[reader.source.name].scanned += 1
             positions.add(reader, row)
             if news.is_remembered(reader, row):
-                seen.append((reader, row))
+                remembered.append(len(positions.rows) - 1)
                 continue
             scanned += 1
             self._check_scanned(scanned)
@@ -161,7 +161,9 @@ class Feed:
         reports = self._finish(entries)
         if entries:
             begin = entries[0].index
-            seen += zip(positions.owners[begin:], positions.rows[begin:], strict=True)
+            above = [index for index in remembered if index < begin]
+            indices = [*above, *range(begin, len(positions.rows))]
+            seen = [(positions.owners[index], positions.rows[index]) for index in indices]
             positions.top, positions.memory = begin, self._remember(seen, before.memory)
         return Slice(
             entries=list(entries),

@@ -12,10 +12,10 @@ A source that failed, or was given from stale pages, keeps the floor that it had
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from gateway.feed.cursor import LATEST, UNDATED, Memory
+from gateway.feed.cursor import LATEST, MARK_LENGTH, UNDATED, Memory
 from gateway.feed.reader import NOT_READ, source_key
 from gateway.model import Timestamp
 
@@ -31,6 +31,7 @@ LEAST = 32
 """Logs that are remembered however old they are, if they were read."""
 MOST = 100
 """Logs that are remembered; with more in the time of ``LATENESS``, the floor rises."""
+MOST_MARKS = 2 * MOST
 UNDATED_TOP = 16
 """Logs at the top of a list without times that are remembered."""
 
@@ -48,7 +49,8 @@ class News:
         self._memory = before.memory
         self._met = {*before.given, *before.known}
         self._passed: set[bytes] = set()
-        self.remembered = sum(map(len, self._memory.seen.values())) if self._memory else 0
+        self._seen = self._memory.marks if self._memory else frozenset()
+        self.remembered = len(self._seen)
 
     def floor_of(self, key: bytes, source: str) -> Timestamp:
         """Return the time down to which a list has to be read."""
@@ -60,7 +62,7 @@ class News:
         """Return whether the row is one of those that the cursor remembers."""
         if self._memory is None:
             return False
-        found = row.mark in self._memory.seen.get(reader.key, ()) or row.mark in self._met
+        found = row.mark in self._seen or row.mark in self._met
         if found:
             self._passed.add(reader.key)
         return found
@@ -74,7 +76,7 @@ class News:
             return True
         if row.time == UNDATED:
             # Of these only the order tells where they stand.
-            return reader.key in self._memory.seen and reader.key not in self._passed
+            return reader.key in self._memory.undated and reader.key not in self._passed
         return row.time == before.time
 
     def _stands_before(self, row: Row) -> bool:
@@ -112,20 +114,45 @@ def remember(
         seen[reader.key] += [row for row in (*reader.rows, *reader.held) if matches(row.log)]
     floor = _floor(seen.values(), readers, now)
     behind: dict[bytes, Timestamp] = {}
+    marks: dict[bytes, None] = {}
+    undated: list[bytes] = []
+    failing: set[bytes] = set()
     lost = set(failed)
     for name in lost:
-        behind[source_key(name)] = before.floor_of(b"", source_key(name)) if before else floor
-    kept = {} if before is None or not lost else dict(before.seen)
+        key = source_key(name)
+        failing.add(key)
+        behind[key] = before.floor_of(b"", key) if before else floor
     for reader in readers:
         own = _own_floor(reader, before, floor, now)
-        marks = [row.mark for row in seen[reader.key] if time_of(row) >= own]
-        top = [row.mark for row in seen[reader.key][:UNDATED_TOP] if row.time == UNDATED]
-        if before is not None and (reader.error is not None or not reader.reads):
-            marks += before.seen.get(reader.key, ())
-        kept[reader.key] = tuple(dict.fromkeys([*marks, *top]))[: 2 * MOST]
-        if own < floor or reader.source.name in lost:
+        if own < floor or reader.error is not None or reader.source.name in lost:
             behind[reader.key] = own
-    return Memory(floor, {key: marks for key, marks in kept.items() if marks}, behind)
+        if reader.error is not None:
+            failing.add(reader.key)
+        known = seen[reader.key]
+        marks |= dict.fromkeys(row.mark for row in known if time_of(row) >= own)
+        if known and known[0].time == UNDATED:
+            undated.append(reader.key)
+            marks |= dict.fromkeys(row.mark for row in known[:UNDATED_TOP])
+    if before is not None and lost:
+        # What is known of lists that were not found stays known.
+        behind = {**before.behind, **behind}
+        undated += [key for key in before.undated if key not in seen]
+    return Memory(
+        floor,
+        b"".join(list(marks)[:MOST_MARKS]),
+        behind,
+        _held(before, behind, failing),
+        tuple(undated),
+    )
+
+
+def _held(before: Memory | None, behind: Collection[bytes], failing: Collection[bytes]) -> bytes:
+    """Return the marks that were seen before the failures that last."""
+    if before is None or not behind:
+        return b""
+    begins = any(key not in before.behind for key in failing)
+    held = before.seen + before.held if begins else before.held
+    return held[: MOST_MARKS * MARK_LENGTH]
 
 
 def _floor(seen: Iterable[Iterable[Row]], readers: Iterable[Reader], now: Timestamp) -> Timestamp:

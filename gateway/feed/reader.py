@@ -153,7 +153,10 @@ class Reader:
                 )
                 self._list.unordered = True
                 if isinstance(self._list, WindowReader) and self._list.is_under_way:
-                    self.pages.lose("Pages of it were asked for by time, which may pass over logs.")
+                    self.pages.lose(
+                        "The list is not newest first, and was asked for by time, which may pass"
+                        " over logs."
+                    )
             self._take(placed)
             if last:
                 self.exhausted = True

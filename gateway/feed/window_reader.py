@@ -165,8 +165,7 @@ class WindowReader(ListReader):
         is_odd_altogether = self._odd > max(FEW, self._dated // 8)
         if is_odd_altogether and self._until is not None and not is_unordered(times, flags):
             self.pages.lose(
-                "It is not newest first, and pages of it were requested by time, which may pass"
-                " over logs."
+                "The list is not newest first, and was asked for by time, which may pass over logs."
             )
         if not run or is_odd_altogether or is_unordered(times, flags):
             self.unordered = bool(run)

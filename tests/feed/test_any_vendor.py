@@ -246,7 +246,7 @@ async def test_list_in_another_order_comes_whole_or_the_report_says_what_is_miss
     await check_order(paging, order, cap, total)
 
 
-@pytest.mark.parametrize("cap", [4, 10, 100])
+@pytest.mark.parametrize("cap", [7, 10, 100])
 @pytest.mark.parametrize("order", ORDERS)
 async def test_list_in_another_order_without_offsets_comes_whole_or_the_report_says_so(
     order: str, cap: int

@@ -37,6 +37,7 @@ def log(source: str, number: int, time: int | None, status: str = "SUCCEEDED") -
 class FakeSource:
     """Streams of logs, newest first; ``before_call`` may change them between two calls.
 
+    ``now`` is the time of the calls. After ``freeze`` the lists stay as they were, stale.
     ``kinds`` is how each stream is paged: "window" by time (and offset), "moment" by time only,
     "offset", or "page" by whole pages only.
     """
@@ -60,6 +61,9 @@ class FakeSource:
         self.logs: list[list[WebhookLog]] = [[] for _ in kinds]
         self.calls: list[tuple[str, Window]] = []
         self.errors: dict[str, Exception] = {}
+        self.now: int | None = None
+        self.frozen_at: int | None = None
+        self._frozen: list[list[WebhookLog]] = []
         self._before_call = before_call
         self._number = 0
 
@@ -72,6 +76,11 @@ class FakeSource:
             place = bisect.bisect_left(self.logs[stream], -time, key=lambda row: -_time(row))
         self.logs[stream].insert(place, made)
         return made
+
+    def freeze(self) -> None:
+        """Give the lists as they are now from here on, until ``frozen_at`` is None."""
+        self.frozen_at = self.now
+        self._frozen = [list(logs) for logs in self.logs]
 
     async def find_streams(self, operation: Operation) -> Found:
         del operation
@@ -97,9 +106,17 @@ class FakeSource:
         """Read a page, without a cache."""
         del max_age, not_before
         page = await self.read_page(stream, window, wanted, operation)
-        moment = Timestamp(len(self.calls))
+        moment = Timestamp(len(self.calls) if self.now is None else self.now)
+        if self.frozen_at is not None:
+            moment = Timestamp(self.frozen_at)
         return Cached(
-            page, Freshness(status=CacheStatus.MISS, fetched_at=moment, fresh_until=moment)
+            page,
+            Freshness(
+                status=CacheStatus.MISS if self.frozen_at is None else CacheStatus.STALE,
+                fetched_at=moment,
+                fresh_until=moment,
+                failure=None if self.frozen_at is None else "UPSTREAM_ERROR",
+            ),
         )
 
     async def read_page(
@@ -111,6 +128,8 @@ class FakeSource:
         if error := self.errors.get(stream.key):
             raise error
         kind, logs = self.kinds[int(stream.key)], self.logs[int(stream.key)]
+        if self.frozen_at is not None:
+            logs = self._frozen[int(stream.key)]
         until, offset = window.until, window.offset
         if kind in {"window", "moment"} and until is not None:
             logs = [row for row in logs if _time(row) <= until]
