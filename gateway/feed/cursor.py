@@ -73,20 +73,22 @@ class Memory(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     """The newest logs that were seen, so that those who poll are given any other, once.
 
     ``seen`` has the marks of the logs that are no older than ``floor``, one after the other; what
-    is older is not told apart any more, and counts as seen. ``behind`` has earlier floors: of
-    lists, or of all lists of a source, that failed or were given as they were kept. ``held`` are
-    the marks that were seen when that began. ``undated`` are the lists without times.
+    is older is not told apart any more, and counts as seen. ``floors`` has other floors: earlier
+    ones of lists, or of all lists of a source, that failed or were given from stale pages, and
+    later ones of lists that were not read so far. ``held`` are the marks that were seen when what
+    is ``failing`` began to fail. ``undated`` are the lists without times.
     """
 
     floor: Time
     seen: MarkString = b""
-    behind: dict[Mark, Time] = {}
+    floors: dict[Mark, Time] = {}
     held: MarkString = b""
+    failing: Marks = ()
     undated: Marks = ()
 
     def floor_of(self, stream: bytes, source: bytes) -> Timestamp:
         """Return the time below which a list's logs count as seen."""
-        return self.behind.get(stream, self.behind.get(source, self.floor))
+        return self.floors.get(stream, self.floors.get(source, self.floor))
 
     @property
     def marks(self) -> frozenset[bytes]:

@@ -112,22 +112,22 @@ def remember(
             seen[reader.key].append(row)
     for reader in readers:
         seen[reader.key] += [row for row in (*reader.rows, *reader.held) if matches(row.log)]
-    floor = _floor(seen.values(), readers, now)
-    behind: dict[bytes, Timestamp] = {}
+    floor = _floor(seen.values(), now)
+    floors: dict[bytes, Timestamp] = {}
     marks: dict[bytes, None] = {}
     undated: list[bytes] = []
-    failing: set[bytes] = set()
+    failing: list[bytes] = []
     lost = set(failed)
     for name in lost:
         key = source_key(name)
-        failing.add(key)
-        behind[key] = before.floor_of(b"", key) if before else floor
+        failing.append(key)
+        floors[key] = before.floor_of(b"", key) if before else floor
     for reader in readers:
         own = _own_floor(reader, before, floor, now)
-        if own < floor or reader.error is not None or reader.source.name in lost:
-            behind[reader.key] = own
+        if own != floor or reader.error is not None or reader.source.name in lost:
+            floors[reader.key] = own
         if reader.error is not None:
-            failing.add(reader.key)
+            failing.append(reader.key)
         known = seen[reader.key]
         marks |= dict.fromkeys(row.mark for row in known if time_of(row) >= own)
         if known and known[0].time == UNDATED:
@@ -135,36 +135,36 @@ def remember(
             marks |= dict.fromkeys(row.mark for row in known[:UNDATED_TOP])
     if before is not None and lost:
         # What is known of lists that were not found stays known.
-        behind = {**before.behind, **behind}
+        found = {source_key(reader.source.name) for reader in readers}
+        kept = {key: old for key, old in before.floors.items() if key not in {*seen, *found}}
+        floors = {**kept, **floors}
         undated += [key for key in before.undated if key not in seen]
     return Memory(
         floor,
         b"".join(list(marks)[:MOST_MARKS]),
-        behind,
-        _held(before, behind, failing),
+        floors,
+        _held(before, failing),
+        tuple(failing),
         tuple(undated),
     )
 
 
-def _held(before: Memory | None, behind: Collection[bytes], failing: Collection[bytes]) -> bytes:
+def _held(before: Memory | None, failing: Collection[bytes]) -> bytes:
     """Return the marks that were seen before the failures that last."""
-    if before is None or not behind:
+    if before is None or not failing:
         return b""
-    begins = any(key not in before.behind for key in failing)
+    begins = any(key not in before.failing for key in failing)
     held = before.seen + before.held if begins else before.held
     return held[: MOST_MARKS * MARK_LENGTH]
 
 
-def _floor(seen: Iterable[Iterable[Row]], readers: Iterable[Reader], now: Timestamp) -> Timestamp:
-    """Return the time down to which the logs are remembered, all of which were read."""
+def _floor(seen: Iterable[Iterable[Row]], now: Timestamp) -> Timestamp:
+    """Return the time down to which the logs of lists that were read that far are remembered."""
     times = sorted((time_of(row) for rows in seen for row in rows), reverse=True)
     floor = Timestamp(now - LATENESS)
     floor = UNDATED if len(times) < LEAST else min(floor, times[LEAST - 1])
     if len(times) > MOST:
         floor = max(floor, Timestamp(times[MOST] + 1))
-    for reader in readers:
-        if reader.error is None:
-            floor = max(floor, _covered(reader))
     return min(floor, LATEST)
 
 
@@ -180,13 +180,16 @@ def _covered(reader: Reader) -> Timestamp:
 def _own_floor(
     reader: Reader, before: Memory | None, floor: Timestamp, now: Timestamp
 ) -> Timestamp:
-    """Return the floor of one list, which is lower where it was not read as it is now."""
+    """Return the floor of one list.
+
+    It is lower where the list was not read as it is now, and higher where it was not read so far.
+    """
     old = before.floor_of(reader.key, source_key(reader.source.name)) if before else None
     if reader.error is not None:
-        return floor if old is None else min(old, floor)
+        return floor if old is None else old
     if not reader.reads:
-        return floor
+        return max(floor, _covered(reader))
     fetched_at = min(read.fetched_at for read in reader.reads)
     is_stale = any(read.failure for read in reader.reads) or fetched_at < now - MINUTE
     own = min(floor, Timestamp(fetched_at - (LATENESS if is_stale else MINUTE)))
-    return min(floor, max(own, _covered(reader) if old is None else old))
+    return max(own, _covered(reader))

@@ -48,7 +48,7 @@ CURSOR = Cursor(
     layout=MARKS[0],
     hints=b"\0\1\2\3",
     memory=Memory(
-        Timestamp(7), MARKS[1] + MARKS[2], {MARKS[1]: Timestamp(5)}, MARKS[0], (MARKS[2],)
+        Timestamp(7), MARKS[1] + MARKS[2], {MARKS[1]: Timestamp(5)}, MARKS[0], (), (MARKS[2],)
     ),
 )
 TEXT = cursor.encode(CURSOR)
@@ -151,7 +151,8 @@ def altered(index: int, value: Any) -> bytes:
         altered(9, [0, b"", {MARK: None}]),
         altered(9, [0, b"", {}, bytes(6001)]),
         altered(9, [0, b"", {}, b"", [b""]]),
-        altered(9, [0, b"", {}, b"", [], None]),
+        altered(9, [0, b"", {}, b"", [], [b""]]),
+        altered(9, [0, b"", {}, b"", [], [], None]),
         msgspec.msgpack.encode([*BUILTIN, None]),
         msgspec.msgpack.encode(BUILTIN[:6]),
         msgspec.msgpack.encode(BUILTIN) + b"\x00",
@@ -237,8 +238,9 @@ MEMORIES = st.builds(
     Memory,
     floor=TIMES | st.integers(UNDATED, LATEST),
     seen=st.lists(SOME_MARKS, max_size=9).map(b"".join) | st.binary(max_size=20),
-    behind=st.dictionaries(st.sampled_from(KEYS), TIMES, max_size=2),
+    floors=st.dictionaries(st.sampled_from(KEYS), TIMES, max_size=2),
     held=st.lists(SOME_MARKS, max_size=9).map(b"".join),
+    failing=st.lists(st.sampled_from(KEYS), max_size=2).map(tuple),
     undated=st.lists(st.sampled_from(KEYS), max_size=2).map(tuple),
 )
 CURSORS = st.builds(
