@@ -37,14 +37,9 @@ def log(source: str, number: int, time: int | None, status: str = "SUCCEEDED") -
 class FakeSource:
     """Streams of logs, newest first; ``before_call`` may change them between two calls.
 
-    <<<<<<< HEAD
-        ``now`` is the time of the calls. After ``freeze`` the lists stay as they were, stale.
-    =======
-        ``now`` is the time of the calls. After ``freeze``, the lists stay as they were, as if stale.
-
-    >>>>>>> feed
-        ``kinds`` is how each stream is paged: "window" by time (and offset), "moment" by time only,
-        "offset", or "page" by whole pages only.
+    ``now`` is the time of the calls. After ``freeze`` the lists stay as they were, stale.
+    ``kinds`` is how each stream is paged: "window" by time (and offset), "moment" by time only,
+    "offset", or "page" by whole pages only.
     """
 
     provider = "language-weaver"
