@@ -32,27 +32,27 @@ pytestmark = pytest.mark.slow
 
 MATRIX = """
 fault            outcome code                        codearts /logs tracker /log  weaver shop
-nothing          OK      -                           7/10     7/10  7/8     7/8   7/1    4/2
-latency          FAILED  UPSTREAM_TIMEOUT            0/4      0/10  0/2     0/8   0/1    0/2
+nothing          OK      -                           7/10     7/10  7/10    7/10  7/1    4/3
+latency          FAILED  UPSTREAM_TIMEOUT            0/4      0/10  0/2     0/10  0/1    0/2
 reset            FAILED  UPSTREAM_UNREACHABLE        0/10     0/10  0/6     0/10  0/3    0/6
 refused          FAILED  UPSTREAM_UNREACHABLE        0/10     0/10  0/6     0/6   0/3    0/0
-401              FAILED  UPSTREAM_UNAUTHORIZED       0/8      0/16  0/2     0/8   0/1    0/4
-403              FAILED  UPSTREAM_FORBIDDEN          0/4      0/10  0/2     0/8   0/1    0/2
-404              FAILED  UPSTREAM_NOT_FOUND          0/4      0/10  0/2     0/8   0/1    0/4
+401              FAILED  UPSTREAM_UNAUTHORIZED       0/8      0/16  0/2     0/10  0/1    0/4
+403              FAILED  UPSTREAM_FORBIDDEN          0/4      0/10  0/2     0/10  0/1    0/2
+404              FAILED  UPSTREAM_NOT_FOUND          0/4      0/10  0/2     0/10  0/1    0/4
 429 with seconds FAILED  UPSTREAM_RATE_LIMITED       0/1      0/5   0/1     0/4   0/1    0/1
 429 with date    FAILED  UPSTREAM_RATE_LIMITED       0/1      0/5   0/1     0/4   0/1    0/1
 429 without      FAILED  UPSTREAM_RATE_LIMITED       0/10     0/10  0/6     0/10  0/3    0/6
-500              FAILED  UPSTREAM_ERROR              0/4      0/10  0/2     0/8   0/1    0/2
+500              FAILED  UPSTREAM_ERROR              0/4      0/10  0/2     0/10  0/1    0/2
 503              FAILED  UPSTREAM_ERROR              0/10     0/10  0/6     0/10  0/3    0/6
-HTML             FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/10  0/2     0/8   0/1    0/2
-empty            FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/10  0/2     0/8   0/1    0/2
-truncated JSON   FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/10  0/2     0/8   0/1    0/2
+HTML             FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/10  0/2     0/10  0/1    0/2
+empty            FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/10  0/2     0/10  0/1    0/2
+truncated JSON   FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/10  0/2     0/10  0/1    0/2
 cut body         FAILED  UPSTREAM_UNREACHABLE        0/10     0/10  0/6     0/10  0/3    0/6
-endless body     FAILED  UPSTREAM_RESPONSE_TOO_LARGE 0/4      0/10  0/2     0/8   0/1    0/2
-wrong document   FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/10  0/2     0/8   0/1    0/2
-wrong rows       PARTIAL UPSTREAM_INVALID_RESPONSE   1/6      .     0/4     .     .      .
-wrong rows       OK      -                           .        3/10  .       3/8   3/1    2/2
-duplicate ids    OK      -                           7/10     7/10  7/8     7/8   7/1    4/2
+endless body     FAILED  UPSTREAM_RESPONSE_TOO_LARGE 0/4      0/10  0/2     0/10  0/1    0/2
+wrong document   FAILED  UPSTREAM_INVALID_RESPONSE   0/4      0/10  0/2     0/10  0/1    0/2
+wrong rows       PARTIAL UPSTREAM_INVALID_RESPONSE   1/6      .     0/9     .     .      .
+wrong rows       OK      -                           .        3/10  .       3/10  3/1    2/3
+duplicate ids    OK      -                           7/14     7/10  7/10    7/10  7/1    4/3
 """
 """The columns after the code are logs/calls; a . means that another line has the result."""
 

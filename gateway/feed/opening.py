@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gateway.errors import UpstreamError, defect
+from gateway.errors import ErrorCode, UpstreamError, defect
 from gateway.feed.cursor import LATEST, unpack_hints
 from gateway.feed.filter_tests import Partial
 from gateway.feed.merge import fill
@@ -151,6 +151,14 @@ class Opening:
             for stream in found.streams:
                 begin(stream)
             await asyncio.gather(*filling)
+        except UpstreamError as error:
+            if error.code is ErrorCode.UPSTREAM_CIRCUIT_OPEN:
+                # The failure that opened the circuit breaker says more than that it is open.
+                await asyncio.gather(*filling)
+                for reader in readers.values():
+                    if reader.error is not None:
+                        raise reader.error from error
+            raise
         finally:
             for task in filling:
                 task.cancel()

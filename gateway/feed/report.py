@@ -40,12 +40,13 @@ class Report(msgspec.Struct, kw_only=True):
 
     def complete(self, readers: Sequence[Reader], calls: int) -> None:
         """Take into account how the reading of the source's lists ended."""
-        errors = [reader.error for reader in readers if reader.error]
+        failed = [reader.error for reader in readers if reader.error]
+        errors = [self.error, *failed] if self.error else failed
         # The failure that opened the circuit breaker says more than that it is open.
         errors.sort(key=lambda error: error.code is ErrorCode.UPSTREAM_CIRCUIT_OPEN)
         losses = [reader.pages.loss for reader in readers if reader.pages.loss]
-        self.failed = self.failed or (len(errors) == len(readers) > 0 and not self.scanned)
-        self.error = self.error or next(iter([*errors, *losses]), None)
+        self.failed = self.failed or (len(failed) == len(readers) > 0 and not self.scanned)
+        self.error = next(iter([*errors, *losses]), None)
         self.freshness = worst(read for reader in readers for read in reader.reads)
         self.unreadable = [reason for reader in readers for reason in reader.pages.unreadable]
         notes = dict.fromkeys(note for reader in readers for note in reader.pages.notes)

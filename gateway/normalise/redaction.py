@@ -116,8 +116,7 @@ def redact_json(value: Any) -> Any:
 
 
 def _redact_header(name: str, value: Any) -> Header:
-    items = value if isinstance(value, list) else [value]
-    text = ", ".join(map(_header_text, items))
+    text = ", ".join(map(_header_text, value)) if isinstance(value, list) else _header_text(value)
     clean = mask(text) if is_secret_header(name[-64:]) else _redact_string(text, 0)
     return Header(name, clean, MASK in clean or MASKED.fullmatch(clean) is not None)
 
@@ -188,9 +187,14 @@ _read_key = functools.lru_cache(maxsize=4096)(_Key)
 
 
 def _redact_list(items: list[Any], depth: int, *, hidden: bool) -> list[Any]:
-    if not hidden and len(items) > 1:
-        items = mask_arguments(items)
-    return [_redact_value(item, depth, hidden=hidden) for item in items]
+    if hidden:
+        return [_redact_value(item, depth, hidden=True) for item in items]
+    return [
+        item
+        if isinstance(item, str) and _PLAIN.fullmatch(item)
+        else _redact_value(item, depth, hidden=False)
+        for item in (mask_arguments(items) if len(items) > 1 else items)
+    ]
 
 
 def _secret_columns(key: str, names: Any) -> frozenset[int]:

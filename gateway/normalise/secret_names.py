@@ -84,13 +84,14 @@ NAME = _merged(NAMES) + r"(?:[-_]?(?:ed|header|hex|sha|v|value)?[-_]?\d{0,4})"
 ANY_NAME = re.compile(_merged([*NAMES, "-key", "-auth", "_key", "_auth"]))
 """Finds a name in lower-case text, or the end of a header's such as X-Functions-Key."""
 _NAME_END = re.compile(NAME + r"\Z")
-# A part of each of those names, the most frequent first.
-PARTS = (
-    *("key", "pass", "auth", "sig", "token", "secret", "pin", "cookie", "pw", "otp", "psw"),
-    *("sessi", "connect", "bearer", "credential", "security", "backup", "verification", "recovery"),
-    *("hmac", "jwt", "cvv", "cvc", "mnemonic", "kennwort", "contrase", "senha"),
+# A part of each of those names, the most frequent first; those of codes and the ones that are not
+# ASCII are apart.
+_PARTS = (
+    *("key", "pass", "auth", "sig", "token", "secret", "cookie", "pw", "otp", "psw", "sessi"),
+    *("connect", "bearer", "credential", "hmac", "jwt", "cvv", "cvc", "mnemonic", "kennwort"),
+    *("contrase", "senha"),
 )
-OTHER_PARTS = (
+_FOREIGN_PARTS = (
     *("has\u0142o", "\u043f\u0430\u0440\u043e", "\u0442\u043e\u043a\u0435"),
     *("\u5bc6", "\u53e3\u4ee4"),
 )
@@ -117,10 +118,12 @@ def mask(value: str) -> str:
 
 def may_hold_name(lowered: str) -> bool:
     """Return False for lower-case text without any secret name, in less time than a pattern."""
-    for part in PARTS:
+    for part in _PARTS:
         if part in lowered:
             return True
-    return not lowered.isascii() and any(part in lowered for part in OTHER_PARTS)
+    if "code" in lowered and any(owner in lowered for owner in _CODE_OWNERS):
+        return True
+    return not lowered.isascii() and any(part in lowered for part in _FOREIGN_PARTS)
 
 
 @functools.lru_cache(maxsize=4096)

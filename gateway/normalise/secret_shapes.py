@@ -95,7 +95,11 @@ def mask_webhook_paths(text: str) -> str:
 
 def mask_segments(path: str) -> str:
     """Mask long segments of a URL's path that look random."""
-    return _SEGMENT.sub(lambda match: MASK if is_random(unquote(match[0])) else match[0], path)
+    return _SEGMENT.sub(_mask_segment, path)
+
+
+def _mask_segment(match: re.Match[str]) -> str:
+    return MASK if is_random(unquote(match[0])) else match[0]
 
 
 def is_random(text: str) -> bool:

@@ -83,8 +83,8 @@ _PART = re.compile(r"""form-data;[^\r\n\\]{0,200}?\bname=\\{0,15}["']?([^"'\r\n;
 _PART_HEAD_END = re.compile(r"(?:\r?\n|\\r\\n|\\n){2}")
 _PART_END = re.compile(r"(?:\r?\n|\\r\\n|\\n)--|\Z")
 
-# Without any of these no form of a name and its value is complete, ...
-_MARK = re.compile("[:=<,%\"'(@\uff1a-]")
+# Without any of these, a colon or an equals sign no form of a name and its value is complete, ...
+_MARK = re.compile("[<,%\"'(@\uff1a-]")
 # ... but for settings and logins, in which only spaces stand between words of these.
 _COMMAND_WORDS = ("set", "env", "export", "arg", "declare", "header", "pass", "masterauth")
 _SPACE = re.compile(r"\s")
@@ -114,7 +114,7 @@ _ORACLE = re.compile(
 
 def mask_named(text: str) -> str:
     """Mask the values of secret names in all forms of text."""
-    if _MARK.search(text) is None and not _holds_command(text):
+    if not (":" in text or "=" in text or _MARK.search(text) or _holds_command(text)):
         return text
     if "<" in text and ("</" in text or "=" in text):
         text = _mask_markup(text)

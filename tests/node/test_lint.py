@@ -24,8 +24,8 @@ WRONGS = {
     "no-unreachable-types": ("type Action {", "type Orphan { id: ID! }\n\ntype Action {"),
     "relay-connection-types": ("  pageInfo: PageInfo!", "  pages: PageInfo!"),
     "relay-page-info": ("  startCursor: String", "  beginning: String"),
-    "require-description": ('"""An action in a list."""\n', ""),
-    "strict-id-in-types": ('own id."""\n  id: ID!', 'own id."""\n  key: ID!'),
+    "require-description": ('"""An action in the journal."""\n', ""),
+    "strict-id-in-types": ('no id for node."""\n  id: ID!', 'no id for node."""\n  key: ID!'),
 }
 
 

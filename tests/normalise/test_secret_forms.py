@@ -154,6 +154,9 @@ TEXTS = [
     "Set-Cookie: sid=S3cr\r\nHost: h",
     "\u043f\u0430\u0440\u043e\u043b\u044c: S3cr",
     "\u5bc6\u7801\uff1aS3cr",
+    # A label right behind another one
+    "deep: name=password&value=S3cr&",
+    'I= key="DbPassword" value="S3cr"/> bob',
 ]  # fmt: skip
 
 

@@ -37,8 +37,7 @@ def log(source: str, number: int, time: int | None, status: str = "SUCCEEDED") -
 class FakeSource:
     """Streams of logs, newest first; ``before_call`` may change them between two calls.
 
-    ``now`` is the time of the calls. After ``freeze``, the lists stay as they were, as if stale.
-
+    ``now`` is the time of the calls. After ``freeze`` the lists stay as they were, stale.
     ``kinds`` is how each stream is paged: "window" by time (and offset), "moment" by time only,
     "offset", or "page" by whole pages only.
     """

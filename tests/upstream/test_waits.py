@@ -63,7 +63,7 @@ RETRY_AFTER: list[tuple[str, float | None]] = [
     ("never", None),
     ("NaN", None),
     ("inf", None),
-    ("1e9", None),
+    ("1e9", 0.0),
     ("0x10", None),
     ("9" * 400, None),
     ("1, soon", None),
