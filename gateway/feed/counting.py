@@ -13,37 +13,61 @@ if TYPE_CHECKING:
 
     from gateway.feed.reader import Reader
     from gateway.upstream.operation import Operation
+    from gateway.vendors.pages import Page
 
 
 async def count_all(
     readers: Sequence[Reader], operation: Operation, max_age: float | None
 ) -> int | None:
     """Return how many logs the lists have together; None where no vendor's count can be trusted."""
-    counts = await asyncio.gather(*(_count(reader, operation, max_age) for reader in readers))
+    sources = {reader.source.name: reader.source for reader in readers}
+    counts = await asyncio.gather(
+        *(
+            _count_source(
+                [reader for reader in readers if reader.source is source], operation, max_age
+            )
+            for source in sources.values()
+        )
+    )
     return None if None in counts else sum(count or 0 for count in counts)
 
 
-async def _count(reader: Reader, operation: Operation, max_age: float | None) -> int | None:
-    source, facts = reader.source, reader.source.list_facts
-    total, end = reader.pages.total, reader.pages.top
-    if total is None or not reader.pages.whole:
-        window = Window(limit=1)
-        try:
-            cached = await source.page(reader.stream, window, Wanted(), operation, max_age=max_age)
-        except (UpstreamError, StreamsChanged):
-            return None
-        page = cached.value
-        total, end = page.total, page.read
-        facts.learn(page, end if page.offset == 0 else None)
-    if total is None or facts.contradicted:
+async def _count_source(
+    readers: Sequence[Reader], operation: Operation, max_age: float | None
+) -> int | None:
+    """Count the logs of a source; the first list shows whether its totals can be trusted."""
+    first, *others = readers
+    count = await _count(first, operation, max_age)
+    if count is None:
         return None
-    if total > end or facts.exceeded:
-        return total
-    # The total may only count the rows given so far; then others follow them.
-    window = Window(limit=source.page_size, offset=end)
+    counts = await asyncio.gather(*(_count(reader, operation, max_age) for reader in others))
+    return None if None in counts else count + sum(count or 0 for count in counts)
+
+
+async def _count(reader: Reader, operation: Operation, max_age: float | None) -> int | None:
+    facts = reader.source.list_facts
     try:
-        cached = await source.page(reader.stream, window, Wanted(), operation, max_age=max_age)
+        total, end = reader.pages.total, reader.pages.top
+        if total is None or not reader.pages.whole:
+            page = await _read(reader, 0, operation, max_age)
+            total, end = page.total, page.read
+            facts.learn(page, end if page.offset == 0 else None)
+        if total is None or facts.contradicted:
+            return None
+        if not facts.confirmed or (total <= end and not facts.exceeded):
+            # A total may be any number; nothing may stand behind as many rows.
+            page = await _read(reader, max(total, end), operation, max_age)
+            if set(page.marks) - reader.pages.seen:
+                facts.contradicted = True
+                return None
+            facts.confirmed = True
     except (UpstreamError, StreamsChanged):
         return None
-    facts.learn(cached.value, None)
-    return None if set(cached.value.marks) - reader.pages.seen else total
+    return total
+
+
+async def _read(reader: Reader, offset: int, operation: Operation, max_age: float | None) -> Page:
+    window = Window(limit=1, offset=offset)
+    source = reader.source
+    cached = await source.page(reader.stream, window, Wanted(), operation, max_age=max_age)
+    return cached.value

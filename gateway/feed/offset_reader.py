@@ -65,6 +65,8 @@ class OffsetReader(ListReader):
         """The rows read in this operation, in their order."""
         self._lowest = bound
         """The position in time of the last row that was given."""
+        self._is_last = False
+        """True while nothing stood behind the last row when that was looked for again."""
         self._idle = 0
         self._marks: Sequence[bytes] = ()
         self._window = Window(limit=self._limit)
@@ -135,6 +137,7 @@ class OffsetReader(ListReader):
         if begin is None and self.pages.freshness.status is not CacheStatus.MISS:
             self.pages.max_age = 0
             page, begin = await self._join(last)
+        self._is_last = begin == len(page.marks)
         if begin is None:
             self.pages.max_age = 0
             return await self._read_back(page)
@@ -143,7 +146,7 @@ class OffsetReader(ListReader):
     async def _join(self, last: bytes) -> tuple[Page, int | None]:
         trusted = self.pages.facts.trusts_totals and self._total >= 0
         # Page numbers lead to the whole last page, which tells as much, but nothing new.
-        is_checked = trusted or self._idle > 0
+        is_checked = trusted or self._is_last
         page = await self._page(self._offset if is_checked else self._offset - 1, follows=True)
         if self.pages.continued is not None:
             return page, 0

@@ -16,12 +16,13 @@ class ListFacts(msgspec.Struct):
     ``largest_page`` is the largest number of rows on one page: a page with fewer rows had room for
     more. ``exceeded`` is true once a total was larger than the end of its page, so that totals are
     not merely offset + length. ``contradicted`` is true once the rows of a list did not match its
-    total.
+    total, and ``confirmed`` once nothing stood behind as many rows as a total says.
     """
 
     largest_page: int = 0
     exceeded: bool = False
     contradicted: bool = False
+    confirmed: bool = False
 
     def learn(self, page: Page, end: int | None) -> bool:
         """Take a page into account; return False if it contradicts its own total.
