@@ -65,6 +65,10 @@ class OffsetReader(ListReader):
         """The rows read in this operation, in their order."""
         self._lowest = bound
         """The position in time of the last row that was given."""
+        self._is_numbered = False
+        """True once the vendor answered with a whole page that the offset is on."""
+        self._overlap = 1
+        """How many rows of the last page are asked for again, so that pages join."""
         self._is_last = False
         """True while nothing stood behind the last row when that was looked for again."""
         self._idle = 0
@@ -87,6 +91,7 @@ class OffsetReader(ListReader):
         self._window = Window(limit=self._limit, offset=offset, until=self._until)
         page = await self.pages.read(self._window, follows=follows)
         begin = self._begin(page)
+        self._is_numbered = self._is_numbered or begin < offset
         is_full = page.read >= self.pages.facts.largest_page
         if is_full and begin + page.read <= offset and 0 < page.read < self._limit:
             # The vendor has page numbers, and pages smaller than asked for.
@@ -121,6 +126,7 @@ class OffsetReader(ListReader):
         self.pages.seen.update(page.marks[:begin])
         self._bound = None
         self.has_joined = True
+        self._is_last = begin == len(page.marks)
         return page, begin
 
     def _is_lost(self, page: Page) -> bool:
@@ -139,6 +145,8 @@ class OffsetReader(ListReader):
             page, begin = await self._join(last)
         self._is_last = begin == len(page.marks)
         if begin is None:
+            # The list changes fast; next time, more rows are to join.
+            self._overlap = min(5 * self._overlap, self._limit // 2 or 1)
             self.pages.max_age = 0
             return await self._read_back(page)
         return page, begin
@@ -146,14 +154,14 @@ class OffsetReader(ListReader):
     async def _join(self, last: bytes) -> tuple[Page, int | None]:
         trusted = self.pages.facts.trusts_totals and self._total >= 0
         # Page numbers lead to the whole last page, which tells as much, but nothing new.
-        is_checked = trusted or self._is_last
-        page = await self._page(self._offset if is_checked else self._offset - 1, follows=True)
+        is_passed = self._is_last or (self._is_numbered and self._idle > 0)
+        overlap = 0 if trusted or is_passed else self._overlap
+        page = await self._page(max(0, self._offset - overlap), follows=True)
         if self.pages.continued is not None:
             return page, 0
         behind = _behind(page, last)
-        if is_checked and not trusted and not 0 <= _total(page) < self._total:
-            has_numbers = self._begin(page) < self._window.offset
-            return page, behind if has_numbers else 0
+        if self._is_last and not trusted and not 0 <= _total(page) < self._total:
+            return page, behind if self._begin(page) < self._window.offset else 0
         if trusted and _total(page) >= self._total:
             # Further down, the last row stands a second time.
             arrived = _total(page) - self._total
@@ -177,6 +185,7 @@ class OffsetReader(ListReader):
             begin = self._begin(page)
             if known:
                 best = max(known, key=lambda index: (self._ranks.get(page.marks[index], -1), index))
+                self._is_last = self._is_numbered and best + 1 == len(page.marks)
                 return page, best + 1
             if begin == 0:
                 if self._resumes and self._is_lost(page):
@@ -237,6 +246,9 @@ class OffsetReader(ListReader):
 
     def _advance(self, page: Page, fresh: Sequence[ListedRow], total: int) -> None:
         end = self.pages.end(page, self._window)
+        if self._is_numbered and not fresh:
+            # The next page number leads further, though rows may come twice on this page.
+            end = max(end, self._begin(page) + min(self._limit, page.read))
         is_repeated = bool(page.marks) and page.marks == self._marks
         self._marks = page.marks
         self._idle = 0 if fresh else self._idle + 1

@@ -19,7 +19,7 @@ from gateway.model import Timestamp
 from gateway.vendors.pages import StreamsChanged, Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gateway.feed.cursor import Cursor
     from gateway.feed.filters import Filter
@@ -128,8 +128,10 @@ class Opening:
         readers: dict[str, Reader] = {}
         filling: list[asyncio.Task[None]] = []
 
-        def begin(stream: Stream) -> None:
-            if stream.key in readers or not self._filter.may_match(partial_of(source, stream)):
+        def begin(stream: Stream | None) -> None:
+            if stream is None or stream.key in readers:
+                return
+            if not self._filter.may_match(partial_of(source, stream)):
                 return
             key = stream_key(source.name, stream.key)
             reader = Reader(
@@ -141,8 +143,7 @@ class Opening:
 
         def begin_hooks(hooks: Sequence[Hook]) -> None:
             for hook in hooks:
-                if (stream := source.stream_of(hook)) is not None:
-                    begin(stream)
+                begin(source.stream_of(hook))
 
         operation = copy.copy(self._operation)
         operation.on_hooks = begin_hooks if after is None else None
@@ -152,17 +153,9 @@ class Opening:
                 begin(stream)
             await asyncio.gather(*filling)
         except UpstreamError as error:
-            if error.code is ErrorCode.UPSTREAM_CIRCUIT_OPEN:
-                # The failure that opened the circuit breaker says more than that it is open.
-                await asyncio.gather(*filling)
-                for reader in readers.values():
-                    if reader.error is not None:
-                        raise reader.error from error
-            raise
+            raise await _cause(error, filling, readers.values()) from None
         finally:
-            for task in filling:
-                task.cancel()
-            await asyncio.gather(*filling, return_exceptions=True)
+            await _cancel(filling)
         if found.errors:
             self._reports[source.name].error = found.errors[0]
             self.unfound.add(source.name)
@@ -187,6 +180,22 @@ class Opening:
             if correlations and len(correlations) == 1
             else None,
         )
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _cause(
+    error: UpstreamError, filling: Iterable[asyncio.Task[None]], readers: Iterable[Reader]
+) -> UpstreamError:
+    """Return the failure that opened the circuit breaker, which says more than that it is open."""
+    if error.code is not ErrorCode.UPSTREAM_CIRCUIT_OPEN:
+        return error
+    await asyncio.gather(*filling)
+    return next((reader.error for reader in readers if reader.error), error)
 
 
 def partial_of(source: Source, stream: Stream | None = None) -> Partial:

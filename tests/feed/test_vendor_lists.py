@@ -90,7 +90,7 @@ def respond(provider: str, lists: List) -> Callable[[httpx.Request], httpx.Respo
             found, total = lists.page(
                 int(values["offset"]), int(values["limit"]), values.get("created_before")
             )
-            headers = {} if total is None else {"X-Total": str(total)}
+            headers: Any = {} if total is None else {"X-Total": str(total)}
             return answer([document(provider, row) for row in found], **headers)
         if provider == "yandex-tracker":
             found, _ = lists.page(0, int(values["limit"]), values.get("to"))
@@ -217,9 +217,17 @@ async def test_windows_that_are_ignored_are_replaced_by_offsets(first: int) -> N
     assert any("may have more logs" in text for text in said(pages))
 
 
-@pytest.mark.parametrize("total", ["none", "right"])
-@pytest.mark.parametrize("change", ["arrives", "leaves", "repeats"])
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(
+    ("provider", "change", "total"),
+    [
+        (provider, change, total)
+        for provider in PROVIDERS
+        for change in ("arrives", "leaves", "repeats")
+        for total in ("none", "right")
+        # Pages that have numbers can't overlap, so that only a total tells of a deletion.
+        if (provider, change, total) != ("language-weaver", "leaves", "none")
+    ],
+)
 async def test_list_that_changes_between_two_calls_loses_no_row(
     provider: str, change: str, total: str
 ) -> None:
