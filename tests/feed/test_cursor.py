@@ -18,9 +18,12 @@ from gateway.feed.cursor import (
     VERSION,
     Anchor,
     Cursor,
+    Hint,
     Memory,
     Position,
     layout,
+    pack_hint,
+    unpack_hints,
 )
 from gateway.feed.feed import Feed, Slice
 from gateway.model import Timestamp
@@ -296,3 +299,48 @@ async def test_cursor_with_a_flipped_bit_gives_a_page_or_is_refused() -> None:
             outcomes.add("page" if isinstance(result, Slice) else result.code.name)
     assert {"page", "INVALID_CURSOR", "CURSOR_FILTER_MISMATCH"} <= outcomes
     assert outcomes <= {"page", "INVALID_CURSOR", "CURSOR_FILTER_MISMATCH", "CURSOR_TOO_OLD"}
+
+
+def test_cursor_of_an_earlier_version_is_named_as_such() -> None:
+    """A client that kept one over an upgrade is told to begin again, not that it is damaged."""
+    old = [1, MARKS[0], 10**15, [MARKS[1]], [], UNDATED, {MARKS[2]: [5, False, [7, b"", 9]]}]
+    text = ids.pack(msgspec.msgpack.encode(old))
+    assert refusal(text) == (
+        "That cursor was made by an earlier version of this gateway. Begin without one."
+    )
+
+
+@given(
+    since=st.integers(0, LATEST),
+    distances=st.lists(st.none() | st.integers(0, 2**62), max_size=5),
+)
+def test_hint_is_never_earlier_than_the_log_that_it_stands_for(
+    since: int, distances: list[int | None]
+) -> None:
+    """A list that is read too late would give its logs out of order."""
+    times = [None if each is None else Timestamp(since - each) for each in distances]
+    keys = [ids.mark(str(index)) for index in range(len(times))]
+    made = msgspec.structs.replace(
+        CURSOR,
+        layout=layout(keys),
+        since=Timestamp(since),
+        hints=b"".join(pack_hint(Hint(time), Timestamp(since)) for time in times),
+    )
+    for hint, time in zip(unpack_hints(made, keys), times, strict=True):
+        assert (hint.next is None) == (time is None)
+        if time is not None and hint.next is not None:
+            assert time <= hint.next <= since
+            assert hint.next - time <= (since - time) // 1000 + 1
+    others = [*keys, ids.mark("new")]
+    assert all(hint == Hint() for hint in unpack_hints(made, others))
+
+
+def test_hints_of_ended_and_undated_lists_are_exact() -> None:
+    keys = MARKS[:2]
+    hints = [Hint(ended=True), Hint(UNDATED)]
+    made = msgspec.structs.replace(
+        CURSOR,
+        layout=layout(keys),
+        hints=b"".join(pack_hint(hint, CURSOR.since) for hint in hints),
+    )
+    assert list(unpack_hints(made, keys)) == hints
