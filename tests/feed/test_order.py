@@ -58,10 +58,10 @@ def test_odd_rows_stand_with_the_row_in_order_before_them() -> None:
 def test_suspicious_last_row_waits_for_the_page_behind_it() -> None:
     """Behind 10, 9, 1 may follow 8; then 1 is odd, and drags no other row down."""
     order = Order(None)
-    assert placed(order, 10, 9.9, 1) == [10, 9.9]
-    assert placed(order, 9.8, 9.7, 9.6, 9.5) == [9.9, 9.8, 9.7, 9.6, 9.5]
+    assert placed(order, 10, 9.75, 1) == [10, 9.75]
+    assert placed(order, 9.5, 9.25, 9, 8.75) == [9.75, 9.5, 9.25, 9, 8.75]
     order = Order(None)
-    assert placed(order, 10, 9.9, 1) == [10, 9.9]
+    assert placed(order, 10, 9.75, 1) == [10, 9.75]
     assert placed(order, last=True) == [1]
 
 
