@@ -307,14 +307,6 @@ class Feed:
             for stream in found.streams:
                 begin(stream)
             await asyncio.gather(*filling)
-        except UpstreamError as error:
-            if error.code is ErrorCode.UPSTREAM_CIRCUIT_OPEN:
-                # What opened the breaker says more than that it is open.
-                await asyncio.gather(*filling)
-                for reader in readers.values():
-                    if reader.error is not None:
-                        raise reader.error from error
-            raise
         finally:
             for task in filling:
                 task.cancel()
