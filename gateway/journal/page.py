@@ -57,6 +57,6 @@ def position_of(cursor: str) -> Position:
     except (ValueError, msgspec.MsgspecError):
         raise RequestError(
             ErrorCode.INVALID_CURSOR,
-            "That cursor is not one of the journal's. Use one as a page of actions gave it, or leave"
-            " it out to start with the newest.",
+            "That cursor is not one of the journal's. Use one as a page of actions gave it, or"
+            " leave it out to start with the newest.",
         ) from None
