@@ -179,7 +179,7 @@ D_co = TypeVar("D_co", bound=Details, covariant=True, default=Details)
 """The vendor's own details type. Cache entries are decoded to exactly this type."""
 
 
-class WebhookLog(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True):
+class WebhookLog(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True, dict=True, weakref=True):
     """One delivery of one webhook.
 
     ``id`` and ``hook_id`` are the gateway's ids (``gateway.ids``), ``upstream_id`` the vendor's.

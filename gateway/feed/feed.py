@@ -236,7 +236,7 @@ class Feed:
     def _finish(self, entries: Iterable[Entry]) -> list[Report]:
         """Complete the reports; AllSourcesFailedError when there is nothing else to tell."""
         for entry in entries:
-            self._reports[entry.log.source].returned += 1
+            self._reports[entry.record.source].returned += 1
         for name, report in self._reports.items():
             readers = [reader for reader in self._readers if reader.source.name == name]
             report.complete(readers, self._operation.calls[name])

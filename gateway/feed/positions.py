@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gateway.feed.cursor import Memory, Position
     from gateway.feed.filters import Filter
     from gateway.feed.reader import Reader, Row
-    from gateway.model import Timestamp
+    from gateway.model import Timestamp, WebhookLog
 
 RECENT = 4
 """Rows given last of a list that its position is made of, unless it has odd rows."""
@@ -180,13 +180,22 @@ class Positions:
 
 
 class Entry:
-    """A log on a page, and how to get the cursor that stands behind it."""
+    """A log on a page, and how to get the cursor that stands behind it.
+
+    ``record`` is the log as it is cached, the same object for every page and caller.
+    """
 
     def __init__(self, positions: Positions, index: int) -> None:
         row = positions.rows[index]
-        self.log = replace(row.log, freshness=row.freshness)
+        self.record = row.log
+        self.freshness = row.freshness
         self.index = index
         self._positions = positions
+
+    @functools.cached_property
+    def log(self) -> WebhookLog:
+        """A copy of the record, with its freshness."""
+        return replace(self.record, freshness=self.freshness)
 
     def cursor(self) -> Cursor:
         """Make the cursor; it costs work, so only for those that are asked for."""
