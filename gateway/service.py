@@ -99,6 +99,7 @@ class Gateway:
                 transport,
                 clock,
                 monotonic,
+                reuse_rows=caching.reuse_rows,
             )
             for source in sorted(settings.sources, key=lambda source: source.name)
         }

@@ -94,6 +94,9 @@ class CacheSettings(Lifetimes):
     """Entries in the memory at most."""
     max_megabytes: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 64
     """Megabytes of JSON in the memory at most; as objects they take about twice as much."""
+    reuse_rows: Annotated[bool, Field(strict=True)] = True
+    """Whether a row that has not changed since it was last read is neither parsed nor redacted
+    again. It needs the memory as the cache."""
     least_age: Lifetime = 1.0
     """The least age in seconds that a caller below the role operator may demand; with a lower one,
     every request could cause a call to the vendor."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from gateway.row_memo import RowMemo
 from gateway.sources.caching import SourceCache
 from gateway.sources.source import Source
 from gateway.upstream.auth import TokenEndpoint
@@ -30,11 +31,14 @@ def make_source(
     transport: httpx.AsyncBaseTransport | None = None,
     clock: Callable[[], int] = time.time_ns,
     monotonic: Callable[[], float] = time.monotonic,
+    *,
+    reuse_rows: bool = True,
 ) -> Source:
     """Return the source for its settings.
 
     Tests pass a ``transport`` in place of the network; it is closed with the source. ``clock``
-    returns Unix time in nanoseconds, ``monotonic`` seconds.
+    returns Unix time in nanoseconds, ``monotonic`` seconds. With ``reuse_rows``, a row that has not
+    changed is not parsed again.
     """
     kit = VENDORS[settings.provider]
     http = http_client(transport or network(settings.ca_bundle, settings.concurrency))
@@ -66,5 +70,5 @@ def make_source(
         private=settings.auth.type == "pass-through",
         secrets=secrets,
     )
-    cached = SourceCache(settings, client, cache)
+    cached = SourceCache(settings, client, cache, RowMemo(enabled=reuse_rows))
     return Source(settings.name, kit(settings, client, cached.hooks), client, cached)

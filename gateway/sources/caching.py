@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,6 +23,7 @@ from gateway.cache import (
 )
 from gateway.errors import UpstreamError
 from gateway.model import Timestamp
+from gateway.row_memo import RowMemo
 from gateway.upstream.client import NotModified, UpstreamClient
 from gateway.vendors.pages import Hooks
 
@@ -53,11 +54,18 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
 class SourceCache:
     """A source's part of the cache. No credential gets the entries of another."""
 
-    def __init__(self, settings: SourceTable, client: UpstreamClient, cache: Cache) -> None:
+    def __init__(
+        self,
+        settings: SourceTable,
+        client: UpstreamClient,
+        cache: Cache,
+        row_memo: RowMemo | None = None,
+    ) -> None:
         self.lifetimes = settings.cache
         self._source = settings.name
         self._client = client
         self._cache = cache
+        self._row_memo = row_memo or RowMemo()
         # A source of the same name in another gateway that shares the cache may see other data.
         self._partition = (
             f"{settings.name}.{fingerprint(settings)}" if cache.shared else settings.name
@@ -116,19 +124,22 @@ class SourceCache:
     async def _load(
         self, wanted: Read, operation: Operation, entry: Entry[Any] | None, *, behind: bool
     ) -> Loaded[Any]:
-        apart = operation.apart(entry.etags if entry else {}, behind=behind)
+        apart = self._apart(operation, entry.etags if entry else {}, behind=behind)
         unchanged = False
         try:
             value, etags = await wanted.read(apart), apart.answered
         except NotModified:
             assert entry is not None  # noqa: S101 - only an entry can be unchanged
             if apart.has_other_parts_of(entry.etags):
-                apart = operation.apart({}, behind=behind)
+                apart = self._apart(operation, {}, behind=behind)
                 value, etags = await wanted.read(apart), apart.answered
             else:
                 value, etags, unchanged = entry.value, dict(entry.etags), True
         if entry is not None:
             value = wanted.renew(value, entry)
+            if value == entry.value:
+                # What was made of the value, and is kept with it, goes on being of use.
+                value = entry.value
         seconds, tags = wanted.judge(value)
         lifetime = Lifetime(
             seconds, self.lifetimes.stale_while_revalidate, self.lifetimes.stale_if_error
@@ -142,6 +153,11 @@ class SourceCache:
             made_of=apart.made_of,
             unchanged=unchanged,
         )
+
+    def _apart(self, operation: Operation, etags: Mapping[str, str], *, behind: bool) -> Operation:
+        apart = operation.apart(etags, behind=behind)
+        apart.memo = functools.partial(self._row_memo.within, self.partition(operation))
+        return apart
 
     async def get_stale(
         self,

@@ -12,6 +12,7 @@ import httpx
 import msgspec
 
 from gateway.normalise.damaged import Damaged
+from gateway.normalise.fields import UnreadableError
 from gateway.upstream.known_secrets import KnownSecrets
 
 _BOMS = (
@@ -30,6 +31,8 @@ _NO_CHARSETS = frozenset(
 )
 """Codecs of Python that are not charsets."""
 _HALF = re.compile("[\ud800-\udfff]")
+_RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_RAW_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Answer:
@@ -46,6 +49,7 @@ class Answer:
         self.content = content
         self.packing = packing
         self._secrets = KnownSecrets()
+        self._raw: dict[str, Any] = {}
 
     def masked(self, secrets: KnownSecrets) -> Answer:
         """Return the response with the secrets that were sent to the vendor masked."""
@@ -63,6 +67,36 @@ class Answer:
         large for a float stays text. Objects with undecodable text are ``Damaged``.
         """
         return self._document
+
+    def with_raw_rows(self, name: str) -> Any:
+        """Return the document with the rows of one list as undecoded ``msgspec.Raw``.
+
+        The list is that of a top-level field, or the document itself for the name ``""``. None if
+        the list is empty or is none of objects, and for a document that needs more than decoding.
+        """
+        found = self._raw.get(name)
+        if name not in self._raw:
+            found = self._raw[name] = self._decode_raw(name)
+        return found
+
+    def _decode_raw(self, name: str) -> Any:
+        content = self.content
+        if self._charset not in _DEFAULTS or self._secrets.may_be_in(content):
+            return None
+        try:
+            if not content.isascii():
+                content.decode()  # what is left undecoded is not checked
+            document: Any
+            if not name:
+                document = rows = _RAW_LIST.decode(content)
+            else:
+                members = _RAW_MEMBERS.decode(content)
+                rows = _RAW_LIST.decode(members.pop(name))
+                document = {key: msgspec.json.decode(member) for key, member in members.items()}
+                document[name] = rows
+        except (msgspec.DecodeError, UnicodeDecodeError, KeyError, RecursionError):
+            return None
+        return document if rows and bytes(rows[0]).startswith(b"{") else None
 
     @property
     def is_blank(self) -> bool:
@@ -113,6 +147,20 @@ class Answer:
             except (UnicodeError, LookupError):  # codecs such as base64 do not decode to text
                 continue
         return content.decode("utf-8", errors="surrogateescape")
+
+
+def decode_row(row: msgspec.Raw) -> Any:
+    """Decode a row of ``Answer.with_raw_rows``; its harmless faults are tolerated as in ``json``.
+
+    Raises UnreadableError if it is nested too deeply.
+    """
+    try:
+        try:
+            return msgspec.json.decode(row)
+        except msgspec.DecodeError:
+            return _decode_faulty(bytes(row).decode())
+    except RecursionError:
+        raise UnreadableError("it is nested too deep") from None
 
 
 def _decode_faulty(text: str) -> Any:

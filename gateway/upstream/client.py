@@ -73,6 +73,7 @@ class _Call(NamedTuple):
     guard: UpstreamGuard
     secrets: KnownSecrets
     etag: str | None = None
+    rows: str | None = None
 
 
 class UpstreamClient:
@@ -134,27 +135,31 @@ class UpstreamClient:
         await self._http.aclose()
 
     async def json(
-        self, path: str, params: Params = (), *, operation: Operation
+        self, path: str, params: Params = (), *, operation: Operation, rows: str | None = None
     ) -> tuple[Any, httpx.Headers]:
         """Get a JSON document and the response's headers, which some vendors use for paging.
 
-        The document is None for a 204 or 205. Temporary failures are retried until the operation's
-        deadline; the credential is refreshed once on 401. Raises UpstreamError unless the response
-        is 2xx with a document that is not an error, and NotModified if the vendor confirms the
-        operation's ETag.
+        The document is None for a 204 or 205. With ``rows``, the rows of that list in it may be
+        undecoded; see ``Answer.with_raw_rows``. Temporary failures are retried until the
+        operation's deadline; the credential is refreshed once on 401. Raises UpstreamError unless
+        the response is 2xx with a document that is not an error, and NotModified if the vendor
+        confirms the operation's ETag.
         """
         url = httpx.URL(self.base_url + path)
         if params:
             url = url.copy_merge_params(list(params))
         target = url.raw_path.decode("ascii")
         with self._noted():
-            call = await self._prepare("GET", url, operation, operation.etags.get(target))
+            call = await self._prepare("GET", url, operation, operation.etags.get(target), rows)
             answer = await retried(lambda: self._attempt(call), call.guard, operation.deadline)
         if answer.status == httpx.codes.NOT_MODIFIED:
             raise NotModified
         etag = answer.headers.get("ETag", "")
         operation.answered[target] = etag if _ETAG.fullmatch(etag) else ""
-        return None if answer.status in NO_CONTENT else answer.json(), answer.headers
+        if answer.status in NO_CONTENT:
+            return None, answer.headers
+        document = None if rows is None else answer.with_raw_rows(rows)
+        return answer.json() if document is None else document, answer.headers
 
     async def act(self, method: str, path: str, *, operation: Operation) -> Any:
         """Send an action once; return the response's document, None without a body.
@@ -191,14 +196,19 @@ class UpstreamClient:
         self._health = msgspec.structs.replace(self._health, last_success_at=self._clock())
 
     async def _prepare(
-        self, method: str, url: httpx.URL, operation: Operation, etag: str | None = None
+        self,
+        method: str,
+        url: httpx.URL,
+        operation: Operation,
+        etag: str | None = None,
+        rows: str | None = None,
     ) -> _Call:
         credential = self._credential.of(operation)
         guard = await self._guard_of(credential)
         secrets = self._secrets
         if self._private:
             secrets = secrets.extended(credential.secrets)
-        return _Call(method, url, operation, credential, guard, secrets, etag)
+        return _Call(method, url, operation, credential, guard, secrets, etag, rows)
 
     async def _guard_of(self, credential: Credential) -> UpstreamGuard:
         if not self._private:
@@ -286,18 +296,18 @@ class UpstreamClient:
             return True
         if call.method != "GET":
             return False  # the error may concern the result of the action
-        said = self._said(answer)
+        said = self._said(answer, call)
         return said is not None and meaning(said) is ErrorCode.UPSTREAM_UNAUTHORIZED
 
-    def _said(self, answer: Answer, *, of_action: bool = False) -> VendorError | None:
+    def _said(self, answer: Answer, call: _Call) -> VendorError | None:
         """Return the error inside a 2xx response, if there is one."""
-        if not httpx.codes.is_success(answer.status) or answer.is_blank:
+        if not httpx.codes.is_success(answer.status) or answer.is_blank or _has_rows(answer, call):
             return None
         try:
             document = answer.json()
         except ValueError:
             return None
-        return in_success(document, self._read_error, of_action=of_action)
+        return in_success(document, self._read_error, of_action=call.method != "GET")
 
     def _good(self, answer: Answer, call: _Call) -> Answer:
         """Return a 2xx response, raise UpstreamError for others; apply rate limit headers."""
@@ -309,11 +319,12 @@ class UpstreamClient:
         if answer.status == httpx.codes.NOT_MODIFIED and call.etag is not None:
             return answer
         action = call.method != "GET"
-        said = self._said(answer, of_action=action)
+        said = self._said(answer, call)
         if httpx.codes.is_success(answer.status) and said is None:
             if wait := waits.retry_after(answer.headers, now):
                 limit.pause(min(wait, LONGEST_SLOWDOWN))
-            self._check(answer, action=action)
+            if not _has_rows(answer, call):
+                self._check(answer, action=action)
             return answer
         error = refusal(
             answer, self._read_error, source=self.source, now=now, url=call.url, vendor=said
@@ -332,3 +343,8 @@ class UpstreamClient:
             answer.json()
         except ValueError:
             raise not_json(answer, self.source) from None
+
+
+def _has_rows(answer: Answer, call: _Call) -> bool:
+    """Return whether the response has the rows that were asked for, so that it is no error."""
+    return call.rows is not None and answer.with_raw_rows(call.rows) is not None

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from gateway.model import Freshness, Hook, Timestamp
+from gateway.row_memo import RowMemo, RowsMemo
 from gateway.upstream.trace import Trace
 
 PART = "part:"
@@ -68,6 +69,9 @@ class Operation:
         has changed."""
         self.made_of: Freshness | None = None
         """The freshness of the cache entries that the result was built from, if any."""
+        self.memo: Callable[..., RowsMemo] = RowMemo(enabled=False).within
+        """Returns the records of rows that were read before with the same credential, by their
+        context: the list, and what else counts."""
         self._longest = seconds if longest is None else longest
         self._max_age = max_age
         self._least_age = least_age or {}
@@ -86,6 +90,10 @@ class Operation:
         """Add the validator of another cached value that the result is built from."""
         encoded = msgspec.msgpack.encode(value)
         self.answered[PART + name] = hashlib.blake2b(encoded, digest_size=12).hexdigest()
+
+    def digest_of(self, name: str) -> str:
+        """Return the digest of a part that the result is built from."""
+        return self.answered[PART + name]
 
     def has_other_parts_of(self, before: Mapping[str, str]) -> bool:
         """Return whether a cached part of the result differs from its digest in ``before``."""

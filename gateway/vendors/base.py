@@ -28,15 +28,20 @@ import abc
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+import msgspec
+
 from gateway import ids
 from gateway.errors import ErrorCode, RequestError, UpstreamError
 from gateway.model import Capability
 from gateway.normalise.fields import Fields, UnreadableError
+from gateway.row_memo import RowMemo
+from gateway.upstream.answer import decode_row
 from gateway.vendors.pages import Hooks
 
 if TYPE_CHECKING:
     from gateway.config.source import SourceTable
     from gateway.model import Details, Hook, WebhookLog
+    from gateway.row_memo import RowsMemo
     from gateway.upstream.auth import Credential, TokenEndpoint
     from gateway.upstream.client import UpstreamClient
     from gateway.upstream.errors import VendorError
@@ -245,14 +250,27 @@ class Vendor(abc.ABC, Generic[S_contra]):
         ]
 
 
-def parse_rows(documents: list[Any], parse: Callable[[Fields], T]) -> tuple[list[T], list[str]]:
-    """Parse the rows of a page; the second list has the reason for each unreadable row."""
+def parse_rows(
+    rows: list[Any], parse: Callable[[Fields], T], memo: RowsMemo | None = None
+) -> tuple[list[T], list[str]]:
+    """Parse the rows of a page; the second list has the reason for each unreadable row.
+
+    ``memo`` has the records of rows that were parsed before, in the same way.
+    """
+    memo = memo or RowMemo(enabled=False).within()
     readable, unreadable = [], []
-    for document in documents:
-        try:
-            readable.append(parse(Fields(document)))
-        except UnreadableError as error:
-            unreadable.append(str(error))
+    for row in rows:
+        key = memo.key(row) if isinstance(row, msgspec.Raw) else None
+        record: T | None = None if key is None else memo.get(key)
+        if record is None:
+            try:
+                record = parse(Fields(row if key is None else decode_row(row)))
+            except UnreadableError as error:
+                unreadable.append(str(error))
+                continue
+            if key is not None:
+                memo.keep(key, record)
+        readable.append(record)
     return readable, unreadable
 
 

@@ -159,9 +159,14 @@ class CodeArts(Vendor[CodeArtsSettings]):
             _hook_path(stream.place) + "/logs",
             [("offset", str(offset)), ("limit", str(window.limit)), *filters],
             operation=operation,
+            rows="",
         )
         rows = self.checked_list(document)
-        logs, unreadable = parse_rows(rows, lambda row: parse_log(row, self.ids, stream.place))
+        logs, unreadable = parse_rows(
+            rows,
+            lambda row: parse_log(row, self.ids, stream.place),
+            operation.memo(*stream.place),
+        )
         read = len(rows)
         total = _total(headers)
         return Page(

@@ -9,6 +9,7 @@ https://elasticpath.dev/docs/api/integrations/list-integration-logs
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -90,7 +91,7 @@ class ElasticPath(Vendor[ElasticPathSettings]):
         paging = (("page[limit]", str(window.limit)), ("page[offset]", str(window.offset)))
         listed, integrations = await both(
             first_accepted(
-                lambda params: self._get(path, params, operation),
+                lambda params: self._get(path, params, operation, rows="data"),
                 # The specification has no paging; without it, the first page is the whole list.
                 [paging] if window.offset else [paging, ()],
             ),
@@ -107,8 +108,11 @@ class ElasticPath(Vendor[ElasticPathSettings]):
         document, taken = listed
         hooks = _by_id(integrations)
         rows = self.listed(document, "data")
+        # Events and URLs of the logs are those of the integrations.
         logs, unreadable = parse_rows(
-            rows, lambda row: parse_log(row, self.ids, stream.place, hooks)
+            rows,
+            lambda row: parse_log(row, self.ids, stream.place, hooks),
+            operation.memo(*stream.place, operation.digest_of("hooks") if hooks else ""),
         )
         read = len(logs) + len(unreadable)
         results = Fields(document or {}).object("results")
@@ -173,16 +177,19 @@ class ElasticPath(Vendor[ElasticPathSettings]):
 
         return await self.cached_hooks("hooks", load, operation)
 
-    async def _get(self, path: str, params: Params, operation: Operation) -> Any:
+    async def _get(
+        self, path: str, params: Params, operation: Operation, rows: str | None = None
+    ) -> Any:
         prefix, *others = self._prefixes
+        read = functools.partial(self.client.json, params=params, operation=operation, rows=rows)
         try:
-            document, _ = await self.client.json(prefix + path, params, operation=operation)
+            document, _ = await read(prefix + path)
         except UpstreamError as error:
             if error.status != 404 or not others:
                 raise
             prefix = others[0]
             try:
-                document, _ = await self.client.json(prefix + path, params, operation=operation)
+                document, _ = await read(prefix + path)
             except UpstreamError:
                 raise error from None
         self._prefixes = (prefix,)

@@ -89,9 +89,13 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
     ) -> tuple[Page, int]:
         """Request a page by number; return it with the actual size of the vendor's pages."""
         params = [("page", str(number)), ("perPage", str(size)), *_filters(wanted)]
-        document, _ = await self.client.json("/api/v2/audit/webhooks", params, operation=operation)
+        document, _ = await self.client.json(
+            "/api/v2/audit/webhooks", params, operation=operation, rows="entries"
+        )
         logs, unreadable = parse_rows(
-            self.listed(document, "entries"), lambda row: parse_log(row, self.ids)
+            self.listed(document, "entries"),
+            lambda row: parse_log(row, self.ids),
+            operation.memo(STREAM.key),
         )
         read = len(logs) + len(unreadable)
         envelope = Fields(document or {})

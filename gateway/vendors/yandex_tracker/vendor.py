@@ -137,9 +137,15 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
         return page
 
     async def _list(self, stream: Stream, params: Params, operation: Operation) -> Page:
-        document, _ = await self.client.json(_log_path(stream.place), params, operation=operation)
+        document, _ = await self.client.json(
+            _log_path(stream.place), params, operation=operation, rows=""
+        )
         rows = self.checked_list(document)
-        logs, unreadable = parse_rows(rows, lambda row: parse_log(row, self.ids, stream.place))
+        logs, unreadable = parse_rows(
+            rows,
+            lambda row: parse_log(row, self.ids, stream.place),
+            operation.memo(*stream.place),
+        )
         limit = int(dict(params).get("limit", 0))
         # More rows than requested mean that parameters are ignored, and that this is the whole log.
         different = len({log.upstream_id for log in logs}) + len(unreadable)
