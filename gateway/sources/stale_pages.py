@@ -62,7 +62,8 @@ def renewed(page: Page, entry: Entry[Page]) -> Page:
         return page
     if not page.marks or page.marks[-1] not in before.marks:
         return page
-    logs = before.logs[before.marks.index(page.marks[-1]) + 1 :]
+    begin = len(before.marks) - before.marks[::-1].index(page.marks[-1])
+    logs = before.logs[begin:]
     since = before.since or entry.stored_at
     if not logs and page.total == before.total:
         return replace(page, since=since, pushed_off=before.pushed_off)
