@@ -48,7 +48,7 @@ class Page(msgspec.Struct, frozen=True, dict=True):
     async def total(self) -> int | None:
         """Return the exact number of logs in the whole list, or None if that is unknown.
 
-        It is counted once.
+        Later calls return what the first has counted.
         """
         known = self.__dict__
         if "total" not in known:
