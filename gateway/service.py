@@ -51,9 +51,9 @@ class Page(msgspec.Struct, frozen=True, dict=True):
         Later calls return what the first has counted.
         """
         known = self.__dict__
-        if "total" not in known:
-            known["total"] = await self.feed.count(self.slice)
-        total: int | None = known["total"]
+        if "counted" not in known:
+            known["counted"] = await self.feed.count(self.slice)
+        total: int | None = known["counted"]
         return total
 
 

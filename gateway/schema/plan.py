@@ -286,8 +286,8 @@ async def _complete(output: Output) -> None:
     """Fill in the parts that have to be awaited."""
     writes = [write for write, _ in output.later.values()]
     results: Sequence[bytes | BaseException]
-    if len(writes) == 1:
-        results = [await writes[0]()]
+    if len(writes) < 2:
+        results = [await write() for write in writes]
     else:
         results = await asyncio.gather(*(write() for write in writes), return_exceptions=True)
     for result, (_, indices) in zip(results, output.later.values(), strict=True):

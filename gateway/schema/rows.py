@@ -7,9 +7,10 @@ freshness, availableActions, source, hook. ``{ id freshness { age } event }`` ha
 
 Invariants:
 
-- A record never changes, and is one object for all callers. Its runs are kept in its
-  ``__dict__["written"]``, by a *mark* that stands for one compiled selection and one visibility
-  class: below READER, below ADMIN, or ADMIN. Runs of one class are never given to another.
+- A record never changes, and is one object for all callers. Its runs (bytes alone, where no field
+  is live) are kept in its ``__dict__["written"]``, by a *mark* that stands for one compiled
+  selection and one visibility class: below READER, below ADMIN, or ADMIN. Runs of one class are
+  never given to another.
 - A record that can't be written keeps None in place of its runs, so that it is tried once.
 - ``MOST_KEPT`` selections are kept beside one record, and ``ROOM`` bytes beside all; those that
   were written first are dropped first. A large row is written each time.
@@ -69,9 +70,13 @@ class Output:
         self._most = most
 
     def reserve(self, size: int) -> None:
-        """Raise SurpriseError if there is no room for so many bytes of rows."""
+        """Take room for so many bytes of rows; SurpriseError if there is none."""
+        self.check(size)
         self._size += size
-        if self._most is not None and self._size > self._most:
+
+    def check(self, size: int) -> None:
+        """Raise SurpriseError unless there is room for so many bytes."""
+        if self._most is not None and self._size + size > self._most:
             raise SurpriseError
 
     def put_later(self, key: object, write: Later) -> None:
@@ -88,9 +93,9 @@ class _Kept:
         self._size = 0
         self._written: deque[tuple[weakref.ref[WebhookLog], object, int]] = deque()
 
-    def keep(self, record: WebhookLog, mark: object, runs: Runs | None) -> None:
+    def keep(self, record: WebhookLog, mark: object, runs: bytes | Runs | None) -> None:
         """Keep the runs of a record, and drop others that there is no room for."""
-        size = sum(map(len, runs or ()))
+        size = len(runs) if isinstance(runs, bytes) else sum(map(len, runs or ()))
         if size > LARGE:
             return
         kept = record.__dict__.setdefault("written", {})
@@ -155,14 +160,16 @@ class Rows:
         try:
             rows = [each.record.__dict__["written"][marks[each.record.source]] for each in entries]
         except KeyError:
-            rows = self._rows(entries, marks, output)
-        else:
-            output.reserve(sum([len(run) for runs in rows for run in runs]))
+            rows = self._write_rows(entries, marks, output)
+        if None in rows:
+            raise SurpriseError
         output.parts.append(b"[")
         if self._live:
             self._write_live(entries, rows, output)
         else:
-            output.parts.append(b",".join([run for (run,) in rows]))
+            written = b",".join(rows)
+            output.reserve(len(written))
+            output.parts.append(written)
         output.parts.append(b"]")
 
     def _write_live(self, entries: Sequence[Entry], rows: Sequence[Runs], output: Output) -> None:
@@ -170,57 +177,59 @@ class Rows:
         parts = output.parts
         comma = b""
         for entry, runs in zip(entries, rows, strict=True):
+            output.reserve(sum(map(len, runs)))
             parts.append(comma)
             for index, live in enumerate(self._live):
                 parts.append(runs[index])
                 if isinstance(live, _Hook):
                     _put_hook(live, entry.record, output)
-                    continue
-                key = live.key(entry)
-                value = None if key is None else written.get((index, key))
-                if value is None:
-                    value = live.write(live.parent(entry), output.info)
-                    written[index, key] = value
-                parts.append(value)
+                elif (key := live.key(entry)) is None:
+                    parts.append(live.write(live.parent(entry), output.info))
+                else:
+                    if (index, key) not in written:
+                        written[index, key] = live.write(live.parent(entry), output.info)
+                    parts.append(written[index, key])
             parts.append(runs[-1])
             comma = b","
 
-    def _rows(self, entries: Sequence[Entry], marks: _Marks, output: Output) -> list[Runs]:
-        rows = []
+    def _write_rows(self, entries: Sequence[Entry], marks: _Marks, output: Output) -> list[Any]:
+        """Return the runs of each record, as far as the first that can't be written."""
+        rows: list[bytes | Runs | None] = []
+        size = 0
         for entry in entries:
             runs = self._row(entry.record, marks, output.info)
-            if runs is None:
-                raise SurpriseError
-            output.reserve(sum(map(len, runs)))
             rows.append(runs)
+            if runs is None:
+                break
+            size += len(runs) if isinstance(runs, bytes) else sum(map(len, runs))
+            output.check(size)
         return rows
 
-    def _row(self, record: WebhookLog, marks: _Marks, info: Info) -> Runs | None:
+    def _row(self, record: WebhookLog, marks: _Marks, info: Info) -> bytes | Runs | None:
         mark = marks[record.source]
         kept = record.__dict__.get("written", {})
         if mark in kept:
-            found: Runs | None = kept[mark]
+            found: bytes | Runs | None = kept[mark]
             return found
-        try:
-            runs = self._written(record, info)
-        except Exception:  # noqa: BLE001 - graphql-core reports whatever it is
-            runs = None
+        runs = self._runs_of(record, info)
         KEPT.keep(record, mark, runs)
         return runs
 
-    def _written(self, record: WebhookLog, info: Info) -> Runs:
-        if not isinstance(record, WebhookLog):
-            raise SurpriseError
+    def _runs_of(self, record: WebhookLog, info: Info) -> bytes | Runs | None:
         size, runs = 0, []
-        for parts in self._runs:
-            taken = []
-            for part in parts:
-                taken.append(part if isinstance(part, bytes) else part(record, info))
-                size += len(taken[-1])
-                if size > MOST:
-                    raise SurpriseError
-            runs.append(b"".join(taken))
-        return tuple(runs)
+        if not isinstance(record, WebhookLog):
+            return None
+        try:
+            for parts in self._runs:
+                taken = []
+                for part in parts:
+                    taken.append(part if isinstance(part, bytes) else part(record, info))
+                    if (size := size + len(taken[-1])) > MOST:
+                        return None
+                runs.append(b"".join(taken))
+        except Exception:  # noqa: BLE001 - graphql-core reports whatever it is
+            return None
+        return tuple(runs) if self._live else runs[0]
 
 
 class _Marks(dict[str, object]):
