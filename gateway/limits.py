@@ -72,6 +72,11 @@ class Limits:
         limit = self.of(name)
         return limit.max if limit.refuses else None
 
+    def allows(self, name: str, value: int) -> bool:
+        """Return whether a value needs neither counting nor refusing."""
+        limit = self.of(name)
+        return value <= limit.max or limit.mode == "off"
+
     def refuses(self, name: str, value: float) -> bool:
         """Compare a value with a limit, count and log an excess; return True to refuse it."""
         limit = self._deadline if name == "deadline" else self.of(name)

@@ -39,15 +39,22 @@ if TYPE_CHECKING:
     from gateway.upstream.trace import Trace
 
 
-class Page(msgspec.Struct, frozen=True):
+class Page(msgspec.Struct, frozen=True, dict=True):
     """A page of logs, with the feed that it came from."""
 
     slice: Slice
     feed: Feed
 
     async def total(self) -> int | None:
-        """Return the exact number of logs in the whole list, or None if that is unknown."""
-        return await self.feed.count(self.slice)
+        """Return the exact number of logs in the whole list, or None if that is unknown.
+
+        Later calls return what the first has counted.
+        """
+        known = self.__dict__
+        if "counted" not in known:
+            known["counted"] = await self.feed.count(self.slice)
+        total: int | None = known["counted"]
+        return total
 
 
 class Gateway:

@@ -73,6 +73,9 @@ class ServerSettings(Table):
     introspection: StrictBool = True
     """Let callers read the schema. Without it, error messages suggest no names of the schema, and
     GraphiQL, which needs it, is off."""
+    compiled: StrictBool = True
+    """Write lists of webhook logs as JSON by functions that are compiled once per document, where
+    the result is the same as that of graphql-core, which executes everything else."""
     incremental: StrictBool = False
     """Deliver parts of a response later, where a query has the directives @defer and @stream."""
 

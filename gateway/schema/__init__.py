@@ -25,12 +25,14 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from gateway.config import LimitSettings
 from gateway.errors import ErrorCode
 from gateway.limits import Limits
+from gateway.schema.context import Context
 from gateway.schema.cost import Price
 from gateway.schema.documents import Documents
 from gateway.schema.failures import explain
 from gateway.schema.incremental import Executor, first_part
 from gateway.schema.mutation import ERRORS, Mutation
 from gateway.schema.names import names_of, unnamed
+from gateway.schema.plan import Plans
 from gateway.schema.preparation import Preparation
 from gateway.schema.scalars import SCALARS
 from gateway.schema.subgraph import FEDERATION_SCALARS, VERSION, SubgraphQuery
@@ -52,6 +54,7 @@ class Schema(federation.Schema):
 
     open = True
     documents: Documents
+    plans: Plans | None
 
     def as_str(self) -> str:
         """Print the schema as a complete document.
@@ -80,6 +83,24 @@ class Schema(federation.Schema):
     def names(self) -> frozenset[str]:
         """Names that no error message may contain if callers may not see the schema."""
         return names_of(self._schema)
+
+    async def write(
+        self,
+        text: str | None,
+        *,
+        variables: dict[str, Any] | None,
+        operation_name: str | None,
+        extensions: dict[str, Any] | None,
+        context: Context,
+    ) -> bytes | None:
+        """Execute a query and return its response as JSON; it has no errors.
+
+        None if that is not possible. Then the operation has to be executed by ``execute`` with the
+        same context, which has what was already read.
+        """
+        if self.plans is None or not text:
+            return None
+        return await self.plans.write(text, variables or {}, operation_name, extensions, context)
 
     async def execute(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
         """Execute an operation; takes the parameters of Strawberry's method.
@@ -131,12 +152,17 @@ class _OperationNameRequired(SchemaExtension):
 
 
 def build_schema(
-    limits: Limits | None = None, *, introspection: bool = True, incremental: bool = False
+    limits: Limits | None = None,
+    *,
+    introspection: bool = True,
+    incremental: bool = False,
+    compiled: bool = True,
 ) -> Schema:
     """Build the schema, with the default limits unless ``limits`` are given.
 
     Without ``introspection`` callers can't query the schema or learn of it from errors.
-    ``incremental`` adds the directives @defer and @stream.
+    ``incremental`` adds the directives @defer and @stream. Unless it is ``compiled``, graphql-core
+    executes all operations.
     """
     limits = limits or Limits(LimitSettings())
     schema = copy.copy(_converted(introspection=introspection, incremental=incremental))
@@ -148,6 +174,7 @@ def build_schema(
 
     schema.extensions = (_OperationNameRequired, prepare)
     schema.documents = documents
+    schema.plans = Plans(core, documents, price, limits) if compiled else None
     return schema
 
 

@@ -10,7 +10,7 @@ from strawberry.dataloader import DataLoader
 from strawberry.types import Info as StrawberryInfo
 
 from gateway.model import Hook, WebhookLog
-from gateway.service import Gateway
+from gateway.service import Gateway, Page
 from gateway.upstream.operation import Operation
 
 T = TypeVar("T")
@@ -22,6 +22,8 @@ class Context:
     The loaders belong to one operation, so that nothing they hold is shared between callers.
 
     ``in_parts`` is true if the caller accepts deferred parts after the first part of the response.
+    ``read_ahead`` has the pages of ``webhookLogs`` that were read before graphql-core executes the
+    operation, by response key; resolvers take them instead of reading again.
     The code that executes the operation closes the context, which cancels the reads still in flight
     and calls the ``endings``.
     """
@@ -31,6 +33,7 @@ class Context:
         self.operation = operation
         self.in_parts = in_parts
         self.endings: list[Callable[[], Awaitable[None]]] = []
+        self.read_ahead: dict[str | int, asyncio.Future[Page]] = {}
         self._batches: set[asyncio.Task[object]] = set()
         self._logs: DataLoader[str, WebhookLog] = DataLoader(
             lambda ids: self._all(ids, lambda key: gateway.log(operation, key))
@@ -62,6 +65,8 @@ class Context:
         """Cancel the reads that are still in flight."""
         for batch in self._batches:
             batch.cancel()
+        for read in self.read_ahead.values():
+            read.cancel()
         for end in self.endings:
             await end()
 

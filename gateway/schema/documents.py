@@ -51,7 +51,7 @@ class Document(msgspec.Struct, frozen=True):
     """A parsed document. It can be executed unless there are ``errors``.
 
     ``fragments`` are ordered so that each comes after those that it spreads. ``costs`` caches the
-    costs of its operations.
+    costs of its operations, and ``plans`` what ``gateway.schema.plan`` knows of each by its name.
     """
 
     text: str
@@ -61,6 +61,7 @@ class Document(msgspec.Struct, frozen=True):
     fragments: list[FragmentDefinitionNode] = []
     tokens: int = 0
     costs: MutableMapping[Any, int] = msgspec.field(default_factory=_no_costs)
+    plans: dict[str | None, Any] = msgspec.field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -104,6 +105,18 @@ class Documents:
         if not document.errors and document.size <= self._cached.maxsize:
             self._cached[key] = document
         return document
+
+    def cached(self, text: str) -> Document | None:
+        """Return a document if it is in the cache; its limits are not checked again."""
+        return self._cached.get(digest(text))
+
+    def is_within_limits(self, document: Document) -> bool:
+        """Return whether a document exceeds no limit, so that there is nothing to count."""
+        sizes = {"document": len(document.text), "tokens": document.tokens}
+        return all(
+            self._limits.allows(name, value)
+            for name, value in (sizes | document.shape._asdict()).items()
+        )
 
     def text_of(self, digest: str) -> str | None:
         """Return the text of a cached document by its :func:`digest`."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from graphql import ExperimentalIncrementalExecutionResults, get_operation_ast
+from graphql import (
+    ExperimentalIncrementalExecutionResults,
+    OperationDefinitionNode,
+    get_operation_ast,
+)
 from strawberry.extensions import SchemaExtension
 
 from gateway.limits import Limits
@@ -56,28 +60,42 @@ class Preparation(SchemaExtension):
             result.initial_result.extensions = self.get_results() or None
 
     def _cost_of(self, document: Document) -> int:
-        """Return the cost of the operation, cached by the variables that it depends on."""
         context = self.execution_context
-        shared: Context | None = context.context
-        sources = len(shared.gateway.sources) if shared else 1
-        variables = context.variables or {}
         operation = get_operation_ast(document.node, context.operation_name)
         assert operation is not None  # noqa: S101 - Strawberry looked for it before
-        # Declared ones only: a request may send any number of others, which would fill the cache.
-        declared = [one.variable.name.value for one in operation.variable_definitions or ()]
-        sizes = tuple(_size(variables[name]) if name in variables else ... for name in declared)
-        key = (context.operation_name, sources, sizes)
-        if (cost := document.costs.get(key)) is None:
-            cost = self._price.of(operation, document.fragments, variables, sources)
-            document.costs[key] = cost
-        return cost
+        return cost_of(document, operation, context.variables or {}, context.context, self._price)
 
     def get_results(self) -> dict[str, Any]:
-        """Return the cost as an extension of the response, if the request asks for it."""
-        asked = self.execution_context.operation_extensions or {}
-        if asked.get("cost") is not True or self._cost is None:
+        """Return the extensions of the response."""
+        if self._cost is None:
             return {}
-        return {"cost": {"requested": self._cost, "maximum": self._limits.most("cost")}}
+        return extensions(self.execution_context.operation_extensions, self._cost, self._limits)
+
+
+def cost_of(
+    document: Document,
+    operation: OperationDefinitionNode,
+    variables: Mapping[str, Any],
+    context: Context | None,
+    price: Price,
+) -> int:
+    """Return the cost of a document's operation, cached by the variables that it depends on."""
+    sources = len(context.gateway.sources) if context else 1
+    # Declared ones only: a request may send any number of others, which would fill the cache.
+    declared = [one.variable.name.value for one in operation.variable_definitions or ()]
+    sizes = tuple(_size(variables[name]) if name in variables else ... for name in declared)
+    key = (operation.name and operation.name.value, sources, sizes)
+    if (cost := document.costs.get(key)) is None:
+        cost = price.of(operation, document.fragments, variables, sources)
+        document.costs[key] = cost
+    return cost
+
+
+def extensions(asked: Mapping[str, Any] | None, cost: int, limits: Limits) -> dict[str, Any]:
+    """Return the cost as an extension of the response, if those of the request ask for it."""
+    if (asked or {}).get("cost") is not True:
+        return {}
+    return {"cost": {"requested": cost, "maximum": limits.most("cost")}}
 
 
 def _size(value: Any) -> tuple[str, int, int] | int | str | None:

@@ -42,6 +42,8 @@ async def webhook_logs(
     filter: Wanted = UNSET,
     cache: CacheWanted = UNSET,
 ) -> service.Page:
+    if page := info.context.read_ahead.pop(info.path.key, None):
+        return await page
     asked = {"first": first, "after": after, "last": last, "before": before}
     return await _logs(info, document(filter), cache, asked)
 

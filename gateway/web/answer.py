@@ -84,9 +84,12 @@ def error_body(scope: Scope, message: str, code: ErrorCode) -> dict[str, Any]:
 
 
 def json_response(scope: Scope, body: object, status: int, media_type: str) -> Response:
-    """Build a response that is not to be stored, with the id of its request."""
+    """Build a response that is not to be stored, with the id of its request.
+
+    ``body`` is a JSON value, or the bytes of one.
+    """
     return Response(
-        msgspec.json.encode(body),
+        body if isinstance(body, bytes) else msgspec.json.encode(body),
         status,
         headers={
             "Content-Type": f"{media_type}; charset=utf-8",

@@ -49,7 +49,12 @@ def create_app(
     prefix = settings.server.root_path
     limits = Limits(settings.limits, settings.server.deadline)
     view = GraphQLView(
-        build_schema(limits, introspection=introspection, incremental=settings.server.incremental),
+        build_schema(
+            limits,
+            introspection=introspection,
+            incremental=settings.server.incremental,
+            compiled=settings.server.compiled,
+        ),
         gateway,
         authenticator or Authenticator(settings.auth),
         limits,

@@ -7,14 +7,49 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from starlette.responses import Response
+
 from gateway.model import BEST_FIRST, CacheStatus, Freshness
 from gateway.web.media_types import split
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
+    from starlette.requests import Request
 
+    from gateway.upstream.operation import Operation
+
+VARY = ("Accept", "Authorization", "X-API-Key")
+"""The headers that every response depends on, besides those with vendor credentials."""
 Reads = Mapping[str, Sequence[Freshness]]
 """The freshness of everything that was read, by source."""
+
+
+def described(
+    response: Response,
+    request: Request,
+    operation: Operation,
+    now: int,
+    *,
+    has_errors: bool = False,
+) -> Response:
+    """Add the headers to the response to an operation, or confirm the one that is stored."""
+    set_cache_status(response, operation.reads, now)
+    if request.method != "GET" or has_errors:
+        return response
+    tag = entity_tag(response)
+    reads = {} if operation.incomplete else operation.reads
+    response.headers["Cache-Control"] = cache_control(reads, now)
+    response.headers["ETag"] = tag
+    response.headers["Vary"] = ", ".join((*VARY, *operation.passed))
+    if not is_current(",".join(request.headers.getlist("if-none-match")), tag):
+        return response
+    del response.headers["Content-Type"], response.headers["Content-Length"]
+    return Response(status_code=304, headers=response.headers)
+
+
+def set_cache_status(response: Response, reads: Reads, now: int) -> None:
+    """Set Cache-Status, if anything was read."""
+    if status := cache_status(reads, now):
+        response.headers["Cache-Status"] = status
 
 
 def max_age(lines: Iterable[str]) -> float | None:

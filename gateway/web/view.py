@@ -52,8 +52,6 @@ if TYPE_CHECKING:
     from gateway.service import Gateway
     from gateway.upstream.operation import Operation
 
-VARY = ("Accept", "Authorization", "X-API-Key")
-"""The headers that every response depends on, besides those with vendor credentials."""
 DOCUMENT_PARAMETERS = {"query", "documentId", "extensions"}
 """The parameters of a URL that name or hold a document."""
 PAGES = {"text/html", "text/*", "application/xhtml+xml"}
@@ -171,8 +169,15 @@ class GraphQLView:
     ) -> Response:
         operation = _begun(gateway, request)
         in_parts = accepts_parts(parse_list(request.headers.getlist("accept")))
-        execution = self._result(gateway, operation, request, asked, in_parts=in_parts)
+        execution = self._result(
+            gateway, operation, request, asked, in_parts=in_parts, written=True
+        )
         result = await cancel_on_disconnect(request.receive, execution)
+        if isinstance(result, bytes):
+            # A limit that only warns counts the excess; with others nothing that large is written.
+            self._limits.refuses("answer", len(result))
+            response = json_response(request.scope, result, 200, media_type)
+            return caching.described(response, request, operation, gateway.now())
         body = result_body(request.scope, result)
         if isinstance(result, FirstPart):
             body |= {"pending": result.pending, "hasNext": True}
@@ -182,12 +187,10 @@ class GraphQLView:
         # Clients of the older media type read the body only if the status is 200.
         status = 200 if executed or media_type == JSON else 400
         response = json_response(request.scope, body, status, media_type)
-        if executed:
-            now = gateway.now()
-            _set_cache_status(response, operation.reads, now)
-            if request.method == "GET" and "errors" not in body:
-                return _cacheable(response, request, operation, now)
-        return response
+        if not executed:
+            return response
+        has_errors = "errors" in body
+        return caching.described(response, request, operation, gateway.now(), has_errors=has_errors)
 
     async def _execute_batch(
         self,
@@ -210,6 +213,7 @@ class GraphQLView:
                 if index:
                     headers.update(await self._count(gateway.caller, request))
                 result = await self._result(gateway, operations[index], request, batch[index])
+                assert isinstance(result, ExecutionResult)  # noqa: S101 - nothing else was asked for
             except Refusal as refusal:
                 return error_body(request.scope, str(refusal), refusal.code)
             return result_body(request.scope, result)
@@ -226,7 +230,7 @@ class GraphQLView:
         for operation in operations:
             for source, of_source in operation.reads.items():
                 reads[source] += of_source
-        _set_cache_status(response, reads, gateway.now())
+        caching.set_cache_status(response, reads, gateway.now())
         return response
 
     async def _result(
@@ -237,7 +241,9 @@ class GraphQLView:
         asked: GraphQLRequest,
         *,
         in_parts: bool = False,
-    ) -> ExecutionResult:
+        written: bool = False,
+    ) -> ExecutionResult | bytes:
+        """Execute an operation; if ``written``, its response may be returned as JSON."""
         self._check(asked)
         text = self._persisted.text(asked)
         context = Context(gateway, operation, in_parts=in_parts)
@@ -246,6 +252,8 @@ class GraphQLView:
                 stack.callback(self._check_deadline, operation)
                 stack.push_async_callback(context.close)
                 await stack.enter_async_context(self._concurrency.slot())
+                if written and (body := await self._written(text, asked, context)):
+                    return body
                 result = await self._schema.execute(
                     text,
                     variable_values=asked.variables,
@@ -271,6 +279,17 @@ class GraphQLView:
             if kind == "mutation":
                 raise Refusal(405, "Send mutations by POST.", Allow="POST") from None
             raise Refusal(400, f"No {kind} is executed here.") from None
+
+    async def _written(
+        self, text: str | None, asked: GraphQLRequest, context: Context
+    ) -> bytes | None:
+        return await self._schema.write(
+            text,
+            variables=asked.variables,
+            operation_name=asked.operation_name or None,
+            extensions=asked.extensions,
+            context=context,
+        )
 
     def _bounded(self, scope: Scope, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Replace the bodies that exceed the size of a response, all together, by an error."""
@@ -325,21 +344,3 @@ def _begun(gateway: Gateway, request: Request) -> Operation:
             request.headers.getlist("traceparent"), request.headers.getlist("tracestate")
         ),
     )
-
-
-def _set_cache_status(response: Response, reads: caching.Reads, now: int) -> None:
-    if status := caching.cache_status(reads, now):
-        response.headers["Cache-Status"] = status
-
-
-def _cacheable(response: Response, request: Request, operation: Operation, now: int) -> Response:
-    """Allow the caller to store a response, or confirm the one that it has stored."""
-    tag = caching.entity_tag(response)
-    reads = {} if operation.incomplete else operation.reads
-    response.headers["Cache-Control"] = caching.cache_control(reads, now)
-    response.headers["ETag"] = tag
-    response.headers["Vary"] = ", ".join((*VARY, *operation.passed))
-    if not caching.is_current(",".join(request.headers.getlist("if-none-match")), tag):
-        return response
-    del response.headers["Content-Type"], response.headers["Content-Length"]
-    return Response(status_code=304, headers=response.headers)
