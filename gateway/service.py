@@ -132,6 +132,15 @@ class Gateway:
         view.sources = {name: source for name, source in self.sources.items() if caller.sees(name)}
         return view
 
+    @property
+    def personal(self) -> bool:
+        """Whether callers read any of the sources with credentials of their own."""
+        return any(source.personal for source in self.sources.values())
+
+    async def catch_up(self) -> None:
+        """Evict what actions of other processes have made obsolete."""
+        await self._watcher.catch_up()
+
     def now(self) -> Timestamp:
         """Return the current time."""
         return Timestamp(self._clock())

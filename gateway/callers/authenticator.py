@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from gateway.callers.attempts import Attempts
-from gateway.callers.caller import ANONYMOUS
+from gateway.callers.caller import ANONYMOUS, Method
 from gateway.callers.errors import (
     ExpiredTokenError,
     TooManyAttemptsError,
@@ -73,6 +73,18 @@ class Authenticator:
             raise
         self._attempts.succeeded(address)
         return caller
+
+    def welcomes(self, caller: Caller, address: str) -> bool:
+        """Return whether a caller that was authenticated before may call from an address.
+
+        As in ``authenticate``, success makes its failed attempts forgotten.
+        """
+        if caller.method is Method.NONE:
+            return True
+        if self._attempts.check(address):
+            return False
+        self._attempts.succeeded(address)
+        return True
 
     def _credentials(self, headers: Mapping[str, str]) -> tuple[str, str]:
         """Return the API key or the token. X-Api-Key wins: a proxy may fill in the other header."""

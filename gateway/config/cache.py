@@ -97,6 +97,9 @@ class CacheSettings(Lifetimes):
     reuse_rows: Annotated[bool, Field(strict=True)] = True
     """Whether a row that has not changed since it was last read is neither parsed nor redacted
     again. It needs the memory as the cache."""
+    reuse_answers: Annotated[bool, Field(strict=True)] = True
+    """Whether a whole answer is sent again to callers with the same rights while nothing that it
+    was made of has changed or expired. It needs the memory as the cache."""
     least_age: Lifetime = 1.0
     """The least age in seconds that a caller below the role operator may demand; with a lower one,
     every request could cause a call to the vendor."""

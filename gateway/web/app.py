@@ -19,7 +19,9 @@ from gateway.limits import Limits
 from gateway.schema import build_schema
 from gateway.service import Gateway
 from gateway.web.answer import refused
+from gateway.web.answers import KeptAnswers
 from gateway.web.cors import cors
+from gateway.web.door import Door
 from gateway.web.explorer import explorer_page, explorer_routes
 from gateway.web.header_limit import HeaderLimit
 from gateway.web.host import LoopbackHost
@@ -92,6 +94,7 @@ def create_app(
         ],
         middleware=[
             *([Middleware(PathPrefix, prefix)] if prefix else ()),
+            Middleware(Door, view, KeptAnswers(gateway) if settings.cache.reuse_answers else None),
             *cors(settings),
             Middleware(ServerErrorMiddleware, handler=_fail),
             Middleware(HeaderLimit),

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, TypeVar
+import types
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.requests import ClientDisconnect
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Coroutine, Generator
 
     from starlette.types import Receive
 
 T = TypeVar("T")
 
 
-async def cancel_on_disconnect(receive: Receive, work: Awaitable[T]) -> T:
+async def cancel_on_disconnect(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
     """Await ``work``, but cancel it and raise ClientDisconnect when the client disconnects.
 
     ``receive`` belongs to a request whose body has been read or is not needed.
     """
+    try:
+        # Nobody has to watch while the work does not wait, as with all data in the cache.
+        waits_for = work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
     # The work stays in this task, which keeps its context; only the watcher needs another.
     scope = asyncio.timeout(None)
 
@@ -34,10 +41,26 @@ async def cancel_on_disconnect(receive: Receive, work: Awaitable[T]) -> T:
     watcher = asyncio.create_task(watch())
     try:
         async with scope:
-            return await work
+            return await _resumed(work, waits_for)
     except TimeoutError:
         if scope.expired():
             raise ClientDisconnect from None
         raise
     finally:
         watcher.cancel()
+
+
+@types.coroutine
+def _resumed(work: Coroutine[Any, Any, T], waits_for: Any) -> Generator[Any, Any, T]:
+    """Go on with a coroutine that waits for a future."""
+    try:
+        while True:
+            try:
+                sent = yield waits_for
+            except BaseException as error:  # noqa: BLE001 - cancellation, too
+                waits_for = work.throw(error)
+            else:
+                waits_for = work.send(sent)
+    except StopIteration as done:
+        result: T = done.value
+        return result

@@ -122,6 +122,14 @@ async def _from_body(
     return _checked(document, "body")
 
 
+def decode_operation(body: bytes) -> GraphQLRequest:
+    """Decode a body in UTF-8 that must be one operation; raises Refusal."""
+    document = _decoded(body, "body")
+    if isinstance(document, list):
+        raise Refusal(400, "Batches are not executed here; send one operation a request.")
+    return _checked(document, "body")
+
+
 def _batch(document: list[Any], maximum: int) -> list[GraphQLRequest]:
     if not maximum:
         raise Refusal(400, "Batches are not executed here; send one operation a request.")

@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from strawberry.exceptions import MissingQueryError
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
@@ -28,15 +24,13 @@ from gateway.callers import (
     UnauthenticatedError,
 )
 from gateway.errors import ErrorCode
-from gateway.limits import LimitError, Limits
-from gateway.schema.context import Context
+from gateway.limits import Limits
 from gateway.schema.incremental import FirstPart
 from gateway.upstream import trace
 from gateway.web import caching
-from gateway.web.answer import error_body, json_response, refused, result_body, size
-from gateway.web.body import depth
-from gateway.web.concurrency import ConcurrencyLimit, OverloadedError
+from gateway.web.answer import error_body, json_response, refused, result_body
 from gateway.web.disconnect import cancel_on_disconnect
+from gateway.web.execution import Execution
 from gateway.web.incremental import PartsResponse, accepts_parts
 from gateway.web.media_types import GRAPHQL, JSON, MediaType, parse_list, preferred, quality
 from gateway.web.origin import is_foreign, is_simple
@@ -82,8 +76,8 @@ class GraphQLView:
         self._authenticator = authenticator
         self._limits = limits
         self._rates = Rates(limits, Shared(gateway.take))
-        self._concurrency = ConcurrencyLimit(limits)
-        self._persisted = PersistedDocuments(gateway.settings.documents, schema.documents)
+        documents = PersistedDocuments(gateway.settings.documents, schema.documents)
+        self._execution = Execution(schema, limits, documents)
         self._explorer = explorer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -125,7 +119,7 @@ class GraphQLView:
                     "A page of any site could have sent this. Add the header Content-Type:"
                     f" {JSON} to a query by GET, or send it by POST.",
                 )
-            headers = await self._count(caller, request)
+            headers = await self.count(caller, request)
             gateway = self._gateway.seen_by(caller)
             asked = await read(request, self._limits, gateway.settings.server.batch_size)
             if isinstance(asked, list):
@@ -133,15 +127,16 @@ class GraphQLView:
             else:
                 response = await self._execute(gateway, request, asked, media_type)
         except Refusal as refusal:
-            response = refused(
-                request.scope,
-                refusal.status,
-                str(refusal),
-                media_type or JSON,
-                code=refusal.code,
-            )
-            headers |= refusal.headers
+            response = self.refusal(request, refusal, media_type or JSON)
         response.headers.update(headers)
+        return response
+
+    def refusal(self, request: Request, refusal: Refusal, media_type: str) -> Response:
+        """Return the response to a request that is not executed."""
+        response = refused(
+            request.scope, refusal.status, str(refusal), media_type, code=refusal.code
+        )
+        response.headers.update(refusal.headers)
         return response
 
     async def _caller(self, request: Request) -> Caller:
@@ -157,7 +152,17 @@ class GraphQLView:
         except KeysUnavailableError as error:
             raise Refusal(503, str(error), code=error.code) from None
 
-    async def _count(self, caller: Caller, request: Request) -> dict[str, str]:
+    def welcomes(self, caller: Caller, scope: Scope) -> bool:
+        """Return whether a caller that was authenticated before may call from an address."""
+        client = scope.get("client")
+        return self._authenticator.welcomes(caller, client[0] if client else "")
+
+    def fits(self, body: bytes) -> bool:
+        """Return whether the body is within its limit."""
+        limit = self._limits.of("body")
+        return limit.mode == "off" or len(body) <= limit.max
+
+    async def count(self, caller: Caller, request: Request) -> dict[str, str]:
         """Count a request of a caller, and return the headers of the rate limit."""
         try:
             return await self._rates.headers(caller, request.client.host if request.client else "")
@@ -169,20 +174,44 @@ class GraphQLView:
     ) -> Response:
         operation = _begun(gateway, request)
         in_parts = accepts_parts(parse_list(request.headers.getlist("accept")))
-        execution = self._result(
-            gateway, operation, request, asked, in_parts=in_parts, written=True
+        if request.method == "POST" and not in_parts:
+            # For gateway.web.door: all that depends on the headers alone has been decided.
+            request.scope.setdefault("state", {})["passed"] = gateway, media_type
+        result = await self.run(gateway, operation, request, asked, in_parts=in_parts)
+        return self.response_to(request, gateway, operation, result, media_type)
+
+    async def run(
+        self,
+        gateway: Gateway,
+        operation: Operation,
+        request: Request,
+        asked: GraphQLRequest,
+        *,
+        in_parts: bool = False,
+    ) -> ExecutionResult | bytes:
+        """Execute an operation, as ``Execution.run``, unless the client disconnects."""
+        execution = self._execution.run(
+            gateway, operation, asked, ALLOWED[request.method], in_parts=in_parts, written=True
         )
-        result = await cancel_on_disconnect(request.receive, execution)
+        return await cancel_on_disconnect(request.receive, execution)
+
+    def response_to(
+        self,
+        request: Request,
+        gateway: Gateway,
+        operation: Operation,
+        result: ExecutionResult | bytes,
+        media_type: str,
+    ) -> Response:
+        """Return the response with the result of an operation."""
         if isinstance(result, bytes):
-            # A limit that only warns counts the excess; with others nothing that large is written.
-            self._limits.refuses("answer", len(result))
             response = json_response(request.scope, result, 200, media_type)
             return caching.described(response, request, operation, gateway.now())
         body = result_body(request.scope, result)
         if isinstance(result, FirstPart):
             body |= {"pending": result.pending, "hasNext": True}
             return PartsResponse(request.scope, body, result, operation.deadline, self._limits)
-        (body,) = self._bounded(request.scope, [body])
+        (body,) = self._execution.bounded(request.scope, [body])
         executed = "data" in body
         # Clients of the older media type read the body only if the status is 200.
         status = 200 if executed or media_type == JSON else 400
@@ -211,8 +240,10 @@ class GraphQLView:
         async def execute(index: int) -> dict[str, Any]:
             try:
                 if index:
-                    headers.update(await self._count(gateway.caller, request))
-                result = await self._result(gateway, operations[index], request, batch[index])
+                    headers.update(await self.count(gateway.caller, request))
+                result = await self._execution.run(
+                    gateway, operations[index], batch[index], ALLOWED[request.method]
+                )
                 assert isinstance(result, ExecutionResult)  # noqa: S101 - nothing else was asked for
             except Refusal as refusal:
                 return error_body(request.scope, str(refusal), refusal.code)
@@ -224,7 +255,7 @@ class GraphQLView:
             return [task.result() for task in tasks]
 
         bodies = await cancel_on_disconnect(request.receive, execute_all())
-        bodies = self._bounded(request.scope, bodies)
+        bodies = self._execution.bounded(request.scope, bodies)
         response = json_response(request.scope, bodies, 200, media_type)
         reads: dict[str, list[Freshness]] = defaultdict(list)
         for operation in operations:
@@ -232,92 +263,6 @@ class GraphQLView:
                 reads[source] += of_source
         caching.set_cache_status(response, reads, gateway.now())
         return response
-
-    async def _result(
-        self,
-        gateway: Gateway,
-        operation: Operation,
-        request: Request,
-        asked: GraphQLRequest,
-        *,
-        in_parts: bool = False,
-        written: bool = False,
-    ) -> ExecutionResult | bytes:
-        """Execute an operation; if ``written``, its response may be returned as JSON."""
-        self._check(asked)
-        text = self._persisted.text(asked)
-        context = Context(gateway, operation, in_parts=in_parts)
-        try:
-            async with contextlib.AsyncExitStack() as stack:
-                stack.callback(self._check_deadline, operation)
-                stack.push_async_callback(context.close)
-                await stack.enter_async_context(self._concurrency.slot())
-                if written and (body := await self._written(text, asked, context)):
-                    return body
-                result = await self._schema.execute(
-                    text,
-                    variable_values=asked.variables,
-                    operation_name=asked.operation_name or None,
-                    context_value=context,
-                    allowed_operation_types=ALLOWED[request.method],
-                    operation_extensions=asked.extensions,
-                )
-                if isinstance(result, FirstPart):
-                    # The execution goes on until the last part.
-                    result.needs = stack.pop_all()
-                return result
-        except OverloadedError as error:
-            wait = {"Retry-After": "1"}
-            raise Refusal(503, str(error), code=ErrorCode.OVERLOADED, **wait) from None
-        except MissingQueryError:
-            raise Refusal(400, "There is no query in the request.") from None
-        except CannotGetOperationTypeError:
-            named = " of that operationName" if asked.operation_name else ""
-            raise Refusal(400, f"The document has no operation{named}.") from None
-        except InvalidOperationTypeError as error:
-            kind = error.operation_type.value
-            if kind == "mutation":
-                raise Refusal(405, "Send mutations by POST.", Allow="POST") from None
-            raise Refusal(400, f"No {kind} is executed here.") from None
-
-    async def _written(
-        self, text: str | None, asked: GraphQLRequest, context: Context
-    ) -> bytes | None:
-        return await self._schema.write(
-            text,
-            variables=asked.variables,
-            operation_name=asked.operation_name or None,
-            extensions=asked.extensions,
-            context=context,
-        )
-
-    def _bounded(self, scope: Scope, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Replace the bodies that exceed the size of a response, all together, by an error."""
-        total, known, bounded = 0, dict[int, int](), []
-        for body in bodies:
-            own = size(body, known)
-            try:
-                self._limits.check("answer", total + own)
-            except LimitError as error:
-                executed = {"data": None} if "data" in body else {}
-                bounded.append(executed | error_body(scope, str(error), error.code))
-            else:
-                bounded.append(body)
-                total += own
-        return bounded
-
-    def _check_deadline(self, operation: Operation) -> None:
-        """Count an operation that took the server's whole deadline."""
-        taken = asyncio.get_running_loop().time() - operation.began
-        self._limits.refuses("deadline", math.nextafter(taken, math.inf))
-
-    def _check(self, asked: GraphQLRequest) -> None:
-        """Check the variables against their limits."""
-        try:
-            self._limits.check("variables", len(msgspec.json.encode(asked.variables)))
-            self._limits.check("variables_depth", depth(asked.variables or {}) - 1)
-        except LimitError as error:
-            raise Refusal(400, str(error), code=error.code) from None
 
 
 def _method_refusal(request: Request) -> Refusal:

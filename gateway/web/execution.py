@@ -1,0 +1,137 @@
+"""Execution of the operations in requests, within the limits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+
+from gateway.errors import ErrorCode
+from gateway.limits import LimitError, Limits
+from gateway.schema.context import Context
+from gateway.schema.incremental import FirstPart
+from gateway.web.answer import error_body, size
+from gateway.web.body import depth
+from gateway.web.concurrency import ConcurrencyLimit, OverloadedError
+from gateway.web.persisted import PersistedDocuments
+from gateway.web.request import Refusal
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
+    from strawberry.types import ExecutionResult
+    from strawberry.types.graphql import OperationType
+
+    from gateway.schema import Schema
+    from gateway.service import Gateway
+    from gateway.upstream.operation import Operation
+    from gateway.web.request import GraphQLRequest
+
+
+class Execution:
+    """Executes operations, as many at a time as the limits allow."""
+
+    def __init__(self, schema: Schema, limits: Limits, persisted: PersistedDocuments) -> None:
+        self._schema = schema
+        self._limits = limits
+        self._persisted = persisted
+        self._concurrency = ConcurrencyLimit(limits)
+
+    async def run(
+        self,
+        gateway: Gateway,
+        operation: Operation,
+        asked: GraphQLRequest,
+        kinds: Collection[OperationType],
+        *,
+        in_parts: bool = False,
+        written: bool = False,
+    ) -> ExecutionResult | bytes:
+        """Execute an operation of one of the kinds.
+
+        If ``written``, the body of a response without errors may be returned as JSON. The result
+        may be a FirstPart if ``in_parts``. Raises Refusal for what is not executed.
+        """
+        self._check(asked)
+        text = self._persisted.text(asked)
+        context = Context(gateway, operation, in_parts=in_parts)
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                stack.callback(self._check_deadline, operation)
+                stack.push_async_callback(context.close)
+                await stack.enter_async_context(self._concurrency.slot())
+                if written and (body := await self._written(text, asked, context)):
+                    return body
+                result = await self._schema.execute(
+                    text,
+                    variable_values=asked.variables,
+                    operation_name=asked.operation_name or None,
+                    context_value=context,
+                    allowed_operation_types=kinds,
+                    operation_extensions=asked.extensions,
+                )
+                if isinstance(result, FirstPart):
+                    # The execution goes on until the last part.
+                    result.needs = stack.pop_all()
+                return result
+        except OverloadedError as error:
+            wait = {"Retry-After": "1"}
+            raise Refusal(503, str(error), code=ErrorCode.OVERLOADED, **wait) from None
+        except MissingQueryError:
+            raise Refusal(400, "There is no query in the request.") from None
+        except CannotGetOperationTypeError:
+            named = " of that operationName" if asked.operation_name else ""
+            raise Refusal(400, f"The document has no operation{named}.") from None
+        except InvalidOperationTypeError as error:
+            kind = error.operation_type.value
+            if kind == "mutation":
+                raise Refusal(405, "Send mutations by POST.", Allow="POST") from None
+            raise Refusal(400, f"No {kind} is executed here.") from None
+
+    async def _written(
+        self, text: str | None, asked: GraphQLRequest, context: Context
+    ) -> bytes | None:
+        body = await self._schema.write(
+            text,
+            variables=asked.variables,
+            operation_name=asked.operation_name or None,
+            extensions=asked.extensions,
+            context=context,
+        )
+        if body is not None:
+            # A limit that only warns counts the excess; with others nothing that large is written.
+            self._limits.refuses("answer", len(body))
+        return body
+
+    def bounded(self, scope: Scope, bodies: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Replace the bodies that exceed the size of a response, all together, by an error."""
+        total, known, bounded = 0, dict[int, int](), []
+        for body in bodies:
+            own = size(body, known)
+            try:
+                self._limits.check("answer", total + own)
+            except LimitError as error:
+                executed = {"data": None} if "data" in body else {}
+                bounded.append(executed | error_body(scope, str(error), error.code))
+            else:
+                bounded.append(body)
+                total += own
+        return bounded
+
+    def _check_deadline(self, operation: Operation) -> None:
+        """Count an operation that took the server's whole deadline."""
+        taken = asyncio.get_running_loop().time() - operation.began
+        self._limits.refuses("deadline", math.nextafter(taken, math.inf))
+
+    def _check(self, asked: GraphQLRequest) -> None:
+        """Check the variables against their limits."""
+        try:
+            self._limits.check("variables", len(msgspec.json.encode(asked.variables)))
+            self._limits.check("variables_depth", depth(asked.variables or {}) - 1)
+        except LimitError as error:
+            raise Refusal(400, str(error), code=error.code) from None
