@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import functools
 import itertools
 import json
 import sys
@@ -40,7 +41,9 @@ LISTS = {
     "startCursor": "pageInfo { startCursor }",
     "cursors": "edges { cursor }",
 }
-QUERY = "query($first: Int!, $after: String) {{ webhookLogs(first: $first, after: $after) {{ {} }} }}"
+QUERY = (
+    "query($first: Int!, $after: String) {{ webhookLogs(first: $first, after: $after) {{ {} }} }}"
+)
 CONFIGURATION = """
 [cache]
 first_page = 3600
@@ -81,14 +84,16 @@ class Lists(httpx.AsyncBaseTransport):
         return httpx.Response(200, headers=headers, content=content)
 
     def _row(self, hook: int, number: int) -> dict[str, object]:
-        moment = NOW - dt.timedelta(seconds=self._step * (number + hook / (self._hooks + 1)))
+        ago = self._step * (number + hook / (self._hooks + 1))
+        moment = NOW - dt.timedelta(seconds=ago)
         return {
             "id": hook * 1000 + number,
             "url": "https://receiver.example/hook",
             "trigger": "push_hooks",
             "response_status": "200",
             "execution_duration": 0.25,
-            "created_at": moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z",
+            "created_at": moment.strftime("%Y-%m-%dT%H:%M:%S.")
+            + f"{moment.microsecond // 1000:03}Z",
         }
 
 
@@ -152,13 +157,13 @@ async def measure(streams: int, first: int) -> None:
     async with opened(Lists(streams, ROWS)) as gateway:
 
         async def listed(after: str | None = None) -> object:
-            return await gateway.logs(gateway.operation(120), first=first, after=after)
+            return await gateway.logs(gateway.operation(seconds=120), first=first, after=after)
 
         async def execute(selection: str, after: str | None = None) -> str | None:
             result = await schema.execute(
                 QUERY.format(selection),
                 variable_values={"first": first, "after": after},
-                context_value=Context(gateway, gateway.operation(120)),
+                context_value=Context(gateway, gateway.operation(seconds=120)),
             )
             assert result.errors is None, result.errors
             assert result.data is not None
@@ -168,9 +173,9 @@ async def measure(streams: int, first: int) -> None:
         await listed()
         found = {"list": await cost(listed), "list held": await held(listed)}
         for name, selection in LISTS.items():
-            found[name] = await cost(lambda selection=selection: execute(selection))
+            found[name] = await cost(functools.partial(execute, selection))
         found["cursors held"] = await held(lambda: execute(LISTS["cursors"]))
-        page = await gateway.logs(gateway.operation(120), first=first)
+        page = await gateway.logs(gateway.operation(seconds=120), first=first)
         start = cursor.encode(page.slice.start)
         after = cursor.encode(page.slice.end)
         sizes = [len(after)]
