@@ -259,7 +259,7 @@ class OffsetReader(ListReader):
             or facts.ends(page, end)
             # The vendor had room for more.
             or (not fresh and has_room and end >= self._offset)
-            or (not page.more and len(page.marks) == len(set(page.marks)))
+            or (not page.more and not page.repeats)
         ):
             self._end(end)
         elif self._idle >= REPEATS and is_repeated:

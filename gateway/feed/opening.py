@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import copy
 import logging
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from gateway.errors import ErrorCode, UpstreamError, defect
 from gateway.feed.cursor import LATEST, unpack_hints
@@ -16,6 +16,7 @@ from gateway.feed.merge import Turn, fill
 from gateway.feed.reader import Reader, stream_key
 from gateway.feed.stream_pages import StreamPages
 from gateway.model import Timestamp
+from gateway.vendors.calls import together
 from gateway.vendors.pages import StreamsChanged, Wanted
 
 if TYPE_CHECKING:
@@ -31,9 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 MINUTE = 60_000_000_000
+EVERYTHING = Wanted()
 
 DownTo = Callable[[bytes, str], Timestamp | None]
 """Returns the time down to which a list has to be read, by its mark and its source."""
@@ -174,15 +174,10 @@ class Opening:
         )
 
 
-async def together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """Return the results of all, which run at the same time; the only one needs no task."""
-    if len(work) == 1:
-        return [await work[0]]
-    return await asyncio.gather(*work) if work else []
-
-
 def _bounds(wanted: Filter) -> Wanted:
     """Return the bounds of a filter that vendors may apply."""
+    if not wanted.terms:
+        return EVERYTHING
     since, until = wanted.bounds("triggered_at")
     events, correlations = wanted.only("event"), wanted.only("correlation_id")
     return Wanted(

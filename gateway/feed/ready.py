@@ -103,8 +103,7 @@ def ready(page: Page, *, by_offset: bool) -> ReadyPage | None:
     name = "ready_by_offset" if by_offset else "ready"
     if name not in kept:
         times = [log.triggered_at for log in page.logs]
-        marks = page.marks
-        if _is_plain(page, times) and len(set(marks)) == len(marks):
+        if _is_plain(page, times) and not page.repeats:
             kept[name] = ReadyPage(page, times, by_offset=by_offset)  # type: ignore[arg-type]
         else:
             kept[name] = None

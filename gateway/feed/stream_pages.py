@@ -210,7 +210,7 @@ class StreamPages:
     def end(self, page: Page, window: Window) -> int:
         """Return the offset behind a page. A row that comes twice on it stands in the list once."""
         begin = window.offset if page.offset is None else page.offset
-        return begin + page.read - (len(page.marks) - len(set(page.marks)))
+        return begin + page.read - page.repeats
 
     def note(self, text: str) -> None:
         """Say something in the source's report, once."""

@@ -116,7 +116,7 @@ class WindowReader(ListReader):
         end = self.pages.end(page, window)
         if (
             page.read == 0
-            or (not page.more and len(page.marks) == len(set(page.marks)))
+            or (not page.more and not page.repeats)
             or (page.offset is not None and self.pages.facts.ends(page, end))
             # The vendor had room for more.
             or (not fresh and page.read < self.pages.facts.largest_page)

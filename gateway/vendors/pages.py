@@ -95,6 +95,11 @@ class Page(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True, dict=True):
         """The marks of the logs, computed once per cached page."""
         return [ids.mark_of(log) for log in self.logs]
 
+    @functools.cached_property
+    def repeats(self) -> int:
+        """How many of its logs are on it a second time."""
+        return len(self.marks) - len(set(self.marks))
+
 
 class Scan(msgspec.Struct, frozen=True):
     """How to find a log that no call can read: by searching ``stream``, newest first.
