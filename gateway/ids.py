@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import base64
 import enum
+import functools
 import hashlib
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from gateway.errors import ErrorCode, RequestError
+
+if TYPE_CHECKING:
+    from gateway.model import WebhookLog
 
 MAX_LENGTH = 1024
 """Maximum length of an id in characters; one with three UUIDs has 250."""
@@ -47,6 +52,7 @@ def encode(kind: Kind, source: str, *place: str) -> str:
     return pack(_encoder.encode((kind.value, source, place)))
 
 
+@functools.lru_cache(maxsize=8192)
 def decode(text: str, kind: Kind | None = None) -> Reference:
     """Decode an id; RequestError if it is not an id of this gateway, or of another kind."""
     try:
@@ -71,6 +77,15 @@ def decode(text: str, kind: Kind | None = None) -> Reference:
 def mark(text: str) -> bytes:
     """Return a six-byte hash that identifies a text inside a cursor."""
     return hashlib.blake2b(text.encode(), digest_size=6).digest()
+
+
+def mark_of(log: WebhookLog) -> bytes:
+    """Return the mark of a log's id, which is kept beside the log."""
+    kept = log.__dict__
+    found: bytes | None = kept.get("mark")
+    if found is None:
+        found = kept["mark"] = mark(log.id)
+    return found
 
 
 def pack(data: bytes) -> str:

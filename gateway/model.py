@@ -103,8 +103,8 @@ BEST_FIRST = (CacheStatus.HIT, CacheStatus.REVALIDATED, CacheStatus.MISS, CacheS
 def worst(reads: Iterable[Freshness]) -> Freshness | None:
     """Return the freshness of data that was combined from several reads: that of the oldest."""
     found = list(reads)
-    if not found:
-        return None
+    if len(found) < 2:
+        return found[0] if found else None
     return Freshness(
         status=max((read.status for read in found), key=BEST_FIRST.index),
         fetched_at=min(read.fetched_at for read in found),

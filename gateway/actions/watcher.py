@@ -43,7 +43,7 @@ class ActionWatcher:
 
         A journal that fails or hangs delays reads by no more than ``TIMEOUT``.
         """
-        if self._cache.shared:
+        if self._cache.shared or not self._actions.may_have_changed():
             return
         with contextlib.suppress(JournalError, TimeoutError):
             async with asyncio.timeout(TIMEOUT):

@@ -153,8 +153,7 @@ class Cache:
         request = _Request(key, kind, load, moment, generation, entry)
         if entry is not None and _accepted(entry, requirement, now):
             if now < entry.fresh_until:
-                self.counts["hits"] += 1
-                return _cached(entry, CacheStatus.HIT)
+                return self._hit(entry)
             if entry.failed or now < entry.revalidate_until:
                 # A longer wait than there is means that the clock was set back.
                 if not now < entry.retry_at <= now + MAX_RETRY_DELAY * SECOND:
@@ -163,6 +162,20 @@ class Cache:
                     )
                 return self._stale(entry)
         return await self._wait(request, requirement)
+
+    def peek(self, key: str, requirement: FreshnessRequirement = ANY_AGE) -> Cached[Any] | None:
+        """Return the entry under the key as ``get`` does, if it is fresh and takes no wait."""
+        entry = self._store.peek(key)
+        if entry is None:
+            return None
+        now = self._now()
+        if now < entry.fresh_until and _accepted(entry, requirement, now):
+            return self._hit(entry)
+        return None
+
+    def _hit(self, entry: Entry[T]) -> Cached[T]:
+        self.counts["hits"] += 1
+        return _cached(entry, CacheStatus.HIT)
 
     async def _wait(self, request: _Request[T], requirement: FreshnessRequirement) -> Cached[T]:
         """Wait for the vendor, but only briefly if there is a stale entry."""

@@ -22,6 +22,14 @@ MAX_DROPPED = 10_000
 _encoder = msgspec.json.Encoder()
 
 
+class _Memory(SimpleMemoryCache):  # type: ignore[misc]
+    """aiocache's memory, which can be looked at without a wait, too."""
+
+    def peek(self, key: str) -> Any:
+        """Return the value under a key, or None."""
+        return self._cache.get(key)
+
+
 class MemoryStore(Store):
     """Stores entries by reference, so they must be immutable; evicts the least recently used first.
 
@@ -36,7 +44,7 @@ class MemoryStore(Store):
         self, *, max_entries: int, max_bytes: int, clock: Callable[[], int] = time.time_ns
     ) -> None:
         # A timeout would create a task for every lookup.
-        self._kept = SimpleMemoryCache(serializer=NullSerializer(), timeout=None)
+        self._kept = _Memory(serializer=NullSerializer(), timeout=None)
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._clock = clock
@@ -52,11 +60,15 @@ class MemoryStore(Store):
     async def read(self, key: str, kind: type[Any]) -> tuple[Entry[Any] | None, Generation]:
         """Return the entry under a key."""
         del kind
+        return self.peek(key), self._generation
+
+    def peek(self, key: str) -> Entry[Any] | None:
+        """Return the entry under a key."""
         if key not in self._sizes:
-            return None, self._generation
+            return None
         self._sizes.move_to_end(key)
-        entry = await self._kept.get(key)
-        return (None if entry.stored_at > self._clock() + SKEW else entry), self._generation
+        entry: Entry[Any] = self._kept.peek(key)
+        return None if entry.stored_at > self._clock() + SKEW else entry
 
     async def write(self, key: str, entry: Entry[Any], generation: Generation) -> None:
         """Store an entry, and evict others to make room for it."""

@@ -38,6 +38,11 @@ class Store(abc.ABC):
     async def read(self, key: str, kind: type[Any]) -> tuple[Entry[Any] | None, Generation]:
         """Return the entry under a key, decoded as that kind, and the generation of the read."""
 
+    def peek(self, key: str) -> Entry[Any] | None:
+        """Return what ``read`` would find, if that takes no wait; None does not say otherwise."""
+        del key
+        return None
+
     @abc.abstractmethod
     async def write(self, key: str, entry: Entry[Any], generation: Generation) -> None:
         """Store an entry, unless a tag of it was evicted since, or the stored one is newer."""

@@ -12,6 +12,7 @@ list, and shows nothing that a query without it would not.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
@@ -102,7 +103,7 @@ def split(marks: bytes) -> Iterator[bytes]:
         yield marks[begin : begin + MARK_LENGTH]
 
 
-class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, dict=True):
     """A place between two logs of a list.
 
     ``given`` are the marks of the logs of exactly ``time`` before the place, the last one being
@@ -126,6 +127,11 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     since: Time
     hints: bytes
     memory: Memory | None = None
+
+    @functools.cached_property
+    def given_marks(self) -> frozenset[bytes]:
+        """The logs of its time that were given."""
+        return frozenset(self.given)
 
     @property
     def is_top(self) -> bool:

@@ -17,7 +17,7 @@ from gateway.feed.counting import count_all
 from gateway.feed.cursor import Cursor
 from gateway.feed.filter_tests import Partial
 from gateway.feed.filters import Filter
-from gateway.feed.merge import merged
+from gateway.feed.merge import TURN, merged
 from gateway.feed.news import News, remember
 from gateway.feed.opening import Opening, partial_of
 from gateway.feed.positions import Entry, Positions
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from gateway.feed.cursor import Memory
-    from gateway.feed.reader import Row
+    from gateway.feed.ready import Row
     from gateway.model import WebhookLog
     from gateway.sources.source import Source
     from gateway.upstream.operation import Operation
@@ -118,14 +118,16 @@ class Feed:
         positions = Positions(self._filter, self._readers, after, first)
         entries: list[Entry] = []
         async for reader, row in merged(self._readers, self._scan_limit if first else 0):
-            self._reports[reader.source.name].scanned += 1
             positions.add(reader, row)
             if self._matches(row.log):
                 entries.append(Entry(positions, len(positions.rows) - 1))
                 if len(entries) == first:
                     break
+            else:
+                await self._give_turn(len(positions.rows) - len(entries))
             if self._is_late(len(positions.rows)):
                 break
+        self._count_scanned(positions)
         if after is None:
             begin = entries[0].index if entries else len(positions.rows)
             seen = zip(positions.owners[begin:], positions.rows[begin:], strict=True)
@@ -155,7 +157,6 @@ class Feed:
         remembered: list[int] = []
         found = scanned = 0
         async for reader, row in merged(self._readers, self._scan_limit + news.remembered + 1):
-            self._reports[reader.source.name].scanned += 1
             positions.add(reader, row)
             if news.is_remembered(reader, row):
                 remembered.append(len(positions.rows) - 1)
@@ -165,6 +166,9 @@ class Feed:
             if news.is_new(reader, row) and self._matches(row.log):
                 entries.append(Entry(positions, len(positions.rows) - 1))
                 found += 1
+            else:
+                await self._give_turn(scanned - found)
+        self._count_scanned(positions)
         reports = self._finish(entries)
         if entries:
             begin = entries[0].index
@@ -180,6 +184,10 @@ class Feed:
             has_previous=found > len(entries),
             reports=reports,
         )
+
+    def _count_scanned(self, positions: Positions) -> None:
+        for owner in positions.owners:
+            self._reports[owner.source.name].scanned += 1
 
     def _check_scanned(self, scanned: int) -> None:
         if scanned > self._scan_limit:
@@ -211,6 +219,11 @@ class Feed:
 
         return make
 
+    async def _give_turn(self, refused: int) -> None:
+        """Let other operations have their turn now and then while logs are refused."""
+        if not refused % TURN:
+            await asyncio.sleep(0)
+
     def _is_late(self, looked_at: int) -> bool:
         """Return whether the operation's time is over, looking at the clock now and then."""
         if looked_at % LOOK:
@@ -237,9 +250,11 @@ class Feed:
         """Complete the reports; AllSourcesFailedError when there is nothing else to tell."""
         for entry in entries:
             self._reports[entry.record.source].returned += 1
+        readers: dict[str, list[Reader]] = {name: [] for name in self._reports}
+        for reader in self._readers:
+            readers[reader.source.name].append(reader)
         for name, report in self._reports.items():
-            readers = [reader for reader in self._readers if reader.source.name == name]
-            report.complete(readers, self._operation.calls[name])
+            report.complete(readers[name], self._operation.calls[name])
             self._operation.incomplete |= report.error is not None
         reports = list(self._reports.values())
         if reports and all(report.failed for report in reports):

@@ -38,6 +38,10 @@ Document = Mapping[str, Any]
 """A filter as callers write it."""
 
 
+MAX_KEPT, MAX_KEPT_LENGTH = 256, 4000
+"""Compiled filters that are kept, and the length of their documents in characters."""
+
+
 class Filter(msgspec.Struct, frozen=True):
     """A compiled filter.
 
@@ -88,23 +92,41 @@ class Filter(msgspec.Struct, frozen=True):
         return None
 
 
+_compiled: dict[tuple[str, frozenset[str], frozenset[str]], Filter] = {}
+
+
 def prepare(
     document: Document | None,
     now: Timestamp,
     sources: Collection[str],
     readable: Collection[str] | None = None,
 ) -> Filter:
-    """Check and compile a filter; RequestError if it makes no sense.
+    """Check and compile a filter, or return it as it was compiled for an equal document.
 
     Durations count back from ``now``. ``sources`` are the names of all sources, and ``readable`` of
     those whose bodies the caller may see: other bodies are not searched, since a match would reveal
-    what they hold.
+    what they hold. RequestError if the filter makes no sense.
     """
-    given = _given(document or {})
-    builder = _Builder(now, frozenset(sources), sources if readable is None else readable)
+    known = frozenset(sources)
+    open_ones = known if readable is None else frozenset(readable)
+    key = (repr(document), known, open_ones)
+    found = _compiled.get(key)
+    if found is None:
+        builder = _Builder(now, known, open_ones)
+        found = _compile(_given(document or {}), builder)
+        if not builder.depends_on_now and len(key[0]) <= MAX_KEPT_LENGTH:
+            if len(_compiled) >= MAX_KEPT:
+                del _compiled[next(iter(_compiled))]
+            _compiled[key] = found
+    return found
+
+
+def _compile(given: Document, builder: _Builder) -> Filter:
     test = builder.node(given, depth=1, conjoined=True)
     ready = Filter(test, builder.terms, ids.mark(json.dumps(given, sort_keys=True, default=_name)))
-    for name, field in FIELDS.items():
+    named = {field.attribute: name for name, field in FIELDS.items()}
+    for attribute in ready.terms:
+        name, field = named[attribute], FIELDS[named[attribute]]
         least, greatest = ready.bounds(field.attribute)
         values = ready.only(field.attribute)
         if (least is not None and greatest is not None and least > greatest) or (
@@ -148,6 +170,7 @@ class _Builder:
         self._now = now
         self._sources = sources
         self._parts = 0
+        self.depends_on_now = False
 
     def node(self, document: Document, depth: int, *, conjoined: bool) -> Test:
         """Compile a subtree, which every match satisfies if it is ``conjoined``."""
@@ -215,6 +238,7 @@ class _Builder:
             _text(where, given)
         match field.kind:
             case "time":
+                self.depends_on_now = True
                 try:
                     return timestamps.parse_moment(given, self._now)
                 except ValueError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from gateway.errors import UpstreamError, defect
@@ -13,12 +14,17 @@ from gateway.vendors.pages import StreamsChanged
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from gateway.feed.reader import Reader, Row
+    from gateway.feed.reader import Reader
+    from gateway.feed.ready import Row
 
 log = logging.getLogger(__name__)
 
 TURN = 10
-"""Rows that are merged before other operations get their turn; a large filter takes its time."""
+"""Rows after which others get their turn; a large filter takes its time."""
+
+
+LONGEST_TURN = 0.003
+"""Seconds after which other operations get their turn."""
 
 
 async def fill(reader: Reader) -> None:
@@ -34,22 +40,36 @@ async def fill(reader: Reader) -> None:
         reader.end(defect(reader.source.name))
 
 
+class Turn:
+    """Lets other operations have their turn, so that no list keeps the event loop for long."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+
+    async def end(self) -> None:
+        """Let the others go first if this turn is over."""
+        if time.perf_counter() - self._began > LONGEST_TURN:
+            await asyncio.sleep(0)
+            self._began = time.perf_counter()
+
+
 async def merged(readers: Sequence[Reader], limit: int) -> AsyncIterator[tuple[Reader, Row]]:
     """Yield at most ``limit`` rows of all readers, the newest first."""
     heap: list[tuple[int, int]] = []
     for order, reader in enumerate(readers):
-        if (time := reader.next_time) is not None:
-            heap.append((-time, order))
+        if (next_time := reader.next_time) is not None:
+            heap.append((-next_time, order))
     heapq.heapify(heap)
+    turn = Turn()
     count = 0
     while heap and limit:
-        _, order = heapq.heappop(heap)
+        _, order = heap[0]
         reader = readers[order]
         if reader.rows:
             limit -= 1
             count += 1
             if not count % TURN:
-                await asyncio.sleep(0)
+                await turn.end()
             yield reader, reader.rows.popleft()
         if limit and not reader.rows:
             try:
@@ -58,4 +78,6 @@ async def merged(readers: Sequence[Reader], limit: int) -> AsyncIterator[tuple[R
                 # The next operation finds the new streams.
                 reader.end(news.refusal)
         if reader.rows:
-            heapq.heappush(heap, (-reader.rows[0].time, order))
+            heapq.heapreplace(heap, (-reader.rows[0].time, order))
+        else:
+            heapq.heappop(heap)

@@ -21,7 +21,8 @@ from gateway.model import Timestamp
 
 if TYPE_CHECKING:
     from gateway.feed.cursor import Cursor
-    from gateway.feed.reader import Reader, Row
+    from gateway.feed.reader import Reader
+    from gateway.feed.ready import Row
     from gateway.model import WebhookLog
 
 MINUTE = 60_000_000_000

@@ -259,7 +259,7 @@ class OffsetReader(ListReader):
             or facts.ends(page, end)
             # The vendor had room for more.
             or (not fresh and has_room and end >= self._offset)
-            or (not page.more and len(page.marks) == len(set(page.marks)))
+            or (not page.more and not page.repeats)
         ):
             self._end(end)
         elif self._idle >= REPEATS and is_repeated:
@@ -270,9 +270,8 @@ class OffsetReader(ListReader):
 
     def _end(self, end: int) -> None:
         self.ended = True
-        total = self.pages.total
-        if self._until is None and self.pages.whole and total is not None and end < total:
-            self.pages.note(f"The vendor counts {total} logs but lists {end}.")
+        if self._until is None:
+            self.pages.note_count(end)
 
     def _end_repeated(self, page: Page) -> None:
         """End a list whose vendor ignores offsets and gives the same page for ever."""

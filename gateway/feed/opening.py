@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from gateway.errors import ErrorCode, UpstreamError, defect
 from gateway.feed.cursor import LATEST, unpack_hints
 from gateway.feed.filter_tests import Partial
-from gateway.feed.merge import fill
+from gateway.feed.merge import Turn, fill
 from gateway.feed.reader import Reader, stream_key
 from gateway.feed.stream_pages import StreamPages
 from gateway.model import Timestamp
+from gateway.vendors.calls import together
 from gateway.vendors.pages import StreamsChanged, Wanted
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MINUTE = 60_000_000_000
+EVERYTHING = Wanted()
 
 DownTo = Callable[[bytes, str], Timestamp | None]
 """Returns the time down to which a list has to be read, by its mark and its source."""
@@ -60,11 +62,12 @@ class Opening:
         self._reports = reports
         self._now = now
         self._max_age = max_age
+        self._wanted = _bounds(wanted)
 
     async def open(self, after: Cursor | None, down_to: DownTo) -> list[Reader]:
         """Find the streams of every source and read the first rows of each, all at once."""
-        opened = await asyncio.gather(
-            *(self._open_source(source, after, down_to) for source in self._sources)
+        opened = await together(
+            [self._open_source(source, after, down_to) for source in self._sources]
         )
         found = [reader for readers in opened for reader in readers]
         if after is None:
@@ -72,17 +75,18 @@ class Opening:
         hints = unpack_hints(after, [reader.key for reader in found])
         for reader, hint in zip(found, hints, strict=True):
             reader.hint(hint)
-        changed = await asyncio.gather(
-            *(
-                self._fill(reader)
-                for reader in found
-                if reader.waits_at is None or reader.waits_at >= after.horizon
-            )
-        )
+        turn = Turn()
+        waiting = []
+        for reader in found:
+            if reader.waits_at is None or reader.waits_at >= after.horizon:
+                await turn.end()
+                if not reader.begin():
+                    waiting.append(reader)
+        changed = await together([self._fill(reader) for reader in waiting])
         for source in filter(None, dict.fromkeys(changed)):
             found = [reader for reader in found if reader.source is not source]
             readers = await self._open_source(source, after, down_to)
-            await asyncio.gather(*map(self._fill, readers))
+            await together(list(map(self._fill, readers)))
             found += readers
         return found
 
@@ -138,7 +142,7 @@ class Opening:
                 self._pages(source, stream), after=after, down_to=down_to(key, source.name)
             )
             readers[stream.key] = reader
-            if after is None:
+            if after is None and not reader.begin():
                 filling.append(asyncio.create_task(fill(reader)))
 
         def begin_hooks(hooks: Sequence[Hook]) -> None:
@@ -149,9 +153,11 @@ class Opening:
         operation.on_hooks = begin_hooks if after is None else None
         try:
             found: Found = await source.find_streams(operation)
+            turn = Turn()
             for stream in found.streams:
+                await turn.end()
                 begin(stream)
-            await asyncio.gather(*filling)
+            await _all(filling)
         except UpstreamError as error:
             raise await _cause(error, filling, readers.values()) from None
         finally:
@@ -164,25 +170,36 @@ class Opening:
 
     def _pages(self, source: Source, stream: Stream) -> StreamPages:
         return StreamPages(
-            source, stream, self._wanted(), self._operation, now=self._now, max_age=self._max_age
+            source, stream, self._wanted, self._operation, now=self._now, max_age=self._max_age
         )
 
-    def _wanted(self) -> Wanted:
-        since, until = self._filter.bounds("triggered_at")
-        events, correlations = self._filter.only("event"), self._filter.only("correlation_id")
-        return Wanted(
-            # Bounds that move with every call would find nothing in the cache.
-            since=_moment(since and since - since % MINUTE),
-            until=_moment(until and until + -until % MINUTE),
-            failed=self._filter.failed(),
-            events=tuple(sorted(events)) if events else None,
-            correlation_id=next(iter(correlations))
-            if correlations and len(correlations) == 1
-            else None,
-        )
+
+def _bounds(wanted: Filter) -> Wanted:
+    """Return the bounds of a filter that vendors may apply."""
+    if not wanted.terms:
+        return EVERYTHING
+    since, until = wanted.bounds("triggered_at")
+    events, correlations = wanted.only("event"), wanted.only("correlation_id")
+    return Wanted(
+        # Bounds that move with every call would find nothing in the cache.
+        since=_moment(since and since - since % MINUTE),
+        until=_moment(until and until + -until % MINUTE),
+        failed=wanted.failed(),
+        events=tuple(sorted(events)) if events else None,
+        correlation_id=next(iter(correlations))
+        if correlations and len(correlations) == 1
+        else None,
+    )
+
+
+async def _all(tasks: Sequence[asyncio.Task[None]]) -> None:
+    if tasks:
+        await asyncio.gather(*tasks)
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    if not tasks:
+        return
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from gateway.feed.cursor import Memory, Position
     from gateway.feed.filters import Filter
-    from gateway.feed.reader import Reader, Row
-    from gateway.model import Timestamp, WebhookLog
+    from gateway.feed.reader import Reader
+    from gateway.feed.ready import Row
+    from gateway.model import Freshness, Timestamp, WebhookLog
 
 RECENT = 4
 """Rows given last of a list that its position is made of, unless it has odd rows."""
@@ -45,7 +46,6 @@ class Positions:
         self.owners: list[Reader] = []
         self.top: int | None = None
         self.memory: Callable[[], Memory | None] = lambda: None
-        self._indices: dict[bytes, list[int]] = {reader.key: [] for reader in readers}
         self._filter = wanted
         self._readers = readers
         self._after = after
@@ -53,9 +53,16 @@ class Positions:
 
     def add(self, reader: Reader, row: Row) -> None:
         """Take the next row of the merge."""
-        self._indices[reader.key].append(len(self.rows))
         self.rows.append(row)
         self.owners.append(reader)
+
+    @functools.cached_property
+    def _indices(self) -> dict[bytes, list[int]]:
+        """The indices of each reader's rows."""
+        found: dict[bytes, list[int]] = {reader.key: [] for reader in self._readers}
+        for index, owner in enumerate(self.owners):
+            found[owner.key].append(index)
+        return found
 
     def above(self) -> Cursor:
         """Make the cursor above all rows."""
@@ -186,11 +193,15 @@ class Entry:
     """
 
     def __init__(self, positions: Positions, index: int) -> None:
-        row = positions.rows[index]
-        self.record = row.log
-        self.freshness = row.freshness
+        self.record = positions.rows[index].log
         self.index = index
         self._positions = positions
+
+    @property
+    def freshness(self) -> Freshness:
+        """How fresh the page is that the log is on."""
+        row = self._positions.rows[self.index]
+        return row.freshness or self._positions.owners[self.index].reads[0]
 
     @functools.cached_property
     def log(self) -> WebhookLog:

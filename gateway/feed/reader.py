@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import msgspec
+from msgspec.structs import replace
 
 from gateway import ids
 from gateway.feed.cursor import UNDATED, Anchor, Cursor, Hint, Position
 from gateway.feed.offset_reader import OffsetReader
 from gateway.feed.order import Order
+from gateway.feed.ready import Row, Run, newer_than, ready
 from gateway.feed.stream_pages import StreamPages
-from gateway.feed.window_reader import WindowReader
-from gateway.model import Freshness, Timestamp, WebhookLog
+from gateway.feed.window_reader import SLACK, WindowReader, is_ignored
+from gateway.model import Freshness, Timestamp
+from gateway.vendors.pages import Window
 
 if TYPE_CHECKING:
     from gateway.errors import UpstreamError
@@ -30,21 +33,8 @@ RECENT_MARKS = 4
 """Rows given last of a list with offsets that a cursor knows, in case one is deleted."""
 MOST_MARKS = 32
 """Odd rows of a list that a cursor knows."""
-
-
-class Row(msgspec.Struct, frozen=True):
-    """A log with its position in the merged order.
-
-    ``anchor`` is where it stood in a list with offsets; ``until`` is the time to ask a list with
-    windows for so that it is listed again, where its own time may not be true.
-    """
-
-    log: WebhookLog
-    mark: bytes
-    time: Timestamp
-    anchor: Anchor | None
-    freshness: Freshness
-    until: Timestamp | None = None
+NOWHERE = Position()
+"""The position of a list that the time of the cursor leads back to."""
 
 
 class Reader:
@@ -69,31 +59,102 @@ class Reader:
         self.key = stream_key(self.source.name, self.stream.key)
         self.rows: deque[Row] = deque()
         self.error: UpstreamError | None = None
-        self.before = after.positions.get(self.key, Position()) if after else Position()
+        self.before = after.positions.get(self.key, NOWHERE) if after else NOWHERE
         self.waits_at: Timestamp | None = None
-        self.exhausted = False
+        self.exhausted = (
+            after is not None
+            and after.time == UNDATED
+            and self.stream.windowed
+            and self.before.anchor is None
+            and not self.before.from_top
+        )
         self.has_odd = False
         self.covered = Timestamp(2**63 - 1)
         """The position down to which all rows were read, unless ``down_to`` is above it."""
         self.down_to = down_to
         self._below = 0
-        bound = after.time if after else None
-        self._order = Order(bound, unordered=self.before.unordered)
-        self._list = self._begin(bound)
-        if after:
-            pages.seen.update(after.given)
-            pages.seen.update(self.before.marks)
-            pages.watched.update(self.before.marks)
+        self._after = after
+        self._run: Run | None = None
+        """The rows that the list began with, if they were taken at once."""
+        self._taken = 0
+        """How many of them were taken."""
+        self._held: Sequence[Row] = ()
 
-    def _begin(self, bound: Timestamp | None) -> ListReader:
+    def begin(self) -> bool:
+        """Take the first rows at once; False where they have to be read one by one."""
+        until = None if self._after is None else self._after.time
+        if self.before != NOWHERE or not (until is None or self.stream.windowed) or self.exhausted:
+            return False
+        window = Window(limit=self.source.page_size, until=until)
+        kept = self.pages.peek(window)
+        if kept is None:
+            return False
+        page = kept.value
+        placed = ready(page, by_offset=not self.stream.windowed)
+        if placed is None or (until is not None and page.offset is not None):
+            return False
+        if self._after is None or until is None:
+            run: Run | None = placed.from_top()
+        elif is_ignored(placed.newer_than(Timestamp(until + SLACK)), len(page.logs)):
+            return False
+        else:
+            run = placed.below(until, self._after.given_marks)
+        if run is None:
+            return False
+        self._run = run
+        self.waits_at = None
+        self.pages.begin(kept, window)
+        end = self.pages.end(page, window)
+        facts = self.pages.facts
+        ended = not page.more or (page.offset is not None and facts.ends(page, end))
+        if ended and until is None:
+            self.pages.note_count(end)
+        self._take_run(run, ended=ended)
+        return True
+
+    def _take_run(self, run: Run, *, ended: bool) -> None:
+        """Do what ``_take`` does with the rows, which are all in order, without a look at each."""
+        rows, bound = run.rows, self.down_to
+        count, above = run.certain, run.certain
+        if bound is not None:
+            above = newer_than(rows, bound - 1, count)
+            self._below = count - above
+            count = min(count, above + ENOUGH_BELOW)
+        self.rows.extend(rows if count == len(rows) else rows[:count])
+        if ended:
+            self.has_odd = run.certain < len(rows)
+            self.rows.extend(
+                row
+                for row in run.tail
+                if self._below <= ENOUGH_BELOW or row.time >= (bound or UNDATED)
+            )
+        else:
+            self._held = rows[run.certain :]
+        self.covered = self.rows[-1].time
+        is_below = self._below >= ENOUGH_BELOW or (above == 0 and not self.has_odd)
+        if ended or is_below:
+            self.exhausted = True
+            self.covered = UNDATED
+        self._taken = len(self.rows)
+
+    @functools.cached_property
+    def _order(self) -> Order:
+        bound = self._after.time if self._after else None
+        return Order(bound, unordered=self.before.unordered)
+
+    @functools.cached_property
+    def _list(self) -> ListReader:
+        if self._after:
+            self.pages.seen.update(self._after.given)
+            self.pages.seen.update(self.before.marks)
+            self.pages.watched.update(self.before.marks)
+        bound = self._after.time if self._after else None
         before = self.before
         if before.from_top:
             return OffsetReader(
                 self.pages, until=before.until, bound=bound, unordered=before.unordered
             )
         if self.stream.windowed and before.anchor is None:
-            if bound == UNDATED:
-                self.exhausted = True
             until = bound
             if before.until is not None and bound is not None:
                 until = max(before.until, bound)
@@ -113,9 +174,9 @@ class Reader:
         return (
             self.stream.windowed
             and not self.has_odd
-            and self.before == Position()
-            and not self._order.unordered
-            and isinstance(self._list, WindowReader)
+            and self.before == NOWHERE
+            and not self._is_unordered
+            and not self._is_by_offset
         )
 
     @property
@@ -126,6 +187,18 @@ class Reader:
         if self.exhausted:
             return None
         return NOT_READ if self.waits_at is None else self.waits_at
+
+    @property
+    def _is_by_offset(self) -> bool:
+        """Whether the list is read by offset, so far as is known."""
+        if "_list" in self.__dict__:
+            return isinstance(self._list, OffsetReader)
+        before = self.before
+        return not self.stream.windowed or before.from_top or before.anchor is not None
+
+    @property
+    def _is_unordered(self) -> bool:
+        return self._order.unordered if "_order" in self.__dict__ else self.before.unordered
 
     def hint(self, hint: Hint) -> None:
         """Take what a cursor knows about how the list goes on."""
@@ -140,29 +213,44 @@ class Reader:
     async def fill(self) -> None:
         """Read on until a row is ready or the list has ended; UpstreamError if a call fails."""
         self.waits_at = None
+        if self._run is not None and not self.rows and not self.exhausted:
+            await self._repeat()
         while not self.rows and not self.exhausted:
-            listed = await self._list.read()
-            last = self._list.ended
-            self._order.has_begun = self._order.has_begun or self._list.has_joined
-            if not self._order.before:
-                self._order.before += self._list.before
-            placed = self._order.add(listed, last=last)
-            if self._order.unordered:
-                self.pages.note(
-                    "The vendor does not list its logs newest first; they stand in its own order."
+            await self._read()
+
+    async def _repeat(self) -> None:
+        """Read the page that the list began with row by row, to go on behind it."""
+        self._run = None
+        self.has_odd, self._below = False, 0
+        self.pages.repeat()
+        await self._read()
+        for _ in range(min(self._taken, len(self.rows))):
+            self.rows.popleft()
+
+    async def _read(self) -> None:
+        """Read the next page of the list and place its rows."""
+        listed = await self._list.read()
+        last = self._list.ended
+        self._order.has_begun = self._order.has_begun or self._list.has_joined
+        if not self._order.before:
+            self._order.before += self._list.before
+        placed = self._order.add(listed, last=last)
+        if self._order.unordered:
+            self.pages.note(
+                "The vendor does not list its logs newest first; they stand in its own order."
+            )
+            self._list.unordered = True
+            if isinstance(self._list, WindowReader) and self._list.is_under_way:
+                self.pages.lose(
+                    "The list is not newest first, and was asked for by time, which may pass"
+                    " over logs."
                 )
-                self._list.unordered = True
-                if isinstance(self._list, WindowReader) and self._list.is_under_way:
-                    self.pages.lose(
-                        "The list is not newest first, and was asked for by time, which may pass"
-                        " over logs."
-                    )
-            self._take(placed)
-            if last:
-                self.exhausted = True
-                self.covered = UNDATED
-            if self._list.successor is not None:
-                self._list = self._list.successor
+        self._take(placed)
+        if last:
+            self.exhausted = True
+            self.covered = UNDATED
+        if self._list.successor is not None:
+            self._list = self._list.successor
 
     def _take(self, placed: Sequence[Placed]) -> None:
         for each in placed:
@@ -184,7 +272,7 @@ class Reader:
 
     def _is_below(self, placed: Sequence[Placed], bound: Timestamp) -> bool:
         """Return whether the rest of a list that is newest first lies below a bound."""
-        if self._order.unordered or not placed:
+        if self._is_unordered or not placed:
             return False
         return self._below >= ENOUGH_BELOW or all(
             each.time < bound and not each.is_odd for each in placed
@@ -201,16 +289,16 @@ class Reader:
         recent = [row.mark for row in given[-RECENT_MARKS:]]
         if anchor is not None:
             marks = tuple([*self.before.marks, *recent][-RECENT_MARKS:])
-            if self.error is not None and not self._order.unordered:
+            if self.error is not None and not self._is_unordered:
                 # What a failed stream did not give must not come later, out of order.
-                anchor = msgspec.structs.replace(anchor, mark=b"")
-            return Position(anchor, None, marks, self._order.unordered)
-        if isinstance(self._list, OffsetReader) and self.stream.windowed and pending:
+                anchor = replace(anchor, mark=b"")
+            return Position(anchor, None, marks, self._is_unordered)
+        if self._is_by_offset and self.stream.windowed and pending:
             return self._offset_position(given, pending[0])
         if not self.stream.windowed:
-            return Position(unordered=True) if self._order.unordered else None
+            return Position(unordered=True) if self._is_unordered else None
         if self.waits_at is not None:
-            return None if self.before == Position() else self.before
+            return None if self.before == NOWHERE else self.before
         waiting = [*pending, *self.held]
         if waiting and not self.has_odd and not self.before.marks:
             return None
@@ -223,12 +311,17 @@ class Reader:
         at = first.anchor
         if given and at.offset:
             anchor = Anchor(at.offset - 1, given[-1].mark, -1, at.until)
-            return Position(anchor, unordered=self._order.unordered)
-        return Position(None, at.until, (), self._order.unordered, from_top=True)
+            return Position(anchor, unordered=self._is_unordered)
+        return Position(None, at.until, (), self._is_unordered, from_top=True)
 
     @property
     def held(self) -> Sequence[Row]:
         """Rows that were read and can't be placed yet."""
+        if self._run is not None:
+            level = self._run.rows[self._run.certain - 1].time
+            return [replace(row, time=UNDATED, until=level) for row in self._held]
+        if "_order" not in self.__dict__:
+            return []
         return [
             Row(row.log, row.mark, UNDATED, row.anchor, row.freshness, self._order.level)
             for row in self._order.held
@@ -254,6 +347,7 @@ class Reader:
         return Position(None, None if until == UNDATED else until, tuple(marks))
 
 
+@functools.lru_cache(maxsize=8192)
 def stream_key(source: str, stream: str) -> bytes:
     """Return the mark of a list in cursors."""
     return ids.mark(f"{source}/{stream}")

@@ -32,11 +32,10 @@ class ListedRow(msgspec.Struct, frozen=True):
 class StreamPages:
     """Reads pages of one list; pages behind others are at least as new.
 
-    ``seen`` has the marks of the logs that were given, or are not to be. ``total`` is the vendor's
-    count of the whole list, or None where it gives none or was asked for a part only. ``loss``
-    tells that logs are missing though no call failed. Nothing older than ``max_age`` seconds is
-    taken from the cache; ``reads`` tells how fresh the pages were. ``now`` is when the operation
-    asked for the list.
+    ``total`` is the vendor's count of the whole list, or None where it gives none or was asked for
+    a part only. ``loss`` tells that logs are missing though no call failed. Nothing older than
+    ``max_age`` seconds is taken from the cache; ``reads`` tells how fresh the pages were. ``now``
+    is when the operation asked for the list.
     """
 
     def __init__(
@@ -52,7 +51,15 @@ class StreamPages:
         self.source = source
         self.stream = stream
         self.operation = operation
-        self.seen: set[bytes] = set()
+        self._seen: set[bytes] = set()
+        self._begun_with: Page | None = None
+        """The page whose rows were all taken at once."""
+        self._is_noted = True
+        """False while its marks are not among those that were seen."""
+        self._peeked: tuple[Window, Cached[Page]] | None = None
+        """What was found at a first look, and was not taken."""
+        self._again: Page | None = None
+        """The page that the next read returns, because it was read before."""
         self.watched: set[bytes] = set()
         """Marks of odd rows that were given, of which ``comes_again`` is asked."""
         self._met: dict[bytes, Timestamp | None] = {}
@@ -74,6 +81,37 @@ class StreamPages:
         self._trail: list[Page] = []
 
     @property
+    def seen(self) -> set[bytes]:
+        """The marks of the logs that were given, or are not to be."""
+        if not self._is_noted and self._begun_with is not None:
+            self._seen.update(self._begun_with.marks)
+            self._is_noted = True
+        return self._seen
+
+    def peek(self, window: Window) -> Cached[Page] | None:
+        """Return the first page of the list, if that is cached, fresh and takes no wait."""
+        kept = self.source.peek_page(
+            self.stream, window, self._wanted, self.operation, max_age=self.max_age
+        )
+        self._peeked = None if kept is None else (window, kept)
+        return kept
+
+    def begin(self, kept: Cached[Page], window: Window) -> None:
+        """Begin with a page, all rows of which are taken at once."""
+        self._peeked = None
+        self._last = kept
+        self._trail.append(kept.value)
+        self._learn(kept, window)
+        self._begun_with, self._is_noted = kept.value, False
+
+    def repeat(self) -> None:
+        """Let the page that the list began with be read once more, row by row."""
+        if self._is_noted and self._begun_with is not None:
+            self._seen.difference_update(self._begun_with.marks)
+        self._is_noted = True
+        self._again = self._begun_with
+
+    @property
     def whole(self) -> bool:
         """True if the vendor is asked for the whole list, so that its total counts that."""
         return self._wanted == Wanted()
@@ -81,18 +119,26 @@ class StreamPages:
     async def read(self, window: Window, *, follows: bool = True) -> Page:
         """Read a page; one that ``follows`` the last may be continued from stale pages."""
         self.continued = None
+        if (again := self._again) is not None:
+            self._again = None
+            return again
         not_before = None
         if self._last is not None:
             since = self._last.value.since if follows else None
             not_before = since or self._last.freshness.fetched_at
+        peeked, self._peeked = self._peeked, None
         try:
-            kept = await self.source.page(
-                self.stream,
-                window,
-                self._wanted,
-                self.operation,
-                max_age=self.max_age,
-                not_before=not_before,
+            kept = (
+                peeked[1]
+                if peeked is not None and peeked[0] == window
+                else await self.source.page(
+                    self.stream,
+                    window,
+                    self._wanted,
+                    self.operation,
+                    max_age=self.max_age,
+                    not_before=not_before,
+                )
             )
         except UpstreamError as error:
             if self._last is None or not follows:
@@ -164,12 +210,17 @@ class StreamPages:
     def end(self, page: Page, window: Window) -> int:
         """Return the offset behind a page. A row that comes twice on it stands in the list once."""
         begin = window.offset if page.offset is None else page.offset
-        return begin + page.read - (len(page.marks) - len(set(page.marks)))
+        return begin + page.read - page.repeats
 
     def note(self, text: str) -> None:
         """Say something in the source's report, once."""
         if text not in self.notes:
             self.notes.append(text)
+
+    def note_count(self, end: int) -> None:
+        """Say so if a list ended before as many rows as the vendor counts."""
+        if self.whole and self.total is not None and end < self.total:
+            self.note(f"The vendor counts {self.total} logs but lists {end}.")
 
     def lose(self, why: str) -> None:
         """Say in the source's report that logs are missing, and why."""

@@ -38,6 +38,11 @@ FEW = 3
 """Rows newer than its window that a page may have; more tell that the window was ignored."""
 
 
+def is_ignored(newer: int, read: int) -> bool:
+    """Return whether so many rows of a page are newer than its window that it was ignored."""
+    return newer > FEW or newer == read > 1
+
+
 class WindowReader(ListReader):
     """Reads a list by time; ``until`` is where to begin, or None for the top.
 
@@ -111,7 +116,7 @@ class WindowReader(ListReader):
         end = self.pages.end(page, window)
         if (
             page.read == 0
-            or (not page.more and len(page.marks) == len(set(page.marks)))
+            or (not page.more and not page.repeats)
             or (page.offset is not None and self.pages.facts.ends(page, end))
             # The vendor had room for more.
             or (not fresh and page.read < self.pages.facts.largest_page)
@@ -134,9 +139,8 @@ class WindowReader(ListReader):
 
     def _end(self, end: int) -> None:
         self.ended = True
-        total = self.pages.total
-        if self._until is None and total is not None and end < total and self.pages.whole:
-            self.pages.note(f"The vendor counts {total} logs but lists {end}.")
+        if self._until is None:
+            self.pages.note_count(end)
 
     def _is_ignored(self, page: Page, until: Timestamp) -> bool:
         """Return whether the vendor heeds no windows after all, and answered from the top."""
@@ -144,7 +148,7 @@ class WindowReader(ListReader):
             return True
         times = [log.triggered_at for log in page.logs]
         newer = sum(time is not None and time > until + SLACK for time in times)
-        return newer > FEW or newer == len(times) > 1
+        return is_ignored(newer, len(times))
 
     def _times(self, page: Page) -> list[Timestamp | None]:
         """Return the times of a page, without those of rows that are known to be odd."""

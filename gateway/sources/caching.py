@@ -103,12 +103,7 @@ class SourceCache:
         Callers that need the same value share one read. It runs in an operation of its own with the
         longest deadline, regardless of theirs.
         """
-        requirement = FreshnessRequirement(
-            max_age=operation.max_age(self._source, max_age),
-            not_before=not_before,
-            began_at=operation.began_at,
-            deadline=operation.deadline,
-        )
+        requirement = self._requirement(operation, max_age, not_before)
         try:
             cached = await self._cache.get(
                 f"{self.partition(operation)}/{wanted.name}",
@@ -120,6 +115,33 @@ class SourceCache:
             raise await self._client.late(operation) from None
         operation.reads[self._source].append(cached.freshness)
         return cached
+
+    def peek(
+        self,
+        wanted: Read,
+        operation: Operation,
+        *,
+        max_age: float | None = None,
+        not_before: Timestamp | None = None,
+    ) -> Cached[Any] | None:
+        """Return what ``get`` would return, if that is fresh and takes no wait."""
+        cached = self._cache.peek(
+            f"{self.partition(operation)}/{wanted.name}",
+            self._requirement(operation, max_age, not_before),
+        )
+        if cached is not None:
+            operation.reads[self._source].append(cached.freshness)
+        return cached
+
+    def _requirement(
+        self, operation: Operation, max_age: float | None, not_before: Timestamp | None
+    ) -> FreshnessRequirement:
+        return FreshnessRequirement(
+            max_age=operation.max_age(self._source, max_age),
+            not_before=not_before,
+            began_at=operation.began_at,
+            deadline=operation.deadline,
+        )
 
     async def _load(
         self, wanted: Read, operation: Operation, entry: Entry[Any] | None, *, behind: bool

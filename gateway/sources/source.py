@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from gateway.vendors.base import Vendor
 
 
+PAGE_READS = 4096
+"""Pages whose names are remembered."""
+
+
 class Source:
     """A vendor's lists, logs and hooks, read through the cache, and its actions.
 
@@ -40,6 +45,7 @@ class Source:
         self.lacks = vendor.lacks
         self.list_facts = ListFacts()
         self._cache = cache
+        self._page_read = functools.lru_cache(PAGE_READS)(self._make_page_read)
         self._page_type: Any = Page[vendor.details]  # type: ignore[name-defined]
         self._log_type: Any = WebhookLog[vendor.details] | None  # type: ignore[name-defined]
 
@@ -80,18 +86,34 @@ class Source:
         Cached pages older than ``max_age`` seconds are not used, nor are those requested before
         ``not_before``: a page older than its predecessor may not continue it.
         """
+        read = self._page_read(stream, window, wanted)
+        return await self._cache.get(read, operation, max_age=max_age, not_before=not_before)
+
+    def peek_page(
+        self,
+        stream: Stream,
+        window: Window,
+        wanted: Wanted,
+        operation: Operation,
+        *,
+        max_age: float | None = None,
+    ) -> Cached[Page] | None:
+        """Return what ``page`` would return, if it is cached, fresh and takes no wait."""
+        read = self._page_read(stream, window, wanted)
+        return self._cache.peek(read, operation, max_age=max_age)
+
+    def _make_page_read(self, stream: Stream, window: Window, wanted: Wanted) -> Read:
         lifetimes = self._cache.lifetimes
         first = window.offset == 0 and window.until is None
         seconds = lifetimes.first_page if first else lifetimes.page
         tags = (tag("hook", stream.hook_id) if stream.hook_id else self._lists,)
-        read = Read(
+        return Read(
             name=_page_name(stream, window, wanted),
             kind=self._page_type,
             read=lambda apart: self.vendor.read_page(stream, window, wanted, apart),
             judge=lambda _: (seconds, tags),
             renew=renewed,
         )
-        return await self._cache.get(read, operation, max_age=max_age, not_before=not_before)
 
     async def recall_page(
         self,

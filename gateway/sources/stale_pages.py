@@ -117,7 +117,7 @@ async def _continue_behind(
     for each in page.pushed_off:
         if each.good_until <= now:
             break
-        pushed.update((mark, log) for log in each.logs if (mark := ids.mark(log.id)) not in seen)
+        pushed.update((mark, log) for log in each.logs if (mark := ids.mark_of(log)) not in seen)
         reads.append(
             Freshness(status=CacheStatus.STALE, fetched_at=each.read_at, fresh_until=each.read_at)
         )
@@ -139,7 +139,7 @@ def _rest(
 ) -> Continuation | None:
     """Return what was pushed off a page, where no cached page goes on behind it."""
     usable = list(itertools.takewhile(lambda each: each.good_until > now, page.pushed_off))
-    logs = [log for each in usable for log in each.logs if ids.mark(log.id) not in seen]
+    logs = [log for each in usable for log in each.logs if ids.mark_of(log) not in seen]
     if not logs:
         return None
     read_at = min(each.read_at for each in usable)

@@ -78,8 +78,10 @@ class Operation:
 
     def max_age(self, source: str, wanted: float | None = None) -> float | None:
         """Return the maximum age in seconds of a source's cache entries, or None."""
+        if wanted is None and self._max_age is None:
+            return None
         ages = [age for age in (self._max_age, wanted) if age is not None]
-        return max(min(ages), self._least_age.get(source, 0.0)) if ages else None
+        return max(min(ages), self._least_age.get(source, 0.0))
 
     def tell_of_hooks(self, hooks: Sequence[Hook]) -> None:
         """Report the hooks read so far, while others are still being read."""

@@ -25,6 +25,7 @@ Methods raise UpstreamError if the vendor fails, which ``self.client`` does by i
 from __future__ import annotations
 
 import abc
+import functools
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -71,12 +72,14 @@ class SourceIds:
 
     def __init__(self, source: str) -> None:
         self.source = source
+        # The same hooks are named by every row of their lists.
+        self.hook = functools.lru_cache(maxsize=4096)(self._hook)
 
     def log(self, *place: str) -> str:
         """Return the id of the log at a place."""
         return ids.encode(ids.Kind.LOG, self.source, *place)
 
-    def hook(self, *place: str) -> str:
+    def _hook(self, *place: str) -> str:
         """Return the id of the hook at a place."""
         return ids.encode(ids.Kind.HOOK, self.source, *place)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import ParamSpec, TypeVar, cast
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any, ParamSpec, TypeVar, cast
 
 from gateway.errors import ErrorCode, UpstreamError
 
@@ -81,6 +81,13 @@ async def first_accepted(
             if error.status not in REFUSED:
                 raise
     return await call(last), last
+
+
+async def together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Return the results of all, which run at the same time; a single one needs no task."""
+    if len(work) == 1:
+        return [await work[0]]
+    return await asyncio.gather(*work) if work else []
 
 
 def separate(values: Iterable[T | UpstreamError]) -> tuple[list[T], list[UpstreamError]]:

@@ -93,7 +93,12 @@ class Page(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True, dict=True):
     @functools.cached_property
     def marks(self) -> Sequence[bytes]:
         """The marks of the logs, computed once per cached page."""
-        return [ids.mark(log.id) for log in self.logs]
+        return [ids.mark_of(log) for log in self.logs]
+
+    @functools.cached_property
+    def repeats(self) -> int:
+        """How many of its logs are on it a second time."""
+        return len(self.marks) - len(set(self.marks))
 
 
 class Scan(msgspec.Struct, frozen=True):

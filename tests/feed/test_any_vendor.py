@@ -23,7 +23,7 @@ from gateway.model import CacheStatus, Capability, Freshness, Timestamp, Webhook
 from gateway.sources.list_facts import ListFacts
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Found, Page, Stream, Wanted, Window
-from tests.support.fake_source import log
+from tests.support.fake_source import at_once, log
 
 NOW = Timestamp(10**18)
 SECOND = 10**9
@@ -89,6 +89,9 @@ class OddSource:
         page = self._answer(window)
         fresh = Freshness(status=CacheStatus.MISS, fetched_at=NOW, fresh_until=NOW)
         return Cached(page, fresh)
+
+    def peek_page(self, *request: Any, **options: Any) -> Cached[Page]:
+        return at_once(self.page(*request, **options))
 
     def _answer(self, window: Window) -> Page:
         habits, rows = self.habits, self.rows

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 from gateway import ids
 from gateway.cache import Cached
@@ -20,6 +21,8 @@ from gateway.upstream.operation import Operation
 from gateway.vendors.language_weaver.parsing import LanguageWeaverDetails
 from gateway.vendors.pages import Found, Page, Stream, Wanted, Window
 
+T = TypeVar("T")
+
 
 def log(source: str, number: int, time: int | None, status: str = "SUCCEEDED") -> WebhookLog:
     """Return a minimal log with a number and a time."""
@@ -32,6 +35,16 @@ def log(source: str, number: int, time: int | None, status: str = "SUCCEEDED") -
         triggered_at=None if time is None else Timestamp(time),
         details=LanguageWeaverDetails(),
     )
+
+
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of work that does not wait."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        found: T = done.value
+        return found
+    raise AssertionError("It waits.")
 
 
 class FakeSource:
@@ -118,6 +131,20 @@ class FakeSource:
                 failure=None if self.frozen_at is None else "UPSTREAM_ERROR",
             ),
         )
+
+    def peek_page(
+        self,
+        stream: Stream,
+        window: Window,
+        wanted: Wanted,
+        operation: Operation,
+        *,
+        max_age: float | None = None,
+    ) -> Cached[Page] | None:
+        """Read a page without a wait, as if it were cached, unless it fails."""
+        if self.errors.get(stream.key):
+            return None
+        return at_once(self.page(stream, window, wanted, operation, max_age=max_age))
 
     async def read_page(
         self, stream: Stream, window: Window, wanted: Wanted, operation: Operation

@@ -27,6 +27,7 @@ from gateway.vendors.calls import (
     none_if_missing,
     outcome,
     separate,
+    together,
 )
 from gateway.vendors.codearts.parsing import (
     PROVIDER,
@@ -90,9 +91,7 @@ class CodeArts(Vendor[CodeArtsSettings]):
             scope = self._scopes[0]
             return Found([self._stream(scope, hook) for hook in sorted(self._chosen, key=int)])
         found, errors = separate(
-            await asyncio.gather(
-                *(outcome(self._scope_hooks, scope, operation) for scope in self._scopes)
-            )
+            await together([outcome(self._scope_hooks, scope, operation) for scope in self._scopes])
         )
         if not found:
             raise errors[0]

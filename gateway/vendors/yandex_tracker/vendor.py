@@ -28,6 +28,7 @@ from gateway.vendors.calls import (
     none_if_missing,
     outcome,
     separate,
+    together,
 )
 from gateway.vendors.pages import Found, Hooks, Page, Stream, Wanted, Window
 from gateway.vendors.yandex_tracker.parsing import (
@@ -79,9 +80,7 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
     async def find_streams(self, operation: Operation) -> Found:
         """Return a stream for each trigger. Triggers are listed for whole queues only."""
         found, errors = separate(
-            await asyncio.gather(
-                *(outcome(self._triggers, queue, operation) for queue in self._queues)
-            )
+            await together([outcome(self._triggers, queue, operation) for queue in self._queues])
         )
         if not found:
             raise errors[0]
