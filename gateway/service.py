@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from gateway.model import Freshness
     from gateway.settings import Settings
+    from gateway.sources.list_facts import ListFacts
+    from gateway.upstream.operation import Used
     from gateway.upstream.trace import Trace
 
 
@@ -137,6 +140,15 @@ class Gateway:
         """Whether callers read any of the sources with credentials of their own."""
         return any(source.personal for source in self.sources.values())
 
+    def freshness_of(self, used: Used) -> Freshness | None:
+        """Return the freshness of a cached value; None if it is no longer current and fresh."""
+        source = self.sources.get(used.source)
+        return None if source is None else source.freshness_of(used)
+
+    def list_facts(self) -> tuple[ListFacts, ...]:
+        """Return what is known of the vendors' lists at this moment."""
+        return tuple(copy.copy(source.list_facts) for source in self.sources.values())
+
     async def catch_up(self) -> None:
         """Evict what actions of other processes have made obsolete."""
         await self._watcher.catch_up()
@@ -222,6 +234,8 @@ class Gateway:
             now=now,
             max_age=max_age,
         )
+        if max_age is not None or ready.depends_on_now:
+            operation.is_lasting = False
         if before is not None:
             place = cursor.decode(before, ready)
             size = paging.PAGE_SIZE if last is None else last

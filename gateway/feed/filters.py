@@ -47,12 +47,13 @@ class Filter(msgspec.Struct, frozen=True):
 
     ``test`` returns whether a log matches. ``terms`` are the comparators that every match
     satisfies, by the attribute of the log, for vendors that can apply them. ``fingerprint`` is the
-    same for equal filters.
+    same for equal filters. ``depends_on_now`` is true if a duration in it counts back from now.
     """
 
     test: Test
     terms: Mapping[str, Sequence[Term]]
     fingerprint: bytes
+    depends_on_now: bool = False
 
     def may_match(self, partial: Partial) -> bool:
         """Return whether any log of a source or stream can match."""
@@ -114,7 +115,7 @@ def prepare(
     if found is None:
         builder = _Builder(now, known, open_ones)
         found = _compile(_given(document or {}), builder)
-        if not builder.depends_on_now and len(key[0]) <= MAX_KEPT_LENGTH:
+        if not found.depends_on_now and len(key[0]) <= MAX_KEPT_LENGTH:
             if len(_compiled) >= MAX_KEPT:
                 del _compiled[next(iter(_compiled))]
             _compiled[key] = found
@@ -123,7 +124,8 @@ def prepare(
 
 def _compile(given: Document, builder: _Builder) -> Filter:
     test = builder.node(given, depth=1, conjoined=True)
-    ready = Filter(test, builder.terms, ids.mark(json.dumps(given, sort_keys=True, default=_name)))
+    fingerprint = ids.mark(json.dumps(given, sort_keys=True, default=_name))
+    ready = Filter(test, builder.terms, fingerprint, builder.depends_on_now)
     named = {field.attribute: name for name, field in FIELDS.items()}
     for attribute in ready.terms:
         name, field = named[attribute], FIELDS[named[attribute]]
@@ -238,7 +240,7 @@ class _Builder:
             _text(where, given)
         match field.kind:
             case "time":
-                self.depends_on_now = True
+                self.depends_on_now = self.depends_on_now or timestamps.is_duration(given)
                 try:
                     return timestamps.parse_moment(given, self._now)
                 except ValueError as error:

@@ -84,6 +84,11 @@ def parse_moment(text: str, now: Timestamp) -> Timestamp:
     )
 
 
+def is_duration(text: str) -> bool:
+    """Return whether ``parse_moment`` counts a text back from now."""
+    return _DURATION.fullmatch(text) is not None
+
+
 def format_rfc3339(timestamp: Timestamp) -> str:
     """Format a time in UTC, ending in ``Z``, with 0, 3, 6 or 9 fraction digits as needed.
 

@@ -200,6 +200,7 @@ class Plan:
                 case _:
                     raise DeclinedError
             self._members.append((encode(name) + b":", member))
+        self._is_lasting = compiler.is_lasting
         self._lists = [member for _, member in self._members if isinstance(member, _List)]
 
     async def write(
@@ -216,6 +217,8 @@ class Plan:
         pages = await self._read(context, calls)
         if pages is None:
             return None
+        if not self._is_lasting:
+            context.operation.is_lasting = False
         output = Output(Info(context), most)
         try:
             self._write(pages, output)

@@ -43,6 +43,8 @@ from graphql.execution.collect_fields import (
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
+from gateway.schema import resolvers, source_resolvers
+
 if TYPE_CHECKING:
     from graphql.execution.values import VariableValues
 
@@ -51,6 +53,24 @@ if TYPE_CHECKING:
 MOST = 2**20
 """Bytes of one value or object at most."""
 NULL = b"null"
+
+LASTING = {
+    resolvers.cursor_of_entry,
+    resolvers.log_of_entry,
+    resolvers.page_info,
+    resolvers.raw_of_log,
+    resolvers.request_of_log,
+    resolvers.response_of_log,
+    resolvers.source_reports,
+    source_resolvers.capabilities,
+    source_resolvers.error_of_report,
+    source_resolvers.id_of_source,
+    source_resolvers.outcome,
+    source_resolvers.source_of,
+    source_resolvers.unreadable,
+    source_resolvers.unreadable_reasons,
+}
+"""Resolvers whose results do not depend on the time, nor on what happens elsewhere."""
 
 encode = msgspec.json.Encoder().encode
 
@@ -106,6 +126,8 @@ class Compiler:
         self._operation = operation
         self._fragments = fragments
         self._variables = variables
+        self.is_lasting = True
+        """Whether all fields so far are functions of the records, the arguments and the caller."""
 
     def root_fields(self, kind: GraphQLObjectType) -> GroupedFieldSet:
         """Return the root fields by response key."""
@@ -124,6 +146,7 @@ class Compiler:
         """Compile a field of an object, which the function takes."""
         if field.is_async:
             raise DeclinedError
+        self.is_lasting = self.is_lasting and (field.resolver is None or field.resolver in LASTING)
         resolve, complete = field.resolve, self.value(field.type, field.details)
         return lambda parent, info: complete(resolve(parent, info), info)
 

@@ -22,9 +22,10 @@ from gateway.cache import (
     Loaded,
 )
 from gateway.errors import UpstreamError
-from gateway.model import Timestamp
+from gateway.model import CacheStatus, Freshness, Timestamp
 from gateway.row_memo import RowMemo
 from gateway.upstream.client import NotModified, UpstreamClient
+from gateway.upstream.operation import Used
 from gateway.vendors.pages import Hooks
 
 if TYPE_CHECKING:
@@ -104,16 +105,17 @@ class SourceCache:
         longest deadline, regardless of theirs.
         """
         requirement = self._requirement(operation, max_age, not_before)
+        key = f"{self.partition(operation)}/{wanted.name}"
         try:
             cached = await self._cache.get(
-                f"{self.partition(operation)}/{wanted.name}",
+                key,
                 wanted.kind,
                 functools.partial(self._load, wanted, operation),
                 requirement,
             )
         except TimeoutError:
             raise await self._client.late(operation) from None
-        operation.reads[self._source].append(cached.freshness)
+        self._note(operation, key, cached)
         return cached
 
     def peek(
@@ -125,13 +127,23 @@ class SourceCache:
         not_before: Timestamp | None = None,
     ) -> Cached[Any] | None:
         """Return what ``get`` would return, if that is fresh and takes no wait."""
-        cached = self._cache.peek(
-            f"{self.partition(operation)}/{wanted.name}",
-            self._requirement(operation, max_age, not_before),
-        )
+        key = f"{self.partition(operation)}/{wanted.name}"
+        cached = self._cache.peek(key, self._requirement(operation, max_age, not_before))
         if cached is not None:
-            operation.reads[self._source].append(cached.freshness)
+            self._note(operation, key, cached)
         return cached
+
+    def freshness_of(self, used: Used) -> Freshness | None:
+        """Return the freshness of a value, or None if it is no longer the current and fresh one."""
+        cached = self._cache.peek(used.key)
+        return None if cached is None or cached.value is not used.value else cached.freshness
+
+    def _note(self, operation: Operation, key: str, cached: Cached[Any]) -> None:
+        operation.reads[self._source].append(cached.freshness)
+        if cached.freshness.status is CacheStatus.HIT:
+            operation.used.append(Used(self._source, key, cached.value))
+        else:
+            operation.is_lasting = False
 
     def _requirement(
         self, operation: Operation, max_age: float | None, not_before: Timestamp | None
@@ -204,6 +216,7 @@ class SourceCache:
             return None
         freshness = replace(cached.freshness, failure=error.code.name)
         operation.reads[self._source].append(freshness)
+        operation.is_lasting = False
         return Cached(cached.value, freshness)
 
     async def hooks(self, name: str, read: ReadHooks, operation: Operation) -> Hooks:

@@ -18,8 +18,9 @@ from gateway.vendors.pages import Found, Page, Scan, Stream, StreamsChanged, Wan
 
 if TYPE_CHECKING:
     from gateway.cache import Cached
+    from gateway.model import Freshness
     from gateway.upstream.client import UpstreamClient
-    from gateway.upstream.operation import Operation
+    from gateway.upstream.operation import Operation, Used
     from gateway.vendors.base import Vendor
 
 
@@ -58,6 +59,10 @@ class Source:
     def personal(self) -> bool:
         """Whether callers read it with credentials of their own."""
         return self._cache.personal
+
+    def freshness_of(self, used: Used) -> Freshness | None:
+        """Return the freshness of a cached value; None if it is no longer current and fresh."""
+        return self._cache.freshness_of(used)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -7,7 +7,7 @@ import copy
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -17,6 +17,14 @@ from gateway.upstream.trace import Trace
 
 PART = "part:"
 """Prefix of the names of cached parts among the answers; no path begins with it."""
+
+
+class Used(NamedTuple):
+    """A fresh value from the cache that a result was made of, by its source and its key."""
+
+    source: str
+    key: str
+    value: Any
 
 
 class Operation:
@@ -67,6 +75,10 @@ class Operation:
         """The validators of the answers so far: the ETag of each (empty if it has none) by path and
         query, and a digest of each cached part. Together they show whether a value built from them
         has changed."""
+        self.used: list[Used] = []
+        """What was read from the cache while it was fresh."""
+        self.is_lasting = True
+        """Whether the result stays true as long as what was ``used`` is current and fresh."""
         self.made_of: Freshness | None = None
         """The freshness of the cache entries that the result was built from, if any."""
         self.memo: Callable[..., RowsMemo] = RowMemo(enabled=False).within
