@@ -17,6 +17,7 @@ from gateway.callers import ANONYMOUS, Caller, Method, Role
 from gateway.callers.caller import Grant
 from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
+from gateway.limits import LimitError
 from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.service import Gateway
@@ -42,25 +43,29 @@ def caller(*grants: tuple[Role, frozenset[str] | None]) -> Caller:
 class Side:
     """A gateway with its schema, as one of the two sides that are compared."""
 
-    def __init__(self, gateway: Gateway, schema: Schema, readings: Readings) -> None:
+    def __init__(
+        self, gateway: Gateway, schema: Schema, readings: Readings, *, writes: bool = True
+    ) -> None:
         self.gateway = gateway
         self.schema = schema
         self.readings = readings
+        self.writes = writes
 
     async def execute(self, asked: Operation, seen_by: Caller) -> tuple[bytes, bool]:
         """Return the response, and whether it was written."""
         gateway = self.gateway.seen_by(seen_by)
         context = Context(gateway, gateway.operation())
         try:
-            written = await self.schema.write(
-                asked.text,
-                variables=asked.variables,
-                operation_name=None,
-                extensions=None,
-                context=context,
-            )
-            if written is not None:
-                return written, True
+            if self.writes:
+                written = await self.schema.write(
+                    asked.text,
+                    variables=asked.variables,
+                    operation_name=None,
+                    extensions=None,
+                    context=context,
+                )
+                if written is not None:
+                    return written, True
             result = await self.schema.execute(
                 asked.text, variable_values=asked.variables, context_value=context
             )
@@ -125,7 +130,10 @@ async def test_random_operations_have_the_results_of_graphql_core(
         done = 0
         while done < count:
             asked = operations.next()
-            if ours.schema.documents.get(asked.text).errors:
+            try:
+                if ours.schema.documents.get(asked.text).errors:
+                    continue
+            except LimitError:
                 continue
             done += 1
             failing = {chance.choice(names)} if chance.random() < 0.03 else set()
@@ -135,8 +143,10 @@ async def test_random_operations_have_the_results_of_graphql_core(
                     side.readings.failing = failing
                 found, is_written = await ours.execute(asked, seen_by)
                 expected, _ = await core.execute(asked, seen_by)
-                assert found == expected, (asked, seen_by)
-                assert ours.readings.counts == core.readings.counts, (asked, seen_by)
+                assert found == expected, (asked.text, asked.variables, seen_by)
+                # If one of several lists is refused, the others are cancelled at some point.
+                if asked.lists == 1 or b'"errors":' not in found:
+                    assert ours.readings.counts == core.readings.counts, (asked, seen_by)
                 lists += asked.lists
                 written += asked.lists * is_written
     share = written / lists
