@@ -71,7 +71,8 @@ class Side:
             await context.close()
         body: dict[str, Any] = {"data": result.data}
         if result.errors:
-            body["errors"] = [error.formatted for error in result.errors]
+            # Their order is that in which the fields ended, which depends on what is awaited.
+            body["errors"] = sorted((error.formatted for error in result.errors), key=encoded)
         return encoded(body), False
 
     async def _written(self, asked: Operation, context: Context) -> bytes | None:
