@@ -146,6 +146,7 @@ def test_defaults() -> None:
         "cors_origins": (),
         "graphiql": True,
         "introspection": True,
+        "compiled": True,
         "incremental": False,
     }
     assert shop.base_url == "https://euwest.api.elasticpath.com"

@@ -296,6 +296,7 @@ async def _complete(output: Output) -> None:
     for result, (_, indices) in zip(results, output.later.values(), strict=True):
         if isinstance(result, BaseException):
             raise SurpriseError
+        output.reserve(len(result) * (len(indices) - 1))
         for index in indices:
             output.parts[index] = result
 

@@ -7,14 +7,15 @@ Invariants:
   graphql-core has to execute the operation.
 - Resolvers, ``is_type_of`` and ``coerce_output_value`` are those of the schema, and fields are
   collected by graphql-core itself, so that aliases, fragments and merged fields can't differ.
-- Nothing is awaited. Fields with an asynchronous resolver or with arguments can't be compiled.
+- Nothing is awaited, except by a ``WriteLater``, for which its user has to ask. Other fields with
+  an asynchronous resolver, and fields with arguments, can't be compiled.
 - A value of more than ``MOST`` bytes is not written: aliases could repeat it any number of times.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -27,6 +28,7 @@ from graphql import (
     OperationDefinitionNode,
     TypeNameMetaFieldDef,
     Undefined,
+    get_named_type,
     is_abstract_type,
     is_leaf_type,
     is_list_type,
@@ -87,6 +89,8 @@ class Info:
 Resolve = Callable[[Any, Info], Any]
 Write = Callable[[Any, Info], bytes]
 """Returns the JSON of a resolved value, or raises."""
+WriteLater = Callable[[Any, Info], Awaitable[bytes]]
+"""Resolves a field of a value, and returns its JSON, or raises."""
 
 
 class SurpriseError(Exception):
@@ -149,6 +153,30 @@ class Compiler:
         self.is_lasting = self.is_lasting and (field.resolver is None or field.resolver in LASTING)
         resolve, complete = field.resolve, self.value(field.type, field.details)
         return lambda parent, info: complete(resolve(parent, info), info)
+
+    def later(self, field: Field) -> WriteLater:
+        """Compile a field whose resolver may be asynchronous."""
+        complete = self.value(field.type, field.details)
+
+        async def write(parent: Any, info: Info) -> bytes:
+            value = field.resolve(parent, info)
+            return complete(await value if inspect.isawaitable(value) else value, info)
+
+        return write
+
+    def object_later(self, field: Field) -> WriteLater:
+        """Compile a field that gives an object, attributes of which may have to be awaited."""
+        kind: Any = get_named_type(field.type)
+        fields = self.fields(kind, field.details)
+        members = [(each.key, self.later(each)) for each in fields]
+
+        async def write(parent: Any, info: Info) -> bytes:
+            value = field.resolve(parent, info)
+            return (
+                b"{" + joined([key + await member(value, info) for key, member in members]) + b"}"
+            )
+
+        return write
 
     def value(self, kind: GraphQLOutputType, details: list[FieldDetails]) -> Write:
         """Compile the completion of a value."""
@@ -219,6 +247,12 @@ class Compiler:
             raise SurpriseError
 
         return write
+
+
+def check_size(parts: Iterable[bytes]) -> None:
+    """Raise SurpriseError if the parts are too large to be written."""
+    if sum(map(len, parts)) > MOST:
+        raise SurpriseError
 
 
 def joined(parts: Iterable[bytes]) -> bytes:

@@ -6,8 +6,10 @@ different roles, over records some of which are spoilt and sources some of which
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import random
+import sys
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -16,6 +18,8 @@ import pytest
 from gateway.callers import ANONYMOUS, Caller, Method, Role
 from gateway.callers.caller import Grant
 from gateway.cli.demo_configuration import write_configuration
+from gateway.feed import cursor
+from gateway.limits import LimitError
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.schema.context import Context
@@ -33,6 +37,10 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
 
 NOWHERE = "http://127.0.0.1:1"
+SPOILT = 0.01
+"""Share of the records that are spoilt."""
+FAILING = 0.03
+"""Share of the operations for which a source fails."""
 
 
 def caller(*grants: tuple[Role, frozenset[str] | None]) -> Caller:
@@ -40,50 +48,50 @@ def caller(*grants: tuple[Role, frozenset[str] | None]) -> Caller:
 
 
 class Side:
-    """A gateway with its schema, as one of the two sides that are compared."""
+    """A gateway that either writes what it can, or leaves all to graphql-core."""
 
-    def __init__(self, gateway: Gateway, schema: Schema, readings: Readings) -> None:
+    def __init__(self, gateway: Gateway, schema: Schema, *, writes: bool) -> None:
         self.gateway = gateway
-        self.schema = schema
-        self.readings = readings
+        self.readings = Readings(gateway, SPOILT)
+        self._schema = schema
+        self._writes = writes
 
     async def execute(self, asked: Operation, seen_by: Caller) -> tuple[bytes, bool]:
         """Return the response, and whether it was written."""
         gateway = self.gateway.seen_by(seen_by)
         context = Context(gateway, gateway.operation())
         try:
-            written = await self.schema.write(
-                asked.text,
-                variables=asked.variables,
-                operation_name=None,
-                extensions=None,
-                context=context,
-            )
+            written = await self._written(asked, context) if self._writes else None
             if written is not None:
                 return written, True
-            result = await self.schema.execute(
+            result = await self._schema.execute(
                 asked.text, variable_values=asked.variables, context_value=context
             )
         finally:
             await context.close()
         body: dict[str, Any] = {"data": result.data}
         if result.errors:
-            body["errors"] = [error.formatted for error in result.errors]
+            # Their order is that in which the fields ended, which depends on what is awaited.
+            body["errors"] = sorted((error.formatted for error in result.errors), key=encoded)
         return encoded(body), False
+
+    async def _written(self, asked: Operation, context: Context) -> bytes | None:
+        return await self._schema.write(
+            asked.text,
+            variables=asked.variables,
+            operation_name=None,
+            extensions=None,
+            context=context,
+        )
 
 
 @contextlib.asynccontextmanager
 async def opened(
-    settings: Settings, sandbox: Sandbox, *, compiled: bool, spoilt: float
+    settings: Settings, sandbox: Sandbox, schema: Schema, *, writes: bool
 ) -> AsyncIterator[Side]:
-    gateway = Gateway(
-        settings,
-        transport=httpx.ASGITransport(sandbox.app),
-        clock=lambda: MOMENT * 10**9,
-    )
-    async with gateway:
-        schema = build_schema(incremental=True, compiled=compiled)
-        yield Side(gateway, schema, Readings(gateway, spoilt))
+    vendors = httpx.ASGITransport(sandbox.app)
+    async with Gateway(settings, transport=vendors, clock=lambda: MOMENT * 10**9) as gateway:
+        yield Side(gateway, schema, writes=writes)
 
 
 @pytest.fixture(scope="module")
@@ -96,50 +104,72 @@ def settings(sandbox: Sandbox, tmp_path: Path) -> Settings:
     return load(write_configuration(tmp_path, sandbox, NOWHERE, port=0), {})
 
 
+def valid(operations: Operations, schema: Schema) -> Operation:
+    """Return the next operation that is valid, and within the limits."""
+    while True:
+        asked = operations.next()
+        with contextlib.suppress(LimitError):
+            if not schema.documents.get(asked.text).errors:
+                return asked
+
+
 @pytest.mark.parametrize(
-    ("seed", "count"), [(1, 300), pytest.param(2, 5000, marks=pytest.mark.slow)]
+    ("seed", "count"), [(1, 150), pytest.param(2, 5000, marks=pytest.mark.slow)]
 )
 async def test_random_operations_have_the_results_of_graphql_core(
     sandbox: Sandbox, settings: Settings, seed: int, count: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """No client can tell how its query was executed."""
     chance = random.Random(seed)
     names = [source.name for source in settings.sources]
-    callers = [
-        ANONYMOUS,
-        *(caller((role, None)) for role in Role),
-        caller((Role.READER, frozenset(names[:2])), (Role.ADMIN, frozenset(names[2:3]))),
-        caller((Role.VIEWER, None), (Role.OPERATOR, frozenset(names[1:2]))),
-        caller((Role.ADMIN, frozenset(names[3:]))),
-    ]
-    lists = written = 0
+    callers = {
+        ANONYMOUS: 9,
+        caller((Role.VIEWER, None)): 1,
+        caller((Role.READER, None)): 2,
+        caller((Role.OPERATOR, None)): 1,
+        caller((Role.ADMIN, None)): 4,
+        caller((Role.READER, frozenset(names[:2])), (Role.ADMIN, frozenset(names[2:3]))): 1,
+        caller((Role.VIEWER, None), (Role.OPERATOR, frozenset(names[1:2]))): 1,
+        caller((Role.ADMIN, frozenset(names[3:]))): 1,
+    }
+    schema = build_schema(incremental=True)
+    lists = written = without_errors = 0
     async with (
-        opened(settings, sandbox, compiled=True, spoilt=0.03) as ours,
-        opened(settings, sandbox, compiled=False, spoilt=0.03) as core,
+        opened(settings, sandbox, schema, writes=True) as ours,
+        opened(settings, sandbox, schema, writes=False) as core,
     ):
-        page = await core.gateway.logs(core.gateway.operation(), first=5)
-        await ours.gateway.logs(ours.gateway.operation(), first=5)
-        from gateway.feed import cursor
-
+        page = await ours.gateway.logs(ours.gateway.operation(), first=5)
+        await core.gateway.logs(core.gateway.operation(), first=5)
         cursors = [cursor.encode(entry.cursor()) for entry in page.slice.entries]
-        operations = Operations(core.schema._schema, chance, cursors)
-        done = 0
-        while done < count:
-            asked = operations.next()
-            if ours.schema.documents.get(asked.text).errors:
-                continue
-            done += 1
-            failing = {chance.choice(names)} if chance.random() < 0.03 else set()
-            for seen_by in chance.sample(callers, 2) if done % 4 else [ANONYMOUS]:
+        operations = Operations(schema._schema, chance, cursors)
+        for _ in range(count):
+            asked = valid(operations, schema)
+            failing = {chance.choice(names)} if chance.random() < FAILING else set()
+            # Twice, so that what was kept for one caller is there when the other asks.
+            for seen_by in chance.choices(list(callers), list(callers.values()), k=2):
                 for side in (ours, core):
-                    side.readings.counts.clear()
-                    side.readings.failing = failing
+                    side.readings.begin(failing)
                 found, is_written = await ours.execute(asked, seen_by)
                 expected, _ = await core.execute(asked, seen_by)
-                assert found == expected, (asked, seen_by)
-                assert ours.readings.counts == core.readings.counts, (asked, seen_by)
+                assert found == expected, (asked.text, asked.variables, seen_by)
                 lists += asked.lists
                 written += asked.lists * is_written
-    share = written / lists
+                if b'"errors":' in found:
+                    # graphql-core cancels what it no longer needs, at some point.
+                    await settled()
+                else:
+                    without_errors += asked.lists
+                    assert ours.readings.counts == core.readings.counts, asked
     with capsys.disabled():
-        print(f" {written} of {lists} lists were written ({share:.1%}) ", end="")
-    assert share > 0.8
+        sys.stdout.write(
+            f" {written} of {lists} lists were written ({written / lists:.1%}),"
+            f" {written / without_errors:.1%} of those without errors. "
+        )
+    assert written > 0.8 * lists
+    assert written > 0.9 * without_errors
+
+
+async def settled() -> None:
+    """Let the work end that graphql-core leaves in the background."""
+    for _ in range(50):
+        await asyncio.sleep(0)

@@ -96,11 +96,11 @@ class Operations:
     def _arguments(self) -> str:
         given: dict[str, tuple[str, Any]] = {}
         if self._chance(0.9):
-            bad = self._chance(0.02)
+            bad = self._chance(0.01)
             sizes = [101, -1, None] if bad else [1, 2, 3, 3, 4, 5, 0]
             given["first"] = "Int", self._random.choice(sizes)
         if self._chance(0.7):
-            refused = self._chance(0.03)
+            refused = self._chance(0.015)
             wanted = self._random.choice(REFUSED if refused else FILTERS)
             given["filter"] = "WebhookLogFilter", wanted
         elif self._chance(0.3):

@@ -30,7 +30,7 @@ class _Text(str):
 
 
 class Readings:
-    """What is read from the sources of a gateway; ``failing`` are sources that fail from now on."""
+    """What is read from the sources of a gateway, of which a share of the records is spoilt."""
 
     def __init__(self, gateway: Gateway, spoilt: float) -> None:
         self.counts: Counter[tuple[str, str]] = Counter()
@@ -40,6 +40,11 @@ class Readings:
         self._pages: dict[int, tuple[Page, Page]] = {}
         for source in gateway.sources.values():
             self._watch(source)
+
+    def begin(self, failing: set[str]) -> None:
+        """Count anew, while other sources fail."""
+        self.counts.clear()
+        self.failing = failing
 
     def _watch(self, source: Source) -> None:
         read_page, read_hooks, read_log = source.page, source.hooks, source.log
