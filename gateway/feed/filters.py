@@ -47,12 +47,13 @@ class Filter(msgspec.Struct, frozen=True):
 
     ``test`` returns whether a log matches. ``terms`` are the comparators that every match
     satisfies, by the attribute of the log, for vendors that can apply them. ``fingerprint`` is the
-    same for equal filters.
+    same for equal filters. ``matches_all`` is true for an empty filter.
     """
 
     test: Test
     terms: Mapping[str, Sequence[Term]]
     fingerprint: bytes
+    matches_all: bool = False
 
     def may_match(self, partial: Partial) -> bool:
         """Return whether any log of a source or stream can match."""
@@ -123,7 +124,12 @@ def prepare(
 
 def _compile(given: Document, builder: _Builder) -> Filter:
     test = builder.node(given, depth=1, conjoined=True)
-    ready = Filter(test, builder.terms, ids.mark(json.dumps(given, sort_keys=True, default=_name)))
+    ready = Filter(
+        test,
+        builder.terms,
+        ids.mark(json.dumps(given, sort_keys=True, default=_name)),
+        matches_all=not given,
+    )
     named = {field.attribute: name for name, field in FIELDS.items()}
     for attribute in ready.terms:
         name, field = named[attribute], FIELDS[named[attribute]]

@@ -64,6 +64,11 @@ class Positions:
             found[owner.key].append(index)
         return found
 
+    def extend(self, reader: Reader, rows: Sequence[Row]) -> None:
+        """Take the next rows of the merge, which are of one list."""
+        self.rows += rows
+        self.owners += [reader] * len(rows)
+
     def above(self) -> Cursor:
         """Make the cursor above all rows."""
         return Cursor(
