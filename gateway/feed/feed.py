@@ -171,6 +171,7 @@ class Feed:
         """
         news = News(before)
         self._readers = await self._opening.open(None, news.floor_of)
+        news.open(self._opening.passed(self._readers, before))
         positions = Positions(self._filter, self._readers, None, last)
         entries: deque[Entry] = deque(maxlen=last)
         remembered: list[int] = []
