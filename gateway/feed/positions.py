@@ -122,11 +122,15 @@ class Positions:
             memory=self.memory() if index == self.top else None,
             reduced=self._again,
         )
-        if self._is_short(found):
+        after = self._after
+        before = after.reduced if after is not None and after.time == row.time else None
+        if before is None and self._is_short(found):
             return found
         own = self.owners[index]
         through = source_key(own.source.name), own.key
-        return reduced(found, self._readers, self._own(index), through, self._levels(index))
+        return reduced(
+            found, self._readers, self._own(index), through, self._levels(index), before
+        )
 
     def _is_short(self, cursor: Cursor) -> bool:
         """Return whether a cursor is certainly short enough."""

@@ -96,7 +96,9 @@ class Reader:
             self._bound = Timestamp(max(after.time - 1, UNDATED))
         if again and self.before == NOWHERE and not (is_passed and after.time == UNDATED):
             self._again = True
-            self._passes_over = after.reduced.partial and not is_passed
+            through = after.reduced.through
+            is_own = through is not None and through[1] == self.key
+            self._passes_over = after.reduced.partial and is_own
             self.exhausted = False
 
     @property

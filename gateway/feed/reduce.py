@@ -40,21 +40,28 @@ def reduced(
     given: Sequence[bytes],
     through: tuple[bytes, bytes],
     levels: Sequence[Timestamp],
+    before: Reduced | None = None,
 ) -> Cursor:
     """Return the cursor, reduced until it fits.
 
     ``given`` are the logs of its moment that are of its own list, which ``through`` names, and
-    ``levels`` are the times at which the next pages end.
+    ``levels`` are the times at which the next pages end. ``before`` is how the cursor was reduced
+    that this one follows at the same moment.
     """
-    if _fits(cursor):
+    goes_on = before is not None and before.through is not None
+    if not goes_on and _fits(cursor):
         return cursor
     details = cursor.reduced or Reduced()
     keys = [reader.key for reader in readers]
-    if len(cursor.given) + len(cursor.known) > FEW:
+    if goes_on or len(cursor.given) + len(cursor.known) > FEW:
         details = replace(details, through=through)
-        if len(given) > MOST_GIVEN:
+        if len(given) > MOST_GIVEN or (
+            before is not None and before.partial and before.through == through
+        ):
             again = details.again_keys(keys) | {through[1]}
             details = replace(details, partial=True, again=pack_again(keys, again))
+            others = {key: each for key, each in cursor.positions.items() if key != through[1]}
+            cursor = replace(cursor, positions=others)
         cursor = replace(cursor, given=tuple(given[-MOST_GIVEN:]), known=(), reduced=details)
         if _fits(cursor):
             return cursor
