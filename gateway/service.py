@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import functools
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -133,6 +134,7 @@ class Gateway:
         view = copy.copy(self)
         view.caller = caller
         view.sources = {name: source for name, source in self.sources.items() if caller.sees(name)}
+        view.__dict__.pop("_names", None)
         return view
 
     @property
@@ -152,6 +154,12 @@ class Gateway:
     async def catch_up(self) -> None:
         """Evict what actions of other processes have made obsolete."""
         await self._watcher.catch_up()
+
+    @functools.cached_property
+    def _names(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The names of the sources, and of those whose bodies the caller may see."""
+        readable = (name for name in self.sources if self.caller.may(Role.READER, name))
+        return frozenset(self.sources), frozenset(readable)
 
     def now(self) -> Timestamp:
         """Return the current time."""
@@ -224,8 +232,7 @@ class Gateway:
         paging.check(first, after, last, before)
         await self._watcher.catch_up()
         now = self.now()
-        readable = {name for name in self.sources if self.caller.may(Role.READER, name)}
-        ready = filters.prepare(wanted, now, self.sources, readable)
+        ready = filters.prepare(wanted, now, *self._names)
         feed = Feed(
             list(self.sources.values()),
             ready,

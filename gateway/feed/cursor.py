@@ -103,6 +103,33 @@ def split(marks: bytes) -> Iterator[bytes]:
         yield marks[begin : begin + MARK_LENGTH]
 
 
+class Reduced(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What a cursor holds that would else be too long (``gateway.feed.reduce``).
+
+    Each hint has so many ``bits``; those of less than 8 tell which of the ``levels`` the list goes
+    on below. ``through`` are the marks of the source and of the list that the cursor's log is of:
+    lists before that one have given all logs of the cursor's time, those behind it none. ``again``
+    has a bit for each list that is to be read from its top. ``partial`` tells that ``given`` has
+    only the last logs of the cursor's list.
+    """
+
+    bits: Literal[16, 8, 4, 2, 1, 0] = 16
+    levels: Annotated[tuple[Time, ...], msgspec.Meta(max_length=14)] = ()
+    through: tuple[Mark, Mark] | None = None
+    again: bytes = b""
+    partial: bool = False
+
+    def again_keys(self, keys: Sequence[bytes], *, known: bool = True) -> frozenset[bytes]:
+        """Return the lists that are to be read from the top; all where they may be others."""
+        if not self.again:
+            return frozenset()
+        if not known or len(self.again) != -(-len(keys) // 8):
+            return frozenset(keys)
+        return frozenset(
+            key for index, key in enumerate(keys) if self.again[index // 8] >> index % 8 & 1
+        )
+
+
 class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, dict=True):
     """A place between two logs of a list.
 
@@ -127,6 +154,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     since: Time
     hints: bytes
     memory: Memory | None = None
+    reduced: Reduced | None = None
 
     @functools.cached_property
     def given_marks(self) -> frozenset[bytes]:
@@ -171,16 +199,62 @@ def pack_hint(hint: Hint, since: Timestamp) -> bytes:
 
 def unpack_hints(cursor: Cursor | None, keys: Sequence[bytes]) -> Iterator[Hint]:
     """Read the hints for some lists; none is known where the lists were others."""
-    data = cursor.hints if cursor and cursor.layout == layout(keys) else b""
-    for index in range(len(keys)):
-        code = int.from_bytes(data[2 * index : 2 * index + 2], "big")
-        if cursor is None or code == UNKNOWN:
-            yield Hint()
-        elif code == ENDED:
+    if cursor is None or cursor.layout != layout(keys):
+        return (Hint() for _ in keys)
+    return _unpack(cursor, len(keys))
+
+
+def _unpack(cursor: Cursor, count: int) -> Iterator[Hint]:
+    data = cursor.hints
+    reduced = cursor.reduced or Reduced()
+    bits, levels = reduced.bits, reduced.levels
+    for index in range(count):
+        if bits == 16:
+            yield _hint(int.from_bytes(data[2 * index : 2 * index + 2], "big"), cursor.since)
+            continue
+        at = index * bits // 8
+        code = data[at] >> index * bits % 8 & (1 << bits) - 1 if at < len(data) else UNKNOWN
+        if bits == 8:
+            yield _hint(ENDED if code == 0xFF else code << 8, cursor.since)
+        elif bits > 1 and code == (1 << bits) - 1:
             yield Hint(ended=True)
         else:
-            next_time = UNDATED if code == AT_END else max(cursor.since - _distance(code), UNDATED)
-            yield Hint(Timestamp(next_time))
+            yield Hint(levels[code - 1]) if 0 < code <= len(levels) else Hint()
+
+
+def _hint(code: int, since: Timestamp) -> Hint:
+    if code in {UNKNOWN, ENDED}:
+        return Hint(ended=code == ENDED)
+    return Hint(Timestamp(UNDATED if code == AT_END else max(since - _distance(code), UNDATED)))
+
+
+def coarser(cursor: Cursor, count: int, bits: int, levels: Sequence[Timestamp]) -> bytes:
+    """Write the hints of so many lists in fewer bits each, none later than it was."""
+    if not bits:
+        return b""
+    packed = bytearray(-(-count * bits // 8))
+    for index, hint in enumerate(_unpack(cursor, count)):
+        at = index * bits // 8
+        if bits == 8:
+            code = int.from_bytes(cursor.hints[2 * index : 2 * index + 2], "big")
+            packed[at] = 0xFF if code == ENDED else min(code >> 8, 0xFE)
+        else:
+            packed[at] |= _level_code(hint, bits, levels) << index * bits % 8
+    return bytes(packed)
+
+
+def _level_code(hint: Hint, bits: int, levels: Sequence[Timestamp]) -> int:
+    most = level_count(bits)
+    if hint.ended:
+        return (1 << bits) - 1 if bits > 1 else min(1, len(levels))
+    if hint.next is None:
+        return UNKNOWN
+    return sum(hint.next <= level for level in levels[:most])
+
+
+def level_count(bits: int) -> int:
+    """Return how many levels a hint of so many bits can tell apart."""
+    return max(1, (1 << bits) - 2)
 
 
 def _code(hint: Hint, time: Timestamp) -> int:
@@ -202,7 +276,12 @@ def _distance(code: int) -> int:
 
 def encode(cursor: Cursor) -> str:
     """Write a cursor as opaque text."""
-    return ids.pack(_encoder.encode(cursor))
+    return ids.pack(encoded(cursor))
+
+
+def encoded(part: Cursor | Position) -> bytes:
+    """Write a cursor, or a part of it, in bytes."""
+    return _encoder.encode(part)
 
 
 def _is_version_1(data: bytes) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +17,7 @@ from gateway.feed.counting import count_all
 from gateway.feed.cursor import Cursor
 from gateway.feed.filter_tests import Partial
 from gateway.feed.filters import Filter
-from gateway.feed.merge import TURN, merged
+from gateway.feed.merge import TURN, Merge, Turn, merged
 from gateway.feed.news import News, remember
 from gateway.feed.opening import Opening, partial_of
 from gateway.feed.positions import Entry, Positions
@@ -116,18 +116,9 @@ class Feed:
         since, _ = self._filter.bounds("triggered_at")
         self._readers = await self._opening.open(after, lambda _key, _source: since)
         positions = Positions(self._filter, self._readers, after, first)
-        entries: list[Entry] = []
-        async for reader, row in merged(self._readers, self._scan_limit if first else 0):
-            positions.add(reader, row)
-            if self._matches(row.log):
-                entries.append(Entry(positions, len(positions.rows) - 1))
-                if len(entries) == first:
-                    break
-            else:
-                await self._give_turn(len(positions.rows) - len(entries))
-            if self._is_late(len(positions.rows)):
-                break
+        found = await self._look_through(positions, first)
         self._count_scanned(positions)
+        entries = [Entry(positions, index) for index in found]
         if after is None:
             begin = entries[0].index if entries else len(positions.rows)
             seen = zip(positions.owners[begin:], positions.rows[begin:], strict=True)
@@ -144,6 +135,34 @@ class Feed:
             reports=self._finish(entries),
         )
 
+    async def _look_through(self, positions: Positions, first: int) -> list[int]:
+        """Add the rows of the merge down to the ``first`` match; return the indices of those."""
+        merge = Merge(self._readers, self._scan_limit if first else 0)
+        turn = Turn()
+        test = self._filter.test
+        found: list[int] = []
+        looked_at = 0
+        while True:
+            most = first - len(found) if self._filter.matches_all else 1
+            while (taken := merge.take(most)) is not None:
+                reader, rows = taken
+                positions.extend(reader, rows)
+                before, looked_at = looked_at, looked_at + len(rows)
+                if self._filter.matches_all or test(rows[0].log) is True:
+                    found += range(before, looked_at)
+                    if len(found) == first:
+                        return found
+                else:
+                    await self._give_turn(looked_at - len(found))
+                if looked_at // TURN > before // TURN:
+                    await turn.end()
+                    if self._is_late(looked_at):
+                        return found
+                if self._filter.matches_all:
+                    most = first - len(found)
+            if not await merge.read_on():
+                return found
+
     async def backward(self, last: int, before: Cursor) -> Slice:
         """Return the ``last`` matches that are new since a cursor was made, or stand above it.
 
@@ -152,6 +171,7 @@ class Feed:
         """
         news = News(before)
         self._readers = await self._opening.open(None, news.floor_of)
+        news.open(self._opening.passed(self._readers, before))
         positions = Positions(self._filter, self._readers, None, last)
         entries: deque[Entry] = deque(maxlen=last)
         remembered: list[int] = []
@@ -186,8 +206,8 @@ class Feed:
         )
 
     def _count_scanned(self, positions: Positions) -> None:
-        for owner in positions.owners:
-            self._reports[owner.source.name].scanned += 1
+        for owner, count in Counter(positions.owners).items():
+            self._reports[owner.source.name].scanned += count
 
     def _check_scanned(self, scanned: int) -> None:
         if scanned > self._scan_limit:
@@ -248,8 +268,8 @@ class Feed:
 
     def _finish(self, entries: Iterable[Entry]) -> list[Report]:
         """Complete the reports; AllSourcesFailedError when there is nothing else to tell."""
-        for entry in entries:
-            self._reports[entry.record.source].returned += 1
+        for name, count in Counter(entry.record.source for entry in entries).items():
+            self._reports[name].returned += count
         readers: dict[str, list[Reader]] = {name: [] for name in self._reports}
         for reader in self._readers:
             readers[reader.source.name].append(reader)

@@ -47,12 +47,14 @@ class Filter(msgspec.Struct, frozen=True):
 
     ``test`` returns whether a log matches. ``terms`` are the comparators that every match
     satisfies, by the attribute of the log, for vendors that can apply them. ``fingerprint`` is the
-    same for equal filters. ``depends_on_now`` is true if a duration in it counts back from now.
+    same for equal filters. ``matches_all`` is true for an empty filter, ``depends_on_now`` for one
+    with a duration, which counts back from now.
     """
 
     test: Test
     terms: Mapping[str, Sequence[Term]]
     fingerprint: bytes
+    matches_all: bool = False
     depends_on_now: bool = False
 
     def may_match(self, partial: Partial) -> bool:
@@ -124,8 +126,13 @@ def prepare(
 
 def _compile(given: Document, builder: _Builder) -> Filter:
     test = builder.node(given, depth=1, conjoined=True)
-    fingerprint = ids.mark(json.dumps(given, sort_keys=True, default=_name))
-    ready = Filter(test, builder.terms, fingerprint, builder.depends_on_now)
+    ready = Filter(
+        test,
+        builder.terms,
+        ids.mark(json.dumps(given, sort_keys=True, default=_name)),
+        matches_all=not given,
+        depends_on_now=builder.depends_on_now,
+    )
     named = {field.attribute: name for name, field in FIELDS.items()}
     for attribute in ready.terms:
         name, field = named[attribute], FIELDS[named[attribute]]

@@ -53,31 +53,81 @@ class Turn:
             self._began = time.perf_counter()
 
 
+class Merge:
+    """The rows of all readers, at most ``limit``, the newest first."""
+
+    def __init__(self, readers: Sequence[Reader], limit: int) -> None:
+        self._readers = readers
+        self._limit = limit
+        self._heap = [
+            (-next_time, order)
+            for order, reader in enumerate(readers)
+            if (next_time := reader.next_time) is not None
+        ]
+        heapq.heapify(self._heap)
+
+    def take(self, most: int = 1) -> tuple[Reader, Sequence[Row]] | None:
+        """Return the next rows, at most so many, which are of one list.
+
+        Returns None at the end, and where a list has to be read on before.
+        """
+        heap = self._heap
+        most = min(most, self._limit)
+        while heap and most:
+            key, order = heap[0]
+            reader = self._readers[order]
+            rows = reader.rows
+            if not rows:
+                return None
+            time = rows[0].time
+            if time != -key:
+                heapq.heapreplace(heap, (-time, order))
+                continue
+            count = most if most == 1 else self._count(rows, min(most, len(rows)))
+            self._limit -= count
+            return reader, [rows.popleft() for _ in range(count)]
+        return None
+
+    def _count(self, rows: Sequence[Row], most: int) -> int:
+        """Return how many of the first rows of the first list stand above all other lists."""
+        others = self._heap[1:3]
+        if not others:
+            return most
+        key, order = min(others)
+        own = self._heap[0][1]
+        count = 1
+        while count < most and (-rows[count].time, own) < (key, order):
+            count += 1
+        return count
+
+    async def read_on(self) -> bool:
+        """Read on the list that the next row may come from; False at the end of the merge."""
+        if not self._heap or not self._limit:
+            return False
+        _, order = self._heap[0]
+        reader = self._readers[order]
+        try:
+            await fill(reader)
+        except StreamsChanged as news:
+            # The next operation finds the new streams.
+            reader.end(news.refusal)
+        if reader.rows:
+            heapq.heapreplace(self._heap, (-reader.rows[0].time, order))
+        else:
+            heapq.heappop(self._heap)
+        return True
+
+
 async def merged(readers: Sequence[Reader], limit: int) -> AsyncIterator[tuple[Reader, Row]]:
-    """Yield at most ``limit`` rows of all readers, the newest first."""
-    heap: list[tuple[int, int]] = []
-    for order, reader in enumerate(readers):
-        if (next_time := reader.next_time) is not None:
-            heap.append((-next_time, order))
-    heapq.heapify(heap)
+    """Yield the rows of a merge."""
+    merge = Merge(readers, limit)
     turn = Turn()
     count = 0
-    while heap and limit:
-        _, order = heap[0]
-        reader = readers[order]
-        if reader.rows:
-            limit -= 1
+    while True:
+        while (found := merge.take()) is not None:
             count += 1
             if not count % TURN:
                 await turn.end()
-            yield reader, reader.rows.popleft()
-        if limit and not reader.rows:
-            try:
-                await fill(reader)
-            except StreamsChanged as news:
-                # The next operation finds the new streams.
-                reader.end(news.refusal)
-        if reader.rows:
-            heapq.heapreplace(heap, (-reader.rows[0].time, order))
-        else:
-            heapq.heappop(heap)
+            yield found[0], found[1][0]
+        if not await merge.read_on():
+            return

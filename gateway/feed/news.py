@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from gateway import ids
 from gateway.feed.cursor import LATEST, MARK_LENGTH, UNDATED, Memory
 from gateway.feed.reader import NOT_READ, source_key
 from gateway.model import Timestamp
@@ -33,6 +34,8 @@ LEAST = 32
 MOST = 100
 """Logs that are remembered; with more in the time of ``LATENESS``, the floor rises."""
 MOST_MARKS = 2 * MOST
+EVERY = ids.mark("//")
+"""Stands for all lists, where they are too many to be named."""
 UNDATED_TOP = 16
 """Logs at the top of a list without times that are remembered."""
 
@@ -52,6 +55,12 @@ class News:
         self._passed: set[bytes] = set()
         self._seen = self._memory.marks if self._memory else frozenset()
         self.remembered = len(self._seen)
+        self._given_all: frozenset[bytes] = frozenset()
+        self._is_reduced = before.reduced is not None and before.reduced.through is not None
+
+    def open(self, passed: frozenset[bytes]) -> None:
+        """Take the lists that have given all logs of the cursor's time, if it names few of them."""
+        self._given_all = passed
 
     def floor_of(self, key: bytes, source: str) -> Timestamp:
         """Return the time down to which a list has to be read."""
@@ -72,15 +81,20 @@ class News:
         """Return whether a row that is not remembered was not seen before."""
         before = self._before
         if self._memory is None:
-            return self._stands_before(row)
+            return self._stands_before(reader, row)
         if time_of(row) >= self.floor_of(reader.key, reader.source.name):
             return True
         if row.time == UNDATED:
             # Of these only the order tells where they stand.
-            return reader.key in self._memory.undated and reader.key not in self._passed
-        return row.time == before.time
+            return self._is_undated(reader) and reader.key not in self._passed
+        # A cursor that names few logs of its time can't tell the others.
+        return row.time == before.time and not self._is_reduced
 
-    def _stands_before(self, row: Row) -> bool:
+    def _is_undated(self, reader: Reader) -> bool:
+        undated = self._memory.undated if self._memory else ()
+        return any(key in undated for key in (reader.key, source_key(reader.source.name), EVERY))
+
+    def _stands_before(self, reader: Reader, row: Row) -> bool:
         """Return whether a row stands before a cursor that remembers none."""
         before = self._before
         if row.mark in before.given[-1:]:
@@ -89,6 +103,8 @@ class News:
             return not self._passed
         if row.time != before.time:
             return row.time > before.time
+        if self._is_reduced and row.mark not in before.given:
+            return reader.key in self._given_all
         # One of that time that was not met before is new.
         return row.mark in before.given[:-1] or row.mark not in self._met
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gateway.errors import ErrorCode, UpstreamError, defect
-from gateway.feed.cursor import LATEST, unpack_hints
+from gateway.feed.cursor import LATEST, layout, unpack_hints
 from gateway.feed.filter_tests import Partial
 from gateway.feed.merge import Turn, fill
-from gateway.feed.reader import Reader, stream_key
+from gateway.feed.reader import Reader, source_key, stream_key
 from gateway.feed.stream_pages import StreamPages
 from gateway.model import Timestamp
 from gateway.vendors.calls import together
@@ -75,6 +75,7 @@ class Opening:
         hints = unpack_hints(after, [reader.key for reader in found])
         for reader, hint in zip(found, hints, strict=True):
             reader.hint(hint)
+        self._resume(found, after)
         turn = Turn()
         waiting = []
         for reader in found:
@@ -86,9 +87,36 @@ class Opening:
         for source in filter(None, dict.fromkeys(changed)):
             found = [reader for reader in found if reader.source is not source]
             readers = await self._open_source(source, after, down_to)
+            self._resume([*found, *readers], after)
             await together(list(map(self._fill, readers)))
             found += readers
         return found
+
+    def passed(self, readers: Sequence[Reader], cursor: Cursor) -> frozenset[bytes]:
+        """Return the lists that have given all logs of a reduced cursor's time."""
+        through = cursor.reduced.through if cursor.reduced else None
+        if through is None:
+            return frozenset()
+        names = [source.name for source in self._sources]
+        marks = [source_key(name) for name in names]
+        if through[0] not in marks:
+            return frozenset()
+        own = names[marks.index(through[0])]
+        before = set(names[: marks.index(through[0])])
+        keys = [reader.key for reader in readers if reader.source.name == own]
+        found = keys[: keys.index(through[1])] if through[1] in keys else []
+        return frozenset(
+            [*found, *(reader.key for reader in readers if reader.source.name in before)]
+        )
+
+    def _resume(self, readers: Sequence[Reader], after: Cursor) -> None:
+        if after.reduced is None:
+            return
+        keys = [reader.key for reader in readers]
+        passed = self.passed(readers, after)
+        again = after.reduced.again_keys(keys, known=after.layout == layout(keys))
+        for reader in readers:
+            reader.resume(is_passed=reader.key in passed, again=reader.key in again)
 
     async def _fill(self, reader: Reader) -> Source | None:
         """Read the first rows; return the source if its streams turned out to have changed."""

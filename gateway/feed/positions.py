@@ -14,20 +14,26 @@ from gateway.feed.cursor import (
     VERSION,
     Cursor,
     Hint,
+    Reduced,
     layout,
     pack_hint,
 )
-from gateway.feed.reader import NOT_READ
+from gateway.feed.reader import NOT_READ, source_key
+from gateway.feed.reduce import MOST_BYTES, pack_again, reduced
+from gateway.model import Timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from gateway.feed.cursor import Memory, Position
     from gateway.feed.filters import Filter
     from gateway.feed.reader import Reader
     from gateway.feed.ready import Row
-    from gateway.model import Freshness, Timestamp, WebhookLog
+    from gateway.model import Freshness, WebhookLog
 
+MARK_BYTES, POSITION_BYTES, FIXED_BYTES = 8, 400, 100
+"""What parts of a cursor take at most; of a position, beside its many odd rows."""
+MOST_LEVELS = 14
 RECENT = 4
 """Rows given last of a list that its position is made of, unless it has odd rows."""
 
@@ -50,6 +56,8 @@ class Positions:
         self._readers = readers
         self._after = after
         self._size = size
+        self._packed: tuple[bytearray | None, int] = (None, -1)
+        """The hints that were packed last, and the row that they are behind."""
 
     def add(self, reader: Reader, row: Row) -> None:
         """Take the next row of the merge."""
@@ -63,6 +71,11 @@ class Positions:
         for index, owner in enumerate(self.owners):
             found[owner.key].append(index)
         return found
+
+    def extend(self, reader: Reader, rows: Sequence[Row]) -> None:
+        """Take the next rows of the merge, which are of one list."""
+        self.rows += rows
+        self.owners += [reader] * len(rows)
 
     def above(self) -> Cursor:
         """Make the cursor above all rows."""
@@ -87,15 +100,15 @@ class Positions:
         known: list[bytes] = []
         # Undated logs all stand at one place, where the positions tell what was given.
         if row.time != UNDATED:
-            given = [*self._same_time(index, -1), row.mark]
+            given = [*reversed(self._same_time(index, -1)), row.mark]
             if self._after is not None and self._after.time == row.time:
                 given = [*self._after.given, *given]
             known = self._same_time(index, 1)
-            for reader in self._readers:
-                # What waits is ordered, and mostly all of it is older.
-                if reader.rows and reader.rows[0].time >= row.time:
-                    known += [other.mark for other in reader.rows if other.time == row.time]
-        return Cursor(
+            if row.time <= self._waiting_top:
+                for reader in self._readers:
+                    if reader.rows and reader.rows[0].time >= row.time:
+                        known += [other.mark for other in reader.rows if other.time == row.time]
+        found = Cursor(
             version=VERSION,
             filter=self._filter.fingerprint,
             time=row.time,
@@ -105,26 +118,85 @@ class Positions:
             positions=self._positions(index, row.time),
             layout=self._layout,
             since=self.rows[0].time,
-            hints=b"".join(self._hints(index)),
+            hints=self._hints(index),
             memory=self.memory() if index == self.top else None,
+            reduced=self._again,
         )
+        after = self._after
+        before = after.reduced if after is not None and after.time == row.time else None
+        if before is None and self._is_short(found):
+            return found
+        own = self.owners[index]
+        through = source_key(own.source.name), own.key
+        return reduced(found, self._readers, self._own(index), through, self._levels(index), before)
 
-    def _hints(self, index: int) -> Iterator[bytes]:
-        """Yield the hint for each reader behind a row."""
-        for reader, hints in zip(self._readers, self._packed, strict=True):
-            indices = self._indices[reader.key]
-            taken = bisect.bisect_right(indices, index)
-            packed = hints.get(taken)
-            if packed is None:
-                packed = hints[taken] = pack_hint(
-                    self._hint(reader, indices, taken), self.rows[0].time
-                )
-            yield packed
+    def _is_short(self, cursor: Cursor) -> bool:
+        """Return whether a cursor is certainly short enough."""
+        marks = len(cursor.given) + len(cursor.known)
+        most = MARK_BYTES * marks + POSITION_BYTES * len(cursor.positions) + len(cursor.hints)
+        return cursor.memory is None and most < MOST_BYTES - FIXED_BYTES
 
     @functools.cached_property
-    def _packed(self) -> list[dict[int, bytes]]:
-        """For each reader, its hints by the number of its rows that are given."""
-        return [{} for _ in self._readers]
+    def _again(self) -> Reduced | None:
+        """The lists that have to be read from their top again."""
+        again = frozenset(reader.key for reader in self._readers if reader.is_read_again)
+        if not again:
+            return None
+        return Reduced(again=pack_again([reader.key for reader in self._readers], again))
+
+    def _own(self, index: int) -> list[bytes]:
+        """Return the given marks of a row's time that are of its list."""
+        row, own = self.rows[index], self.owners[index]
+        first = index
+        while first and self.rows[first - 1].time == row.time:
+            first -= 1
+        marks = [
+            self.rows[other].mark for other in range(first, index + 1) if self.owners[other] is own
+        ]
+        after = self._after
+        if first == 0 and after is not None and after.time == row.time:
+            through = after.reduced.through if after.reduced else None
+            if through is None or through[1] == own.key:
+                marks = [*after.given, *marks]
+        return marks
+
+    def _levels(self, index: int) -> list[Timestamp]:
+        """Return moments before which the next pages end."""
+        levels: list[Timestamp] = []
+        step = self._size or len(self.rows)
+        at = index + step
+        while at < len(self._times) and len(levels) < MOST_LEVELS and self._times[at] > 0:
+            level = Timestamp(self._times[at] - 1)
+            if not levels or level < levels[-1]:
+                levels.append(level)
+            if len(levels) > 4:
+                step *= 2
+            at += step
+        return levels
+
+    def _hints(self, index: int) -> bytes:
+        """Return the hints for all readers behind a row."""
+        packed, at = self._packed
+        if index < at or packed is None:
+            packed = bytearray()
+            for reader in self._readers:
+                indices = self._indices[reader.key]
+                taken = bisect.bisect_right(indices, index)
+                packed += pack_hint(self._hint(reader, indices, taken), self.rows[0].time)
+        else:
+            for owner in dict.fromkeys(self.owners[at + 1 : index + 1]):
+                indices = self._indices[owner.key]
+                taken = bisect.bisect_right(indices, index)
+                order = 2 * self._orders[owner]
+                packed[order : order + 2] = pack_hint(
+                    self._hint(owner, indices, taken), self.rows[0].time
+                )
+        self._packed = packed, index
+        return bytes(packed)
+
+    @functools.cached_property
+    def _orders(self) -> dict[Reader, int]:
+        return {reader: order for order, reader in enumerate(self._readers)}
 
     def _hint(self, reader: Reader, indices: Sequence[int], taken: int) -> Hint:
         if reader.error is not None:
@@ -133,13 +205,33 @@ class Positions:
         return Hint(None if time == NOT_READ else time, ended=time is None)
 
     @functools.cached_property
-    def _special(self) -> list[Reader]:
-        """The readers that the cursor's time alone may not lead back to."""
-        return [reader for reader in self._readers if not (reader.is_plain and reader.rows)]
+    def _waiting_top(self) -> Timestamp:
+        """The time of the newest row that waits."""
+        return max(
+            (reader.rows[0].time for reader in self._readers if reader.rows), default=UNDATED
+        )
+
+    @functools.cached_property
+    def _special(self) -> tuple[list[Reader], dict[bytes, Position]]:
+        """The readers that the cursor's time alone may not lead back to.
+
+        Those with a position that is the same behind each row come with it.
+        """
+        special: list[Reader] = []
+        constant: dict[bytes, Position] = {}
+        for reader in self._readers:
+            if (reader.is_plain and reader.rows) or reader.is_read_again:
+                continue
+            if self._indices[reader.key] or reader.before.marks or reader.has_odd:
+                special.append(reader)
+            elif (position := self._position(reader, [], 0, UNDATED)) is not None:
+                constant[reader.key] = position
+        return special, constant
 
     def _positions(self, index: int, time: Timestamp) -> dict[bytes, Position]:
-        found: dict[bytes, Position] = {}
-        for reader in self._special:
+        special, constant = self._special
+        found = dict(constant)
+        for reader in special:
             indices = self._indices[reader.key]
             taken = bisect.bisect_right(indices, index)
             position = self._position(reader, indices, taken, time)

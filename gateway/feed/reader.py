@@ -79,11 +79,56 @@ class Reader:
         self._taken = 0
         """How many of them were taken."""
         self._held: Sequence[Row] = ()
+        self._bound = after.time if after else None
+        """The highest position that a row may have that was not given."""
+        self._again = False
+        """Whether the list is read from its top, and what was given is passed over."""
+        self._passes_over = False
+        """Whether rows of the cursor's time are passed over until one is met that was given."""
+
+    def resume(self, *, is_passed: bool, again: bool) -> None:
+        """Take what a reduced cursor knows about the list: see ``Reduced``."""
+        after = self._after
+        if after is None or after.reduced is None:
+            return
+        if is_passed:
+            self.exhausted = self.exhausted or after.time == UNDATED
+            self._bound = Timestamp(max(after.time - 1, UNDATED))
+        if again and self.before == NOWHERE and not (is_passed and after.time == UNDATED):
+            self._again = True
+            through = after.reduced.through
+            is_own = through is not None and through[1] == self.key
+            self._passes_over = after.reduced.partial and is_own
+            self.exhausted = False
+
+    @property
+    def is_read_again(self) -> bool:
+        """Whether the list has to be read from its top the next time, too."""
+        if not self._again:
+            return False
+        was_read = "_list" in self.__dict__ and self.waits_at is None and self.error is None
+        return not was_read or self.has_odd or self._is_unordered
+
+    def _was_given(self, placed: Placed) -> bool:
+        """Return whether a row of a list that is read from its top stands before the cursor."""
+        if self._after is None or self._bound is None:
+            return False
+        if placed.time != self._after.time or self._bound != self._after.time:
+            return placed.time > self._bound
+        if placed.row.mark in self._after.given_marks:
+            self._passes_over = False
+            return True
+        return self._passes_over
 
     def begin(self) -> bool:
         """Take the first rows at once; False where they have to be read one by one."""
-        until = None if self._after is None else self._after.time
-        if self.before != NOWHERE or not (until is None or self.stream.windowed) or self.exhausted:
+        until = self._bound
+        if (
+            self._again
+            or self.before != NOWHERE
+            or not (until is None or self.stream.windowed)
+            or self.exhausted
+        ):
             return False
         window = Window(limit=self.source.page_size, until=until)
         kept = self.pages.peek(window)
@@ -139,16 +184,17 @@ class Reader:
 
     @functools.cached_property
     def _order(self) -> Order:
-        bound = self._after.time if self._after else None
-        return Order(bound, unordered=self.before.unordered)
+        return Order(None if self._again else self._bound, unordered=self.before.unordered)
 
     @functools.cached_property
     def _list(self) -> ListReader:
+        if self._again:
+            return (WindowReader if self.stream.windowed else OffsetReader)(self.pages)
         if self._after:
             self.pages.seen.update(self._after.given)
             self.pages.seen.update(self.before.marks)
             self.pages.watched.update(self.before.marks)
-        bound = self._after.time if self._after else None
+        bound = self._bound
         before = self.before
         if before.from_top:
             return OffsetReader(
@@ -255,6 +301,8 @@ class Reader:
     def _take(self, placed: Sequence[Placed]) -> None:
         for each in placed:
             self.has_odd = self.has_odd or each.is_odd
+            if self._again and self._was_given(each):
+                continue
             row = each.row
             is_below = self.down_to is not None and each.time < self.down_to
             own = row.log.triggered_at

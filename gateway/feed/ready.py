@@ -76,9 +76,9 @@ class ReadyPage:
         return self._from_top
 
     def below(self, bound: Timestamp, given: Collection[bytes]) -> Run | None:
-        """Return the rows that are no newer than ``bound`` and not ``given``, None without any.
+        """Return the rows that are no newer than ``bound`` and not ``given``.
 
-        ``given`` are marks of logs of that very time.
+        ``given`` are marks of logs of that very time. Returns None if no row is certain.
         """
         times = self._times
         begin = newer_than(self._rows, bound)
@@ -90,7 +90,8 @@ class ReadyPage:
         first = self._rows.index(fresh[0], begin) if fresh else end
         moments = [bound] * len(fresh) + list(times[end:])
         before = times[max(0, first - CONTEXT) : first]
-        return Run([*fresh, *rows], _certain(moments, before))
+        certain = _certain(moments, before)
+        return Run([*fresh, *rows], certain) if certain else None
 
     def newer_than(self, bound: Timestamp) -> int:
         """Return how many rows are newer than a moment."""

@@ -71,6 +71,8 @@ class SourceCache:
         self._partition = (
             f"{settings.name}.{fingerprint(settings)}" if cache.shared else settings.name
         )
+        self._digests: dict[str, tuple[Hooks, str]] = {}
+        """The latest lists of hooks by name, with their digests."""
         auth = settings.auth
         self._passed = auth.header.lower() if auth.type == "pass-through" else None
 
@@ -223,7 +225,9 @@ class SourceCache:
         """Return the hooks that ``read`` lists, cached under ``name``; see ``CachedHooks``."""
         wanted = Read(name=name, kind=Hooks, read=read, judge=lambda _: (self.lifetimes.hooks, ()))
         hooks: Hooks = (await self.get(wanted, operation)).value
-        operation.add_part(name, hooks)
+        known = self._digests.get(name)
+        digest = known[1] if known and known[0] is hooks else None
+        self._digests[name] = hooks, operation.add_part(name, hooks, digest)
         return hooks
 
 

@@ -100,10 +100,16 @@ class Operation:
         if self.on_hooks is not None and hooks:
             self.on_hooks(hooks)
 
-    def add_part(self, name: str, value: Any) -> None:
-        """Add the validator of another cached value that the result is built from."""
-        encoded = msgspec.msgpack.encode(value)
-        self.answered[PART + name] = hashlib.blake2b(encoded, digest_size=12).hexdigest()
+    def add_part(self, name: str, value: Any, digest: str | None = None) -> str:
+        """Add the validator of another cached value that the result is built from.
+
+        Returns the digest, which may be given if it is known.
+        """
+        if digest is None:
+            encoded = msgspec.msgpack.encode(value)
+            digest = hashlib.blake2b(encoded, digest_size=12).hexdigest()
+        self.answered[PART + name] = digest
+        return digest
 
     def digest_of(self, name: str) -> str:
         """Return the digest of a part that the result is built from."""
