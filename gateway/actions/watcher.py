@@ -51,14 +51,14 @@ class ActionWatcher:
                 # after it can't.
                 for _ in range(2):
                     if self._actions.may_have_changed():
-                        await self._flights.once("journal", self._look)
+                        await self._flights.run("journal", self._check_journal)
 
     async def close(self) -> None:
         """Cancel the journal check in flight."""
         await self._flights.cancel()
 
-    async def _look(self) -> None:
-        await self._actions.settle_completed(self._evict)
+    async def _check_journal(self) -> None:
+        await self._actions.handle_completed(self._evict)
 
     async def _evict(self, actions: Sequence[Action]) -> None:
         await self._cache.evict(
@@ -66,6 +66,6 @@ class ActionWatcher:
                 tag
                 for action in actions
                 if (source := self._sources.get(action.source))
-                for tag in source.touched(ids.decode(action.log_id, ids.Kind.LOG).place)
+                for tag in source.affected_tags(ids.decode(action.log_id, ids.Kind.LOG).place)
             }
         )

@@ -17,7 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from gateway.cache.entry import SECOND, Entry, Lifetime, enclose
+from gateway.cache.entry import SECOND, Entry, Lifetime, new_entry
 from gateway.cache.state import CacheState
 from gateway.cache.store import Generation, Store
 from gateway.errors import ErrorCode, UpstreamError
@@ -118,7 +118,7 @@ class _Request(msgspec.Struct, Generic[T], frozen=True):
     generation: Generation
     entry: Entry[T] | None
     behind: bool = False
-    anew: bool = False
+    reload: bool = False
 
 
 class Cache:
@@ -133,7 +133,7 @@ class Cache:
         self._store = store
         self._clock = clock
         self._flights: SingleFlight[_Refreshed[Any]] = SingleFlight()
-        self._drops = 0
+        self._evictions = 0
         self._generation = 0
 
     async def get(
@@ -190,11 +190,11 @@ class Cache:
         if usable is not None and requirement.max_age is None:
             # The load continues after this caller has given up.
             self._flights.behind(flight, lambda: self._refresh(request))
-            patience = asyncio.get_running_loop().time() + STALE_FALLBACK_TIMEOUT
-            until = patience if until is None else min(until, patience)
+            fallback_at = asyncio.get_running_loop().time() + STALE_FALLBACK_TIMEOUT
+            until = fallback_at if until is None else min(until, fallback_at)
         try:
             async with asyncio.timeout_at(until):
-                refreshed: _Refreshed[T] = await self._flights.once(
+                refreshed: _Refreshed[T] = await self._flights.run(
                     flight, lambda: self._refresh(request)
                 )
         except TimeoutError:
@@ -208,7 +208,7 @@ class Cache:
         if not _recent(refreshed.entry, requirement) and refreshed.entry.asked_at < request.moment:
             # The answer was requested before something that this caller has already seen. A load
             # that starts now is late enough, even if the clock behind ``not_before`` was ahead.
-            return await self._wait(replace(request, moment=self._now(), anew=True), requirement)
+            return await self._wait(replace(request, moment=self._now(), reload=True), requirement)
         if refreshed.entry.failed:
             return self._stale(refreshed.entry)
         self.counts["collapsed" if collapsed else "misses"] += 1
@@ -237,7 +237,7 @@ class Cache:
         return (
             request.key,
             self._generation if request.generation is None else request.generation,
-            self._drops,
+            self._evictions,
         )
 
     async def _refresh_later(self, request: _Request[T]) -> _Refreshed[T]:
@@ -263,7 +263,7 @@ class Cache:
             now = self._now()
             made_of = loaded.made_of
             stored_at = made_of.fetched_at if made_of else now
-            refreshed = enclose(
+            refreshed = new_entry(
                 loaded.value,
                 loaded.lifetime,
                 asked_at=min(asked_at, stored_at),
@@ -295,7 +295,7 @@ class Cache:
         entry, _ = await self._store.read(request.key, request.kind)
         if entry is None or entry.failed:
             return None
-        since = entry.asked_at if request.anew else entry.stored_at
+        since = entry.asked_at if request.reload else entry.stored_at
         return None if since < request.moment else entry
 
     def _after_failure(self, error: UpstreamError, entry: Entry[T]) -> Entry[T]:
@@ -309,16 +309,16 @@ class Cache:
 
     async def evict(self, tags: Collection[str]) -> int:
         """Evict entries by tag, along with their loads in flight; return the number of entries."""
-        self._drops += 1
+        self._evictions += 1
         count = await self._store.evict(tags)
         # A read that began while the store was busy may have returned an evicted entry.
-        self._drops += 1
+        self._evictions += 1
         self.counts["evicted"] += count
         return count
 
-    async def take(self, name: str, most: int, seconds: int) -> float | None:
+    async def take(self, name: str, limit: int, seconds: int) -> float | None:
         """Take one of the ``most`` uses of a name across all processes; see ``Store.take``."""
-        return await self._store.take(name, most, seconds)
+        return await self._store.take(name, limit, seconds)
 
     async def state(self) -> CacheState:
         """Return the statistics."""

@@ -56,13 +56,13 @@ class Store(abc.ABC):
         del key
         return Lease()
 
-    async def take(self, name: str, most: int, seconds: int) -> float | None:
+    async def take(self, name: str, limit: int, seconds: int) -> float | None:
         """Take one of the ``most`` uses of a name, which are replenished evenly over the seconds.
 
         Returns the uses left, below 0 if there was none to take; None if other processes would not
         see it, so that the caller has to count by itself.
         """
-        del name, most, seconds
+        del name, limit, seconds
         return None
 
     async def usage(self) -> Usage:

@@ -146,7 +146,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     version: int
     filter: Mark
     time: Time
-    given: Marks
+    returned: Marks
     known: Marks
     horizon: Time
     positions: dict[Mark, Position]
@@ -159,12 +159,12 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     @functools.cached_property
     def given_marks(self) -> frozenset[bytes]:
         """The logs of its time that were given."""
-        return frozenset(self.given)
+        return frozenset(self.returned)
 
     @property
     def is_top(self) -> bool:
         """True for the place above all logs."""
-        return not self.given
+        return not self.returned
 
 
 VERSION = 2

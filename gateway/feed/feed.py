@@ -17,9 +17,9 @@ from gateway.feed.counting import count_all
 from gateway.feed.cursor import Cursor
 from gateway.feed.filter_tests import Partial
 from gateway.feed.filters import Filter
-from gateway.feed.merge import TURN, Merge, Turn, merged
-from gateway.feed.news import News, remember
-from gateway.feed.opening import Opening, partial_of
+from gateway.feed.merge import TURN, Merge, Turn, merge
+from gateway.feed.new_rows import NewRows, remember
+from gateway.feed.opening import StreamOpener, partial_of
 from gateway.feed.positions import Entry, Positions
 from gateway.feed.reader import Reader
 from gateway.feed.report import UNREAD, Report
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["UNREAD", "Feed", "Report", "Slice"]
 
-LOOK = 100
+CLOCK_INTERVAL = 100
 """Logs that are looked at between two looks at the clock: no fewer than a page has at most."""
 
 
@@ -102,7 +102,7 @@ class Feed:
             for source in chosen
         }
         self._readers: list[Reader] = []
-        self._opening = Opening(
+        self._opener = StreamOpener(
             self._sources, wanted, operation, self._reports, now=now, max_age=max_age
         )
 
@@ -114,7 +114,7 @@ class Feed:
         if after is not None and after.is_top:
             after = None
         since, _ = self._filter.bounds("triggered_at")
-        self._readers = await self._opening.open(after, lambda _key, _source: since)
+        self._readers = await self._opener.open(after, lambda _key, _source: since)
         positions = Positions(self._filter, self._readers, after, first)
         found = await self._look_through(positions, first)
         self._count_scanned(positions)
@@ -141,22 +141,22 @@ class Feed:
         turn = Turn()
         test = self._filter.test
         found: list[int] = []
-        looked_at = 0
+        scanned = 0
         while True:
             most = first - len(found) if self._filter.matches_all else 1
             while (taken := merge.take(most)) is not None:
                 reader, rows = taken
                 positions.extend(reader, rows)
-                before, looked_at = looked_at, looked_at + len(rows)
+                before, scanned = scanned, scanned + len(rows)
                 if self._filter.matches_all or test(rows[0].log) is True:
-                    found += range(before, looked_at)
+                    found += range(before, scanned)
                     if len(found) == first:
                         return found
                 else:
-                    await self._give_turn(looked_at - len(found))
-                if looked_at // TURN > before // TURN:
+                    await self._give_turn(scanned - len(found))
+                if scanned // TURN > before // TURN:
                     await turn.end()
-                    if self._is_late(looked_at):
+                    if self._is_late(scanned):
                         return found
                 if self._filter.matches_all:
                     most = first - len(found)
@@ -169,21 +169,21 @@ class Feed:
         Raises RequestError when there is more of it than the scan limit, or the operation's time,
         allows to look through.
         """
-        news = News(before)
-        self._readers = await self._opening.open(None, news.floor_of)
-        news.open(self._opening.passed(self._readers, before))
+        new_rows = NewRows(before)
+        self._readers = await self._opener.open(None, new_rows.floor_of)
+        new_rows.open(self._opener.passed(self._readers, before))
         positions = Positions(self._filter, self._readers, None, last)
         entries: deque[Entry] = deque(maxlen=last)
         remembered: list[int] = []
         found = scanned = 0
-        async for reader, row in merged(self._readers, self._scan_limit + news.remembered + 1):
+        async for reader, row in merge(self._readers, self._scan_limit + new_rows.remembered + 1):
             positions.add(reader, row)
-            if news.is_remembered(reader, row):
+            if new_rows.is_remembered(reader, row):
                 remembered.append(len(positions.rows) - 1)
                 continue
             scanned += 1
             self._check_scanned(scanned)
-            if news.is_new(reader, row) and self._matches(row.log):
+            if new_rows.is_new(reader, row) and self._matches(row.log):
                 entries.append(Entry(positions, len(positions.rows) - 1))
                 found += 1
             else:
@@ -234,7 +234,7 @@ class Feed:
         @functools.cache
         def make() -> Memory:
             return remember(
-                self._readers, seen, self._matches, before, self._opening.unfound, self._now
+                self._readers, seen, self._matches, before, self._opener.incomplete, self._now
             )
 
         return make
@@ -244,9 +244,9 @@ class Feed:
         if not refused % TURN:
             await asyncio.sleep(0)
 
-    def _is_late(self, looked_at: int) -> bool:
+    def _is_late(self, scanned: int) -> bool:
         """Return whether the operation's time is over, looking at the clock now and then."""
-        if looked_at % LOOK:
+        if scanned % CLOCK_INTERVAL:
             return False
         return asyncio.get_running_loop().time() > self._operation.deadline
 

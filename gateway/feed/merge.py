@@ -8,7 +8,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from gateway.errors import UpstreamError, defect
+from gateway.errors import UpstreamError, internal_error
 from gateway.vendors.pages import StreamsChanged
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TURN = 10
+ROWS_PER_TURN = 10
 """Rows after which others get their turn; a large filter takes its time."""
 
 
@@ -37,7 +37,7 @@ async def fill(reader: Reader) -> None:
         raise
     except Exception:
         log.exception("Reading source %s failed.", reader.source.name)
-        reader.end(defect(reader.source.name))
+        reader.end(internal_error(reader.source.name))
 
 
 class Turn:
@@ -108,9 +108,9 @@ class Merge:
         reader = self._readers[order]
         try:
             await fill(reader)
-        except StreamsChanged as news:
+        except StreamsChanged as change:
             # The next operation finds the new streams.
-            reader.end(news.refusal)
+            reader.end(change.refusal)
         if reader.rows:
             heapq.heapreplace(self._heap, (-reader.rows[0].time, order))
         else:
@@ -118,7 +118,7 @@ class Merge:
         return True
 
 
-async def merged(readers: Sequence[Reader], limit: int) -> AsyncIterator[tuple[Reader, Row]]:
+async def merge(readers: Sequence[Reader], limit: int) -> AsyncIterator[tuple[Reader, Row]]:
     """Yield the rows of a merge."""
     merge = Merge(readers, limit)
     turn = Turn()
@@ -126,7 +126,7 @@ async def merged(readers: Sequence[Reader], limit: int) -> AsyncIterator[tuple[R
     while True:
         while (found := merge.take()) is not None:
             count += 1
-            if not count % TURN:
+            if not count % ROWS_PER_TURN:
                 await turn.end()
             yield found[0], found[1][0]
         if not await merge.read_on():

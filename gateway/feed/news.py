@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 MINUTE = 60_000_000_000
 LATENESS = 10 * MINUTE
 """How late a vendor may list a log so that it is found, in nanoseconds."""
-LEAST = 32
+MIN_REMEMBERED = 32
 """Logs that are remembered however old they are, if they were read."""
-MOST = 100
+MAX_REMEMBERED = 100
 """Logs that are remembered; with more in the time of ``LATENESS``, the floor rises."""
-MOST_MARKS = 2 * MOST
+MAX_MARKS = 2 * MAX_REMEMBERED
 EVERY = ids.mark("//")
 """Stands for all lists, where they are too many to be named."""
 UNDATED_TOP = 16
@@ -45,13 +45,13 @@ def time_of(row: Row) -> Timestamp:
     return max(row.time, row.log.triggered_at or row.time)
 
 
-class News:
+class NewRows:
     """Tells which rows of a merge are new since a cursor; rows come in the order of the merge."""
 
     def __init__(self, before: Cursor) -> None:
         self._before = before
         self._memory = before.memory
-        self._met = {*before.given, *before.known}
+        self._at_cursor = {*before.returned, *before.known}
         self._passed: set[bytes] = set()
         self._seen = self._memory.marks if self._memory else frozenset()
         self.remembered = len(self._seen)
@@ -72,7 +72,7 @@ class News:
         """Return whether the row is one of those that the cursor remembers."""
         if self._memory is None:
             return False
-        found = row.mark in self._seen or row.mark in self._met
+        found = row.mark in self._seen or row.mark in self._at_cursor
         if found:
             self._passed.add(reader.key)
         return found
@@ -81,7 +81,7 @@ class News:
         """Return whether a row that is not remembered was not seen before."""
         before = self._before
         if self._memory is None:
-            return self._stands_before(reader, row)
+            return self._is_above(reader, row)
         if time_of(row) >= self.floor_of(reader.key, reader.source.name):
             return True
         if row.time == UNDATED:
@@ -94,19 +94,19 @@ class News:
         undated = self._memory.undated if self._memory else ()
         return any(key in undated for key in (reader.key, source_key(reader.source.name), EVERY))
 
-    def _stands_before(self, reader: Reader, row: Row) -> bool:
+    def _is_above(self, reader: Reader, row: Row) -> bool:
         """Return whether a row stands before a cursor that remembers none."""
         before = self._before
-        if row.mark in before.given[-1:]:
+        if row.mark in before.returned[-1:]:
             self._passed.add(b"")
         if row.time == UNDATED == before.time:
             return not self._passed
         if row.time != before.time:
             return row.time > before.time
-        if self._is_reduced and row.mark not in before.given:
+        if self._is_reduced and row.mark not in before.returned:
             return reader.key in self._given_all
         # One of that time that was not met before is new.
-        return row.mark in before.given[:-1] or row.mark not in self._met
+        return row.mark in before.returned[:-1] or row.mark not in self._at_cursor
 
 
 def remember(
@@ -134,14 +134,14 @@ def remember(
     marks: dict[bytes, None] = {}
     undated: list[bytes] = []
     failing: list[bytes] = []
-    lost = set(failed)
-    for name in lost:
+    failed_sources = set(failed)
+    for name in failed_sources:
         key = source_key(name)
         failing.append(key)
         floors[key] = before.floor_of(b"", key) if before else floor
     for reader in readers:
         own = _own_floor(reader, before, floor, now)
-        if own != floor or reader.error is not None or reader.source.name in lost:
+        if own != floor or reader.error is not None or reader.source.name in failed_sources:
             floors[reader.key] = own
         if reader.error is not None:
             failing.append(reader.key)
@@ -150,15 +150,15 @@ def remember(
         if known and known[0].time == UNDATED:
             undated.append(reader.key)
             marks |= dict.fromkeys(row.mark for row in known[:UNDATED_TOP])
-    if before is not None and lost:
+    if before is not None and failed_sources:
         # What is known of lists that were not found stays known.
         found = {source_key(reader.source.name) for reader in readers}
-        kept = {key: old for key, old in before.floors.items() if key not in {*seen, *found}}
-        floors = {**kept, **floors}
+        remaining = {key: old for key, old in before.floors.items() if key not in {*seen, *found}}
+        floors = {**remaining, **floors}
         undated += [key for key in before.undated if key not in seen]
     return Memory(
         floor,
-        b"".join(list(marks)[:MOST_MARKS]),
+        b"".join(list(marks)[:MAX_MARKS]),
         floors,
         _held(before, failing),
         tuple(failing),
@@ -172,16 +172,16 @@ def _held(before: Memory | None, failing: Collection[bytes]) -> bytes:
         return b""
     begins = any(key not in before.failing for key in failing)
     held = before.seen + before.held if begins else before.held
-    return held[: MOST_MARKS * MARK_LENGTH]
+    return held[: MAX_MARKS * MARK_LENGTH]
 
 
 def _floor(seen: Iterable[Iterable[Row]], now: Timestamp) -> Timestamp:
     """Return the time down to which the logs of lists that were read that far are remembered."""
     times = sorted((time_of(row) for rows in seen for row in rows), reverse=True)
     floor = Timestamp(now - LATENESS)
-    floor = UNDATED if len(times) < LEAST else min(floor, times[LEAST - 1])
-    if len(times) > MOST:
-        floor = max(floor, Timestamp(times[MOST] + 1))
+    floor = UNDATED if len(times) < MIN_REMEMBERED else min(floor, times[MIN_REMEMBERED - 1])
+    if len(times) > MAX_REMEMBERED:
+        floor = max(floor, Timestamp(times[MAX_REMEMBERED] + 1))
     return min(floor, LATEST)
 
 

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gateway.errors import ErrorCode, UpstreamError, defect
+from gateway.errors import ErrorCode, UpstreamError, internal_error
 from gateway.feed.cursor import LATEST, layout, unpack_hints
 from gateway.feed.filter_tests import Partial
 from gateway.feed.merge import Turn, fill
@@ -17,7 +17,7 @@ from gateway.feed.reader import Reader, source_key, stream_key
 from gateway.feed.stream_pages import StreamPages
 from gateway.model import Timestamp
 from gateway.vendors.calls import together
-from gateway.vendors.pages import StreamsChanged, Wanted
+from gateway.vendors.pages import StreamsChanged, Criteria
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MINUTE = 60_000_000_000
-EVERYTHING = Wanted()
+EVERYTHING = Criteria()
 
 DownTo = Callable[[bytes, str], Timestamp | None]
 """Returns the time down to which a list has to be read, by its mark and its source."""
 
 
-class Opening:
+class StreamOpener:
     """The lists of some sources, as far as they may have what a filter asks for.
 
     ``unfound`` are the sources of which not all lists were found.
@@ -55,14 +55,14 @@ class Opening:
         now: Timestamp,
         max_age: float | None,
     ) -> None:
-        self.unfound: set[str] = set()
+        self.incomplete: set[str] = set()
         self._sources = sources
         self._filter = wanted
         self._operation = operation
         self._reports = reports
         self._now = now
         self._max_age = max_age
-        self._wanted = _bounds(wanted)
+        self._criteria = _bounds(wanted)
 
     async def open(self, after: Cursor | None, down_to: DownTo) -> list[Reader]:
         """Find the streams of every source and read the first rows of each, all at once."""
@@ -122,8 +122,8 @@ class Opening:
         """Read the first rows; return the source if its streams turned out to have changed."""
         try:
             await fill(reader)
-        except StreamsChanged as news:
-            reader.end(news.refusal)
+        except StreamsChanged as change:
+            reader.end(change.refusal)
             return reader.source
         return None
 
@@ -140,14 +140,14 @@ class Opening:
             return await self._open_streams(source, after, down_to)
         except UpstreamError as error:
             report.error = error
-        except StreamsChanged as news:
-            report.error = news.refusal
+        except StreamsChanged as change:
+            report.error = change.refusal
         except Exception:
             # One vendor's surprise must not take the other vendors' rows away.
             log.exception("Finding the streams of source %s failed.", source.name)
-            report.error = defect(source.name)
+            report.error = internal_error(source.name)
         report.failed = True
-        self.unfound.add(source.name)
+        self.incomplete.add(source.name)
         return []
 
     async def _open_streams(
@@ -192,23 +192,23 @@ class Opening:
             await _cancel(filling)
         if found.errors:
             self._reports[source.name].error = found.errors[0]
-            self.unfound.add(source.name)
+            self.incomplete.add(source.name)
         # In the order of the streams, whichever was known first.
         return [readers[stream.key] for stream in found.streams if stream.key in readers]
 
     def _pages(self, source: Source, stream: Stream) -> StreamPages:
         return StreamPages(
-            source, stream, self._wanted, self._operation, now=self._now, max_age=self._max_age
+            source, stream, self._criteria, self._operation, now=self._now, max_age=self._max_age
         )
 
 
-def _bounds(wanted: Filter) -> Wanted:
+def _bounds(wanted: Filter) -> Criteria:
     """Return the bounds of a filter that vendors may apply."""
     if not wanted.terms:
         return EVERYTHING
     since, until = wanted.bounds("triggered_at")
     events, correlations = wanted.only("event"), wanted.only("correlation_id")
-    return Wanted(
+    return Criteria(
         # Bounds that move with every call would find nothing in the cache.
         since=_moment(since and since - since % MINUTE),
         until=_moment(until and until + -until % MINUTE),

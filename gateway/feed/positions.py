@@ -77,13 +77,13 @@ class Positions:
         self.rows += rows
         self.owners += [reader] * len(rows)
 
-    def above(self) -> Cursor:
+    def top_cursor(self) -> Cursor:
         """Make the cursor above all rows."""
         return Cursor(
             version=VERSION,
             filter=self._filter.fingerprint,
             time=LATEST,
-            given=(),
+            returned=(),
             known=(),
             horizon=UNDATED,
             positions={},
@@ -96,13 +96,13 @@ class Positions:
     def cursor(self, index: int) -> Cursor:
         """Make the cursor behind a row; only once the page has all its rows."""
         row = self.rows[index]
-        given = [row.mark]
+        returned = [row.mark]
         known: list[bytes] = []
         # Undated logs all stand at one place, where the positions tell what was given.
         if row.time != UNDATED:
-            given = [*reversed(self._same_time(index, -1)), row.mark]
+            returned = [*reversed(self._same_time(index, -1)), row.mark]
             if self._after is not None and self._after.time == row.time:
-                given = [*self._after.given, *given]
+                returned = [*self._after.returned, *returned]
             known = self._same_time(index, 1)
             if row.time <= self._waiting_top:
                 for reader in self._readers:
@@ -112,7 +112,7 @@ class Positions:
             version=VERSION,
             filter=self._filter.fingerprint,
             time=row.time,
-            given=tuple(given),
+            returned=tuple(returned),
             known=tuple(known),
             horizon=self._horizon(index),
             positions=self._positions(index, row.time),
@@ -132,7 +132,7 @@ class Positions:
 
     def _is_short(self, cursor: Cursor) -> bool:
         """Return whether a cursor is certainly short enough."""
-        marks = len(cursor.given) + len(cursor.known)
+        marks = len(cursor.returned) + len(cursor.known)
         most = MARK_BYTES * marks + POSITION_BYTES * len(cursor.positions) + len(cursor.hints)
         return cursor.memory is None and most < MOST_BYTES - FIXED_BYTES
 
@@ -157,7 +157,7 @@ class Positions:
         if first == 0 and after is not None and after.time == row.time:
             through = after.reduced.through if after.reduced else None
             if through is None or through[1] == own.key:
-                marks = [*after.given, *marks]
+                marks = [*after.returned, *marks]
         return marks
 
     def _levels(self, index: int) -> list[Timestamp]:

@@ -22,16 +22,16 @@ from gateway.vendors.pages import Window
 if TYPE_CHECKING:
     from gateway.errors import UpstreamError
     from gateway.feed.list_reader import ListReader
-    from gateway.feed.order import Placed
+    from gateway.feed.order import PositionedRow
     from gateway.vendors.pages import Stream
 
 NOT_READ = Timestamp(2**63 - 1)
 """The time of a row that is not read yet and may be any; the merge has to look at it first."""
-ENOUGH_BELOW = 3
+MIN_BELOW = 3
 """Rows in order below a bound that end a list; fewer may be odd."""
 RECENT_MARKS = 4
 """Rows given last of a list with offsets that a cursor knows, in case one is deleted."""
-MOST_MARKS = 32
+MAX_MARKS = 32
 """Odd rows of a list that a cursor knows."""
 NOWHERE = Position()
 """The position of a list that the time of the cursor leads back to."""
@@ -109,13 +109,13 @@ class Reader:
         was_read = "_list" in self.__dict__ and self.waits_at is None and self.error is None
         return not was_read or self.has_odd or self._is_unordered
 
-    def _was_given(self, placed: Placed) -> bool:
+    def _was_given(self, positioned: PositionedRow) -> bool:
         """Return whether a row of a list that is read from its top stands before the cursor."""
         if self._after is None or self._bound is None:
             return False
-        if placed.time != self._after.time or self._bound != self._after.time:
-            return placed.time > self._bound
-        if placed.row.mark in self._after.given_marks:
+        if positioned.time != self._after.time or self._bound != self._after.time:
+            return positioned.time > self._bound
+        if positioned.row.mark in self._after.given_marks:
             self._passes_over = False
             return True
         return self._passes_over
@@ -135,15 +135,15 @@ class Reader:
         if kept is None:
             return False
         page = kept.value
-        placed = ready(page, by_offset=not self.stream.windowed)
-        if placed is None or (until is not None and page.offset is not None):
+        positioned = ready(page, by_offset=not self.stream.windowed)
+        if positioned is None or (until is not None and page.offset is not None):
             return False
         if self._after is None or until is None:
-            run: Run | None = placed.from_top()
-        elif is_ignored(placed.newer_than(Timestamp(until + SLACK)), len(page.logs)):
+            run: Run | None = positioned.from_top()
+        elif is_ignored(positioned.newer_than(Timestamp(until + SLACK)), len(page.logs)):
             return False
         else:
-            run = placed.below(until, self._after.given_marks)
+            run = positioned.below(until, self._after.given_marks)
         if run is None:
             return False
         self._run = run
@@ -164,19 +164,19 @@ class Reader:
         if bound is not None:
             above = newer_than(rows, bound - 1, count)
             self._below = count - above
-            count = min(count, above + ENOUGH_BELOW)
+            count = min(count, above + MIN_BELOW)
         self.rows.extend(rows if count == len(rows) else rows[:count])
         if ended:
             self.has_odd = run.certain < len(rows)
             self.rows.extend(
                 row
                 for row in run.tail
-                if self._below <= ENOUGH_BELOW or row.time >= (bound or UNDATED)
+                if self._below <= MIN_BELOW or row.time >= (bound or UNDATED)
             )
         else:
             self._held = rows[run.certain :]
         self.covered = self.rows[-1].time
-        is_below = self._below >= ENOUGH_BELOW or (above == 0 and not self.has_odd)
+        is_below = self._below >= MIN_BELOW or (above == 0 and not self.has_odd)
         if ended or is_below:
             self.exhausted = True
             self.covered = UNDATED
@@ -191,7 +191,7 @@ class Reader:
         if self._again:
             return (WindowReader if self.stream.windowed else OffsetReader)(self.pages)
         if self._after:
-            self.pages.seen.update(self._after.given)
+            self.pages.seen.update(self._after.returned)
             self.pages.seen.update(self.before.marks)
             self.pages.watched.update(self.before.marks)
         bound = self._bound
@@ -280,26 +280,26 @@ class Reader:
         self._order.has_begun = self._order.has_begun or self._list.has_joined
         if not self._order.before:
             self._order.before += self._list.before
-        placed = self._order.add(listed, last=last)
+        positioned = self._order.add(listed, last=last)
         if self._order.unordered:
             self.pages.note(
                 "The vendor does not list its logs newest first; they stand in its own order."
             )
             self._list.unordered = True
-            if isinstance(self._list, WindowReader) and self._list.is_under_way:
-                self.pages.lose(
+            if isinstance(self._list, WindowReader) and self._list.reads_by_time:
+                self.pages.report_loss(
                     "The list is not newest first, and was asked for by time, which may pass"
                     " over logs."
                 )
-        self._take(placed)
+        self._take(positioned)
         if last:
             self.exhausted = True
             self.covered = UNDATED
         if self._list.successor is not None:
             self._list = self._list.successor
 
-    def _take(self, placed: Sequence[Placed]) -> None:
-        for each in placed:
+    def _take(self, positioned: Sequence[PositionedRow]) -> None:
+        for each in positioned:
             self.has_odd = self.has_odd or each.is_odd
             if self._again and self._was_given(each):
                 continue
@@ -308,33 +308,33 @@ class Reader:
             own = row.log.triggered_at
             if is_below:
                 self._below += not each.is_odd
-                if self._below > ENOUGH_BELOW and (own is None or own < (self.down_to or 0)):
+                if self._below > MIN_BELOW and (own is None or own < (self.down_to or 0)):
                     continue
             self.rows.append(
                 Row(row.log, row.mark, each.time, row.anchor, row.freshness, each.until)
             )
             self.covered = each.time
-        if self.down_to is not None and self._is_below(placed, self.down_to):
+        if self.down_to is not None and self._is_below(positioned, self.down_to):
             self.exhausted = True
             self.covered = UNDATED
 
-    def _is_below(self, placed: Sequence[Placed], bound: Timestamp) -> bool:
+    def _is_below(self, positioned: Sequence[PositionedRow], bound: Timestamp) -> bool:
         """Return whether the rest of a list that is newest first lies below a bound."""
-        if self._is_unordered or not placed:
+        if self._is_unordered or not positioned:
             return False
-        return self._below >= ENOUGH_BELOW or all(
-            each.time < bound and not each.is_odd for each in placed
+        return self._below >= MIN_BELOW or all(
+            each.time < bound and not each.is_odd for each in positioned
         )
 
     def position(
-        self, given: Sequence[Row], pending: Sequence[Row], time: Timestamp
+        self, returned: Sequence[Row], pending: Sequence[Row], time: Timestamp
     ) -> Position | None:
         """Return the position behind the rows given; None where the cursor's time says all.
 
         ``pending`` are the rows that were read and not given.
         """
-        anchor = given[-1].anchor if given else self.before.anchor
-        recent = [row.mark for row in given[-RECENT_MARKS:]]
+        anchor = returned[-1].anchor if returned else self.before.anchor
+        recent = [row.mark for row in returned[-RECENT_MARKS:]]
         if anchor is not None:
             marks = tuple([*self.before.marks, *recent][-RECENT_MARKS:])
             if self.error is not None and not self._is_unordered:
@@ -342,7 +342,7 @@ class Reader:
                 anchor = replace(anchor, mark=b"")
             return Position(anchor, None, marks, self._is_unordered)
         if self._is_by_offset and self.stream.windowed and pending:
-            return self._offset_position(given, pending[0])
+            return self._offset_position(returned, pending[0])
         if not self.stream.windowed:
             return Position(unordered=True) if self._is_unordered else None
         if self.waits_at is not None:
@@ -350,15 +350,15 @@ class Reader:
         waiting = [*pending, *self.held]
         if waiting and not self.has_odd and not self.before.marks:
             return None
-        return self._window_position(given, waiting, time)
+        return self._window_position(returned, waiting, time)
 
-    def _offset_position(self, given: Sequence[Row], first: Row) -> Position | None:
+    def _offset_position(self, returned: Sequence[Row], first: Row) -> Position | None:
         """Return the position of a list that was found to need offsets behind the rows given."""
         if first.anchor is None:
             return None
         at = first.anchor
-        if given and at.offset:
-            anchor = Anchor(at.offset - 1, given[-1].mark, -1, at.until)
+        if returned and at.offset:
+            anchor = Anchor(at.offset - 1, returned[-1].mark, -1, at.until)
             return Position(anchor, unordered=self._is_unordered)
         return Position(None, at.until, (), self._is_unordered, from_top=True)
 
@@ -376,7 +376,7 @@ class Reader:
         ]
 
     def _window_position(
-        self, given: Sequence[Row], waiting: Sequence[Row], time: Timestamp
+        self, returned: Sequence[Row], waiting: Sequence[Row], time: Timestamp
     ) -> Position | None:
         """Return from where to go on by time, so that odd rows are neither missed nor repeated."""
         # What stands below its own time has to be asked for by that, however far the list is read.
@@ -386,12 +386,12 @@ class Reader:
             until = max(until, row.until or UNDATED, own if own > row.time else UNDATED)
         if not waiting:
             # The next page, which is not read yet, overlaps by two rows.
-            until = max(row.time for row in given[-2:]) if given else UNDATED
-        marks = [mark for mark in self.before.marks if self.pages.comes_again(mark, time)]
-        marks += [row.mark for row in given if row.log.triggered_at != row.time]
+            until = max(row.time for row in returned[-2:]) if returned else UNDATED
+        marks = [mark for mark in self.before.marks if self.pages.may_repeat(mark, time)]
+        marks += [row.mark for row in returned if row.log.triggered_at != row.time]
         if until == UNDATED and not marks:
             return None
-        marks = list(dict.fromkeys(marks))[-MOST_MARKS:]
+        marks = list(dict.fromkeys(marks))[-MAX_MARKS:]
         return Position(None, None if until == UNDATED else until, tuple(marks))
 
 

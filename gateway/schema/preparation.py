@@ -14,7 +14,7 @@ from strawberry.extensions import SchemaExtension
 
 from gateway.limits import Limits
 from gateway.schema.context import Context
-from gateway.schema.cost import Price, page_size, weight
+from gateway.schema.cost import PriceList, page_size, weight
 from gateway.schema.documents import Document, Documents
 
 
@@ -27,7 +27,7 @@ class Preparation(SchemaExtension):
     requests.
     """
 
-    def __init__(self, documents: Documents, price: Price, limits: Limits) -> None:
+    def __init__(self, documents: Documents, price: PriceList, limits: Limits) -> None:
         super().__init__()
         self._documents = documents
         self._price = price
@@ -77,7 +77,7 @@ def cost_of(
     operation: OperationDefinitionNode,
     variables: Mapping[str, Any],
     context: Context | None,
-    price: Price,
+    price: PriceList,
 ) -> int:
     """Return the cost of a document's operation, cached by the variables that it depends on."""
     sources = len(context.gateway.sources) if context else 1
@@ -91,11 +91,11 @@ def cost_of(
     return cost
 
 
-def extensions(asked: Mapping[str, Any] | None, cost: int, limits: Limits) -> dict[str, Any]:
+def extensions(requested: Mapping[str, Any] | None, cost: int, limits: Limits) -> dict[str, Any]:
     """Return the cost as an extension of the response, if those of the request ask for it."""
-    if (asked or {}).get("cost") is not True:
+    if (requested or {}).get("cost") is not True:
         return {}
-    return {"cost": {"requested": cost, "maximum": limits.most("cost")}}
+    return {"cost": {"requested": cost, "maximum": limits.maximum("cost")}}
 
 
 def _size(value: Any) -> tuple[str, int, int] | int | str | None:

@@ -10,7 +10,7 @@ from gateway.sources.caching import SourceCache
 from gateway.sources.source import Source
 from gateway.upstream.auth import TokenEndpoint
 from gateway.upstream.client import UpstreamClient
-from gateway.upstream.exchange import http_client, network
+from gateway.upstream.exchange import http_client, network_transport
 from gateway.upstream.known_secrets import KnownSecrets, in_settings
 from gateway.vendors import VENDORS
 
@@ -41,7 +41,7 @@ def make_source(
     changed is not parsed again.
     """
     kit = VENDORS[settings.provider]
-    http = http_client(transport or network(settings.ca_bundle, settings.concurrency))
+    http = http_client(transport or network_transport(settings.ca_bundle, settings.concurrency))
     secrets = KnownSecrets(in_settings(settings))
 
     def endpoint(url: str) -> TokenEndpoint:

@@ -48,7 +48,7 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     kind: Any
     read: Callable[[Operation], Coroutine[Any, Any, Any]]
-    judge: Callable[[Any], tuple[float, tuple[str, ...]]]
+    classify: Callable[[Any], tuple[float, tuple[str, ...]]]
     renew: Callable[[Any, Entry[Any]], Any] = lambda value, _: value
 
 
@@ -116,7 +116,7 @@ class SourceCache:
                 requirement,
             )
         except TimeoutError:
-            raise await self._client.late(operation) from None
+            raise await self._client.deadline_error(operation) from None
         self._note(operation, key, cached)
         return cached
 
@@ -158,17 +158,17 @@ class SourceCache:
         )
 
     async def _load(
-        self, wanted: Read, operation: Operation, entry: Entry[Any] | None, *, behind: bool
+        self, wanted: Read, operation: Operation, entry: Entry[Any] | None, *, background: bool
     ) -> Loaded[Any]:
-        apart = self._apart(operation, entry.etags if entry else {}, behind=behind)
+        detached = self._apart(operation, entry.etags if entry else {}, background=background)
         unchanged = False
         try:
-            value, etags = await wanted.read(apart), apart.answered
+            value, etags = await wanted.read(detached), detached.validators
         except NotModified:
             assert entry is not None  # noqa: S101 - only an entry can be unchanged
-            if apart.has_other_parts_of(entry.etags):
-                apart = self._apart(operation, {}, behind=behind)
-                value, etags = await wanted.read(apart), apart.answered
+            if detached.parts_differ_from(entry.etags):
+                detached = self._apart(operation, {}, background=background)
+                value, etags = await wanted.read(detached), detached.validators
             else:
                 value, etags, unchanged = entry.value, dict(entry.etags), True
         if entry is not None:
@@ -176,7 +176,7 @@ class SourceCache:
             if value == entry.value:
                 # What was made of the value, and is kept with it, goes on being of use.
                 value = entry.value
-        seconds, tags = wanted.judge(value)
+        seconds, tags = wanted.classify(value)
         lifetime = Lifetime(
             seconds, self.lifetimes.stale_while_revalidate, self.lifetimes.stale_if_error
         )
@@ -186,14 +186,14 @@ class SourceCache:
             lifetime=Lifetime(seconds) if value is None else lifetime,
             tags=(tag("source", self._source), *tags),
             etags=etags,
-            made_of=apart.made_of,
+            made_of=detached.made_of,
             unchanged=unchanged,
         )
 
-    def _apart(self, operation: Operation, etags: Mapping[str, str], *, behind: bool) -> Operation:
-        apart = operation.apart(etags, behind=behind)
-        apart.memo = functools.partial(self._row_memo.within, self.partition(operation))
-        return apart
+    def _apart(self, operation: Operation, etags: Mapping[str, str], *, background: bool) -> Operation:
+        detached = operation.detached(etags, background=background)
+        detached.memo = functools.partial(self._row_memo.within, self.partition(operation))
+        return detached
 
     async def get_stale(
         self,
@@ -223,7 +223,7 @@ class SourceCache:
 
     async def hooks(self, name: str, read: ReadHooks, operation: Operation) -> Hooks:
         """Return the hooks that ``read`` lists, cached under ``name``; see ``CachedHooks``."""
-        wanted = Read(name=name, kind=Hooks, read=read, judge=lambda _: (self.lifetimes.hooks, ()))
+        wanted = Read(name=name, kind=Hooks, read=read, classify=lambda _: (self.lifetimes.hooks, ()))
         hooks: Hooks = (await self.get(wanted, operation)).value
         known = self._digests.get(name)
         digest = known[1] if known and known[0] is hooks else None

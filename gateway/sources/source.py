@@ -13,8 +13,8 @@ from gateway.errors import ErrorCode, RequestError, UpstreamError
 from gateway.model import Capability, Hook, Timestamp, WebhookLog, WebhookLogStatus, worst
 from gateway.sources.caching import Read, SourceCache, tag
 from gateway.sources.list_facts import ListFacts
-from gateway.sources.stale_pages import renewed
-from gateway.vendors.pages import Found, Page, Scan, Stream, StreamsChanged, Wanted, Window
+from gateway.sources.stale_pages import with_pushed_off
+from gateway.vendors.pages import Found, Page, Scan, Stream, StreamsChanged, Criteria, Window
 
 if TYPE_CHECKING:
     from gateway.cache import Cached
@@ -80,7 +80,7 @@ class Source:
         self,
         stream: Stream,
         window: Window,
-        wanted: Wanted,
+        criteria: Criteria,
         operation: Operation,
         *,
         max_age: float | None = None,
@@ -91,47 +91,47 @@ class Source:
         Cached pages older than ``max_age`` seconds are not used, nor are those requested before
         ``not_before``: a page older than its predecessor may not continue it.
         """
-        read = self._page_read(stream, window, wanted)
+        read = self._page_read(stream, window, criteria)
         return await self._cache.get(read, operation, max_age=max_age, not_before=not_before)
 
     def peek_page(
         self,
         stream: Stream,
         window: Window,
-        wanted: Wanted,
+        criteria: Criteria,
         operation: Operation,
         *,
         max_age: float | None = None,
     ) -> Cached[Page] | None:
         """Return what ``page`` would return, if it is cached, fresh and takes no wait."""
-        read = self._page_read(stream, window, wanted)
+        read = self._page_read(stream, window, criteria)
         return self._cache.peek(read, operation, max_age=max_age)
 
-    def _make_page_read(self, stream: Stream, window: Window, wanted: Wanted) -> Read:
+    def _make_page_read(self, stream: Stream, window: Window, criteria: Criteria) -> Read:
         lifetimes = self._cache.lifetimes
         first = window.offset == 0 and window.until is None
         seconds = lifetimes.first_page if first else lifetimes.page
         tags = (tag("hook", stream.hook_id) if stream.hook_id else self._lists,)
         return Read(
-            name=_page_name(stream, window, wanted),
+            name=_page_name(stream, window, criteria),
             kind=self._page_type,
-            read=lambda apart: self.vendor.read_page(stream, window, wanted, apart),
-            judge=lambda _: (seconds, tags),
-            renew=renewed,
+            read=lambda detached: self.vendor.read_page(stream, window, criteria, detached),
+            classify=lambda _: (seconds, tags),
+            renew=with_pushed_off,
         )
 
     async def recall_page(
         self,
         stream: Stream,
         window: Window,
-        wanted: Wanted,
+        criteria: Criteria,
         operation: Operation,
         *,
         error: UpstreamError,
         not_before: Timestamp,
     ) -> Cached[Page] | None:
         """Return a page cached since ``not_before`` in place of a failure, or None."""
-        name = _page_name(stream, window, wanted)
+        name = _page_name(stream, window, criteria)
         return await self._cache.get_stale(
             name, self._page_type, operation, error=error, not_before=not_before
         )
@@ -141,7 +141,7 @@ class Source:
         id = self.vendor.ids.log(*place)
         lifetimes = self._cache.lifetimes
 
-        def judge(log: WebhookLog | None) -> tuple[float, tuple[str, ...]]:
+        def classify(log: WebhookLog | None) -> tuple[float, tuple[str, ...]]:
             hook_id = log.hook_id if log else self.vendor.hook_of(place)
             tags = (tag("log", id), *((tag("hook", hook_id),) if hook_id else ()))
             if log is None:
@@ -151,8 +151,8 @@ class Source:
         read = Read(
             name=f"log/{id}",
             kind=self._log_type,
-            read=lambda apart: self.read_log(place, apart),
-            judge=judge,
+            read=lambda detached: self.read_log(place, detached),
+            classify=classify,
         )
         return await self._cache.get(read, operation)
 
@@ -191,7 +191,7 @@ class Source:
         if log is not None or scan is None:
             return log
         try:
-            return await self._scan(scan, operation, anew=True)
+            return await self._scan(scan, operation, uncached=True)
         except UpstreamError:
             # The delivery was sent again nevertheless.
             return None
@@ -208,13 +208,13 @@ class Source:
         """Return the id of a log by the vendor's own; RequestError if that is insufficient."""
         return self.vendor.log_id_of(upstream_id)
 
-    def touched(self, place: tuple[str, ...]) -> tuple[str, ...]:
+    def affected_tags(self, place: tuple[str, ...]) -> tuple[str, ...]:
         """Return the tags of the entries that an action on a log affects: the log and its lists."""
         hook_id = self.vendor.hook_of(place)
-        lists = self.listed_with(hook_id) if hook_id else (self._lists,)
+        lists = self.list_tags(hook_id) if hook_id else (self._lists,)
         return (tag("log", self.log_id(*place)), *lists)
 
-    def listed_with(self, hook_id: str) -> tuple[str, ...]:
+    def list_tags(self, hook_id: str) -> tuple[str, ...]:
         """Return the tags of the lists that may contain logs of a hook."""
         return (tag("hook", hook_id), self._lists)
 
@@ -224,7 +224,7 @@ class Source:
         return tag("lists", self.name)
 
     async def _scan(
-        self, scan: Scan, operation: Operation, *, anew: bool = False
+        self, scan: Scan, operation: Operation, *, uncached: bool = False
     ) -> WebhookLog | None:
         """Search a whole list for a log, newest first, until the operation's deadline.
 
@@ -237,8 +237,8 @@ class Source:
         failure: UpstreamError | None = None
         while True:
             window = Window(limit=self.page_size, offset=offset)
-            request = (scan.stream, window, Wanted(), operation)
-            if anew:
+            request = (scan.stream, window, Criteria(), operation)
+            if uncached:
                 page = await self.vendor.read_page(*request)
             else:
                 try:
@@ -260,13 +260,13 @@ class Source:
                     raise failure
                 if operation.made_of and operation.made_of.failure:
                     operation.made_of = None
-                    return await self._scan(scan, operation, anew=True)
+                    return await self._scan(scan, operation, uncached=True)
                 return None
             offset = end
 
 
-def _page_name(stream: Stream, window: Window, wanted: Wanted) -> str:
-    request = msgspec.json.encode((stream.key, window, wanted))
+def _page_name(stream: Stream, window: Window, criteria: Criteria) -> str:
+    request = msgspec.json.encode((stream.key, window, criteria))
     return f"page/{hashlib.blake2b(request, digest_size=16).hexdigest()}"
 
 

@@ -47,11 +47,11 @@ class Continuation(msgspec.Struct, frozen=True):
     """
 
     total: int | None
-    kept: Cached[Page]
+    cached: Cached[Page]
     is_rest: bool = False
 
 
-def renewed(page: Page, entry: Entry[Page]) -> Page:
+def with_pushed_off(page: Page, entry: Entry[Page]) -> Page:
     """Add to a page that takes the place of a cached one what was pushed off its end since.
 
     ``since`` is when a page with the same end was first read, if that was before: what was asked
@@ -99,15 +99,15 @@ async def continue_stale(
     ``trail`` are the pages read so far, and ``seen`` the marks of the logs that were given.
     """
     for page in reversed(trail):
-        found = await _continue_behind(page, window, recall, seen=seen, now=now)
+        found = await _continue_older_end(page, window, recall, seen=seen, now=now)
         if found is not None:
             return found
     if trail and failure in FALLBACK_CODES:
-        return _rest(trail[-1], window, seen=seen, now=now, failure=failure.name)
+        return _only_pushed_off(trail[-1], window, seen=seen, now=now, failure=failure.name)
     return None
 
 
-async def _continue_behind(
+async def _continue_older_end(
     page: Page, window: Window, recall: Recall, *, seen: Container[bytes], now: Timestamp
 ) -> Continuation | None:
     """Find a cached page that goes on behind an older end of this one."""
@@ -123,18 +123,18 @@ async def _continue_behind(
         )
         times += _times(each.logs)
         if window.until is None:
-            kept = await recall(window, each.since)
-            if kept is not None and _count(kept.value.total) < _count(each.total):
-                kept = None
+            cached = await recall(window, each.since)
+            if cached is not None and _count(cached.value.total) < _count(each.total):
+                cached = None
         else:
-            kept = await _follow(_older(window, times), each.since, recall, seen)
-        if kept is not None:
-            freshness = worst([kept.freshness, *reads]) or kept.freshness
-            return Continuation(each.total, Cached(_join(pushed, kept, seen), freshness))
+            cached = await _follow(_older_windows(window, times), each.since, recall, seen)
+        if cached is not None:
+            freshness = worst([cached.freshness, *reads]) or cached.freshness
+            return Continuation(each.total, Cached(_join(pushed, cached, seen), freshness))
     return None
 
 
-def _rest(
+def _only_pushed_off(
     page: Page, window: Window, *, seen: Container[bytes], now: Timestamp, failure: str
 ) -> Continuation | None:
     """Return what was pushed off a page, where no cached page goes on behind it."""
@@ -160,7 +160,7 @@ def _rest(
     return Continuation(usable[-1].total, Cached(found, freshness), is_rest=True)
 
 
-def _older(window: Window, times: Iterable[Timestamp]) -> list[Window]:
+def _older_windows(window: Window, times: Iterable[Timestamp]) -> list[Window]:
     """Return the windows that an older page with these times may have been continued with.
 
     Each overlaps the page, by one row or by some.
@@ -174,26 +174,26 @@ async def _follow(
 ) -> Cached[Page] | None:
     """Follow the cached pages of a list with windows to the first that has something new."""
     for window in windows:
-        kept = await recall(window, since)
-        if kept is None:
+        cached = await recall(window, since)
+        if cached is None:
             continue
-        page = kept.value
+        page = cached.value
         if not page.more or any(mark not in seen for mark in page.marks):
-            return kept
+            return cached
         further = [
             other
-            for other in _older(window, _times(page.logs))
+            for other in _older_windows(window, _times(page.logs))
             if window.until is None or other.until is None or other.until < window.until
         ]
-        found = await _follow(further, page.since or kept.freshness.fetched_at, recall, seen)
+        found = await _follow(further, page.since or cached.freshness.fetched_at, recall, seen)
         if found is not None:
             return found
     return None
 
 
-def _join(pushed: Mapping[bytes, WebhookLog], kept: Cached[Page], seen: Container[bytes]) -> Page:
+def _join(pushed: Mapping[bytes, WebhookLog], cached: Cached[Page], seen: Container[bytes]) -> Page:
     """Put what was pushed off a page before an older one, which may begin with some of it."""
-    page = kept.value
+    page = cached.value
     begin = 0 if page.offset is None else len(page.logs)
     while begin and not (page.marks[begin - 1] in pushed or page.marks[begin - 1] in seen):
         begin -= 1
@@ -204,7 +204,7 @@ def _join(pushed: Mapping[bytes, WebhookLog], kept: Cached[Page], seen: Containe
         logs=[*pushed.values(), *(log for mark, log in rows if mark not in pushed)],
         offset=None if page.offset is None else page.offset - added,
         read=page.read + added,
-        since=page.since or kept.freshness.fetched_at,
+        since=page.since or cached.freshness.fetched_at,
     )
 
 

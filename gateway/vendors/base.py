@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from gateway.upstream.client import UpstreamClient
     from gateway.upstream.errors import VendorError
     from gateway.upstream.operation import Operation
-    from gateway.vendors.pages import Found, Page, Scan, Stream, Wanted, Window
+    from gateway.vendors.pages import Found, Page, Scan, Stream, Criteria, Window
 
 T = TypeVar("T")
 S_contra = TypeVar("S_contra", bound="SourceTable", contravariant=True)
@@ -144,7 +144,7 @@ class Vendor(abc.ABC, Generic[S_contra]):
 
     @abc.abstractmethod
     async def read_page(
-        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
+        self, stream: Stream, window: Window, criteria: Criteria, operation: Operation
     ) -> Page:
         """Read one page of a list.
 
@@ -199,14 +199,14 @@ class Vendor(abc.ABC, Generic[S_contra]):
         Use ``self.client.act``, which never repeats a call. The place has passed ``grants``.
         """
         del place, operation
-        raise self._unable("retry")
+        raise self._unsupported("retry")
 
     async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Delete a log, once, as ``retry`` does; return it if the vendor's answer contains it."""
         del place, operation
-        raise self._unable("delete")
+        raise self._unsupported("delete")
 
-    def _unable(self, verb: str) -> RequestError:
+    def _unsupported(self, verb: str) -> RequestError:
         """Return the error for an action that ``capabilities`` lacks; callers check those first."""
         return RequestError(ErrorCode.FORBIDDEN, f"{self.title} can't {verb} logs ({self.name}).")
 
@@ -239,7 +239,7 @@ class Vendor(abc.ABC, Generic[S_contra]):
             source=self.name,
         )
 
-    def unread(self, hooks: Hooks) -> list[UpstreamError]:
+    def unreadable_errors(self, hooks: Hooks) -> list[UpstreamError]:
         """Return the error for hooks that could not be parsed, or an empty list."""
         if not hooks.unreadable:
             return []
@@ -296,7 +296,7 @@ async def read_hooks(
         rows, more = await read_rows(read, next(reversed(found), ""))
         fresh, reasons = parse_rows(rows, parse)
         known = len(found)
-        operation.tell_of_hooks([hook for id, hook in fresh if hook and id not in found])
+        operation.report_hooks([hook for id, hook in fresh if hook and id not in found])
         found.update(fresh)
         unreadable += reasons
         read += len(rows)

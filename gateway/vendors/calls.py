@@ -19,7 +19,7 @@ U = TypeVar("U")
 P = ParamSpec("P")
 
 
-async def outcome(
+async def result_or_error(
     call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
 ) -> T | UpstreamError:
     """Call, and return a vendor's failure in place of raising it, so that other calls go on."""
@@ -90,7 +90,7 @@ async def together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     return await asyncio.gather(*work) if work else []
 
 
-def separate(values: Iterable[T | UpstreamError]) -> tuple[list[T], list[UpstreamError]]:
+def split_results(values: Iterable[T | UpstreamError]) -> tuple[list[T], list[UpstreamError]]:
     """Separate results from failures.
 
     Failures by an open circuit breaker come last, because the others show why it opened.

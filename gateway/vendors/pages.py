@@ -13,7 +13,7 @@ from gateway.errors import UpstreamError
 from gateway.model import D_co, Hook, Timestamp, WebhookLog
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class Criteria(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds that every log matching the filter lies within.
 
     A kit passes on those that its vendor supports and ignores the rest, as the feed filters again.

@@ -25,17 +25,17 @@ from gateway.callers import (
 )
 from gateway.errors import ErrorCode
 from gateway.limits import Limits
-from gateway.schema.incremental import FirstPart
+from gateway.schema.incremental import InitialResult
 from gateway.upstream import trace
 from gateway.web import caching
-from gateway.web.answer import error_body, json_response, refused, result_body
+from gateway.web.answer import error_body, json_response, refusal_response, result_body
 from gateway.web.disconnect import cancel_on_disconnect
 from gateway.web.execution import Execution
-from gateway.web.incremental import PartsResponse, accepts_parts
+from gateway.web.incremental import IncrementalResponse, accepts_parts
 from gateway.web.media_types import GRAPHQL, JSON, MediaType, parse_list, preferred, quality
-from gateway.web.origin import is_foreign, is_simple
+from gateway.web.origin import is_cross_origin, is_simple
 from gateway.web.persisted import PersistedDocuments
-from gateway.web.rates import RateLimitedError, Rates, Shared
+from gateway.web.rates import RateLimitedError, RateLimiter, SharedStore
 from gateway.web.request import GraphQLRequest, Refusal, read, request_id, timeout
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class GraphQLView:
         self._gateway = gateway
         self._authenticator = authenticator
         self._limits = limits
-        self._rates = Rates(limits, Shared(gateway.take))
+        self._rates = RateLimiter(limits, SharedStore(gateway.take))
         documents = PersistedDocuments(gateway.settings.documents, schema.documents)
         self._execution = Execution(schema, limits, documents)
         self._explorer = explorer
@@ -104,7 +104,7 @@ class GraphQLView:
                     return self._explorer()
                 page = ", or open this page in a browser" if self._explorer else ""
                 raise Refusal(400, f"There is no query. Send one{page}.")
-            if is_foreign(request.headers, self._gateway.settings.server.cors_origins):
+            if is_cross_origin(request.headers, self._gateway.settings.server.cors_origins):
                 raise Refusal(
                     403,
                     "A page of another origin sent this, and cors_origins does not name it. If it"
@@ -121,11 +121,11 @@ class GraphQLView:
                 )
             headers = await self.count(caller, request)
             gateway = self._gateway.seen_by(caller)
-            asked = await read(request, self._limits, gateway.settings.server.batch_size)
-            if isinstance(asked, list):
-                response = await self._execute_batch(gateway, request, asked, media_type, headers)
+            graphql = await read(request, self._limits, gateway.settings.server.batch_size)
+            if isinstance(graphql, list):
+                response = await self._execute_batch(gateway, request, graphql, media_type, headers)
             else:
-                response = await self._execute(gateway, request, asked, media_type)
+                response = await self._execute(gateway, request, graphql, media_type)
         except Refusal as refusal:
             response = self.refusal(request, refusal, media_type or JSON)
         response.headers.update(headers)
@@ -133,7 +133,7 @@ class GraphQLView:
 
     def refusal(self, request: Request, refusal: Refusal, media_type: str) -> Response:
         """Return the response to a request that is not executed."""
-        response = refused(
+        response = refusal_response(
             request.scope, refusal.status, str(refusal), media_type, code=refusal.code
         )
         response.headers.update(refusal.headers)
@@ -170,14 +170,14 @@ class GraphQLView:
             raise Refusal(429, str(error), code=ErrorCode.RATE_LIMITED, **error.headers) from None
 
     async def _execute(
-        self, gateway: Gateway, request: Request, asked: GraphQLRequest, media_type: str
+        self, gateway: Gateway, request: Request, graphql: GraphQLRequest, media_type: str
     ) -> Response:
-        operation = _begun(gateway, request)
+        operation = _begin_operation(gateway, request)
         in_parts = accepts_parts(parse_list(request.headers.getlist("accept")))
         if request.method == "POST" and not in_parts:
             # For gateway.web.door: all that depends on the headers alone has been decided.
             request.scope.setdefault("state", {})["passed"] = gateway, media_type
-        result = await self.run(gateway, operation, request, asked, in_parts=in_parts)
+        result = await self.run(gateway, operation, request, graphql, in_parts=in_parts)
         return self.response_to(request, gateway, operation, result, media_type)
 
     async def run(
@@ -185,13 +185,13 @@ class GraphQLView:
         gateway: Gateway,
         operation: Operation,
         request: Request,
-        asked: GraphQLRequest,
+        graphql: GraphQLRequest,
         *,
         in_parts: bool = False,
     ) -> ExecutionResult | bytes:
         """Execute an operation, as ``Execution.run``, unless the client disconnects."""
         execution = self._execution.run(
-            gateway, operation, asked, ALLOWED[request.method], in_parts=in_parts, written=True
+            gateway, operation, graphql, ALLOWED[request.method], in_parts=in_parts, written=True
         )
         return await cancel_on_disconnect(request.receive, execution)
 
@@ -208,9 +208,9 @@ class GraphQLView:
             response = json_response(request.scope, result, 200, media_type)
             return caching.described(response, request, operation, gateway.now())
         body = result_body(request.scope, result)
-        if isinstance(result, FirstPart):
+        if isinstance(result, InitialResult):
             body |= {"pending": result.pending, "hasNext": True}
-            return PartsResponse(request.scope, body, result, operation.deadline, self._limits)
+            return IncrementalResponse(request.scope, body, result, operation.deadline, self._limits)
         (body,) = self._execution.bounded(request.scope, [body])
         executed = "data" in body
         # Clients of the older media type read the body only if the status is 200.
@@ -235,7 +235,7 @@ class GraphQLView:
         ``headers`` are those of the rate limit, updated as the other operations are counted.
         """
         # They begin together, so that they have one deadline.
-        operations = [_begun(gateway, request) for _ in batch]
+        operations = [_begin_operation(gateway, request) for _ in batch]
 
         async def execute(index: int) -> dict[str, Any]:
             try:
@@ -279,7 +279,7 @@ def _accepts_page(accepted: Sequence[MediaType]) -> bool:
     return any(one.name in PAGES and quality(one) > 0 for one in accepted)
 
 
-def _begun(gateway: Gateway, request: Request) -> Operation:
+def _begin_operation(gateway: Gateway, request: Request) -> Operation:
     return gateway.operation(
         request.headers,
         request_id(request.scope),

@@ -27,7 +27,7 @@ from gateway.vendors.elastic_path.parsing import (
     read_error,
 )
 from gateway.vendors.elastic_path.settings import ElasticPathSettings, credential
-from gateway.vendors.pages import Found, Hooks, Page, Scan, Stream, StreamsChanged, Wanted, Window
+from gateway.vendors.pages import Found, Hooks, Page, Scan, Stream, StreamsChanged, Criteria, Window
 
 if TYPE_CHECKING:
     from gateway.upstream.client import UpstreamClient
@@ -69,7 +69,7 @@ class ElasticPath(Vendor[ElasticPathSettings]):
         if not integrations:
             hooks = await self._integrations(operation)
             integrations = tuple(hook.upstream_id for hook in hooks.readable)
-            errors = self.unread(hooks)
+            errors = self.unreadable_errors(hooks)
         return Found(
             [self._stream(integration) for integration in integrations],
             errors,
@@ -83,10 +83,10 @@ class ElasticPath(Vendor[ElasticPathSettings]):
         return Stream(key=integration, place=(integration,), hook_id=self.ids.hook(integration))
 
     async def read_page(
-        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
+        self, stream: Stream, window: Window, criteria: Criteria, operation: Operation
     ) -> Page:
         """Request a page of logs, and the integrations, which have their events and URLs."""
-        del wanted
+        del criteria
         path = "/".join(("/integrations", *stream.place, "logs"))
         paging = (("page[limit]", str(window.limit)), ("page[offset]", str(window.offset)))
         listed, integrations = await both(
