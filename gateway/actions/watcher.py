@@ -1,4 +1,4 @@
-"""Actions that other processes performed, as far as they concern this process's cache.
+"""Eviction of cached entries after actions of other processes.
 
 Example: a server and ``gateway retry`` on the same machine share a journal but not a cache. After
 the command has retried a log, the server evicts its cached pages of that log before it reads them.
@@ -51,14 +51,14 @@ class ActionWatcher:
                 # after it can't.
                 for _ in range(2):
                     if self._actions.may_have_changed():
-                        await self._flights.once("journal", self._look)
+                        await self._flights.run("journal", self._check_journal)
 
     async def close(self) -> None:
         """Cancel the journal check in flight."""
         await self._flights.cancel()
 
-    async def _look(self) -> None:
-        await self._actions.settle_completed(self._evict)
+    async def _check_journal(self) -> None:
+        await self._actions.handle_completed(self._evict)
 
     async def _evict(self, actions: Sequence[Action]) -> None:
         await self._cache.evict(

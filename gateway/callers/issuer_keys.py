@@ -68,7 +68,7 @@ class IssuerKeys:
     async def _renew(self) -> None:
         pause = RETRY if self._fetched == -math.inf else PAUSE
         if self._clock() - self._tried >= pause:
-            await self._flights.once("keys", self._fetch_once)
+            await self._flights.run("keys", self._fetch_once)
 
     async def _fetch_once(self) -> None:
         try:

@@ -13,7 +13,7 @@ import typer
 from rich.text import Text
 
 from gateway.cli.demo_configuration import write_configuration
-from gateway.cli.screen import complain, output
+from gateway.cli.screen import output, print_error
 from gateway.cli.server import _try_journal, grace, listen, serve, serving, url
 from gateway.config import is_loopback
 from gateway.sandbox import Sandbox
@@ -63,7 +63,7 @@ def _load(file: Path, port: int) -> Settings:
     settings = load(file, environ)
     host = settings.server.host
     if "none" in settings.auth.methods and not is_loopback(host):
-        complain(
+        print_error(
             f"The demo does not listen on {host}: it asks for no credential, so other machines"
             " could read and delete its webhook logs. Unset GATEWAY_SERVER__HOST, or require keys"
             " with GATEWAY_AUTH__METHODS and GATEWAY_AUTH__KEYS."

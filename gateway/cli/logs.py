@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from gateway.cli.document import document, dumps
-from gateway.cli.screen import complain, line, messages, output, sentence
+from gateway.cli.screen import line, messages, output, print_error, sentence
 from gateway.errors import AllSourcesFailedError, RequestError
 from gateway.feed import cursor
 from gateway.feed.feed import UNREAD
@@ -58,12 +58,12 @@ async def print_logs(gateway: Gateway, wanted: Document, first: int, *, as_json:
                     rows.print(entry.log)
             printed += len(page.entries)
             for report in page.reports:
-                troubles |= _troubles(report)
+                troubles |= _problem_sentences(report)
     except AllSourcesFailedError as error:
         troubles |= {(failure.source, ""): sentence(failure) for failure in error.errors}
         code = 1
     for trouble in troubles.values():
-        complain(trouble)
+        print_error(trouble)
     if not printed and not code:
         messages().print("No webhook log matches.")
     elif printed and rows.cut and not as_json:
@@ -98,7 +98,7 @@ def _in_options(error: RequestError) -> RequestError:
     return RequestError(error.code, message)
 
 
-def _troubles(report: Report) -> dict[tuple[str, str], str]:
+def _problem_sentences(report: Report) -> dict[tuple[str, str], str]:
     """Return sentences about a source by key; repeats on later pages have the same key."""
     name = report.source
     told = {(name, note): f"Source {name}: {note}" for note in report.notes if note != UNREAD}

@@ -44,7 +44,7 @@ def _console(*, stderr: bool) -> Console:
     return console
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Print an error message."""
     messages().print(Text(line(text), "red"))
 

@@ -17,9 +17,9 @@ import typer
 import uvicorn
 
 from gateway.actions.actions import MARGIN
-from gateway.actions.permissions import possible
+from gateway.actions.permissions import any_supported
 from gateway.cli.protocol import BoundedProtocol, GracefulServer
-from gateway.cli.screen import complain
+from gateway.cli.screen import print_error
 from gateway.config import is_loopback
 from gateway.service import Gateway
 from gateway.web.app import create_app
@@ -41,7 +41,7 @@ def run(settings: Settings, host: str | None, port: int | None, *, insecure: boo
     settings = with_options(settings, host, port)
     host = settings.server.host
     if "none" in settings.auth.methods and not (insecure or is_loopback(host)):
-        complain(
+        print_error(
             f"The gateway does not listen on {host}: it asks nobody for a credential, so whoever"
             " reaches it from another machine could read and delete every webhook log. Make a key"
             " with gateway key create and add it under [auth], listen on 127.0.0.1, or take the"
@@ -83,7 +83,7 @@ def grace(settings: Settings) -> float:
 async def _try_journal(settings: Settings) -> None:
     """Open the journal once: here a JournalError becomes a sentence, in the server a traceback."""
     async with Gateway(settings) as gateway:
-        if possible(gateway.sources):
+        if any_supported(gateway.sources):
             await gateway.open_journal()
 
 
@@ -99,7 +99,7 @@ def listen(host: str, port: int, option: str = "--port") -> socket.socket:
             (host, port), family=family, dualstack_ipv6=_is_dual_stack(host, family)
         )
     except OSError as error:
-        complain(f"Can't listen on port {port} of {host}: {_reason(error, option)}.")
+        print_error(f"Can't listen on port {port} of {host}: {_reason(error, option)}.")
         raise typer.Exit(1) from None
 
 

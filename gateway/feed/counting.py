@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from gateway.errors import UpstreamError
-from gateway.vendors.pages import StreamsChanged, Wanted, Window
+from gateway.vendors.pages import Criteria, StreamsChanged, Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,5 +69,5 @@ async def _count(reader: Reader, operation: Operation, max_age: float | None) ->
 async def _read(reader: Reader, offset: int, operation: Operation, max_age: float | None) -> Page:
     window = Window(limit=1, offset=offset)
     source = reader.source
-    cached = await source.page(reader.stream, window, Wanted(), operation, max_age=max_age)
+    cached = await source.page(reader.stream, window, Criteria(), operation, max_age=max_age)
     return cached.value

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["UNREAD", "Feed", "Report", "Slice"]
 
-LOOK = 100
+CLOCK_INTERVAL = 100
 """Logs that are looked at between two looks at the clock: no fewer than a page has at most."""
 
 
@@ -213,7 +213,7 @@ class Feed:
 
     def _is_late(self, looked_at: int) -> bool:
         """Return whether the operation's time is over, looking at the clock now and then."""
-        if looked_at % LOOK:
+        if looked_at % CLOCK_INTERVAL:
             return False
         return asyncio.get_running_loop().time() > self._operation.deadline
 

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 MINUTE = 60_000_000_000
 LATENESS = 10 * MINUTE
 """How late a vendor may list a log so that it is found, in nanoseconds."""
-LEAST = 32
+MIN_REMEMBERED = 32
 """Logs that are remembered however old they are, if they were read."""
-MOST = 100
+MAX_REMEMBERED = 100
 """Logs that are remembered; with more in the time of ``LATENESS``, the floor rises."""
-MOST_MARKS = 2 * MOST
+MOST_MARKS = 2 * MAX_REMEMBERED
 UNDATED_TOP = 16
 """Logs at the top of a list without times that are remembered."""
 
@@ -162,9 +162,9 @@ def _floor(seen: Iterable[Iterable[Row]], now: Timestamp) -> Timestamp:
     """Return the time down to which the logs of lists that were read that far are remembered."""
     times = sorted((time_of(row) for rows in seen for row in rows), reverse=True)
     floor = Timestamp(now - LATENESS)
-    floor = UNDATED if len(times) < LEAST else min(floor, times[LEAST - 1])
-    if len(times) > MOST:
-        floor = max(floor, Timestamp(times[MOST] + 1))
+    floor = UNDATED if len(times) < MIN_REMEMBERED else min(floor, times[MIN_REMEMBERED - 1])
+    if len(times) > MAX_REMEMBERED:
+        floor = max(floor, Timestamp(times[MAX_REMEMBERED] + 1))
     return min(floor, LATEST)
 
 

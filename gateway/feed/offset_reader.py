@@ -105,21 +105,21 @@ class OffsetReader(ListReader):
     async def _find(self, anchor: Anchor) -> tuple[Page, int]:
         """Return the page with an anchor, and the index of the row behind it."""
         page = await self._page(anchor.offset)
-        begin = _behind(page, anchor.mark)
+        begin = _index_after(page, anchor.mark)
         if begin is None and self.pages.freshness.status is not CacheStatus.MISS:
             # Cached pages may show the list of another moment.
             self.pages.max_age = 0
             page = await self._page(self._offset)
-            begin = _behind(page, anchor.mark)
+            begin = _index_after(page, anchor.mark)
         if begin is None and 0 <= anchor.total < _total(page):
             # Logs that arrived have pushed the anchor down by as many places.
             page = await self._page(anchor.offset + _total(page) - anchor.total)
-            begin = _behind(page, anchor.mark)
+            begin = _index_after(page, anchor.mark)
         step = 0
         while begin is None and step < STEPS_DOWN and self._is_lost(page):
             step += 1
             page = await self._page(anchor.offset + step * self._limit)
-            begin = _behind(page, anchor.mark)
+            begin = _index_after(page, anchor.mark)
         if begin is None:
             self.pages.max_age = 0
             return await self._read_back(page)
@@ -159,7 +159,7 @@ class OffsetReader(ListReader):
         page = await self._page(max(0, self._offset - overlap), follows=True)
         if self.pages.continued is not None:
             return page, 0
-        behind = _behind(page, last)
+        behind = _index_after(page, last)
         if self._is_last and not trusted and not 0 <= _total(page) < self._total:
             return page, behind if self._begin(page) < self._window.offset else 0
         if trusted and _total(page) >= self._total:
@@ -189,7 +189,7 @@ class OffsetReader(ListReader):
                 return page, best + 1
             if begin == 0:
                 if self._resumes and self._is_lost(page):
-                    self.pages.lose(
+                    self.pages.report_loss(
                         "The list has changed so much that its place was lost. Begin without a"
                         " cursor to read it whole."
                     )
@@ -278,13 +278,13 @@ class OffsetReader(ListReader):
         """End a list whose vendor ignores offsets and gives the same page for ever."""
         self.ended = True
         if page.total != len(set(page.marks)) or page.read >= self._window.limit:
-            self.pages.lose(
+            self.pages.report_loss(
                 f"The vendor repeats the same page of {page.read} logs whatever is asked for; what"
                 " stands behind it can't be read."
             )
 
 
-def _behind(page: Page, mark: bytes) -> int | None:
+def _index_after(page: Page, mark: bytes) -> int | None:
     """Return the index behind the row with a mark, or None where the page has none."""
     return page.marks.index(mark) + 1 if mark in page.marks else None
 

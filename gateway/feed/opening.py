@@ -16,7 +16,7 @@ from gateway.feed.merge import fill
 from gateway.feed.reader import Reader, stream_key
 from gateway.feed.stream_pages import StreamPages
 from gateway.model import Timestamp
-from gateway.vendors.pages import StreamsChanged, Wanted
+from gateway.vendors.pages import Criteria, StreamsChanged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -167,10 +167,10 @@ class Opening:
             source, stream, self._wanted(), self._operation, now=self._now, max_age=self._max_age
         )
 
-    def _wanted(self) -> Wanted:
+    def _wanted(self) -> Criteria:
         since, until = self._filter.bounds("triggered_at")
         events, correlations = self._filter.only("event"), self._filter.only("correlation_id")
-        return Wanted(
+        return Criteria(
             # Bounds that move with every call would find nothing in the cache.
             since=_moment(since and since - since % MINUTE),
             until=_moment(until and until + -until % MINUTE),

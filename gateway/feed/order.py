@@ -82,12 +82,12 @@ def _prefer_small_steps(times: Times, flags: list[bool], level: Timestamp | None
     """Where 10:00 is followed by 1999 and 09:59, and either may stand in the run, take 09:59."""
     run = [index for index, flag in enumerate(flags) if flag]
     highest = max((time for time in times if time is not None), default=None)
-    for place, index in enumerate(run):
+    for rank, index in enumerate(run):
         time = times[index]
-        above = times[run[place - 1]] if place else level
+        above = times[run[rank - 1]] if rank else level
         if above is None and len(run) == 1:
             above = highest
-        end = run[place + 1] if place + 1 < len(run) else len(times)
+        end = run[rank + 1] if rank + 1 < len(run) else len(times)
         for other in range(index + 1, end):
             candidate = times[other]
             if candidate is None or time is None or above is None or not time < candidate <= above:
@@ -119,7 +119,7 @@ def settled(
     for index in range(max(0, end - TAIL), end):
         time = times[index]
         if time is not None and not flags[index]:
-            # What is older than the odd row may be odd in its place.
+            # What is older than the odd row may be odd in its rank.
             while index > max(0, end - 2 * TAIL) and (times[index - 1] or 0) < time:
                 index -= 1  # noqa: PLW2901 - walked back from the odd row
             end = index
@@ -150,7 +150,7 @@ def positions(times: Times, flags: Sequence[bool], level: Timestamp | None) -> l
     return found
 
 
-class Placed(msgspec.Struct, frozen=True):
+class PositionedRow(msgspec.Struct, frozen=True):
     """A row with its position in time.
 
     ``is_odd`` tells that this is not its own time, or may not be: at the end of a list, nothing
@@ -181,8 +181,8 @@ class Order:
         """Times of the rows in order that were given last."""
         self._undated_pages = 0
 
-    def add(self, rows: Sequence[ListedRow], *, last: bool = False) -> list[Placed]:
-        """Take the next rows in the vendor's order; return those that are placed by now.
+    def add(self, rows: Sequence[ListedRow], *, last: bool = False) -> list[PositionedRow]:
+        """Take the next rows in the vendor's order; return those that are positioned by now.
 
         With ``last``, none follow, so none is held back.
         """
@@ -192,7 +192,7 @@ class Order:
         flags = in_order(times, self.level)
         self.unordered = self.unordered or is_unordered(times, flags)
         if self.unordered:
-            return self._place_lowest(rows)
+            return self._position_lowest(rows)
         certain = settled(times, flags, before=self.before)
         end = len(rows) if last else certain
         if rows and not self.has_begun and not any(flags) and not last:
@@ -200,21 +200,23 @@ class Order:
             if self._undated_pages <= UNDATED_PAGES:
                 end = 0
         self.held = rows[end:]
-        places = positions(times, flags, self.level if self.has_begun else None)
-        before = places[certain - 1] if certain else None
-        placed = [
-            Placed(row, time, not flag or index >= certain, before if index >= certain else None)
-            for index, (row, time, flag) in enumerate(zip(rows, places, flags, strict=True))
+        found = positions(times, flags, self.level if self.has_begun else None)
+        before = found[certain - 1] if certain else None
+        positioned = [
+            PositionedRow(
+                row, time, not flag or index >= certain, before if index >= certain else None
+            )
+            for index, (row, time, flag) in enumerate(zip(rows, found, flags, strict=True))
         ][:end]
-        if placed:
-            self.level = placed[-1].time
+        if positioned:
+            self.level = positioned[-1].time
             self.has_begun = True
-            self.before += [each.time for each in placed if not each.is_odd]
-        return placed
+            self.before += [each.time for each in positioned if not each.is_odd]
+        return positioned
 
-    def _place_lowest(self, rows: Sequence[ListedRow]) -> list[Placed]:
+    def _position_lowest(self, rows: Sequence[ListedRow]) -> list[PositionedRow]:
         """Place each row at the lowest time so far, wherever the pages end."""
-        placed = []
+        positioned = []
         times = [row.log.triggered_at for row in rows]
         level = self.level
         if not self.has_begun:
@@ -223,7 +225,7 @@ class Order:
         level = UNDATED if level is None else level
         for row, time in zip(rows, times, strict=True):
             level = level if time is None else min(level, time)
-            placed.append(Placed(row, level, time != level))
+            positioned.append(PositionedRow(row, level, time != level))
         self.level = level
-        self.has_begun = self.has_begun or bool(placed)
-        return placed
+        self.has_begun = self.has_begun or bool(positioned)
+        return positioned

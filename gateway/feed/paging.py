@@ -35,16 +35,16 @@ def check(first: int | None, after: str | None, last: int | None, before: str | 
     raise RequestError(ErrorCode.INVALID_PAGE_SIZE, f"That page can't be read: {problem}.")
 
 
-def part(hooks: Sequence[Hook], first: int, after: str | None) -> tuple[int, int]:
+def hook_range(hooks: Sequence[Hook], first: int, after: str | None) -> tuple[int, int]:
     """Tell where the page behind the hook ``after`` begins and ends; RequestError for another's."""
     begin = 0
     if after is not None:
-        places = [hook.id for hook in hooks]
-        if after not in places:
+        hook_ids = [hook.id for hook in hooks]
+        if after not in hook_ids:
             raise RequestError(
                 ErrorCode.INVALID_CURSOR,
                 "That cursor is not of this source's hooks, or its hook is gone. Begin without"
                 " one.",
             )
-        begin = places.index(after) + 1
+        begin = hook_ids.index(after) + 1
     return begin, min(begin + first, len(hooks))

@@ -19,16 +19,16 @@ from gateway.model import Freshness, Timestamp, WebhookLog
 if TYPE_CHECKING:
     from gateway.errors import UpstreamError
     from gateway.feed.list_reader import ListReader
-    from gateway.feed.order import Placed
+    from gateway.feed.order import PositionedRow
     from gateway.vendors.pages import Stream
 
 NOT_READ = Timestamp(2**63 - 1)
 """The time of a row that is not read yet and may be any; the merge has to look at it first."""
-ENOUGH_BELOW = 3
+MIN_BELOW = 3
 """Rows in order below a bound that end a list; fewer may be odd."""
 RECENT_MARKS = 4
 """Rows given last of a list with offsets that a cursor knows, in case one is deleted."""
-MOST_MARKS = 32
+MAX_MARKS = 32
 """Odd rows of a list that a cursor knows."""
 
 
@@ -146,48 +146,48 @@ class Reader:
             self._order.has_begun = self._order.has_begun or self._list.has_joined
             if not self._order.before:
                 self._order.before += self._list.before
-            placed = self._order.add(listed, last=last)
+            positioned = self._order.add(listed, last=last)
             if self._order.unordered:
                 self.pages.note(
                     "The vendor does not list its logs newest first; they stand in its own order."
                 )
                 self._list.unordered = True
-                if isinstance(self._list, WindowReader) and self._list.is_under_way:
-                    self.pages.lose(
+                if isinstance(self._list, WindowReader) and self._list.reads_by_time:
+                    self.pages.report_loss(
                         "The list is not newest first, and was asked for by time, which may pass"
                         " over logs."
                     )
-            self._take(placed)
+            self._take(positioned)
             if last:
                 self.exhausted = True
                 self.covered = UNDATED
             if self._list.successor is not None:
                 self._list = self._list.successor
 
-    def _take(self, placed: Sequence[Placed]) -> None:
-        for each in placed:
+    def _take(self, positioned: Sequence[PositionedRow]) -> None:
+        for each in positioned:
             self.has_odd = self.has_odd or each.is_odd
             row = each.row
             is_below = self.down_to is not None and each.time < self.down_to
             own = row.log.triggered_at
             if is_below:
                 self._below += not each.is_odd
-                if self._below > ENOUGH_BELOW and (own is None or own < (self.down_to or 0)):
+                if self._below > MIN_BELOW and (own is None or own < (self.down_to or 0)):
                     continue
             self.rows.append(
                 Row(row.log, row.mark, each.time, row.anchor, row.freshness, each.until)
             )
             self.covered = each.time
-        if self.down_to is not None and self._is_below(placed, self.down_to):
+        if self.down_to is not None and self._is_below(positioned, self.down_to):
             self.exhausted = True
             self.covered = UNDATED
 
-    def _is_below(self, placed: Sequence[Placed], bound: Timestamp) -> bool:
+    def _is_below(self, positioned: Sequence[PositionedRow], bound: Timestamp) -> bool:
         """Return whether the rest of a list that is newest first lies below a bound."""
-        if self._order.unordered or not placed:
+        if self._order.unordered or not positioned:
             return False
-        return self._below >= ENOUGH_BELOW or all(
-            each.time < bound and not each.is_odd for each in placed
+        return self._below >= MIN_BELOW or all(
+            each.time < bound and not each.is_odd for each in positioned
         )
 
     def position(
@@ -228,7 +228,7 @@ class Reader:
 
     @property
     def held(self) -> Sequence[Row]:
-        """Rows that were read and can't be placed yet."""
+        """Rows that were read and can't be positioned yet."""
         return [
             Row(row.log, row.mark, UNDATED, row.anchor, row.freshness, self._order.level)
             for row in self._order.held
@@ -246,11 +246,11 @@ class Reader:
         if not waiting:
             # The next page, which is not read yet, overlaps by two rows.
             until = max(row.time for row in given[-2:]) if given else UNDATED
-        marks = [mark for mark in self.before.marks if self.pages.comes_again(mark, time)]
+        marks = [mark for mark in self.before.marks if self.pages.may_repeat(mark, time)]
         marks += [row.mark for row in given if row.log.triggered_at != row.time]
         if until == UNDATED and not marks:
             return None
-        marks = list(dict.fromkeys(marks))[-MOST_MARKS:]
+        marks = list(dict.fromkeys(marks))[-MAX_MARKS:]
         return Position(None, None if until == UNDATED else until, tuple(marks))
 
 

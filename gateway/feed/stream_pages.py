@@ -11,7 +11,7 @@ from gateway.errors import ErrorCode, UpstreamError
 from gateway.feed.cursor import Anchor
 from gateway.model import Freshness, Timestamp, WebhookLog
 from gateway.sources.stale_pages import Continuation, continue_stale
-from gateway.vendors.pages import Page, Wanted, Window
+from gateway.vendors.pages import Criteria, Page, Window
 
 if TYPE_CHECKING:
     from gateway.cache import Cached
@@ -43,7 +43,7 @@ class StreamPages:
         self,
         source: Source,
         stream: Stream,
-        wanted: Wanted,
+        criteria: Criteria,
         operation: Operation,
         *,
         now: Timestamp,
@@ -54,7 +54,7 @@ class StreamPages:
         self.operation = operation
         self.seen: set[bytes] = set()
         self.watched: set[bytes] = set()
-        """Marks of odd rows that were given, of which ``comes_again`` is asked."""
+        """Marks of odd rows that were given, of which ``may_repeat`` is asked."""
         self._met: dict[bytes, Timestamp | None] = {}
         self.total: int | None = None
         self.top = 0
@@ -67,7 +67,7 @@ class StreamPages:
         self.facts = source.list_facts
         self.continued: Continuation | None = None
         """What the last page was continued with in place of a failure, if it was."""
-        self._wanted = wanted
+        self._wanted = criteria
         self._now = now
         self._last: Cached[Page] | None = None
         # The pages read so far, of a list with windows; else the last one.
@@ -76,7 +76,7 @@ class StreamPages:
     @property
     def whole(self) -> bool:
         """True if the vendor is asked for the whole list, so that its total counts that."""
-        return self._wanted == Wanted()
+        return self._wanted == Criteria()
 
     async def read(self, window: Window, *, follows: bool = True) -> Page:
         """Read a page; one that ``follows`` the last may be continued from stale pages."""
@@ -86,7 +86,7 @@ class StreamPages:
             since = self._last.value.since if follows else None
             not_before = since or self._last.freshness.fetched_at
         try:
-            kept = await self.source.page(
+            cached = await self.source.page(
                 self.stream,
                 window,
                 self._wanted,
@@ -98,13 +98,13 @@ class StreamPages:
             if self._last is None or not follows:
                 raise
             self.continued = await self._continue(window, error)
-            kept = self.continued.kept
-        self._last = kept
+            cached = self.continued.cached
+        self._last = cached
         if not self.stream.windowed:
             self._trail.clear()
-        self._trail.append(kept.value)
-        self._learn(kept, window)
-        return kept.value
+        self._trail.append(cached.value)
+        self._learn(cached, window)
+        return cached.value
 
     async def _continue(self, window: Window, error: UpstreamError) -> Continuation:
         async def recall(window: Window, since: Timestamp) -> Cached[Page] | None:
@@ -121,19 +121,19 @@ class StreamPages:
             now=self._now,
             failure=error.code,
         )
-        if found is None or self._is_stuck(found.kept.value):
+        if found is None or self._is_stuck(found.cached.value):
             raise error
         if found.is_rest:
-            self.operation.reads[self.source.name].append(found.kept.freshness)
+            self.operation.reads[self.source.name].append(found.cached.freshness)
         return found
 
     def _is_stuck(self, page: Page) -> bool:
         """Return whether a stale page has nothing new, though it is not the last of its list."""
         return page.read >= self.facts.largest_page and self.seen.issuperset(page.marks)
 
-    def _learn(self, kept: Cached[Page], window: Window) -> None:
-        page = kept.value
-        self.reads.append(kept.freshness)
+    def _learn(self, cached: Cached[Page], window: Window) -> None:
+        page = cached.value
+        self.reads.append(cached.freshness)
         self.unreadable.extend(page.unreadable)
         if self.total is None and self.whole and window.until is None:
             self.total, self.top = page.total, self.end(page, window)
@@ -147,7 +147,7 @@ class StreamPages:
         if not self.facts.learn(page, end):
             self.note(f"The vendor counts {page.total} logs but lists more; its count is not used.")
 
-    def comes_again(self, mark: bytes, time: Timestamp) -> bool:
+    def may_repeat(self, mark: bytes, time: Timestamp) -> bool:
         """Return whether a watched row may come on a page that is no newer than a time."""
         if not self.reads:
             return True
@@ -171,7 +171,7 @@ class StreamPages:
         if text not in self.notes:
             self.notes.append(text)
 
-    def lose(self, why: str) -> None:
+    def report_loss(self, why: str) -> None:
         """Say in the source's report that logs are missing, and why."""
         self.note(why)
         self.loss = self.loss or UpstreamError(

@@ -1,7 +1,7 @@
 """Lists that can be asked for what is no newer than a moment.
 
 Arrivals shift nothing, and a page far down costs what the first costs. Two pages overlap by two
-rows, so that rows that have changed places with their neighbours are not missed between them::
+rows, so that rows that have changed indices with their neighbours are not missed between them::
 
     first page            10:05 10:04 10:02 10:03
     asked up to 10:04                 10:04 10:02 10:03 10:01
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from gateway.feed.stream_pages import ListedRow, StreamPages
 
 MILLISECOND = 1_000_000
-SLACK = 1_000_000_000
+ROUNDING = 1_000_000_000
 """Nanoseconds by which a vendor may round a bound up."""
-MANY = 20
+MAX_REPEATS = 20
 """Pages without a new row after which a moment is left."""
-FEW = 3
+MAX_NEWER = 3
 """Rows newer than its window that a page may have; more tell that the window was ignored."""
 
 
@@ -63,17 +63,17 @@ class WindowReader(ListReader):
         self._dated = self._odd = 0
         self._context: Sequence[Timestamp] = ()
         """Times of rows in order on the last page."""
-        self._go_on_later: Callable[[], None] = lambda: None
+        self._choose_later: Callable[[], None] = lambda: None
         """Chooses the next window, once it is asked for."""
 
     @property
-    def is_under_way(self) -> bool:
+    def reads_by_time(self) -> bool:
         """True once a page was asked for by time, and the list goes on so."""
         return self._until is not None and self.successor is None
 
     async def read(self) -> Sequence[ListedRow]:
         """Read the next window."""
-        self._go_on_later()
+        self._choose_later()
         window = Window(limit=self.pages.source.page_size, offset=self._offset, until=self._until)
         page = await self.pages.read(window)
         if self._until is not None and self._is_ignored(page, self._until):
@@ -118,16 +118,16 @@ class WindowReader(ListReader):
         ):
             self._end(end)
         else:
-            self._hand_over(page, times, flags, end)
+            self._switch_to_offsets(page, times, flags, end)
         if self.successor is None:
-            self._go_on_later = functools.partial(
-                self._go_on, page, times, flags, is_repeated=is_repeated
+            self._choose_later = functools.partial(
+                self._choose_window, page, times, flags, is_repeated=is_repeated
             )
         else:
-            places = {mark: index for index, mark in enumerate(page.marks)}
+            indices = {mark: index for index, mark in enumerate(page.marks)}
             begin = end - page.read
             return [
-                replace(row, anchor=Anchor(max(0, begin + places[row.mark]), row.mark, -1, until))
+                replace(row, anchor=Anchor(max(0, begin + indices[row.mark]), row.mark, -1, until))
                 for row in fresh
             ]
         return fresh
@@ -143,8 +143,8 @@ class WindowReader(ListReader):
         if page.offset is not None and self.pages.continued is None:
             return True
         times = [log.triggered_at for log in page.logs]
-        newer = sum(time is not None and time > until + SLACK for time in times)
-        return newer > FEW or newer == len(times) > 1
+        newer = sum(time is not None and time > until + ROUNDING for time in times)
+        return newer > MAX_NEWER or newer == len(times) > 1
 
     def _times(self, page: Page) -> list[Timestamp | None]:
         """Return the times of a page, without those of rows that are known to be odd."""
@@ -154,15 +154,15 @@ class WindowReader(ListReader):
             for log, mark in zip(page.logs, page.marks, strict=True)
         ]
 
-    def _hand_over(self, page: Page, times: Times, flags: Sequence[bool], end: int) -> None:
+    def _switch_to_offsets(self, page: Page, times: Times, flags: Sequence[bool], end: int) -> None:
         """Let the list be read by offset if it is not newest first, or has no times."""
         dated = sum(time is not None for time in times)
         self._dated += dated
         self._odd += dated - sum(flags)
         is_unlike = is_unordered(times, flags)
-        is_odd_altogether = self._odd > max(FEW, self._dated // 8)
+        is_odd_altogether = self._odd > max(MAX_NEWER, self._dated // 8)
         if is_odd_altogether and self._until is not None and not is_unlike:
-            self.pages.lose(
+            self.pages.report_loss(
                 "The list is not newest first, and was asked for by time, which may pass over logs."
             )
         if not any(flags) or is_odd_altogether or is_unlike:
@@ -175,7 +175,9 @@ class WindowReader(ListReader):
                 unordered=self.unordered,
             )
 
-    def _go_on(self, page: Page, times: Times, flags: Sequence[bool], *, is_repeated: bool) -> None:
+    def _choose_window(
+        self, page: Page, times: Times, flags: Sequence[bool], *, is_repeated: bool
+    ) -> None:
         """Choose the next window."""
         # To overlap by a few rows too many costs little, but what is above the window is lost.
         end_of_run = settled(times, flags, max(TAIL, len(times) // 4), self._context)
@@ -192,16 +194,16 @@ class WindowReader(ListReader):
                 if self._until is None or moment < self._until:
                     self._until, self._offset = moment, 0
                     return
-        if self._idle and ((is_repeated and self._offset) or self._idle > MANY):
-            self._step_over(page, run)
+        if self._idle and ((is_repeated and self._offset) or self._idle > MAX_REPEATS):
+            self._skip_moment(page, run)
             return
         # More logs share a moment than a page has room for.
         self._offset += page.read
 
-    def _step_over(self, page: Page, run: Sequence[Timestamp]) -> None:
+    def _skip_moment(self, page: Page, run: Sequence[Timestamp]) -> None:
         """Leave a moment with more logs than the vendor lists."""
         if run[0] - run[-1] < MILLISECOND:
-            self.pages.lose(
+            self.pages.report_loss(
                 f"More than {page.read} logs share one millisecond; the vendor does not list the"
                 " others."
             )

@@ -60,9 +60,9 @@ class Journal:
         self._clock = clock
         self._purge_at = 0
         self._executing: set[asyncio.Task[list[Action]]] = set()
-        # The time of the last settle_completed, the actions completed by then, the file's counter.
-        self._settled_at = 0
-        self._settled: frozenset[str] = frozenset()
+        # The time of the last handle_completed, the actions completed by then, the file's counter.
+        self._handled_at = 0
+        self._handled: frozenset[str] = frozenset()
         self._change_counter: bytes | None = None
         self._completed: weakref.WeakValueDictionary[str, asyncio.Event] = (
             weakref.WeakValueDictionary()
@@ -79,7 +79,7 @@ class Journal:
                     await _give_up_abandoned(connection)
                 await self._purge()
             self._owner = owner.own()
-            self._settled_at = self._clock()
+            self._handled_at = self._clock()
             self._change_counter = self._read_counter()
             self._stack = stack.pop_all()
         return self
@@ -190,7 +190,7 @@ class Journal:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def may_have_changed(self) -> bool:
-        """Return whether the file may have changed since ``settle_completed``.
+        """Return whether the file may have changed since ``handle_completed``.
 
         Always False with PostgreSQL, which can't show it without a query.
         """
@@ -199,21 +199,21 @@ class Journal:
         counter = self._read_counter()
         return counter is None or counter != self._change_counter
 
-    async def settle_completed(
-        self, settle: Callable[[Sequence[Action]], Awaitable[object]]
+    async def handle_completed(
+        self, handle: Callable[[Sequence[Action]], Awaitable[object]]
     ) -> None:
-        """Pass the actions completed since the last call to ``settle``.
+        """Pass the actions completed since the last call to ``handle``.
 
-        If ``settle`` fails, the next call passes them again.
+        If ``handle`` fails, the next call passes them again.
         """
         counter, now = self._read_counter(), self._clock()
-        since = self._settled_at - _OVERLAP
+        since = self._handled_at - _OVERLAP
         # The index is on requested_at, and an action takes less than an hour.
         recent = ACTIONS.c.requested_at > since - _HOUR
         statement = sa.select(*_columns(now)).where(recent, ACTIONS.c.completed_at > since)
         completed = {action.id: action for action in await self._actions(statement)}
-        await settle([action for id, action in completed.items() if id not in self._settled])
-        self._settled_at, self._settled, self._change_counter = now, frozenset(completed), counter
+        await handle([action for id, action in completed.items() if id not in self._handled])
+        self._handled_at, self._handled, self._change_counter = now, frozenset(completed), counter
 
     async def page(self, first: int, after: str | None, wanted: ActionFilter) -> ActionPage:
         """Return a page of actions, newest first; RequestError if the cursor is invalid."""

@@ -172,7 +172,7 @@ class _Bill:
         inner = self.selected(node.selection_set, get_named_type(field.type)).plus(_parts(node))
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         wanted = [self._value(given[one]) for one in SCANNED_FOR.get(key, ()) if one in given]
-        if not all(map(_says_nothing, wanted)):
+        if not all(map(_is_blank, wanted)):
             own += max(SCAN, self._weight(given.get("filter")))
         if "first" in field.args:
             sizes = [self._size(given[end]) for end in ("first", "last") if end in given]
@@ -232,7 +232,7 @@ class _Bill:
         return node
 
 
-def _says_nothing(value: object) -> bool:
+def _is_blank(value: object) -> bool:
     """Whether an argument, as a node or a value of JSON, is null or an empty cursor."""
     match value:
         case None | "" | NullValueNode() | StringValueNode(value=""):

@@ -18,12 +18,12 @@ from gateway.feed.positions import Entry
 from gateway.schema.arguments import (
     After,
     Before,
-    CacheWanted,
+    CacheArgument,
+    FilterArgument,
     First,
     Id,
     Ids,
     Last,
-    Wanted,
 )
 from gateway.schema.context import Context, Info
 from gateway.schema.filters import document
@@ -39,8 +39,8 @@ async def webhook_logs(
     after: After = UNSET,
     last: Last = UNSET,
     before: Before = UNSET,
-    filter: Wanted = UNSET,
-    cache: CacheWanted = UNSET,
+    filter: FilterArgument = UNSET,
+    cache: CacheArgument = UNSET,
 ) -> service.Page:
     asked = {"first": first, "after": after, "last": last, "before": before}
     return await _logs(info, document(filter), cache, asked)
@@ -53,8 +53,8 @@ async def logs_of_source(
     after: After = UNSET,
     last: Last = UNSET,
     before: Before = UNSET,
-    filter: Wanted = UNSET,
-    cache: CacheWanted = UNSET,
+    filter: FilterArgument = UNSET,
+    cache: CacheArgument = UNSET,
 ) -> service.Page:
     wanted: dict[str, Any] = {"source": {"eq": source.name}}
     if filter:
@@ -65,7 +65,7 @@ async def logs_of_source(
 
 
 async def _logs(
-    info: Info, wanted: Document | None, cache: CacheWanted, asked: Mapping[str, Any]
+    info: Info, wanted: Document | None, cache: CacheArgument, asked: Mapping[str, Any]
 ) -> service.Page:
     # No cursor is empty, so an empty string stands for null, as clients send it for a first page.
     given = {

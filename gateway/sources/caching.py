@@ -109,22 +109,22 @@ class SourceCache:
                 requirement,
             )
         except TimeoutError:
-            raise await self._client.late(operation) from None
+            raise await self._client.deadline_error(operation) from None
         operation.reads[self._source].append(cached.freshness)
         return cached
 
     async def _load(
-        self, wanted: Read, operation: Operation, entry: Entry[Any] | None, *, behind: bool
+        self, wanted: Read, operation: Operation, entry: Entry[Any] | None, *, background: bool
     ) -> Loaded[Any]:
-        apart = operation.apart(entry.etags if entry else {}, behind=behind)
+        detached = operation.detached(entry.etags if entry else {}, background=background)
         unchanged = False
         try:
-            value, etags = await wanted.read(apart), apart.answered
+            value, etags = await wanted.read(detached), detached.validators
         except NotModified:
             assert entry is not None  # noqa: S101 - only an entry can be unchanged
-            if apart.has_other_parts_of(entry.etags):
-                apart = operation.apart({}, behind=behind)
-                value, etags = await wanted.read(apart), apart.answered
+            if detached.parts_differ_from(entry.etags):
+                detached = operation.detached({}, background=background)
+                value, etags = await wanted.read(detached), detached.validators
             else:
                 value, etags, unchanged = entry.value, dict(entry.etags), True
         if entry is not None:
@@ -139,7 +139,7 @@ class SourceCache:
             lifetime=Lifetime(seconds) if value is None else lifetime,
             tags=(tag("source", self._source), *tags),
             etags=etags,
-            made_of=apart.made_of,
+            made_of=detached.made_of,
             unchanged=unchanged,
         )
 

@@ -94,7 +94,7 @@ _STATUSES = {
 }
 
 
-def words(document: Any, read_error: ReadError) -> VendorError:
+def describe(document: Any, read_error: ReadError) -> VendorError:
     """Return the description of a failure in a document, in the vendor's form or a common one."""
     found = read_error(document)
     if found.message:
@@ -103,7 +103,7 @@ def words(document: Any, read_error: ReadError) -> VendorError:
     return other if other and other.message else found or other or VendorError()
 
 
-def in_success(
+def error_in_success(
     document: Any, read_error: ReadError, *, of_action: bool = False
 ) -> VendorError | None:
     """Return the error in the document of a 2xx response; None if there is none.
@@ -114,7 +114,7 @@ def in_success(
     if not isinstance(document, Mapping) or _is_answer(document):
         return None
     failed = _says_failed(document)
-    found = words(document, read_error)
+    found = describe(document, read_error)
     if not failed and (not found or _means_success(found)):
         return None
     if of_action and not failed and not _has_error(document, found):
@@ -122,7 +122,7 @@ def in_success(
     return found or VendorError(message="It failed, without a reason.")
 
 
-def meaning(error: VendorError) -> ErrorCode:
+def error_code_of(error: VendorError) -> ErrorCode:
     """Return the gateway's error code for an error without a telling status."""
     number = error.code or ""
     if re.fullmatch(r"[1-5]\d\d", number, re.ASCII):

@@ -10,12 +10,12 @@ import httpx
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.normalise.redaction import redact_text
 from gateway.upstream import waits
-from gateway.upstream.envelopes import ReadError, VendorError, meaning, words
+from gateway.upstream.envelopes import ReadError, VendorError, describe, error_code_of
 
 if TYPE_CHECKING:
     from gateway.upstream.answer import Answer
 
-__all__ = ["ReadError", "VendorError", "kept", "not_json", "refusal"]
+__all__ = ["ReadError", "VendorError", "not_json", "refusal", "without_traceback"]
 
 _WANTS_TLS = "Its port wants TLS; begin base_url with https://."
 _WANTS_CERTIFICATE = "It wants a client certificate, which the gateway does not have."
@@ -82,17 +82,17 @@ def refusal(
     """
     status = answer.status
     if vendor is not None:
-        code = meaning(vendor)
+        code = error_code_of(vendor)
         advice = _ADVICE_BY_CODE.get(code, "Check the source's configuration.")
         answered = f"answered {_phrase(status)} with an error"
     else:
-        vendor = _said(answer, read_error)
+        vendor = _vendor_error(answer, read_error)
         code, advice = _explain(answer, url, token_setting)
         answered = f"answered {_phrase(status)}"
     if token_setting is not None:
-        told = f"got no token: its token endpoint {answered}"
+        outcome = f"got no token: its token endpoint {answered}"
     else:
-        told = f"{answered} to {_shown(url.path)}"
+        outcome = f"{answered} to {_shown(url.path)}"
     message = _shown(vendor.message)
     said = f" and said: {message.rstrip('.')}" if message else ""
     wait = waits.retry_after(answer.headers, now)
@@ -104,7 +104,7 @@ def refusal(
         wait = waits.LONGEST_PAUSE
     return UpstreamError(
         code,
-        f"Source {source} {told}{said}. {advice}",
+        f"Source {source} {outcome}{said}. {advice}",
         source=source,
         status=status,
         vendor_code=_shown(vendor.code),
@@ -140,9 +140,9 @@ def not_json(answer: Answer, source: str) -> UpstreamError:
     )
 
 
-def _said(answer: Answer, read_error: ReadError) -> VendorError:
+def _vendor_error(answer: Answer, read_error: ReadError) -> VendorError:
     try:
-        return words(answer.json(), read_error)
+        return describe(answer.json(), read_error)
     except ValueError:
         return VendorError(message=_plain_text(answer))
 
@@ -158,11 +158,11 @@ def _plain_text(answer: Answer) -> str | None:
 
 def _explain(answer: Answer, url: httpx.URL, token_setting: str | None) -> tuple[ErrorCode, str]:
     status = answer.status
-    if status == httpx.codes.BAD_REQUEST and (told := _tls_advice(answer)):
-        return ErrorCode.UPSTREAM_REJECTED, told
+    if status == httpx.codes.BAD_REQUEST and (advice := _tls_advice(answer)):
+        return ErrorCode.UPSTREAM_REJECTED, advice
     if status >= 500 and status not in _ADVICE:
-        told = _IN_BETWEEN if status in {502, 504} or status >= 520 else _TROUBLE
-        return ErrorCode.UPSTREAM_ERROR, told
+        advice = _IN_BETWEEN if status in {502, 504} or status >= 520 else _TROUBLE
+        return ErrorCode.UPSTREAM_ERROR, advice
     if 300 <= status < 400:
         return ErrorCode.UPSTREAM_REJECTED, _redirected(answer, url, token_setting or "base_url")
     if token_setting is not None and status != httpx.codes.TOO_MANY_REQUESTS:
@@ -206,7 +206,7 @@ def _shown(text: str | None) -> str | None:
     return redact_text(line)[:300]
 
 
-def kept(error: UpstreamError) -> UpstreamError:
+def without_traceback(error: UpstreamError) -> UpstreamError:
     """Copy an error without its traceback, which would keep the whole response alive."""
     copy = UpstreamError.__new__(UpstreamError, *error.args)
     vars(copy).update(vars(error))

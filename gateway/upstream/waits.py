@@ -38,7 +38,7 @@ _LEFT = re.compile(r"\b(?:remaining|r)\s*=\s*([\d.]+)", re.ASCII)
 _RESET = re.compile(r"\b(?:reset|t)\s*=\s*([\d.]+)", re.ASCII)
 _NAME = re.compile(
     r"(?:x-)?rate-?limit-(?:(?P<before>[a-z]+)-)?(?P<what>remaining|reset(?:-after|-ms)?)"
-    r"(?:-(?P<behind>[a-z]+))?"
+    r"(?:-(?P<after>[a-z]+))?"
 )
 _WINDOWS = {"second": "1", "minute": "60", "hour": "3600", "day": "86400"}
 """Seconds of the windows that limits without a reset are named after."""
@@ -57,7 +57,7 @@ def retry_after(headers: Mapping[str, str], now: int) -> float | None:
     return _read(text, now) if text else None
 
 
-def used_up(headers: Mapping[str, str], now: int) -> Iterator[float]:
+def exhausted(headers: Mapping[str, str], now: int) -> Iterator[float]:
     """Return the seconds until the reset of each limit that is used up."""
     found = {name: value for name, value in headers.items() if "limit" in name}
     if not found:
@@ -83,7 +83,7 @@ def _limits(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     resets: dict[str, str] = {}
     for name, value in headers.items():
         if match := _NAME.fullmatch(name):
-            limit = match["before"] or match["behind"] or ""
+            limit = match["before"] or match["after"] or ""
             if match["what"] == "remaining":
                 remaining[limit] = value
             else:
@@ -106,7 +106,7 @@ def _is_none(left: str) -> bool:
 def _read(text: str, now: int) -> float | None:
     text = text.strip()[:200]
     if numbers := _numbers(text):
-        return max(_judged(number, now) for number in numbers)
+        return max(_seconds_until(number, now) for number in numbers)
     bare = text.strip("\"'")
     duration = _DURATION.fullmatch(bare)
     if duration and any(duration.groups()):
@@ -124,7 +124,7 @@ def _numbers(text: str) -> list[float]:
     return [float(part[1]) for part in parts if part]
 
 
-def _judged(number: float, now: int) -> float:
+def _seconds_until(number: float, now: int) -> float:
     for least, units in _UNIX_UNITS:
         if number >= least:
             return max(0.0, number / units - now / 1e9)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from gateway.upstream.client import UpstreamClient
     from gateway.upstream.errors import VendorError
     from gateway.upstream.operation import Operation
-    from gateway.vendors.pages import Found, Page, Scan, Stream, Wanted, Window
+    from gateway.vendors.pages import Criteria, Found, Page, Scan, Stream, Window
 
 T = TypeVar("T")
 S_contra = TypeVar("S_contra", bound="SourceTable", contravariant=True)
@@ -127,21 +127,21 @@ class Vendor(abc.ABC, Generic[S_contra]):
         """
 
     def stream_of(self, hook: Hook) -> Stream | None:
-        """Return the list of one hook's logs, which is read while hooks are still being listed.
+        """Return the list of one hook's logs, to read it while hooks are still being listed.
 
-        None if the lists are not by hook, or the configuration leaves the hook out.
+        None if lists are not by hook, or the configuration leaves the hook out.
         """
         del hook
         return None
 
     @abc.abstractmethod
     async def read_page(
-        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
+        self, stream: Stream, window: Window, criteria: Criteria, operation: Operation
     ) -> Page:
         """Read one page of a list.
 
-        ``wanted`` are bounds that the vendor may apply; a page without them is correct, too. Raises
-        StreamsChanged if there turns out to be no such list.
+        A vendor may apply the ``criteria``; a page that ignores them is correct, too. Raises
+        StreamsChanged if there is no such list any more.
         """
 
     @abc.abstractmethod
@@ -164,7 +164,7 @@ class Vendor(abc.ABC, Generic[S_contra]):
     def grants(self, place: tuple[str, ...]) -> bool:
         """Return whether the configuration covers a log's place; checked before an action.
 
-        A vendor with actions has to implement it: by default it refuses all places of theirs.
+        A vendor with actions has to implement it: the default refuses every place.
         """
         del place
         return self.capabilities.isdisjoint(ACTIONS)
@@ -275,7 +275,7 @@ async def read_hooks(
         rows, more = await read_rows(read, next(reversed(found), ""))
         fresh, reasons = parse_rows(rows, parse)
         known = len(found)
-        operation.tell_of_hooks([hook for id, hook in fresh if hook and id not in found])
+        operation.report_hooks([hook for id, hook in fresh if hook and id not in found])
         found.update(fresh)
         unreadable += reasons
         read += len(rows)

@@ -44,7 +44,7 @@ from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.service import Gateway
 from gateway.settings import Settings, load
-from gateway.vendors.pages import Wanted, Window
+from gateway.vendors.pages import Criteria, Window
 from gateway.web.view import GraphQLView
 from tests.benchmarks.first_page import LIST
 from tests.benchmarks.vendors import vendors
@@ -331,7 +331,7 @@ async def weight(url: str, megabytes: int = 32) -> None:
             for limit, number in itertools.product(range(100, 50, -1), range(5)):
                 for stream in found.streams:
                     window = Window(limit=limit, offset=number * limit)
-                    await source.page(stream, window, Wanted(), gateway.operation())
+                    await source.page(stream, window, Criteria(), gateway.operation())
                 if await json() - began > megabytes / len(gateway.sources) * 2**20:
                     break
             kept, taken = (await json() - began) / 2**20, resident() - before

@@ -31,7 +31,7 @@ async def get(cache: Cache, vendor: Vendor, **demand: float | None) -> Cached[in
 async def background_refreshes(vendor: Vendor, count: int) -> None:
     """Wait until this many background refreshes have ended."""
     async with asyncio.timeout(30):
-        while vendor.behind < count:
+        while vendor.background < count:
             await settle()
     await settle()
 
@@ -98,7 +98,7 @@ async def test_background_retries_detect_recovery_of_the_vendor(
     vendor.code = ErrorCode.UPSTREAM_ERROR
     clock.seconds = 50
     assert await ask(cache, vendor) == (1, STALE)
-    assert (vendor.asked, vendor.behind) == (2, 0)
+    assert (vendor.asked, vendor.background) == (2, 0)
     clock.seconds = 51
     # No retry starts before the retry delay.
     assert await ask(cache, vendor) == (1, STALE)
@@ -375,7 +375,7 @@ async def test_earlier_request_does_not_replace_a_later_one(
     quick = Vendor(clock)
     quick.asked = 100
     # As if the first load had outlasted its lease.
-    loaded = await quick(None, behind=False)
+    loaded = await quick(None, background=False)
     assert loaded is not None
     later = enclose(
         loaded.value,

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 
 from gateway.cache import Cache, FreshnessRequirement, Store, make_store
 from gateway.cache.entry import Lifetime, enclose
-from gateway.cache.scripts import DROPS_KEPT, ENTRY, LAST, ORDER, PREFIX, TAG, TAKEN
+from gateway.cache.scripts import ENTRY, KNOWN_EVICTIONS, LAST, ORDER, PREFIX, TAG, TAKEN
 from gateway.cache.store import Generation
 from gateway.model import Timestamp
 from tests.cache.vendor import Clock, Vendor, settle, ticking_clock
@@ -202,7 +202,7 @@ async def test_eviction_history_is_bounded_and_safe(
         await settle()
     await other.evict(["source:it"])
     for number in range(4):
-        await other.evict([f"log:{number}.{each}" for each in range(DROPS_KEPT // 4)])
+        await other.evict([f"log:{number}.{each}" for each in range(KNOWN_EVICTIONS // 4)])
         if number == 1:
             assert (await other.get("late", int, late)).value == 1
     vendor.answers.set()
@@ -210,4 +210,4 @@ async def test_eviction_history_is_bounded_and_safe(
     assert await value(other, vendor) == 2
     assert (await one.get("late", int, late)).value == 1
     with server.client() as client:
-        assert client.zcard(ORDER) <= DROPS_KEPT + 1
+        assert client.zcard(ORDER) <= KNOWN_EVICTIONS + 1

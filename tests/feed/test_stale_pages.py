@@ -29,7 +29,7 @@ from gateway.sources.stale_pages import continue_stale
 from gateway.upstream.operation import Operation
 from gateway.vendors.language_weaver.parsing import LanguageWeaverDetails
 from gateway.vendors.language_weaver.vendor import LanguageWeaver
-from gateway.vendors.pages import Found, Page, PushedOff, Scan, Stream, Wanted, Window
+from gateway.vendors.pages import Criteria, Found, Page, PushedOff, Scan, Stream, Window
 from tests.support.fake_source import FakeSource, log
 from tests.support.virtual_time import VIRTUAL_TIME, Backend
 
@@ -68,7 +68,7 @@ class Kit(LanguageWeaver):
         return await self.list.find_streams(operation)
 
     async def read_page(
-        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
+        self, stream: Stream, window: Window, wanted: Criteria, operation: Operation
     ) -> Page:
         listing = self._listing
         listing.now += MILLISECOND
@@ -143,7 +143,7 @@ class Listing(Source):
     async def read_one(self, number: int) -> None:
         """Read one page, counted from 0, and none before it."""
         window = Window(limit=PAGE, offset=number * PAGE)
-        await self.page(Stream(key="0"), window, Wanted(), Operation(5))
+        await self.page(Stream(key="0"), window, Criteria(), Operation(5))
 
     async def renew(self) -> None:
         """Read the first page once more, when it is stale."""
@@ -332,7 +332,7 @@ async def test_where_a_page_ended_is_kept_as_any_store_keeps_it() -> None:
     for _ in range(2):
         source.arrive(1)
         await source.renew()
-    (kept,) = source.cache._store._kept._cache.values()  # type: ignore[attr-defined]
+    (kept,) = source.cache._store._entries._cache.values()  # type: ignore[attr-defined]
     pushed_off = kept.value.pushed_off
     assert [[log.upstream_id for log in each.logs] for each in pushed_off] == [["37"], ["36"]]
     again = msgspec.json.decode(msgspec.json.encode(kept), type=Entry[Page[LanguageWeaverDetails]])

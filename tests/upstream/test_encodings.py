@@ -14,7 +14,7 @@ import pytest
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.normalise.damaged import WARNING, Damaged
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Wanted, Window
+from gateway.vendors.pages import Criteria, Window
 from tests.upstream.network import Body, call, client_of
 from tests.vendors.documents import STREAMS
 from tests.vendors.vendors import Vendor, make
@@ -97,7 +97,7 @@ async def test_row_with_undecodable_text_has_a_warning(
     response = httpx.Response(200, content=rows, headers={"Content-Type": kind})
     source = make("codearts", Vendor(lambda _: response))
     page = await source.vendor.read_page(
-        STREAMS["codearts"], Window(limit=5), Wanted(), Operation(5)
+        STREAMS["codearts"], Window(limit=5), Criteria(), Operation(5)
     )
     good, bad = page.logs
     assert bad.request is not None

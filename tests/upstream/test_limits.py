@@ -169,5 +169,5 @@ HEADERS: list[tuple[dict[str, str], float]] = [
 async def test_used_up_limit_pauses_the_calls(headers: dict[str, Any], seconds: float) -> None:
     limit = limit_of(100)
     encoded = {name: value.encode() for name, value in headers.items()}
-    limit.learn(httpx.Headers(encoded), NOW)
+    limit.read_headers(httpx.Headers(encoded), NOW)
     assert limit.seconds == pytest.approx(seconds)

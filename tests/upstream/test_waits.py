@@ -144,7 +144,7 @@ LIMITS: list[tuple[dict[str, str], list[float]]] = [
 def test_used_up_limits_are_found_in_every_form(
     pairs: dict[str, str], expected: list[float]
 ) -> None:
-    assert list(waits.used_up(headers(pairs), NOW)) == pytest.approx(expected)
+    assert list(waits.exhausted(headers(pairs), NOW)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

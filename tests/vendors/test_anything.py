@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.errors import UpstreamError
 from gateway.upstream.operation import Operation
 from gateway.vendors.calls import outcome
-from gateway.vendors.pages import StreamsChanged, Wanted, Window
+from gateway.vendors.pages import Criteria, StreamsChanged, Window
 from tests.vendors.cases import CASES
 from tests.vendors.documents import HOOKS, PLACES, ROWS, STREAMS, hook_source, read
 from tests.vendors.vendors import PROVIDERS, always, make
@@ -100,7 +100,7 @@ async def test_every_document_is_read_or_refused(provider: str, document: Any, s
         source.find_streams,
         source.hooks,
         lambda operation: source.vendor.read_page(
-            STREAMS[provider], Window(limit=5), Wanted(), operation
+            STREAMS[provider], Window(limit=5), Criteria(), operation
         ),
         lambda operation: source.read_log(PLACES[provider], operation),
     ):

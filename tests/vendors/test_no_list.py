@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.breaker import BreakerState
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Wanted, Window
+from gateway.vendors.pages import Criteria, Window
 from tests.vendors.documents import STREAMS
 from tests.vendors.vendors import PROVIDERS, Vendor, always, answer, make, token
 
@@ -92,7 +92,7 @@ ENVELOPES: list[tuple[Any, ErrorCode, str | None, str]] = [
 async def listed(provider: str, vendor: Vendor, **changes: Any) -> Any:
     source = make(provider, vendor, **changes)
     return await source.vendor.read_page(
-        STREAMS[provider], Window(limit=5), Wanted(), Operation(0.05)
+        STREAMS[provider], Window(limit=5), Criteria(), Operation(0.05)
     )
 
 

@@ -22,7 +22,7 @@ from pydantic import SecretStr
 from gateway.errors import UpstreamError
 from gateway.sources import Source
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Page, Stream, Wanted, Window
+from gateway.vendors.pages import Criteria, Page, Stream, Window
 from tests.vendors.documents import HOOKS, PLACES, ROWS, STREAMS, listing
 from tests.vendors.vendors import PROVIDERS, Vendor, answer, make, sample
 
@@ -184,7 +184,7 @@ async def test_error_that_repeats_the_credential_is_masked(form: str, encoding: 
             source = make(provider, repeating(functools.partial(fixed, response)), **changes)
             with pytest.raises(UpstreamError) as failure:
                 await source.vendor.read_page(
-                    STREAMS[provider], Window(limit=5), Wanted(), Operation(5)
+                    STREAMS[provider], Window(limit=5), Criteria(), Operation(5)
                 )
             assert not leaks(shown(failure.value), secret, encode)
             assert "***" in shown(failure.value)
@@ -210,7 +210,7 @@ async def test_rows_that_repeat_the_credential_are_masked(form: str, encoding: s
 
         source = make(provider, repeating(respond), **changes)
         page: Page = await source.vendor.read_page(
-            STREAMS[provider], Window(limit=5), Wanted(), Operation(5)
+            STREAMS[provider], Window(limit=5), Criteria(), Operation(5)
         )
         assert len(page.logs) == 1
         told = msgspec.json.encode(page).decode()
@@ -312,7 +312,7 @@ async def test_callers_own_credential_is_masked(
         )
         operation = Operation(5, {"x-own": sent})
         with pytest.raises(UpstreamError) as failure:
-            await source.vendor.read_page(STREAMS[provider], Window(limit=5), Wanted(), operation)
+            await source.vendor.read_page(STREAMS[provider], Window(limit=5), Criteria(), operation)
         assert secret not in shown(failure.value)
 
 
@@ -373,5 +373,5 @@ async def test_organisation_is_not_secret() -> None:
     stream = Stream(key="-", place=("DEV", "41"))
     row = {**ROWS["yandex-tracker"][0], "issueId": "7405813"}
     source = make("yandex-tracker", Vendor(lambda _: answer([row])))
-    page = await source.vendor.read_page(stream, Window(limit=5), Wanted(), Operation(5))
+    page = await source.vendor.read_page(stream, Window(limit=5), Criteria(), Operation(5))
     assert page.logs[0].correlation_id == "7405813"

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.operation import Operation
 from gateway.vendors import VENDORS
-from gateway.vendors.pages import Stream, Wanted, Window
+from gateway.vendors.pages import Criteria, Stream, Window
 from tests.vendors.vendors import PROVIDERS, Vendor, answer, make, sample, token
 
 STREAMS = {
@@ -88,7 +88,7 @@ async def test_vendors_message_is_found(
     vendor = Vendor(lambda request: token(request) or answer(body, status, X_Request_Id="c0ffee-1"))
     source = make(provider, vendor)
     with pytest.raises(UpstreamError) as failure:
-        await source.vendor.read_page(STREAMS[provider], Window(limit=5), Wanted(), Operation(5))
+        await source.vendor.read_page(STREAMS[provider], Window(limit=5), Criteria(), Operation(5))
     error = failure.value
     assert (error.vendor_code, error.vendor_message) == words
     assert (error.status, error.vendor_request_id, error.source) == (status, "c0ffee-1", "it")

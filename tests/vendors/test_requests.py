@@ -15,7 +15,7 @@ from gateway import __version__
 from gateway.model import Timestamp
 from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Stream, Wanted, Window
+from gateway.vendors.pages import Criteria, Stream, Window
 from tests.vendors.vendors import (
     BASE,
     INTEGRATION,
@@ -41,12 +41,12 @@ PLAIN = {
 
 
 async def list_logs(
-    source: Source, *place: str, wanted: Wanted | None = None, **window: Any
+    source: Source, *place: str, wanted: Criteria | None = None, **window: Any
 ) -> None:
     await source.vendor.read_page(
         Stream(key="-", place=place),
         Window(**{"limit": 50, **window}),
-        wanted or Wanted(),
+        wanted or Criteria(),
         Operation(5),
     )
 
@@ -74,7 +74,7 @@ async def test_codearts(scope: tuple[str, str], changes: dict[str, Any]) -> None
         source,
         *scope,
         "990412",
-        wanted=Wanted(since=SINCE, correlation_id="7f0c2c4e-31f6 17"),
+        wanted=Criteria(since=SINCE, correlation_id="7f0c2c4e-31f6 17"),
         until=UNTIL,
         offset=50,
     )
@@ -103,7 +103,7 @@ async def test_tracker() -> None:
     await source.find_streams(Operation(5))
     await list_logs(source, "DEV", "41")
     await list_logs(
-        source, "DEV", "41", wanted=Wanted(since=SINCE, correlation_id="67c6"), until=UNTIL
+        source, "DEV", "41", wanted=Criteria(since=SINCE, correlation_id="67c6"), until=UNTIL
     )
     await source.read_log(("DEV", "41", str(UNTIL), "67c6c20b9a1e4d0c7b5f2a10"), Operation(5))
     log = "GET /v3/queues/DEV/triggers/41/webhooks/log"
@@ -140,7 +140,7 @@ async def test_language_weaver() -> None:
     await list_logs(source)
     await list_logs(
         source,
-        wanted=Wanted(failed=True, events=("translation.created", "adaptedlp.created")),
+        wanted=Criteria(failed=True, events=("translation.created", "adaptedlp.created")),
         offset=100,
     )
     await source.read_log(("88",), Operation(5))
@@ -310,15 +310,15 @@ async def test_callers_cannot_inject_parameters() -> None:
     """Only short printable text is sent to a vendor; the feed applies all other conditions."""
     source, vendor = await asked("codearts", [])
     for text in ("", "x" * 101, "a\nb", "\ud800", "\x00"):
-        await list_logs(source, "projects", PROJECT, "1", wanted=Wanted(correlation_id=text))
-    await list_logs(source, "projects", PROJECT, "1", wanted=Wanted(correlation_id="a&limit=1#"))
+        await list_logs(source, "projects", PROJECT, "1", wanted=Criteria(correlation_id=text))
+    await list_logs(source, "projects", PROJECT, "1", wanted=Criteria(correlation_id="a&limit=1#"))
     assert {*vendor.asked[:-1]} == {
         f"GET /v4/projects/{PROJECT}/hooks/1/logs?offset=0&limit=50",
     }
     assert vendor.asked[-1].endswith("&limit=50&uuid=a%26limit%3D1%23")
     source, vendor = await asked("language-weaver", {"entries": []})
     for events in ((), ("a,b",), ("\ud800",), ("",), tuple(map(str, range(11)))):
-        await list_logs(source, wanted=Wanted(events=events))
+        await list_logs(source, wanted=Criteria(events=events))
     assert set(vendor.asked) == {"GET /api/v2/audit/webhooks?page=1&perPage=50"}
 
 

@@ -12,7 +12,7 @@ from gateway.model import WebhookLogStatus
 from gateway.normalise import timestamps
 from gateway.upstream.operation import Operation
 from gateway.vendors.calls import outcome
-from gateway.vendors.pages import Page, Wanted, Window
+from gateway.vendors.pages import Criteria, Page, Window
 from tests.vendors.documents import ENVELOPES, PLACES, ROWS, STREAMS, changed, read
 from tests.vendors.vendors import PROVIDERS, always, make
 
@@ -213,7 +213,7 @@ async def test_document_of_another_shape_is_refused(provider: str, document: Any
 
     async def read_page(operation: Operation) -> Page:
         return await source.vendor.read_page(
-            STREAMS[provider], Window(limit=5), Wanted(), operation
+            STREAMS[provider], Window(limit=5), Criteria(), operation
         )
 
     for work in (source.hooks, read_page):
@@ -233,7 +233,7 @@ async def test_elastic_path_log_without_an_integration_is_found_again(related: A
     row = changed("elastic-path", relationships=related)
     source = make("elastic-path", always({"data": [row]}))
     page = await source.vendor.read_page(
-        STREAMS["elastic-path"], Window(limit=5), Wanted(), Operation(5)
+        STREAMS["elastic-path"], Window(limit=5), Criteria(), Operation(5)
     )
     (log,) = page.logs
     assert log.hook_id is None

@@ -9,7 +9,7 @@ import httpx
 
 from gateway.model import CacheStatus, Hook
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Page, Wanted, Window
+from gateway.vendors.pages import Criteria, Page, Window
 from tests.vendors.documents import STREAMS, changed
 from tests.vendors.vendors import PROJECT, START, Clock, Vendor, answer, make, token
 
@@ -119,7 +119,7 @@ async def test_elastic_path_url_of_integration_is_refreshed_though_logs_are_unch
 
     async def read() -> tuple[Page, CacheStatus]:
         operation = Operation(5, max_age=0)
-        cached = await source.page(STREAMS["elastic-path"], Window(limit=50), Wanted(), operation)
+        cached = await source.page(STREAMS["elastic-path"], Window(limit=50), Criteria(), operation)
         return cached.value, cached.freshness.status
 
     await read()

@@ -36,7 +36,7 @@ from gateway.vendors.codearts.parsing import (
     read_error,
 )
 from gateway.vendors.codearts.settings import CodeArtsSettings, credential
-from gateway.vendors.pages import Found, Hooks, Page, Stream, Wanted, Window
+from gateway.vendors.pages import Criteria, Found, Hooks, Page, Stream, Window
 
 if TYPE_CHECKING:
     from gateway.upstream.client import UpstreamClient
@@ -133,17 +133,17 @@ class CodeArts(Vendor[CodeArtsSettings]):
         )
 
     async def read_page(
-        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
+        self, stream: Stream, window: Window, criteria: Criteria, operation: Operation
     ) -> Page:
         """Request a page, with fewer parameters if the vendor refuses some.
 
         Older revisions of the API have no filters. Once the vendor has refused those of the window,
         which no caller chose, none are sent any more.
         """
-        own = _filters(window, Wanted())
+        own = _filters(window, Criteria())
         page, taken = await first_accepted(
             lambda filters: self._list(stream, window, filters, operation),
-            (_filters(window, wanted), own, ()) if self._filters else [()],
+            (_filters(window, criteria), own, ()) if self._filters else [()],
         )
         if own and not taken:
             self._filters = False
@@ -232,21 +232,21 @@ def _hook_path(place: Sequence[str]) -> str:
     return f"/v4/{place[0]}/{place[1]}/hooks/{place[2]}"
 
 
-def _filters(window: Window, wanted: Wanted) -> Params:
-    """Return the query parameters for the bounds.
+def _filters(window: Window, criteria: Criteria) -> Params:
+    """Return the query parameters for the criteria.
 
     Whether the vendor's bounds are inclusive is not documented, so each is a millisecond wider.
     """
     filters = []
-    untils = [moment for moment in (window.until, wanted.until) if moment is not None]
+    untils = [moment for moment in (window.until, criteria.until) if moment is not None]
     if untils:
         before = Timestamp(min(untils) + MILLISECOND)
         filters.append(("created_before", timestamps.format_millis(before)))
-    if wanted.since is not None:
-        after = Timestamp(wanted.since - MILLISECOND)
+    if criteria.since is not None:
+        after = Timestamp(criteria.since - MILLISECOND)
         filters.append(("created_after", timestamps.format_millis(after)))
-    if wanted.correlation_id is not None and is_sendable(wanted.correlation_id):
-        filters.append(("uuid", wanted.correlation_id))
+    if criteria.correlation_id is not None and is_sendable(criteria.correlation_id):
+        filters.append(("uuid", criteria.correlation_id))
     return tuple(filters)
 
 

@@ -44,7 +44,7 @@ class YandexTrackerDetails(Details, frozen=True, kw_only=True, tag="tracker"):
 
 
 def parse_log(row: Fields, ids: SourceIds, place: tuple[str, ...]) -> WebhookLog:
-    """Parse a row of a trigger's log. Its time is a part of its place, to find it again."""
+    """Parse a row of a trigger's log. Its time is part of its place, to find it again."""
     upstream_id = row.id()
     triggered_at = row.own_time("startTime")
     shown = row.redacted()
