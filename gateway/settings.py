@@ -19,7 +19,7 @@ from gateway.config.files import BYTE_ORDER_MARK, UnreadableFileError, read_text
 from gateway.config.journal import JournalSettings
 from gateway.config.limits import LimitSettings, TimeLimit
 from gateway.config.mistakes import Problem, problems_of, sentence, unknown
-from gateway.config.secret import Surroundings
+from gateway.config.secret import ReferenceContext
 from gateway.config.source import SourceTable
 from gateway.config.values import ListOf, Origin, RootPath, Table, Text, or_else
 from gateway.errors import ConfigurationError
@@ -128,10 +128,10 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     if file is None and "GATEWAY_SOURCES" not in variables:
         raise ConfigurationError([_NOTHING, *problems])
     values = _merged(_parse(file) if file else {}, _read_variables(variables))
-    surroundings = Surroundings(environ, file.parent if file else Path())
+    context = ReferenceContext(environ, file.parent if file else Path())
     found = list(_repeated_names(values.get("sources")))
     try:
-        settings = Settings.model_validate(values, context=surroundings)
+        settings = Settings.model_validate(values, context=context)
     except ValidationError as error:
         found += problems_of(error, json_schema())
     else:

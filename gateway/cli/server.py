@@ -18,7 +18,7 @@ import uvicorn
 
 from gateway.actions.actions import MARGIN
 from gateway.actions.permissions import any_supported
-from gateway.cli.protocol import BoundedProtocol, GracefulServer
+from gateway.cli.http_server import BoundedProtocol, GracefulServer
 from gateway.cli.screen import print_error
 from gateway.config import is_loopback
 from gateway.service import Gateway
