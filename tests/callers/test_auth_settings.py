@@ -282,10 +282,7 @@ MISTAKES = [
             ('{ file = "issuer.pem", env = "PEM" }', PUBLIC_KEY),
             ('"-----BEGIN PUBLIC KEY-----\\npla1nted\\n-----END PUBLIC KEY-----"', PUBLIC_KEY),
             ('{ file = "absent.pem" }', "names a file that does not exist"),
-            (
-                '{ file = "binary.pem" }',
-                "names a file that is not UTF-8 text in line 1: save it as UTF-8",
-            ),
+            ('{ file = "binary.pem" }', "names a file that is UTF-16 text: save it as UTF-8"),
             ('{ file = "." }', "names a file that is a folder"),
             ('{ file = "elliptic.pem" }', "is a key for none of the algorithms"),
             ('{ file = "short.pem" }', "must be a longer key: one of RSA has 2048 bits or more"),

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.feed import cursor, filters
 from gateway.feed.feed import Feed, Slice
-from gateway.feed.news import LATENESS
+from gateway.feed.new_rows import LATENESS
 from gateway.model import Timestamp, WebhookLogStatus
 from gateway.upstream.operation import Operation
 from tests.support.fake_source import FakeSource
