@@ -18,10 +18,10 @@ from gateway.config.documents import DocumentSettings
 from gateway.config.files import BYTE_ORDER_MARK, UnreadableFileError, read_text
 from gateway.config.journal import JournalSettings
 from gateway.config.limits import LimitSettings, TimeLimit
-from gateway.config.mistakes import Problem, problems_of, sentence, unknown
+from gateway.config.mistakes import Problem, problems_of, sentence, unknown_key
 from gateway.config.secret import ReferenceContext
 from gateway.config.source import SourceTable
-from gateway.config.values import ListOf, Origin, RootPath, Table, Text, or_else
+from gateway.config.values import ListOf, Origin, RootPath, Table, Text, error_message
 from gateway.errors import ConfigurationError
 from gateway.vendors import VENDORS
 
@@ -93,7 +93,8 @@ class Settings(Table, title="Configuration of the webhook log gateway"):
     journal: JournalSettings = Field(default_factory=JournalSettings)
     """The journal, which records retries and deletes."""
     sources: Annotated[
-        tuple[SourceSettings, ...], or_else("must be a list of tables, each under [[sources]]")
+        tuple[SourceSettings, ...],
+        error_message("must be a list of tables, each under [[sources]]"),
     ]
     """The systems whose webhook logs are read; at least one."""
 
@@ -268,7 +269,7 @@ def _misplaced(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         if nested and section == "sources":
             yield name, "one key of a source can't be set: give all sources in GATEWAY_SOURCES"
         elif nested and section not in Settings.model_fields:
-            yield name, f"{section} {unknown(section, Settings.model_fields)}"
+            yield name, f"{section} {unknown_key(section, Settings.model_fields)}"
 
 
 def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

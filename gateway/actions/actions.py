@@ -31,7 +31,7 @@ from gateway.actions.problems import (
     OutcomeUnknown,
     Problem,
 )
-from gateway.errors import ErrorCode, JournalError, RequestError, UpstreamError, defect
+from gateway.errors import ErrorCode, JournalError, RequestError, UpstreamError, internal_error
 from gateway.journal import Action, ActionFilter, ActionKind, ActionPage, Journal, Outcome
 from gateway.model import WebhookLog
 
@@ -64,7 +64,7 @@ class _Target(NamedTuple):
         try:
             return await act(self.place, operation)
         finally:
-            await evict(self.source.touched(self.place))
+            await evict(self.source.affected_tags(self.place))
 
 
 def _find(
@@ -259,7 +259,7 @@ class Actions:
             )
         except Exception:
             log.exception("Action %s met a defect.", action.id)
-            error = defect(action.source, sent=operation.calls[action.source] > calls)
+            error = internal_error(action.source, sent=operation.calls[action.source] > calls)
         if error is None:
             answer, outcome = ActionResult(log=log_after), Outcome.SUCCEEDED
         else:

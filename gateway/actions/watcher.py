@@ -66,6 +66,6 @@ class ActionWatcher:
                 tag
                 for action in actions
                 if (source := self._sources.get(action.source))
-                for tag in source.touched(ids.decode(action.log_id, ids.Kind.LOG).place)
+                for tag in source.affected_tags(ids.decode(action.log_id, ids.Kind.LOG).place)
             }
         )

@@ -17,7 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from gateway.cache.entry import SECOND, Entry, Lifetime, enclose
+from gateway.cache.entry import SECOND, Entry, Lifetime, new_entry
 from gateway.cache.requirement import ANY_AGE, FreshnessRequirement
 from gateway.cache.state import CacheState
 from gateway.cache.store import Generation, Store
@@ -238,7 +238,7 @@ class Cache:
             now = self._now()
             made_of = loaded.made_of
             stored_at = made_of.fetched_at if made_of else now
-            refreshed = enclose(
+            refreshed = new_entry(
                 loaded.value,
                 loaded.lifetime,
                 asked_at=min(asked_at, stored_at),

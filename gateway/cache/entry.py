@@ -49,7 +49,7 @@ class Entry(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     retry_at: Timestamp = Timestamp(0)
 
 
-def enclose(
+def new_entry(
     value: T,
     lifetime: Lifetime,
     *,

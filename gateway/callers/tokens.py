@@ -84,7 +84,7 @@ class TokenVerifier:
         name = signature.headers().get("kid")
         if not signed and not (name and any(key.kid == name for key in keys)):
             # The issuer may have rotated its keys.
-            signed = self._is_signed(signature, await self._keys.renewed())
+            signed = self._is_signed(signature, await self._keys.refreshed())
         if not signed:
             raise _refused("no key of the issuer has signed it")
 

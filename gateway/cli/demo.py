@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ARRIVALS_PER_SECOND = 0.5
 LATENCY = (0.02, 0.06)
-"""The least and the greatest latency of a simulated vendor, in seconds."""
+"""The minimum and maximum latency of a simulated vendor, in seconds."""
 HOST = "127.0.0.1"
 EXAMPLE = "{ webhookLogs(first: 3) { nodes { triggeredAt event status } } }"
 
@@ -33,7 +33,7 @@ EXAMPLE = "{ webhookLogs(first: 3) { nodes { triggeredAt event status } } }"
 def run_demo(port: int, sandbox_port: int, seed: int) -> None:
     """Serve both until a signal.
 
-    ``GATEWAY_...`` variables override the configuration, apart from its ports and sources. Raises
+    ``GATEWAY_...`` variables override the configuration, except for its ports and sources. Raises
     ConfigurationError or JournalError if the gateway can't be used with them.
     """
     with (

@@ -25,7 +25,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.errors import ErrorCode
 from gateway.web import header_limit as head
-from gateway.web.answer import refused
+from gateway.web.answer import refusal_response
 
 if TYPE_CHECKING:
     import socket
@@ -204,7 +204,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._end_head()
         # The head may be incomplete, so its X-Request-Id is not used.
-        response = refused({"headers": []}, status, message, code=code)
+        response = refusal_response({"headers": []}, status, message, code=code)
         response.headers["Connection"] = "close"
         lines = [STATUS_LINE[status]]
         lines += [name + b": " + value + b"\r\n" for name, value in response.raw_headers]

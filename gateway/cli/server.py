@@ -61,10 +61,10 @@ def run(settings: Settings, host: str | None, port: int | None, *, insecure: boo
 
 
 def with_options(settings: Settings, host: str | None, port: int | None) -> Settings:
-    """Return the settings with the command line's options in their place.
+    """Return the settings, overridden by the command line's options.
 
-    All readers of the settings then see the actual listening address. As with environment
-    variables, empty text counts as not given.
+    All code that reads the settings then sees the actual listening address. As with environment
+    variables, an empty text counts as not given.
     """
     options = {"host": host or None, "port": port}
     given = {name: value for name, value in options.items() if value is not None}

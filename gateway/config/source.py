@@ -1,4 +1,4 @@
-"""The settings that sources of all vendors have in common."""
+"""The settings that the sources of all vendors share."""
 
 from __future__ import annotations
 

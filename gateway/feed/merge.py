@@ -7,7 +7,7 @@ import heapq
 import logging
 from typing import TYPE_CHECKING
 
-from gateway.errors import UpstreamError, defect
+from gateway.errors import UpstreamError, internal_error
 from gateway.vendors.pages import StreamsChanged
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ async def fill(reader: Reader) -> None:
         raise
     except Exception:
         log.exception("Reading source %s failed.", reader.source.name)
-        reader.end(defect(reader.source.name))
+        reader.end(internal_error(reader.source.name))
 
 
 async def merged(readers: Sequence[Reader], limit: int) -> AsyncIterator[tuple[Reader, Row]]:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gateway.errors import ErrorCode, UpstreamError, defect
+from gateway.errors import ErrorCode, UpstreamError, internal_error
 from gateway.feed.cursor import LATEST, unpack_hints
 from gateway.feed.filter_tests import Partial
 from gateway.feed.merge import fill
@@ -113,7 +113,7 @@ class StreamOpener:
         except Exception:
             # A defect in one vendor's kit must not hide the other vendors' rows.
             log.exception("Finding the streams of source %s failed.", source.name)
-            report.error = defect(source.name)
+            report.error = internal_error(source.name)
         report.failed = True
         self.incomplete.add(source.name)
         return []

@@ -31,13 +31,13 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 
 _SECOND = 10**9
 _HOUR = 60 * 60 * _SECOND
-_OVERLAP = int(2 * database.PATIENCE * _SECOND)
+_OVERLAP = int(2 * database.TIMEOUT * _SECOND)
 """Longest time between the completion of an action and the commit that makes it visible."""
 _PENDING = ACTIONS.c.outcome == Outcome.PENDING
 
 
-class Begun(NamedTuple):
-    """An action. Send it only if it is ``new``, that is, recorded by this call."""
+class BeginResult(NamedTuple):
+    """An action. It may be sent only if it is ``new``, that is, recorded by this call."""
 
     action: Action
     new: bool
@@ -70,15 +70,15 @@ class Journal:
 
     async def __aenter__(self) -> Journal:
         async with contextlib.AsyncExitStack() as stack:
-            with database.opening(self._url):
+            with database.connection_errors(self._url):
                 self._file = database.sqlite_file(self._url)
                 self._engine = database.open_engine(self._url)
                 stack.push_async_callback(self._engine.dispose)
                 async with self._engine.begin() as connection:
                     await connection.run_sync(database.migrate)
-                    await _give_up_abandoned(connection)
+                    await _close_abandoned(connection)
                 await self._purge()
-            self._owner = owner.own()
+            self._owner = owner.current_process()
             self._handled_at = self._clock()
             self._change_counter = self._read_counter()
             self._stack = stack.pop_all()
@@ -99,7 +99,7 @@ class Journal:
         lease: float,
         idempotency_key: str | None = None,
         request_id: str | None = None,
-    ) -> Begun:
+    ) -> BeginResult:
         """Record an action before it is sent; it has ``lease`` seconds to be completed.
 
         If the caller has used the idempotency key before, for any action, that action is returned
@@ -127,7 +127,7 @@ class Journal:
             set_={"caller": insert.excluded.caller},
         )
         (stored,) = await self._actions(statement.returning(*_columns(now)))
-        return Begun(stored, new=stored.id == action.id)
+        return BeginResult(stored, new=stored.id == action.id)
 
     async def complete(
         self,
@@ -293,10 +293,10 @@ def _conditions(wanted: ActionFilter, now: int) -> Iterator[sa.ColumnElement[boo
         yield ACTIONS.c.caller == wanted.caller if wanted.caller.isprintable() else sa.false()
 
 
-async def _give_up_abandoned(connection: AsyncConnection) -> None:
+async def _close_abandoned(connection: AsyncConnection) -> None:
     """Set to UNKNOWN the PENDING actions of processes of this machine that have ended."""
     owners = await connection.scalars(sa.select(ACTIONS.c.owner).where(_PENDING).distinct())
-    gone = [name for name in owners if owner.is_gone(name)]
+    gone = [name for name in owners if owner.has_ended(name)]
     await connection.execute(
         sa.update(ACTIONS)
         .where(_PENDING, ACTIONS.c.owner.in_(gone))

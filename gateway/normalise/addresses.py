@@ -1,9 +1,9 @@
-"""Removal of addresses from error messages, so that only their words count.
+"""Remove addresses from error messages, so that only their words are classified.
 
-``connect to timeout-svc.x:443 failed: Connection refused`` is no time-out and
-``Failed to connect to ssl.x port 443`` no fault of TLS. URLs, paths, host names, IP addresses and
-ports go; class names such as ``java.net.SocketTimeoutException`` keep their last part, which is a
-cause. A single word is a host's name only where the words around it say so.
+``connect to timeout-svc.x:443 failed: Connection refused`` is not a timeout, and ``Failed to
+connect to ssl.x port 443`` is not a TLS failure. URLs, paths, host names, IP addresses and ports
+are removed. Class names such as ``java.net.SocketTimeoutException`` keep their last part, which
+names a cause. A single word counts as a host name only if the words around it say so.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _CLASS = re.compile(
     r"(?<![\w./-])(?:[a-z_$][\w$]{0,60}\.){1,12}"
     r"(_?[a-z$][\w$]{0,60}(?:exception|error|errno|fault|timeout|disconnected))(?![\w.-]|:\d)"
 )
-# A module of Python, and a field of Go's http.Client.
+# A Python module, and a field of Go's http.Client.
 _KEPT = re.compile(r"\b_?ssl\.c:\d+|\b(?:http)?client\.timeout\b")
 _SSL_OPTION = re.compile(r"\bssl:(?:default|true|false|none|<[^<>]{0,200}>|\w{1,20}(?=\s\[))")
 _DOTTED = re.compile(
@@ -28,8 +28,8 @@ _IPV6 = re.compile(
     r"\[[0-9a-f:.%]{2,60}\](?::\d{1,5})?|(?<![\w:])(?:[0-9a-f]{0,4}:){3,7}[0-9a-f]{0,4}"
 )
 _PORT = r":\d{1,5}(?![\w.])"
-# "ssl-gateway" is a host's name, unless it is one of the few such words that tell a cause. A word
-# without a hyphen must stand where a host does.
+# A word with a hyphen such as "ssl-gateway" is a host name, unless it is one of the few that name a
+# cause. A word without a hyphen must stand where a host name does.
 _HYPHENED = re.compile(
     r"(?<![\w.-])(?=\w++-)(?!(?:self-signed|timed?-out|follow-up|(?:non|re|pre|end)-\w++|\w++-time-?out"
     r"|(?:connect(?:ion)?|read|write|request|response|socket|handshake|peer|tls|ssl|dns)"
@@ -78,7 +78,7 @@ def _drop_host(match: re.Match[str]) -> str:
     return match[0] if _KEPT.fullmatch(match[0].rstrip(".")) else " "
 
 
-# In their order. A text without any of a step's substrings can't match its pattern.
+# Applied in this order. A text without any of a step's substrings can't match its pattern.
 _STEPS: tuple[tuple[tuple[str, ...], re.Pattern[str], _Replacement], ...] = (
     ((":/", ":\\/"), _URL, " "),
     (("ssl:",), _SSL_OPTION, " "),

@@ -1,7 +1,7 @@
-"""Failure category of a delivery, from the HTTP status or the vendor's error message.
+"""Determine the failure category of a delivery from the HTTP status or the vendor's message.
 
-The table knows the wording of the HTTP clients that vendors send with (Go, Java, .NET, Python,
-Node, Ruby, PHP, curl, Erlang, Rust) and of the vendors themselves.
+The table covers the wording of the HTTP clients that vendors use (Go, Java, .NET, Python, Node,
+Ruby, PHP, curl, Erlang, Rust) and of the vendors themselves.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from gateway.model import FailureCategory as Category
 from gateway.normalise.addresses import without_addresses
 from gateway.normalise.redaction import redact_text
 
-# (category, retryable, words of the lower-case message without addresses). The first row that
-# matches decides, so a cause comes before the wider one that it is reported within
-# ("dial tcp: lookup example.com: no such host"), and a word that may be a mere topic ("ssl") after
-# the causes that name it.
+# (category, retryable, pattern for the lower-case message without addresses). The first row that
+# matches decides. So a cause precedes the more general failure that reports it ("dial tcp: lookup
+# example.com: no such host"), and a word that may be only a topic ("ssl") comes after the causes
+# that mention it.
 _TABLE = (
     # Some vendors write this, and only this, whenever no response was received.
     (Category.NO_RESPONSE, True, r"\Ainternal error\Z"),
@@ -154,7 +154,7 @@ _BY_PHRASE = {
     if status >= HTTPStatus.MULTIPLE_CHOICES
 }
 _PHRASES = "|".join(map(re.escape, _BY_PHRASE))
-# A number is a status only next to a word that says so, and counts nothing itself.
+# A number is a status only next to a word that says so, and if it is not a quantity.
 _STATUS = re.compile(
     r"(?:\bstatus(?:[ _]?(?:code|line))?|\bhttp(?:/\d(?:\.\d)?)?(?: error| response| status| code)*"
     r"|response(?: code| status)?|returned error|indicate success|(?:client|server) error|\bcode"
@@ -164,9 +164,9 @@ _STATUS = re.compile(
     r"|items|rows|records|requests|redirects|entries|messages|events|results)\b)"
     rf"|\b([345]\d\d)[,:]? [\"']?(?:client error|server error|message=|page not found|{_PHRASES})"
 )
-# A proxy between vendor and receiver answered, not the receiver.
+# The response came from a proxy between vendor and receiver.
 _TUNNEL = re.compile(r"tunnel|(from|to|through) proxy|proxy ?error|proxyconnect")
-# Enough for the cause; no pattern gets to see more, so none needs to be linear.
+# Enough to find the cause. No pattern is applied to a longer text, so none has to be linear.
 _BEGINNING = 1000
 
 _RETRYABLE_4XX = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
@@ -176,10 +176,10 @@ _LASTING_5XX = {HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTE
 def classify(*, status_code: int | None = None, message: str | None = None) -> Failure:
     """Classify a failed delivery.
 
-    ``status_code`` is the receiver's (None or 0 where there was none), ``message`` the vendor's
-    text, not redacted. A status of 3xx, 4xx or 5xx decides, be it the argument or in the message;
-    else the words of the message do, without the addresses in it. The failure's message is the
-    vendor's, redacted, or a sentence of the gateway where the vendor has none.
+    ``status_code`` is the receiver's (None or 0 if there was none), ``message`` the vendor's text,
+    not redacted. A status of 3xx, 4xx or 5xx decides, whether it is the argument or in the message;
+    otherwise the words of the message do, without its addresses. The failure's message is the
+    vendor's, redacted, or a sentence of the gateway if the vendor has none.
     """
     text = (message or "").strip()
     clean = redact_text(text)
@@ -222,7 +222,7 @@ def _by_text(text: str) -> tuple[Category, bool]:
     return Category.UNKNOWN, False
 
 
-# While a receiver is down, all its rows have the same message.
+# While a receiver is down, all its logs have the same message.
 _by_known_text = functools.lru_cache(maxsize=512)(_by_text)
 
 

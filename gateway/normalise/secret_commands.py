@@ -1,4 +1,4 @@
-"""Secrets in command lines, where a flag or the command itself says what the next word is."""
+"""Mask secrets in command lines, where a flag or the command shows that the next word is one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from gateway.normalise.prose import PROSE, WORD
 from gateway.normalise.secret_names import is_secret_label, mask
 
 _WORD_VALUE = r"""(?:\\{0,15}"[^"\r\n]*+|\\{0,15}'[^'\r\n]*+|[^\s"'\\,)\]}]++)"""
-# The patterns begin with a literal, to which a search skips; what must not stand before it follows.
+# The patterns begin with a literal that a search can skip to. Lookbehinds after it exclude what
+# must not precede it.
 _DASH = re.compile(r"-(?<![\w-]-)-?[A-Za-z]")
 _FLAG = re.compile(
     rf"""(-(?<![\w-]-)-?)([A-Za-z][\w.-]{{0,63}})(\\{{0,15}}["']?,?[ \t]{{1,4}})(?!-)"""
@@ -45,7 +46,7 @@ _SHORT = re.compile(
     r"""([^\s"'\\,\]]++)"""
 )
 _SHORT_FLAG = re.compile(r"-(?<=[\s\"']-)[pPawk]")
-# Commands whose -p is followed by the secret in the next word; to others that is a port or a path.
+# Commands whose -p takes a secret as the next word; for others, it takes a port or a path.
 _SPACED = re.compile(
     r"\A(?:sshpass|mongo|(?:docker|podman|helm)\b.{0,60}\blogin|az|mosquitto|7z|unrar|cqlsh|influx"
     r"|rabbitmqadmin)"
@@ -120,7 +121,7 @@ def _mask_word(match: re.Match[str]) -> str:
 
 
 def _masked_word(word: str) -> str:
-    """Mask a shell word; the quote at its start stays, the one at its end is not a part of it."""
+    """Mask a shell word, except for backslashes and a quote at its start."""
     bare = word.lstrip("\\")
     quote = word[: len(word) - len(bare)]
     if bare[:1] in {'"', "'"}:

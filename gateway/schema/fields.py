@@ -19,5 +19,5 @@ def described(description: str, resolver: Callable[..., Any] | None = None) -> A
 
 
 def is_a(record: type) -> Callable[[object, object], bool]:
-    """Return the ``is_type_of`` of a type, by which unions and interfaces recognise its records."""
+    """Return a type's ``is_type_of``, by which unions and interfaces recognise its records."""
     return lambda value, _: isinstance(value, record)

@@ -10,7 +10,7 @@ from strawberry.extensions import SchemaExtension
 
 from gateway.limits import Limits
 from gateway.schema.context import Context
-from gateway.schema.cost import Price, page_size, weight
+from gateway.schema.cost import PriceList, page_size, weight
 from gateway.schema.documents import Document, Documents
 
 
@@ -23,7 +23,7 @@ class Preparation(SchemaExtension):
     requests.
     """
 
-    def __init__(self, documents: Documents, price: Price, limits: Limits) -> None:
+    def __init__(self, documents: Documents, price: PriceList, limits: Limits) -> None:
         super().__init__()
         self._documents = documents
         self._price = price

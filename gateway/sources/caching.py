@@ -39,14 +39,14 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
     """A read, and how to cache its result.
 
     ``name`` is unique within the source; ``kind`` is the type that a stored entry decodes to.
-    ``judge`` returns the seconds for which a value is fresh, and tags that evict it in addition to
-    its source's. ``renew`` copies into a new value the data that only the replaced entry has.
+    ``classify`` returns the seconds for which a value is fresh, and tags that evict it in addition
+    to its source's. ``renew`` copies into a new value the data that only the replaced entry has.
     """
 
     name: str
     kind: Any
     read: Callable[[Operation], Coroutine[Any, Any, Any]]
-    judge: Callable[[Any], tuple[float, tuple[str, ...]]]
+    classify: Callable[[Any], tuple[float, tuple[str, ...]]]
     renew: Callable[[Any, Entry[Any]], Any] = lambda value, _: value
 
 
@@ -93,7 +93,7 @@ class SourceCache:
         """Return the cached value for this source and credential, or read it.
 
         Callers that need the same value share one read. It runs in an operation of its own with the
-        longest deadline, regardless of theirs.
+        longest deadline, whatever theirs are.
         """
         requirement = FreshnessRequirement(
             max_age=operation.max_age(self._source, max_age),
@@ -129,7 +129,7 @@ class SourceCache:
                 value, etags, unchanged = entry.value, dict(entry.etags), True
         if entry is not None:
             value = wanted.renew(value, entry)
-        seconds, tags = wanted.judge(value)
+        seconds, tags = wanted.classify(value)
         lifetime = Lifetime(
             seconds, self.lifetimes.stale_while_revalidate, self.lifetimes.stale_if_error
         )
@@ -170,7 +170,9 @@ class SourceCache:
 
     async def hooks(self, name: str, read: ReadHooks, operation: Operation) -> Hooks:
         """Return the hooks that ``read`` lists, cached under ``name``; see ``CachedHooks``."""
-        wanted = Read(name=name, kind=Hooks, read=read, judge=lambda _: (self.lifetimes.hooks, ()))
+        wanted = Read(
+            name=name, kind=Hooks, read=read, classify=lambda _: (self.lifetimes.hooks, ())
+        )
         hooks: Hooks = (await self.get(wanted, operation)).value
         operation.add_part(name, hooks)
         return hooks

@@ -12,7 +12,7 @@ from gateway.errors import ErrorCode, RequestError, UpstreamError
 from gateway.model import Capability, Hook, Timestamp, WebhookLog, WebhookLogStatus, worst
 from gateway.sources.caching import Read, SourceCache, tag
 from gateway.sources.list_facts import ListFacts
-from gateway.sources.stale_pages import renewed
+from gateway.sources.stale_pages import with_pushed_off
 from gateway.vendors.pages import Criteria, Found, Page, Scan, Stream, StreamsChanged, Window
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ class Source:
             name=_page_name(stream, window, criteria),
             kind=self._page_type,
             read=lambda detached: self.vendor.read_page(stream, window, criteria, detached),
-            judge=lambda _: (seconds, tags),
-            renew=renewed,
+            classify=lambda _: (seconds, tags),
+            renew=with_pushed_off,
         )
         return await self._cache.get(read, operation, max_age=max_age, not_before=not_before)
 
@@ -114,7 +114,7 @@ class Source:
         id = self.vendor.ids.log(*place)
         lifetimes = self._cache.lifetimes
 
-        def judge(log: WebhookLog | None) -> tuple[float, tuple[str, ...]]:
+        def classify(log: WebhookLog | None) -> tuple[float, tuple[str, ...]]:
             hook_id = log.hook_id if log else self.vendor.hook_of(place)
             tags = (tag("log", id), *((tag("hook", hook_id),) if hook_id else ()))
             if log is None:
@@ -125,7 +125,7 @@ class Source:
             name=f"log/{id}",
             kind=self._log_type,
             read=lambda detached: self.read_log(place, detached),
-            judge=judge,
+            classify=classify,
         )
         return await self._cache.get(read, operation)
 
@@ -181,13 +181,13 @@ class Source:
         """Return the id of a log by the vendor's own; RequestError if that is insufficient."""
         return self.vendor.log_id_of(upstream_id)
 
-    def touched(self, place: tuple[str, ...]) -> tuple[str, ...]:
+    def affected_tags(self, place: tuple[str, ...]) -> tuple[str, ...]:
         """Return the tags of the entries that an action on a log affects: the log and its lists."""
         hook_id = self.vendor.hook_of(place)
-        lists = self.listed_with(hook_id) if hook_id else (self._lists,)
+        lists = self.list_tags(hook_id) if hook_id else (self._lists,)
         return (tag("log", self.log_id(*place)), *lists)
 
-    def listed_with(self, hook_id: str) -> tuple[str, ...]:
+    def list_tags(self, hook_id: str) -> tuple[str, ...]:
         """Return the tags of the lists that may contain logs of a hook."""
         return (tag("hook", hook_id), self._lists)
 

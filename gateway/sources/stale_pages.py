@@ -8,8 +8,8 @@ page may follow a refreshed first page only if these are inserted between them::
     09:05  first page   h g f     is refreshed: e and d were pushed off its end
     09:06  the vendor fails       h g f | e d | c b a
 
-``renewed`` stores the logs that were pushed off with the refreshed page (``PushedOff``), and
-``continue_stale`` finds the continuation. No log can be missing: each cached page was requested
+``with_pushed_off`` stores the logs that were pushed off with the refreshed page (``PushedOff``),
+and ``continue_stale`` finds the continuation. No log can be missing: each cached page was requested
 after the page that it followed at the time.
 """
 
@@ -53,7 +53,7 @@ class Continuation(msgspec.Struct, frozen=True):
     is_rest: bool = False
 
 
-def renewed(page: Page, entry: Entry[Page]) -> Page:
+def with_pushed_off(page: Page, entry: Entry[Page]) -> Page:
     """Return a refreshed page with the logs that were pushed off its end by newer ones.
 
     ``since`` is when a page with the same end was first read, if that was earlier than this one:

@@ -123,21 +123,21 @@ def _decode_faulty(text: str) -> Any:
         parse_int=_number,
         parse_constant=str,
     )
-    return _mended(document)[0]
+    return _repaired(document)[0]
 
 
-def _mended(value: Any) -> tuple[Any, bool]:
+def _repaired(value: Any) -> tuple[Any, bool]:
     """Return an encodable copy of a value, and whether anything in it was damaged."""
     if isinstance(value, str):
         shown = _shown(value)
         return shown, shown is not value
     if isinstance(value, list):
-        pairs = [_mended(item) for item in value]
+        pairs = [_repaired(item) for item in value]
         return [item for item, _ in pairs], any(damaged for _, damaged in pairs)
     if isinstance(value, dict):
         members, damages = {}, False
         for key, member in value.items():
-            mended, damaged = _mended(member)
+            mended, damaged = _repaired(member)
             members[_shown(key)] = mended
             damages = damages or damaged or _HALF.search(key) is not None
         return (Damaged(members) if damages else members), damages

@@ -28,7 +28,7 @@ from gateway.upstream.guard import FAILURES, UpstreamGuard, is_refusal
 from gateway.upstream.known_secrets import KnownSecrets
 from gateway.upstream.network_errors import Peer
 from gateway.upstream.progress import Progress
-from gateway.upstream.retry import retried
+from gateway.upstream.retry import with_retries
 
 if TYPE_CHECKING:
     from gateway.upstream.answer import Answer
@@ -149,7 +149,7 @@ class UpstreamClient:
         target = url.raw_path.decode("ascii")
         with self._record_health():
             call = await self._prepare("GET", url, operation, operation.etags.get(target))
-            answer = await retried(lambda: self._attempt(call), call.guard, operation.deadline)
+            answer = await with_retries(lambda: self._attempt(call), call.guard, operation.deadline)
         if answer.status == httpx.codes.NOT_MODIFIED:
             raise NotModified
         etag = answer.headers.get("ETag", "")

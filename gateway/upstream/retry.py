@@ -47,7 +47,9 @@ _caller = stamina.AsyncRetryingCaller(
 set_on_retry_hooks(())
 
 
-async def retried(attempt: Callable[[], Awaitable[T]], guard: UpstreamGuard, deadline: float) -> T:
+async def with_retries(
+    attempt: Callable[[], Awaitable[T]], guard: UpstreamGuard, deadline: float
+) -> T:
     """Return the result of an attempt, with retries after temporary failures.
 
     The failure is raised without a retry if the breaker has opened, or if the wait (the vendor's

@@ -45,7 +45,7 @@ class Store(Protocol):
         """
 
 
-class Memory:
+class MemoryStore:
     """Counts in the memory of this process; ``clock`` is monotonic, in seconds."""
 
     def __init__(
@@ -68,12 +68,12 @@ class Memory:
         return after
 
 
-class Shared:
+class SharedStore:
     """Counts together with other replicas, or in memory where there are none."""
 
     def __init__(self, take: Callable[[str, int, int], Awaitable[float | None]]) -> None:
         self._take = take
-        self._memory = Memory()
+        self._memory = MemoryStore()
 
     async def take(self, caller: str, limit: int) -> float:
         """Count a request of a caller."""
@@ -81,8 +81,8 @@ class Shared:
         return await self._memory.take(caller, limit) if left is None else left
 
 
-class Rates:
-    """Holds callers to the rate limit."""
+class RateLimiter:
+    """Enforces the rate limit of each caller."""
 
     def __init__(self, limits: Limits, store: Store) -> None:
         self._limits = limits

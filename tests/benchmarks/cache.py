@@ -32,7 +32,7 @@ from pydantic import SecretStr
 from starlette.types import Message
 
 from gateway.cache import cache as keeping
-from gateway.cache.entry import Lifetime, enclose
+from gateway.cache.entry import Lifetime, new_entry
 from gateway.cache.memory import MemoryStore
 from gateway.callers import Authenticator
 from gateway.cli.demo_configuration import write_configuration
@@ -288,7 +288,7 @@ async def bounds(keys: int = 1_000_000) -> None:
     for number in range(keys + 1):
         log, now = f"log:{number}", Timestamp(number)
         _, era = await store.read(str(number), str)
-        entry = enclose(
+        entry = new_entry(
             "v" * (number % 7),
             lifetime,
             asked_at=now,

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.cache.entry import Entry, Lifetime, enclose
+from gateway.cache.entry import Entry, Lifetime, new_entry
 from gateway.cache.memory import MAX_DROPPED, MemoryStore
 from gateway.model import Timestamp
 
@@ -18,7 +18,7 @@ KEYS = 50_000
 
 def entry(value: Any, *tags: str, asked_at: int = 0) -> Entry[Any]:
     moment = Timestamp(asked_at)
-    return enclose(
+    return new_entry(
         value, Lifetime(5, 30, 3600), asked_at=moment, stored_at=moment, tags=tags, etags={}
     )
 

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.cache import Cache, Cached, FreshnessRequirement, Lifetime, Store
 from gateway.cache.cache import FALLBACK_CODES
-from gateway.cache.entry import enclose
+from gateway.cache.entry import new_entry
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.model import CacheStatus, Timestamp
 from tests.cache.vendor import Clock, Vendor, settle
@@ -377,7 +377,7 @@ async def test_earlier_request_does_not_replace_a_later_one(
     # As if the first load had outlasted its lease.
     loaded = await quick(None, background=False)
     assert loaded is not None
-    later = enclose(
+    later = new_entry(
         loaded.value,
         loaded.lifetime,
         asked_at=Timestamp(clock()),

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from gateway.cache import Cache, FreshnessRequirement, Store, make_store
-from gateway.cache.entry import Lifetime, enclose
+from gateway.cache.entry import Lifetime, new_entry
 from gateway.cache.scripts import ENTRY, KNOWN_EVICTIONS, LAST, ORDER, PREFIX, TAG, TAKEN
 from gateway.cache.store import Generation
 from gateway.model import Timestamp
@@ -150,7 +150,7 @@ class Evicting(RuleBasedStateMachine):
         place = data.draw(st.integers(0, len(self.reads) - 1))
         store, key, era, version = self.reads.pop(place)
         now = Timestamp(self.clock())
-        entry = enclose(
+        entry = new_entry(
             version, Lifetime(3600), asked_at=now, stored_at=now, tags=TAGS[key], etags={}
         )
         self.run(store.write(key, entry, era))

@@ -102,7 +102,7 @@ async def test_lock_excludes_other_processes(
     interfere: Callable[[Journal, Path], Awaitable[None]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gateway.journal.database.PATIENCE", 0.01)
+    monkeypatch.setattr("gateway.journal.database.TIMEOUT", 0.01)
     async with Journal(f"sqlite:///{file}", retention_days=30) as journal:
         async with journal._engine.begin():
             assert lock_elsewhere(file) == "database is locked"

@@ -46,7 +46,7 @@ def test_any_value_is_read_or_warned_of_or_makes_the_row_unreadable(value: Any) 
         reader("a")
         for fields in (row, shown)
         for reader in (
-            fields.own_time, fields.time, fields.text, fields.integer, fields.count, fields.status,
+            fields.sort_time, fields.time, fields.text, fields.integer, fields.count, fields.status,
             fields.number, fields.boolean, fields.texts,
         )
     ]  # fmt: skip
@@ -77,7 +77,7 @@ def test_row_without_a_usable_id_is_unreadable(value: Any) -> None:
 @pytest.mark.parametrize("value", ["2200-01-01T00:00:00Z", "1950-01-01T00:00:00Z", True, [2026]])
 def test_time_out_of_range_is_none_with_a_warning(value: Any) -> None:
     row = Fields({"at": value})
-    assert row.own_time("at") is None
+    assert row.sort_time("at") is None
     assert row.warnings == [
         "The vendor's at is not a time that can be read for certain,"
         " so the log has none and stands where the vendor listed it."
@@ -91,7 +91,7 @@ def test_time_out_of_range_is_none_with_a_warning(value: Any) -> None:
 )  # fmt: skip
 def test_times_that_stand_for_never_are_none_without_a_warning(value: Any) -> None:
     row = Fields({"at": value})
-    assert row.own_time("at") is row.time("at") is None
+    assert row.sort_time("at") is row.time("at") is None
     assert not row.warnings
 
 
@@ -166,7 +166,7 @@ def test_integer_of_more_digits_than_python_writes_is_shown_in_hexadecimal() -> 
     row = Fields({"id": 10**5000, "size": 10**5000})
     with pytest.raises(UnreadableError, match="id is missing or is no id"):
         row.id()
-    assert [row.text("size"), row.number("size"), row.own_time("size")] == [None] * 3
+    assert [row.text("size"), row.number("size"), row.sort_time("size")] == [None] * 3
     shown = row.redacted()
     assert shown.body("size") == hex(10**5000)
     assert msgspec.json.encode(shown.document)

@@ -20,7 +20,7 @@ from graphql import (
 
 from gateway.errors import ErrorCode, RequestError
 from gateway.schema import build_schema
-from gateway.schema.names import unnamed
+from gateway.schema.names import without_names
 from gateway.web.explorer import example_operations
 
 if TYPE_CHECKING:
@@ -243,11 +243,11 @@ async def test_messages_of_the_gateway_stay_unchanged() -> None:
     ],
 )  # fmt: skip
 def test_names_are_hidden_in_messages(message: str, document: str, expected: str) -> None:
-    assert unnamed(message, document) == expected
+    assert without_names(message, document) == expected
 
 
 @pytest.mark.parametrize("text", [" ", "\n", "Did you mean ", " Did you mean ", "'", "\"'", "a"])
 def test_long_value_is_scanned_in_linear_time(text: str) -> None:
     """Scanning to the end from each position would take minutes."""
     value = text * 10**5
-    assert unnamed(f"{value} 'x'?", "").startswith(value[:1])
+    assert without_names(f"{value} 'x'?", "").startswith(value[:1])

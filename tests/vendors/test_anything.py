@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import UpstreamError
 from gateway.upstream.operation import Operation
-from gateway.vendors.calls import outcome
+from gateway.vendors.calls import result_or_error
 from gateway.vendors.pages import Criteria, StreamsChanged, Window
 from tests.vendors.cases import CASES
 from tests.vendors.documents import HOOKS, PLACES, ROWS, STREAMS, hook_source, read
@@ -105,6 +105,6 @@ async def test_every_document_is_read_or_refused(provider: str, document: Any, s
         lambda operation: source.read_log(PLACES[provider], operation),
     ):
         with contextlib.suppress(StreamsChanged):
-            result = await outcome(work, Operation(5))
+            result = await result_or_error(work, Operation(5))
             if isinstance(result, UpstreamError):
                 assert str(result).startswith("Source it ")

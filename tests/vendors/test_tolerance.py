@@ -11,7 +11,7 @@ from gateway.errors import ErrorCode, UpstreamError
 from gateway.model import WebhookLogStatus
 from gateway.normalise import timestamps
 from gateway.upstream.operation import Operation
-from gateway.vendors.calls import outcome
+from gateway.vendors.calls import result_or_error
 from gateway.vendors.pages import Criteria, Page, Window
 from tests.vendors.documents import ENVELOPES, PLACES, ROWS, STREAMS, changed, read
 from tests.vendors.vendors import PROVIDERS, always, make
@@ -217,7 +217,7 @@ async def test_document_of_another_shape_is_refused(provider: str, document: Any
         )
 
     for work in (source.hooks, read_page):
-        result = await outcome(work, Operation(5))
+        result = await result_or_error(work, Operation(5))
         if isinstance(result, UpstreamError):
             assert result.code is ErrorCode.UPSTREAM_INVALID_RESPONSE
             assert str(result).startswith("Source it answered with a document that is not")

@@ -25,8 +25,8 @@ from gateway.vendors.calls import (
     is_sendable,
     may_have_more,
     none_if_missing,
-    outcome,
-    separate,
+    result_or_error,
+    split_results,
 )
 from gateway.vendors.codearts.parsing import (
     PROVIDER,
@@ -89,9 +89,9 @@ class CodeArts(Vendor[CodeArtsSettings]):
         if self._chosen and len(self._scopes) == 1:
             scope = self._scopes[0]
             return Found([self._stream(scope, hook) for hook in sorted(self._chosen, key=int)])
-        found, errors = separate(
+        found, errors = split_results(
             await asyncio.gather(
-                *(outcome(self._scope_hooks, scope, operation) for scope in self._scopes)
+                *(result_or_error(self._scope_hooks, scope, operation) for scope in self._scopes)
             )
         )
         if not found:
@@ -104,9 +104,9 @@ class CodeArts(Vendor[CodeArtsSettings]):
         ]
         missing = self._chosen - {stream.place[2] for stream in streams}
         for _, hooks in found:
-            errors += self.unread(hooks)
+            errors += self.unreadable_errors(hooks)
         if missing and not errors:
-            errors = [self._absent(missing)]
+            errors = [self._missing_hooks(missing)]
         return Found(streams, errors)
 
     def stream_of(self, hook: Hook) -> Stream | None:
@@ -124,7 +124,7 @@ class CodeArts(Vendor[CodeArtsSettings]):
             windowed=self._filters,
         )
 
-    def _absent(self, hooks: set[str]) -> UpstreamError:
+    def _missing_hooks(self, hooks: set[str]) -> UpstreamError:
         return UpstreamError(
             ErrorCode.UPSTREAM_NOT_FOUND,
             f"Source {self.name} has no hook {', '.join(sorted(hooks))} in any of its scopes."

@@ -113,7 +113,7 @@ def _created(row: Fields) -> Timestamp | None:
     times = meta.object("timestamps") if meta else None
     # The vendor's published types nest it one level deeper than its examples.
     times = (times.object("timestamps") or times) if times else None
-    return times.own_time("created_at") if times else None
+    return times.sort_time("created_at") if times else None
 
 
 def _status(row: Fields, code: int | None) -> WebhookLogStatus:

@@ -68,7 +68,7 @@ class ElasticPath(Vendor[ElasticPathSettings]):
         if not integrations:
             hooks = await self._integrations(operation)
             integrations = tuple(hook.upstream_id for hook in hooks.readable)
-            errors = self.unread(hooks)
+            errors = self.unreadable_errors(hooks)
         return Found(
             [self._stream(integration) for integration in integrations],
             errors,

@@ -41,7 +41,7 @@ def parse_log(row: Fields, ids: SourceIds) -> WebhookLog:
         event=row.text("event"),
         status=status,
         failure=classify(message=message) if status is WebhookLogStatus.FAILED else None,
-        triggered_at=row.own_time("timeTriggered"),
+        triggered_at=row.sort_time("timeTriggered"),
         last_attempted_at=row.time("timeLastAttempted"),
         attempt=None if retries is None else retries + 1,
         request=HttpRequest(url=shown.text("url"), body=shown.body("data")),

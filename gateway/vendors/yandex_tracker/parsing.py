@@ -46,7 +46,7 @@ class YandexTrackerDetails(Details, frozen=True, kw_only=True, tag="tracker"):
 def parse_log(row: Fields, ids: SourceIds, place: tuple[str, ...]) -> WebhookLog:
     """Parse a row of a trigger's log. Its time is part of its place, to find it again."""
     upstream_id = row.id()
-    triggered_at = row.own_time("startTime")
+    triggered_at = row.sort_time("startTime")
     shown = row.redacted()
     issue = row.text("issueId")
     request, response = shown.object("request"), shown.object("response")

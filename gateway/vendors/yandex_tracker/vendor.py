@@ -26,8 +26,8 @@ from gateway.vendors.calls import (
     first_accepted,
     is_sendable,
     none_if_missing,
-    outcome,
-    separate,
+    result_or_error,
+    split_results,
 )
 from gateway.vendors.pages import Criteria, Found, Hooks, Page, Stream, Window
 from gateway.vendors.yandex_tracker.parsing import (
@@ -78,16 +78,16 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
 
     async def find_streams(self, operation: Operation) -> Found:
         """Return a stream for each trigger. Triggers are listed for whole queues only."""
-        found, errors = separate(
+        found, errors = split_results(
             await asyncio.gather(
-                *(outcome(self._triggers, queue, operation) for queue in self._queues)
+                *(result_or_error(self._triggers, queue, operation) for queue in self._queues)
             )
         )
         if not found:
             raise errors[0]
         streams: list[Stream] = []
-        for queue, triggers, unread in found:
-            errors += unread
+        for queue, triggers, unreadable in found:
+            errors += unreadable
             streams += [self._stream(queue, trigger) for trigger in triggers]
         return Found(streams, errors)
 
@@ -111,7 +111,7 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
         if chosen is not None:
             return queue, chosen, []
         hooks = await self._queue_hooks(queue, operation)
-        return queue, [hook.upstream_id for hook in hooks.readable], self.unread(hooks)
+        return queue, [hook.upstream_id for hook in hooks.readable], self.unreadable_errors(hooks)
 
     async def read_page(
         self, stream: Stream, window: Window, criteria: Criteria, operation: Operation
