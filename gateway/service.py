@@ -15,7 +15,7 @@ from gateway import ids
 from gateway.actions.actions import MARGIN, Actions
 from gateway.actions.invalidation import tags_to_evict
 from gateway.actions.outcomes import ActionResult
-from gateway.actions.permissions import denial, supporting
+from gateway.actions.permissions import denial, supporting_sources
 from gateway.actions.problems import AnyProblem
 from gateway.actions.watcher import ActionWatcher
 from gateway.cache import Cache, CacheState, Store, make_store
@@ -94,7 +94,7 @@ class Gateway:
         )
         self.sources: Mapping[str, Source] = {
             source.name: make_source(
-                source.model_copy(update={"cache": source.cache.over(caching)}),
+                source.model_copy(update={"cache": source.cache.with_defaults(caching)}),
                 self._cache,
                 transport,
                 clock,
@@ -271,7 +271,7 @@ class Gateway:
 
     def denial(self, kind: ActionKind, source: Source) -> AnyProblem | None:
         """Return why the caller can't do an action on the logs of a source; None if it can."""
-        return denial(kind, source, self.caller, supporting(kind, self.sources))
+        return denial(kind, source, self.caller, supporting_sources(kind, self.sources))
 
     async def actions(self, first: int, after: str | None, wanted: ActionFilter) -> ActionPage:
         """Return a page of the journal, limited to sources that the caller is an admin of.

@@ -137,7 +137,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         found += problems_of(error, json_schema())
     else:
         found += unknown_sources(settings.auth, {source.name for source in settings.sources})
-        found += _disclosed(settings)
+        found += _leaked_headers(settings)
         if not problems and not found:
             return settings
     origin = str(file or "environment")
@@ -145,7 +145,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     raise ConfigurationError(problems)
 
 
-def _disclosed(settings: Settings) -> Iterator[Problem]:
+def _leaked_headers(settings: Settings) -> Iterator[Problem]:
     """Yield the sources whose vendor would be sent a caller's key or token for the gateway."""
     headers = {"api-keys": {"authorization", "x-api-key"}, "jwt": {"authorization"}}
     own = set[str]().union(*(headers.get(method, ()) for method in settings.auth.methods))

@@ -23,7 +23,7 @@ from gateway.actions.outcomes import (
     still_in_progress,
     unknown_outcome,
 )
-from gateway.actions.permissions import any_supported, denial, supporting
+from gateway.actions.permissions import any_supported, denial, supporting_sources
 from gateway.actions.problems import (
     AnyProblem,
     IdempotencyKeyReused,
@@ -82,7 +82,7 @@ def _find(
     source = sources.get(reference.source)
     if source is None or not source.grants(reference.place):
         return not_found()
-    problem = denial(kind, source, caller, supporting(kind, sources))
+    problem = denial(kind, source, caller, supporting_sources(kind, sources))
     return problem or _Target(source, reference.place)
 
 
@@ -195,8 +195,8 @@ class Actions:
                 return ActionResult(problem=still_in_progress(sent.id, key))
             action, answer = await asyncio.shield(task)
         if answer is None and (action.kind, action.log_id) != (kind, log_id):
-            return ActionResult(problem=_reused(action, sources))
-        return answer or await self._repeated(action, target, waiting)
+            return ActionResult(problem=_key_reused(action, sources))
+        return answer or await self._await_earlier(action, target, waiting)
 
     async def close(self, seconds: float) -> None:
         """Wait for the actions in progress, then close the journal.
@@ -215,7 +215,7 @@ class Actions:
         if not _has_failed(self._opening):
             await self._journal.__aexit__()
 
-    async def _repeated(
+    async def _await_earlier(
         self, action: Action, target: _Target, operation: Operation
     ) -> ActionResult:
         """Wait for an action that an earlier request began, and return its result."""
@@ -234,7 +234,7 @@ class Actions:
         if action.outcome is Outcome.PENDING:
             return ActionResult(problem=still_in_progress(action.id, action.idempotency_key))
         if target.source.personal:
-            return await _repeat_privately(action, target, operation)
+            return await _private_result(action, target, operation)
         if action.answer is None:
             return ActionResult(problem=unknown_outcome(action.id))
         return decode(action.answer, action)
@@ -281,7 +281,7 @@ class Actions:
         return answer
 
 
-def _reused(action: Action, sources: Mapping[str, Source]) -> IdempotencyKeyReused:
+def _key_reused(action: Action, sources: Mapping[str, Source]) -> IdempotencyKeyReused:
     return IdempotencyKeyReused(
         message="That idempotencyKey was used for another action. Choose a new one for each.",
         path=("idempotencyKey",),
@@ -289,7 +289,7 @@ def _reused(action: Action, sources: Mapping[str, Source]) -> IdempotencyKeyReus
     )
 
 
-async def _repeat_privately(action: Action, target: _Target, operation: Operation) -> ActionResult:
+async def _private_result(action: Action, target: _Target, operation: Operation) -> ActionResult:
     """Return the outcome of an action, with the log as the caller's own credential shows it now.
 
     The vendor's response was to another caller's credential, so the journal does not store it.

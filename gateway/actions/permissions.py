@@ -46,11 +46,11 @@ def denial(
     return None
 
 
-def supporting(kind: ActionKind, sources: Mapping[str, Source]) -> list[str]:
+def supporting_sources(kind: ActionKind, sources: Mapping[str, Source]) -> list[str]:
     """Return the names of the sources that support an action."""
     return [name for name, it in sources.items() if CAPABILITIES[kind] in it.capabilities]
 
 
 def any_supported(sources: Mapping[str, Source]) -> bool:
     """Return whether any source supports any action."""
-    return any(supporting(kind, sources) for kind in ActionKind)
+    return any(supporting_sources(kind, sources) for kind in ActionKind)

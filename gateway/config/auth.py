@@ -59,7 +59,7 @@ def _audience(value: object) -> object:
     return value if isinstance(value, str) else tuple(values)
 
 
-def _limited(values: tuple[Item, ...]) -> tuple[Item, ...]:
+def _not_empty_if_given(values: tuple[Item, ...]) -> tuple[Item, ...]:
     if not values:
         raise ValueError("must not be empty: leave it out for all sources")
     return values
@@ -114,7 +114,9 @@ class GrantSettings(Table, title="A role, maybe limited to sources"):
     role: RoleName
     """A viewer sees logs without bodies, a reader sees all of them, an operator may also retry and
     an admin delete. Each role has the rights of those before it."""
-    sources: Annotated[ListOf[Name], AfterValidator(_limited), Field(validate_default=False)] = ()
+    sources: Annotated[
+        ListOf[Name], AfterValidator(_not_empty_if_given), Field(validate_default=False)
+    ] = ()
     """The names of the sources it is for; the default is all."""
 
 

@@ -39,12 +39,12 @@ class Limit(msgspec.Struct, frozen=True):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, *_: object) -> core_schema.CoreSchema:
-        return _read_by(lambda value: _read(cls, value, _is_whole, _WHOLE_FORM))
+        return _core_schema(lambda value: _read(cls, value, _is_whole, _WHOLE_FORM))
 
     @classmethod
     def __get_pydantic_json_schema__(cls, *_: object) -> JsonSchemaValue:
         number = {"type": "integer", "minimum": 1, "maximum": _MOST}
-        return _described(number, _WHOLE_FORM)
+        return _number_schema(number, _WHOLE_FORM)
 
 
 class TimeLimit(msgspec.Struct, frozen=True):
@@ -60,21 +60,21 @@ class TimeLimit(msgspec.Struct, frozen=True):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, *_: object) -> core_schema.CoreSchema:
-        return _read_by(lambda value: _read(cls, value, _is_seconds, _SECONDS_FORM))
+        return _core_schema(lambda value: _read(cls, value, _is_seconds, _SECONDS_FORM))
 
     @classmethod
     def __get_pydantic_json_schema__(cls, *_: object) -> JsonSchemaValue:
         number = {"type": "number", "exclusiveMinimum": 0, "maximum": _MOST_SECONDS}
-        return _described(number, _SECONDS_FORM)
+        return _number_schema(number, _SECONDS_FORM)
 
 
-def _read_by(read: Callable[[object], object]) -> core_schema.CoreSchema:
+def _core_schema(read: Callable[[object], object]) -> core_schema.CoreSchema:
     return core_schema.no_info_plain_validator_function(
-        read, serialization=core_schema.plain_serializer_function_ser_schema(_written)
+        read, serialization=core_schema.plain_serializer_function_ser_schema(_to_config)
     )
 
 
-def _described(number: dict[str, Any], form: str) -> JsonSchemaValue:
+def _number_schema(number: dict[str, Any], form: str) -> JsonSchemaValue:
     table = {
         "type": "object",
         "properties": {"max": number, "mode": {"enum": list(_MODES)}},
@@ -105,7 +105,7 @@ def _is_seconds(value: Any) -> bool:
     return type(value) in {int, float} and 0 < value <= _MOST_SECONDS
 
 
-def _written(limit: Limit | TimeLimit) -> float | dict[str, Any]:
+def _to_config(limit: Limit | TimeLimit) -> float | dict[str, Any]:
     return limit.max if limit.mode == "enforce" else msgspec.structs.asdict(limit)
 
 

@@ -17,7 +17,7 @@ from gateway.feed.counting import count_all
 from gateway.feed.cursor import Cursor
 from gateway.feed.filter_tests import Partial
 from gateway.feed.filters import Filter
-from gateway.feed.merge import merged
+from gateway.feed.merge import merge
 from gateway.feed.new_rows import NewRows, remember
 from gateway.feed.positions import Entry, Positions
 from gateway.feed.reader import Reader
@@ -116,7 +116,7 @@ class Feed:
         self._readers = await self._opener.open(after, lambda _key, _source: since)
         positions = Positions(self._filter, self._readers, after, first)
         entries: list[Entry] = []
-        async for reader, row in merged(self._readers, self._scan_limit if first else 0):
+        async for reader, row in merge(self._readers, self._scan_limit if first else 0):
             self._reports[reader.source.name].scanned += 1
             positions.add(reader, row)
             if self._matches(row.log):
@@ -153,7 +153,7 @@ class Feed:
         entries: deque[Entry] = deque(maxlen=last)
         remembered: list[int] = []
         found = scanned = 0
-        async for reader, row in merged(self._readers, self._scan_limit + new_rows.remembered + 1):
+        async for reader, row in merge(self._readers, self._scan_limit + new_rows.remembered + 1):
             self._reports[reader.source.name].scanned += 1
             positions.add(reader, row)
             if new_rows.is_remembered(reader, row):

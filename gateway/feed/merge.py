@@ -34,7 +34,7 @@ async def fill(reader: Reader) -> None:
         reader.end(internal_error(reader.source.name))
 
 
-async def merged(readers: Sequence[Reader], limit: int) -> AsyncIterator[tuple[Reader, Row]]:
+async def merge(readers: Sequence[Reader], limit: int) -> AsyncIterator[tuple[Reader, Row]]:
     """Yield at most ``limit`` rows of all readers, newest first."""
     heap: list[tuple[int, int]] = []
     for order, reader in enumerate(readers):

@@ -71,7 +71,7 @@ class NewRows:
         """Return whether a row that is not remembered was not seen before."""
         before = self._before
         if self._memory is None:
-            return self._stands_before(row)
+            return self._is_above(row)
         if time_of(row) >= self.floor_of(reader.key, reader.source.name):
             return True
         if row.time == UNDATED:
@@ -79,7 +79,7 @@ class NewRows:
             return reader.key in self._memory.undated and reader.key not in self._passed
         return row.time == before.time
 
-    def _stands_before(self, row: Row) -> bool:
+    def _is_above(self, row: Row) -> bool:
         """Return whether a row is above a cursor that has no memory."""
         before = self._before
         if row.mark in before.given[-1:]:

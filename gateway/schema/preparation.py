@@ -77,7 +77,7 @@ class Preparation(SchemaExtension):
         asked = self.execution_context.operation_extensions or {}
         if asked.get("cost") is not True or self._cost is None:
             return {}
-        return {"cost": {"requested": self._cost, "maximum": self._limits.most("cost")}}
+        return {"cost": {"requested": self._cost, "maximum": self._limits.maximum("cost")}}
 
 
 def _size(value: Any) -> tuple[str, int, int] | int | str | None:

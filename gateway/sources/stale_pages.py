@@ -104,7 +104,7 @@ async def continue_stale(
         if found is not None:
             return found
     if trail and failure in FALLBACK_CODES:
-        return _rest(trail[-1], window, seen=seen, now=now, failure=failure.name)
+        return _only_pushed_off(trail[-1], window, seen=seen, now=now, failure=failure.name)
     return None
 
 
@@ -128,14 +128,14 @@ async def _continue_older_end(
             if cached is not None and _count(cached.value.total) < _count(each.total):
                 cached = None
         else:
-            cached = await _follow(_older(window, times), each.since, recall, seen)
+            cached = await _follow(_older_windows(window, times), each.since, recall, seen)
         if cached is not None:
             freshness = worst([cached.freshness, *reads]) or cached.freshness
             return Continuation(each.total, Cached(_join(pushed, cached, seen), freshness))
     return None
 
 
-def _rest(
+def _only_pushed_off(
     page: Page, window: Window, *, seen: Container[bytes], now: Timestamp, failure: str
 ) -> Continuation | None:
     """Return the logs that were pushed off a page, if no cached page follows them."""
@@ -161,7 +161,7 @@ def _rest(
     return Continuation(usable[-1].total, Cached(found, freshness), is_rest=True)
 
 
-def _older(window: Window, times: Iterable[Timestamp]) -> list[Window]:
+def _older_windows(window: Window, times: Iterable[Timestamp]) -> list[Window]:
     """Return the windows by which an older page with these times may have been continued.
 
     Each overlaps the page by one or more rows.
@@ -183,7 +183,7 @@ async def _follow(
             return cached
         further = [
             other
-            for other in _older(window, _times(page.logs))
+            for other in _older_windows(window, _times(page.logs))
             if window.until is None or other.until is None or other.until < window.until
         ]
         found = await _follow(further, page.since or cached.freshness.fetched_at, recall, seen)

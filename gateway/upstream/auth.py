@@ -44,7 +44,7 @@ class Credential(Protocol):
     def secrets(self) -> Iterable[str]:
         """The fixed secrets; fetched tokens are added to those of the source as they arrive."""
 
-    def of(self, operation: Operation) -> Credential:
+    def for_operation(self, operation: Operation) -> Credential:
         """Return the credential for an operation; UpstreamError if its caller sent none."""
 
     async def headers(self) -> Mapping[str, str]:
@@ -69,7 +69,7 @@ class FixedCredential:
         """The credentials in the headers."""
         return self._secrets
 
-    def of(self, operation: Operation) -> Credential:
+    def for_operation(self, operation: Operation) -> Credential:
         """Return the same credential for every operation."""
         del operation
         return self
@@ -99,7 +99,7 @@ class PassedCredential(FixedCredential):
         self._sent_as = sent_as
         self._others = others or {}
 
-    def of(self, operation: Operation) -> Credential:
+    def for_operation(self, operation: Operation) -> Credential:
         """Return the caller's credential; UpstreamError if it is missing or can't be passed on."""
         value = operation.passed.get(self._header.lower(), "")
         if not _PASSABLE.fullmatch(value):
@@ -146,7 +146,7 @@ class TokenCredential:
         self._token: Token | None = None
         self._flights: SingleFlight[Token] = SingleFlight()
 
-    def of(self, operation: Operation) -> Credential:
+    def for_operation(self, operation: Operation) -> Credential:
         """Return the same credential for every operation."""
         del operation
         return self

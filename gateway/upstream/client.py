@@ -170,7 +170,7 @@ class UpstreamClient:
 
     async def deadline_error(self, operation: Operation) -> UpstreamError:
         """Return the error for an operation whose deadline has passed while others still wait."""
-        guard = await self._guard_of(self._credential.of(operation))
+        guard = await self._guard_of(self._credential.for_operation(operation))
         return guard.limit.pause_error(operation.seconds) or UpstreamError(
             ErrorCode.UPSTREAM_TIMEOUT,
             f"Source {self.source} did not answer before the operation's time was up."
@@ -193,7 +193,7 @@ class UpstreamClient:
     async def _prepare(
         self, method: str, url: httpx.URL, operation: Operation, etag: str | None = None
     ) -> _Call:
-        credential = self._credential.of(operation)
+        credential = self._credential.for_operation(operation)
         guard = await self._guard_of(credential)
         secrets = self._secrets
         if self._private:

@@ -48,7 +48,7 @@ def http_client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
     )
 
 
-def network(ca_bundle: pathlib.Path | None, concurrency: int) -> httpx.AsyncBaseTransport:
+def network_transport(ca_bundle: pathlib.Path | None, concurrency: int) -> httpx.AsyncBaseTransport:
     """Return the real transport, which verifies TLS, with the bundle alone if there is one.
 
     It has a connection for each of ``concurrency`` callers and one for a token, because httpx's

@@ -46,7 +46,7 @@ async def receive_body(request: Request, limits: Limits) -> bytes:
 
     Raises LimitError if it is too large, and TimeoutError if it arrives too slowly.
     """
-    maximum = limits.most("body")
+    maximum = limits.maximum("body")
     announced = request.headers.get("content-length", "")
     if maximum is not None and _exceeds(announced, maximum):
         raise limits.refusal("body")

@@ -10,7 +10,7 @@ import pytest
 
 from gateway import __version__
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.upstream.exchange import network as real_network
+from gateway.upstream.exchange import network_transport as real_network
 from gateway.upstream.operation import Operation
 from tests.upstream.network import NOW, Body, Network, call, client_of, document
 
