@@ -42,7 +42,7 @@ _WORDS = {
 class LimitError(RequestError):
     """A request exceeds a limit.
 
-    ``value`` is None if it was not counted to the end.
+    ``value`` is None if counting stopped at the limit.
     """
 
     def __init__(self, name: str, value: int | None, maximum: int) -> None:

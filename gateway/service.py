@@ -213,7 +213,7 @@ class Gateway:
         return Page(await feed.forward(paging.PAGE_SIZE if first is None else first, start), feed)
 
     async def log(self, operation: Operation, id: str) -> WebhookLog:
-        """Return one log, complete; RequestError if there is none, or it is not granted."""
+        """Return one complete log; RequestError if there is none that the caller may see."""
         reference = ids.decode(id, ids.Kind.LOG)
         source = self.sources.get(reference.source)
         await self._watcher.catch_up()
@@ -262,10 +262,10 @@ class Gateway:
         return await self._cache.state()
 
     async def take(self, name: str, limit: int, seconds: int) -> float | None:
-        """Take one of the ``limit`` uses that a name has in so many seconds, across replicas.
+        """Take one of the ``limit`` uses of a name within ``seconds``, across replicas.
 
-        Returns the uses left, a fraction at times, below 0 if there was none to take. None if
-        replicas share no cache, or it does not answer.
+        Returns the number of uses left, which may be a fraction, and is negative if there was none
+        to take. Returns None if replicas share no cache, or it does not respond.
         """
         return await self._cache.take(name, limit, seconds)
 

@@ -40,7 +40,7 @@ else:
         Union[tuple(kit.settings for kit in VENDORS.values())],  # noqa: UP007 - made at run time
         Field(discriminator="provider"),
     ]
-    """The settings of a source of any vendor, told apart by ``provider``."""
+    """The settings of a source of any vendor, distinguished by ``provider``."""
 
 
 class ServerSettings(Table):
@@ -228,7 +228,7 @@ class _Variables(Settings, BaseSettings):
 
 
 class _Environment(EnvSettingsSource):
-    """Reads given variables instead of those of the process."""
+    """Reads variables from a mapping instead of the process environment."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         super().__init__(_Variables)

@@ -23,9 +23,9 @@ class _Flight(Generic[T]):
 class SingleFlight(Generic[T]):
     """Tasks in flight, by key.
 
-    A caller that is cancelled or times out does not affect the others that wait. A task that nobody
-    waits for any more is cancelled, unless it was started by ``start``. A failure is raised for
-    every waiter and not remembered.
+    A caller that is cancelled or times out does not affect the others that wait. A task without
+    waiters is cancelled, unless it was started by ``start``. A failure is raised for every waiter
+    and not remembered.
     """
 
     def __init__(self) -> None:

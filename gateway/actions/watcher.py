@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gateway.sources import Source
 
 TIMEOUT = 0.5
-"""Seconds that a read waits for the journal before it goes on without it."""
+"""Seconds that a read waits for the journal before it continues without it."""
 
 
 class ActionWatcher:

@@ -169,7 +169,7 @@ class RedisStore(Store):
         await self._run(scripts.WRITE, [ENTRY + key], arguments)
 
     async def evict(self, tags: Collection[str]) -> int:
-        """Evict by tag; if Redis is unreachable, as soon as it is back and before any read."""
+        """Evict by tag. If Redis is unreachable, this is done once it is back, before any read."""
         tags = {*tags, *self._pending}
         count = await self._run(scripts.EVICT, (), sorted(tags))
         if count is None:
@@ -218,10 +218,10 @@ class RedisStore(Store):
         return answer
 
     async def _call(self, command: Callable[[], Awaitable[Any]]) -> Any:
-        """Call Redis; return None if it does not answer.
+        """Call Redis; return None if it does not respond.
 
-        The semaphore stands in front of the pool, so that a wait for a connection does not count
-        against Redis.
+        The semaphore is acquired before the pool is used, so that a wait for a connection does not
+        count against Redis.
         """
         async with self._slots:
             return await self._call_now(command)

@@ -108,7 +108,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._overhead -= len(body)
 
     def on_message_complete(self) -> None:
-        """End the request; what comes next is another head."""
+        """End the request; the next data is another head."""
         if self._reparsing:
             return
         super().on_message_complete()

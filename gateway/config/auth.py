@@ -180,7 +180,7 @@ class AuthSettings(Table, title="Callers"):
     """Authentication. Without it, everyone who can reach the gateway may do everything."""
 
     methods: Annotated[ListOf[Method], AfterValidator(_not_empty)] = ("none",)
-    """The accepted methods; "none" stands alone, and allows everyone everything."""
+    """The accepted methods. "none" must be the only one, and allows everyone everything."""
     keys: Annotated[
         tuple[KeySettings, ...], error_message("must be a list of tables, each under [[auth.keys]]")
     ] = ()

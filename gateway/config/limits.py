@@ -121,8 +121,8 @@ class LimitSettings(Table, title="Limits"):
     document: Limit = Limit(50_000)
     """Characters of a document."""
     tokens: Limit = Limit(1000)
-    """Tokens of a document: names, numbers, strings and punctuators. As many comments are allowed
-    beside them."""
+    """Tokens of a document: names, numbers, strings and punctuators. The same number of comments is
+    allowed in addition."""
     depth: Limit = Limit(15)
     """Depth of nested fields; fields of the root are at depth 1."""
     aliases: Limit = Limit(100)
@@ -144,5 +144,5 @@ class LimitSettings(Table, title="Limits"):
     operations: Limit = Limit(100)
     """Operations that are executed at the same time. As many more wait for up to two seconds."""
     rate: Limit = Limit(1200)
-    """Requests of one caller in a minute. Callers without credentials are told apart by address.
+    """Requests of one caller in a minute. Callers without credentials are distinguished by address.
     Gateways that share a cache count together."""

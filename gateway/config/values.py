@@ -27,7 +27,7 @@ _NO_ADDRESS = 'must be an http or https address, such as "https://vendor.example
 _NO_ORIGIN = (
     'must be an origin as browsers write it, such as "https://app.example.com", or'
     ' "capacitor://localhost" for an app: a scheme and a host in lower case, a port only where it'
-    " is another than usual, and nothing behind it"
+    " is not the default, and nothing after it"
 )
 _SHARED_ORIGIN = (
     "is shared by all local files and sandboxed frames, no matter whose they are; give the app's"

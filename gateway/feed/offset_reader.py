@@ -96,7 +96,7 @@ class OffsetReader(ListReader):
         self._is_numbered = self._is_numbered or begin < offset
         is_full = page.read >= self.pages.facts.largest_page
         if is_full and begin + page.read <= offset and 0 < page.read < self._limit:
-            # The vendor has page numbers, and pages smaller than asked for.
+            # The vendor has page numbers, and pages smaller than requested.
             self._limit = page.read
             return await self._page(offset, follows=follows)
         return page

@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 class Sandbox:
     """The vendors' REST APIs, with at least ``logs`` webhook logs of the last two weeks.
 
-    ``app`` serves each vendor below its own prefixes, and ``/control`` beside them. It needs no
-    lifespan. Sandboxes with the same seed, clock and number of logs are equal. ``latency`` is the
-    shortest and longest response time of a vendor in seconds. Logs arrive as the clock advances.
-    With ``etags``, responses have an ``ETag`` and may be revalidated.
+    ``app`` serves each vendor below its own prefixes, and also ``/control``. It needs no lifespan.
+    Sandboxes with the same seed, clock and number of logs are equal. ``latency`` is the shortest
+    and longest response time of a vendor in seconds. Logs arrive as the clock advances. With
+    ``etags``, responses have an ``ETag`` and may be revalidated.
     """
 
     codearts_projects: ClassVar[tuple[str, ...]] = PROJECTS

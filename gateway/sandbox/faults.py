@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gateway.sandbox.vendor import Vendor
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-"""A socket option: close the connection with RST in place of FIN."""
+"""A socket option: close the connection with RST instead of FIN."""
 _CHUNK = 64 * 1024
 _CHUNKS_PER_MEGABYTE = 16
 
@@ -155,7 +155,7 @@ async def _rows_without_end(chunks: int | None = None) -> AsyncIterator[bytes]:
 
 async def _latency(fault: Fault, call: Call) -> None:
     if call.scope["method"] == "GET":
-        # A disconnected reader gets no response, but an action is performed all the same.
+        # A disconnected reader gets no response, but an action is performed nevertheless.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(_disconnected(call), fault.seconds)
             return

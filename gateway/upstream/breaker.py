@@ -73,7 +73,7 @@ class Breaker:
         return call == self._generation or self._until is None
 
     def end(self, call: int, *, failed: bool | None) -> None:
-        """End a call; ``failed`` is None if it proves nothing, as when it was cancelled."""
+        """End a call; ``failed`` is None if it proves nothing, for example if it was cancelled."""
         if call != self._generation:
             return
         if self._until is not None:

@@ -160,8 +160,8 @@ class UpstreamClient:
         """Send an action once; return the response's document, None without a body.
 
         Only a request that was refused for its credential is sent again. Raises UpstreamError
-        unless the response is 2xx and plausible for a JSON API; ``sent`` tells whether the vendor
-        may have acted.
+        unless the response is 2xx and plausible for a JSON API; its ``sent`` shows whether the
+        vendor may have acted.
         """
         with self._record_health():
             url = httpx.URL(self.base_url + path)

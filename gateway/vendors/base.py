@@ -122,8 +122,8 @@ class Vendor(abc.ABC, Generic[S_contra]):
     async def find_streams(self, operation: Operation) -> Found:
         """Return the upstream lists, in a fixed order; UpstreamError if none can be found.
 
-        This runs for every query, so calls belong behind ``cached_hooks``. Lists that can't be
-        found are reported in ``Found.errors``; the others are read all the same.
+        This runs for every query, so calls should go through ``cached_hooks``. Lists that can't be
+        found are reported in ``Found.errors``; the others are read nevertheless.
         """
 
     def stream_of(self, hook: Hook) -> Stream | None:

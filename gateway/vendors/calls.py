@@ -44,7 +44,7 @@ async def both(
 
 
 def may_have_more(rows: int, limit: int, read: int, total: int | None) -> bool:
-    """Return whether a list of hooks may continue after a page of so many ``rows``.
+    """Return whether a list of hooks may continue after a page of ``rows`` rows.
 
     ``read`` is the number of rows before the page. A page shorter than ``limit`` proves nothing, as
     the vendor may have a smaller maximum. A ``total`` that is just reached proves the end, unless

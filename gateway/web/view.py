@@ -257,7 +257,7 @@ class GraphQLView:
                     operation_extensions=asked.extensions,
                 )
                 if isinstance(result, InitialResult):
-                    # The execution goes on until the last part.
+                    # The execution continues until the last part.
                     result.resources = stack.pop_all()
                 return result
         except OverloadedError as error:

@@ -20,7 +20,7 @@ SECRETS = {
     "UNESCAPED_DIGITS": "postgresql://gateway:12/34@db.example/audit",
 }
 FORM = (
-    'url must be "sqlite:///" with the path of a file behind it, an address such as'
+    'url must be "sqlite:///" followed by the path of a file, an address such as'
     ' "postgresql://user@host/database", or { env = "NAME" } or { file = "/path" } that holds one'
 )
 POSTGRES = (

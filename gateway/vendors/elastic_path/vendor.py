@@ -123,7 +123,7 @@ class ElasticPath(Vendor[ElasticPathSettings]):
         )
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Request the logs of the job in the place, one for each attempt, and pick the log."""
+        """Request the logs of the job in the place, one for each attempt, and select the log."""
         if len(place) != 3 or not self._granted(place):
             return None
         integration, job, upstream_id = place

@@ -73,7 +73,7 @@ class YandexTrackerSettings(SourceTable, title="Yandex Tracker"):
     cloud_org_id: Organisation | None = None
     """The id of a Yandex Cloud organisation; an alternative to org_id."""
     queues: ListOf[Queue] = ()
-    """The queues of which all triggers with a Webhook action are read."""
+    """The queues whose triggers with a Webhook action are all read."""
     triggers: Annotated[
         dict[Queue, ListOf[Trigger]],
         error_message("must be a table of lists of trigger ids by queue, such as { DEV = [41] }"),
