@@ -47,9 +47,9 @@ class LimitError(RequestError):
 
     def __init__(self, name: str, value: int | None, maximum: int) -> None:
         what, way_out = _WORDS[name]
-        said = what.format("too many" if value is None else value)
+        excess = what.format("too many" if value is None else value)
         super().__init__(
-            ErrorCode.LIMIT_EXCEEDED, f"{said}; the limit {name} is {maximum}. {way_out}"
+            ErrorCode.LIMIT_EXCEEDED, f"{excess}; the limit {name} is {maximum}. {way_out}"
         )
 
 

@@ -104,10 +104,10 @@ def split(marks: bytes) -> Iterator[bytes]:
 class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A position between two logs of a list.
 
-    ``given`` are the marks of the logs with exactly the time ``time`` before the position, the last
-    one being the log that the cursor belongs to. ``known`` are the marks of those that were read
-    after it. A log with that time in neither is new. A cursor above all logs has no ``given`` and
-    the time ``LATEST``.
+    ``returned`` are the marks of the logs with exactly the time ``time`` before the position; the
+    last one is the log that the cursor belongs to. ``known`` are the marks of those that were read
+    after it. A log with that time in neither is new. A cursor above all logs has no ``returned``
+    and the time ``LATEST``.
 
     ``positions`` are by the mark of source and list. ``horizon`` is the time down to which the next
     page of the same size will reach, as far as known: lists that continue below it need not be
@@ -118,7 +118,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     version: int
     filter: Mark
     time: Time
-    given: Marks
+    returned: Marks
     known: Marks
     horizon: Time
     positions: dict[Mark, Position]
@@ -130,7 +130,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     @property
     def is_top(self) -> bool:
         """True for the position above all logs."""
-        return not self.given
+        return not self.returned
 
 
 VERSION = 2

@@ -31,7 +31,7 @@ MIN_REMEMBERED = 32
 """Number of newest logs that are remembered at any age, if they were read."""
 MAX_REMEMBERED = 100
 """Maximum number of remembered logs; if there are more within ``LATENESS``, the floor rises."""
-MOST_MARKS = 2 * MAX_REMEMBERED
+MAX_MARKS = 2 * MAX_REMEMBERED
 UNDATED_TOP = 16
 """Number of remembered logs at the top of a list without times."""
 
@@ -47,7 +47,7 @@ class NewRows:
     def __init__(self, before: Cursor) -> None:
         self._before = before
         self._memory = before.memory
-        self._at_cursor = {*before.given, *before.known}
+        self._at_cursor = {*before.returned, *before.known}
         self._passed: set[bytes] = set()
         self._seen = self._memory.marks if self._memory else frozenset()
         self.remembered = len(self._seen)
@@ -82,14 +82,14 @@ class NewRows:
     def _is_above(self, row: Row) -> bool:
         """Return whether a row is above a cursor that has no memory."""
         before = self._before
-        if row.mark in before.given[-1:]:
+        if row.mark in before.returned[-1:]:
             self._passed.add(b"")
         if row.time == UNDATED == before.time:
             return not self._passed
         if row.time != before.time:
             return row.time > before.time
         # A row with that time is new unless the cursor lists it.
-        return row.mark in before.given[:-1] or row.mark not in self._at_cursor
+        return row.mark in before.returned[:-1] or row.mark not in self._at_cursor
 
 
 def remember(
@@ -116,14 +116,14 @@ def remember(
     marks: dict[bytes, None] = {}
     undated: list[bytes] = []
     failing: list[bytes] = []
-    lost = set(failed)
-    for name in lost:
+    failed_sources = set(failed)
+    for name in failed_sources:
         key = source_key(name)
         failing.append(key)
         floors[key] = before.floor_of(b"", key) if before else floor
     for reader in readers:
         own = _own_floor(reader, before, floor, now)
-        if own != floor or reader.error is not None or reader.source.name in lost:
+        if own != floor or reader.error is not None or reader.source.name in failed_sources:
             floors[reader.key] = own
         if reader.error is not None:
             failing.append(reader.key)
@@ -132,15 +132,15 @@ def remember(
         if known and known[0].time == UNDATED:
             undated.append(reader.key)
             marks |= dict.fromkeys(row.mark for row in known[:UNDATED_TOP])
-    if before is not None and lost:
+    if before is not None and failed_sources:
         # Lists that were not found keep what was remembered about them.
         found = {source_key(reader.source.name) for reader in readers}
-        kept = {key: old for key, old in before.floors.items() if key not in {*seen, *found}}
-        floors = {**kept, **floors}
+        remaining = {key: old for key, old in before.floors.items() if key not in {*seen, *found}}
+        floors = {**remaining, **floors}
         undated += [key for key in before.undated if key not in seen]
     return Memory(
         floor,
-        b"".join(list(marks)[:MOST_MARKS]),
+        b"".join(list(marks)[:MAX_MARKS]),
         floors,
         _held(before, failing),
         tuple(failing),
@@ -154,7 +154,7 @@ def _held(before: Memory | None, failing: Collection[bytes]) -> bytes:
         return b""
     begins = any(key not in before.failing for key in failing)
     held = before.seen + before.held if begins else before.held
-    return held[: MOST_MARKS * MARK_LENGTH]
+    return held[: MAX_MARKS * MARK_LENGTH]
 
 
 def _floor(seen: Iterable[Iterable[Row]], now: Timestamp) -> Timestamp:

@@ -63,7 +63,7 @@ class Positions:
             version=VERSION,
             filter=self._filter.fingerprint,
             time=LATEST,
-            given=(),
+            returned=(),
             known=(),
             horizon=UNDATED,
             positions={},
@@ -76,13 +76,13 @@ class Positions:
     def cursor(self, index: int) -> Cursor:
         """Build the cursor after a row; valid only once the page has all its rows."""
         row = self.rows[index]
-        given = [row.mark]
+        returned = [row.mark]
         known: list[bytes] = []
         # Undated logs all have the same position; the lists' positions show which were returned.
         if row.time != UNDATED:
-            given = [*self._same_time(index, -1), row.mark]
+            returned = [*self._same_time(index, -1), row.mark]
             if self._after is not None and self._after.time == row.time:
-                given = [*self._after.given, *given]
+                returned = [*self._after.returned, *returned]
             known = self._same_time(index, 1)
             for reader in self._readers:
                 # Waiting rows are ordered, and usually all of them are older.
@@ -92,7 +92,7 @@ class Positions:
             version=VERSION,
             filter=self._filter.fingerprint,
             time=row.time,
-            given=tuple(given),
+            returned=tuple(returned),
             known=tuple(known),
             horizon=self._horizon(index),
             positions=self._positions(index, row.time),

@@ -81,7 +81,7 @@ class Reader:
         self._order = Order(bound, unordered=self.before.unordered)
         self._list = self._begin(bound)
         if after:
-            pages.seen.update(after.given)
+            pages.seen.update(after.returned)
             pages.seen.update(self.before.marks)
             pages.watched.update(self.before.marks)
 
@@ -191,14 +191,14 @@ class Reader:
         )
 
     def position(
-        self, given: Sequence[Row], pending: Sequence[Row], time: Timestamp
+        self, returned: Sequence[Row], pending: Sequence[Row], time: Timestamp
     ) -> Position | None:
-        """Return the position after the rows in ``given``; None if the cursor's time is enough.
+        """Return the position after the rows in ``returned``; None if the cursor's time is enough.
 
         ``pending`` are the rows that were read but not returned.
         """
-        anchor = given[-1].anchor if given else self.before.anchor
-        recent = [row.mark for row in given[-RECENT_MARKS:]]
+        anchor = returned[-1].anchor if returned else self.before.anchor
+        recent = [row.mark for row in returned[-RECENT_MARKS:]]
         if anchor is not None:
             marks = tuple([*self.before.marks, *recent][-RECENT_MARKS:])
             if self.error is not None and not self._order.unordered:
@@ -206,7 +206,7 @@ class Reader:
                 anchor = msgspec.structs.replace(anchor, mark=b"")
             return Position(anchor, None, marks, self._order.unordered)
         if isinstance(self._list, OffsetReader) and self.stream.windowed and pending:
-            return self._offset_position(given, pending[0])
+            return self._offset_position(returned, pending[0])
         if not self.stream.windowed:
             return Position(unordered=True) if self._order.unordered else None
         if self.waits_at is not None:
@@ -214,15 +214,15 @@ class Reader:
         waiting = [*pending, *self.held]
         if waiting and not self.has_odd and not self.before.marks:
             return None
-        return self._window_position(given, waiting, time)
+        return self._window_position(returned, waiting, time)
 
-    def _offset_position(self, given: Sequence[Row], first: Row) -> Position | None:
+    def _offset_position(self, returned: Sequence[Row], first: Row) -> Position | None:
         """Return the position of a list that turned out to need offsets."""
         if first.anchor is None:
             return None
         at = first.anchor
-        if given and at.offset:
-            anchor = Anchor(at.offset - 1, given[-1].mark, -1, at.until)
+        if returned and at.offset:
+            anchor = Anchor(at.offset - 1, returned[-1].mark, -1, at.until)
             return Position(anchor, unordered=self._order.unordered)
         return Position(None, at.until, (), self._order.unordered, from_top=True)
 
@@ -235,7 +235,7 @@ class Reader:
         ]
 
     def _window_position(
-        self, given: Sequence[Row], waiting: Sequence[Row], time: Timestamp
+        self, returned: Sequence[Row], waiting: Sequence[Row], time: Timestamp
     ) -> Position | None:
         """Return the time from which to continue, so that no odd row is missed or repeated."""
         # A row with a position below its own time must be requested by its own time.
@@ -245,9 +245,9 @@ class Reader:
             until = max(until, row.until or UNDATED, own if own > row.time else UNDATED)
         if not waiting:
             # The next page, which is not read yet, overlaps by two rows.
-            until = max(row.time for row in given[-2:]) if given else UNDATED
+            until = max(row.time for row in returned[-2:]) if returned else UNDATED
         marks = [mark for mark in self.before.marks if self.pages.may_repeat(mark, time)]
-        marks += [row.mark for row in given if row.log.triggered_at != row.time]
+        marks += [row.mark for row in returned if row.log.triggered_at != row.time]
         if until == UNDATED and not marks:
             return None
         marks = list(dict.fromkeys(marks))[-MAX_MARKS:]

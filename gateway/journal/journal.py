@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+FIRST_PAUSE, MAX_PAUSE = 0.05, 1.0
 """Seconds between two queries for an action that another process completes."""
 
 _SECOND = 10**9
@@ -187,7 +187,7 @@ class Journal:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(pause, left)):
                     await completed.wait()
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, MAX_PAUSE)
 
     def may_have_changed(self) -> bool:
         """Return whether the file may have changed since ``handle_completed``.
@@ -244,7 +244,7 @@ class Journal:
     def _executed(self, task: asyncio.Task[list[Action]]) -> None:
         self._executing.discard(task)
         if not task.cancelled():
-            task.exception()  # its caller may be gone
+            task.exception()  # its caller may have been cancelled
 
     async def _execute(self, statement: sa.Executable) -> list[Action]:
         try:
@@ -296,9 +296,9 @@ def _conditions(wanted: ActionFilter, now: int) -> Iterator[sa.ColumnElement[boo
 async def _close_abandoned(connection: AsyncConnection) -> None:
     """Set to UNKNOWN the PENDING actions of processes of this machine that have ended."""
     owners = await connection.scalars(sa.select(ACTIONS.c.owner).where(_PENDING).distinct())
-    gone = [name for name in owners if owner.has_ended(name)]
+    ended = [name for name in owners if owner.has_ended(name)]
     await connection.execute(
         sa.update(ACTIONS)
-        .where(_PENDING, ACTIONS.c.owner.in_(gone))
+        .where(_PENDING, ACTIONS.c.owner.in_(ended))
         .values(outcome=Outcome.UNKNOWN)
     )

@@ -74,8 +74,8 @@ class Preparation(SchemaExtension):
 
     def get_results(self) -> dict[str, Any]:
         """Return the cost as an extension of the response, if the request asks for it."""
-        asked = self.execution_context.operation_extensions or {}
-        if asked.get("cost") is not True or self._cost is None:
+        requested = self.execution_context.operation_extensions or {}
+        if requested.get("cost") is not True or self._cost is None:
             return {}
         return {"cost": {"requested": self._cost, "maximum": self._limits.maximum("cost")}}
 

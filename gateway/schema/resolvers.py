@@ -42,8 +42,8 @@ async def webhook_logs(
     filter: FilterArgument = UNSET,
     cache: CacheArgument = UNSET,
 ) -> service.Page:
-    asked = {"first": first, "after": after, "last": last, "before": before}
-    return await _logs(info, document(filter), cache, asked)
+    arguments = {"first": first, "after": after, "last": last, "before": before}
+    return await _logs(info, document(filter), cache, arguments)
 
 
 async def logs_of_source(
@@ -60,16 +60,18 @@ async def logs_of_source(
     if filter:
         # Added as a further condition, so that an empty filter does not invalidate cursors.
         wanted["and"] = [document(filter)]
-    asked = {"first": first, "after": after, "last": last, "before": before}
-    return await _logs(info, wanted, cache, asked)
+    arguments = {"first": first, "after": after, "last": last, "before": before}
+    return await _logs(info, wanted, cache, arguments)
 
 
 async def _logs(
-    info: Info, wanted: Document | None, cache: CacheArgument, asked: Mapping[str, Any]
+    info: Info, wanted: Document | None, cache: CacheArgument, arguments: Mapping[str, Any]
 ) -> service.Page:
     # No cursor is empty, so an empty string stands for null, as clients send it for a first page.
     given = {
-        name: None if value == "" else value for name, value in asked.items() if value is not UNSET
+        name: None if value == "" else value
+        for name, value in arguments.items()
+        if value is not UNSET
     }
     if cache:
         given["max_age"] = cache.max_age

@@ -235,10 +235,10 @@ class TokenEndpoint:
             ) from None
         # Do not mask the response: its token may be one that is already known as a secret.
         masked = answer.masked(self._secrets)
-        document, said = _decoded(answer), None
+        document, vendor_error = _decoded(answer), None
         if not (isinstance(document, dict) and any("token" in name.lower() for name in document)):
-            said = error_in_success(_decoded(masked), self._read_error)
-        if not httpx.codes.is_success(answer.status) or said is not None:
+            vendor_error = error_in_success(_decoded(masked), self._read_error)
+        if not httpx.codes.is_success(answer.status) or vendor_error is not None:
             raise refusal(
                 masked,
                 self._read_error,
@@ -246,7 +246,7 @@ class TokenEndpoint:
                 now=self._clock(),
                 url=request.url,
                 token_setting=self._setting,
-                vendor=said if httpx.codes.is_success(answer.status) else None,
+                vendor=vendor_error if httpx.codes.is_success(answer.status) else None,
             )
         # Some specifications wrap the response in "data", although the vendor's own clients expect
         # no wrapper.

@@ -219,7 +219,7 @@ class UpstreamClient:
         if call.method == "GET":
             seconds = min(seconds, operation.seconds)
         sent = False
-        given: float | None = None
+        call_timeout: float | None = None
         progress = Progress()
         try:
             if operation.background:
@@ -236,7 +236,7 @@ class UpstreamClient:
                     await guard.limit.enter(self._slots, operation.deadline - loop.time())
                     try:
                         start()
-                        given = min(self._timeout, operation.deadline - loop.time())
+                        call_timeout = min(self._timeout, operation.deadline - loop.time())
                         async with asyncio.timeout(self._timeout):
                             headers = await credential.headers()
                             sent = True
@@ -252,14 +252,14 @@ class UpstreamClient:
                         self._slots.release()
                 return self._checked(answer, call)
         except TimeoutError:
-            if given is None and (paused := guard.limit.pause_error(operation.seconds)):
+            if call_timeout is None and (paused := guard.limit.pause_error(operation.seconds)):
                 raise paused from None
             raise UpstreamError(
                 ErrorCode.UPSTREAM_TIMEOUT,
                 f"Source {self.source} was not asked, since the operation's time was up."
                 " Try again, or raise its timeout or the server's deadline."
-                if given is None
-                else progress.timed_out(self._peer, round(given, 2)),
+                if call_timeout is None
+                else progress.timed_out(self._peer, round(call_timeout, 2)),
                 source=self.source,
                 sent=sent and progress.sent,
                 retry_after=guard.breaker.seconds or None,

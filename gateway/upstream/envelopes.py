@@ -130,9 +130,9 @@ def error_code_of(error: VendorError) -> ErrorCode:
         if status in _STATUSES:
             return _STATUSES[status]
         return ErrorCode.UPSTREAM_ERROR if status >= 500 else ErrorCode.UPSTREAM_REJECTED
-    said = f"{error.code or ''} {error.message or ''}".lower()
+    text = f"{error.code or ''} {error.message or ''}".lower()
     for code, pattern in _WORDS:
-        if re.search(pattern, said[:2000]):
+        if re.search(pattern, text[:2000]):
             return code
     return ErrorCode.UPSTREAM_REJECTED
 

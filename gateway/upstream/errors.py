@@ -99,9 +99,9 @@ def refusal(
     if wait is not None and wait > waits.PLAUSIBLE:
         advice += (
             f" It asks for a pause of {wait:.3g} seconds, which can't be right; it is called again"
-            f" after {waits.LONGEST_PAUSE:g}."
+            f" after {waits.MAX_PAUSE:g}."
         )
-        wait = waits.LONGEST_PAUSE
+        wait = waits.MAX_PAUSE
     return UpstreamError(
         code,
         f"Source {source} {outcome}{said}. {advice}",
@@ -131,12 +131,12 @@ def not_json(answer: Answer, source: str) -> UpstreamError:
         )
     else:
         what = "answered with something that is not whole JSON; try again, and check base_url"
-    said = _shown(_plain_text(answer))
+    plain_text = _shown(_plain_text(answer))
     return UpstreamError(
         ErrorCode.UPSTREAM_INVALID_RESPONSE,
-        f"Source {source} {what}." + (f" It said: {said.rstrip('.')}." if said else ""),
+        f"Source {source} {what}." + (f" It said: {plain_text.rstrip('.')}." if plain_text else ""),
         source=source,
-        vendor_message=said,
+        vendor_message=plain_text,
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.upstream.waits import LONGEST_PAUSE, exhausted
+from gateway.upstream.waits import MAX_PAUSE, exhausted
 
 
 class RateLimit:
@@ -71,7 +71,7 @@ class RateLimit:
     def pause(self, seconds: float) -> None:
         """Start no calls for a while; those in flight continue."""
         self._unanswered = True
-        until = self._clock() + min(seconds, LONGEST_PAUSE)
+        until = self._clock() + min(seconds, MAX_PAUSE)
         self._paused_until = max(self._paused_until, until)
 
     def read_headers(self, headers: Mapping[str, str], now: int) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 
 from gateway.normalise import timestamps
 
-LONGEST_PAUSE = 300.0
+MAX_PAUSE = 300.0
 """Maximum pause in seconds, even if a vendor asks for a longer one."""
 PLAUSIBLE = 24 * 3600.0
 """Maximum plausible wait in seconds."""

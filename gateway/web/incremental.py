@@ -41,10 +41,10 @@ def accepts_parts(accepted: Iterable[MediaType]) -> bool:
 
 
 def _is_ours(accepted: MediaType) -> bool:
-    given = {name: text.lower() for name, text in accepted.parameters.items()}
-    given.pop("q", None)
-    given.pop("boundary", None)
-    return accepted.name == MULTIPART and quality(accepted) > 0 and given in ({}, FORMAT)
+    parameters = {name: text.lower() for name, text in accepted.parameters.items()}
+    parameters.pop("q", None)
+    parameters.pop("boundary", None)
+    return accepted.name == MULTIPART and quality(accepted) > 0 and parameters in ({}, FORMAT)
 
 
 class IncrementalResponse(StreamingResponse):
@@ -105,8 +105,8 @@ async def _encoded(
             failed = error_body(scope, str(error), error.code)
             if part is first:
                 return {"data": None, **failed, "hasNext": False}
-            lost = [{"id": id, **failed} for id in sorted(pending)]
-            return {"completed": lost, "hasNext": False}
+            missing = [{"id": id, **failed} for id in sorted(pending)]
+            return {"completed": missing, "hasNext": False}
         pending.update(one["id"] for one in part.get("pending", ()))
         for one in (*part.get("incremental", ()), *part.get("completed", ())):
             if "errors" in one:

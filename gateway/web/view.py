@@ -129,11 +129,11 @@ class GraphQLView:
                 )
             headers = await self._count(caller, request)
             gateway = self._gateway.seen_by(caller)
-            asked = await read(request, self._limits, gateway.settings.server.batch_size)
-            if isinstance(asked, list):
-                response = await self._execute_batch(gateway, request, asked, media_type, headers)
+            graphql = await read(request, self._limits, gateway.settings.server.batch_size)
+            if isinstance(graphql, list):
+                response = await self._execute_batch(gateway, request, graphql, media_type, headers)
             else:
-                response = await self._execute(gateway, request, asked, media_type)
+                response = await self._execute(gateway, request, graphql, media_type)
         except Refusal as refusal:
             response = refusal_response(
                 request.scope,
@@ -167,11 +167,11 @@ class GraphQLView:
             raise Refusal(429, str(error), code=ErrorCode.RATE_LIMITED, **error.headers) from None
 
     async def _execute(
-        self, gateway: Gateway, request: Request, asked: GraphQLRequest, media_type: str
+        self, gateway: Gateway, request: Request, graphql: GraphQLRequest, media_type: str
     ) -> Response:
         operation = _begin_operation(gateway, request)
         in_parts = accepts_parts(parse_list(request.headers.getlist("accept")))
-        execution = self._result(gateway, operation, request, asked, in_parts=in_parts)
+        execution = self._result(gateway, operation, request, graphql, in_parts=in_parts)
         result = await cancel_on_disconnect(request.receive, execution)
         body = result_body(request.scope, result)
         if isinstance(result, InitialResult):
@@ -236,12 +236,12 @@ class GraphQLView:
         gateway: Gateway,
         operation: Operation,
         request: Request,
-        asked: GraphQLRequest,
+        graphql: GraphQLRequest,
         *,
         in_parts: bool = False,
     ) -> ExecutionResult:
-        self._check(asked)
-        text = self._persisted.text(asked)
+        self._check(graphql)
+        text = self._persisted.text(graphql)
         context = Context(gateway, operation, in_parts=in_parts)
         try:
             async with contextlib.AsyncExitStack() as stack:
@@ -250,11 +250,11 @@ class GraphQLView:
                 await stack.enter_async_context(self._concurrency.slot())
                 result = await self._schema.execute(
                     text,
-                    variable_values=asked.variables,
-                    operation_name=asked.operation_name or None,
+                    variable_values=graphql.variables,
+                    operation_name=graphql.operation_name or None,
                     context_value=context,
                     allowed_operation_types=ALLOWED[request.method],
-                    operation_extensions=asked.extensions,
+                    operation_extensions=graphql.extensions,
                 )
                 if isinstance(result, InitialResult):
                     # The execution continues until the last part.
@@ -266,7 +266,7 @@ class GraphQLView:
         except MissingQueryError:
             raise Refusal(400, "There is no query in the request.") from None
         except CannotGetOperationTypeError:
-            named = " of that operationName" if asked.operation_name else ""
+            named = " of that operationName" if graphql.operation_name else ""
             raise Refusal(400, f"The document has no operation{named}.") from None
         except InvalidOperationTypeError as error:
             kind = error.operation_type.value
@@ -294,11 +294,11 @@ class GraphQLView:
         taken = asyncio.get_running_loop().time() - operation.began
         self._limits.refuses("deadline", math.nextafter(taken, math.inf))
 
-    def _check(self, asked: GraphQLRequest) -> None:
+    def _check(self, graphql: GraphQLRequest) -> None:
         """Check the variables against their limits."""
         try:
-            self._limits.check("variables", len(msgspec.json.encode(asked.variables)))
-            self._limits.check("variables_depth", depth(asked.variables or {}) - 1)
+            self._limits.check("variables", len(msgspec.json.encode(graphql.variables)))
+            self._limits.check("variables_depth", depth(graphql.variables or {}) - 1)
         except LimitError as error:
             raise Refusal(400, str(error), code=error.code) from None
 

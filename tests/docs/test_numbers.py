@@ -33,7 +33,7 @@ NUMBERS = [
     ("gateway.upstream.breaker.WINDOW", 30, TROUBLE, "within 30 seconds"),
     ("gateway.upstream.client.SLOW", 0.75, TROUBLE, "within three quarters of `timeout`"),
     ("gateway.upstream.exchange.MAX_BYTES", 2**24, LIMITS, "16 MiB"),
-    ("gateway.upstream.limits.LONGEST_PAUSE", 300, TROUBLE, "for five minutes at most"),
+    ("gateway.upstream.limits.MAX_PAUSE", 300, TROUBLE, "for five minutes at most"),
     ("gateway.upstream.retry.ATTEMPTS", 3, TROUBLE, "sent up to three times"),
     ("gateway.upstream.trace.MAX_STATE_LENGTH", 512, HTTP, "up to 512 characters"),
     ("gateway.web.body.TIMEOUT", 10, LIMITS, "ten seconds to arrive"),

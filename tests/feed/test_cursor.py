@@ -40,7 +40,7 @@ CURSOR = Cursor(
     version=VERSION,
     filter=FILTER.fingerprint,
     time=Timestamp(10**15),
-    given=(MARKS[0], MARKS[1]),
+    returned=(MARKS[0], MARKS[1]),
     known=(MARKS[2],),
     horizon=UNDATED,
     positions={
@@ -253,7 +253,7 @@ CURSORS = st.builds(
     version=st.just(VERSION),
     filter=st.just(FILTER.fingerprint),
     time=TIMES,
-    given=st.lists(SOME_MARKS, min_size=1, max_size=30).map(tuple),
+    returned=st.lists(SOME_MARKS, min_size=1, max_size=30).map(tuple),
     known=st.lists(SOME_MARKS, max_size=30).map(tuple),
     horizon=TIMES | st.integers(UNDATED, LATEST),
     positions=st.dictionaries(

@@ -77,5 +77,5 @@ def read_error(body: Any) -> VendorError:
     error = Fields(body).object("error") if isinstance(body, dict) else None
     if error is None:
         return VendorError()
-    said = [text for text in (error.text("message"), error.text("details")) if text]
-    return VendorError(error.text("code"), ": ".join(said) or None)
+    messages = [text for text in (error.text("message"), error.text("details")) if text]
+    return VendorError(error.text("code"), ": ".join(messages) or None)

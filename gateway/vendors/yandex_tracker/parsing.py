@@ -117,10 +117,10 @@ def read_error(body: Any) -> VendorError:
     if not isinstance(body, dict):
         return VendorError()
     fields = Fields(body)
-    said = [fields.text("message"), *fields.texts("errorMessages")]
+    messages = [fields.text("message"), *fields.texts("errorMessages")]
     about = fields.object("errors")
     if about:
-        said += [f"{name}: {about.text(name) or 'refused'}" for name in about.document]
+        messages += [f"{name}: {about.text(name) or 'refused'}" for name in about.document]
     return VendorError(
-        fields.text("statusCode") or fields.text("code"), " ".join(filter(None, said)) or None
+        fields.text("statusCode") or fields.text("code"), " ".join(filter(None, messages)) or None
     )
