@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.web.test_bodies import NO_QUERY
-from tests.web.test_departure import PATIENCE, ask
+from tests.web.test_disconnect import PATIENCE, ask
 from tests.web.test_view import DATA, GRAPHQL, JSON, QUERY, client_of, made_app, post, sentence
 
 LIST = "{ webhookLogs { totalCount } }"
