@@ -16,6 +16,7 @@ import uvicorn
 from hypothesis import HealthCheck, settings
 
 from gateway.web.assets import STATIC, missing
+from tests.support.examples import USUAL
 from tests.support.postgres import Postgres, find_programs, running
 
 if TYPE_CHECKING:
@@ -30,12 +31,14 @@ if TYPE_CHECKING:
 # The same examples in each run, without a time limit, so that no change fails by chance or on a
 # busy machine. For random examples: pytest --hypothesis-profile default
 settings.register_profile(
-    "the-same",
+    "whole",
     derandomize=True,
     deadline=None,
+    max_examples=USUAL,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.load_profile("the-same")
+settings.register_profile("edit-loop", settings.get_profile("whole"), max_examples=USUAL // 10)
+settings.load_profile("whole")
 
 CHROMIUM_FLAGS = (
     "--disable-gpu",
@@ -55,6 +58,12 @@ PROGRAMS = {
     "run": ("node", "slow"),
 }
 """The marks of tests by the fixtures that they use."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try fewer examples in the edit loop."""
+    if "not slow" in config.option.markexpr and not config.option.hypothesis_profile:
+        settings.load_profile("edit-loop")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cache import Cached
@@ -23,6 +23,7 @@ from gateway.model import CacheStatus, Capability, Freshness, Timestamp, Webhook
 from gateway.sources.list_facts import ListFacts
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Found, Page, Stream, Wanted, Window
+from tests.support.examples import examples
 from tests.support.fake_source import log
 
 NOW = Timestamp(10**18)
@@ -188,7 +189,7 @@ def spoil(chance: random.Random, rows: list[WebhookLog], odd: Sequence[str]) -> 
     return rows
 
 
-@settings(max_examples=250)
+@examples(250)
 @given(
     paging=PAGINGS,
     cap=st.sampled_from([3, 5, 10, 100]),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import ids
@@ -28,6 +28,7 @@ from gateway.feed.cursor import (
 from gateway.feed.feed import Feed, Slice
 from gateway.model import Timestamp
 from gateway.upstream.operation import Operation
+from tests.support.examples import examples
 from tests.support.fake_source import FakeSource
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def test_packed_data_that_is_no_cursor_is_refused(data: bytes) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.text(max_size=80) | st.binary(max_size=80).map(ids.pack))
 def test_arbitrary_text_is_refused(text: str) -> None:
     assert refusal(text) == REFUSED
@@ -267,7 +268,7 @@ CURSORS = st.builds(
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(made=CURSORS)
 async def test_any_well_formed_cursor_gives_a_page_with_valid_cursors_or_is_refused(
     made: Cursor,

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -18,6 +18,7 @@ from gateway.feed.feed import Feed, Slice
 from gateway.model import Timestamp, WebhookLogStatus
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Page, StreamsChanged
+from tests.support.examples import examples
 from tests.support.fake_source import FakeSource
 
 NOW = Timestamp(10**18)
@@ -62,7 +63,7 @@ def given_ids(page: Slice) -> list[str]:
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     kinds=st.lists(
         st.lists(st.sampled_from(["window", "moment", "offset", "page"]), min_size=1, max_size=3),

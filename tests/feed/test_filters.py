@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gateway import ids
@@ -26,6 +26,7 @@ from gateway.model import (
 from gateway.normalise import timestamps
 from gateway.normalise.redaction import redact_url
 from gateway.vendors.language_weaver.parsing import LanguageWeaverDetails
+from tests.support.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -374,7 +375,7 @@ def ready_or_refused(document: Any) -> Filter | RequestError:
 
 
 @pytest.mark.slow
-@settings(max_examples=250, deadline=None)
+@examples(250)
 @given(document=DOCUMENTS, logs=st.lists(LOGS, min_size=5, max_size=12))
 def test_filter_agrees_with_a_simple_implementation(
     document: dict[str, Any], logs: list[tuple[WebhookLog, str | None]]
@@ -419,7 +420,7 @@ def reordered(document: Any, draw: Callable[[Any], Any]) -> Any:
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(document=DOCUMENTS, other=DOCUMENTS, data=st.data())
 def test_fingerprints_are_equal_only_for_equal_filters(
     document: dict[str, Any], other: dict[str, Any], data: st.DataObject

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import ErrorCode, UpstreamError
@@ -20,6 +20,7 @@ from gateway.feed.feed import Feed, Slice
 from gateway.feed.news import LATENESS
 from gateway.model import Timestamp, WebhookLogStatus
 from gateway.upstream.operation import Operation
+from tests.support.examples import examples
 from tests.support.fake_source import FakeSource
 
 SECOND = 10**9
@@ -243,7 +244,7 @@ async def test_cursor_stays_small_with_many_lists() -> None:
     assert len(await poller.poll()) == 1
 
 
-@settings(max_examples=120)
+@examples(120)
 @given(
     kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=3),
     seed=st.integers(0, 2**32),

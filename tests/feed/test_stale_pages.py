@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from pydantic import SecretStr, TypeAdapter
@@ -30,6 +30,7 @@ from gateway.upstream.operation import Operation
 from gateway.vendors.language_weaver.parsing import LanguageWeaverDetails
 from gateway.vendors.language_weaver.vendor import LanguageWeaver
 from gateway.vendors.pages import Found, Page, PushedOff, Scan, Stream, Wanted, Window
+from tests.support.examples import examples
 from tests.support.fake_source import FakeSource, log
 from tests.support.virtual_time import VIRTUAL_TIME, Backend
 
@@ -476,7 +477,7 @@ async def test_nor_does_it_where_all_pages_are_kept(kind: str) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=300)
+@examples(300)
 @given(
     kind=st.sampled_from(KINDS),
     count=st.integers(0, 25),
@@ -512,7 +513,7 @@ async def test_no_list_has_holes_however_its_pages_were_renewed(
 
 
 @pytest.mark.slow
-@settings(max_examples=300)
+@examples(300)
 @given(
     kind=st.sampled_from(KINDS),
     rounds=st.lists(

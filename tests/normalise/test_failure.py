@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model import Failure, FailureCategory
@@ -456,7 +456,6 @@ def test_long_message_is_classified_by_its_beginning() -> None:
 
 
 @given(st.none() | st.integers(), st.none() | st.text())
-@settings(deadline=None)
 def test_every_failure_has_a_message(status_code: int | None, message: str | None) -> None:
     failure = classify(status_code=status_code, message=message)
     assert failure.message.strip()

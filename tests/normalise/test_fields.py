@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model import Header
 from gateway.normalise.fields import Fields, UnreadableError
+from tests.support.examples import examples
 
 NESTED: Any = []
 for _ in range(90):
@@ -35,7 +36,7 @@ anything = st.recursive(
 
 @pytest.mark.slow
 @given(value=anything)
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_any_value_is_read_or_warned_of_or_makes_the_row_unreadable(value: Any) -> None:
     """One row must never take the rest of its page with it."""
     row = Fields({"a": value, "headers": value, "request": {"headers": value}})

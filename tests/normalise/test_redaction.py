@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.model import Header
@@ -394,7 +394,6 @@ documents = st.recursive(
 @example("/hooks/catch/1/https://http://u:p@//x")
 @example("code=1%-----BEGIN PRIVATE KEY-----")
 @example("//-----BEGIN PRIVATE KEY----- -----END PRIVATE KEY-----a@")
-@settings(deadline=None)
 def test_redaction_of_text_is_idempotent(text: str) -> None:
     for redact in (redact_url, redact_text):
         clean = redact(text)
@@ -403,7 +402,6 @@ def test_redaction_of_text_is_idempotent(text: str) -> None:
 
 @pytest.mark.slow
 @given(documents)
-@settings(deadline=None)
 def test_redaction_of_a_document_is_idempotent(document: Any) -> None:
     clean = redact_json(document)
     assert redact_json(clean) == clean
@@ -411,7 +409,6 @@ def test_redaction_of_a_document_is_idempotent(document: Any) -> None:
 
 @pytest.mark.slow
 @given(st.dictionaries(texts, documents))
-@settings(deadline=None)
 def test_json_text_and_document_are_redacted_alike(document: dict[str, Any]) -> None:
     body = redact_text(json.dumps(document))
     assert body is not None
@@ -439,7 +436,6 @@ def test_json_text_and_document_are_redacted_alike(document: dict[str, Any]) -> 
     ],
 )
 @given(secret=st.text("abcdefghijkLMNOPQRST0123456789-_", min_size=8, max_size=40))
-@settings(deadline=None)
 def test_a_planted_secret_never_survives(frame: str, secret: str) -> None:
     text = frame.format(secret)
     assert secret not in redact_text(text)

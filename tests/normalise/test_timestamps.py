@@ -5,7 +5,7 @@ import datetime as dt
 import math
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.model import Timestamp
@@ -132,7 +132,6 @@ def test_number_of_no_plausible_unit_is_refused(number: float) -> None:
 
 @pytest.mark.slow
 @given(st.text() | st.floats() | st.integers() | st.from_regex(r"[0-9TZ:+. /-]{1,30}"))
-@settings(deadline=None)
 def test_any_value_is_a_moment_of_the_calendar_or_refused(value: str | float) -> None:
     with contextlib.suppress(ValueError):
         assert EARLIEST <= parse(value) <= LATEST
@@ -204,14 +203,12 @@ def test_anything_uncertain_is_refused_and_not_repeated(text: str) -> None:
 @example(EARLIEST)
 @example(LATEST)
 @example(Timestamp(-1))
-@settings(deadline=None)
 def test_what_is_written_reads_back(timestamp: Timestamp) -> None:
     assert parse(format_rfc3339(timestamp)) == timestamp
     assert parse_moment(format_rfc3339(timestamp), NOW) == timestamp
 
 
 @given(timestamps)
-@settings(deadline=None)
 def test_millis_cut_down_to_the_millisecond(timestamp: Timestamp) -> None:
     floor = timestamp // 1_000_000 * 1_000_000
     assert parse(format_millis(timestamp)) == floor
@@ -221,7 +218,6 @@ def test_millis_cut_down_to_the_millisecond(timestamp: Timestamp) -> None:
 
 @pytest.mark.slow
 @given(timestamps, timestamps)
-@settings(deadline=None)
 def test_text_keeps_the_order_of_the_moments(one: Timestamp, other: Timestamp) -> None:
     assert (format_millis(one) <= format_millis(other)) or one > other
     # Without the Z a shorter fraction is a prefix of a longer one, so it sorts before it.
@@ -230,7 +226,6 @@ def test_text_keeps_the_order_of_the_moments(one: Timestamp, other: Timestamp) -
 
 @pytest.mark.slow
 @given(st.datetimes(), st.integers(1 - 24 * 60, 24 * 60 - 1), st.sampled_from("T "))
-@settings(deadline=None)
 def test_agrees_with_the_standard_library(
     local: dt.datetime, offset_minutes: int, separator: str
 ) -> None:
@@ -298,7 +293,6 @@ def test_a_callers_mistake_gets_a_sentence(text: str, reason: str) -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(0, 10_000), st.integers(0, 10_000))
-@settings(deadline=None)
 def test_a_longer_duration_reaches_further_back(days: int, hours: int, seconds: int) -> None:
     moment = parse_moment(f"P{days}DT{hours}H{seconds}S", NOW)
     assert moment <= NOW
