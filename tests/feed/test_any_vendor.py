@@ -237,6 +237,7 @@ ORDERS: dict[str, Callable[[list[WebhookLog]], list[WebhookLog]]] = {
 }
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("total", ["none", "right", "zero", "so far", "late", "more"])
 @pytest.mark.parametrize("cap", [4, 10, 100])
 @pytest.mark.parametrize("order", ORDERS)

@@ -131,6 +131,7 @@ async def test_log_an_hour_ahead_hides_nothing(kind: str) -> None:
         assert await poller.poll() == []
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", KINDS)
 async def test_source_that_was_down_for_an_hour_gives_all_that_it_recorded_meanwhile(
     kind: str,

@@ -151,6 +151,7 @@ def newest_first(count: int) -> list[tuple[int, float | None]]:
     return [(count - number, float(number)) for number in range(count)]
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("total", ["none", "right", "zero", "40", "so far"])
 @pytest.mark.parametrize("cap", [20, 25, 100])
@@ -165,6 +166,7 @@ async def test_short_pages_and_wrong_totals_lose_no_row(
     assert not any(report.error for page in pages for report in page.reports)
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("odd", [None, 9000.0, -60.0], ids=["undated", "old", "ahead"])
 @pytest.mark.parametrize("index", [0, 1, 19, 20, 49, 59])
@@ -184,6 +186,7 @@ async def test_one_odd_time_changes_nothing_for_the_others(
     assert others == [id for id in range(60, 0, -1) if id != 60 - index]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("order", ["oldest first", "none", "undated"])
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -217,6 +220,7 @@ async def test_windows_that_are_ignored_are_replaced_by_offsets(first: int) -> N
     assert any("may have more logs" in text for text in said(pages))
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("provider", "change", "total"),
     [

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from gateway.sandbox import Credentials, Sandbox
+from tests.sandbox.conftest import long_history
 
 if TYPE_CHECKING:
     import httpx
@@ -161,6 +162,7 @@ async def test_parameters_out_of_bounds_are_refused(
     assert (response.status_code, response.json()["statusCode"]) == (400, 400)
 
 
+@long_history
 async def test_window_includes_its_start_but_not_its_end(client: httpx.AsyncClient) -> None:
     rows = await read_all(client, LOG)
     assert len(rows) > 100

@@ -190,6 +190,7 @@ async def test_error_that_repeats_the_credential_is_masked(form: str, encoding: 
             assert "***" in shown(failure.value)
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("form", AUTH)
 async def test_rows_that_repeat_the_credential_are_masked(form: str, encoding: str) -> None:
