@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import sqlite3
 import subprocess
 import sys
@@ -47,12 +48,16 @@ def _audit(event: str, arguments: tuple[object, ...]) -> None:
             listener.append(str(arguments[0]))
 
 
-sys.addaudithook(_audit)  # audit hooks can't be removed
+@functools.cache
+def _listen() -> None:
+    """Add the hook once, when it is needed: it can't be removed."""
+    sys.addaudithook(_audit)
 
 
 @contextlib.contextmanager
 def opened_paths() -> Iterator[list[str]]:
     """Collect the paths that Python opens; SQLite opens its files itself."""
+    _listen()
     opened: list[str] = []
     _listeners.append(opened)
     try:
@@ -134,6 +139,7 @@ async def test_lock_outlives_the_closing_of_another_journal(file: Path) -> None:
             assert lock_elsewhere(file) == "database is locked"
 
 
+@pytest.mark.slow  # for its hook, which slows all tests that follow
 async def test_only_the_driver_opens_the_file_again(tmp_path: Path, file: Path) -> None:
     """Any other code that opens the file would eventually close it and drop the locks."""
     vendor = Controller(answering(200))

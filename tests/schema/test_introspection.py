@@ -181,6 +181,7 @@ OWN = [
 ]  # fmt: skip
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("document", "code"), OWN)
 async def test_messages_of_the_gateway_name_nothing_of_the_schema(
     demo: Demo, document: str, code: str
@@ -246,6 +247,7 @@ def test_names_are_hidden_in_messages(message: str, document: str, expected: str
     assert unnamed(message, document) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [" ", "\n", "Did you mean ", " Did you mean ", "'", "\"'", "a"])
 def test_long_value_is_scanned_in_linear_time(text: str) -> None:
     """Scanning to the end from each position would take minutes."""

@@ -63,6 +63,7 @@ MOMENTS = [
 ]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("text", "moment"), MOMENTS)
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_every_form_of_time_is_read(provider: str, text: Any, moment: str | None) -> None:
@@ -71,6 +72,7 @@ async def test_every_form_of_time_is_read(provider: str, text: Any, moment: str 
     assert log.triggered_at == (None if moment is None else timestamps.parse(moment))
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "value",
     ["yesterday", "2026-11-28 19:07:35 CST", "2026-11-28", 12345, -1, 1e300, True, [], {"a": 1}],
