@@ -20,6 +20,7 @@ from gateway.feed.feed import Feed, Slice
 from gateway.model import Timestamp
 from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
+from tests.vendors.cases import CASES
 from tests.vendors.vendors import INTEGRATION, PROVIDERS, START, Vendor, answer, make, token
 
 FILTER = filters.prepare(None, Timestamp(START), ["it"])
@@ -28,12 +29,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "yandex-tracker": {"triggers": {"DEV": [41]}, "queues": []},
     "language-weaver": {},
     "elastic-path": {"integrations": [INTEGRATION]},
-}
-TIMES: dict[str, Callable[[str], dict[str, Any]]] = {
-    "codearts": lambda text: {"created_at": text},
-    "yandex-tracker": lambda text: {"startTime": text},
-    "language-weaver": lambda text: {"timeTriggered": text},
-    "elastic-path": lambda text: {"meta": {"timestamps": {"created_at": text}}},
 }
 
 
@@ -75,7 +70,7 @@ def moment(minutes: float) -> dt.datetime:
 
 def document(provider: str, row: tuple[int, float | None]) -> dict[str, Any]:
     text = "" if row[1] is None else moment(row[1]).isoformat().replace("+00:00", "Z")
-    return {"id": row[0], **TIMES[provider](text)}
+    return {"id": row[0], **CASES[provider].timed(text)}
 
 
 def respond(provider: str, lists: List) -> Callable[[httpx.Request], httpx.Response]:

@@ -13,14 +13,9 @@ from gateway.normalise import timestamps
 from gateway.upstream.operation import Operation
 from gateway.vendors.calls import outcome
 from gateway.vendors.pages import Page, Wanted, Window
+from tests.vendors.cases import CASES
 from tests.vendors.documents import ENVELOPES, PLACES, ROWS, STREAMS, changed, read
 from tests.vendors.vendors import PROVIDERS, always, make
-
-TIME = {
-    "codearts": "created_at",
-    "yandex-tracker": "startTime",
-    "language-weaver": "timeTriggered",
-}
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -35,7 +30,7 @@ async def test_fields_may_be_absent_or_null_or_more(provider: str) -> None:
         assert not page.unreadable
         assert page.logs[0].upstream_id == str(id)
     assert absent.logs[0].warnings == null.logs[0].warnings == ()
-    expected = WebhookLogStatus.FAILED if provider == "yandex-tracker" else WebhookLogStatus.UNKNOWN
+    expected = CASES[provider].status_without_outcome
     assert absent.logs[0].status is null.logs[0].status is expected
     assert absent.logs[0].triggered_at is None
 
@@ -93,9 +88,7 @@ async def test_log_with_an_unreadable_time_keeps_its_position_in_the_list(
 
 
 def timed(provider: str, text: Any) -> dict[str, Any]:
-    if provider == "elastic-path":
-        return changed(provider, meta={"timestamps": {"created_at": text}})
-    return changed(provider, **{TIME[provider]: text})
+    return changed(provider, **CASES[provider].timed(text))
 
 
 async def test_elastic_path_time_may_be_nested_once_more() -> None:
