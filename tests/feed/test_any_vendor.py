@@ -199,7 +199,7 @@ def spoil(chance: random.Random, rows: list[WebhookLog], odd: Sequence[str]) -> 
     first=st.integers(1, 40),
     seed=st.integers(0, 2**32),
 )
-async def test_each_row_comes_once_whatever_a_vendor_caps_counts_and_dates(
+async def test_each_row_is_returned_once_despite_odd_caps_totals_and_times(
     paging: str, cap: int, total: str, count: int, odd: list[str], first: int, seed: int
 ) -> None:
     rows = spoil(random.Random(seed), dated(count), odd) if count else []
@@ -242,7 +242,7 @@ ORDERS: dict[str, Callable[[list[WebhookLog]], list[WebhookLog]]] = {
 @pytest.mark.parametrize("cap", [4, 10, 100])
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("paging", ["window", "offset", "number"])
-async def test_list_in_another_order_comes_whole_or_the_report_says_what_is_missing(
+async def test_list_in_another_order_is_complete_or_reported_as_incomplete(
     paging: str, order: str, cap: int, total: str
 ) -> None:
     await check_order(paging, order, cap, total)
@@ -250,7 +250,7 @@ async def test_list_in_another_order_comes_whole_or_the_report_says_what_is_miss
 
 @pytest.mark.parametrize("cap", [7, 10, 100])
 @pytest.mark.parametrize("order", ORDERS)
-async def test_list_in_another_order_without_offsets_comes_whole_or_the_report_says_so(
+async def test_list_without_offsets_in_another_order_is_complete_or_reported(
     order: str, cap: int
 ) -> None:
     await check_order("moment", order, cap, "none")

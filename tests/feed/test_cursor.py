@@ -102,7 +102,7 @@ def test_cursor_of_another_filter_is_refused() -> None:
         "A" * (cursor.MAX_LENGTH + 1),
     ],
 )
-def test_text_that_is_no_cursor_is_refused(text: str) -> None:
+def test_text_that_is_not_a_cursor_is_refused(text: str) -> None:
     assert refusal(text) == REFUSED
 
 
@@ -169,7 +169,7 @@ def altered(index: int, value: Any) -> bytes:
         b"\xc6\xff\xff\xff\xff",
     ],
 )
-def test_packed_data_that_is_no_cursor_is_refused(data: bytes) -> None:
+def test_packed_data_that_is_not_a_cursor_is_refused(data: bytes) -> None:
     assert refusal(ids.pack(data)) == REFUSED
 
 
@@ -270,7 +270,7 @@ CURSORS = st.builds(
 @pytest.mark.slow
 @examples(300)
 @given(made=CURSORS)
-async def test_any_well_formed_cursor_gives_a_page_with_valid_cursors_or_is_refused(
+async def test_any_well_formed_cursor_works_or_is_refused(
     made: Cursor,
 ) -> None:
     for result in await both_ways(cursor.encode(made)):
@@ -286,7 +286,7 @@ async def test_any_well_formed_cursor_gives_a_page_with_valid_cursors_or_is_refu
 
 
 @pytest.mark.slow
-async def test_cursor_with_a_flipped_bit_gives_a_page_or_is_refused() -> None:
+async def test_cursor_with_a_flipped_bit_works_or_is_refused() -> None:
     page = await Feed(fakes(), FILTER, Operation(5), scan_limit=30, now=NOW).forward(  # type: ignore[arg-type]
         4, None
     )
@@ -302,7 +302,7 @@ async def test_cursor_with_a_flipped_bit_gives_a_page_or_is_refused() -> None:
     assert outcomes <= {"page", "INVALID_CURSOR", "CURSOR_FILTER_MISMATCH", "CURSOR_TOO_OLD"}
 
 
-def test_cursor_of_an_earlier_version_is_named_as_such() -> None:
+def test_cursor_of_an_earlier_version_is_recognised() -> None:
     """A client that kept one over an upgrade is told to begin again, not that it is damaged."""
     old = [1, MARKS[0], 10**15, [MARKS[1]], [], UNDATED, {MARKS[2]: [5, False, [7, b"", 9]]}]
     text = ids.pack(msgspec.msgpack.encode(old))
@@ -315,9 +315,7 @@ def test_cursor_of_an_earlier_version_is_named_as_such() -> None:
     since=st.integers(0, LATEST),
     distances=st.lists(st.none() | st.integers(0, 2**62), max_size=5),
 )
-def test_hint_is_never_earlier_than_the_log_that_it_stands_for(
-    since: int, distances: list[int | None]
-) -> None:
+def test_hint_is_never_earlier_than_its_log(since: int, distances: list[int | None]) -> None:
     """A list that is read too late would give its logs out of order."""
     times = [None if each is None else Timestamp(since - each) for each in distances]
     keys = [ids.mark(str(index)) for index in range(len(times))]

@@ -505,7 +505,7 @@ def test_only_conjoined_comparators_become_terms() -> None:
         ({"neq": FAILED}, None),
     ],
 )
-def test_failed_is_known_only_if_the_filter_lists_one_status(
+def test_failed_is_set_only_if_the_filter_allows_one_status(
     comparator: dict[str, Any], failed: bool | None
 ) -> None:
     assert ready({"status": comparator}).failed() is failed

@@ -95,7 +95,7 @@ KINDS = ["window", "offset", "page", "moment"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_late_log_is_given_once(kind: str) -> None:
+async def test_late_log_is_returned_once(kind: str) -> None:
     """Recorded five minutes after its time, it stands below logs that were seen."""
     one, two = source("one", kind, 60), source("two", "window", 60)
     poller = Poller([one, two])
@@ -108,7 +108,7 @@ async def test_late_log_is_given_once(kind: str) -> None:
     assert await poller.poll() == []
 
 
-async def test_late_log_of_a_quiet_list_is_given_however_old_it_is() -> None:
+async def test_late_log_of_a_quiet_list_is_returned_at_any_age() -> None:
     one = source("one", "offset", 3)
     poller = Poller([one])
     await poller.begin()
@@ -133,7 +133,7 @@ async def test_log_an_hour_ahead_hides_nothing(kind: str) -> None:
 
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("kind", KINDS)
-async def test_source_that_was_down_for_an_hour_gives_all_that_it_recorded_meanwhile(
+async def test_logs_recorded_during_an_outage_are_returned_after_it(
     kind: str,
 ) -> None:
     one, two = source("one", kind, 60), source("two", "window", 60)
@@ -153,7 +153,7 @@ async def test_source_that_was_down_for_an_hour_gives_all_that_it_recorded_meanw
     assert await poller.poll() == []
 
 
-async def test_source_that_fails_at_first_gives_what_it_recorded_since() -> None:
+async def test_logs_recorded_since_a_failed_first_page_are_returned() -> None:
     one, two = source("one", "offset", 60), source("two", "window", 60)
     one.errors["0"] = down("one")
     poller = Poller([one, two])
@@ -169,7 +169,7 @@ async def test_source_that_fails_at_first_gives_what_it_recorded_since() -> None
     assert await poller.poll() == []
 
 
-async def test_source_given_from_stale_pages_gives_what_it_recorded_meanwhile() -> None:
+async def test_logs_recorded_while_stale_pages_were_served_are_returned() -> None:
     """A stale page shows the list of before the outage, though no error is told."""
     one, two = source("one", "offset", 60), source("two", "window", 60)
     poller = Poller([one, two])
@@ -187,7 +187,7 @@ async def test_source_given_from_stale_pages_gives_what_it_recorded_meanwhile() 
     assert await poller.poll() == []
 
 
-async def test_poller_of_an_empty_list_keeps_its_place() -> None:
+async def test_poller_of_an_empty_list_keeps_its_position() -> None:
     one = source("one", "window", 0)
     poller = Poller([one])
     assert await poller.begin() == []
@@ -197,7 +197,7 @@ async def test_poller_of_an_empty_list_keeps_its_place() -> None:
     assert await poller.poll() == []
 
 
-async def test_poller_that_begins_with_no_logs_gets_only_what_comes_later() -> None:
+async def test_poller_that_starts_with_an_empty_page_gets_only_later_logs() -> None:
     one = source("one", "offset", 40)
     poller = Poller([one])
     assert await poller.begin(0) == []
@@ -206,7 +206,7 @@ async def test_poller_that_begins_with_no_logs_gets_only_what_comes_later() -> N
     assert await poller.poll() == [new.id]
 
 
-async def test_undated_logs_are_given_once() -> None:
+async def test_undated_logs_are_returned_once() -> None:
     one, two = FakeSource("one", ["offset"]), source("two", "window", 60)
     for _ in range(30):
         one.add(0, None)
@@ -219,7 +219,7 @@ async def test_undated_logs_are_given_once() -> None:
         assert await poller.poll() == []
 
 
-async def test_filtered_poll_gives_a_log_once_it_matches() -> None:
+async def test_filtered_poll_returns_only_matching_logs() -> None:
     one = source("one", "offset", 40)
     poller = Poller([one], wanted={"status": {"eq": WebhookLogStatus.FAILED}})
     assert await poller.begin() == []
@@ -253,7 +253,7 @@ async def test_cursor_stays_small_with_many_lists() -> None:
     first=st.sampled_from([0, 1, 25]),
     count=st.sampled_from([0, 5, 40, 200]),
 )
-async def test_each_log_is_given_once_to_whoever_polls(
+async def test_poller_gets_each_log_once(
     kinds: list[str], seed: int, last: int, first: int, count: int
 ) -> None:
     chance = random.Random(seed)

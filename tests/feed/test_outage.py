@@ -69,7 +69,7 @@ async def read(demo: Demo, source: str, first: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("arrivals", [0, ARRIVALS])
 @pytest.mark.parametrize("vendor", SOURCES)
-async def test_stale_list_has_all_logs_that_were_read(
+async def test_stale_list_has_all_logs_read_before(
     demo: Demo, clock: Clock[int], vendor: str, arrivals: int
 ) -> None:
     source = SOURCES[vendor]

@@ -198,7 +198,7 @@ def check(source: Listing, answer: Answer, first: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_pages_behind_one_that_ends_as_before_are_given_as_they_are_kept(kind: str) -> None:
+async def test_cached_next_page_follows_a_page_with_an_unchanged_end(kind: str) -> None:
     source = Listing(kind, 40)
     before = await source.read(4 * PAGE)
     await source.renew()
@@ -210,7 +210,7 @@ async def test_pages_behind_one_that_ends_as_before_are_given_as_they_are_kept(k
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_renewed_first_page_costs_no_call_for_those_behind(kind: str) -> None:
+async def test_refreshed_first_page_costs_no_calls_for_later_pages(kind: str) -> None:
     source = Listing(kind, 40)
     await source.read(3 * PAGE)
     calls = source.calls
@@ -222,7 +222,7 @@ async def test_a_renewed_first_page_costs_no_call_for_those_behind(kind: str) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_was_pushed_off_a_renewed_page_is_given_in_place_of_a_failure(kind: str) -> None:
+async def test_logs_pushed_off_a_refreshed_page_are_returned_during_an_outage(kind: str) -> None:
     source = Listing(kind, 40)
     before = await source.read(4 * PAGE)
     for count in (1, 0, 2, 1):
@@ -248,7 +248,7 @@ async def test_what_was_pushed_off_a_renewed_page_is_given_in_place_of_a_failure
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_was_pushed_off_is_given_without_a_page_behind_it(kind: str) -> None:
+async def test_logs_pushed_off_a_page_are_returned_without_a_next_page(kind: str) -> None:
     source = Listing(kind, 40)
     before = await source.read(PAGE)
     for _ in range(2):
@@ -264,7 +264,7 @@ async def test_what_was_pushed_off_is_given_without_a_page_behind_it(kind: str) 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_was_pushed_off_before_a_page_was_read_is_not_given_anew(kind: str) -> None:
+async def test_logs_pushed_off_before_a_page_was_read_are_not_repeated(kind: str) -> None:
     source = Listing(kind, 40)
     healthy = await source.read(2 * PAGE)
     for _ in range(4):
@@ -281,7 +281,7 @@ async def test_what_was_pushed_off_before_a_page_was_read_is_not_given_anew(kind
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_was_pushed_off_is_no_longer_given_than_any_other_page(kind: str) -> None:
+async def test_logs_pushed_off_a_page_expire_with_other_pages(kind: str) -> None:
     source = Listing(kind, 40)
     await source.read(PAGE)
     source.fails = lambda: True
@@ -304,7 +304,7 @@ async def test_what_was_pushed_off_is_no_longer_given_than_any_other_page(kind: 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_page_that_is_too_old_stands_behind_none(kind: str) -> None:
+async def test_page_that_is_too_old_follows_no_other(kind: str) -> None:
     source = Listing(kind, 40)
     await source.read(8)
     for _ in range(104):
@@ -317,7 +317,7 @@ async def test_a_page_that_is_too_old_stands_behind_none(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_nothing_is_given_in_place_of_a_refusal(kind: str) -> None:
+async def test_refusal_is_not_replaced_by_stale_pages(kind: str) -> None:
     source = Listing(kind, 40)
     await source.read(4 * PAGE)
     source.arrive(1)
@@ -327,7 +327,7 @@ async def test_nothing_is_given_in_place_of_a_refusal(kind: str) -> None:
     assert (after.numbers, after.error) == ([41, 40, 39, 38, 37], source.code)
 
 
-async def test_where_a_page_ended_is_kept_as_any_store_keeps_it() -> None:
+async def test_end_of_a_page_can_be_stored_in_any_store() -> None:
     source = Listing("page", 40)
     await source.read(PAGE)
     for _ in range(2):
@@ -346,7 +346,7 @@ async def test_where_a_page_ended_is_kept_as_any_store_keeps_it() -> None:
     [(1, 0, 0), (1, 1, 0), (2, 0, 1)],
     ids=["with the same end", "with the same end of a shorter list", "with another end"],
 )
-async def test_a_page_that_may_lack_a_log_is_not_given(
+async def test_page_that_may_lack_a_log_is_not_returned(
     kind: str, arrived: int, lost: int, pushed: int
 ) -> None:
     source = Listing(kind, 40)
@@ -365,7 +365,9 @@ async def test_a_page_that_may_lack_a_log_is_not_given(
 
 @pytest.mark.parametrize("kind", ["offset", "page"])
 @pytest.mark.parametrize("bridged", [1, 2], ids=["behind the first", "behind one that was bridged"])
-async def test_a_page_of_before_is_not_given_behind_one_of_after(kind: str, bridged: int) -> None:
+async def test_page_from_before_an_event_does_not_follow_one_from_after_it(
+    kind: str, bridged: int
+) -> None:
     source = Listing(kind, 40)
     if bridged > 1:
         await source.read(PAGE)
@@ -384,7 +386,7 @@ async def test_a_page_of_before_is_not_given_behind_one_of_after(kind: str, brid
 
 
 @pytest.mark.parametrize("kind", ["offset", "page"])
-async def test_a_page_that_grew_tells_nothing_of_what_stood_behind_it(kind: str) -> None:
+async def test_page_that_grew_does_not_connect_to_the_old_next_page(kind: str) -> None:
     source = Listing(kind, 40)
     source.most = 3
     await source.read(3)
@@ -399,7 +401,7 @@ async def test_a_page_that_grew_tells_nothing_of_what_stood_behind_it(kind: str)
 
 @pytest.mark.parametrize("kind", ["offset", "page"])
 @pytest.mark.parametrize("pushed", [0, 1], ids=["with the same end", "with another end"])
-async def test_a_log_that_is_gone_comes_at_no_other_place(kind: str, pushed: int) -> None:
+async def test_deleted_log_does_not_reappear_elsewhere(kind: str, pushed: int) -> None:
     source = Listing(kind, 40)
     await source.read(PAGE)
     source.arrive(3)
@@ -415,7 +417,7 @@ async def test_a_log_that_is_gone_comes_at_no_other_place(kind: str, pushed: int
     assert after.error is None
 
 
-async def test_pages_that_lead_back_to_one_another_are_not_followed_for_ever() -> None:
+async def test_pages_that_lead_to_each_other_are_not_followed_forever() -> None:
     """As a vendor would give them that looks at the seconds of a window alone."""
     freshness = Freshness(status=CacheStatus.HIT, fetched_at=Timestamp(1), fresh_until=Timestamp(2))
     pushed_off = PushedOff(
@@ -439,7 +441,7 @@ async def test_pages_that_lead_back_to_one_another_are_not_followed_for_ever() -
 
 
 @pytest.mark.parametrize("kind", ["offset", "page"])
-async def test_that_a_log_is_on_no_page_that_is_kept_does_not_mean_that_it_is_gone(
+async def test_log_on_no_cached_page_is_not_reported_as_missing(
     kind: str,
 ) -> None:
     source = Listing(kind, 3 * PAGE)
@@ -460,7 +462,7 @@ async def test_that_a_log_is_on_no_page_that_is_kept_does_not_mean_that_it_is_go
 
 
 @pytest.mark.parametrize("kind", ["offset", "page"])
-async def test_nor_does_it_where_all_pages_are_kept(kind: str) -> None:
+async def test_log_is_not_reported_as_missing_even_if_all_pages_are_cached(kind: str) -> None:
     source = Listing(kind, 2 * PAGE)
     await source.read(3 * PAGE)
     source.arrive(1)
@@ -493,7 +495,7 @@ async def test_nor_does_it_where_all_pages_are_kept(kind: str) -> None:
     ),
     seed=st.integers(0, 2**32),
 )
-async def test_no_list_has_holes_however_its_pages_were_renewed(
+async def test_list_has_no_gaps_however_its_pages_were_refreshed(
     kind: str, count: int, steps: list[tuple[str, Any]], seed: int
 ) -> None:
     chance = random.Random(seed)
@@ -527,7 +529,7 @@ async def test_no_list_has_holes_however_its_pages_were_renewed(
     ),
     seed=st.integers(0, 2**32),
 )
-async def test_what_was_kept_is_given_whatever_fails(
+async def test_cached_logs_are_returned_whatever_fails(
     kind: str, rounds: list[tuple[int, int, int, float]], seed: int
 ) -> None:
     chance = random.Random(seed)

@@ -168,7 +168,7 @@ async def test_short_pages_and_wrong_totals_lose_no_row(
 @pytest.mark.parametrize("odd", [None, 9000.0, -60.0], ids=["undated", "old", "ahead"])
 @pytest.mark.parametrize("index", [0, 1, 19, 20, 49, 59])
 @pytest.mark.parametrize("provider", PROVIDERS)
-async def test_one_odd_time_changes_nothing_for_the_others(
+async def test_one_odd_time_does_not_affect_other_rows(
     provider: str, index: int, odd: float | None, first: int
 ) -> None:
     rows = newest_first(60)
@@ -187,7 +187,7 @@ async def test_one_odd_time_changes_nothing_for_the_others(
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("order", ["oldest first", "none", "undated"])
 @pytest.mark.parametrize("provider", PROVIDERS)
-async def test_list_in_another_order_is_whole_or_said_not_to_be(
+async def test_list_in_another_order_is_complete_or_reported_as_incomplete(
     provider: str, order: str, first: int
 ) -> None:
     rows = newest_first(60)

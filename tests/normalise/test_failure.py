@@ -65,7 +65,7 @@ def test_status_decides_category_and_retryability(
         (None, "The vendor recorded no response from the receiver."),
     ],
 )
-def test_missing_message_gets_a_sentence_of_the_gateway(
+def test_missing_message_is_replaced_by_a_sentence_of_the_gateway(
     status_code: int | None, sentence: str
 ) -> None:
     for nothing in (None, "", " \n"):
@@ -404,7 +404,7 @@ CLIENTS = [
 
 
 @pytest.mark.parametrize(("message", "category", "retryable"), GO + OTHERS + CLIENTS)
-def test_words_decide_without_a_status(
+def test_message_decides_without_a_status(
     message: str, category: FailureCategory, *, retryable: bool
 ) -> None:
     for spelling in (message, message.upper(), f"  {message}\n"):
@@ -413,7 +413,7 @@ def test_words_decide_without_a_status(
     assert classify(message=message).message == message
 
 
-def test_status_takes_precedence_over_words() -> None:
+def test_status_takes_precedence_over_the_message() -> None:
     failure = classify(status_code=503, message="upstream: connection refused")
     assert failure == Failure(SERVER_ERROR, "upstream: connection refused", retryable=True)
 
@@ -439,7 +439,7 @@ def test_status_takes_precedence_over_words() -> None:
         "tls-proxy.internal 10.0.0.9:500 [2001:db8::500]:443",
     ],
 )
-def test_addresses_and_amounts_do_not_decide(message: str) -> None:
+def test_addresses_and_quantities_are_ignored(message: str) -> None:
     assert classify(message=message).category is UNKNOWN
 
 

@@ -133,7 +133,7 @@ def test_secrets_in_a_url_are_masked(url: str, clean: str) -> None:
         "not a url\x00\ud800",
     ],
 )
-def test_a_url_without_secrets_stays_byte_for_byte(url: str) -> None:
+def test_url_without_secrets_is_unchanged(url: str) -> None:
     assert redact_url(url) == url
 
 
@@ -167,7 +167,7 @@ def test_values_of_secret_names_are_masked(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", INNOCENT_NAMES)
-def test_values_of_other_names_stay(name: str) -> None:
+def test_values_of_other_names_are_unchanged(name: str) -> None:
     assert redact_json({name: "abc"}) == {name: "abc"}
     assert redact_text(f"{name}: abc") == f"{name}: abc"
     assert redact_text(f'{name}=abc "{name}": "abc"') == f'{name}=abc "{name}": "abc"'
@@ -253,7 +253,7 @@ def test_secrets_in_text_are_masked(text: str, clean: str) -> None:
         '  {"text": "{\\"n\\": 1}", "big": 123456789012345678901234567890}',
     ],
 )
-def test_text_without_secrets_stays_byte_for_byte(text: str) -> None:
+def test_text_without_secrets_is_unchanged(text: str) -> None:
     assert redact_text(text) == text
     assert redact_json([text]) == [text]
 
@@ -271,7 +271,7 @@ def test_text_without_secrets_stays_byte_for_byte(text: str) -> None:
         ),
     ],
 )
-def test_json_is_encoded_again_where_something_was_masked(body: str, clean: str) -> None:
+def test_json_is_encoded_again_if_something_was_masked(body: str, clean: str) -> None:
     assert redact_text(body) == clean
 
 
@@ -294,7 +294,7 @@ def test_json_documents_are_redacted_by_key_and_by_value() -> None:
     assert document == before
 
 
-def test_values_nested_too_deep_are_masked() -> None:
+def test_values_nested_too_deeply_are_masked() -> None:
     document: Any = "deep"
     for _ in range(100_000):
         document = [document]
@@ -309,7 +309,7 @@ def test_values_nested_too_deep_are_masked() -> None:
 
 
 @pytest.mark.slow
-def test_text_nested_too_deep_is_masked() -> None:
+def test_text_nested_too_deeply_is_masked() -> None:
     body = json.dumps({"password": "hunter2"})
     for _ in range(8):
         body = json.dumps({"a": body})
@@ -322,7 +322,7 @@ def test_text_nested_too_deep_is_masked() -> None:
         assert "hunter2" not in redact_text(text)
 
 
-def test_headers_of_any_json_type_become_text() -> None:
+def test_header_values_of_any_json_type_become_text() -> None:
     assert redact_headers(
         {
             "Content-Length": 0,
@@ -436,7 +436,7 @@ def test_json_text_and_document_are_redacted_alike(document: dict[str, Any]) -> 
     ],
 )
 @given(secret=st.text("abcdefghijkLMNOPQRST0123456789-_", min_size=8, max_size=40))
-def test_a_planted_secret_never_survives(frame: str, secret: str) -> None:
+def test_planted_secret_never_survives(frame: str, secret: str) -> None:
     text = frame.format(secret)
     assert secret not in redact_text(text)
     assert secret not in redact_url(text)
@@ -463,7 +463,7 @@ def test_a_planted_secret_never_survives(frame: str, secret: str) -> None:
         ":AA", "?a=", "a=b&", "%25", "a=%25", "[", '{"a":', '"', "\\/", f"/{UUID}",
     ],
 )  # fmt: skip
-def test_no_text_takes_more_than_linear_time(unit: str) -> None:
+def test_redaction_takes_linear_time(unit: str) -> None:
     # Where a pattern steps in proportion to the square of the length, this takes minutes.
     text = unit * (100_000 // len(unit))
     assert redact_text(f"x@{text}")

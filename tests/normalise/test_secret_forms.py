@@ -161,7 +161,7 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_secret_in_text_is_masked_and_the_rest_stays(text: str) -> None:
+def test_only_the_secret_in_a_text_is_masked(text: str) -> None:
     """Bodies, error messages and URLs come in any form, and are shown to every caller."""
     for framed in (text, f"start\n{text}", json.dumps({"a": text}), json.dumps([json.dumps(text)])):
         clean = redact_text(framed)
@@ -273,11 +273,11 @@ HARMLESS_DOCUMENTS = [
 
 
 @pytest.mark.parametrize("text", HARMLESS)
-def test_harmless_text_stays_byte_for_byte(text: str) -> None:
+def test_harmless_text_is_unchanged(text: str) -> None:
     """A log that is masked without need tells its reader nothing."""
     assert redact_text(text) == text
 
 
 @pytest.mark.parametrize("document", HARMLESS_DOCUMENTS, ids=str)
-def test_harmless_document_stays(document: Any) -> None:
+def test_harmless_document_is_unchanged(document: Any) -> None:
     assert redact_json(document) == document

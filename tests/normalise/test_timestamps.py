@@ -39,7 +39,7 @@ timestamps = st.integers(EARLIEST, LATEST).map(Timestamp)
         ("1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.999Z"),
     ],
 )
-def test_rfc_3339_is_parsed_as_vendors_vary_it(text: str, same_moment: str) -> None:
+def test_vendors_variants_of_rfc_3339_are_parsed(text: str, same_moment: str) -> None:
     assert format_rfc3339(parse(text)) == same_moment
 
 
@@ -117,7 +117,7 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("value", "moment"), FORMS, ids=repr)
-def test_every_form_whose_moment_is_certain_is_parsed(value: str | float, moment: str) -> None:
+def test_every_unambiguous_form_is_parsed(value: str | float, moment: str) -> None:
     """A log that loses its time can't be found by time, and leaves its place in the list."""
     assert format_rfc3339(parse(value)) == moment
 
@@ -125,14 +125,14 @@ def test_every_form_whose_moment_is_certain_is_parsed(value: str | float, moment
 @pytest.mark.parametrize(
     "number", [1, -1, 10**9 - 1, 4102444800, 10**30, 10**4000, 1e300, math.nan, math.inf, True]
 )
-def test_number_of_no_plausible_unit_is_refused(number: float) -> None:
+def test_number_without_a_plausible_unit_is_refused(number: float) -> None:
     with pytest.raises(ValueError, match="not a date and time"):
         parse(number)
 
 
 @pytest.mark.slow
 @given(st.text() | st.floats() | st.integers() | st.from_regex(r"[0-9TZ:+. /-]{1,30}"))
-def test_any_value_is_a_moment_of_the_calendar_or_refused(value: str | float) -> None:
+def test_any_value_is_parsed_or_refused(value: str | float) -> None:
     with contextlib.suppress(ValueError):
         assert EARLIEST <= parse(value) <= LATEST
 
@@ -193,7 +193,7 @@ def test_timestamps_are_nanoseconds_since_1970() -> None:
         "1." + "0" * 5000,
     ],
 )
-def test_anything_uncertain_is_refused_and_not_repeated(text: str) -> None:
+def test_ambiguous_text_is_refused_and_not_repeated(text: str) -> None:
     sentence = r"^This is not a date and time such as 2026-03-04T09:10:11\.120Z\.$"
     with pytest.raises(ValueError, match=sentence):
         parse(text)
@@ -203,13 +203,13 @@ def test_anything_uncertain_is_refused_and_not_repeated(text: str) -> None:
 @example(EARLIEST)
 @example(LATEST)
 @example(Timestamp(-1))
-def test_what_is_written_reads_back(timestamp: Timestamp) -> None:
+def test_formatted_timestamp_is_parsed_back(timestamp: Timestamp) -> None:
     assert parse(format_rfc3339(timestamp)) == timestamp
     assert parse_moment(format_rfc3339(timestamp), NOW) == timestamp
 
 
 @given(timestamps)
-def test_millis_cut_down_to_the_millisecond(timestamp: Timestamp) -> None:
+def test_millis_truncate_to_the_millisecond(timestamp: Timestamp) -> None:
     floor = timestamp // 1_000_000 * 1_000_000
     assert parse(format_millis(timestamp)) == floor
     assert format_millis(timestamp, "+0000") == format_millis(timestamp)[:-1] + "+0000"
@@ -218,7 +218,7 @@ def test_millis_cut_down_to_the_millisecond(timestamp: Timestamp) -> None:
 
 @pytest.mark.slow
 @given(timestamps, timestamps)
-def test_text_keeps_the_order_of_the_moments(one: Timestamp, other: Timestamp) -> None:
+def test_formatted_timestamps_sort_by_time(one: Timestamp, other: Timestamp) -> None:
     assert (format_millis(one) <= format_millis(other)) or one > other
     # Without the Z a shorter fraction is a prefix of a longer one, so it sorts before it.
     assert (one < other) == (format_rfc3339(one)[:-1] < format_rfc3339(other)[:-1])
@@ -253,7 +253,7 @@ def test_agrees_with_the_standard_library(
         ("PT0S", dt.timedelta()),
     ],
 )
-def test_a_duration_reaches_back_from_now(text: str, ago: dt.timedelta) -> None:
+def test_duration_is_subtracted_from_now(text: str, ago: dt.timedelta) -> None:
     assert NOW - parse_moment(text, NOW) == ago // dt.timedelta(seconds=1) * 10**9
 
 
@@ -282,7 +282,7 @@ def test_a_duration_reaches_back_from_now(text: str, ago: dt.timedelta) -> None:
         ("now\nthen", "is neither"),
     ],
 )
-def test_a_callers_mistake_gets_a_sentence(text: str, reason: str) -> None:
+def test_mistake_of_a_caller_is_explained(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason) as caught:
         parse_moment(text, NOW)
     sentence = str(caught.value)
@@ -293,7 +293,7 @@ def test_a_callers_mistake_gets_a_sentence(text: str, reason: str) -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(0, 10_000), st.integers(0, 10_000))
-def test_a_longer_duration_reaches_further_back(days: int, hours: int, seconds: int) -> None:
+def test_longer_duration_reaches_further_back(days: int, hours: int, seconds: int) -> None:
     moment = parse_moment(f"P{days}DT{hours}H{seconds}S", NOW)
     assert moment <= NOW
     assert parse_moment(f"P{days}DT{hours}H{seconds + 1}S", NOW) == moment - 10**9

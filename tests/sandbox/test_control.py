@@ -71,7 +71,7 @@ async def test_inventory_equals_the_vendors_lists(client: httpx.AsyncClient) -> 
 
 
 @pytest.mark.slow
-async def test_every_secret_is_in_some_response(client: httpx.AsyncClient) -> None:
+async def test_every_secret_appears_in_some_response(client: httpx.AsyncClient) -> None:
     texts = []
 
     async def keep(response: httpx.Response) -> None:

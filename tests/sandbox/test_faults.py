@@ -114,7 +114,7 @@ async def test_token_endpoint_fails_only_if_it_is_named(client: httpx.AsyncClien
     assert (await client.post(TOKEN, data=test_elastic_path.LOGIN)).status_code == 503
 
 
-async def test_rate_limit_with_and_without_retry_after(
+async def test_rate_limit_may_have_a_retry_after(
     signed_in: httpx.AsyncClient, clock: Clock[float]
 ) -> None:
     await spoil(signed_in, "codearts", "rate-limit", retry_after=3)
@@ -177,7 +177,7 @@ async def test_store_without_version_serves_the_documented_paths(
     assert (await call(signed_in, STORE.replace("/v2", ""))).json() == proper
 
 
-async def test_html_and_empty_bodies(signed_in: httpx.AsyncClient) -> None:
+async def test_html_fault_and_empty_fault_replace_the_body(signed_in: httpx.AsyncClient) -> None:
     await spoil(signed_in, "language-weaver", "html")
     page = await call(signed_in, WEAVER)
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
@@ -261,14 +261,14 @@ async def test_duplicate_ids_fault_does_not_change_a_single_document(
     assert (await call(signed_in, f"{CODEARTS}/{newest['id']}")).json() == proper
 
 
-async def test_wrong_types_of_a_single_document(signed_in: httpx.AsyncClient) -> None:
+async def test_wrong_types_fault_changes_a_single_document(signed_in: httpx.AsyncClient) -> None:
     newest = (await call(signed_in, CODEARTS)).json()[0]
     await spoil(signed_in, "codearts", "wrong-types", shape="rows")
     detail = (await call(signed_in, f"{CODEARTS}/{newest['id']}")).json()
     assert isinstance(detail["id"], dict)
 
 
-async def test_issued_token_expires_once(signed_in: httpx.AsyncClient) -> None:
+async def test_issued_token_expires_only_once(signed_in: httpx.AsyncClient) -> None:
     issued = await signed_in.post(TOKEN, data=test_elastic_path.LOGIN)
     headers = {"Authorization": f"Bearer {issued.json()['access_token']}"}
     assert (await signed_in.get(STORE, headers=headers)).status_code == 200

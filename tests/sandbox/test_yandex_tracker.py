@@ -90,7 +90,7 @@ async def test_iam_refuses_a_wrong_token_or_an_incomplete_document(
     assert (await client.post(path, content="{")).status_code == 400
 
 
-async def test_pages_of_queues(client: httpx.AsyncClient) -> None:
+async def test_queues_are_listed_in_pages(client: httpx.AsyncClient) -> None:
     both = await read(client, QUEUES)
     assert [queue["key"] for queue in both.json()] == list(Sandbox.tracker_queues)
     second = await read(client, QUEUES, perPage=1, page=2)
