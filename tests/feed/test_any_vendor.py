@@ -1,4 +1,4 @@
-"""Lists of vendors that differ in what no contract states: caps, totals, order, duplicates, shifts.
+"""Lists with the habits that no vendor documents: caps, totals, order, duplicates, shifts.
 
 Whatever a vendor does, each row of its list is given once, in one order for every page size, or
 the source's report says what is missing. A row that is missing without a word is the worst fault
@@ -34,7 +34,7 @@ PAGE_SIZE = 10
 
 
 class Habits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a vendor does that no contract states.
+    """A vendor's undocumented habits.
 
     ``paging`` is "window" (time and offset), "moment" (time alone), "offset", or "number" (pages
     of the vendor's size). ``cap`` is the most rows of a page, and ``total`` what is said to be the
@@ -148,14 +148,14 @@ async def read_all(sources: Sequence[OddSource], first: int) -> tuple[list[str],
 
 
 def said(pages: Sequence[Slice]) -> list[str]:
-    """Return what the reports say of the odd source."""
+    """Return the notes and errors in the reports about the odd source."""
     reports = [report for page in pages for report in page.reports if report.source == "odd"]
     errors = [str(report.error) for report in reports if report.error]
     return [note for report in reports for note in report.notes] + errors
 
 
 def dated(count: int, step: int = 60 * SECOND, begin: int = 10**18) -> list[WebhookLog]:
-    """Return rows of the odd source, the newest first."""
+    """Return rows of the odd source, newest first."""
     return [log("odd", count - number, begin - number * step) for number in range(count)]
 
 
@@ -177,7 +177,7 @@ TOTALS = st.sampled_from(["none", "right", "zero", "40", "so far", "late", "more
 
 
 def spoil(chance: random.Random, rows: list[WebhookLog], odd: Sequence[str]) -> list[WebhookLog]:
-    """Give some rows odd times, each of them at a place of its own."""
+    """Give random rows odd times."""
     rows = list(rows)
     for kind in odd:
         index = chance.randrange(len(rows))
@@ -204,7 +204,7 @@ async def test_each_row_is_returned_once_despite_odd_caps_totals_and_times(
 ) -> None:
     rows = spoil(random.Random(seed), dated(count), odd) if count else []
     if paging in {"window", "moment"}:
-        # A vendor that can't list what it puts elsewhere by time lists it there, too.
+        # A vendor that filters by time also sorts by time.
         ahead = [row for row in rows if (row.triggered_at or 0) > 10**18 + SECOND]
         rows = [*ahead, *(row for row in rows if row not in ahead)]
 
@@ -270,8 +270,7 @@ async def check_order(paging: str, order: str, cap: int, total: str) -> None:
         ]
         is_told = any("may have more logs" in each for each in said(pages))
         if paging == "moment" or (paging == "window" and cap == 4 and order == "none"):
-            # Without offsets there is no way on through such a list, and a few rows may look as if
-            # they were in order.
+            # Without offsets such a list can't be read further, and a few rows may look sorted.
             assert set(of_odd) == set(expected) or is_told
             continue
         assert of_odd == expected, said(pages)

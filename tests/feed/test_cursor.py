@@ -1,4 +1,4 @@
-"""Cursors are opaque, belong to one filter, and are harmless even if they are made up."""
+"""Cursors are opaque, belong to one filter, and are harmless even if forged."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_arbitrary_text_is_refused(text: str) -> None:
 
 
 def fakes() -> list[FakeSource]:
-    """Sources with lists of every kind. Logs come in pairs of one time; some have none."""
+    """Return sources with lists of every kind. Logs share times in pairs; some have none."""
     sources = [
         FakeSource("one", ["window", "moment"], page_size=5),
         FakeSource("two", ["offset", "page"], page_size=5),
@@ -275,7 +275,7 @@ async def test_any_well_formed_cursor_works_or_is_refused(
 ) -> None:
     for result in await both_ways(cursor.encode(made)):
         if isinstance(result, Slice):
-            # A position that no list has may end the reading of it, and the report says so.
+            # A position that no list has may end the reading; the report says so.
             errors = [str(report.error) for report in result.reports if report.error]
             assert all(LOSS in error for error in errors)
             ends = [entry.cursor() for entry in result.entries]
@@ -303,7 +303,7 @@ async def test_cursor_with_a_flipped_bit_works_or_is_refused() -> None:
 
 
 def test_cursor_of_an_earlier_version_is_recognised() -> None:
-    """A client that kept one over an upgrade is told to begin again, not that it is damaged."""
+    """After an upgrade, a client should be told to start over, not that its cursor is damaged."""
     old = [1, MARKS[0], 10**15, [MARKS[1]], [], UNDATED, {MARKS[2]: [5, False, [7, b"", 9]]}]
     text = ids.pack(msgspec.msgpack.encode(old))
     assert refusal(text) == (
@@ -316,7 +316,7 @@ def test_cursor_of_an_earlier_version_is_recognised() -> None:
     distances=st.lists(st.none() | st.integers(0, 2**62), max_size=5),
 )
 def test_hint_is_never_earlier_than_its_log(since: int, distances: list[int | None]) -> None:
-    """A list that is read too late would give its logs out of order."""
+    """A list that is read too late would return its logs out of order."""
     times = [None if each is None else Timestamp(since - each) for each in distances]
     keys = [ids.mark(str(index)) for index in range(len(times))]
     made = msgspec.structs.replace(

@@ -1,4 +1,4 @@
-"""The merge: every log once, newest first, whatever happens to the lists meanwhile."""
+"""The merge returns every log once, newest first, however the lists change meanwhile."""
 
 from __future__ import annotations
 
@@ -86,14 +86,14 @@ async def test_every_log_is_returned_once_newest_first(
     deleted: set[str] = set()
 
     def happens(source: FakeSource, stream: int, time: int) -> None:
-        """Let a delivery happen, but no more of one moment than a list of moments can show."""
+        """Add a delivery, but no more with one time than a list without offsets can show."""
         logs = source.logs[stream]
         ties = page_size - 2 if source.kinds[stream] == "moment" else 10**6
         if sum(row.triggered_at == time for row in logs) < ties:
             source.add(stream, time)
 
     def unrest() -> None:
-        """Let deliveries arrive, and entries of the lists with offsets be deleted."""
+        """Add deliveries, and delete entries of the lists with offsets."""
         if not restless or chance.random() < 0.5:
             return
         source = chance.choice(sources)
@@ -210,7 +210,7 @@ async def test_deep_pages_cost_as_much_as_the_second(kind: str) -> None:
     while page.has_next:
         page = await forward([source], 5, end(page))
         costs.append(page.reports[0].upstream_calls)
-    # The last page may be empty: that a page is short does not tell that none follows.
+    # The last page may be empty, since a short page does not mean that none follows.
     assert len(costs) in {199, 200}
     assert max(costs) == costs[0] == 1
 
@@ -333,7 +333,7 @@ async def test_source_that_lacks_the_filtered_field_is_not_read() -> None:
     page = await asked.forward(5, None)
     assert [entry.log.source for entry in page.entries] == ["bare"] * 5
     assert [(report.source, report.notes) for report in page.reports] == [("bare", [])]
-    # As no event is another one than push, the vendor's own count is true.
+    # All events are push, so the vendor's own count is right.
     assert await asked.count(page) == 31
 
 
@@ -410,7 +410,7 @@ async def test_search_for_a_rare_match_stops_at_the_scan_limit_and_resumes() -> 
 
 
 OVER = -1.0
-"""Seconds of an operation whose time is over."""
+"""Time limit of an operation whose deadline has passed, in seconds."""
 
 
 async def test_search_for_a_rare_match_stops_at_the_deadline_and_resumes() -> None:
@@ -423,7 +423,7 @@ async def test_search_for_a_rare_match_stops_at_the_deadline_and_resumes() -> No
         pages.append(await forward([source], 5, end(pages[-1]), wanted, seconds=OVER))
     assert [len(page.entries) for page in pages] == [0, 1, 0, 0]
     assert [page.reports[0].scanned for page in pages] == [100, 100, 100, 50]
-    # A page that nothing has to be looked for is whole, however late it is.
+    # A page that needs no search is complete even after the deadline.
     assert len((await forward([source], 100, seconds=OVER)).entries) == 100
 
 
@@ -456,7 +456,7 @@ async def test_logs_newer_than_a_cursor() -> None:
     nothing = await feed([source, other]).backward(10, start)
     assert (nothing.entries, nothing.has_previous, nothing.has_next) == ([], False, True)
 
-    # Of the cursor's own moment, and later.
+    # At the cursor's own time, and later.
     arrived = [other.add(0, 10**15), source.add(0, 10**15 + 5), other.add(0, 10**15 + 7)]
     new = await feed([source, other]).backward(10, start)
     assert set(given_ids(new)) == {row.id for row in arrived}

@@ -1,4 +1,4 @@
-"""The filter: which logs it matches, what it tells vendors, and which filters are refused."""
+"""Which logs a filter matches, which terms vendors get, and which filters are refused."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ NO_EVENT = {"lacks": frozenset({"event"})}
 
 
 def log(**values: Any) -> WebhookLog:
-    """Build a log from values by the names of the filter's fields; the others are absent."""
+    """Build a log from values by filter field; other fields are absent."""
     category = values.get("failure")
     status_code = values.get("httpStatus")
     url = values.get("url")
@@ -226,7 +226,7 @@ def test_null_and_empty_conditions_match_everything(document: Any) -> None:
     assert empty.fingerprint == ready(None).fingerprint
 
 
-# A second implementation of the filter, as simple as possible, to compare with.
+# A second, simpler implementation of the filter to compare with.
 VALUES: dict[str, Any] = {
     "source": lambda log: log.source,
     "provider": lambda log: log.provider,

@@ -1,7 +1,7 @@
-"""Polling with ``before``: whoever asks for what is new gets each log once, however it comes.
+"""Polling with ``before`` returns each new log once.
 
-A dashboard polls with the startCursor of the last answer. It must not miss a log because the
-vendor recorded it late, because its source was down, or because one clock is wrong.
+A dashboard polls with the startCursor of the last response. It must not miss a log because the
+vendor recorded it late, because its source was down, or because a clock is wrong.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def down(name: str) -> UpstreamError:
 
 
 class Poller:
-    """A client that asks for what is new, over and over, and keeps what it was given."""
+    """A client that polls for new logs and keeps them."""
 
     def __init__(
         self, sources: Sequence[FakeSource], *, last: int = 100, wanted: Any = None
@@ -61,7 +61,7 @@ class Poller:
 
     def _take(self, page: Slice) -> list[str]:
         text = cursor.encode(page.start)
-        # What was seen before a failure is remembered beside what was seen since.
+        # The cursor holds the positions from before a failure as well as the later ones.
         assert len(text) < 4000
         self.place = text
         given = [entry.log.id for entry in page.entries]
@@ -72,7 +72,7 @@ class Poller:
         return self._take(await self.feed().forward(first, None))
 
     async def poll(self) -> list[str]:
-        """Ask until nothing is new."""
+        """Request pages until there are no new logs."""
         given: list[str] = []
         while True:
             before = cursor.decode(self.place, self._filter)
@@ -96,7 +96,7 @@ KINDS = ["window", "offset", "page", "moment"]
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_late_log_is_returned_once(kind: str) -> None:
-    """Recorded five minutes after its time, it stands below logs that were seen."""
+    """A log recorded five minutes late belongs below logs that were already returned."""
     one, two = source("one", kind, 60), source("two", "window", 60)
     poller = Poller([one, two])
     await poller.begin()
@@ -119,7 +119,7 @@ async def test_late_log_of_a_quiet_list_is_returned_at_any_age() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_log_an_hour_ahead_hides_nothing(kind: str) -> None:
-    """Everything that comes within the hour is older than the log on top."""
+    """All logs of the next hour are older than the newest one."""
     one = source("one", kind, 60)
     one.add(0, START + 60 * MINUTE)
     poller = Poller([one])
@@ -170,7 +170,7 @@ async def test_logs_recorded_since_a_failed_first_page_are_returned() -> None:
 
 
 async def test_logs_recorded_while_stale_pages_were_served_are_returned() -> None:
-    """A stale page shows the list of before the outage, though no error is told."""
+    """A stale page shows the list from before the outage, without an error."""
     one, two = source("one", "offset", 60), source("two", "window", 60)
     poller = Poller([one, two])
     await poller.begin()
@@ -266,7 +266,7 @@ async def test_poller_gets_each_log_once(
         poller.now += chance.randrange(1, 90) * SECOND
         for each in sources:
             for _ in range(chance.choice([0, 0, 1, 2, 5])):
-                # At most as late as is promised, and seldom ahead.
+                # Not later than the feed allows for, and rarely ahead of time.
                 age = chance.choice([0, 1, 60, LATENESS // SECOND - 100])
                 time = poller.now - age * SECOND + chance.choice([0] * 9 + [3600]) * SECOND
                 while time in times:
@@ -287,7 +287,7 @@ async def test_poller_gets_each_log_once(
         row.id
         for each in sources
         for row in each.logs[0]
-        # What lies before that may lie below all that the first page read.
+        # Earlier logs may lie below everything that the first page read.
         if row.id not in before and (row.triggered_at or 0) > START
     }
     polled = poller.given[len(seen) :]

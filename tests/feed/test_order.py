@@ -1,4 +1,4 @@
-"""One odd time must change nothing for the rows around it."""
+"""One odd time must not affect the rows around it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_odd_rows_keep_the_position_of_the_ordered_row_before_them() -> None:
 
 
 def test_suspicious_last_row_waits_for_the_next_page() -> None:
-    """Behind 10, 9, 1 may follow 8; then 1 is odd, and drags no other row down."""
+    """After 10, 9, 1 the next row may be 8. Then 1 is odd, and must not move other rows."""
     order = Order(None)
     assert placed(order, 10, 9.75, 1) == [10, 9.75]
     assert placed(order, 9.5, 9.25, 9, 8.75) == [9.75, 9.5, 9.25, 9, 8.75]

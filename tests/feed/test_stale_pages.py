@@ -1,4 +1,4 @@
-"""Lists of several pages, each kept for itself, while some are renewed and the vendor fails."""
+"""Lists of separately cached pages, while some are refreshed and the vendor fails."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SECOND = 10**9
 MILLISECOND = 10**6
 PAGE = 5
 FRESH, DEEP, BEHIND, BRIDGED = 5, 30, 30, 3600
-"""Seconds for which the first page and the others are fresh, and are given after that."""
+"""Seconds for which first and other pages are fresh, and how long they are served after that."""
 KINDS = ("offset", "page", "window")
 
 
@@ -48,7 +48,7 @@ def anyio_backend() -> Backend:
 
 
 class Answer(NamedTuple):
-    """What a caller gets: the numbers of the logs, and what the source's report says."""
+    """The numbers of the logs that a caller gets, and the source's report."""
 
     numbers: list[int]
     error: ErrorCode | None
@@ -125,7 +125,7 @@ class Listing(Source):
         self._changed()
 
     def lose(self, place: int) -> None:
-        """Delete the log at a place, in another way than through the gateway."""
+        """Delete the log at an index, without the gateway."""
         if place < len(self._vendor.logs[0]):
             del self._vendor.logs[0][place]
             self._changed()
@@ -136,23 +136,23 @@ class Listing(Source):
         self.states.append((self.now, numbers))
 
     def since(self, moment: int) -> list[set[int]]:
-        """Give all that the list has been since a moment."""
+        """Return all states of the list since a time."""
         times = [time for time, _ in self.states]
         begin = max(index for index, time in enumerate(times) if time <= moment)
         return [set(numbers) for _, numbers in self.states[begin:]]
 
     async def read_one(self, number: int) -> None:
-        """Read one page, counted from 0, and none before it."""
+        """Read only the page with an index, from 0."""
         window = Window(limit=PAGE, offset=number * PAGE)
         await self.page(Stream(key="0"), window, Wanted(), Operation(5))
 
     async def renew(self) -> None:
-        """Read the first page once more, when it is stale."""
+        """Read the first page again once it is stale."""
         self.now += (FRESH + BEHIND) * SECOND
         await self.read(PAGE)
 
     async def read(self, first: int) -> Answer:
-        """Read a first page of the merged list, and let what goes on behind it end."""
+        """Read a first page of the merged list, and wait for background work to end."""
         self.now += MILLISECOND
         ready = filters.prepare(None, Timestamp(self.now), ["one"])
         feed = Feed([self], ready, Operation(5), scan_limit=1000, now=Timestamp(self.now))
@@ -181,12 +181,12 @@ def often(chance: random.Random, share: float) -> bool:
 
 
 def check(source: Listing, answer: Answer, first: int) -> None:
-    """Look for holes, repetitions and disorder: logs are numbered as they arrive."""
+    """Check for gaps, duplicates and disorder: logs are numbered as they arrive."""
     numbers = answer.numbers
     assert len(numbers) == len(set(numbers))
     states = source.since(answer.since)
     arrived = len(set.union(*states)) - len(states[0])
-    # More arrivals than a page has room for, less as many deletions, look like fewer.
+    # Many arrivals together with deletions may look like few arrivals.
     if arrived < PAGE:
         assert numbers == sorted(numbers, reverse=True)
     assert set(numbers) <= set.union(*states), "a log that was gone by then"
@@ -236,8 +236,7 @@ async def test_logs_pushed_off_a_refreshed_page_are_returned_during_an_outage(ki
     assert after.numbers == [44, 43, 42, 41, *before.numbers[: 4 * PAGE - 4]]
     assert (after.error, after.failure) == (None, "UPSTREAM_ERROR")
     assert (after.status, after.since) == (CacheStatus.STALE, before.since)
-    # More than a page behind the renewed one, what has been pushed off is forgotten, and so what
-    # goes on behind that.
+    # Logs pushed off by more than a page are forgotten, and so is everything that followed them.
     source.fails = lambda: False
     source.arrive(2)
     await source.renew()
@@ -287,7 +286,7 @@ async def test_logs_pushed_off_a_page_expire_with_other_pages(kind: str) -> None
     source.fails = lambda: True
     source.now += (FRESH + BRIDGED - 100) * SECOND
     assert (await source.read(PAGE)).failure == "UPSTREAM_ERROR"
-    # Read behind the first page as it was an hour ago.
+    # The page that followed the first page as it was an hour ago.
     source.now += 3 * SECOND
     calls = iter([False, True])
     source.fails = lambda: next(calls, True)
@@ -352,7 +351,7 @@ async def test_page_that_may_lack_a_log_is_not_returned(
     source = Listing(kind, 40)
     await source.read(PAGE)
     source.lose(2)
-    # What stood first on the second page is on the first by now, but not on that which is kept.
+    # The first log of the second page is now on the first page, but not on the cached one.
     await source.read_one(1)
     source.arrive(arrived)
     for _ in range(lost):
@@ -372,7 +371,7 @@ async def test_page_from_before_an_event_does_not_follow_one_from_after_it(
     if bridged > 1:
         await source.read(PAGE)
     await source.read_one(bridged)
-    # As many as arrive are lost at the end, so that the count tells nothing.
+    # As many logs are deleted at the end as arrive, so the total does not change.
     source.arrive(2)
     source.lose(-1)
     source.lose(-1)
@@ -406,7 +405,7 @@ async def test_deleted_log_does_not_reappear_elsewhere(kind: str, pushed: int) -
     await source.read(PAGE)
     source.arrive(3)
     await source.read_one(1)
-    # It had been pushed off the first page, with those behind it, which then came back.
+    # It had been pushed off the first page along with later logs, which then came back.
     for place in (5, 1, 0):
         source.lose(place)
     source.arrive(pushed)
@@ -418,7 +417,7 @@ async def test_deleted_log_does_not_reappear_elsewhere(kind: str, pushed: int) -
 
 
 async def test_pages_that_lead_to_each_other_are_not_followed_forever() -> None:
-    """As a vendor would give them that looks at the seconds of a window alone."""
+    """A vendor that ignores fractions of a second in a window would return such pages."""
     freshness = Freshness(status=CacheStatus.HIT, fetched_at=Timestamp(1), fresh_until=Timestamp(2))
     pushed_off = PushedOff(
         since=Timestamp(1), total=None, logs=(), read_at=Timestamp(1), good_until=Timestamp(9)

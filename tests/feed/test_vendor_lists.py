@@ -1,7 +1,7 @@
 """Lists of the real vendors over HTTP, with caps, totals, orders and shifts of any kind.
 
-The kits and the readers together must give each row once. A list that is quietly short is the
-worst fault that this gateway can have.
+The kits and the readers together must return each row once. A list that is silently incomplete is
+the worst fault that this gateway can have.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class List(msgspec.Struct, kw_only=True):
     before_call: Callable[[list[tuple[int, float | None]]], None] = lambda _: None
 
     def page(self, offset: int, limit: int, until: str | None) -> tuple[list[Any], int | None]:
-        """Return rows, and the total that the vendor tells."""
+        """Return rows, and the total that the vendor reports."""
         rows = self.rows
         if until is not None and self.heeds_windows:
             bound = dt.datetime.fromisoformat(until.replace("+0000", "+00:00"))
@@ -74,7 +74,7 @@ def document(provider: str, row: tuple[int, float | None]) -> dict[str, Any]:
 
 
 def respond(provider: str, lists: List) -> Callable[[httpx.Request], httpx.Response]:
-    """Return what answers requests as the vendor does."""
+    """Return a handler that responds like the vendor."""
 
     def handle(request: httpx.Request) -> httpx.Response:
         if granted := token(request):
@@ -173,7 +173,7 @@ async def test_one_odd_time_does_not_affect_other_rows(
 ) -> None:
     rows = newest_first(60)
     if odd is not None and odd < 0 and provider in {"codearts", "yandex-tracker"}:
-        # A vendor that filters by time lists by time, too.
+        # A vendor that filters by time also sorts by time.
         rows.insert(0, (rows.pop(index)[0], odd))
     else:
         rows[index] = (rows[index][0], odd)
@@ -199,7 +199,7 @@ async def test_list_in_another_order_is_complete_or_reported_as_incomplete(
         rows = [(id, None) for id, _ in rows]
     given, pages, _ = await read_all(source(provider, List(rows=rows)), first)
     if provider == "yandex-tracker":
-        # It has no paging but by time.
+        # It has paging by time only.
         assert len(given) == len(set(given)) == 50
         assert any(report.error for page in pages for report in page.reports)
         return
@@ -225,7 +225,7 @@ async def test_windows_that_are_ignored_are_replaced_by_offsets(first: int) -> N
         for provider in PROVIDERS
         for change in ("arrives", "leaves", "repeats")
         for total in ("none", "right")
-        # Pages that have numbers can't overlap, so that only a total tells of a deletion.
+        # Numbered pages can't overlap, so only a total reveals a deletion.
         if (provider, change, total) != ("language-weaver", "leaves", "none")
     ],
 )

@@ -1,5 +1,5 @@
 # ruff: noqa: E501, Q
-# One case a line, quoted as it comes.
+# One case per line, with the original quotes.
 
 from __future__ import annotations
 
@@ -400,7 +400,7 @@ CLIENTS = [
     ("expected 200 but got 401", CLIENT_ERROR, False),
     ("Unexpected status code: 418", CLIENT_ERROR, False),
 ]  # fmt: skip
-"""Texts as the clients write them. Add one as one line."""
+"""Messages as the clients write them, one per line."""
 
 
 @pytest.mark.parametrize(("message", "category", "retryable"), GO + OTHERS + CLIENTS)
@@ -450,7 +450,7 @@ def test_message_is_redacted() -> None:
 
 
 def test_long_message_is_classified_by_its_beginning() -> None:
-    # Each repetition starts a search for the rest of a pattern, which is not there.
+    # Each repetition starts a search for the rest of a pattern, which is absent.
     assert classify(message="lookup " * 100_000).category is UNKNOWN
     assert classify(message="x" * 100_000 + " connection refused").category is UNKNOWN
 

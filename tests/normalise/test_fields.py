@@ -1,4 +1,4 @@
-"""Fields of any type: only the odd row suffers, and what is shown can be encoded."""
+"""Fields of any type affect only their own row, and can always be encoded."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ anything = st.recursive(
 @given(value=anything)
 @examples(300)
 def test_any_value_is_read_or_reported(value: Any) -> None:
-    """One row must never take the rest of its page with it."""
+    """One bad row must never cost the rest of its page."""
     row = Fields({"a": value, "headers": value, "request": {"headers": value}})
     with contextlib.suppress(UnreadableError):
         assert row.id("a")

@@ -20,7 +20,7 @@ from gateway.normalise.redaction import (
 UUID = "7f0c2c4e-31f6-4a0a-9a77-5f2d2b1f9b10"
 RANDOM = "k3j9x2m4n7b8v5c1z6l0q9w8e7r6t5y4"
 HEX_32 = "a642c851d4dc4853b595e5c8a5e56df7"
-# Made of parts, so that no scanner takes a made-up token for a leaked one.
+# Built from parts, so that no scanner mistakes an invented token for a leaked one.
 WEB_TOKEN = f"eyJ{'a1B2' * 5}.eyJ{'a1B2' * 5}.{'a1B2' * 5}"
 TOKENS = [
     WEB_TOKEN,
@@ -100,7 +100,7 @@ TOKENS = [
         (f"https://h/in/{RANDOM}/x", "https://h/in/***/x"),
         ("https://h/SGVsbG8gV29ybGQhIFRoaXMgaXM%3D", "https://h/***"),
         (f"https://h/{HEX_32}{HEX_32}", "https://h/***"),
-        # No URL
+        # Not a URL
         ("no url, token=abc", "no url, token=***"),
         ("user:pass@h.example.test/x", "user:***/x"),
         ("http://[::1/x?token=abc", "http://[::1/x?token=***"),
@@ -367,7 +367,7 @@ def test_repeated_headers_keep_their_order() -> None:
     ]
 
 
-# Words that the rules look for, and the marks that start and end what they hide.
+# Words that the rules look for, and the characters around the values that they mask.
 PIECES = [
     "password", "token", "api_key", "Authorization", "Cookie", "sig", "code", "user", "Bearer ",
     "Basic ", "abc12345", "expired", "null", "=", ":", ": ", '"', "'", "\\", '\\"', "{", "}", "[",
@@ -464,7 +464,7 @@ def test_planted_secret_never_survives(frame: str, secret: str) -> None:
     ],
 )  # fmt: skip
 def test_redaction_takes_linear_time(unit: str) -> None:
-    # Where a pattern steps in proportion to the square of the length, this takes minutes.
+    # With a pattern of quadratic complexity, this would take minutes.
     text = unit * (100_000 // len(unit))
     assert redact_text(f"x@{text}")
     assert redact_url(f"https://h/{text}")

@@ -1,7 +1,7 @@
 # ruff: noqa: E501, Q
-# One case a line, quoted as it comes.
+# One case per line, with the original quotes.
 
-r"""Every form in which a secret's name and its value are written, and texts that only look so.
+r"""All forms in which a secret's name and value are written, and texts that only look like one.
 
 To add a form, add a line with S3cr in place of the secret: it has to become ``***``, and the rest
 has to stay. Where S3cr must stay, add the line to HARMLESS.
@@ -154,7 +154,7 @@ TEXTS = [
     "Set-Cookie: sid=S3cr\r\nHost: h",
     "\u043f\u0430\u0440\u043e\u043b\u044c: S3cr",
     "\u5bc6\u7801\uff1aS3cr",
-    # A label right behind another one
+    # Two labels in a row
     "deep: name=password&value=S3cr&",
     'I= key="DbPassword" value="S3cr"/> bob',
 ]  # fmt: skip
@@ -274,7 +274,7 @@ HARMLESS_DOCUMENTS = [
 
 @pytest.mark.parametrize("text", HARMLESS)
 def test_harmless_text_is_unchanged(text: str) -> None:
-    """A log that is masked without need tells its reader nothing."""
+    """A log that is masked needlessly is useless to its reader."""
     assert redact_text(text) == text
 
 

@@ -113,12 +113,12 @@ FORMS = [
     (0, "1970-01-01T00:00:00Z"),
     (-62135596800, "0001-01-01T00:00:00Z"),
 ]
-"""What vendors may write, and the moment in RFC 3339. Add a form as one line."""
+"""Forms that vendors may write, and the time in RFC 3339, one per line."""
 
 
 @pytest.mark.parametrize(("value", "moment"), FORMS, ids=repr)
 def test_every_unambiguous_form_is_parsed(value: str | float, moment: str) -> None:
-    """A log that loses its time can't be found by time, and leaves its place in the list."""
+    """A log without its time can't be found by time, and loses its position in the list."""
     assert format_rfc3339(parse(value)) == moment
 
 
@@ -164,7 +164,7 @@ def test_timestamps_are_nanoseconds_since_1970() -> None:
         "0001-01-01T00:00:00+00:01",
         "9999-12-31T23:59:59-00:01",
         "9999-12-31T23:59:60Z",
-        # No moment, or not a certain one
+        # Not a time, or ambiguous
         "2026-11-28T17",
         "11/28/2026 17:07:35",
         "28.11.2026 17:07:35",
@@ -180,7 +180,7 @@ def test_timestamps_are_nanoseconds_since_1970() -> None:
         "2025-366T17:07:35Z",
         "2026-W54-1T17:07:35Z",
         "Nov 28, 2026 13:07:35 PM",
-        # No unit makes a plausible moment of these
+        # Not a plausible time in any unit
         "12345",
         "999999999",
         "4102444800",

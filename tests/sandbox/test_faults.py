@@ -89,7 +89,7 @@ async def test_fault_ends_after_its_times(signed_in: httpx.AsyncClient) -> None:
 
 @pytest.mark.slow
 async def test_fault_may_hit_a_share_of_the_requests(signed_in: httpx.AsyncClient) -> None:
-    """Random but reproducible by seed; only requests that suffer count towards the times."""
+    """The choice is reproducible by seed, and only failed requests count towards the times."""
     await spoil(signed_in, "codearts", "status", share=0.3)
     statuses = [(await call(signed_in, CODEARTS)).status_code for _ in range(200)]
     assert 40 < statuses.count(503) < 80
