@@ -93,6 +93,7 @@ async def fail_to_open_another_gateway(_: Journal, file: Path) -> None:
             await gateway.act(gateway.operation(), ActionKind.RETRY, LOG_ID)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "interfere",
     [
@@ -116,6 +117,7 @@ async def test_lock_excludes_other_processes(
         assert lock_elsewhere(file) == "locked by another process"
 
 
+@pytest.mark.slow
 async def test_lock_outlives_another_gateway_of_the_process(tmp_path: Path, file: Path) -> None:
     """A process may serve several gateways over one journal, and stop one of them."""
     vendor = Controller(answering(200))
@@ -130,6 +132,7 @@ async def test_lock_outlives_another_gateway_of_the_process(tmp_path: Path, file
             assert lock_elsewhere(file) == "database is locked"
 
 
+@pytest.mark.slow
 async def test_lock_outlives_the_closing_of_another_journal(file: Path) -> None:
     async with Journal(f"sqlite:///{file}", retention_days=30) as stays:
         goes = Journal(f"sqlite:///{file}", retention_days=30)

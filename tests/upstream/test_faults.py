@@ -18,7 +18,14 @@ import pytest
 
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.exchange import MAX_BYTES
+from tests.support.virtual_time import VIRTUAL_TIME, Backend, now
 from tests.upstream.network import NOW, Body, call, client_of, document
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> Backend:
+    return VIRTUAL_TIME
+
 
 CHUNK = 64 * 1024
 
@@ -304,7 +311,7 @@ async def test_retry_after_is_in_seconds(header: str, seconds: float | None) -> 
         return httpx.Response(429, headers={b"Retry-After": header.encode()})
 
     with pytest.raises(UpstreamError) as failure:
-        await call(client_of(respond))
+        await call(client_of(respond, monotonic=now))
     assert failure.value.retry_after == seconds
 
 
