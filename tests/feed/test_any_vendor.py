@@ -1,8 +1,7 @@
 """Lists with the habits that no vendor documents: caps, totals, order, duplicates, shifts.
 
-Whatever a vendor does, each row of its list is given once, in one order for every page size, or
-the source's report says what is missing. A row that is missing without a word is the worst fault
-that this gateway can have.
+Each row of a list is returned once, in one order for every page size, or the source's report says
+what is missing. A row that is silently missing is the worst fault that this gateway can have.
 """
 
 from __future__ import annotations
@@ -37,8 +36,8 @@ class Habits(msgspec.Struct, frozen=True, kw_only=True):
     """A vendor's undocumented habits.
 
     ``paging`` is "window" (time and offset), "moment" (time alone), "offset", or "number" (pages
-    of the vendor's size). ``cap`` is the most rows of a page, and ``total`` what is said to be the
-    list's length.
+    of the vendor's size). ``cap`` is the maximum number of rows on a page, and ``total`` the
+    length that the vendor reports.
     """
 
     paging: str

@@ -87,8 +87,8 @@ class Kit(LanguageWeaver):
 class Listing(Source):
     """A source of one list in memory, whose pages are cached as those of any source.
 
-    ``fails`` tells of each call whether it fails with ``code``; ``most`` is how many logs a page
-    has at most. ``states`` are all that the list has been: since when, and the numbers of its logs.
+    ``fails`` decides for each call whether it fails with ``code``; ``most`` is the maximum number
+    of logs on a page. ``states`` are all states of the list: since when, and its logs' numbers.
     """
 
     def __init__(self, kind: str, count: int) -> None:

@@ -35,7 +35,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
 class List(msgspec.Struct, kw_only=True):
     """A vendor's list of logs: ids from 1 on and the minutes since they were recorded, in order.
 
-    ``cap`` is the most rows of a page, and ``total`` what the vendor says of the list's length.
+    ``cap`` is the maximum number of rows on a page, and ``total`` the length that the vendor
+    reports.
     ``before_call`` may change the rows between two calls.
     """
 

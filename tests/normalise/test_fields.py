@@ -62,7 +62,7 @@ def test_any_value_is_read_or_reported(value: Any) -> None:
     [(12, "12"), ("12", "12"), (12.0, "12"), (2**62, str(2**62)), ("a-b c", "a-b c")],
     ids=repr,
 )
-def test_id_is_text_or_a_whole_number(value: Any, text: str) -> None:
+def test_id_is_text_or_an_integer(value: Any, text: str) -> None:
     assert Fields({"id": value}).id() == text
 
 

@@ -169,7 +169,7 @@ async def test_retry_is_counted_and_fixes_transient_failures(
     }
 
 
-async def test_deleted_entry_is_returned_and_gone(client: httpx.AsyncClient) -> None:
+async def test_deleted_entry_is_returned_and_removed(client: httpx.AsyncClient) -> None:
     rows = await read_all(client)
     path = f"{ENTRIES}/{rows[3]['id']}"
     assert (await client.delete(path, auth=KEY)).json() == rows[3]

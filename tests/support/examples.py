@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import settings
 
 USUAL = 100
-"""Examples of a test that does not say how many, in the whole suite."""
+"""Default number of examples in the whole suite."""
 
 
 def examples(count: int) -> settings:
-    """Decorate a test that needs another number of examples than ``USUAL``.
+    """Set the number of examples of a test in the whole suite.
 
-    The edit loop tries the same share of them as of the usual number; see ``tests/conftest.py``.
+    In the edit loop it is reduced in the same proportion as ``USUAL``; see ``tests/conftest.py``.
     """
     return settings(max_examples=max(1, count * settings().max_examples // USUAL))

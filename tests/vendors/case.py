@@ -100,7 +100,7 @@ class VendorCase:
     several_scopes: Settings = dataclasses.field(default_factory=dict)
     """Settings that cause several reads at the same time, if the vendor supports any."""
     authentication: Callable[[Sandbox, httpx.AsyncClient], Awaitable[list[Settings]]]
-    """Returns all other forms of authentication that the sandbox, behind the client, accepts."""
+    """Returns all other forms of authentication that the sandbox accepts; the client calls it."""
 
     stream: Stream
     place: Place

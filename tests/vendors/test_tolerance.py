@@ -36,7 +36,7 @@ async def test_fields_may_be_absent_or_null_or_more(provider: str) -> None:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-async def test_id_may_be_text_or_any_whole_number(provider: str) -> None:
+async def test_id_may_be_text_or_any_integer(provider: str) -> None:
     page = await read(provider, [{"id": 12}, {"id": "12"}, {"id": 12.0}])
     assert [log.id for log in page.logs] == [page.logs[0].id] * 3
 

@@ -10,7 +10,7 @@ from tests.vendors.validators import hooks_twice
 from tests.vendors.vendors import PROJECT
 
 
-async def test_hook_renamed_on_first_page_is_shown_though_second_is_unchanged() -> None:
+async def test_hook_renamed_on_the_first_page_is_shown_though_the_second_is_unchanged() -> None:
     """The 304 for the second page must not bring back the old name."""
     names = {number: f"hook {number}" for number in range(1, 131)}
     version = [1]

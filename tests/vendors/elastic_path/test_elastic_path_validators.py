@@ -14,7 +14,7 @@ from tests.vendors.validators import tagged
 from tests.vendors.vendors import START, Clock, make
 
 
-async def test_url_of_integration_is_refreshed_though_logs_are_unchanged() -> None:
+async def test_url_of_an_integration_is_refreshed_though_its_logs_are_unchanged() -> None:
     """A page combines logs and integrations, which are cached separately."""
     integration = {
         "id": "2f2f0f9e-6f5c-4a0b-8f4e-8a7c5b0a1d22",

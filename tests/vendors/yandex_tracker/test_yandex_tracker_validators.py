@@ -9,7 +9,7 @@ import httpx
 from tests.vendors.validators import hooks_twice
 
 
-async def test_trigger_renamed_is_shown_though_another_is_unchanged() -> None:
+async def test_renamed_trigger_is_shown_though_another_is_unchanged() -> None:
     """Configured triggers are read one by one, each with an ETag of its own."""
     names = {"41": "first", "42": "second"}
 
@@ -29,7 +29,7 @@ async def test_trigger_renamed_is_shown_though_another_is_unchanged() -> None:
     assert [hook.name for hook in hooks] == ["first", "renamed"]
 
 
-async def test_trigger_added_to_second_page_is_found_though_first_is_unchanged() -> None:
+async def test_trigger_added_to_the_second_page_is_found_though_the_first_is_unchanged() -> None:
     """The logs of a trigger that is not found are missing from every list."""
     ids = list(range(1, 53))
 
