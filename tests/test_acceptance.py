@@ -1,4 +1,4 @@
-"""The whole gateway with simulated vendors: the promises to its users."""
+"""The gateway keeps its promises to users, over all simulated vendors."""
 
 from __future__ import annotations
 

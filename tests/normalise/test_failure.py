@@ -1,10 +1,10 @@
 # ruff: noqa: E501, Q
-# One case a line, quoted as it comes.
+# One case per line, with the original quotes.
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model import Failure, FailureCategory
@@ -65,7 +65,7 @@ def test_status_decides_category_and_retryability(
         (None, "The vendor recorded no response from the receiver."),
     ],
 )
-def test_missing_message_gets_a_sentence_of_the_gateway(
+def test_missing_message_is_replaced_by_a_sentence_of_the_gateway(
     status_code: int | None, sentence: str
 ) -> None:
     for nothing in (None, "", " \n"):
@@ -400,11 +400,11 @@ CLIENTS = [
     ("expected 200 but got 401", CLIENT_ERROR, False),
     ("Unexpected status code: 418", CLIENT_ERROR, False),
 ]  # fmt: skip
-"""Texts as the clients write them. Add one as one line."""
+"""Messages as the clients write them, one per line."""
 
 
 @pytest.mark.parametrize(("message", "category", "retryable"), GO + OTHERS + CLIENTS)
-def test_words_decide_without_a_status(
+def test_message_decides_without_a_status(
     message: str, category: FailureCategory, *, retryable: bool
 ) -> None:
     for spelling in (message, message.upper(), f"  {message}\n"):
@@ -413,7 +413,7 @@ def test_words_decide_without_a_status(
     assert classify(message=message).message == message
 
 
-def test_status_takes_precedence_over_words() -> None:
+def test_status_takes_precedence_over_the_message() -> None:
     failure = classify(status_code=503, message="upstream: connection refused")
     assert failure == Failure(SERVER_ERROR, "upstream: connection refused", retryable=True)
 
@@ -439,7 +439,7 @@ def test_status_takes_precedence_over_words() -> None:
         "tls-proxy.internal 10.0.0.9:500 [2001:db8::500]:443",
     ],
 )
-def test_addresses_and_amounts_do_not_decide(message: str) -> None:
+def test_addresses_and_quantities_are_ignored(message: str) -> None:
     assert classify(message=message).category is UNKNOWN
 
 
@@ -450,13 +450,12 @@ def test_message_is_redacted() -> None:
 
 
 def test_long_message_is_classified_by_its_beginning() -> None:
-    # Each repetition starts a search for the rest of a pattern, which is not there.
+    # Each repetition starts a search for the rest of a pattern, which is absent.
     assert classify(message="lookup " * 100_000).category is UNKNOWN
     assert classify(message="x" * 100_000 + " connection refused").category is UNKNOWN
 
 
 @given(st.none() | st.integers(), st.none() | st.text())
-@settings(deadline=None)
 def test_every_failure_has_a_message(status_code: int | None, message: str | None) -> None:
     failure = classify(status_code=status_code, message=message)
     assert failure.message.strip()

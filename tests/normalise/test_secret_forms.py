@@ -1,7 +1,7 @@
 # ruff: noqa: E501, Q
-# One case a line, quoted as it comes.
+# One case per line, with the original quotes.
 
-r"""Every form in which a secret's name and its value are written, and texts that only look so.
+r"""All forms in which a secret's name and value are written, and texts that only look like one.
 
 To add a form, add a line with S3cr in place of the secret: it has to become ``***``, and the rest
 has to stay. Where S3cr must stay, add the line to HARMLESS.
@@ -154,14 +154,14 @@ TEXTS = [
     "Set-Cookie: sid=S3cr\r\nHost: h",
     "\u043f\u0430\u0440\u043e\u043b\u044c: S3cr",
     "\u5bc6\u7801\uff1aS3cr",
-    # A label right behind another one
+    # Two labels in a row
     "deep: name=password&value=S3cr&",
     'I= key="DbPassword" value="S3cr"/> bob',
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_secret_in_text_is_masked_and_the_rest_stays(text: str) -> None:
+def test_only_the_secret_in_a_text_is_masked(text: str) -> None:
     """Bodies, error messages and URLs come in any form, and are shown to every caller."""
     for framed in (text, f"start\n{text}", json.dumps({"a": text}), json.dumps([json.dumps(text)])):
         clean = redact_text(framed)
@@ -273,11 +273,11 @@ HARMLESS_DOCUMENTS = [
 
 
 @pytest.mark.parametrize("text", HARMLESS)
-def test_harmless_text_stays_byte_for_byte(text: str) -> None:
-    """A log that is masked without need tells its reader nothing."""
+def test_harmless_text_is_unchanged(text: str) -> None:
+    """A log that is masked needlessly is useless to its reader."""
     assert redact_text(text) == text
 
 
 @pytest.mark.parametrize("document", HARMLESS_DOCUMENTS, ids=str)
-def test_harmless_document_stays(document: Any) -> None:
+def test_harmless_document_is_unchanged(document: Any) -> None:
     assert redact_json(document) == document

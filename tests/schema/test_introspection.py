@@ -125,7 +125,7 @@ async def messages(schema: Schema, document: str, variables: dict[str, Any]) -> 
 
 
 @pytest.mark.slow
-async def test_errors_of_the_caller_name_nothing_of_the_schema() -> None:
+async def test_errors_of_the_caller_reveal_nothing_of_the_schema() -> None:
     known = names()
     assert len(known) > 200
     made = list({repr(one): one for one in (*mistakes(), *unclear())}.values())
@@ -181,8 +181,9 @@ OWN = [
 ]  # fmt: skip
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("document", "code"), OWN)
-async def test_messages_of_the_gateway_name_nothing_of_the_schema(
+async def test_messages_of_the_gateway_reveal_nothing_of_the_schema(
     demo: Demo, document: str, code: str
 ) -> None:
     [error] = (await demo.answer(document))["errors"]
@@ -246,6 +247,7 @@ def test_names_are_hidden_in_messages(message: str, document: str, expected: str
     assert without_names(message, document) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [" ", "\n", "Did you mean ", " Did you mean ", "'", "\"'", "a"])
 def test_long_value_is_scanned_in_linear_time(text: str) -> None:
     """Scanning to the end from each position would take minutes."""

@@ -97,7 +97,7 @@ def test_traceparent_in_several_lines_is_ignored() -> None:
         ([f"a={'x' * 254},b={'x' * 254}"], ""),
     ],
 )
-def test_tracestate_is_passed_on_whole_or_not_at_all(lines: list[str], passed: str) -> None:
+def test_tracestate_is_passed_on_completely_or_not_at_all(lines: list[str], passed: str) -> None:
     assert read([PARENT], lines) == Trace(ID, 1, passed)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import UpstreamError
@@ -62,10 +62,6 @@ def cases(documents: dict[str, list[dict[str, Any]]]) -> st.SearchStrategy[tuple
     return st.sampled_from(PROVIDERS).flatmap(rows)
 
 
-thoroughly = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@thoroughly
 @given(case=cases(ROWS))
 async def test_every_row_is_a_log_or_a_reason(case: tuple[str, list[Any]]) -> None:
     provider, rows = case
@@ -77,7 +73,6 @@ async def test_every_row_is_a_log_or_a_reason(case: tuple[str, list[Any]]) -> No
     assert page.logs[-1].upstream_id == str(ROWS[provider][0]["id"])
 
 
-@thoroughly
 @given(case=cases(HOOKS))
 async def test_good_hooks_survive_odd_ones(case: tuple[str, list[Any]]) -> None:
     provider, rows = case
@@ -88,7 +83,6 @@ async def test_good_hooks_survive_odd_ones(case: tuple[str, list[Any]]) -> None:
     msgspec.json.encode(hooks)
 
 
-@thoroughly
 @given(
     provider=st.sampled_from(PROVIDERS),
     document=JSON,

@@ -187,7 +187,7 @@ async def test_unknown_log_is_none(demo: OneVendor) -> None:
     assert await demo.source.read_log(unknown, demo.operation) is None
 
 
-async def test_place_outside_of_the_configuration_costs_no_call(demo: OneVendor) -> None:
+async def test_place_outside_the_configuration_costs_no_call(demo: OneVendor) -> None:
     source = demo.make(**demo.case.named)
     good = ids.decode((await some_logs(demo))[0].id).place
     odd: list[tuple[str, ...]] = [(), good[:-1], (*good, "1"), *((text,) * 4 for text in ODD)]
@@ -264,7 +264,7 @@ async def test_calls_are_counted_for_their_operation(demo: OneVendor) -> None:
 
 
 @pytest.mark.slow
-async def test_secrets_are_hidden_in_everything_that_comes_out(demo: OneVendor) -> None:
+async def test_secrets_are_masked_in_all_output(demo: OneVendor) -> None:
     secrets = (await demo.control.get("/secrets")).json()
     listed = [log for stream in await demo.streams() for log in await demo.list_to_the_end(stream)]
     shown: list[Any] = [*listed, *await demo.source.hooks(demo.operation)]

@@ -15,7 +15,8 @@ from pydantic import SecretStr
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.breaker import BreakerState
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Criteria, Window
+from gateway.vendors.pages import Wanted, Window
+from tests.support.virtual_time import VIRTUAL_TIME, Backend
 from tests.vendors.documents import STREAMS
 from tests.vendors.vendors import PROVIDERS, Vendor, always, answer, make, token
 
@@ -25,6 +26,12 @@ NOT_FOUND = ErrorCode.UPSTREAM_NOT_FOUND
 RATE_LIMITED = ErrorCode.UPSTREAM_RATE_LIMITED
 REJECTED = ErrorCode.UPSTREAM_REJECTED
 FAILED = ErrorCode.UPSTREAM_ERROR
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> Backend:
+    return VIRTUAL_TIME
+
 
 ENVELOPES: list[tuple[Any, ErrorCode, str | None, str]] = [
     (
@@ -96,6 +103,7 @@ async def listed(provider: str, vendor: Vendor, **changes: Any) -> Any:
     )
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize(("body", "code", "vendor_code", "words"), ENVELOPES, ids=str)
 async def test_error_with_200_has_the_vendors_message_and_a_matching_code(

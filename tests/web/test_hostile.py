@@ -288,7 +288,7 @@ def test_upgrade_offer_with_body_is_ignored(server: str, request_: bytes) -> Non
         assert [json.loads(one.partition(b"\r\n\r\n")[2]) for one in answers] == expected, place
 
 
-def test_data_behind_the_last_request_is_ignored(server: str) -> None:
+def test_data_after_the_last_request_is_ignored(server: str) -> None:
     last = SIZED.replace(b"Connection: Upgrade\r\nUPGRADE: h2c", b"Connection: close")
     answer = in_packets(server, SIZED + last + b"GET /healthz HTTP/1.1")
     assert answer.count(b"HTTP/1.1 200 OK") == answer.count(b"HTTP/1.1 ") == 2

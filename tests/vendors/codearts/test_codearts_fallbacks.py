@@ -26,7 +26,7 @@ async def test_codearts_without_windows(status: int) -> None:
     assert not (await source.find_streams(Operation(5))).streams[0].windowed
 
 
-async def test_codearts_refusal_of_a_callers_bound_is_not_remembered() -> None:
+async def test_refusal_of_a_callers_bound_is_not_remembered() -> None:
     source, vendor = refusing("codearts", {"created_after"}, sample("codearts/logs"))
     await read(source, CASE.stream, Criteria(since=UNTIL))
     await read(source, CASE.stream, until=UNTIL)

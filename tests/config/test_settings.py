@@ -27,12 +27,6 @@ from gateway.vendors.yandex_tracker.settings import (
 from tests.config.documents import EXAMPLE, read, read_source, table
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Change to a folder of the test's own, which `read` writes to."""
-    monkeypatch.chdir(tmp_path)
-
-
 def test_example() -> None:
     document = EXAMPLE.replace("/etc/ssl/controller.pem", certifi.where())
     assert read(document) == Settings(
