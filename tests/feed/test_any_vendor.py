@@ -21,7 +21,7 @@ from gateway.feed.feed import Feed, Slice
 from gateway.model import CacheStatus, Capability, Freshness, Timestamp, WebhookLog
 from gateway.sources.list_facts import ListFacts
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Found, Page, Stream, Wanted, Window
+from gateway.vendors.pages import Criteria, Found, Page, Stream, Window
 from tests.support.examples import examples
 from tests.support.fake_source import log
 

@@ -29,7 +29,7 @@ from gateway.sources.stale_pages import continue_stale
 from gateway.upstream.operation import Operation
 from gateway.vendors.language_weaver.parsing import LanguageWeaverDetails
 from gateway.vendors.language_weaver.vendor import LanguageWeaver
-from gateway.vendors.pages import Found, Page, PushedOff, Scan, Stream, Wanted, Window
+from gateway.vendors.pages import Criteria, Found, Page, PushedOff, Scan, Stream, Window
 from tests.support.examples import examples
 from tests.support.fake_source import FakeSource, log
 from tests.support.virtual_time import VIRTUAL_TIME, Backend

@@ -8,7 +8,7 @@ from gateway import __version__
 from gateway.model import Timestamp
 from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Stream, Wanted, Window
+from gateway.vendors.pages import Criteria, Stream, Window
 from tests.vendors.vendors import Vendor, always, make
 
 UNTIL = Timestamp(1_772_615_411_120_000_000)
@@ -24,12 +24,12 @@ PLAIN = {
 
 
 async def list_logs(
-    source: Source, *place: str, wanted: Wanted | None = None, **window: Any
+    source: Source, *place: str, wanted: Criteria | None = None, **window: Any
 ) -> None:
     await source.vendor.read_page(
         Stream(key="-", place=place),
         Window(**{"limit": 50, **window}),
-        wanted or Wanted(),
+        wanted or Criteria(),
         Operation(5),
     )
 

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.breaker import BreakerState
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Wanted, Window
+from gateway.vendors.pages import Criteria, Window
 from tests.support.virtual_time import VIRTUAL_TIME, Backend
 from tests.vendors.documents import STREAMS
 from tests.vendors.vendors import PROVIDERS, Vendor, always, answer, make, token

@@ -22,7 +22,7 @@ from pydantic import SecretStr
 from gateway.errors import UpstreamError
 from gateway.sources import Source
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Page, Stream, Wanted, Window
+from gateway.vendors.pages import Criteria, Page, Stream, Window
 from tests.vendors.case import PLAIN, SECRET
 from tests.vendors.cases import CASES
 from tests.vendors.documents import HOOKS, PLACES, ROWS, STREAMS, listing

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.operation import Operation
 from gateway.vendors import VENDORS
-from gateway.vendors.pages import Wanted, Window
+from gateway.vendors.pages import Criteria, Window
 from tests.vendors.case import Words
 from tests.vendors.cases import CASES
 from tests.vendors.documents import STREAMS

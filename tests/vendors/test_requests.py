@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Wanted
+from gateway.vendors.pages import Criteria
 from tests.vendors.cases import CASES
 from tests.vendors.requests import asked, list_logs
 from tests.vendors.vendors import BASE, PROJECT, PROVIDERS, Vendor, answer, make, token

@@ -11,8 +11,8 @@ from gateway.errors import ErrorCode, UpstreamError
 from gateway.model import WebhookLogStatus
 from gateway.normalise import timestamps
 from gateway.upstream.operation import Operation
-from gateway.vendors.calls import outcome
-from gateway.vendors.pages import Page, Wanted, Window
+from gateway.vendors.calls import result_or_error
+from gateway.vendors.pages import Criteria, Page, Window
 from tests.vendors.cases import CASES
 from tests.vendors.documents import ENVELOPES, PLACES, ROWS, STREAMS, changed, read
 from tests.vendors.vendors import PROVIDERS, always, make

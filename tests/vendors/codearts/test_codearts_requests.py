@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Wanted
+from gateway.vendors.pages import Criteria
 from tests.vendors.requests import (
     PLAIN,
     SINCE,
@@ -37,7 +37,7 @@ async def test_hooks_and_logs_of_a_scope(scope: tuple[str, str], changes: dict[s
         source,
         *scope,
         "990412",
-        wanted=Wanted(since=SINCE, correlation_id="7f0c2c4e-31f6 17"),
+        wanted=Criteria(since=SINCE, correlation_id="7f0c2c4e-31f6 17"),
         until=UNTIL,
         offset=50,
     )

@@ -8,7 +8,7 @@ import httpx
 
 from gateway.model import CacheStatus
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Page, Wanted, Window
+from gateway.vendors.pages import Criteria, Page, Window
 from tests.vendors.documents import STREAMS, changed
 from tests.vendors.validators import tagged
 from tests.vendors.vendors import START, Clock, make
@@ -37,7 +37,7 @@ async def test_url_of_an_integration_is_refreshed_though_its_logs_are_unchanged(
 
     async def read() -> tuple[Page, CacheStatus]:
         operation = Operation(5, max_age=0)
-        cached = await source.page(STREAMS["elastic-path"], Window(limit=50), Wanted(), operation)
+        cached = await source.page(STREAMS["elastic-path"], Window(limit=50), Criteria(), operation)
         return cached.value, cached.freshness.status
 
     await read()

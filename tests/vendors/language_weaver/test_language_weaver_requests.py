@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Wanted
+from gateway.vendors.pages import Criteria
 from tests.vendors.requests import (
     PLAIN,
     asked,
@@ -20,7 +20,7 @@ async def test_webhooks_and_audit_entries() -> None:
     await list_logs(source)
     await list_logs(
         source,
-        wanted=Wanted(failed=True, events=("translation.created", "adaptedlp.created")),
+        wanted=Criteria(failed=True, events=("translation.created", "adaptedlp.created")),
         offset=100,
     )
     await source.read_log(("88",), Operation(5))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import SecretStr
 
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Wanted
+from gateway.vendors.pages import Criteria
 from tests.vendors.requests import (
     PLAIN,
     SINCE,
@@ -22,7 +22,7 @@ async def test_triggers_and_logs() -> None:
     await source.find_streams(Operation(5))
     await list_logs(source, "DEV", "41")
     await list_logs(
-        source, "DEV", "41", wanted=Wanted(since=SINCE, correlation_id="67c6"), until=UNTIL
+        source, "DEV", "41", wanted=Criteria(since=SINCE, correlation_id="67c6"), until=UNTIL
     )
     await source.read_log(("DEV", "41", str(UNTIL), "67c6c20b9a1e4d0c7b5f2a10"), Operation(5))
     log = "GET /v3/queues/DEV/triggers/41/webhooks/log"
