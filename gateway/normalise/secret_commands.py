@@ -64,8 +64,8 @@ _ATTACHED = re.compile(
 )
 # smbclient -U user%S, and net use ... /user:name S
 _WINDOWS_USER = re.compile(
-    r"((?:smbclient|rpcclient|net use|winexe)\b[^\r\n|]{0,200}?\s(?:(?:-U|--user)[ =]?[\w.\\/-]{1,64}%"
-    r"|/user:[\w.\\@-]{1,64}\s))([^\s\"'/]++)"
+    r"((?:smbclient|rpcclient|net use|winexe)\b[^\r\n|]{0,200}?\s"
+    r"(?:(?:-U|--user)[ =]?[\w.\\/-]{1,64}%|/user:[\w.\\@-]{1,64}\s))([^\s\"'/]++)"
 )
 _PASS_ARGUMENT = re.compile(r"(-(?<!\w-)(?:passin|passout|pass)\s{1,4}pass:)([^\s\"']++)")
 
