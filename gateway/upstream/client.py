@@ -21,8 +21,8 @@ import msgspec
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream import waits
 from gateway.upstream.breaker import BreakerState
-from gateway.upstream.envelopes import VendorError, in_success, meaning
-from gateway.upstream.errors import ReadError, kept, not_json, refusal
+from gateway.upstream.envelopes import VendorError, in_success, is_answer_to_action, meaning
+from gateway.upstream.errors import ReadError, kept, not_json, plain_text, refusal
 from gateway.upstream.exchange import exchange
 from gateway.upstream.guard import FAILURES, UpstreamGuard, is_own
 from gateway.upstream.known_secrets import KnownSecrets
@@ -296,7 +296,7 @@ class UpstreamClient:
         try:
             document = answer.json()
         except ValueError:
-            return None
+            document = plain_text(answer)
         return in_success(document, self._read_error, of_action=of_action)
 
     def _good(self, answer: Answer, call: _Call) -> Answer:
@@ -329,6 +329,8 @@ class UpstreamClient:
                 return
             raise not_json(answer, self.source)
         try:
-            answer.json()
+            document = answer.json()
         except ValueError:
             raise not_json(answer, self.source) from None
+        if action and not is_answer_to_action(document):
+            raise not_json(answer, self.source)
