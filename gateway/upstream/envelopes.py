@@ -36,15 +36,21 @@ ReadError = Callable[[Any], VendorError]
 """Finds the vendor's message in a decoded body of any type."""
 
 # All names are compared without case, underscores and hyphens.
-_HOLDERS = ("error", "errors", "fault", "err", "detail", "status", "errormessages", "result")
-_HOLDERS += ("meta", "header", "exception", "errordetails")
+_HOLDERS = (
+    *("error", "errors", "fault", "err", "detail", "status", "errormessages", "result"),
+    *("meta", "header", "exception", "errordetails"),
+)
 _WRAPPERS = frozenset({"data", "response", "result", "payload", "body"})
 """Names of objects that may hold the whole document, an error included."""
-_CODES = ("code", "errorcode", "errcode", "faultcode", "statuscode", "status", "resultcode")
-_CODES += ("retcode", "errno", "type")
-_MESSAGES = ("message", "errormsg", "errmsg", "errormessage", "errordescription", "faultstring")
-_MESSAGES += ("detail", "details", "msg", "title", "reason", "description", "resultmessage")
-_MESSAGES += ("retmsg", "exceptionmessage", "statusmessage")
+_CODES = (
+    *("code", "errorcode", "errcode", "faultcode", "statuscode", "status", "resultcode"),
+    *("retcode", "errno", "type"),
+)
+_MESSAGES = (
+    *("message", "errormsg", "errmsg", "errormessage", "errordescription", "faultstring"),
+    *("detail", "details", "msg", "title", "reason", "description", "resultmessage"),
+    *("retmsg", "exceptionmessage", "statusmessage"),
+)
 _REQUEST_IDS = ("requestid", "traceid", "correlationid")
 _ERRORS = frozenset({"error", "errors", "fault", "err", "exception", "errormessages", "errmsg"})
 """Names whose value is an error, unless it is empty."""
