@@ -40,7 +40,7 @@ _LEFT = re.compile(r"\b(?:remaining|r)\s*=\s*([\d.]+)", re.ASCII)
 _RESET = re.compile(r"\b(?:reset|t)\s*=\s*([\d.]+)", re.ASCII)
 _WINDOW = re.compile(r";\s*w\s*=\s*([\d.]+)", re.ASCII)
 _POLICY = re.compile(r"""((?:"[^"]*"|[^,"])+)""")
-_ITEM = re.compile(r"(?:[A-Za-z]{3,9}, )?[^,]+")
+_ITEM = re.compile(r"\s*(?:[A-Za-z]{3,9}, )?[^,]+")
 _QUOTED = re.compile(r'"[^"]*"')
 _NAME = re.compile(
     r"(?:[a-z]+-){0,2}?rate-?limit-(?:(?P<before>[a-z]+(?:-[a-z]+)?)-)??"
