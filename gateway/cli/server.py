@@ -108,7 +108,7 @@ def listen(host: str, port: int, option: str = "--port") -> socket.socket:
 
     ``::`` accepts IPv4 too. ``option`` is the command line's option for another port.
     """
-    host = host.strip().strip("[]")
+    host = host.strip().strip("[]").removesuffix(".")
     with contextlib.suppress(ValueError):
         # ::ffff:127.0.0.1 is an address of IPv4.
         host = str(getattr(ipaddress.ip_address(host), "ipv4_mapped", None) or host)
