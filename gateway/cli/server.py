@@ -40,6 +40,7 @@ def run(settings: Settings, host: str | None, port: int | None, *, insecure: boo
     """Serve the gateway; ``host`` and ``port`` win over the settings."""
     settings = with_options(settings, host, port)
     host = settings.server.host
+    _check(host)
     if "none" in settings.auth.methods and not (insecure or is_loopback(host)):
         print_error(
             f"The gateway does not listen on {host}: it asks nobody for a credential, so whoever"
@@ -87,16 +88,34 @@ async def _try_journal(settings: Settings) -> None:
             await gateway.open_journal()
 
 
+def _check(host: str) -> None:
+    """Exit with the reason if a host is written in a form that can't be listened on."""
+    bare = host.strip().strip("[]")
+    if bare == "*":
+        fault = "give 0.0.0.0 for all addresses of IPv4, or :: for those of IPv6 too"
+    elif "/" in bare:
+        fault = "it is no host. Give a name or an address alone, such as 127.0.0.1"
+    elif bare.count(":") == 1:
+        fault = "it has a port. Give that with --port, or as [server] port"
+    else:
+        return
+    print_error(f"Can't listen on {host}: {fault}.")
+    raise typer.Exit(2)
+
+
 def listen(host: str, port: int, option: str = "--port") -> socket.socket:
     """Listen on a port, or on any free one if it is 0; exit with the reason if that fails.
 
     ``::`` accepts IPv4 too. ``option`` is the command line's option for another port.
     """
-    host = host.strip("[]")
+    host = host.strip().strip("[]").removesuffix(".")
+    with contextlib.suppress(ValueError):
+        # ::ffff:127.0.0.1 is an address of IPv4.
+        host = str(getattr(ipaddress.ip_address(host), "ipv4_mapped", None) or host)
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(
-            (host, port), family=family, dualstack_ipv6=_is_dual_stack(host, family)
+            address, family=family, dualstack_ipv6=_is_dual_stack(host, family)
         )
     except OSError as error:
         print_error(f"Can't listen on port {port} of {host}: {_reason(error, option)}.")

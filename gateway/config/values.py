@@ -47,11 +47,14 @@ def error_message(words: str) -> Any:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host, as a URL has it, is always this machine."""
+    """Return whether a host, as a URL or an option has it, is always this machine."""
+    host = host.strip().strip("[]").lower().removesuffix(".")
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
 
 
 def _address(value: str) -> str:

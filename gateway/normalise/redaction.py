@@ -15,10 +15,11 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote, unquote_plus
+from urllib.parse import quote_plus, unquote, unquote_plus
 
 from gateway.model import Header
 from gateway.normalise.argument_lists import mask_arguments
+from gateway.normalise.encoded_text import redact_encoded
 from gateway.normalise.secret_names import (
     MASK,
     MASKED,
@@ -69,9 +70,6 @@ _USER_INFO = re.compile(
     r"//(?:[^/?#@\s\[:]*+:(?!\d*(?:[/?#]|\Z))[^@\s]{0,200}+|[^/?#@\s]*+)@(?:[^/?#@\s]*+@)*"
 )
 _FORM = re.compile(r"[\w.\-\[\]%+*$]++=(?=\S*[&%])\S*+")
-# A percent-encoded text within another: the percent signs hide a quote, a bracket or a separator.
-_ENCODED = re.compile(r"[^\s\"'<>\\%]*+%[^\s\"'<>\\]*+")
-_HIDING = re.compile(r"%(?:25){0,3}(?:3[acdACD]|[57][bBdD]|2[0267])")
 
 
 def redact_url(url: str) -> str:
@@ -148,7 +146,9 @@ def _redact_object(members: dict[str, Any], depth: int, *, hidden: bool) -> dict
     keys = [_read_key(key) if len(key) <= _MAX_KEY else _Key(key) for key in members]
     labelled, columns = False, _NO_COLUMNS
     if True in [key.holds_value for key in keys]:
-        labelled = members.get("type") in _SECRET_TYPES
+        labelled = members.get("type") in _SECRET_TYPES or members.get("kind") == "Secret"
+        if "op" in members:  # RFC 6902
+            labelled = labelled or is_secret_label(members.get("path"))
         for key in keys:
             if key.holds_label:
                 item = members[key.name]
@@ -210,7 +210,7 @@ def _mask_columns(values: Any, columns: frozenset[int]) -> Any:
     if not isinstance(values, list):
         return values
     return [
-        mask(item) if index in columns and isinstance(item, str) else item
+        mask(item) if index in columns and isinstance(item, str) else _mask_columns(item, columns)
         for index, item in enumerate(values)
     ]
 
@@ -260,17 +260,9 @@ def _redact_text(text: str, depth: int) -> str:
     if "/" in text:
         text = mask_webhook_paths(text)
     text = mask_named(text)
-    if "%" in text and _HIDING.search(text):
-        text = _ENCODED.sub(lambda match: _redact_encoded(match[0], depth), text)
+    if "%" in text or "&" in text or "\\u00" in text:
+        text = redact_encoded(text, lambda plain: _redact_string(plain, depth + _TEXT_DEPTH))
     return mask_tokens(text)
-
-
-def _redact_encoded(text: str, depth: int) -> str:
-    if _HIDING.search(text) is None:
-        return text
-    plain = unquote(text)
-    clean = _redact_string(plain, depth + _TEXT_DEPTH)
-    return text if clean == plain else quote(clean, safe="*=&/:?.,;@!$'()~")
 
 
 def _redact_embedded_url(text: str, depth: int) -> str:

@@ -34,7 +34,10 @@ _KEY_OWNERS = (
 _CODE_OWNERS = ("recovery", "backup", "verification", "security", "pin")
 # Patterns of one name each. All begin with a letter, even those that depend on the text before it.
 NAMES = (
-    r"passw(?:or)?d[\w.\-]{0,32}+",
+    (
+        r"passw(?:or)?d(?![\w.\-]{0,32}?(?:[-_]at|(?:reset|sent|changed|updated|set|created)at|changed"
+        r"|policy|required|strength|expir(?:y|es|ed|ation)|length)(?![\w.\-]))[\w.\-]{0,32}+"
+    ),
     *("pass[-_]?phrase", "pass[-_]?code", "pwd", "pswd", "psw", "p(?<![a-z0-9]p)w"),
     "p(?<=_p)ass(?<!by_pass)(?<!first_pass)(?<!second_pass)(?!ed)",
     *(f"{owner}[-_.]?pass(?!ed)" for owner in _PASS_OWNERS),
@@ -102,10 +105,10 @@ _SECRET_HEADER = re.compile(
 # those that hold its value.
 _LABEL_KEY = re.compile(
     r"(?:name|key|label|field|header|param(?:eter)?|variable|var|attribute"
-    r"|property|option|setting|title|question|fieldid|actionid|\Ak|\An|\Aid|\Aentry|\Aprompt)s?\Z"
+    r"|column|property|option|setting|title|question|fieldid|actionid|\Ak|\An|\Aid|\Aentry|\Aprompt)s?\Z"
 )
 _VALUE_KEY = re.compile(
-    r"(?:value|val|\Av|answer|content|contents|text|string|default|plaintext"
+    r"(?:value|val|\Av|answer|content|contents|text|string|default|plaintext|\Astringdata|\Arow"
     r"|\Aold|\Anew|\Afrom|\Ato|\Abefore|\Aafter|\Adata|\Acurrent|\Aprevious|\Ainput|\Abody)s?\Z"
 )
 _JUNK = re.compile(r"[\W_]+")

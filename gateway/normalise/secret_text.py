@@ -30,7 +30,7 @@ _PAIR = re.compile(
     NAME
     + _CLOSERS
     + r"(?:[ \t]{0,40}|\s{0,4})(?:=>|->|[:?+]?==?|:|\uff1a|%(?:25){0,3}3[ad])"
-    + r"(?:(?:\*\*|[*`])(?=[ \t]))?[ \t]{0,40}(?:\s{0,9}string\(\d{1,9}\) )?"
+    + r"(?:(?:\*\*|[*`])(?=[ \t]))?[ \t]{0,40}(?:\s{0,9}string\(\d{1,9}\) |!{1,2}\w{1,16}[ ]{1,4})?"
     + r"(?:[nubrf]{1,2}(?=\\{0,15}[\"']))?"
 )
 _PAIR_MARK = re.compile("[:=%\uff1a]|->")
@@ -74,10 +74,22 @@ _LABEL = re.compile(
     r"""(?:=>|[:=])[ \t]{0,40}(?=\S)"""
 )
 _LABEL_KEY = re.compile(r"""(?<![\w@-])([\w@-]{1,40})\\{0,15}["']?[ \t]{0,40}\Z""")
-# ("X-Api-Key", "S"), even if the end was cut off.
+# ("X-Api-Key", "S"), also where the end was cut off, and {:password, <<"S">>}.
 _TUPLE = re.compile(
-    r"""[\[({]\s{0,4}\\{0,15}["']([\w.-]{1,64})\\{0,15}["']\s{0,4},\s{0,4}(?:[bnu]?)\\{0,15}["']"""
-    r"""([^"'\\\r\n]{1,4096})(?:\\{0,15}["']\s{0,4}[\])}]|\Z)"""
+    r"""[\[({]\s{0,4}(?::|\\{0,15}["'])?([\w.-]{1,64}+)(?:\\{0,15}["'])?\s{0,4}[,.]\s{0,4}(?:<<|[bnu])?"""
+    r"""\\{0,15}["']"""
+    r"""([^"'\\\r\n]{1,4096})(?:\\{0,15}["'](?:>>)?\s{0,4}[\])}]|\Z)"""
+)
+# PHP's serialize()
+_SERIALIZED = re.compile(
+    r"""(s:\d{1,9}:\\{0,15}"([^"\\]{1,64})\\{0,15}";s:\d{1,9}:\\{0,15}")([^"\\]{1,4096})"""
+)
+# A call of setPassword with a text
+_SETTER = re.compile(
+    r"""((?:set|with|convertto-)\w{0,20}?(?:"""
+    rf"""{NAME}|securestring)[( ]\s{{0,4}}\\{{0,15}}["'])"""
+    r"""([^"'\\\r\n]{1,4096})(?=\\{0,15}["'])""",
+    re.IGNORECASE,
 )
 _PART = re.compile(r"""form-data;[^\r\n\\]{0,200}?\bname=\\{0,15}["']?([^"'\r\n;\\]{1,64})""")
 _PART_HEAD_END = re.compile(r"(?:\r?\n|\\r\\n|\\n){2}")
@@ -125,8 +137,10 @@ def mask_named(text: str) -> str:
     named = text
     if name:
         named = _mask_lists(named, lowered)
-    if "-" in named:
+    if "-" in named or "/user:" in named:
         named = mask_commands(named)
+    if "securestring" in lowered and not name:
+        named = _SETTER.sub(_mask_second, named)
     if name or "dentified" in lowered:
         named = _mask_statements(named, lowered)
     if "@" in named and "/" in named and ("oracle:" in lowered or _CONNECT.search(lowered)):
@@ -146,8 +160,12 @@ def _holds_command(text: str) -> bool:
 def _mask_lists(text: str, lowered: str) -> str:
     if "form-data" in lowered:
         text = _mask_parts(text)
-    if "," in text:
+    if "," in text or " . " in text:
         text = _TUPLE.sub(_mask_tuple, text)
+    if ";s:" in text:
+        text = _SERIALIZED.sub(_mask_serialized, text)
+    if "(" in text or "securestring" in lowered:
+        text = _SETTER.sub(_mask_second, text)
     if text.count(":") + text.count("=") - text.count("https://") > 1:
         text = _mask_labelled(text)
     return text
@@ -276,6 +294,10 @@ def _mask_labelled(text: str) -> str:
         parts += text[done:begin], mask(text[begin:end])
         done = position = max(end, position)
     return "".join([*parts, text[done:]])
+
+
+def _mask_serialized(match: re.Match[str]) -> str:
+    return match[1] + mask(match[3]) if is_secret_label(match[2]) else match[0]
 
 
 def _mask_second(match: re.Match[str]) -> str:

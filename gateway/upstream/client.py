@@ -21,8 +21,13 @@ import msgspec
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream import waits
 from gateway.upstream.breaker import BreakerState
-from gateway.upstream.envelopes import VendorError, error_code_of, error_in_success
-from gateway.upstream.errors import ReadError, not_json, refusal, without_traceback
+from gateway.upstream.envelopes import (
+    VendorError,
+    error_code_of,
+    error_in_success,
+    is_answer_to_action,
+)
+from gateway.upstream.errors import ReadError, not_json, plain_text, refusal, without_traceback
 from gateway.upstream.exchange import exchange
 from gateway.upstream.guard import FAILURES, UpstreamGuard, is_refusal
 from gateway.upstream.known_secrets import KnownSecrets
@@ -301,7 +306,7 @@ class UpstreamClient:
         try:
             document = answer.json()
         except ValueError:
-            return None
+            document = plain_text(answer)
         return error_in_success(document, self._read_error, of_action=of_action)
 
     def _checked(self, answer: Answer, call: _Call) -> Answer:
@@ -334,6 +339,8 @@ class UpstreamClient:
                 return
             raise not_json(answer, self.source)
         try:
-            answer.json()
+            document = answer.json()
         except ValueError:
             raise not_json(answer, self.source) from None
+        if action and not is_answer_to_action(document):
+            raise not_json(answer, self.source)

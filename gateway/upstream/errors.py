@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from gateway.upstream.envelopes import ReadError, VendorError, describe, error_c
 if TYPE_CHECKING:
     from gateway.upstream.answer import Answer
 
-__all__ = ["ReadError", "VendorError", "not_json", "refusal", "without_traceback"]
+__all__ = ["ReadError", "VendorError", "not_json", "plain_text", "refusal", "without_traceback"]
 
 _WANTS_TLS = "Its port wants TLS; begin base_url with https://."
 _WANTS_CERTIFICATE = "It wants a client certificate, which the gateway does not have."
@@ -52,6 +53,11 @@ _ADVICE_BY_CODE = {
     ErrorCode.UPSTREAM_RATE_LIMITED: _ADVICE[429][1],
     ErrorCode.UPSTREAM_ERROR: _TROUBLE,
 }
+_XML_MESSAGE = re.compile(
+    r"<(?:[\w-]+:)?(?:message|error_?msg|error_?message|faultstring|description|detail)\b[^>]{0,200}>"
+    r"([^<]{1,300})</",
+    re.IGNORECASE,
+)
 _PLAIN_HTTP = re.compile(
     rb"plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server"
     rb"|speaking plain HTTP to an SSL-enabled",
@@ -124,6 +130,10 @@ def not_json(answer: Answer, source: str) -> UpstreamError:
             f"packed its answer as {answer.packing}, for which it was not asked; check any proxy in"
             " between"
         )
+    elif _is_xml(answer):
+        what = (
+            "answered with XML instead of JSON; check base_url, and that the API is of that version"
+        )
     elif "html" in kind or answer.content.lstrip()[:1] == b"<":
         what = (
             "answered with a web page instead of JSON; check base_url, and whether a proxy or a"
@@ -131,12 +141,12 @@ def not_json(answer: Answer, source: str) -> UpstreamError:
         )
     else:
         what = "answered with something that is not whole JSON; try again, and check base_url"
-    plain_text = _shown(_plain_text(answer))
+    text = _shown(plain_text(answer))
     return UpstreamError(
         ErrorCode.UPSTREAM_INVALID_RESPONSE,
-        f"Source {source} {what}." + (f" It said: {plain_text.rstrip('.')}." if plain_text else ""),
+        f"Source {source} {what}." + (f" It said: {text.rstrip('.')}." if text else ""),
         source=source,
-        vendor_message=plain_text,
+        vendor_message=text,
     )
 
 
@@ -144,16 +154,29 @@ def _vendor_error(answer: Answer, read_error: ReadError) -> VendorError:
     try:
         return describe(answer.json(), read_error)
     except ValueError:
-        return VendorError(message=_plain_text(answer))
+        return VendorError(message=plain_text(answer))
 
 
-def _plain_text(answer: Answer) -> str | None:
-    """Return a body that is a single line of plain text, as frameworks and proxies send it."""
+def plain_text(answer: Answer) -> str | None:
+    """Return a body that is a single line of plain text, or the message in an XML document."""
     kind = answer.headers.get("Content-Type", "").lower()
-    if not kind.startswith("text/plain") or answer.packing:
+    if answer.packing:
+        return None
+    if _is_xml(answer):
+        found = _XML_MESSAGE.search(answer.text[:10_000])
+        return html.unescape(found[1]).strip() if found else None
+    if not kind.startswith("text/plain"):
         return None
     line = answer.text.strip()
     return line if 0 < len(line) <= 300 and line[0] not in '<{["' else None
+
+
+def _is_xml(answer: Answer) -> bool:
+    """Whether it is XML, but no web page."""
+    head = answer.content[:1000].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    kind = answer.headers.get("Content-Type", "").lower()
+    marked = head.startswith(b"<?xml") or ("xml" in kind and head.startswith(b"<"))
+    return marked and b"<html" not in head
 
 
 def _explain(answer: Answer, url: httpx.URL, token_setting: str | None) -> tuple[ErrorCode, str]:

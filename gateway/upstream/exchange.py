@@ -20,7 +20,7 @@ from gateway import __version__
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.answer import Answer
 from gateway.upstream.network_errors import Peer, unreachable
-from gateway.upstream.packing import TooLargeError, unpack
+from gateway.upstream.packing import GZIP, TooLargeError, unpack
 from gateway.upstream.progress import Progress
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ async def exchange(
             content = await _read(response.aiter_raw() if packing else response.aiter_bytes())
         finally:
             await response.aclose()
-        if packing:
+        if packing or content.startswith(GZIP):
             content, packing = unpack(content, packing, MAX_BYTES)
     except TooLargeError:
         raise UpstreamError(

@@ -393,6 +393,41 @@ CLIENTS = [
     ("read-timeout", TIMEOUT, True),
     ("Bad Gateway", SERVER_ERROR, True),
     ("Too Many Requests.", CLIENT_ERROR, True),
+    # Names and codes without words
+    ("java.nio.channels.ClosedChannelException", CONNECTION, True),
+    ("java.net.ProtocolException: Server redirected too many times (20)", REDIRECT, False),
+    ("java.net.MalformedURLException: no protocol: hook", CONNECTION, False),
+    ("System.Net.Sockets.SocketException (10061): Zielcomputer verweigert", CONNECTION, True),
+    ("System.Net.Sockets.SocketException (10060)", TIMEOUT, True),
+    ("System.Net.Sockets.SocketException (11001): Host unbekannt", DNS, False),
+    ("The requested name is valid, but no data of the requested type was found.", DNS, False),
+    ("Cannot determine the frame size or a corrupted frame was received.", TLS, False),
+    ("The remote server returned an error: NotFound", CLIENT_ERROR, False),
+    ("HttpStatusCode=InternalServerError", SERVER_ERROR, True),
+    ("httpx.ReadError", CONNECTION, True),
+    ("http.client.BadStatusLine: ''", CONNECTION, True),
+    ("requests.exceptions.TooManyRedirects", REDIRECT, False),
+    ("No connection adapters were found for 'ftp://timeout.x/'", CONNECTION, False),
+    ("LocationParseError: Failed to parse: https://:443", CONNECTION, False),
+    ("UND_ERR_SOCKET", CONNECTION, True),
+    ("HPE_INVALID_CONSTANT", CONNECTION, True),
+    ("ERR_INVALID_URL", CONNECTION, False),
+    ("Only absolute URLs are supported", CONNECTION, False),
+    ("ERR_FR_TOO_MANY_REDIRECTS", REDIRECT, False),
+    ("ERR_NETWORK", CONNECTION, True),
+    ("Premature close", CONNECTION, True),
+    ("ERR_STREAM_PREMATURE_CLOSE", CONNECTION, True),
+    ("HTTParty::RedirectionTooDeep: HTTP redirects too deep", REDIRECT, False),
+    ("cURL error 3: URL using bad/illegal format or missing URL", CONNECTION, False),
+    ('cURL error 1: Protocol "ftps" not supported or disabled in libcurl', CONNECTION, False),
+    ("%Mint.HTTPError{reason: :too_many_concurrent_requests}", CONNECTION, True),
+    ("hyper::Error(IncompleteMessage)", CONNECTION, True),
+    ("received corrupt message of type InvalidContentType", TLS, False),
+    ("Host: timeout.x. is not in the cert's altnames: DNS:y", TLS, False),
+    ("no healthy upstream", CONNECTION, True),
+    ("no live upstreams while connecting to upstream", CONNECTION, True),
+    ("Gateway Time-out", SERVER_ERROR, True),
+    ("error 504 Gateway Time-out", SERVER_ERROR, True),
     # The vendors
     ("webhook returned 404", CLIENT_ERROR, False),
     ("endpoint responded with HTTP 502", SERVER_ERROR, True),
@@ -441,6 +476,46 @@ def test_status_takes_precedence_over_the_message() -> None:
 )
 def test_addresses_and_quantities_are_ignored(message: str) -> None:
     assert classify(message=message).category is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "ssl.timeout.example",
+        "api.tls.example.co.uk",
+        "503.timeout.io",
+        "timeout-svc",
+        "timeout_svc",
+        "certificate.refused.io",
+        "x509.dev",
+        "nxdomain.com",
+    ],
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{{failed_connect,[{{to_address,{{"{}",443}}}},{{inet,[inet],econnrefused}}]}}',
+        "HTTPSConnectionPool(host='{}', port=443): [Errno 111] Connection refused",
+        "Cannot connect to host {}:443 ssl:default [Connect call failed ('10.0.0.1', 443)]",
+        "Connect to {0}:443 [{0}/10.0.0.1] failed: Connection refused",
+        "Connection reset: {}/10.0.0.1:443",
+        "connect ECONNREFUSED {}:443",
+        "Failed to connect to {}/10.0.0.1:443",
+        "Failed to resolve '{}' ([Errno -2] Name or service not known)",
+        "The remote name could not be resolved: '{}'",
+        "Could not resolve host: {}",
+        "dial tcp: lookup {} on 127.0.0.53:53: no such host",
+        "java.net.UnknownHostException: {}",
+        "no route to host {}",
+        "Connection to {} closed by remote host",
+        "Could not connect to {}: connection refused",
+    ],
+)
+def test_no_host_changes_the_category(text: str, host: str) -> None:
+    plain = classify(message=text.format("quiet.example"))
+    failure = classify(message=text.format(host))
+    assert (failure.category, failure.retryable) == (plain.category, plain.retryable)
+    assert failure.category is not UNKNOWN
 
 
 def test_message_is_redacted() -> None:

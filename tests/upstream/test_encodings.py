@@ -63,6 +63,12 @@ CHARSETS: list[tuple[str, bytes, Any]] = [
     ("iso-8859-1", text_of(DOCUMENT).encode(), DOCUMENT),
     ("us-ascii", text_of(DOCUMENT).encode(), DOCUMENT),
     ("koi8-r", b'{"a":1}', {"a": 1}),
+    # Marks and fillers around the document
+    ("", b' \n\xef\xbb\xbf{"a":1}', {"a": 1}),
+    ("", b'\xef\xbb\xbf\xef\xbb\xbf{"a":1}', {"a": 1}),
+    ("", b'{"a":1}\0', {"a": 1}),
+    ("", b'{"a":1}\r\n\x1a', {"a": 1}),
+    ("", b'\xc2\xa0{"a":1}', {"a": 1}),
 ]
 
 
@@ -127,6 +133,14 @@ PACKED: list[tuple[str, bytes]] = [
     ("none", PLAIN),
     # A proxy that decompressed a body but left the header.
     ("br", PLAIN),
+    ("gzip", PLAIN),
+    ("deflate", b" \n" + PLAIN),
+    ("gzip;q=1.0", gzip.compress(PLAIN)),
+    ("deflate", gzip.compress(PLAIN)),
+    ("8bit", PLAIN),
+    # A file that was compressed in advance.
+    ("", gzip.compress(PLAIN)),
+    ("identity", gzip.compress(PLAIN)),
 ]
 
 
@@ -157,9 +171,10 @@ async def test_unknown_coding_is_named(packing: str) -> None:
     [
         ("deflate", zlib.compress(PLAIN)[:-3]),
         ("deflate", b"\xff\xff\xff"),
-        ("gzip", packed(PLAIN) + packed(PLAIN)[:-9]),
-        ("gzip, gzip, gzip, gzip", packed(PLAIN)),
-        ("gzip", PLAIN),
+        ("gzip", gzip.compress(PLAIN) + gzip.compress(PLAIN)[:-9]),
+        ("gzip, gzip, gzip, gzip", gzip.compress(PLAIN)),
+        ("gzip", b"packed"),
+        ("", gzip.compress(PLAIN)[:-9]),
     ],
 )
 async def test_damaged_compression_is_reported(packing: str, content: bytes) -> None:
