@@ -49,4 +49,4 @@ def _is_loopback(host: str) -> bool:
     """Return whether a host is loopback; it may have a port, or the dot of a full DNS name."""
     name, _, port = host.rpartition(":")
     name = name if name and port.isdecimal() else host
-    return is_loopback(name.lower().removesuffix("."))
+    return is_loopback(name)
