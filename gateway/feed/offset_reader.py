@@ -73,6 +73,7 @@ class OffsetReader(ListReader):
         """True while nothing stood behind the last row when that was looked for again."""
         self._idle = 0
         self._marks: Sequence[bytes] = ()
+        self._asked = -1
         self._window = Window(limit=self._limit)
 
     async def read(self) -> Sequence[ListedRow]:
@@ -249,8 +250,11 @@ class OffsetReader(ListReader):
         if self._is_numbered and not fresh:
             # The next page number leads further, though rows may come twice on this page.
             end = max(end, self._begin(page) + min(self._limit, page.read))
-        is_repeated = bool(page.marks) and page.marks == self._marks
-        self._marks = page.marks
+        # Where a page has room for the overlap only, two calls in turn ask for the same one.
+        is_repeated = (
+            bool(page.marks) and page.marks == self._marks and self._window.offset != self._asked
+        )
+        self._marks, self._asked = page.marks, self._window.offset
         self._idle = 0 if fresh else self._idle + 1
         facts = self.pages.facts
         has_room = page.read < facts.largest_page

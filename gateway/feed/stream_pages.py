@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,7 @@ class StreamPages:
         self.continued = None
         not_before = None
         if self._last is not None:
+            await self._yield()
             since = self._last.value.since if follows else None
             not_before = since or self._last.freshness.fetched_at
         try:
@@ -105,6 +107,17 @@ class StreamPages:
         self._trail.append(kept.value)
         self._learn(kept, window)
         return kept.value
+
+    async def _yield(self) -> None:
+        """Let others run, since cached pages are read without waiting; end at the deadline."""
+        await asyncio.sleep(0)
+        if asyncio.get_running_loop().time() > self.operation.deadline:
+            raise UpstreamError(
+                ErrorCode.UPSTREAM_TIMEOUT,
+                f"The list of source {self.source.name} could not be read on before the operation's"
+                " time was up. Try again, or give it more time.",
+                source=self.source.name,
+            )
 
     async def _continue(self, window: Window, error: UpstreamError) -> Continuation:
         async def recall(window: Window, since: Timestamp) -> Cached[Page] | None:

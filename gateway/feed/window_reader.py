@@ -60,6 +60,8 @@ class WindowReader(ListReader):
         self._from_top = 0
         self._idle = 0
         self._marks: Sequence[bytes] = ()
+        self._newer = 0
+        """How many of the last pages had only rows newer than their window."""
         self._dated = self._odd = 0
         self._context: Sequence[Timestamp] = ()
         """Times of rows in order on the last page."""
@@ -144,7 +146,9 @@ class WindowReader(ListReader):
             return True
         times = [log.triggered_at for log in page.logs]
         newer = sum(time is not None and time > until + SLACK for time in times)
-        return newer > FEW or newer == len(times) > 1
+        is_newer = newer == len(times) > 0
+        self._newer = self._newer + 1 if is_newer else 0
+        return newer > FEW or (is_newer and (newer > 1 or self._newer > 1))
 
     def _times(self, page: Page) -> list[Timestamp | None]:
         """Return the times of a page, without those of rows that are known to be odd."""
@@ -205,4 +209,5 @@ class WindowReader(ListReader):
                 f"More than {page.read} logs share one millisecond; the vendor does not list the"
                 " others."
             )
-        self._until, self._offset = Timestamp(run[-1] - MILLISECOND), 0
+        lowest = run[-1] if self._until is None else min(run[-1], self._until)
+        self._until, self._offset = Timestamp(lowest - MILLISECOND), 0

@@ -217,6 +217,24 @@ async def test_windows_that_are_ignored_are_replaced_by_offsets(first: int) -> N
     assert any("may have more logs" in text for text in said(pages))
 
 
+@pytest.mark.parametrize("first", [100, 7, 1])
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_pages_of_one_row_are_read_to_the_end(provider: str, first: int) -> None:
+    given, pages, _ = await read_all(source(provider, List(rows=newest_first(24), cap=1)), first)
+    assert given == list(range(24, 0, -1)), said(pages)
+
+
+@pytest.mark.parametrize("first", [100, 7, 1])
+async def test_windows_that_are_ignored_on_pages_of_one_row_do_not_keep_the_gateway_busy(
+    first: int,
+) -> None:
+    """Reading cached pages in a circle would stop the whole process, for every caller."""
+    rows = [(24 - number, float(number // 9)) for number in range(24)]
+    lists = List(rows=rows, cap=1, heeds_windows=False)
+    given, pages, _ = await read_all(source("codearts", lists), first)
+    assert given == list(range(24, 0, -1)), said(pages)
+
+
 @pytest.mark.parametrize(
     ("provider", "change", "total"),
     [
