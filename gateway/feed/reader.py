@@ -163,6 +163,8 @@ class Reader:
                 self.covered = UNDATED
             if self._list.successor is not None:
                 self._list = self._list.successor
+            if not self.rows and not self.exhausted:
+                await self.pages.take_turn()
 
     def _take(self, placed: Sequence[Placed]) -> None:
         for each in placed:

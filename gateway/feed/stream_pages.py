@@ -84,7 +84,6 @@ class StreamPages:
         self.continued = None
         not_before = None
         if self._last is not None:
-            await self._yield()
             since = self._last.value.since if follows else None
             not_before = since or self._last.freshness.fetched_at
         try:
@@ -108,8 +107,8 @@ class StreamPages:
         self._learn(kept, window)
         return kept.value
 
-    async def _yield(self) -> None:
-        """Let others run, since cached pages are read without waiting; end at the deadline."""
+    async def take_turn(self) -> None:
+        """Let others run, since cached pages come without waiting; UpstreamError when it is late."""
         await asyncio.sleep(0)
         if asyncio.get_running_loop().time() > self.operation.deadline:
             raise UpstreamError(
