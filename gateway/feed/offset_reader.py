@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 STEPS_DOWN = 3
 """Pages that a lost place in a list without times is looked for further down."""
+MOST_STUCK = 20
+"""Pages in turn that lead no further before a list counts as ended."""
 
 
 class OffsetReader(ListReader):
@@ -74,6 +76,10 @@ class OffsetReader(ListReader):
         self._idle = 0
         self._marks: Sequence[bytes] = ()
         self._asked = -1
+        self._stuck = self._furthest = 0
+        """How many pages in turn led no further than the furthest, and where that ended."""
+        self._cut_at = self._size = -1 if anchor else 0
+        """Where the last page ended, and how many rows it had; negative for that of a cursor."""
         self._window = Window(limit=self._limit)
 
     async def read(self) -> Sequence[ListedRow]:
@@ -258,7 +264,17 @@ class OffsetReader(ListReader):
         self._marks, self._asked = page.marks, self._window.offset
         self._idle = 0 if fresh else self._idle + 1
         facts = self.pages.facts
-        has_room = page.read < facts.largest_page
+        if fresh and 0 < self._cut_at < end and self.pages.continued is None:
+            facts.learn_cut(self._size)
+        if self._is_numbered and facts.varies:
+            self.pages.lose("The vendor's pages change in size, so that their numbers lead astray.")
+        # The page that a cursor leads to may be one that was cut short.
+        has_room = page.read < facts.largest_page and not (
+            facts.varies
+            or self._is_numbered
+            or self._cut_at < 0
+            or (end < total and not facts.contradicted)
+        )
         if (
             page.read == 0
             or facts.ends(page, end)
@@ -269,9 +285,15 @@ class OffsetReader(ListReader):
             self._end(end)
         elif self._idle >= REPEATS and is_repeated:
             self._end_repeated(page)
+        elif self._stuck > MOST_STUCK:
+            self.ended = True
+            self.pages.lose("The vendor's pages lead no further down; what follows can't be read.")
         if page.marks:
             self._last = page.marks[-1]
         self._offset, self._total = end, total
+        self._cut_at, self._size = end, page.read
+        self._stuck = 0 if fresh or end > self._furthest else self._stuck + 1
+        self._furthest = max(end, self._furthest)
 
     def _end(self, end: int) -> None:
         self.ended = True

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 MILLISECOND = 1_000_000
 SLACK = 1_000_000_000
 """Nanoseconds by which a vendor may round a bound up."""
+OVERLAP = 2
+"""Rows by which two windows usually overlap."""
 MANY = 20
 """Pages without a new row after which a moment is left."""
 FEW = 3
@@ -60,6 +62,10 @@ class WindowReader(ListReader):
         self._from_top = 0
         self._idle = 0
         self._marks: Sequence[bytes] = ()
+        self._read = 0
+        """How many rows the last page with new ones had."""
+        self._met: list[Timestamp] = []
+        """The times of the rows read so far."""
         self._newer = 0
         """How many of the last pages had only rows newer than their window."""
         self._dated = self._odd = 0
@@ -105,6 +111,10 @@ class WindowReader(ListReader):
         self._note_before(page, flags, fresh)
         if fresh:
             self._bound = None
+            if self._read and self.pages.continued is None:
+                self.pages.facts.learn_cut(self._read)
+            self._read = page.read
+            self._met += [row.log.triggered_at for row in fresh if row.log.triggered_at]
         is_repeated = bool(page.marks) and page.marks == self._marks
         self._marks = page.marks
         self._idle = 0 if fresh else self._idle + 1
@@ -116,7 +126,7 @@ class WindowReader(ListReader):
             or (not page.more and len(page.marks) == len(set(page.marks)))
             or (page.offset is not None and self.pages.facts.ends(page, end))
             # The vendor had room for more.
-            or (not fresh and page.read < self.pages.facts.largest_page)
+            or (not fresh and page.read < self.pages.facts.largest_page and not self._is_cut(page))
         ):
             self._end(end)
         else:
@@ -133,6 +143,15 @@ class WindowReader(ListReader):
                 for row in fresh
             ]
         return fresh
+
+    def _is_cut(self, page: Page) -> bool:
+        """Return whether a page without new rows may be short by the vendor's choice."""
+        until = self._until
+        if self.pages.facts.varies or until is None or not self._met:
+            return self.pages.facts.varies or until is not None
+        known = sum(time <= until for time in self._met) - self._offset
+        # That a page has room for the usual overlap and no more is too much of a coincidence.
+        return page.read < known or page.read > OVERLAP
 
     def _end(self, end: int) -> None:
         self.ended = True
@@ -204,7 +223,8 @@ class WindowReader(ListReader):
 
     def _step_over(self, page: Page, run: Sequence[Timestamp]) -> None:
         """Leave a moment with more logs than the vendor lists."""
-        if run[0] - run[-1] < MILLISECOND:
+        facts = self.pages.facts
+        if run[0] - run[-1] < MILLISECOND and (facts.varies or page.read >= facts.largest_page):
             self.pages.lose(
                 f"More than {page.read} logs share one millisecond; the vendor does not list the"
                 " others."

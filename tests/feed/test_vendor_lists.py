@@ -39,12 +39,13 @@ TIMES: dict[str, Callable[[str], dict[str, Any]]] = {
 class List(msgspec.Struct, kw_only=True):
     """A vendor's list of logs: ids from 1 on and the minutes since they were recorded, in order.
 
-    ``cap`` is the most rows of a page, and ``total`` what the vendor says of the list's length.
+    ``cap`` is the most rows of a page, ``caps`` those of the calls in turn, and ``total`` what the vendor says of the list's length.
     ``before_call`` may change the rows between two calls.
     """
 
     rows: list[tuple[int, float | None]]
     cap: int = 100
+    caps: tuple[int, ...] = ()
     total: str = "none"
     heeds_windows: bool = True
     before_call: Callable[[list[tuple[int, float | None]]], None] = lambda _: None
@@ -55,6 +56,9 @@ class List(msgspec.Struct, kw_only=True):
         if until is not None and self.heeds_windows:
             bound = dt.datetime.fromisoformat(until.replace("+0000", "+00:00"))
             rows = [row for row in rows if row[1] is None or moment(row[1]) <= bound]
+        if self.caps:
+            self.cap, *others = self.caps
+            self.caps = (*others, self.cap)
         found = rows[offset : offset + min(limit, self.cap)]
         totals = {
             "none": None,
@@ -98,6 +102,8 @@ def respond(provider: str, lists: List) -> Callable[[httpx.Request], httpx.Respo
             return answer([document(provider, row) for row in found])
         if provider == "language-weaver":
             number, size = int(values["page"]), int(values["perPage"])
+            if lists.caps:
+                lists.cap = lists.caps[0]
             found, total = lists.page((number - 1) * min(size, lists.cap), size, None)
             envelope = {"page": number, "perPage": min(size, lists.cap)}
             if total is not None:
@@ -228,6 +234,24 @@ async def test_pages_of_one_row_are_read_to_the_end(provider: str, total: str, f
     if provider != "yandex-tracker":
         # Without offsets, another log of the same millisecond could not be listed.
         assert not any(report.error for page in pages for report in page.reports)
+
+
+@pytest.mark.parametrize("first", [100, 25, 7])
+@pytest.mark.parametrize("total", ["none", "right"])
+@pytest.mark.parametrize("caps", [(20, 7, 13, 4, 25), (30, 20, 10, 5), (20, 3), (4, 9, 2, 30)])
+@pytest.mark.parametrize("step", [1, 9])
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_pages_that_change_in_size_lose_no_row_in_silence(
+    provider: str, step: int, caps: tuple[int, ...], total: str, first: int
+) -> None:
+    rows = [(60 - number, float(number // step)) for number in range(60)]
+    given, pages, counted = await read_all(
+        source(provider, List(rows=rows, caps=caps, total=total)), first
+    )
+    assert len(given) == len(set(given))
+    is_told = any(report.error for page in pages for report in page.reports)
+    assert given == list(range(60, 0, -1)) or is_told, said(pages)
+    assert counted in {60, None} or is_told
 
 
 @pytest.mark.parametrize("first", [100, 7, 1])

@@ -79,7 +79,9 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
             following, _ = await self._page(number, limit, wanted, operation)
             if following.read:
                 size = page.read
-            page = replace(following, offset=page.offset + page.read)
+            if following.offset == (number - 1) * limit:
+                following = replace(following, offset=page.offset + page.read)
+            page = following
         if size < limit:
             self.page_size = size
         return page
