@@ -78,8 +78,8 @@ class OffsetReader(ListReader):
         self._asked = -1
         self._stuck = self._furthest = 0
         """How many pages in turn led no further than the furthest, and where that ended."""
-        self._cut_at = self._size = -1 if anchor else 0
-        """Where the last page ended, and how many rows it had; negative for that of a cursor."""
+        self._cut_at = self._size = 0
+        """Where the last page ended, and how many rows it had."""
         self._window = Window(limit=self._limit)
 
     async def read(self) -> Sequence[ListedRow]:
@@ -268,11 +268,10 @@ class OffsetReader(ListReader):
             facts.learn_cut(self._size)
         if self._is_numbered and facts.varies:
             self.pages.lose("The vendor's pages change in size, so that their numbers lead astray.")
-        # The page that a cursor leads to may be one that was cut short.
         has_room = page.read < facts.largest_page and not (
             facts.varies
             or self._is_numbered
-            or self._cut_at < 0
+            or page.read > self._overlap
             or (end < total and not facts.contradicted)
         )
         if (

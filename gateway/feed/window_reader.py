@@ -62,6 +62,8 @@ class WindowReader(ListReader):
         self._from_top = 0
         self._idle = 0
         self._marks: Sequence[bytes] = ()
+        self._crowded = 0
+        """How many rows of one moment the vendor listed when more may have followed."""
         self._read = 0
         """How many rows the last page with new ones had."""
         self._met: list[Timestamp] = []
@@ -111,6 +113,8 @@ class WindowReader(ListReader):
         self._note_before(page, flags, fresh)
         if fresh:
             self._bound = None
+            if self._crowded:
+                self._lose_crowd()
             if self._read and self.pages.continued is None:
                 self.pages.facts.learn_cut(self._read)
             self._read = page.read
@@ -146,10 +150,9 @@ class WindowReader(ListReader):
 
     def _is_cut(self, page: Page) -> bool:
         """Return whether a page without new rows may be short by the vendor's choice."""
-        until = self._until
-        if self.pages.facts.varies or until is None or not self._met:
-            return self.pages.facts.varies or until is not None
-        known = sum(time <= until for time in self._met) - self._offset
+        if self.pages.facts.varies or self._until is None:
+            return self.pages.facts.varies
+        known = sum(time <= self._until for time in self._met) - self._offset
         # That a page has room for the usual overlap and no more is too much of a coincidence.
         return page.read < known or page.read > OVERLAP
 
@@ -223,11 +226,15 @@ class WindowReader(ListReader):
 
     def _step_over(self, page: Page, run: Sequence[Timestamp]) -> None:
         """Leave a moment with more logs than the vendor lists."""
-        facts = self.pages.facts
-        if run[0] - run[-1] < MILLISECOND and (facts.varies or page.read >= facts.largest_page):
-            self.pages.lose(
-                f"More than {page.read} logs share one millisecond; the vendor does not list the"
-                " others."
-            )
+        if run[0] - run[-1] < MILLISECOND:
+            self._crowded = page.read
+            if page.read > OVERLAP:
+                self._lose_crowd()
         lowest = run[-1] if self._until is None else min(run[-1], self._until)
         self._until, self._offset = Timestamp(lowest - MILLISECOND), 0
+
+    def _lose_crowd(self) -> None:
+        self.pages.lose(
+            f"More than {self._crowded} logs share one millisecond; the vendor does not list the"
+            " others."
+        )

@@ -39,15 +39,18 @@ TIMES: dict[str, Callable[[str], dict[str, Any]]] = {
 class List(msgspec.Struct, kw_only=True):
     """A vendor's list of logs: ids from 1 on and the minutes since they were recorded, in order.
 
-    ``cap`` is the most rows of a page, ``caps`` those of the calls in turn, and ``total`` what the vendor says of the list's length.
+    ``cap`` is the most rows of a page, ``caps`` those of the calls in turn, ``rows_of_page``
+    the rows of each whatever is asked for, and ``total`` what the vendor says of the list's length.
     ``before_call`` may change the rows between two calls.
     """
 
     rows: list[tuple[int, float | None]]
     cap: int = 100
     caps: tuple[int, ...] = ()
+    rows_of_page: int | None = None
     total: str = "none"
     heeds_windows: bool = True
+    says_size: bool = True
     before_call: Callable[[list[tuple[int, float | None]]], None] = lambda _: None
 
     def page(self, offset: int, limit: int, until: str | None) -> tuple[list[Any], int | None]:
@@ -59,7 +62,7 @@ class List(msgspec.Struct, kw_only=True):
         if self.caps:
             self.cap, *others = self.caps
             self.caps = (*others, self.cap)
-        found = rows[offset : offset + min(limit, self.cap)]
+        found = rows[offset : offset + (self.rows_of_page or min(limit, self.cap))]
         totals = {
             "none": None,
             "right": len(rows),
@@ -104,8 +107,11 @@ def respond(provider: str, lists: List) -> Callable[[httpx.Request], httpx.Respo
             number, size = int(values["page"]), int(values["perPage"])
             if lists.caps:
                 lists.cap = lists.caps[0]
-            found, total = lists.page((number - 1) * min(size, lists.cap), size, None)
-            envelope = {"page": number, "perPage": min(size, lists.cap)}
+            actual = lists.rows_of_page or min(size, lists.cap)
+            found, total = lists.page((number - 1) * actual, size, None)
+            envelope = {"page": number}
+            if lists.says_size:
+                envelope["perPage"] = actual
             if total is not None:
                 envelope["totalItems"] = total
             return answer({"entries": [document(provider, row) for row in found], **envelope})
@@ -236,6 +242,31 @@ async def test_pages_of_one_row_are_read_to_the_end(provider: str, total: str, f
         assert not any(report.error for page in pages for report in page.reports)
 
 
+@pytest.mark.parametrize("first", [100, 7])
+@pytest.mark.parametrize("says_size", [True, False])
+@pytest.mark.parametrize("total", ["none", "right"])
+@pytest.mark.parametrize("provider", ["language-weaver", "elastic-path"])
+async def test_pages_with_more_rows_than_asked_for_lose_no_row(
+    provider: str, total: str, first: int, *, says_size: bool
+) -> None:
+    lists = List(rows=newest_first(101), rows_of_page=80, total=total, says_size=says_size)
+    given, pages, _ = await read_all(source(provider, lists), first)
+    assert given == list(range(101, 0, -1)), said(pages)
+    assert not any(report.error for page in pages for report in page.reports)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_list_of_few_logs_of_one_moment_is_no_cause_for_alarm(
+    provider: str, count: int
+) -> None:
+    """Each new trigger of Tracker has such a list."""
+    rows = [(count - number, 0.0) for number in range(count)]
+    _, pages, counted = await read_all(source(provider, List(rows=rows)), 25)
+    assert not any(report.error for page in pages for report in page.reports)
+    assert counted == count
+
+
 @pytest.mark.parametrize("first", [100, 25, 7])
 @pytest.mark.parametrize("total", ["none", "right"])
 @pytest.mark.parametrize("caps", [(20, 7, 13, 4, 25), (30, 20, 10, 5), (20, 3), (4, 9, 2, 30)])
@@ -297,3 +328,41 @@ async def test_list_that_changes_between_two_calls_loses_no_row(
     given, pages, _ = await read_all(source(provider, lists), 25)
     assert len(given) == len(set(given))
     assert set(range(1, 161)) - gone <= set(given), said(pages)
+
+
+@pytest.mark.parametrize("first", [100, 3])
+@pytest.mark.parametrize("provider", ["codearts", "yandex-tracker", "elastic-path"])
+async def test_logs_of_hooks_listed_before_a_failure_are_given(provider: str, first: int) -> None:
+    """A later page of hooks that fails takes away the logs of its own hooks only."""
+    ids = [f"2f2f0f9e-6f5c-4a0b-8f4e-{number:012}" for number in range(1, 7)]
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        if granted := token(request):
+            return granted
+        path, values = request.url.path, request.url.params
+        if path.endswith("/integrations/logs"):
+            return answer({}, 404)
+        if path.endswith("/logs") or path.endswith("/log"):
+            if values.get("offset", "0") != "0" or values.get("page[offset]", "0") != "0":
+                return answer({"data": []} if provider == "elastic-path" else [])
+            number = int(path.split("/")[-3 if provider == "yandex-tracker" else -2][-3:])
+            rows = [document(provider, (number, float(number)))]
+            return answer({"data": rows} if provider == "elastic-path" else rows)
+        later = values.get("offset", "0") != "0" or values.get("page[offset]", "0") != "0"
+        if later or values.get("id"):
+            return answer({}, 500)
+        hooks = [
+            {
+                "id": ids[number - 1] if provider == "elastic-path" else number,
+                "actions": [{"type": "Webhook"}],
+            }
+            for number in range(1, 6)
+        ]
+        return answer({"data": hooks} if provider == "elastic-path" else hooks)
+
+    settings: Any = {} if provider != "codearts" else {"hooks": []}
+    made = make(provider, Vendor(respond), **settings)
+    given, pages, _ = await read_all(made, first)
+    assert sorted(given) == [1, 2, 3, 4, 5]
+    assert all(report.error for page in pages for report in page.reports)
+    assert not any(report.failed for page in pages for report in page.reports)
