@@ -95,7 +95,8 @@ class UpstreamError(GatewayError):
     ``status`` is the HTTP status of the vendor's response. ``vendor_code``, ``vendor_message`` and
     ``vendor_request_id`` are the vendor's own description, redacted. All of them can be None.
     ``retry_after`` is in seconds. ``sent`` is False only if the request certainly did not reach the
-    vendor, so that an action can be repeated. ``hooks`` are those that were listed before the failure.
+    vendor, so that an action can be repeated. ``hooks`` are those that were listed before the
+    failure.
     """
 
     def __init__(

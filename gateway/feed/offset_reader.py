@@ -167,7 +167,7 @@ class OffsetReader(ListReader):
         if self.pages.continued is not None:
             return page, 0
         behind = _behind(page, last)
-        has_shrunk = 0 <= _total(page) < self._total and not self.pages.facts.contradicted
+        has_shrunk = 0 < _total(page) < self._total and not self.pages.facts.contradicted
         if self._is_last and not trusted and not has_shrunk:
             return page, behind if self._begin(page) < self._window.offset else 0
         if trusted and _total(page) >= self._total:

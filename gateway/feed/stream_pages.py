@@ -108,7 +108,7 @@ class StreamPages:
         return kept.value
 
     async def take_turn(self) -> None:
-        """Let others run, since cached pages come without waiting; UpstreamError when it is late."""
+        """Let others run, as cached pages come without waiting; UpstreamError when it is late."""
         await asyncio.sleep(0)
         if asyncio.get_running_loop().time() > self.operation.deadline:
             raise UpstreamError(

@@ -62,6 +62,8 @@ class WindowReader(ListReader):
         self._from_top = 0
         self._idle = 0
         self._marks: Sequence[bytes] = ()
+        self._step = MILLISECOND
+        """By how much to go down where the vendor lists no more of a moment."""
         self._crowded = 0
         """How many rows of one moment the vendor listed when more may have followed."""
         self._read = 0
@@ -112,26 +114,14 @@ class WindowReader(ListReader):
             )
         self._note_before(page, flags, fresh)
         if fresh:
-            self._bound = None
-            if self._crowded:
-                self._lose_crowd()
-            if self._read and self.pages.continued is None:
-                self.pages.facts.learn_cut(self._read)
-            self._read = page.read
-            self._met += [row.log.triggered_at for row in fresh if row.log.triggered_at]
+            self._note_fresh(page, fresh)
         is_repeated = bool(page.marks) and page.marks == self._marks
         self._marks = page.marks
         self._idle = 0 if fresh else self._idle + 1
         if self._until is None and page.marks:
             self._from_top, self._last = self.pages.end(page, window), page.marks[-1]
         end = self.pages.end(page, window)
-        if (
-            page.read == 0
-            or (not page.more and len(page.marks) == len(set(page.marks)))
-            or (page.offset is not None and self.pages.facts.ends(page, end))
-            # The vendor had room for more.
-            or (not fresh and page.read < self.pages.facts.largest_page and not self._is_cut(page))
-        ):
+        if self._is_last(page, end, has_fresh=bool(fresh)):
             self._end(end)
         else:
             self._hand_over(page, times, flags, end)
@@ -147,6 +137,26 @@ class WindowReader(ListReader):
                 for row in fresh
             ]
         return fresh
+
+    def _note_fresh(self, page: Page, fresh: Sequence[ListedRow]) -> None:
+        """Take into account that a page has new rows, so that the one before was not the last."""
+        self._bound = None
+        self._step = MILLISECOND
+        if self._crowded:
+            self._lose_crowd()
+        if self._read and self.pages.continued is None:
+            self.pages.facts.learn_cut(self._read)
+        self._read = page.read
+        self._met += [row.log.triggered_at for row in fresh if row.log.triggered_at]
+
+    def _is_last(self, page: Page, end: int, *, has_fresh: bool) -> bool:
+        has_room = page.read < self.pages.facts.largest_page and not self._is_cut(page)
+        return (
+            page.read == 0
+            or (not page.more and len(page.marks) == len(set(page.marks)))
+            or (page.offset is not None and self.pages.facts.ends(page, end))
+            or (not has_fresh and has_room)
+        )
 
     def _is_cut(self, page: Page) -> bool:
         """Return whether a page without new rows may be short by the vendor's choice."""
@@ -231,7 +241,9 @@ class WindowReader(ListReader):
             if page.read > OVERLAP:
                 self._lose_crowd()
         lowest = run[-1] if self._until is None else min(run[-1], self._until)
-        self._until, self._offset = Timestamp(lowest - MILLISECOND), 0
+        self._until, self._offset = Timestamp(lowest - self._step), 0
+        # While the vendor goes on to list the same, it may heed no windows at all.
+        self._step *= 10
 
     def _lose_crowd(self) -> None:
         self.pages.lose(

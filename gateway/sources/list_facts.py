@@ -14,9 +14,9 @@ class ListFacts(msgspec.Struct):
     """Observations about all lists of one source, since no contract states them.
 
     ``largest_page`` is the largest number of rows on one page: a page with fewer rows had room for
-    more. ``exceeded`` is true once a total was larger than the end of its page, so that totals are
-    not merely offset + length. ``varies`` is true once a page that more rows stood behind was smaller
-    than another, so that a small page proves nothing. ``contradicted`` is true once the rows of a list did not match its
+    more, unless ``varies`` is true, as it is once a page was smaller that more rows stood behind.
+    ``exceeded`` is true once a total was larger than the end of its page, so that totals are not
+    merely offset + length. ``contradicted`` is true once the rows of a list did not match its
     total, and ``confirmed`` once nothing stood behind as many rows as a total says.
     """
 

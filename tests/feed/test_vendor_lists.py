@@ -255,6 +255,26 @@ async def test_pages_with_more_rows_than_asked_for_lose_no_row(
     assert not any(report.error for page in pages for report in page.reports)
 
 
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_short_list_of_a_vendor_without_windows_and_true_totals_takes_few_calls(
+    provider: str, count: int
+) -> None:
+    calls = 0
+
+    def count_call(_: Any) -> None:
+        nonlocal calls
+        calls += 1
+
+    rows = [(count - number, 0.0) for number in range(count)]
+    lists = List(rows=rows, heeds_windows=False, total="page", before_call=count_call)
+    given, pages, _ = await read_all(source(provider, lists), 25)
+    assert given == list(range(count, 0, -1)), said(pages)
+    assert calls < 20
+    if provider != "yandex-tracker":
+        assert not any(report.error for page in pages for report in page.reports), said(pages)
+
+
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_list_of_few_logs_of_one_moment_is_no_cause_for_alarm(
@@ -342,7 +362,7 @@ async def test_logs_of_hooks_listed_before_a_failure_are_given(provider: str, fi
         path, values = request.url.path, request.url.params
         if path.endswith("/integrations/logs"):
             return answer({}, 404)
-        if path.endswith("/logs") or path.endswith("/log"):
+        if path.endswith(("/logs", "/log")):
             if values.get("offset", "0") != "0" or values.get("page[offset]", "0") != "0":
                 return answer({"data": []} if provider == "elastic-path" else [])
             number = int(path.split("/")[-3 if provider == "yandex-tracker" else -2][-3:])
