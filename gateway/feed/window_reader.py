@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from gateway.feed.stream_pages import ListedRow, StreamPages
 
 MILLISECOND = 1_000_000
-SLACK = 1_000_000_000
-"""Nanoseconds by which a vendor may round a bound up."""
+SLACK = 2_000_000_000
+"""Nanoseconds by which a kit and its vendor may round a bound up."""
 OVERLAP = 2
 """Rows by which two windows usually overlap."""
 MANY = 20
@@ -62,6 +62,10 @@ class WindowReader(ListReader):
         self._from_top = 0
         self._idle = 0
         self._marks: Sequence[bytes] = ()
+        self._exact = False
+        """True once a window a little too wide had no new rows."""
+        self._meets = True
+        """Whether the last page had a row that was seen before."""
         self._step = MILLISECOND
         """By how much to go down where the vendor lists no more of a moment."""
         self._crowded = 0
@@ -86,7 +90,12 @@ class WindowReader(ListReader):
     async def read(self) -> Sequence[ListedRow]:
         """Read the next window."""
         self._go_on_later()
-        window = Window(limit=self.pages.source.page_size, offset=self._offset, until=self._until)
+        window = Window(
+            limit=self.pages.source.page_size,
+            offset=self._offset,
+            until=self._until,
+            exact=self._exact,
+        )
         page = await self.pages.read(window)
         if self._until is not None and self._is_ignored(page, self._until):
             self.successor = OffsetReader(
@@ -102,6 +111,7 @@ class WindowReader(ListReader):
         self.has_joined = self.has_joined or (
             self._bound is not None and any(mark in self.pages.seen for mark in page.marks)
         )
+        self._meets = any(mark in self.pages.seen for mark in page.marks)
         for row, time in zip(self.pages.rows(page), placed, strict=True):
             if row.mark not in self.pages.seen:
                 self.pages.seen.add(row.mark)
@@ -141,6 +151,9 @@ class WindowReader(ListReader):
     def _note_fresh(self, page: Page, fresh: Sequence[ListedRow]) -> None:
         """Take into account that a page has new rows, so that the one before was not the last."""
         self._bound = None
+        if self._exact and not self._meets:
+            self.pages.lose("So many logs are of one second that some may be passed over.")
+        self._exact = False
         self._step = MILLISECOND
         if self._crowded:
             self._lose_crowd()
@@ -228,6 +241,10 @@ class WindowReader(ListReader):
                 if self._until is None or moment < self._until:
                     self._until, self._offset = moment, 0
                     return
+        if not self._exact and self._until is not None and max(whole) > self._until:
+            # What is newer than the window, by less than a second, leaves no room for the rest.
+            self._exact, self._offset = True, 0
+            return
         if self._idle and ((is_repeated and self._offset) or self._idle > MANY):
             self._step_over(page, run)
             return

@@ -50,6 +50,8 @@ class List(msgspec.Struct, kw_only=True):
     rows_of_page: int | None = None
     total: str = "none"
     heeds_windows: bool = True
+    rounds: bool = False
+    excludes: bool = False
     says_size: bool = True
     before_call: Callable[[list[tuple[int, float | None]]], None] = lambda _: None
 
@@ -58,6 +60,10 @@ class List(msgspec.Struct, kw_only=True):
         rows = self.rows
         if until is not None and self.heeds_windows:
             bound = dt.datetime.fromisoformat(until.replace("+0000", "+00:00"))
+            if self.rounds:
+                bound = bound.replace(microsecond=0)
+            if self.excludes:
+                bound -= dt.timedelta(microseconds=1)
             rows = [row for row in rows if row[1] is None or moment(row[1]) <= bound]
         if self.caps:
             self.cap, *others = self.caps
@@ -253,6 +259,24 @@ async def test_pages_with_more_rows_than_asked_for_lose_no_row(
     given, pages, _ = await read_all(source(provider, lists), first)
     assert given == list(range(101, 0, -1)), said(pages)
     assert not any(report.error for page in pages for report in page.reports)
+
+
+@pytest.mark.parametrize("first", [100, 7])
+@pytest.mark.parametrize("excludes", [True, False])
+@pytest.mark.parametrize("rounds", [True, False])
+@pytest.mark.parametrize("step", [0.01, 0.3, 40.0])
+@pytest.mark.parametrize("provider", ["codearts", "yandex-tracker"])
+async def test_windows_that_a_vendor_rounds_down_or_excludes_lose_no_row(
+    provider: str, step: float, first: int, *, rounds: bool, excludes: bool
+) -> None:
+    """``step`` is the seconds between two logs; at the least, a page holds less than a second."""
+    rows = [(120 - number, number * step / 60 + 0.001) for number in range(120)]
+    lists = List(rows=rows, cap=20, rounds=rounds, excludes=excludes)
+    given, pages, _ = await read_all(source(provider, lists), first)
+    assert len(given) == len(set(given))
+    is_told = any(report.error for page in pages for report in page.reports)
+    assert given == list(range(120, 0, -1)) or (is_told and step < 0.1), said(pages)
+    assert not (is_told and step > 0.1)
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
