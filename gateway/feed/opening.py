@@ -170,8 +170,8 @@ class Opening:
         except UpstreamError as error:
             found = Found([], [error])
         known = {stream.key: stream for stream in found.streams}
-        for error in found.errors:
-            for hook in error.hooks:
+        for failure in found.errors:
+            for hook in failure.hooks:
                 if stream := source.stream_of(hook):
                     known.setdefault(stream.key, stream)
         return Found(list(known.values()), found.errors)

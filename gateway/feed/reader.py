@@ -84,6 +84,8 @@ class Reader:
             pages.seen.update(after.given)
             pages.seen.update(self.before.marks)
             pages.watched.update(self.before.marks)
+        self.known = len(pages.seen)
+        """How many marks were known before the first row was read."""
 
     def _begin(self, bound: Timestamp | None) -> ListReader:
         before = self.before

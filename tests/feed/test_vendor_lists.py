@@ -261,6 +261,15 @@ async def test_pages_with_more_rows_than_asked_for_lose_no_row(
     assert not any(report.error for page in pages for report in page.reports)
 
 
+@pytest.mark.parametrize("total", ["so far", "page", "40"])
+@pytest.mark.parametrize("provider", ["codearts", "language-weaver", "elastic-path"])
+async def test_total_is_null_where_one_page_shows_more_rows(provider: str, total: str) -> None:
+    """The row behind as many rows as the total says was read for the page already."""
+    lists = List(rows=newest_first(101), cap=25, total=total)
+    _, _, counted = await read_all(source(provider, lists), 100)
+    assert counted is None
+
+
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("excludes", [True, False])
 @pytest.mark.parametrize("rounds", [True, False])
@@ -270,7 +279,9 @@ async def test_windows_that_a_vendor_rounds_down_or_excludes_lose_no_row(
     provider: str, step: float, first: int, *, rounds: bool, excludes: bool
 ) -> None:
     """``step`` is the seconds between two logs; at the least, a page holds less than a second."""
-    rows = [(120 - number, number * step / 60 + 0.001) for number in range(120)]
+    rows: list[tuple[int, float | None]] = [
+        (120 - number, number * step / 60 + 0.001) for number in range(120)
+    ]
     lists = List(rows=rows, cap=20, rounds=rounds, excludes=excludes)
     given, pages, _ = await read_all(source(provider, lists), first)
     assert len(given) == len(set(given))
@@ -290,7 +301,7 @@ async def test_short_list_of_a_vendor_without_windows_and_true_totals_takes_few_
         nonlocal calls
         calls += 1
 
-    rows = [(count - number, 0.0) for number in range(count)]
+    rows: list[tuple[int, float | None]] = [(count - number, 0.0) for number in range(count)]
     lists = List(rows=rows, heeds_windows=False, total="page", before_call=count_call)
     given, pages, _ = await read_all(source(provider, lists), 25)
     assert given == list(range(count, 0, -1)), said(pages)
@@ -305,7 +316,7 @@ async def test_list_of_few_logs_of_one_moment_is_no_cause_for_alarm(
     provider: str, count: int
 ) -> None:
     """Each new trigger of Tracker has such a list."""
-    rows = [(count - number, 0.0) for number in range(count)]
+    rows: list[tuple[int, float | None]] = [(count - number, 0.0) for number in range(count)]
     _, pages, counted = await read_all(source(provider, List(rows=rows)), 25)
     assert not any(report.error for page in pages for report in page.reports)
     assert counted == count
@@ -319,7 +330,9 @@ async def test_list_of_few_logs_of_one_moment_is_no_cause_for_alarm(
 async def test_pages_that_change_in_size_lose_no_row_in_silence(
     provider: str, step: int, caps: tuple[int, ...], total: str, first: int
 ) -> None:
-    rows = [(60 - number, float(number // step)) for number in range(60)]
+    rows: list[tuple[int, float | None]] = [
+        (60 - number, float(number // step)) for number in range(60)
+    ]
     given, pages, counted = await read_all(
         source(provider, List(rows=rows, caps=caps, total=total)), first
     )
@@ -334,7 +347,9 @@ async def test_windows_that_are_ignored_on_pages_of_one_row_do_not_keep_the_gate
     first: int,
 ) -> None:
     """Reading cached pages in a circle would stop the whole process, for every caller."""
-    rows = [(24 - number, float(number // 9)) for number in range(24)]
+    rows: list[tuple[int, float | None]] = [
+        (24 - number, float(number // 9)) for number in range(24)
+    ]
     lists = List(rows=rows, cap=1, heeds_windows=False)
     given, pages, _ = await read_all(source("codearts", lists), first)
     assert given == list(range(24, 0, -1)), said(pages)

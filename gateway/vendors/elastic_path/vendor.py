@@ -204,6 +204,8 @@ class ElasticPath(Vendor[ElasticPathSettings]):
 
 def _by_id(integrations: Hooks | UpstreamError) -> Mapping[str, Hook]:
     """Return the integrations by id, as far as they could be listed."""
-    failed = isinstance(integrations, UpstreamError)
-    listed = integrations.hooks if failed else integrations.readable
+    if isinstance(integrations, UpstreamError):
+        listed = integrations.hooks
+    else:
+        listed = integrations.readable
     return {hook.upstream_id: hook for hook in listed}
