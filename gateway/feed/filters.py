@@ -133,6 +133,9 @@ def _inner(name: str, value: Any) -> Any:
     if isinstance(value, Mapping):
         # An empty comparator matches everything, so its negation would match nothing.
         return _given(value) or ({} if name == "not" else None)
+    if name == "search":
+        # Every log has the empty text, as what a search box holds before anything is typed.
+        return value or None
     return value
 
 

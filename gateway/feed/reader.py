@@ -84,6 +84,8 @@ class Reader:
             pages.seen.update(after.returned)
             pages.seen.update(self.before.marks)
             pages.watched.update(self.before.marks)
+        self.known = len(pages.seen)
+        """How many marks were known before the first row was read."""
 
     def _begin(self, bound: Timestamp | None) -> ListReader:
         before = self.before
@@ -163,6 +165,8 @@ class Reader:
                 self.covered = UNDATED
             if self._list.successor is not None:
                 self._list = self._list.successor
+            if not self.rows and not self.exhausted:
+                await self.pages.take_turn()
 
     def _take(self, positioned: Sequence[PositionedRow]) -> None:
         for each in positioned:

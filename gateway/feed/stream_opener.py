@@ -16,7 +16,7 @@ from gateway.feed.merge import fill
 from gateway.feed.reader import Reader, stream_key
 from gateway.feed.stream_pages import StreamPages
 from gateway.model import Timestamp
-from gateway.vendors.pages import Criteria, StreamsChanged
+from gateway.vendors.pages import Criteria, Found, StreamsChanged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gateway.model import Hook
     from gateway.sources.source import Source
     from gateway.upstream.operation import Operation
-    from gateway.vendors.pages import Found, Stream
+    from gateway.vendors.pages import Stream
 
 log = logging.getLogger(__name__)
 
@@ -148,19 +148,33 @@ class StreamOpener:
         operation = copy.copy(self._operation)
         operation.on_hooks = begin_hooks if after is None else None
         try:
-            found: Found = await source.find_streams(operation)
+            found: Found = await self._find(source, operation)
             for stream in found.streams:
                 begin(stream)
             await asyncio.gather(*filling)
-        except UpstreamError as error:
-            raise await _cause(error, filling, readers.values()) from None
+            errors = [await _cause(error, filling, readers.values()) for error in found.errors]
+            if errors and not found.streams:
+                raise errors[0]
         finally:
             await _cancel(filling)
-        if found.errors:
-            self._reports[source.name].error = found.errors[0]
+        if errors:
+            self._reports[source.name].error = errors[0]
             self.incomplete.add(source.name)
-        # In the order of the streams, not in the order of their discovery.
+        # In the order of the streams, whichever was known first.
         return [readers[stream.key] for stream in found.streams if stream.key in readers]
+
+    async def _find(self, source: Source, operation: Operation) -> Found:
+        """Find the streams of a source, those too whose hooks were listed before a failure."""
+        try:
+            found = await source.find_streams(operation)
+        except UpstreamError as error:
+            found = Found([], [error])
+        known = {stream.key: stream for stream in found.streams}
+        for failure in found.errors:
+            for hook in failure.hooks:
+                if stream := source.stream_of(hook):
+                    known.setdefault(stream.key, stream)
+        return Found(list(known.values()), found.errors)
 
     def _pages(self, source: Source, stream: Stream) -> StreamPages:
         return StreamPages(

@@ -13,7 +13,7 @@ from tests.vendors.vendors import Vendor, always, make
 
 UNTIL = Timestamp(1_772_615_411_120_000_000)
 SINCE = Timestamp(UNTIL - 3_600_000_000_000)
-SINCE_Z, UNTIL_Z = "2026-03-04T08%3A10%3A11.119Z", "2026-03-04T09%3A10%3A11.121Z"
+SINCE_Z, UNTIL_Z = "2026-03-04T08%3A10%3A10.120Z", "2026-03-04T09%3A10%3A12.000Z"
 SINCE_0, UNTIL_0 = SINCE_Z.replace("Z", "%2B0000"), UNTIL_Z.replace("Z", "%2B0000")
 PLAIN = {
     "accept": "application/json",

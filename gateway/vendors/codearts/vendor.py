@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from gateway.upstream.operation import Operation
 
 MILLISECOND = 1_000_000
+SECOND = 1_000_000_000
 HOOKS_PER_PAGE = 100
 IDS_END = 2**31
 Scope = tuple[str, str]
@@ -235,15 +236,19 @@ def _hook_path(place: Sequence[str]) -> str:
 def _filters(window: Window, criteria: Criteria) -> Params:
     """Return the query parameters for the criteria.
 
-    Whether the vendor's bounds are inclusive is not documented, so each is a millisecond wider.
+    Whether the vendor's bounds are inclusive is not documented, nor whether they are rounded to
+    whole seconds, so they are wider, unless the window is exact by now.
     """
     filters = []
     untils = [moment for moment in (window.until, criteria.until) if moment is not None]
     if untils:
-        before = Timestamp(min(untils) + MILLISECOND)
+        until = min(untils)
+        before = Timestamp(
+            until + MILLISECOND if window.exact else until // SECOND * SECOND + SECOND
+        )
         filters.append(("created_before", timestamps.format_millis(before)))
     if criteria.since is not None:
-        after = Timestamp(criteria.since - MILLISECOND)
+        after = Timestamp(criteria.since - SECOND)
         filters.append(("created_after", timestamps.format_millis(after)))
     if criteria.correlation_id is not None and is_sendable(criteria.correlation_id):
         filters.append(("uuid", criteria.correlation_id))

@@ -30,7 +30,7 @@ async def test_triggers_and_logs() -> None:
         "GET /v3/queues/DEV/triggers?perPage=50",
         f"{log}?limit=50",
         f"{log}?limit=50&from={SINCE_0}&to={UNTIL_0}&issueId=67c6",
-        f"{log}?limit=100&from={UNTIL_0.replace('121', '119')}&to={UNTIL_0}",
+        f"{log}?limit=100&from={UNTIL_0.replace('12.000', '10.120')}&to={UNTIL_0}",
     ]
     assert dict(vendor.requests[0].headers) == {
         **PLAIN,
