@@ -40,7 +40,7 @@ else:
         Union[tuple(kit.settings for kit in VENDORS.values())],  # noqa: UP007 - made at run time
         Field(discriminator="provider"),
     ]
-    """The settings of a source of any vendor, told apart by ``provider``."""
+    """The settings of a source of any vendor, distinguished by ``provider``."""
 
 
 class ServerSettings(Table):
@@ -96,7 +96,8 @@ class Settings(Table, title="Configuration of the webhook log gateway"):
     journal: JournalSettings = Field(default_factory=JournalSettings)
     """The journal, which records retries and deletes."""
     sources: Annotated[
-        tuple[SourceSettings, ...], error_message("must be a list of tables, each under [[sources]]")
+        tuple[SourceSettings, ...],
+        error_message("must be a list of tables, each under [[sources]]"),
     ]
     """The systems whose webhook logs are read; at least one."""
 
@@ -230,7 +231,7 @@ class _Variables(Settings, BaseSettings):
 
 
 class _Environment(EnvSettingsSource):
-    """Reads given variables instead of those of the process."""
+    """Reads variables from a mapping instead of the process environment."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         super().__init__(_Variables)
@@ -271,7 +272,7 @@ def _misplaced(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         if nested and section == "sources":
             yield name, "one key of a source can't be set: give all sources in GATEWAY_SOURCES"
         elif nested and section not in Settings.model_fields:
-            yield name, f"{section} {unknown(section, Settings.model_fields)}"
+            yield name, f"{section} {unknown_key(section, Settings.model_fields)}"
 
 
 def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

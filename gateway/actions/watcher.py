@@ -1,4 +1,4 @@
-"""Actions that other processes performed, as far as they concern this process's cache.
+"""Eviction of cached entries after actions of other processes.
 
 Example: a server and ``gateway retry`` on the same machine share a journal but not a cache. After
 the command has retried a log, the server evicts its cached pages of that log before it reads them.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gateway.sources import Source
 
 TIMEOUT = 0.5
-"""Seconds that a read waits for the journal before it goes on without it."""
+"""Seconds that a read waits for the journal before it continues without it."""
 
 
 class ActionWatcher:

@@ -1,4 +1,4 @@
-"""The rows of several lists in one order, the newest first, read no further than needed."""
+"""Merge several lists into one, newest first, reading no further than needed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LONGEST_TURN = 0.003
 
 
 async def fill(reader: Reader) -> None:
-    """Read on until a row is ready; a failure ends the reader. Raises StreamsChanged."""
+    """Read until a row is ready; a failure ends the reader. Raises StreamsChanged."""
     try:
         await reader.fill()
     except UpstreamError as error:

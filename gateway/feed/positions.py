@@ -1,4 +1,4 @@
-"""Where the rows of a merged page stand, and the cursors behind them."""
+"""The rows of a merged page, and the cursors after them."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ MARK_BYTES, POSITION_BYTES, FIXED_BYTES = 8, 400, 100
 """What parts of a cursor take at most; of a position, beside its many odd rows."""
 MOST_LEVELS = 14
 RECENT = 4
-"""Rows given last of a list that its position is made of, unless it has odd rows."""
+"""Number of a list's latest rows from which its position is built, unless it has odd rows."""
 
 
 class Positions:
-    """Merged rows with their positions in each stream; makes the cursor behind any row.
+    """The merged rows of a page; builds the cursor after any of them.
 
-    ``size`` is how many rows the next page will have. What ``memory`` returns goes into the cursor
-    behind the row of index ``top``, which is for those who poll.
+    ``size`` is the expected size of the next page. The result of ``memory`` is stored in the cursor
+    after the row with the index ``top``, which is the one for polling.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Positions:
         self.owners += [reader] * len(rows)
 
     def top_cursor(self) -> Cursor:
-        """Make the cursor above all rows."""
+        """Build the cursor above all rows."""
         return Cursor(
             version=VERSION,
             filter=self._filter.fingerprint,
@@ -94,11 +94,11 @@ class Positions:
         )
 
     def cursor(self, index: int) -> Cursor:
-        """Make the cursor behind a row; only once the page has all its rows."""
+        """Build the cursor after a row; valid only once the page has all its rows."""
         row = self.rows[index]
         returned = [row.mark]
         known: list[bytes] = []
-        # Undated logs all stand at one place, where the positions tell what was given.
+        # Undated logs all have the same position; the lists' positions show which were returned.
         if row.time != UNDATED:
             returned = [*reversed(self._same_time(index, -1)), row.mark]
             if self._after is not None and self._after.time == row.time:
@@ -261,7 +261,7 @@ class Positions:
 
     @functools.cached_property
     def _times(self) -> list[Timestamp]:
-        """The times of all rows that are read, given or not, in the order of the list."""
+        """The times of all rows that were read, returned or not, in order of the list."""
         waiting = (row.time for reader in self._readers for row in reader.rows)
         return [row.time for row in self.rows] + sorted(waiting, reverse=True)
 
@@ -301,5 +301,5 @@ class Entry:
         return replace(self.record, freshness=self.freshness)
 
     def cursor(self) -> Cursor:
-        """Make the cursor; it costs work, so only for those that are asked for."""
+        """Build the cursor; call it only for cursors that were selected, as it takes time."""
         return self._positions.cursor(self.index)

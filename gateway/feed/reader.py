@@ -1,4 +1,4 @@
-"""One upstream list as the merge sees it: rows with their positions in time, ready to be taken."""
+"""One upstream list for the merge: rows with their positions in time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gateway.feed.offset_reader import OffsetReader
 from gateway.feed.order import Order
 from gateway.feed.ready import Row, Run, newer_than, ready
 from gateway.feed.stream_pages import StreamPages
-from gateway.feed.window_reader import SLACK, WindowReader, is_ignored
+from gateway.feed.window_reader import ROUNDING, WindowReader, is_ignored
 from gateway.model import Freshness, Timestamp
 from gateway.vendors.pages import Window
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from gateway.vendors.pages import Stream
 
 NOT_READ = Timestamp(2**63 - 1)
-"""The time of a row that is not read yet and may be any; the merge has to look at it first."""
+"""The time of a row that is not read yet and may have any time, so the merge must read it first."""
 MIN_BELOW = 3
-"""Rows in order below a bound that end a list; fewer may be odd."""
+"""Minimum number of rows in order below a bound that end a list; fewer may be odd."""
 RECENT_MARKS = 4
-"""Rows given last of a list with offsets that a cursor knows, in case one is deleted."""
+"""Number of a list's latest rows that a cursor contains, in case one is deleted."""
 MAX_MARKS = 32
 """Odd rows of a list that a cursor knows."""
 NOWHERE = Position()
@@ -40,10 +40,10 @@ NOWHERE = Position()
 class Reader:
     """One stream of one source, for one operation.
 
-    It begins behind ``after``, and ends when the list lies below ``down_to``. ``rows`` are read
-    and not yet taken; ``waits_at`` is no earlier than the time of the first of them where a cursor
-    knows it, so that it need not be read yet. ``error`` is what ended the reading early; what was
-    read before stays good.
+    It begins after the cursor ``after``, and ends when the list is below ``down_to``. ``rows`` are
+    read but not yet taken. ``waits_at`` is no earlier than the time of the next row, if a cursor
+    knows that: then it need not be read yet. ``error`` is the failure that ended the reading early;
+    rows read before it remain valid.
     """
 
     def __init__(
@@ -70,9 +70,11 @@ class Reader:
         )
         self.has_odd = False
         self.covered = Timestamp(2**63 - 1)
-        """The position down to which all rows were read, unless ``down_to`` is above it."""
+        """The position down to which all rows were read, unless ``down_to`` is higher."""
         self.down_to = down_to
         self._below = 0
+        self.known = 0
+        """How many marks were known before the first row was read."""
         self._after = after
         self._run: Run | None = None
         """The rows that the list began with, if they were taken at once."""
@@ -140,7 +142,7 @@ class Reader:
             return False
         if self._after is None or until is None:
             run: Run | None = positioned.from_top()
-        elif is_ignored(positioned.newer_than(Timestamp(until + SLACK)), len(page.logs)):
+        elif is_ignored(positioned.newer_than(Timestamp(until + ROUNDING)), len(page.logs)):
             return False
         else:
             run = positioned.below(until, self._after.given_marks)
@@ -191,9 +193,11 @@ class Reader:
         if self._again:
             return (WindowReader if self.stream.windowed else OffsetReader)(self.pages)
         if self._after:
+            met = len(self.pages.seen)
             self.pages.seen.update(self._after.returned)
             self.pages.seen.update(self.before.marks)
             self.pages.watched.update(self.before.marks)
+            self.known = len(self.pages.seen) - met
         bound = self._bound
         before = self.before
         if before.from_top:
@@ -211,12 +215,12 @@ class Reader:
 
     @property
     def reads(self) -> Sequence[Freshness]:
-        """How fresh the pages read so far are."""
+        """The freshness of the pages read so far."""
         return self.pages.reads
 
     @property
     def is_plain(self) -> bool:
-        """True if the list is one with windows, and newest first so far."""
+        """True if the list has windows, and is newest first so far."""
         return (
             self.stream.windowed
             and not self.has_odd
@@ -227,7 +231,7 @@ class Reader:
 
     @property
     def next_time(self) -> Timestamp | None:
-        """When the next row happened: NOT_READ until it is read, None when there is none."""
+        """The time of the next row: NOT_READ until it is read, None if there is none."""
         if self.rows:
             return self.rows[0].time
         if self.exhausted:
@@ -247,17 +251,17 @@ class Reader:
         return self._order.unordered if "_order" in self.__dict__ else self.before.unordered
 
     def hint(self, hint: Hint) -> None:
-        """Take what a cursor knows about how the list goes on."""
+        """Apply a cursor's hint about how the list continues."""
         self.waits_at = hint.next
         self.exhausted = self.exhausted or hint.ended
 
     def end(self, error: UpstreamError) -> None:
-        """Read no further."""
+        """Stop reading because of an error."""
         self.error = error
         self.exhausted = True
 
     async def fill(self) -> None:
-        """Read on until a row is ready or the list has ended; UpstreamError if a call fails."""
+        """Read until a row is ready or the list has ended; UpstreamError if a call fails."""
         self.waits_at = None
         if self._run is not None and not self.rows and not self.exhausted:
             await self._repeat()
@@ -297,6 +301,8 @@ class Reader:
             self.covered = UNDATED
         if self._list.successor is not None:
             self._list = self._list.successor
+        if not self.rows and not self.exhausted:
+            await self.pages.take_turn()
 
     def _take(self, positioned: Sequence[PositionedRow]) -> None:
         for each in positioned:
@@ -329,9 +335,9 @@ class Reader:
     def position(
         self, returned: Sequence[Row], pending: Sequence[Row], time: Timestamp
     ) -> Position | None:
-        """Return the position behind the rows given; None where the cursor's time says all.
+        """Return the position after the rows in ``returned``; None if the cursor's time is enough.
 
-        ``pending`` are the rows that were read and not given.
+        ``pending`` are the rows that were read but not returned.
         """
         anchor = returned[-1].anchor if returned else self.before.anchor
         recent = [row.mark for row in returned[-RECENT_MARKS:]]
@@ -353,7 +359,7 @@ class Reader:
         return self._window_position(returned, waiting, time)
 
     def _offset_position(self, returned: Sequence[Row], first: Row) -> Position | None:
-        """Return the position of a list that was found to need offsets behind the rows given."""
+        """Return the position of a list that turned out to need offsets."""
         if first.anchor is None:
             return None
         at = first.anchor
@@ -378,8 +384,8 @@ class Reader:
     def _window_position(
         self, returned: Sequence[Row], waiting: Sequence[Row], time: Timestamp
     ) -> Position | None:
-        """Return from where to go on by time, so that odd rows are neither missed nor repeated."""
-        # What stands below its own time has to be asked for by that, however far the list is read.
+        """Return the time from which to continue, so that no odd row is missed or repeated."""
+        # A row with a position below its own time must be requested by its own time.
         until = UNDATED
         for row in waiting:
             own = row.log.triggered_at or UNDATED

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.feed.cursor import Anchor
-from gateway.feed.order import CONTEXT, settled
+from gateway.feed.order import CONTEXT, count_settled
 from gateway.model import Freshness, Timestamp, WebhookLog
 
 if TYPE_CHECKING:
@@ -124,4 +124,4 @@ def _is_plain(page: Page, times: Sequence[Timestamp | None]) -> bool:
 
 
 def _certain(times: Sequence[Timestamp], before: Sequence[Timestamp] = ()) -> int:
-    return settled(times, [True] * len(times), before=before)
+    return count_settled(times, [True] * len(times), before=before)

@@ -53,7 +53,7 @@ def reduced(
         return cursor
     details = cursor.reduced or Reduced()
     keys = [reader.key for reader in readers]
-    if goes_on or len(cursor.given) + len(cursor.known) > FEW:
+    if goes_on or len(cursor.returned) + len(cursor.known) > FEW:
         details = replace(details, through=through)
         if len(given) > MOST_GIVEN or (
             before is not None and before.partial and before.through == through
@@ -62,7 +62,7 @@ def reduced(
             details = replace(details, partial=True, again=pack_again(keys, again))
             others = {key: each for key, each in cursor.positions.items() if key != through[1]}
             cursor = replace(cursor, positions=others)
-        cursor = replace(cursor, given=tuple(given[-MOST_GIVEN:]), known=(), reduced=details)
+        cursor = replace(cursor, returned=tuple(given[-MOST_GIVEN:]), known=(), reduced=details)
         if _fits(cursor):
             return cursor
     small = cursor

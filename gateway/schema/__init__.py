@@ -105,7 +105,7 @@ class Schema(federation.Schema):
     async def execute(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
         """Execute an operation; takes the parameters of Strawberry's method.
 
-        Returns a FirstPart if the response comes in parts.
+        Returns an InitialResult if the response comes in parts.
         """
         explained = functools.partial(self._explained, query or "")
         result = await super().execute(query, *args, **kwargs)

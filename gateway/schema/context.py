@@ -21,11 +21,11 @@ class Context:
 
     The loaders belong to one operation, so that nothing they hold is shared between callers.
 
-    ``in_parts`` is true if the caller accepts deferred parts after the first part of the response.
+    ``in_parts`` is true if the caller accepts deferred parts after the initial result.
     ``read_ahead`` has the pages of ``webhookLogs`` that were read before graphql-core executes the
-    operation, by response key; resolvers take them instead of reading again.
-    The code that executes the operation closes the context, which cancels the reads still in flight
-    and calls the ``endings``.
+    operation, by response key; resolvers take them instead of reading again. The code that executes
+    the operation closes the context, which cancels the reads still in flight and calls the
+    ``endings``.
     """
 
     def __init__(self, gateway: Gateway, operation: Operation, *, in_parts: bool = False) -> None:

@@ -148,7 +148,7 @@ class Documents:
             return parse(text, max_lexical_tokens=maximum, max_comments=maximum)
         except GraphQLSyntaxError as error:
             if maximum and error.message in {
-                f"Syntax Error: Document contains more than {most} {what}. Parsing aborted."
+                f"Syntax Error: Document contains more than {maximum} {what}. Parsing aborted."
                 for what in ("tokens", "comments")
             }:
                 raise self._limits.refusal("tokens") from None

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
     from gateway.limits import Limits
     from gateway.schema.context import Context
-    from gateway.schema.cost import Price
+    from gateway.schema.cost import PriceList
     from gateway.schema.documents import Document, Documents
     from gateway.service import Page
 
@@ -70,7 +70,7 @@ class Plans:
     """Writes the results of the queries that it has a plan for."""
 
     def __init__(
-        self, schema: GraphQLSchema, documents: Documents, price: Price, limits: Limits
+        self, schema: GraphQLSchema, documents: Documents, price: PriceList, limits: Limits
     ) -> None:
         self._schema = schema
         self._documents = documents
@@ -98,7 +98,7 @@ class Plans:
         plan = None if isinstance(coerced, list) else outline.plan(self._schema, coerced)
         if plan is None or isinstance(coerced, list):
             return None
-        most = self._limits.most("answer")
+        most = self._limits.maximum("answer")
         if (parts := await plan.write(context, coerced, most)) is None:
             return None
         if found := extensions(asked, cost, self._limits):

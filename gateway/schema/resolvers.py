@@ -19,11 +19,11 @@ from gateway.schema.arguments import (
     After,
     Before,
     CacheArgument,
+    FilterArgument,
     First,
     Id,
     Ids,
     Last,
-    FilterArgument,
 )
 from gateway.schema.context import Context, Info
 from gateway.schema.filters import document
@@ -71,7 +71,9 @@ async def _logs(
 ) -> service.Page:
     # No cursor is empty, so an empty string stands for null, as clients send it for a first page.
     given = {
-        name: None if value == "" else value for name, value in arguments.items() if value is not UNSET
+        name: None if value == "" else value
+        for name, value in arguments.items()
+        if value is not UNSET
     }
     if cache:
         given["max_age"] = cache.max_age

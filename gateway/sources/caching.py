@@ -41,8 +41,8 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
     """A read, and how to cache its result.
 
     ``name`` is unique within the source; ``kind`` is the type that a stored entry decodes to.
-    ``judge`` returns the seconds for which a value is fresh, and tags that evict it in addition to
-    its source's. ``renew`` copies into a new value the data that only the replaced entry has.
+    ``classify`` returns the seconds for which a value is fresh, and tags that evict it in addition
+    to its source's. ``renew`` copies into a new value the data that only the replaced entry has.
     """
 
     name: str
@@ -104,7 +104,7 @@ class SourceCache:
         """Return the cached value for this source and credential, or read it.
 
         Callers that need the same value share one read. It runs in an operation of its own with the
-        longest deadline, regardless of theirs.
+        longest deadline, whatever theirs are.
         """
         requirement = self._requirement(operation, max_age, not_before)
         key = f"{self.partition(operation)}/{wanted.name}"
@@ -190,7 +190,9 @@ class SourceCache:
             unchanged=unchanged,
         )
 
-    def _apart(self, operation: Operation, etags: Mapping[str, str], *, background: bool) -> Operation:
+    def _apart(
+        self, operation: Operation, etags: Mapping[str, str], *, background: bool
+    ) -> Operation:
         detached = operation.detached(etags, background=background)
         detached.memo = functools.partial(self._row_memo.within, self.partition(operation))
         return detached
@@ -223,7 +225,9 @@ class SourceCache:
 
     async def hooks(self, name: str, read: ReadHooks, operation: Operation) -> Hooks:
         """Return the hooks that ``read`` lists, cached under ``name``; see ``CachedHooks``."""
-        wanted = Read(name=name, kind=Hooks, read=read, classify=lambda _: (self.lifetimes.hooks, ()))
+        wanted = Read(
+            name=name, kind=Hooks, read=read, classify=lambda _: (self.lifetimes.hooks, ())
+        )
         hooks: Hooks = (await self.get(wanted, operation)).value
         known = self._digests.get(name)
         digest = known[1] if known and known[0] is hooks else None

@@ -14,7 +14,7 @@ from gateway.model import Capability, Hook, Timestamp, WebhookLog, WebhookLogSta
 from gateway.sources.caching import Read, SourceCache, tag
 from gateway.sources.list_facts import ListFacts
 from gateway.sources.stale_pages import with_pushed_off
-from gateway.vendors.pages import Found, Page, Scan, Stream, StreamsChanged, Criteria, Window
+from gateway.vendors.pages import Criteria, Found, Page, Scan, Stream, StreamsChanged, Window
 
 if TYPE_CHECKING:
     from gateway.cache import Cached
@@ -137,7 +137,7 @@ class Source:
         )
 
     async def log(self, place: tuple[str, ...], operation: Operation) -> Cached[WebhookLog | None]:
-        """Return the complete log at a place, from the cache if possible; None if there is none."""
+        """Return the complete log, cached if possible; None if there is no log at the place."""
         id = self.vendor.ids.log(*place)
         lifetimes = self._cache.lifetimes
 
@@ -157,7 +157,7 @@ class Source:
         return await self._cache.get(read, operation)
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Read the complete log at a place, not from the cache; None if there is none."""
+        """Read the complete log from the vendor; None if there is no log at the place."""
         scan = self.vendor.scan_for(place)
         if scan is None:
             return await self.vendor.read_log(place, operation)
@@ -177,11 +177,11 @@ class Source:
         return log.status is WebhookLogStatus.SUCCEEDED
 
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
-        """Return the hooks inside the configuration."""
+        """Return the hooks that the configuration covers."""
         return await self.vendor.hooks(operation)
 
     def grants(self, place: tuple[str, ...]) -> bool:
-        """Return whether the configuration covers a log's place, before an action on it."""
+        """Return whether the configuration covers a log's place; checked before an action."""
         return self.vendor.grants(place)
 
     async def retry(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
@@ -193,7 +193,7 @@ class Source:
         try:
             return await self._scan(scan, operation, uncached=True)
         except UpstreamError:
-            # The delivery was sent again nevertheless.
+            # The retry itself has succeeded.
             return None
 
     async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
@@ -228,9 +228,9 @@ class Source:
     ) -> WebhookLog | None:
         """Search a whole list for a log, newest first, until the operation's deadline.
 
-        With ``anew``, neither the cache nor calls in flight are used. While the vendor fails, the
-        cached pages are searched. If none of them has the log, that proves nothing, so the list is
-        read again from the vendor.
+        If ``uncached`` is true, neither the cache nor calls in flight are used. While the vendor
+        fails, the cached pages are searched. A log that none of them contains may still exist, so
+        the list is then read from the vendor.
         """
         offset = 0
         not_before: Timestamp | None = None

@@ -30,6 +30,8 @@ _NO_CHARSETS = frozenset(
     {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
 )
 """Codecs of Python that are not charsets."""
+_BLANK = "\ufeff\0\x1a\u00a0\u200b \t\r\n"
+"""Marks and fillers around a document, which hold nothing."""
 _HALF = re.compile("[\ud800-\udfff]")
 _RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _RAW_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -165,7 +167,7 @@ def decode_row(row: msgspec.Raw) -> Any:
 
 def _decode_faulty(text: str) -> Any:
     document = json.loads(
-        text.removeprefix("\ufeff"),
+        text.strip(_BLANK),
         strict=False,
         parse_float=_number,
         parse_int=_number,

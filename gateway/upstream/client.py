@@ -21,8 +21,13 @@ import msgspec
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream import waits
 from gateway.upstream.breaker import BreakerState
-from gateway.upstream.envelopes import VendorError, in_success, meaning
-from gateway.upstream.errors import ReadError, without_traceback, not_json, refusal
+from gateway.upstream.envelopes import (
+    VendorError,
+    error_code_of,
+    error_in_success,
+    is_answer_to_action,
+)
+from gateway.upstream.errors import ReadError, not_json, plain_text, refusal, without_traceback
 from gateway.upstream.exchange import exchange
 from gateway.upstream.guard import FAILURES, UpstreamGuard, is_refusal
 from gateway.upstream.known_secrets import KnownSecrets
@@ -155,7 +160,7 @@ class UpstreamClient:
         if answer.status == httpx.codes.NOT_MODIFIED:
             raise NotModified
         etag = answer.headers.get("ETag", "")
-        operation.answered[target] = etag if _ETAG.fullmatch(etag) else ""
+        operation.validators[target] = etag if _ETAG.fullmatch(etag) else ""
         if answer.status in NO_CONTENT:
             return None, answer.headers
         document = None if rows is None else answer.with_raw_rows(rows)
@@ -165,8 +170,8 @@ class UpstreamClient:
         """Send an action once; return the response's document, None without a body.
 
         Only a request that was refused for its credential is sent again. Raises UpstreamError
-        unless the response is 2xx and plausible for a JSON API; ``sent`` tells whether the vendor
-        may have acted.
+        unless the response is 2xx and plausible for a JSON API; its ``sent`` shows whether the
+        vendor may have acted.
         """
         with self._record_health():
             url = httpx.URL(self.base_url + path)
@@ -281,7 +286,9 @@ class UpstreamClient:
                 error.retry_after = guard.breaker.seconds or None
             raise
 
-    async def _exchange(self, call: _Call, headers: Mapping[str, str], progress: Progress) -> Answer:
+    async def _exchange(
+        self, call: _Call, headers: Mapping[str, str], progress: Progress
+    ) -> Answer:
         call.operation.calls[self.source] += 1
         request = self._http.build_request(call.method, call.url, headers=dict(headers))
         if call.etag is not None:
@@ -297,7 +304,10 @@ class UpstreamClient:
         if call.method != "GET":
             return False  # the error may concern the result of the action
         vendor_error = self._error_in(answer, call)
-        return vendor_error is not None and meaning(vendor_error) is ErrorCode.UPSTREAM_UNAUTHORIZED
+        return (
+            vendor_error is not None
+            and error_code_of(vendor_error) is ErrorCode.UPSTREAM_UNAUTHORIZED
+        )
 
     def _error_in(self, answer: Answer, call: _Call) -> VendorError | None:
         """Return the error inside a 2xx response, if there is one."""
@@ -306,8 +316,8 @@ class UpstreamClient:
         try:
             document = answer.json()
         except ValueError:
-            return None
-        return in_success(document, self._read_error, of_action=call.method != "GET")
+            document = plain_text(answer)
+        return error_in_success(document, self._read_error, of_action=call.method != "GET")
 
     def _checked(self, answer: Answer, call: _Call) -> Answer:
         """Return a 2xx response, raise UpstreamError for others; apply rate limit headers."""
@@ -340,9 +350,11 @@ class UpstreamClient:
                 return
             raise not_json(answer, self.source)
         try:
-            answer.json()
+            document = answer.json()
         except ValueError:
             raise not_json(answer, self.source) from None
+        if action and not is_answer_to_action(document):
+            raise not_json(answer, self.source)
 
 
 def _has_rows(answer: Answer, call: _Call) -> bool:

@@ -64,7 +64,7 @@ class Operation:
         self.calls: Counter[str] = Counter()
         self.reads: dict[str, list[Freshness]] = defaultdict(list)
         self.background = False
-        """Whether it is a background refresh, after the caller has been answered."""
+        """Whether it is a background refresh, after the caller has been validators."""
         self.incomplete = False
         """Whether something could not be read although the response is not an error."""
         self.on_hooks: Callable[[Sequence[Hook]], None] | None = None
@@ -126,7 +126,7 @@ class Operation:
     def with_longest_deadline(self, limit: float) -> Operation:
         """Return the operation with the longest deadline instead of the caller's own.
 
-        It ends at most ``most`` seconds after it began, and its calls count for this one.
+        It ends at most ``limit`` seconds after it began, and its calls count for this one.
         """
         other = copy.copy(self)
         other.seconds = min(self._longest, limit)

@@ -120,6 +120,6 @@ async def _fail(request: Request, _: Exception) -> Response:
     return refusal_response(
         request.scope,
         500,
-        "The gateway has a defect. Its log tells more.",
+        "The gateway has a defect. Its log has the details.",
         code=ErrorCode.INTERNAL_ERROR,
     )

@@ -15,7 +15,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from gateway.errors import ErrorCode
 from gateway.limits import LimitError, Limits
 from gateway.schema.context import Context
-from gateway.schema.incremental import FirstPart
+from gateway.schema.incremental import InitialResult
 from gateway.web.answer import error_body, size
 from gateway.web.body import depth
 from gateway.web.concurrency import ConcurrencyLimit, OverloadedError
@@ -55,7 +55,7 @@ class Execution:
         """Execute an operation of one of the kinds.
 
         If ``written``, the body of a response without errors may be returned as JSON. The result
-        may be a FirstPart if ``in_parts``. Raises Refusal for what is not executed.
+        may be a InitialResult if ``in_parts``. Raises Refusal for what is not executed.
         """
         self._check(asked)
         text = self._persisted.text(asked)
@@ -75,9 +75,9 @@ class Execution:
                     allowed_operation_types=kinds,
                     operation_extensions=asked.extensions,
                 )
-                if isinstance(result, FirstPart):
+                if isinstance(result, InitialResult):
                     # The execution goes on until the last part.
-                    result.needs = stack.pop_all()
+                    result.resources = stack.pop_all()
                 return result
         except OverloadedError as error:
             wait = {"Retry-After": "1"}

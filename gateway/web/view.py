@@ -210,7 +210,9 @@ class GraphQLView:
         body = result_body(request.scope, result)
         if isinstance(result, InitialResult):
             body |= {"pending": result.pending, "hasNext": True}
-            return IncrementalResponse(request.scope, body, result, operation.deadline, self._limits)
+            return IncrementalResponse(
+                request.scope, body, result, operation.deadline, self._limits
+            )
         (body,) = self._execution.bounded(request.scope, [body])
         executed = "data" in body
         # Clients of the older media type read the body only if the status is 200.

@@ -17,7 +17,7 @@ from gateway.row_memo import RowMemo
 from gateway.sources import Source
 from gateway.upstream.answer import Answer
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Page, Wanted, Window
+from gateway.vendors.pages import Criteria, Page, Window
 from tests.vendors.documents import HOOKS, ROWS, STREAMS, changed, listing
 from tests.vendors.vendors import PROVIDERS, START, Clock, Vendor, answer, make, token
 
@@ -69,7 +69,7 @@ async def read(source: Source, **headers: str) -> Page:
     """Read the first page, not from the cache."""
     operation = Operation(5, headers, max_age=0)
     stream = STREAMS[source.provider]
-    cached = await source.page(stream, Window(limit=50), Wanted(), operation)
+    cached = await source.page(stream, Window(limit=50), Criteria(), operation)
     page: Page = cached.value
     return page
 
@@ -131,7 +131,7 @@ async def test_rows_of_two_lists_are_told_apart() -> None:
     source = source_of("codearts", lambda: content)
     one = await read(source)
     other_stream = source.vendor._stream(("projects", "p2"), "99")  # type: ignore[attr-defined]
-    cached = await source.page(other_stream, Window(limit=50), Wanted(), Operation(5))
+    cached = await source.page(other_stream, Window(limit=50), Criteria(), Operation(5))
     assert one.logs[0].id != cached.value.logs[0].id
 
 

@@ -37,13 +37,14 @@ from gateway.vendors.codearts.parsing import (
     read_error,
 )
 from gateway.vendors.codearts.settings import CodeArtsSettings, credential
-from gateway.vendors.pages import Found, Hooks, Page, Stream, Criteria, Window
+from gateway.vendors.pages import Criteria, Found, Hooks, Page, Stream, Window
 
 if TYPE_CHECKING:
     from gateway.upstream.client import UpstreamClient
     from gateway.upstream.operation import Operation
 
 MILLISECOND = 1_000_000
+SECOND = 1_000_000_000
 HOOKS_PER_PAGE = 100
 IDS_END = 2**31
 Scope = tuple[str, str]
@@ -91,7 +92,9 @@ class CodeArts(Vendor[CodeArtsSettings]):
             scope = self._scopes[0]
             return Found([self._stream(scope, hook) for hook in sorted(self._chosen, key=int)])
         found, errors = split_results(
-            await together([result_or_error(self._scope_hooks, scope, operation) for scope in self._scopes])
+            await together(
+                [result_or_error(self._scope_hooks, scope, operation) for scope in self._scopes]
+            )
         )
         if not found:
             raise errors[0]
@@ -237,17 +240,21 @@ def _hook_path(place: Sequence[str]) -> str:
 
 
 def _filters(window: Window, criteria: Criteria) -> Params:
-    """Return the query parameters for the bounds.
+    """Return the query parameters for the criteria.
 
-    Whether the vendor's bounds are inclusive is not documented, so each is a millisecond wider.
+    Whether the vendor's bounds are inclusive is not documented, nor whether they are rounded to
+    whole seconds, so they are wider, unless the window is exact by now.
     """
     filters = []
     untils = [moment for moment in (window.until, criteria.until) if moment is not None]
     if untils:
-        before = Timestamp(min(untils) + MILLISECOND)
+        until = min(untils)
+        before = Timestamp(
+            until + MILLISECOND if window.exact else until // SECOND * SECOND + SECOND
+        )
         filters.append(("created_before", timestamps.format_millis(before)))
     if criteria.since is not None:
-        after = Timestamp(criteria.since - MILLISECOND)
+        after = Timestamp(criteria.since - SECOND)
         filters.append(("created_after", timestamps.format_millis(after)))
     if criteria.correlation_id is not None and is_sendable(criteria.correlation_id):
         filters.append(("uuid", criteria.correlation_id))

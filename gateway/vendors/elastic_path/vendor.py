@@ -27,7 +27,7 @@ from gateway.vendors.elastic_path.parsing import (
     read_error,
 )
 from gateway.vendors.elastic_path.settings import ElasticPathSettings, credential
-from gateway.vendors.pages import Found, Hooks, Page, Scan, Stream, StreamsChanged, Criteria, Window
+from gateway.vendors.pages import Criteria, Found, Hooks, Page, Scan, Stream, StreamsChanged, Window
 
 if TYPE_CHECKING:
     from gateway.upstream.client import UpstreamClient
@@ -76,7 +76,7 @@ class ElasticPath(Vendor[ElasticPathSettings]):
         )
 
     def stream_of(self, hook: Hook) -> Stream | None:
-        """Return the stream of an integration, unless all integrations are known or one list."""
+        """Return the stream of an integration; None if all are known already or share one list."""
         return None if self._store_wide or self._chosen else self._stream(hook.upstream_id)
 
     def _stream(self, integration: str) -> Stream:
@@ -101,7 +101,8 @@ class ElasticPath(Vendor[ElasticPathSettings]):
             # The store has no list if the first page is refused; further down, a refusal is about
             # the offset. Lists by integration can be read instead if the integrations are known.
             gives_up = not window.offset and listed.status in {400, 404, 405}
-            if stream.place or not gives_up or isinstance(integrations, UpstreamError):
+            known = integrations.hooks if isinstance(integrations, UpstreamError) else True
+            if stream.place or not gives_up or not known:
                 raise listed
             self._store_wide = False
             raise StreamsChanged(listed)
@@ -112,7 +113,9 @@ class ElasticPath(Vendor[ElasticPathSettings]):
         logs, unreadable = parse_rows(
             rows,
             lambda row: parse_log(row, self.ids, stream.place, hooks),
-            operation.memo(*stream.place, operation.digest_of("hooks") if hooks else ""),
+            None
+            if isinstance(integrations, UpstreamError)
+            else operation.memo(*stream.place, operation.digest_of("hooks")),
         )
         read = len(logs) + len(unreadable)
         results = Fields(document or {}).object("results")
@@ -127,7 +130,7 @@ class ElasticPath(Vendor[ElasticPathSettings]):
         )
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Request the logs of the job in the place, one for each attempt, and pick the log."""
+        """Request the logs of the job in the place, one for each attempt, and select the log."""
         if len(place) != 3 or not self._granted(place):
             return None
         integration, job, upstream_id = place
@@ -209,7 +212,9 @@ class ElasticPath(Vendor[ElasticPathSettings]):
 
 
 def _by_id(integrations: Hooks | UpstreamError) -> Mapping[str, Hook]:
-    """Return the integrations by id; none if they could not be listed."""
+    """Return the integrations by id, as far as they could be listed."""
     if isinstance(integrations, UpstreamError):
-        return {}
-    return {hook.upstream_id: hook for hook in integrations.readable}
+        listed = integrations.hooks
+    else:
+        listed = integrations.readable
+    return {hook.upstream_id: hook for hook in listed}

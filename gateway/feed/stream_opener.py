@@ -1,4 +1,4 @@
-"""Finds the lists of every source and opens a reader for each."""
+"""Find the lists of every source and open a reader for each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.feed.reader import Reader, source_key, stream_key
 from gateway.feed.stream_pages import StreamPages
 from gateway.model import Timestamp
 from gateway.vendors.calls import together
-from gateway.vendors.pages import StreamsChanged, Criteria
+from gateway.vendors.pages import Criteria, Found, StreamsChanged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gateway.model import Hook
     from gateway.sources.source import Source
     from gateway.upstream.operation import Operation
-    from gateway.vendors.pages import Found, Stream
+    from gateway.vendors.pages import Stream
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +40,9 @@ DownTo = Callable[[bytes, str], Timestamp | None]
 
 
 class StreamOpener:
-    """The lists of some sources, as far as they may have what a filter asks for.
+    """Opens the lists of some sources that may contain matches of a filter.
 
-    ``unfound`` are the sources of which not all lists were found.
+    ``incomplete`` are the sources whose lists were not all found.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class StreamOpener:
             reader.resume(is_passed=reader.key in passed, again=reader.key in again)
 
     async def _fill(self, reader: Reader) -> Source | None:
-        """Read the first rows; return the source if its streams turned out to have changed."""
+        """Read the first rows; return the source if its streams have changed."""
         try:
             await fill(reader)
         except StreamsChanged as change:
@@ -143,7 +143,7 @@ class StreamOpener:
         except StreamsChanged as change:
             report.error = change.refusal
         except Exception:
-            # One vendor's surprise must not take the other vendors' rows away.
+            # A defect in one vendor's kit must not hide the other vendors' rows.
             log.exception("Finding the streams of source %s failed.", source.name)
             report.error = internal_error(source.name)
         report.failed = True
@@ -180,21 +180,35 @@ class StreamOpener:
         operation = copy.copy(self._operation)
         operation.on_hooks = begin_hooks if after is None else None
         try:
-            found: Found = await source.find_streams(operation)
+            found: Found = await self._find(source, operation)
             turn = Turn()
             for stream in found.streams:
                 await turn.end()
                 begin(stream)
             await _all(filling)
-        except UpstreamError as error:
-            raise await _cause(error, filling, readers.values()) from None
+            errors = [await _cause(error, filling, readers.values()) for error in found.errors]
+            if errors and not found.streams:
+                raise errors[0]
         finally:
             await _cancel(filling)
-        if found.errors:
-            self._reports[source.name].error = found.errors[0]
+        if errors:
+            self._reports[source.name].error = errors[0]
             self.incomplete.add(source.name)
         # In the order of the streams, whichever was known first.
         return [readers[stream.key] for stream in found.streams if stream.key in readers]
+
+    async def _find(self, source: Source, operation: Operation) -> Found:
+        """Find the streams of a source, those too whose hooks were listed before a failure."""
+        try:
+            found = await source.find_streams(operation)
+        except UpstreamError as error:
+            found = Found([], [error])
+        known = {stream.key: stream for stream in found.streams}
+        for failure in found.errors:
+            for hook in failure.hooks:
+                if stream := source.stream_of(hook):
+                    known.setdefault(stream.key, stream)
+        return Found(list(known.values()), found.errors)
 
     def _pages(self, source: Source, stream: Stream) -> StreamPages:
         return StreamPages(
@@ -236,7 +250,7 @@ async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
 async def _cause(
     error: UpstreamError, filling: Iterable[asyncio.Task[None]], readers: Iterable[Reader]
 ) -> UpstreamError:
-    """Return the failure that opened the circuit breaker, which says more than that it is open."""
+    """Return the failure that opened the circuit breaker instead of the breaker's own error."""
     if error.code is not ErrorCode.UPSTREAM_CIRCUIT_OPEN:
         return error
     await asyncio.gather(*filling)
@@ -244,7 +258,7 @@ async def _cause(
 
 
 def partial_of(source: Source, stream: Stream | None = None) -> Partial:
-    """Return what is known of a source's or stream's logs before any is read."""
+    """Return what is known about a source's or stream's logs before any is read."""
     return Partial(
         source=source.name,
         provider=source.provider,

@@ -1,13 +1,13 @@
-"""What is new since a cursor: what those who poll have not seen, however late a vendor lists it.
+"""Find the logs that are new to a polling client, however late a vendor lists them.
 
-A place in time is no place in what was seen. A vendor may list a log minutes after its time, a
-source may be down for an hour, and one wrong clock may put a log on top for a day. So the cursor
-of a newest page remembers the logs that were seen down to a time, its floor::
+Comparing times is not enough. A vendor may list a log minutes after its time, a source may be down
+for an hour, and one wrong clock may keep a log at the top for a day. So the cursor of the newest
+page remembers the logs that were returned down to a time, its floor::
 
     seen by 10:00     09:59 09:57 09:55 | floor 09:50
     listed at 10:01   10:00 09:58 09:57 09:55 ...       10:00 and 09:58 are new
 
-A source that failed, or was given from stale pages, keeps the floor that it had.
+A source that failed, or was read from stale pages, keeps its earlier floor.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ if TYPE_CHECKING:
 
 MINUTE = 60_000_000_000
 LATENESS = 10 * MINUTE
-"""How late a vendor may list a log so that it is found, in nanoseconds."""
+"""Maximum delay in nanoseconds with which a vendor may list a log, so that it is still found."""
 MIN_REMEMBERED = 32
-"""Logs that are remembered however old they are, if they were read."""
+"""Number of newest logs that are remembered at any age, if they were read."""
 MAX_REMEMBERED = 100
-"""Logs that are remembered; with more in the time of ``LATENESS``, the floor rises."""
+"""Maximum number of remembered logs; if there are more within ``LATENESS``, the floor rises."""
 MAX_MARKS = 2 * MAX_REMEMBERED
 EVERY = ids.mark("//")
 """Stands for all lists, where they are too many to be named."""
 UNDATED_TOP = 16
-"""Logs at the top of a list without times that are remembered."""
+"""Number of remembered logs at the top of a list without times."""
 
 
 def time_of(row: Row) -> Timestamp:
-    """Return the time that is compared with a floor: an odd row's position, or its own time."""
+    """Return the time to compare with a floor: an odd row's position, or its own time if later."""
     return max(row.time, row.log.triggered_at or row.time)
 
 
 class NewRows:
-    """Tells which rows of a merge are new since a cursor; rows come in the order of the merge."""
+    """Decides which rows of a merge are new since a cursor. Rows must be passed in merged order."""
 
     def __init__(self, before: Cursor) -> None:
         self._before = before
@@ -117,11 +117,10 @@ def remember(
     failed: Iterable[str],
     now: Timestamp,
 ) -> Memory:
-    """Make the memory of a newest page.
+    """Build the memory for the cursor of the newest page.
 
-    ``rows`` are those that count as seen, beside those that wait in the readers, and ``before`` is
-    the memory that the page was polled with. ``failed`` are the sources whose lists were not all
-    found.
+    ``rows`` count as seen, as do the rows waiting in the readers. ``before`` is the memory of the
+    cursor that was polled with. ``failed`` are the sources whose lists were not all found.
     """
     seen: dict[bytes, list[Row]] = {reader.key: [] for reader in readers}
     for reader, row in rows:
@@ -151,7 +150,7 @@ def remember(
             undated.append(reader.key)
             marks |= dict.fromkeys(row.mark for row in known[:UNDATED_TOP])
     if before is not None and failed_sources:
-        # What is known of lists that were not found stays known.
+        # Lists that were not found keep what was remembered about them.
         found = {source_key(reader.source.name) for reader in readers}
         remaining = {key: old for key, old in before.floors.items() if key not in {*seen, *found}}
         floors = {**remaining, **floors}
@@ -167,7 +166,7 @@ def remember(
 
 
 def _held(before: Memory | None, failing: Collection[bytes]) -> bytes:
-    """Return the marks that were seen before the failures that last."""
+    """Return the marks that were seen before the present failures began."""
     if before is None or not failing:
         return b""
     begins = any(key not in before.failing for key in failing)
@@ -176,7 +175,7 @@ def _held(before: Memory | None, failing: Collection[bytes]) -> bytes:
 
 
 def _floor(seen: Iterable[Iterable[Row]], now: Timestamp) -> Timestamp:
-    """Return the time down to which the logs of lists that were read that far are remembered."""
+    """Return the floor for lists that were read far enough."""
     times = sorted((time_of(row) for rows in seen for row in rows), reverse=True)
     floor = Timestamp(now - LATENESS)
     floor = UNDATED if len(times) < MIN_REMEMBERED else min(floor, times[MIN_REMEMBERED - 1])
@@ -186,11 +185,11 @@ def _floor(seen: Iterable[Iterable[Row]], now: Timestamp) -> Timestamp:
 
 
 def _covered(reader: Reader) -> Timestamp:
-    """Return the time down to which all of a list was read."""
+    """Return the time down to which a list was read completely."""
     down_to = UNDATED if reader.down_to is None else reader.down_to
     if reader.covered in {UNDATED, NOT_READ}:
         return down_to
-    # Others of the last row's moment may follow it.
+    # More rows with the time of the last one may follow.
     return max(down_to, Timestamp(min(reader.covered + 1, LATEST)))
 
 
@@ -199,7 +198,8 @@ def _own_floor(
 ) -> Timestamp:
     """Return the floor of one list.
 
-    It is lower where the list was not read as it is now, and higher where it was not read so far.
+    It is earlier than the common floor if the data is stale, and later if the list was not read
+    that far.
     """
     old = before.floor_of(reader.key, source_key(reader.source.name)) if before else None
     if reader.error is not None:
