@@ -69,8 +69,8 @@ async def client(
 async def test_responses_are_the_same_with_and_without_writing(
     settings: Settings, sandbox: Sandbox, written: list[bool]
 ) -> None:
-    asked = {"query": PAGE, "variables": {"n": 3}, "extensions": {"cost": True}}
-    in_url = {name: text if name == "query" else json.dumps(text) for name, text in asked.items()}
+    asked: dict[str, Any] = {"query": PAGE, "variables": {"n": 3}, "extensions": {"cost": True}}
+    in_url: dict[str, str] = {name: text if name == "query" else json.dumps(text) for name, text in asked.items()}
     responses: list[list[httpx.Response]] = []
     for compiled in (True, False):
         async with client(settings, sandbox, compiled=compiled) as gateway:
