@@ -70,7 +70,9 @@ async def test_responses_are_the_same_with_and_without_writing(
     settings: Settings, sandbox: Sandbox, written: list[bool]
 ) -> None:
     asked: dict[str, Any] = {"query": PAGE, "variables": {"n": 3}, "extensions": {"cost": True}}
-    in_url: dict[str, str] = {name: text if name == "query" else json.dumps(text) for name, text in asked.items()}
+    in_url: dict[str, str] = {
+        name: value if name == "query" else json.dumps(value) for name, value in asked.items()
+    }
     responses: list[list[httpx.Response]] = []
     for compiled in (True, False):
         async with client(settings, sandbox, compiled=compiled) as gateway:
