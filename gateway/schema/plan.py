@@ -35,10 +35,9 @@ from graphql import (
     visit,
 )
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails
-from graphql.execution.values import get_argument_values, get_variable_values
 
 from gateway.schema import resolvers
-from gateway.schema.inputs import arguments_of_logs
+from gateway.schema.inputs import Arguments, Variables
 from gateway.schema.preparation import cost_of, extensions
 from gateway.schema.rows import Output, Rows
 from gateway.schema.selection import (
@@ -94,9 +93,8 @@ class Plans:
         cost = cost_of(outline.document, outline.operation, variables, context, self._price)
         if not self._limits.allows("cost", cost):
             return None
-        coerced = get_variable_values(self._schema, outline.definitions, dict(variables))
-        plan = None if isinstance(coerced, list) else outline.plan(self._schema, coerced)
-        if plan is None or isinstance(coerced, list):
+        coerced = outline.variables.coerce(variables)
+        if coerced is None or (plan := outline.plan(coerced)) is None:
             return None
         most = self._limits.maximum("answer")
         if (parts := await plan.write(context, coerced, most)) is None:
@@ -126,7 +124,7 @@ class Plans:
         visit(document.node, directives)
         if not directives.names <= UNDERSTOOD:
             return None
-        return _Outline(document, operation, tuple(directives.variables))
+        return _Outline(self._schema, document, operation, tuple(directives.variables))
 
 
 class _Directives(Visitor):
@@ -148,27 +146,33 @@ class _Outline:
     """A query of a document with its plans, by the values of the variables in its directives."""
 
     def __init__(
-        self, document: Document, operation: OperationDefinitionNode, booleans: tuple[str, ...]
+        self,
+        schema: GraphQLSchema,
+        document: Document,
+        operation: OperationDefinitionNode,
+        booleans: tuple[str, ...],
     ) -> None:
         self.document = document
         self.operation = operation
-        self.definitions = operation.variable_definitions or ()
-        declared = {one.variable.name.value for one in self.definitions}
+        definitions = operation.variable_definitions or ()
+        declared = {one.variable.name.value for one in definitions}
+        self.variables = Variables(schema, definitions)
+        self._schema = schema
         # Other operations of the document may have the others.
         self._booleans = [name for name in booleans if name in declared]
         self._fragments = {one.name.value: FragmentDetails(one) for one in document.fragments}
         self._plans: MutableMapping[tuple[bool, ...], Plan | None] = LRUCache(MOST_PLANS)
 
-    def plan(self, schema: GraphQLSchema, variables: VariableValues) -> Plan | None:
+    def plan(self, variables: VariableValues) -> Plan | None:
         """Return the plan for the values of the variables; None if it can't be planned."""
         values: tuple[Any, ...] = tuple(map(variables.coerced.get, self._booleans))
         if not all(type(value) is bool for value in values):
             return None
         if values not in self._plans:
-            compiler = Compiler(schema, self.operation, self._fragments, variables)
+            compiler = Compiler(self._schema, self.operation, self._fragments, variables)
             try:
                 self._plans[values] = Plan(compiler)
-            except DeclinedError:
+            except Exception:  # noqa: BLE001 - graphql-core executes what can't be planned
                 self._plans[values] = None
         return self._plans[values]
 
@@ -177,7 +181,7 @@ class _List(NamedTuple):
     """A selected field ``webhookLogs``."""
 
     name: str
-    details: list[FieldDetails]
+    arguments: Arguments
     write: Callable[[Page, Output], None]
 
 
@@ -187,16 +191,16 @@ class Plan:
     def __init__(self, compiler: Compiler) -> None:
         query = compiler.schema.query_type
         assert query is not None  # noqa: S101 - there is one
-        self._definition = query.fields["webhookLogs"]
+        definition = query.fields["webhookLogs"]
         self._members: list[tuple[bytes, bytes | _List]] = []
         for name, details in compiler.root_fields(query).items():
             match details[0].node.name.value:
                 case "__typename":
                     member: bytes | _List = encode(query.name)
                 case "webhookLogs":
-                    kind: Any = get_named_type(self._definition.type)
+                    kind: Any = get_named_type(definition.type)
                     write = _connection(compiler, kind, details)
-                    member = _List(name, details, write)
+                    member = _List(name, Arguments(definition, details[0].node), write)
                 case _:
                     raise DeclinedError
             self._members.append((encode(name) + b":", member))
@@ -211,8 +215,8 @@ class Plan:
         One is that there are more than ``most`` bytes.
         """
         try:
-            calls = [self._arguments(each, variables) for each in self._lists]
-        except Exception:  # noqa: BLE001 - graphql-core reports whatever it is
+            calls = [each.arguments.of_logs(variables) for each in self._lists]
+        except Exception:  # noqa: BLE001 - as above
             return None
         pages = await self._read(context, calls)
         if pages is None:
@@ -228,11 +232,6 @@ class Plan:
                 context.read_ahead[each.name] = _done(page)
             return None
         return output.parts
-
-    def _arguments(self, wanted: _List, variables: VariableValues) -> dict[str, Any]:
-        """Return the arguments of ``Gateway.logs``."""
-        node = wanted.details[0].node
-        return arguments_of_logs(get_argument_values(self._definition, node, variables))
 
     async def _read(
         self, context: Context, calls: Sequence[Mapping[str, Any]]

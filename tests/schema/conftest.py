@@ -67,6 +67,12 @@ def sandbox() -> Sandbox:
 
 
 @pytest.fixture
+def demo_settings(sandbox: Sandbox, tmp_path: Path) -> Settings:
+    """Settings with every simulated vendor as a source."""
+    return load(write_configuration(tmp_path, sandbox, NOWHERE, port=0), {})
+
+
+@pytest.fixture
 async def demo(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Demo]:
     settings = load(write_configuration(tmp_path, sandbox, NOWHERE, port=0), {})
     vendors = httpx.ASGITransport(sandbox.app)

@@ -10,98 +10,32 @@ import asyncio
 import contextlib
 import random
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
-from gateway.callers import ANONYMOUS, Caller, Method, Role
-from gateway.callers.caller import Grant
-from gateway.cli.demo_configuration import write_configuration
+from gateway.callers import ANONYMOUS, Role
 from gateway.feed import cursor
 from gateway.limits import LimitError
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
-from gateway.schema.context import Context
-from gateway.service import Gateway
-from gateway.settings import load
-from tests.support.moment import MOMENT, stopped
+from tests.schema.sides import caller, opened
+from tests.support.moment import stopped
 from tests.support.operations import Operation, Operations
-from tests.support.spoilt_records import Readings, encoded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
     from gateway.schema import Schema
     from gateway.settings import Settings
 
-NOWHERE = "http://127.0.0.1:1"
-SPOILT = 0.01
+SPOILT = 0.005
 """Share of the records that are spoilt."""
-FAILING = 0.03
+FAILING = 0.02
 """Share of the operations for which a source fails."""
-
-
-def caller(*grants: tuple[Role, frozenset[str] | None]) -> Caller:
-    return Caller("someone", Method.API_KEYS, tuple(Grant(role, names) for role, names in grants))
-
-
-class Side:
-    """A gateway that either writes what it can, or leaves all to graphql-core."""
-
-    def __init__(self, gateway: Gateway, schema: Schema, *, writes: bool) -> None:
-        self.gateway = gateway
-        self.readings = Readings(gateway, SPOILT)
-        self._schema = schema
-        self._writes = writes
-
-    async def execute(self, asked: Operation, seen_by: Caller) -> tuple[bytes, bool]:
-        """Return the response, and whether it was written."""
-        gateway = self.gateway.seen_by(seen_by)
-        context = Context(gateway, gateway.operation())
-        try:
-            written = await self._written(asked, context) if self._writes else None
-            if written is not None:
-                return written, True
-            result = await self._schema.execute(
-                asked.text, variable_values=asked.variables, context_value=context
-            )
-        finally:
-            await context.close()
-        body: dict[str, Any] = {"data": result.data}
-        if result.errors:
-            # Their order is that in which the fields ended, which depends on what is awaited.
-            body["errors"] = sorted((error.formatted for error in result.errors), key=encoded)
-        return encoded(body), False
-
-    async def _written(self, asked: Operation, context: Context) -> bytes | None:
-        return await self._schema.write(
-            asked.text,
-            variables=asked.variables,
-            operation_name=None,
-            extensions=None,
-            context=context,
-        )
-
-
-@contextlib.asynccontextmanager
-async def opened(
-    settings: Settings, sandbox: Sandbox, schema: Schema, *, writes: bool
-) -> AsyncIterator[Side]:
-    vendors = httpx.ASGITransport(sandbox.app)
-    async with Gateway(settings, transport=vendors, clock=lambda: MOMENT * 10**9) as gateway:
-        yield Side(gateway, schema, writes=writes)
 
 
 @pytest.fixture(scope="module")
 def sandbox() -> Sandbox:
     return Sandbox(clock=stopped, logs=300)
-
-
-@pytest.fixture
-def settings(sandbox: Sandbox, tmp_path: Path) -> Settings:
-    return load(write_configuration(tmp_path, sandbox, NOWHERE, port=0), {})
 
 
 def valid(operations: Operations, schema: Schema) -> Operation:
@@ -117,11 +51,15 @@ def valid(operations: Operations, schema: Schema) -> Operation:
     ("seed", "count"), [(1, 150), pytest.param(2, 5000, marks=pytest.mark.slow)]
 )
 async def test_random_operations_have_the_results_of_graphql_core(
-    sandbox: Sandbox, settings: Settings, seed: int, count: int, capsys: pytest.CaptureFixture[str]
+    sandbox: Sandbox,
+    demo_settings: Settings,
+    seed: int,
+    count: int,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """No client can tell how its query was executed."""
     chance = random.Random(seed)
-    names = [source.name for source in settings.sources]
+    names = [source.name for source in demo_settings.sources]
     callers = {
         ANONYMOUS: 9,
         caller((Role.VIEWER, None)): 1,
@@ -135,8 +73,8 @@ async def test_random_operations_have_the_results_of_graphql_core(
     schema = build_schema(incremental=True)
     lists = written = without_errors = 0
     async with (
-        opened(settings, sandbox, schema, writes=True) as ours,
-        opened(settings, sandbox, schema, writes=False) as core,
+        opened(demo_settings, sandbox, schema, writes=True, spoilt=SPOILT) as ours,
+        opened(demo_settings, sandbox, schema, writes=False, spoilt=SPOILT) as core,
     ):
         page = await ours.gateway.logs(ours.gateway.operation(), first=5)
         await core.gateway.logs(core.gateway.operation(), first=5)

@@ -35,23 +35,25 @@ class Readings:
     def __init__(self, gateway: Gateway, spoilt: float) -> None:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.failing: set[str] = set()
+        self._only: str | None = None
         self._spoilt = spoilt
         self._records: dict[str, model.WebhookLog] = {}
         self._pages: dict[int, tuple[Page, Page]] = {}
         for source in gateway.sources.values():
             self._watch(source)
 
-    def begin(self, failing: set[str]) -> None:
-        """Count anew, while other sources fail."""
+    def begin(self, failing: set[str], *, only: str | None = None) -> None:
+        """Count anew, while other sources fail; ``only`` for pages, hooks or logs, if given."""
         self.counts.clear()
         self.failing = failing
+        self._only = only
 
     def _watch(self, source: Source) -> None:
         read_page, read_hooks, read_log = source.page, source.hooks, source.log
 
         def count(what: str) -> None:
             self.counts[source.name, what] += 1
-            if source.name in self.failing:
+            if source.name in self.failing and self._only in {None, what}:
                 raise UpstreamError(
                     ErrorCode.UPSTREAM_ERROR, "The vendor failed.", source=source.name, status=503
                 )
