@@ -33,7 +33,7 @@ LATEST = Timestamp(2**62)
 """A moment in the year 2116, later than which no log is taken for dated; also the position above
 all logs."""
 
-MARK_LENGTH = 6
+MARK_LENGTH, SHORT_MARK_LENGTH = 6, 4
 Mark = Annotated[bytes, msgspec.Meta(min_length=MARK_LENGTH, max_length=MARK_LENGTH)]
 """What ``ids.mark`` makes."""
 Marks = Annotated[tuple[Mark, ...], msgspec.Meta(max_length=MAX_MARKS)]
@@ -77,7 +77,8 @@ class Memory(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     is older is not told apart any more, and counts as seen. ``floors`` has other floors: earlier
     ones of lists, or of all lists of a source, that failed or were given from stale pages, and
     later ones of lists that were not read so far. ``held`` are the marks that were seen when what
-    is ``failing`` began to fail. ``undated`` are the lists without times.
+    is ``failing`` began to fail. ``undated`` are the lists without times. Of each mark there are
+    the first ``width`` bytes.
     """
 
     floor: Time
@@ -86,6 +87,7 @@ class Memory(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     held: MarkString = b""
     failing: Marks = ()
     undated: Marks = ()
+    width: Annotated[int, msgspec.Meta(ge=SHORT_MARK_LENGTH, le=MARK_LENGTH)] = MARK_LENGTH
 
     def floor_of(self, stream: bytes, source: bytes) -> Timestamp:
         """Return the time below which a list's logs count as seen."""
@@ -94,13 +96,11 @@ class Memory(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     @property
     def marks(self) -> frozenset[bytes]:
         """The marks of all logs that are remembered."""
-        return frozenset((*split(self.seen), *split(self.held)))
+        return frozenset((*self._split(self.seen), *self._split(self.held)))
 
-
-def split(marks: bytes) -> Iterator[bytes]:
-    """Yield the marks that stand one after the other."""
-    for begin in range(0, len(marks), MARK_LENGTH):
-        yield marks[begin : begin + MARK_LENGTH]
+    def _split(self, marks: bytes) -> Iterator[bytes]:
+        for begin in range(0, len(marks), self.width):
+            yield marks[begin : begin + self.width]
 
 
 class Reduced(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -17,8 +17,9 @@ from gateway.feed.counting import count_all
 from gateway.feed.cursor import Cursor
 from gateway.feed.filter_tests import Partial
 from gateway.feed.filters import Filter
+from gateway.feed.memory import remember
 from gateway.feed.merge import TURN, Merge, Turn, merged
-from gateway.feed.news import News, remember
+from gateway.feed.news import News
 from gateway.feed.opening import Opening, partial_of
 from gateway.feed.positions import Entry, Positions
 from gateway.feed.reader import Reader

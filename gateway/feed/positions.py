@@ -128,9 +128,7 @@ class Positions:
             return found
         own = self.owners[index]
         through = source_key(own.source.name), own.key
-        return reduced(
-            found, self._readers, self._own(index), through, self._levels(index), before
-        )
+        return reduced(found, self._readers, self._own(index), through, self._levels(index), before)
 
     def _is_short(self, cursor: Cursor) -> bool:
         """Return whether a cursor is certainly short enough."""

@@ -7,13 +7,12 @@ hold may cost calls, but whoever walks a list gets each log once.
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.errors import ErrorCode, UpstreamError
 from gateway.feed import cursor, filters, positions, reduce
 from gateway.feed.feed import Feed, Slice
 from gateway.model import Timestamp
@@ -67,7 +66,9 @@ def make_odd(source: FakeSource, stream: int, chance: random.Random) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(
-    kinds=st.lists(st.lists(st.sampled_from(KINDS), min_size=1, max_size=4), min_size=1, max_size=3),
+    kinds=st.lists(
+        st.lists(st.sampled_from(KINDS), min_size=1, max_size=4), min_size=1, max_size=3
+    ),
     seed=st.integers(0, 2**32),
     first=st.sampled_from([1, 3, 10, 25]),
     spread=st.sampled_from([1, 2, 40, 5000]),
