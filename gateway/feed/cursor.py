@@ -32,7 +32,7 @@ UNDATED = Timestamp(-(2**63))
 LATEST = Timestamp(2**62)
 """A time in the year 2116. Later times count as undated. It is also the position above all logs."""
 
-MARK_LENGTH = 6
+MARK_LENGTH, SHORT_MARK_LENGTH = 6, 4
 Mark = Annotated[bytes, msgspec.Meta(min_length=MARK_LENGTH, max_length=MARK_LENGTH)]
 """A hash returned by ``ids.mark``."""
 Marks = Annotated[tuple[Mark, ...], msgspec.Meta(max_length=MAX_MARKS)]
@@ -72,11 +72,12 @@ class Position(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 class Memory(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The newest logs that a polling client has seen, so that it gets every other log once.
 
-    ``seen`` are the joined marks of the logs that are not older than ``floor``. Older logs can't be
-    distinguished any more, and count as seen. ``floors`` are exceptions to ``floor``: earlier ones
-    for lists, or for all lists of a source, that failed or were read from stale pages, and later
-    ones for lists that were not read that far. ``held`` are the marks that were seen when the lists
-    in ``failing`` began to fail. ``undated`` are the lists without times.
+    ``seen`` has the marks of the logs that are no older than ``floor``, one after the other; what
+    is older is not told apart any more, and counts as seen. ``floors`` has other floors: earlier
+    ones of lists, or of all lists of a source, that failed or were given from stale pages, and
+    later ones of lists that were not read so far. ``held`` are the marks that were seen when what
+    is ``failing`` began to fail. ``undated`` are the lists without times. Of each mark there are
+    the first ``width`` bytes.
     """
 
     floor: Time
@@ -85,6 +86,7 @@ class Memory(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     held: MarkString = b""
     failing: Marks = ()
     undated: Marks = ()
+    width: Annotated[int, msgspec.Meta(ge=SHORT_MARK_LENGTH, le=MARK_LENGTH)] = MARK_LENGTH
 
     def floor_of(self, stream: bytes, source: bytes) -> Timestamp:
         """Return the time below which a list's logs count as seen."""
@@ -92,14 +94,12 @@ class Memory(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
 
     @property
     def marks(self) -> frozenset[bytes]:
-        """The marks of all remembered logs."""
-        return frozenset((*split(self.seen), *split(self.held)))
+        """The marks of all logs that are remembered."""
+        return frozenset((*self._split(self.seen), *self._split(self.held)))
 
-
-def split(marks: bytes) -> Iterator[bytes]:
-    """Split joined marks."""
-    for begin in range(0, len(marks), MARK_LENGTH):
-        yield marks[begin : begin + MARK_LENGTH]
+    def _split(self, marks: bytes) -> Iterator[bytes]:
+        for begin in range(0, len(marks), self.width):
+            yield marks[begin : begin + self.width]
 
 
 class Reduced(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

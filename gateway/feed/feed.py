@@ -17,8 +17,9 @@ from gateway.feed.counting import count_all
 from gateway.feed.cursor import Cursor
 from gateway.feed.filter_tests import Partial
 from gateway.feed.filters import Filter
+from gateway.feed.memory import remember
 from gateway.feed.merge import ROWS_PER_TURN, Merge, Turn, merge
-from gateway.feed.new_rows import NewRows, remember
+from gateway.feed.new_rows import NewRows
 from gateway.feed.positions import Entry, Positions
 from gateway.feed.reader import Reader
 from gateway.feed.report import UNREAD, Report

@@ -55,14 +55,15 @@ def reduced(
     keys = [reader.key for reader in readers]
     if goes_on or len(cursor.returned) + len(cursor.known) > FEW:
         details = replace(details, through=through)
-        if len(given) > MOST_GIVEN or (
+        most = FEW if cursor.memory else MOST_GIVEN
+        if len(given) > most or (
             before is not None and before.partial and before.through == through
         ):
             again = details.again_keys(keys) | {through[1]}
             details = replace(details, partial=True, again=pack_again(keys, again))
             others = {key: each for key, each in cursor.positions.items() if key != through[1]}
             cursor = replace(cursor, positions=others)
-        cursor = replace(cursor, returned=tuple(given[-MOST_GIVEN:]), known=(), reduced=details)
+        cursor = replace(cursor, returned=tuple(given[-most:]), known=(), reduced=details)
         if _fits(cursor):
             return cursor
     small = cursor
