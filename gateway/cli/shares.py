@@ -26,21 +26,21 @@ def workers_of(settings: Settings) -> int:
     if wanted == "auto":
         return min(usable_cores(), least.concurrency)
     if wanted > 1 and sys.platform == "win32":
-        raise ConfigurationError(
-            [
-                "server.workers: Windows can't share a port between processes. Give 1, and start"
-                " several gateways behind a proxy"
-            ]
+        raise _refusal(
+            "Windows can't share a port between processes. Give 1, and start several gateways"
+            " behind a proxy"
         )
     if wanted > least.concurrency:
-        raise ConfigurationError(
-            [
-                f"server.workers: {wanted} workers can't share the concurrency of source {least.name},"
-                f" which is {least.concurrency}. Give {least.concurrency} workers at most, or raise"
-                " that concurrency"
-            ]
+        raise _refusal(
+            f"{wanted} workers can't share the concurrency of source {least.name}, which is"
+            f" {least.concurrency}. Give {least.concurrency} workers at most, or raise that"
+            " concurrency"
         )
     return wanted
+
+
+def _refusal(why: str) -> ConfigurationError:
+    return ConfigurationError([f"server.workers: {why}"])
 
 
 def usable_cores() -> int:
