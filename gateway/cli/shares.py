@@ -52,8 +52,8 @@ def usable_cores() -> int:
     try:
         quota, period = QUOTA.read_text(encoding="ascii").split()
         cores = min(cores, int(quota) // int(period))
-    except (OSError, ValueError):
-        # There is no container, or it is not limited.
+    except (OSError, ValueError, ZeroDivisionError):
+        # There is no quota.
         pass
     return max(1, cores)
 

@@ -168,18 +168,25 @@ def refused(server: Server) -> bool:
     return False
 
 
-@pytest.fixture
-def vendor() -> Iterator[Vendor]:
-    """A vendor that responds at the latest when the test ends."""
+@pytest.fixture(scope="module")
+def controller(serve: Callable[[ASGIApp], str]) -> Iterator[tuple[Vendor, str]]:
     made = Vendor()
-    yield made
+    yield made, serve(made.app)
     made.told.set()
 
 
 @pytest.fixture
-def configuration(vendor: Vendor, serve: Callable[[ASGIApp], str], tmp_path: Path) -> Path:
-    (tmp_path / "key").write_text("planted")
-    file = tmp_path / "gateway.toml"
+def vendor(controller: tuple[Vendor, str]) -> Iterator[Vendor]:
+    """A vendor that responds at the latest when the test ends."""
+    made, _ = controller
+    made.calls.clear()
+    yield made
+    made.told.set()
+
+
+def configured(folder: Path, controller: tuple[Vendor, str]) -> Path:
+    (folder / "key").write_text("planted")
+    file = folder / "gateway.toml"
     file.write_text(f"""
         [server]
         port = 0
@@ -198,25 +205,49 @@ def configuration(vendor: Vendor, serve: Callable[[ASGIApp], str], tmp_path: Pat
         [[sources]]
         name = "translations"
         provider = "language-weaver"
-        base_url = "{serve(vendor.app)}"
+        base_url = "{controller[1]}"
         timeout = 60.0
-        concurrency = 4
+        concurrency = 2
         auth = {{ type = "api-key", key = {{ file = "key" }} }}
     """)
     return file
 
 
+@pytest.fixture
+def configuration(controller: tuple[Vendor, str], tmp_path: Path) -> Path:
+    return configured(tmp_path, controller)
+
+
 @contextlib.contextmanager
 def serving(file: Path, *words: str, **environ: str) -> Iterator[Server]:
-    with started("serve", "--config", str(file), *words, **environ) as (process, *streams):
-        server = Server(process, *streams, file)
+    words = ("serve", "--config", str(file), *words)
+    with started(*words, **environ) as (process, output, complaints):
+        server = Server(process, output, complaints, file)
         yield server
         server.signal(signal.SIGTERM)
         process.wait(PATIENCE)
 
 
+@pytest.fixture(scope="module")
+def lasting(
+    controller: tuple[Vendor, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    file = configured(tmp_path_factory.mktemp("lasting"), controller)
+    with serving(file, "--workers", "2") as made:
+        yield made
+
+
 @pytest.fixture
-def server(configuration: Path) -> Iterator[Server]:
+def server(lasting: Server, vendor: Vendor) -> Server:
+    """Two workers with empty caches, which the tests of this module share."""
+    with lasting.caller(lasting.workers()[0]) as caller:
+        caller.data(FORGET)
+    vendor.calls.clear()
+    return lasting
+
+
+@pytest.fixture
+def ending(configuration: Path) -> Iterator[Server]:
     """Two workers that report everything that is not closed at the end."""
     warnings = "always::ResourceWarning"
     with serving(configuration, "--workers", "2", PYTHONWARNINGS=warnings) as made:
@@ -259,28 +290,22 @@ async def test_restart_loses_no_request_and_reads_the_configuration(server: Serv
     async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as callers:
         for _ in range(4):
             callers.create_task(ask())
-        while not answers:
-            await asyncio.sleep(0)
+        await asyncio.to_thread(until, lambda: answers)
         server.signal(signal.SIGHUP)
         assert await asyncio.to_thread(server.output.readline) == "Restarted with 2 workers.\n"
         restarted.set()
+    server.file.write_text(text)
     assert answers.keys() == {1, 2}
     assert len((await server.data(SOURCES))["sources"]) == 2
     assert len(server.workers()) == 2
     assert not set(server.workers()) & set(before)
-    server.signal(signal.SIGTERM)
-    assert server.process.wait(PATIENCE) == 0
-    assert server.complaints.read() == ""
 
 
 def test_restart_changes_the_number_of_workers(configuration: Path) -> None:
     text = configuration.read_text()
-    for count, words in ((3, "3 workers"), (1, "1 worker")):
-        configuration.write_text(text)
-        with serving(configuration, GATEWAY_SERVER__SCAN_LIMIT="10") as server:
-            assert server.workers() == []
-        configuration.write_text(text.replace("[server]", "[server]\nworkers = 2"))
-        with serving(configuration) as server:
+    configuration.write_text(text.replace("[server]", '[server]\nworkers = "auto"'))
+    with serving(configuration) as server:
+        for count, words in ((2, "2 workers"), (1, "1 worker")):
             configuration.write_text(text.replace("[server]", f"[server]\nworkers = {count}"))
             server.signal(signal.SIGHUP)
             assert server.output.readline() == f"Restarted with {words}.\n"
@@ -293,87 +318,82 @@ def test_restart_changes_the_number_of_workers(configuration: Path) -> None:
 KEPT = "The configuration can't be used, so the workers keep the one that they have.\n"
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ("[server]", "[sever]", "sever"),
-        ("concurrency = 4", "concurrency = 1", "can't share the concurrency"),
-        ("sqlite:///journal", "sqlite:////proc/nowhere/journal", "The journal of actions at"),
-    ],
-)
-async def test_restart_with_a_mistake_keeps_the_workers(
-    server: Server, old: str, new: str, said: str
-) -> None:
+async def test_restart_with_a_mistake_keeps_the_workers(server: Server) -> None:
     before = server.workers()
     text = server.file.read_text()
-    server.file.write_text(text.replace(old, new))
-    server.signal(signal.SIGHUP)
-    assert said in await asyncio.to_thread(server.complaints.readline)
-    assert await asyncio.to_thread(server.complaints.readline) == KEPT
+    for old, new, said in (
+        ("[server]", "[sever]", "sever"),
+        ("concurrency = 2", "concurrency = 1", "can't share the concurrency"),
+        ("sqlite:///journal", "sqlite:////proc/nowhere/journal", "The journal of actions at"),
+    ):
+        server.file.write_text(text.replace(old, new))
+        server.signal(signal.SIGHUP)
+        assert said in await asyncio.to_thread(server.complaints.readline)
+        assert await asyncio.to_thread(server.complaints.readline) == KEPT
     assert server.workers() == before
-    assert await server.data(SOURCES)
-    # A worker that is replaced now gets the former configuration.
+    # A worker that takes another's place has the configuration of the others.
     os.kill(before[0], signal.SIGKILL)
     await asyncio.to_thread(until, lambda: len(set(server.workers()) | set(before)) == 3)
     server.file.write_text(text)
-    server.signal(signal.SIGHUP)
-    assert await asyncio.to_thread(server.output.readline) == "Restarted with 2 workers.\n"
+    (new_one,) = set(server.workers()) - set(before)
+    with server.caller(new_one) as caller:
+        assert caller.data(SOURCES)
+    assert "was ended by SIGKILL" in await asyncio.to_thread(server.complaints.readline)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_stop_answers_requests_in_flight_at_all_workers(
-    server: Server, vendor: Vendor, number: int
+    ending: Server, vendor: Vendor
 ) -> None:
     vendor.told.clear()
-    workers = server.workers()
-    with server.caller(workers[0]) as one, server.caller(workers[1]) as other:
+    workers = ending.workers()
+    with ending.caller(workers[0]) as one, ending.caller(workers[1]) as other:
         asked = [
             asyncio.create_task(asyncio.to_thread(caller.data, LIST)) for caller in (one, other)
         ]
         await asyncio.to_thread(until, lambda: vendor.calls["GET"] == 2)
-        server.signal(number)
-        await asyncio.to_thread(until, lambda: refused(server))
+        ending.signal(signal.SIGTERM)
+        await asyncio.to_thread(until, lambda: refused(ending))
         assert not any(task.done() for task in asked)
         vendor.told.set()
         answers = await asyncio.gather(*asked)
     assert [len(answer["webhookLogs"]["nodes"]) for answer in answers] == [1, 1]
-    assert server.process.wait(PATIENCE) == 0
-    assert server.complaints.read() == ""
-    assert {path.name for path in server.file.parent.iterdir()} == {
+    assert ending.process.wait(PATIENCE) == 0
+    assert ending.complaints.read() == ""
+    assert {path.name for path in ending.file.parent.iterdir()} == {
         "gateway.toml",
         "key",
         "journal.sqlite3",
     }
 
 
-async def test_second_ctrl_c_stops_at_once(server: Server, vendor: Vendor) -> None:
+async def test_second_ctrl_c_stops_at_once(ending: Server, vendor: Vendor) -> None:
     vendor.told.clear()
-    asked = asyncio.create_task(server.data(LIST))
+    asked = asyncio.create_task(ending.data(LIST))
     await asyncio.to_thread(until, lambda: vendor.calls["GET"])
-    server.signal(signal.SIGINT)
-    await asyncio.to_thread(until, lambda: refused(server))
-    server.signal(signal.SIGINT)
-    assert await asyncio.to_thread(server.process.wait, PATIENCE) == 0
+    ending.signal(signal.SIGINT)
+    await asyncio.to_thread(until, lambda: refused(ending))
+    ending.signal(signal.SIGINT)
+    assert await asyncio.to_thread(ending.process.wait, PATIENCE) == 0
     assert not vendor.told.is_set()
     with contextlib.suppress(httpx.TransportError, ValueError, AssertionError):
         await asked
 
 
-def test_stop_during_a_restart_does_not_wait_for_it(server: Server) -> None:
-    server.signal(signal.SIGHUP)
-    until(lambda: len(server.workers()) == 3)
-    server.signal(signal.SIGTERM)
-    assert server.process.wait(PATIENCE) == 0
-    assert server.output.read() == ""
-    assert server.complaints.read() == ""
+def test_stop_during_a_restart_does_not_wait_for_it(ending: Server) -> None:
+    ending.signal(signal.SIGHUP)
+    until(lambda: len(ending.workers()) == 3)
+    ending.signal(signal.SIGTERM)
+    assert ending.process.wait(PATIENCE) == 0
+    assert ending.output.read() == ""
+    assert ending.complaints.read() == ""
 
 
-def test_workers_end_with_their_supervisor(server: Server) -> None:
+def test_workers_end_with_their_supervisor(ending: Server) -> None:
     """Otherwise they would go on to hold the port, and nobody would know of them."""
-    workers = server.workers()
-    server.signal(signal.SIGKILL)
+    workers = ending.workers()
+    ending.signal(signal.SIGKILL)
     until(lambda: not any(is_worker(worker) for worker in workers))
-    assert refused(server)
+    assert refused(ending)
 
 
 def test_retry_at_all_workers_is_sent_once(server: Server, vendor: Vendor) -> None:
@@ -448,25 +468,28 @@ def test_invalidation_reaches_all_workers(server: Server, vendor: Vendor) -> Non
 
 
 async def test_concurrency_of_a_source_holds_for_all_workers(
-    configuration: Path, vendor: Vendor
+    server: Server, vendor: Vendor
 ) -> None:
     """A vendor's limit is on the machine, not on a process."""
-    text = configuration.read_text()
-    configuration.write_text(text.replace("concurrency = 4", "concurrency = 2"))
     vendor.told.clear()
-    with serving(configuration, "--workers", "2") as server:
-        asked = [asyncio.create_task(server.data(LIST, event=f"e{n}")) for n in range(12)]
-        await asyncio.to_thread(until, lambda: vendor.in_flight)
-        vendor.told.set()
-        await asyncio.gather(*asked)
+    vendor.most_in_flight = 0
+    asked = [asyncio.create_task(server.data(LIST, event=f"e{n}")) for n in range(12)]
+    await asyncio.to_thread(until, lambda: vendor.in_flight)
+    vendor.told.set()
+    await asyncio.gather(*asked)
     assert vendor.most_in_flight <= 2
 
 
 def test_auto_is_a_worker_for_each_core(configuration: Path) -> None:
+    """The start says so, too, where several of them count a caller's requests apart."""
+    configuration.write_text(configuration.read_text().replace('rate = "off"', "rate = 100"))
+    count = min(usable_cores(), 2)
     with serving(configuration, "--workers", "auto") as server:
-        count = min(usable_cores(), 4)
         assert len(server.workers()) == count
         assert f" with {count} worker" in server.line
+        server.signal(signal.SIGTERM)
+        said = server.complaints.read()
+        assert ("a caller may send up to 2 times as many" in said) is (count > 1)
 
 
 def test_one_worker_is_one_process(configuration: Path) -> None:
@@ -477,19 +500,12 @@ def test_one_worker_is_one_process(configuration: Path) -> None:
         assert server.process.wait(PATIENCE) == 0
 
 
-def test_start_says_that_workers_count_requests_apart(configuration: Path) -> None:
-    configuration.write_text(configuration.read_text().replace('rate = "off"', "rate = 100"))
-    with serving(configuration, "--workers", "2") as server:
-        line = server.complaints.readline()
-        assert "a caller may send up to 2 times as many as the limit rate says" in line
-
-
 @pytest.mark.parametrize(
     ("old", "new", "code", "said"),
     [
         ("port = 0", "port = {taken}", 1, "Can't listen on port "),
         ("port = 0", "port = 0\nworkers = 0", 2, 'must be a whole number from 1 to 100, or "auto"'),
-        ("concurrency = 4", "concurrency = 1", 2, "1 workers at most, or raise that concurrency"),
+        ("concurrency = 2", "concurrency = 1", 2, "1 workers at most, or raise that concurrency"),
         ("sqlite:///journal", "sqlite:////proc/nowhere/journal", 1, "The journal of actions at "),
     ],
 )
