@@ -120,6 +120,8 @@ def _supervise(
             complain(str(error))
         except typer.Exit:
             pass
+        except Exception:
+            log.exception("Reading the configuration anew met a defect.")
         complain("The configuration can't be used, so the workers keep the one that they have.")
         return None
 

