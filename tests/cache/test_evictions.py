@@ -115,9 +115,9 @@ async def test_load_in_flight_is_not_joined_after_an_eviction_elsewhere() -> Non
     caches = Cache(one), Cache(other)
     loads = 0
 
-    async def load(_: object, *, behind: bool) -> Loaded[int]:
+    async def load(entry: object, *, behind: bool) -> Loaded[int]:
         nonlocal loads
-        del behind
+        del entry, behind
         loads += 1
         if loads == 1:
             await caches[0].evict(["tag"])
