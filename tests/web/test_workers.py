@@ -50,6 +50,7 @@ class Vendor:
     def __init__(self) -> None:
         self.told = threading.Event()
         self.told.set()
+        self.latency = 0.0
         self.calls: Counter[str] = Counter()
         self.in_flight = 0
         self.most_in_flight = 0
@@ -61,6 +62,7 @@ class Vendor:
         self.most_in_flight = max(self.in_flight, self.most_in_flight)
         try:
             await asyncio.to_thread(self.told.wait, PATIENCE)
+            await asyncio.sleep(self.latency)
         finally:
             self.in_flight -= 1
         entry = Controller.entry(42, 0)
@@ -184,6 +186,7 @@ def vendor(controller: tuple[Vendor, str]) -> Iterator[Vendor]:
     made.calls.clear()
     yield made
     made.told.set()
+    made.latency = 0.0
 
 
 def configured(folder: Path, controller: tuple[Vendor, str]) -> Path:
@@ -477,12 +480,16 @@ async def test_concurrency_of_a_source_holds_for_all_workers(
 ) -> None:
     """A vendor's limit is on the machine, not on a process."""
     until(lambda: not vendor.in_flight)
-    vendor.told.clear()
     vendor.most_in_flight = 0
-    asked = [asyncio.create_task(server.data(LIST, event=f"e{n}")) for n in range(12)]
-    await asyncio.to_thread(until, lambda: vendor.in_flight)
-    vendor.told.set()
-    await asyncio.gather(*asked)
+    with contextlib.ExitStack() as stack:
+        callers = [stack.enter_context(server.caller(worker)) for worker in 2 * server.workers()]
+        vendor.latency = 0.3
+        await asyncio.gather(
+            *(
+                asyncio.to_thread(caller.data, LIST, event=f"event {number}")
+                for number, caller in enumerate(callers)
+            )
+        )
     assert vendor.most_in_flight <= 2
 
 
