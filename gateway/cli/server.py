@@ -11,6 +11,7 @@ import logging
 import math
 import os
 import socket
+import sys
 import threading
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -57,7 +58,7 @@ def run(read: Callable[[], Settings], options: Options) -> None:
     """
     settings = checked(read(), options)
     with listen(settings.server.host, settings.server.port) as listener:
-        if settings.server.workers == 1:
+        if settings.server.workers == 1 or sys.platform == "win32":
             # Not imported by a supervisor, which needs no schema.
             from gateway.web.app import create_app  # noqa: PLC0415
 

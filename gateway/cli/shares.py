@@ -24,7 +24,7 @@ def workers_of(settings: Settings) -> int:
     wanted = settings.server.workers
     least = min(settings.sources, key=lambda source: source.concurrency)
     if wanted == "auto":
-        return min(usable_cores(), least.concurrency)
+        return 1 if sys.platform == "win32" else min(usable_cores(), least.concurrency)
     if wanted > 1 and sys.platform == "win32":
         raise _refusal(
             "Windows can't share a port between processes. Give 1, and start several gateways"
