@@ -120,12 +120,12 @@ class UpstreamError(GatewayError):
         super().__init__(message)
 
 
-def defect(source: str, *, sent: bool = True) -> UpstreamError:
+def internal_error(source: str, *, sent: bool = True) -> UpstreamError:
     """Return the error for a defect of the gateway at a source; the caller logs the defect."""
     return UpstreamError(
         ErrorCode.INTERNAL_ERROR,
-        f"Source {source} gave something that the gateway stumbled over; the gateway's log tells"
-        " more.",
+        f"Source {source} returned something that the gateway failed to process. The gateway's log"
+        " has the details.",
         source=source,
         sent=sent,
     )

@@ -1,8 +1,8 @@
 """The ids of the schema: opaque, stable and untrusted.
 
-An id holds a kind, a source and the position of the object inside the source, so that the vendor
-can be called for it directly. It grants no access: a source checks the position against its
-configuration.
+An id consists of a kind, a source and the place of the object inside the source (see
+``gateway.vendors.base``), so that the vendor can be called for it directly. It grants no access: a
+source checks the place against its configuration.
 """
 
 from __future__ import annotations

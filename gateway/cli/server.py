@@ -19,9 +19,9 @@ import typer
 import uvicorn
 
 from gateway.actions.actions import MARGIN
-from gateway.actions.permissions import possible
-from gateway.cli.protocol import BoundedProtocol, GracefulServer
-from gateway.cli.screen import LOG_FORMAT, complain
+from gateway.actions.permissions import any_supported
+from gateway.cli.http_server import BoundedProtocol, GracefulServer
+from gateway.cli.screen import LOG_FORMAT, print_error
 from gateway.cli.shares import share, workers_of
 from gateway.config import is_loopback
 from gateway.errors import ConfigurationError, JournalError
@@ -80,8 +80,9 @@ def checked(settings: Settings, options: Options) -> Settings:
     """
     settings = with_options(settings, options)
     host = settings.server.host
+    _check(host)
     if "none" in settings.auth.methods and not (options.insecure or is_loopback(host)):
-        complain(
+        print_error(
             f"The gateway does not listen on {host}: it asks nobody for a credential, so whoever"
             " reaches it from another machine could read and delete every webhook log. Make a key"
             " with gateway key create and add it under [auth], listen on 127.0.0.1, or take the"
@@ -116,14 +117,14 @@ def _supervise(
             return plan(checked(read(), fixed))
         except ConfigurationError as error:
             for problem in error.problems:
-                complain(problem)
+                print_error(problem)
         except JournalError as error:
-            complain(str(error))
+            print_error(str(error))
         except typer.Exit:
             pass
         except Exception:
             log.exception("Reading the configuration anew met a defect.")
-        complain("The configuration can't be used, so the workers keep the one that they have.")
+        print_error("The configuration can't be used, so the workers keep the one that they have.")
         return None
 
     first = plan(settings)
@@ -171,10 +172,10 @@ def _counts_apart(settings: Settings, workers: int) -> bool:
 
 
 def with_options(settings: Settings, given: Options) -> Settings:
-    """Return the settings with the command line's options in their place.
+    """Return the settings, overridden by the command line's options.
 
-    All readers of the settings then see the actual listening address. As with environment
-    variables, empty text counts as not given.
+    All code that reads the settings then sees the actual listening address. As with environment
+    variables, an empty text counts as not given.
     """
     options = {"host": given.host or None, "port": given.port, "workers": given.workers}
     update = {name: value for name, value in options.items() if value is not None}
@@ -193,8 +194,23 @@ def grace(settings: Settings) -> float:
 async def _try_journal(settings: Settings) -> None:
     """Open the journal once: here a JournalError becomes a sentence, in the server a traceback."""
     async with Gateway(settings) as gateway:
-        if possible(gateway.sources):
+        if any_supported(gateway.sources):
             await gateway.open_journal()
+
+
+def _check(host: str) -> None:
+    """Exit with the reason if a host is written in a form that can't be listened on."""
+    bare = host.strip().strip("[]")
+    if bare == "*":
+        fault = "give 0.0.0.0 for all addresses of IPv4, or :: for those of IPv6 too"
+    elif "/" in bare:
+        fault = "it is no host. Give a name or an address alone, such as 127.0.0.1"
+    elif bare.count(":") == 1:
+        fault = "it has a port. Give that with --port, or as [server] port"
+    else:
+        return
+    print_error(f"Can't listen on {host}: {fault}.")
+    raise typer.Exit(2)
 
 
 def listen(host: str, port: int, option: str = "--port") -> socket.socket:
@@ -202,14 +218,17 @@ def listen(host: str, port: int, option: str = "--port") -> socket.socket:
 
     ``::`` accepts IPv4 too. ``option`` is the command line's option for another port.
     """
-    host = host.strip("[]")
+    host = host.strip().strip("[]").removesuffix(".")
+    with contextlib.suppress(ValueError):
+        # ::ffff:127.0.0.1 is an address of IPv4.
+        host = str(getattr(ipaddress.ip_address(host), "ipv4_mapped", None) or host)
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(
-            (host, port), family=family, dualstack_ipv6=_is_dual_stack(host, family)
+            address, family=family, dualstack_ipv6=_is_dual_stack(host, family)
         )
     except OSError as error:
-        complain(f"Can't listen on port {port} of {host}: {_reason(error, option)}.")
+        print_error(f"Can't listen on port {port} of {host}: {_reason(error, option)}.")
         raise typer.Exit(1) from None
 
 

@@ -20,7 +20,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gateway.cli.screen import complain
+from gateway.cli.screen import print_error
 
 if TYPE_CHECKING:
     import socket
@@ -200,7 +200,7 @@ class Supervisor:
         for up in asyncio.as_completed(ups):
             if not await up:
                 fates = [worker.fate for worker in self._workers.values() if worker.fate]
-                complain(f"A worker {fates[0]} before it could serve, so the gateway stops.")
+                print_error(f"A worker {fates[0]} before it could serve, so the gateway stops.")
                 return False
         started()
         async with asyncio.TaskGroup() as keepers:
@@ -223,7 +223,7 @@ class Supervisor:
             failures = 1 if lived >= STEADY else failures + 1
             pause = min(LONGEST_PAUSE, 2.0 ** (failures - 2)) if failures > 1 else 0.0
             when = f" in {pause:.0f} seconds" if pause else ""
-            complain(f"Worker {worker.pid} {worker.fate}. Another takes its place{when}.")
+            print_error(f"Worker {worker.pid} {worker.fate}. Another takes its place{when}.")
             await asyncio.sleep(pause)
             if self._workers.get(index) is worker:
                 self._workers[index] = self._start(index, self._plan)
@@ -237,7 +237,7 @@ class Supervisor:
         for index in range(plan.workers):
             worker = self._start(index, plan)
             if not await worker.is_up():
-                complain(
+                print_error(
                     f"A worker {worker.fate} before it could serve, so the restart has ended."
                     f" {index} of {plan.workers} workers have the new configuration."
                 )

@@ -16,7 +16,7 @@ class ListFacts(msgspec.Struct):
     ``largest_page`` is the largest number of rows on one page: a page with fewer rows had room for
     more. ``exceeded`` is true once a total was larger than the end of its page, so that totals are
     not merely offset + length. ``contradicted`` is true once the rows of a list did not match its
-    total, and ``confirmed`` once nothing stood behind as many rows as a total says.
+    total, and ``confirmed`` once a list ended after as many rows as its total.
     """
 
     largest_page: int = 0

@@ -183,16 +183,16 @@ def _resolution(error: socket.gaierror) -> str:
     )
 
 
-def _protocol(said: str, url: httpx.URL) -> str:
+def _protocol(message: str, url: httpx.URL) -> str:
     """Describe h11's error for an invalid or incomplete response."""
     tls = ": begin base_url with https:// if its port wants TLS" if url.scheme == "http" else ""
-    if "without sending a response" in said:
+    if "without sending a response" in message:
         return f"closed the connection without an answer; try again, and check base_url{tls}"
-    if "location header" in said:
+    if "location header" in message:
         return "answered with a redirect to an address that is none; check base_url"
-    if "peer closed" in said:
+    if "peer closed" in message:
         return _CUT
-    if "illegal" in said or "malformed" in said:
+    if "illegal" in message or "malformed" in message:
         return f"answered with something that is no HTTP; check the port of base_url{tls}"
     return "broke the connection; try again, and check base_url if it goes on"
 

@@ -13,8 +13,8 @@ from gateway.errors import UpstreamError
 from gateway.model import D_co, Hook, Timestamp, WebhookLog
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds that every log matching the filter lies within.
+class Criteria(msgspec.Struct, frozen=True, kw_only=True):
+    """Conditions that every log matching the filter meets.
 
     A kit passes on those that its vendor supports and ignores the rest, as the feed filters again.
     ``since`` and ``until`` are inclusive. ``failed`` is the delivery's result.

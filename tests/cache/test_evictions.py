@@ -10,7 +10,7 @@ import pytest
 
 from gateway.cache import Cache, Entry, Lifetime
 from gateway.cache.cache import Loaded
-from gateway.cache.entry import enclose
+from gateway.cache.entry import new_entry
 from gateway.cache.memory import MemoryStore
 from gateway.model import Timestamp
 
@@ -28,7 +28,7 @@ def pair() -> tuple[EvictionLog, EvictionLog]:
 
 def entry(*tags: str) -> Entry[Any]:
     moment = Timestamp(0)
-    return enclose(1, Lifetime(10), asked_at=moment, stored_at=moment, tags=tags, etags={})
+    return new_entry(1, Lifetime(10), asked_at=moment, stored_at=moment, tags=tags, etags={})
 
 
 def test_tags_are_news_to_others_once() -> None:
@@ -115,9 +115,9 @@ async def test_load_in_flight_is_not_joined_after_an_eviction_elsewhere() -> Non
     caches = Cache(one), Cache(other)
     loads = 0
 
-    async def load(entry: object, *, behind: bool) -> Loaded[int]:
+    async def load(entry: object, *, background: bool) -> Loaded[int]:
         nonlocal loads
-        del entry, behind
+        del entry, background
         loads += 1
         if loads == 1:
             await caches[0].evict(["tag"])

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.upstream.exchange import network as real_network
+from gateway.upstream.exchange import network_transport as real_network
 from gateway.upstream.operation import Operation
 from tests.upstream.network import client_of
 

@@ -99,7 +99,7 @@ def proxied(
     absent: Callable[[str], NoReturn],
     tmp_path: Path,
 ) -> Iterator[str]:
-    """Run nginx in front of a gateway, and yield the address below which it serves it."""
+    """Run nginx in front of a gateway, and yield the URL at which it serves the gateway."""
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
     if nginx is None:
         absent("nginx is not installed")

@@ -26,7 +26,7 @@ from gateway.vendors.elastic_path.parsing import (
     read_error,
 )
 from gateway.vendors.elastic_path.settings import ElasticPathSettings, credential
-from gateway.vendors.pages import Found, Hooks, Page, Scan, Stream, StreamsChanged, Wanted, Window
+from gateway.vendors.pages import Criteria, Found, Hooks, Page, Scan, Stream, StreamsChanged, Window
 
 if TYPE_CHECKING:
     from gateway.upstream.client import UpstreamClient
@@ -68,24 +68,24 @@ class ElasticPath(Vendor[ElasticPathSettings]):
         if not integrations:
             hooks = await self._integrations(operation)
             integrations = tuple(hook.upstream_id for hook in hooks.readable)
-            errors = self.unread(hooks)
+            errors = self.unreadable_errors(hooks)
         return Found(
             [self._stream(integration) for integration in integrations],
             errors,
         )
 
     def stream_of(self, hook: Hook) -> Stream | None:
-        """Return the stream of an integration, unless all integrations are known or one list."""
+        """Return the stream of an integration; None if all are known already or share one list."""
         return None if self._store_wide or self._chosen else self._stream(hook.upstream_id)
 
     def _stream(self, integration: str) -> Stream:
         return Stream(key=integration, place=(integration,), hook_id=self.ids.hook(integration))
 
     async def read_page(
-        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
+        self, stream: Stream, window: Window, criteria: Criteria, operation: Operation
     ) -> Page:
         """Request a page of logs, and the integrations, which have their events and URLs."""
-        del wanted
+        del criteria
         path = "/".join(("/integrations", *stream.place, "logs"))
         paging = (("page[limit]", str(window.limit)), ("page[offset]", str(window.offset)))
         listed, integrations = await both(
@@ -123,7 +123,7 @@ class ElasticPath(Vendor[ElasticPathSettings]):
         )
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Request the logs of the job in the place, one for each attempt, and pick the log."""
+        """Request the logs of the job in the place, one for each attempt, and select the log."""
         if len(place) != 3 or not self._granted(place):
             return None
         integration, job, upstream_id = place

@@ -26,7 +26,7 @@ from gateway.vendors.language_weaver.parsing import (
     read_error,
 )
 from gateway.vendors.language_weaver.settings import LanguageWeaverSettings, credential
-from gateway.vendors.pages import Found, Hooks, Page, Scan, Stream, Wanted, Window
+from gateway.vendors.pages import Criteria, Found, Hooks, Page, Scan, Stream, Window
 
 if TYPE_CHECKING:
     from gateway.upstream.operation import Operation
@@ -63,20 +63,20 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
         return Found([STREAM])
 
     async def read_page(
-        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
+        self, stream: Stream, window: Window, criteria: Criteria, operation: Operation
     ) -> Page:
         """Request the page that contains the offset."""
         del stream
         limit, offset = window.limit, window.offset
-        page, size = await self._page(offset // limit + 1, limit, wanted, operation)
+        page, size = await self._page(offset // limit + 1, limit, criteria, operation)
         if page.offset is not None and page.offset > offset:
             # The vendor's pages are larger than requested, so that number is of a later page.
-            page, size = await self._page(offset // size + 1, limit, wanted, operation)
+            page, size = await self._page(offset // size + 1, limit, criteria, operation)
         elif page.offset == offset // limit * limit and 0 < page.read <= offset - page.offset:
             # Either the list ends with that page, or the vendor's pages are smaller than requested
             # and it does not say so.
             number = offset // limit + 2
-            following, _ = await self._page(number, limit, wanted, operation)
+            following, _ = await self._page(number, limit, criteria, operation)
             if following.read:
                 size = page.read
             page = replace(following, offset=page.offset + page.read)
@@ -85,10 +85,10 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
         return page
 
     async def _page(
-        self, number: int, size: int, wanted: Wanted, operation: Operation
+        self, number: int, size: int, criteria: Criteria, operation: Operation
     ) -> tuple[Page, int]:
         """Request a page by number; return it with the actual size of the vendor's pages."""
-        params = [("page", str(number)), ("perPage", str(size)), *_filters(wanted)]
+        params = [("page", str(number)), ("perPage", str(size)), *_filters(criteria)]
         document, _ = await self.client.json("/api/v2/audit/webhooks", params, operation=operation)
         logs, unreadable = parse_rows(
             self.listed(document, "entries"), lambda row: parse_log(row, self.ids)
@@ -168,16 +168,16 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
         return (await self.cached_hooks("hooks", load, operation)).readable
 
 
-def _filters(wanted: Wanted) -> Params:
-    """Return the query parameters for the bounds.
+def _filters(criteria: Criteria) -> Params:
+    """Return the query parameters for the criteria.
 
     The vendor's filter by a part of the URL is not used. Callers see URLs redacted, and the number
     of logs that match a part would reveal what is masked.
     """
     filters = []
-    if wanted.failed is not None:
-        filters.append(("failed", "true" if wanted.failed else "false"))
-    events = wanted.events or ()
+    if criteria.failed is not None:
+        filters.append(("failed", "true" if criteria.failed else "false"))
+    events = criteria.events or ()
     if 0 < len(events) <= MAX_EVENTS and all(
         is_sendable(event) and "," not in event for event in events
     ):
