@@ -38,7 +38,11 @@ pytestmark = [
 PATIENCE = 60.0
 """Seconds until a test fails."""
 LIST = """
-query($event: String) { webhookLogs(first: 1, filter: {event: {eq: $event}}) { nodes { id } } }
+query($event: String) {
+  webhookLogs(first: 1, filter: {source: {eq: "translations"}, event: {eq: $event}}) {
+    nodes { id }
+  }
+}
 """
 SOURCES = "{ sources { name } }"
 FORGET = 'mutation { invalidateCache(tags: ["source:translations"]) { entries } }'
