@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from gateway.cache.evictions import EvictionLog
     from gateway.model import Freshness
     from gateway.settings import Settings
     from gateway.sources.list_facts import ListFacts
@@ -68,7 +69,8 @@ class Gateway:
     leaving, it completes the actions in progress and closes all connections.
 
     Tests replace the network by ``transport`` and the configured cache by ``store``. ``clock``
-    returns Unix time in nanoseconds, ``monotonic`` seconds.
+    returns Unix time in nanoseconds, ``monotonic`` seconds. ``evictions`` connects the workers of
+    one server.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Gateway:
         *,
         transport: httpx.AsyncBaseTransport | None = None,
         store: Store | None = None,
+        evictions: EvictionLog | None = None,
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -94,6 +97,7 @@ class Gateway:
             max_entries=caching.max_entries,
             max_bytes=caching.max_megabytes * 2**20,
             clock=clock,
+            evictions=evictions,
         )
         self._cache = Cache(store, clock)
         self._actions = Actions(

@@ -21,7 +21,7 @@ from gateway.config.limits import LimitSettings, TimeLimit
 from gateway.config.mistakes import Problem, problems_of, sentence, unknown_key
 from gateway.config.secret import ReferenceContext
 from gateway.config.source import SourceTable
-from gateway.config.values import ListOf, Origin, RootPath, Table, Text, error_message
+from gateway.config.values import ListOf, Origin, RootPath, Table, Text, Workers, error_message
 from gateway.errors import ConfigurationError
 from gateway.vendors import VENDORS
 
@@ -50,6 +50,8 @@ class ServerSettings(Table):
     """The address to listen on."""
     port: Annotated[int, Field(strict=True, ge=0, le=65535)] = 8000
     """The port to listen on; 0 takes any free one."""
+    workers: Workers = 1
+    """The processes that share the port; "auto" starts one for each core."""
     root_path: RootPath = ""
     """The prefix of all paths that a proxy in front adds and does not strip, such as "/hooks".
 

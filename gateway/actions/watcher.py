@@ -67,5 +67,6 @@ class ActionWatcher:
                 for action in actions
                 if (source := self._sources.get(action.source))
                 for tag in source.affected_tags(ids.decode(action.log_id, ids.Kind.LOG).place)
-            }
+            },
+            everywhere=False,
         )

@@ -295,10 +295,13 @@ class Cache:
             return replace(entry, failed=error.code.name, retry_at=retry_at)
         return replace(entry, fresh_until=now, revalidate_until=now, stale_until=now, failed=None)
 
-    async def evict(self, tags: Collection[str]) -> int:
-        """Evict entries by tag, along with their loads in flight; return the number of entries."""
+    async def evict(self, tags: Collection[str], *, everywhere: bool = True) -> int:
+        """Evict entries by tag, along with their loads in flight; return the number of entries.
+
+        ``everywhere`` is False if each process finds out by itself that they are obsolete.
+        """
         self._evictions += 1
-        count = await self._store.evict(tags)
+        count = await (self._store.evict(tags) if everywhere else self._store.evict_here(tags))
         # A read that began while the store was busy may have returned an evicted entry.
         self._evictions += 1
         self.counts["evicted"] += count

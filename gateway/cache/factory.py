@@ -9,18 +9,29 @@ from gateway.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.cache.evictions import EvictionLog
     from gateway.cache.store import Store
 
 
-def make_store(url: str, *, max_entries: int, max_bytes: int, clock: Callable[[], int]) -> Store:
+def make_store(
+    url: str,
+    *,
+    max_entries: int,
+    max_bytes: int,
+    clock: Callable[[], int],
+    evictions: EvictionLog | None = None,
+) -> Store:
     """Return the store for a URL: ``memory://``, or that of Redis or Valkey.
 
+    ``evictions`` are those of the other workers of a server, whose memory is not shared.
     Raises ConfigurationError if the redis package is needed and not installed.
     """
     if url.startswith("memory:"):
         from gateway.cache.memory import MemoryStore  # noqa: PLC0415
 
-        return MemoryStore(max_entries=max_entries, max_bytes=max_bytes, clock=clock)
+        return MemoryStore(
+            max_entries=max_entries, max_bytes=max_bytes, clock=clock, evictions=evictions
+        )
     try:
         from gateway.cache.redis import RedisStore  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:

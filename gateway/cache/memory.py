@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from gateway.cache.entry import Entry
+    from gateway.cache.evictions import EvictionLog
 
 MAX_DROPPED = 10_000
 _encoder = msgspec.json.Encoder()
@@ -35,19 +36,25 @@ class MemoryStore(Store):
 
     ``max_bytes`` bounds the length of all entries as JSON; as objects they take about twice as
     much. An entry of more than a tenth of it is not stored. ``clock`` returns Unix time in
-    nanoseconds.
+    nanoseconds. With ``evictions``, the stores of all workers evict the same tags.
     """
 
     shared = False
 
     def __init__(
-        self, *, max_entries: int, max_bytes: int, clock: Callable[[], int] = time.time_ns
+        self,
+        *,
+        max_entries: int,
+        max_bytes: int,
+        clock: Callable[[], int] = time.time_ns,
+        evictions: EvictionLog | None = None,
     ) -> None:
         # A timeout would create a task for every lookup.
         self._entries = _Memory(serializer=NullSerializer(), timeout=None)
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._clock = clock
+        self._evictions = evictions
         # aiocache's memory is unbounded, and expires keys with one event loop timer each.
         self._sizes: OrderedDict[str, int] = OrderedDict()
         self._size = 0
@@ -60,10 +67,13 @@ class MemoryStore(Store):
     async def read(self, key: str, kind: type[Any]) -> tuple[Entry[Any] | None, Generation]:
         """Return the entry under a key."""
         del kind
+        await self.catch_up()
         return self.peek(key), self._generation
 
     def peek(self, key: str) -> Entry[Any] | None:
-        """Return the entry under a key."""
+        """Return the entry under a key; None, too, until what others evicted is evicted here."""
+        if self._evictions is not None and self._evictions.has_news:
+            return None
         if key not in self._sizes:
             return None
         self._sizes.move_to_end(key)
@@ -72,6 +82,7 @@ class MemoryStore(Store):
 
     async def write(self, key: str, entry: Entry[Any], generation: Generation) -> None:
         """Store an entry, and evict others to make room for it."""
+        await self.catch_up()
         if generation is None or generation < self._forgotten:
             return
         if any(self._dropped.get(tag, 0) > generation for tag in entry.tags):
@@ -98,7 +109,28 @@ class MemoryStore(Store):
             await self._forget(next(iter(self._sizes)))
 
     async def evict(self, tags: Collection[str]) -> int:
-        """Evict the entries that have one of the tags."""
+        """Evict the entries that have one of the tags, and let the other workers evict theirs.
+
+        Returns how many there were in this process.
+        """
+        if self._evictions is not None:
+            self._evictions.append(tags)
+        return await self.evict_here(tags)
+
+    async def catch_up(self) -> None:
+        """Evict what other workers have evicted; ``read`` and ``write`` do so first."""
+        if self._evictions is None or not self._evictions.has_news:
+            return
+        tags = self._evictions.news()
+        if tags is None:
+            self._generation += 1
+            self._forgotten = self._generation
+            await self.close()
+        else:
+            await self.evict_here(tags)
+
+    async def evict_here(self, tags: Collection[str]) -> int:
+        """Evict the entries of this process that have one of the tags."""
         self._generation += 1
         if len(self._dropped) + len(tags) > MAX_DROPPED:
             # Loads in flight are then not stored, which only costs another call.

@@ -51,6 +51,10 @@ class Store(abc.ABC):
     async def evict(self, tags: Collection[str]) -> int:
         """Evict the entries that have one of the tags, everywhere; return how many there were."""
 
+    async def evict_here(self, tags: Collection[str]) -> int:
+        """Evict as ``evict`` does, where the other processes know of it already."""
+        return await self.evict(tags)
+
     async def lease(self, key: str) -> Lease | None:
         """Return the right to load a key; None while another process has it."""
         del key

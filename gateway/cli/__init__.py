@@ -24,7 +24,7 @@ import typer
 
 from gateway import __version__
 from gateway.cli import options
-from gateway.cli.screen import print_error, sentence
+from gateway.cli.screen import LOG_FORMAT, print_error, sentence
 from gateway.errors import ConfigurationError, ErrorCode, JournalError, RequestError, UpstreamError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Characters that the encoding of the terminal lacks are escaped.
         sys.stdout.reconfigure(errors="backslashreplace")
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(format=LOG_FORMAT)
     app()
 
 
@@ -101,17 +101,29 @@ def _serve(
             show_default="as configured",
         ),
     ] = None,
+    workers: Annotated[
+        Any,
+        typer.Option(
+            parser=options.workers,
+            metavar="NUMBER|auto",
+            help="The processes that share the port; auto starts one for each core.",
+            show_default="as configured",
+        ),
+    ] = None,
     insecure: Annotated[
         bool,
         typer.Option("--insecure", help="Let other machines call without credentials."),
     ] = False,
 ) -> None:
     """Serve GraphQL over HTTP."""
-    from gateway.cli.server import run
+    from gateway.cli.server import Options, run
     from gateway.settings import load
 
     with _errors_printed():
-        run(load(config, os.environ), host, port, insecure=insecure)
+        run(
+            lambda: load(config, os.environ),
+            Options(host=host, port=port, workers=workers, insecure=insecure),
+        )
 
 
 @app.command("demo")

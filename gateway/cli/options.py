@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Literal
 
 import typer
 
@@ -17,6 +18,23 @@ def one_of(*words: str) -> Callable[[str], str]:
         raise typer.BadParameter(f"{text!r} is not one of {', '.join(words)}.")
 
     return parse
+
+
+def workers(text: str) -> int | Literal["auto"] | None:
+    """Return a number of workers, or "auto"; None if the text is empty, which counts as not given.
+
+    The numbers are those of the setting.
+    """
+    from gateway.config.values import MAX_WORKERS  # noqa: PLC0415 - not needed for other options
+
+    word = text.strip().lower()
+    if word == "auto":
+        return "auto"
+    if word.isascii() and word.isdecimal() and 1 <= int(word[:9]) <= MAX_WORKERS:
+        return int(word)
+    if not word:
+        return None
+    raise typer.BadParameter(f"{text!r} is not a whole number from 1 to {MAX_WORKERS}, or auto.")
 
 
 def source_name(text: str) -> str:

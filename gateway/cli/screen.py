@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gateway.errors import UpstreamError
     from gateway.model import Timestamp
 
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls, except tab and line feed
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # change the direction of text

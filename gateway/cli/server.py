@@ -7,11 +7,13 @@ import contextlib
 import errno
 import gc
 import ipaddress
+import logging
 import math
 import os
 import socket
+import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import typer
 import uvicorn
@@ -19,29 +21,67 @@ import uvicorn
 from gateway.actions.actions import MARGIN
 from gateway.actions.permissions import any_supported
 from gateway.cli.http_server import BoundedProtocol, GracefulServer
-from gateway.cli.screen import print_error
+from gateway.cli.screen import LOG_FORMAT, print_error
+from gateway.cli.shares import share, workers_of
 from gateway.config import is_loopback
+from gateway.errors import ConfigurationError, JournalError
 from gateway.service import Gateway
-from gateway.web.app import create_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from starlette.types import ASGIApp
 
+    from gateway.cache.evictions import EvictionLog
     from gateway.settings import Settings
+
+log = logging.getLogger(__name__)
 
 KEEP_ALIVE = 75
 """Seconds that an idle connection stays open. Common proxies close theirs after 60. If the gateway
 closed first, requests that a proxy sends at that moment would be lost."""
 
 
-def run(settings: Settings, host: str | None, port: int | None, *, insecure: bool) -> None:
-    """Serve the gateway; ``host`` and ``port`` win over the settings."""
-    settings = with_options(settings, host, port)
+class Options(NamedTuple):
+    """What the command line says about the server; it wins over the settings."""
+
+    host: str | None = None
+    port: int | None = None
+    workers: int | Literal["auto"] | None = None
+    insecure: bool = False
+
+
+def run(read: Callable[[], Settings], options: Options) -> None:
+    """Serve the gateway with the settings that ``read`` returns.
+
+    With several workers they are read again for each restart.
+    """
+    settings = checked(read(), options)
+    with listen(settings.server.host, settings.server.port) as listener:
+        if settings.server.workers == 1 or sys.platform == "win32":
+            # Not imported by a supervisor, which needs no schema.
+            from gateway.web.app import create_app  # noqa: PLC0415
+
+            address = url(listener)
+            serve(
+                create_app(settings),
+                listener,
+                grace(settings),
+                lambda: typer.echo(f"Serving {address}/graphql. Ctrl-C stops."),
+            )
+        else:
+            _supervise(settings, read, options, listener)
+
+
+def checked(settings: Settings, options: Options) -> Settings:
+    """Return the settings with the options in their place, and the journal tried.
+
+    Raises ConfigurationError or JournalError if the gateway can't be started with them.
+    """
+    settings = with_options(settings, options)
     host = settings.server.host
     _check(host)
-    if "none" in settings.auth.methods and not (insecure or is_loopback(host)):
+    if "none" in settings.auth.methods and not (options.insecure or is_loopback(host)):
         print_error(
             f"The gateway does not listen on {host}: it asks nobody for a credential, so whoever"
             " reaches it from another machine could read and delete every webhook log. Make a key"
@@ -49,27 +89,97 @@ def run(settings: Settings, host: str | None, port: int | None, *, insecure: boo
             " risk with --insecure."
         )
         raise typer.Exit(2)
+    workers_of(settings)
     asyncio.run(_try_journal(settings))
-    app = create_app(settings)
-    with listen(host, settings.server.port) as listener:
-        address = url(listener)
-        serve(
-            app,
-            listener,
-            grace(settings),
-            lambda: typer.echo(f"Serving {address}/graphql. Ctrl-C stops."),
+    return settings
+
+
+def _supervise(
+    settings: Settings, read: Callable[[], Settings], options: Options, listener: socket.socket
+) -> None:
+    # These modules are not for Windows.
+    from gateway.cache.evictions import EvictionLog  # noqa: PLC0415
+    from gateway.cli.supervisor import Plan, Supervisor, Worker  # noqa: PLC0415
+
+    evictions = EvictionLog()
+
+    def plan(settings: Settings) -> Plan:
+        count = workers_of(settings)
+        return Plan(
+            count,
+            lambda index: Worker(_work, share(settings, index, count), listener, evictions),
         )
 
+    def reload() -> Plan | None:
+        try:
+            # The socket stays as it is.
+            fixed = options._replace(host=settings.server.host, port=settings.server.port)
+            return plan(checked(read(), fixed))
+        except ConfigurationError as error:
+            for problem in error.problems:
+                print_error(problem)
+        except JournalError as error:
+            print_error(str(error))
+        except typer.Exit:
+            pass
+        except Exception:
+            log.exception("Reading the configuration anew met a defect.")
+        print_error("The configuration can't be used, so the workers keep the one that they have.")
+        return None
 
-def with_options(settings: Settings, host: str | None, port: int | None) -> Settings:
+    first = plan(settings)
+    address = url(listener)
+    if _counts_apart(settings, first.workers):
+        log.warning(
+            "Each worker counts requests by itself, so a caller may send up to %d times as many"
+            " as the limit rate says. With Redis under [cache] they count together.",
+            first.workers,
+        )
+    # Actions that begin just before the end of the grace have as much time again.
+    supervisor = Supervisor(first, listener, reload, seconds=2 * grace(settings) + MARGIN)
+    served = asyncio.run(
+        supervisor.run(
+            lambda: typer.echo(
+                f"Serving {address}/graphql with {_count(first.workers)}. Ctrl-C stops."
+            ),
+            lambda count: typer.echo(f"Restarted with {_count(count)}."),
+        )
+    )
+    if not served:
+        raise typer.Exit(1)
+
+
+def _work(
+    started: Callable[[], None],
+    settings: Settings,
+    listener: socket.socket,
+    evictions: EvictionLog,
+) -> None:
+    """Serve in the process of a worker."""
+    from gateway.web.app import create_app  # noqa: PLC0415 - for the reason above
+
+    logging.basicConfig(format=LOG_FORMAT)
+    serve(create_app(settings, evictions=evictions), listener, grace(settings), started)
+
+
+def _count(workers: int) -> str:
+    return "1 worker" if workers == 1 else f"{workers} workers"
+
+
+def _counts_apart(settings: Settings, workers: int) -> bool:
+    in_memory = settings.cache.url.get_secret_value().startswith("memory:")
+    return workers > 1 and in_memory and settings.limits.rate.mode != "off"
+
+
+def with_options(settings: Settings, given: Options) -> Settings:
     """Return the settings, overridden by the command line's options.
 
     All code that reads the settings then sees the actual listening address. As with environment
     variables, an empty text counts as not given.
     """
-    options = {"host": host or None, "port": port}
-    given = {name: value for name, value in options.items() if value is not None}
-    server = settings.server.model_copy(update=given)
+    options = {"host": given.host or None, "port": given.port, "workers": given.workers}
+    update = {name: value for name, value in options.items() if value is not None}
+    server = settings.server.model_copy(update=update)
     return settings.model_copy(update={"server": server})
 
 
@@ -169,6 +279,8 @@ def config_of(app: ASGIApp, grace: float) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=math.ceil(grace),
         timeout_keep_alive=KEEP_ALIVE,
+        # Otherwise uvicorn takes it from the environment; workers have a supervisor of their own.
+        workers=1,
     )
 
 

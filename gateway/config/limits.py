@@ -145,4 +145,4 @@ class LimitSettings(Table, title="Limits"):
     """Operations that are executed at the same time. As many more wait for up to two seconds."""
     rate: Limit = Limit(1200)
     """Requests of one caller in a minute. Callers without credentials are distinguished by address.
-    Gateways that share a cache count together."""
+    Gateways that share a cache count together; without Redis, each worker counts by itself."""

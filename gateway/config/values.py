@@ -6,11 +6,12 @@ import ipaddress
 import re
 import ssl
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     HttpUrl,
@@ -23,6 +24,8 @@ from gateway.config.files import UnreadableFileError, read_bytes
 
 Item = TypeVar("Item")
 
+MAX_WORKERS = 100
+_NO_WORKERS = f'must be a whole number from 1 to {MAX_WORKERS}, or "auto"'
 _NO_ADDRESS = 'must be an http or https address, such as "https://vendor.example:8001"'
 _NO_ORIGIN = (
     'must be an origin as browsers write it, such as "https://app.example.com", or'
@@ -44,6 +47,12 @@ def error_message(words: str) -> Any:
     ``errorMessage`` is not a keyword of JSON schema, but editors show it.
     """
     return Field(json_schema_extra={"errorMessage": words})
+
+
+def _workers(value: object) -> object:
+    if value != "auto" and not (type(value) is int and 1 <= value <= MAX_WORKERS):
+        raise ValueError(_NO_WORKERS)
+    return value
 
 
 def is_loopback(host: str) -> bool:
@@ -128,6 +137,11 @@ Seconds = Annotated[float, Field(strict=True, gt=0, le=300)]
 Rate = Annotated[float, Field(strict=True, gt=0, le=1000)]
 UpToHundred = Annotated[int, Field(strict=True, ge=1, le=100)]
 PageSize = Annotated[int, Field(strict=True, ge=10, le=100)]
+Workers = Annotated[
+    Annotated[int, Field(ge=1, le=MAX_WORKERS)] | Literal["auto"],
+    BeforeValidator(_workers),
+    error_message(_NO_WORKERS),
+]
 Address = Annotated[str, AfterValidator(_address), error_message(_NO_ADDRESS)]
 RootPath = Annotated[
     str,

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from gateway.cache.evictions import EvictionLog
     from gateway.settings import Settings
 
 
@@ -43,9 +44,13 @@ def create_app(
     *,
     transport: httpx.AsyncBaseTransport | None = None,
     authenticator: Authenticator | None = None,
+    evictions: EvictionLog | None = None,
 ) -> Starlette:
-    """Return the application; ``transport`` replaces the network in tests."""
-    gateway = Gateway(settings, transport=transport)
+    """Return the application; ``transport`` replaces the network in tests.
+
+    ``evictions`` connects it with the other workers of the server.
+    """
+    gateway = Gateway(settings, transport=transport, evictions=evictions)
     introspection = settings.server.introspection
     graphiql = settings.server.graphiql and introspection and not settings.documents.trusted
     prefix = settings.server.root_path

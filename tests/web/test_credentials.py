@@ -212,7 +212,7 @@ def test_gateway_without_authentication_listens_on_loopback_only(
         settings = settings.model_copy(update={"auth": auth})
     # An address for documentation (RFC 5737): listening there is permitted but impossible.
     with pytest.raises(typer.Exit) as stopped:
-        server.run(settings, "192.0.2.1", 0, insecure=False)
+        server.run(lambda: settings, server.Options("192.0.2.1", 0))
     told = capsys.readouterr().err
     assert stopped.value.exit_code == (1 if protects else 2)
     assert ("take the risk with --insecure" in told) is not protects

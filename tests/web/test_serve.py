@@ -61,7 +61,7 @@ def running(file: Path, host: str | None = None, port: int | None = None) -> Ite
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server, "serve", keep)
-        server.run(load(file, {}), host, port, insecure=True)
+        server.run(lambda: load(file, {}), server.Options(host, port, insecure=True))
     [(app, listener)] = served
     with listener, server.serving(app, listener, 1.0):
         yield listener.getsockname()[1]
@@ -134,7 +134,7 @@ def test_host_in_a_wrong_form_is_named(
 ) -> None:
     """The complaint about a missing credential would send its reader the wrong way."""
     with pytest.raises(typer.Exit):
-        server.run(settings_of(tmp_path), host, None, insecure=False)
+        server.run(lambda: settings_of(tmp_path), server.Options(host))
     message = " ".join(capsys.readouterr().err.split())
     assert message.startswith(f"Can't listen on {host}:")
     assert advice in message
@@ -160,14 +160,17 @@ def settings_of(folder: Path, **settings: Any) -> Settings:
 
 def test_empty_host_option_is_ignored(tmp_path: Path) -> None:
     """``--host "$HOST"`` without the variable must not listen on every interface."""
-    merged = server.with_options(settings_of(tmp_path, host="127.0.0.2", port=1), "", None)
+    settings = settings_of(tmp_path, host="127.0.0.2", port=1)
+    merged = server.with_options(settings, server.Options(""))
     assert (merged.server.host, merged.server.port) == ("127.0.0.2", 1)
 
 
 def test_options_become_settings(tmp_path: Path) -> None:
     """Nothing that reads the settings later may see another address than the socket has."""
-    merged = server.with_options(settings_of(tmp_path, host="127.0.0.2", port=1), WILDCARD, 0)
+    settings = settings_of(tmp_path, host="127.0.0.2", port=1, workers=2)
+    merged = server.with_options(settings, server.Options(WILDCARD, 0, "auto"))
     assert (merged.server.host, merged.server.port) == (WILDCARD, 0)
+    assert merged.server.workers == "auto"
     assert merged.sources[0].name == "translations"
 
 
