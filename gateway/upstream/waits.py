@@ -129,8 +129,8 @@ def _read_all(text: str, now: int) -> float | None:
     if (seconds := _read(text, now)) is not None:
         return seconds
     found = [_read(item, now) for item in _ITEM.findall(text[:500])]
-    seconds = [each for each in found if each is not None]
-    return max(seconds) if seconds and len(seconds) == len(found) else None
+    waits = [each for each in found if each is not None]
+    return max(waits) if waits and len(waits) == len(found) else None
 
 
 def _read(text: str, now: int) -> float | None:
