@@ -472,6 +472,8 @@ def test_status_takes_precedence_over_the_message() -> None:
         "timeout.svc.cluster.local says no",
         "ssl.example.test:8443/refused/timeout says no",
         "tls-proxy.internal 10.0.0.9:500 [2001:db8::500]:443",
+        '"x/timeout" says no',
+        "'./ssl/x' says no",
     ],
 )
 def test_addresses_and_quantities_are_ignored(message: str) -> None:

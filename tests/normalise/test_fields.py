@@ -171,3 +171,12 @@ def test_integer_with_too_many_digits_is_written_in_hexadecimal() -> None:
     shown = row.redacted()
     assert shown.body("size") == hex(10**5000)
     assert msgspec.json.encode(shown.document)
+
+
+@pytest.mark.parametrize("number", [2**31, -(2**31), 2**53, 1.5])
+def test_number_that_is_no_int_of_graphql_is_none_with_a_warning(number: float) -> None:
+    """GraphQL would fail the field of the row, and with it the page."""
+    row = Fields({"size": number})
+    assert row.integer("size") is None
+    assert row.warnings == ["The vendor's size is not a whole number."]
+    assert Fields({"size": 2**31 - 1}).integer("size") == 2**31 - 1
