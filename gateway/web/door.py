@@ -24,12 +24,13 @@ from gateway.web.caching import cache_status
 from gateway.web.request import Refusal, decode_operation, request_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from gateway.service import Gateway
-    from gateway.web.answers import KeptAnswers, Reads
+    from gateway.web.answers import KeptAnswers, Key
+    from gateway.web.caching import Reads
     from gateway.web.view import GraphQLView
 
 MOST_VERDICTS = 4096
@@ -71,7 +72,12 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != "/graphql":
+        if (
+            scope["type"] != "http"
+            or scope["method"] != "POST"
+            or scope["path"] != "/graphql"
+            or scope["query_string"]
+        ):
             await self._app(scope, receive, send)
             return
         key = tuple([header for header in scope["headers"] if header[0] not in FREE])
@@ -81,89 +87,127 @@ class Door:
             self._remember(key, scope)
             return
         message = await receive()
-        again = _from(message, receive)
-        if not await self._answer(verdict, message, scope, again, send):
+        again = _beginning_with(message, receive)
+        if not self._is_plain(message) or not self._view.welcomes(verdict.gateway.caller, scope):
             await self._app(scope, again, send)
+            return
+        request = _Request(verdict, message["body"], scope, again, send)
+        if self._answers is None or not await self._send_kept(request, self._answers):
+            await self._execute(request)
 
     def _remember(self, key: tuple[Header, ...], scope: Scope) -> None:
         passed: tuple[Gateway, str] | None = scope.get("state", {}).get("passed")
-        if passed is None or not OTHERS.isdisjoint(name for name, _ in key):
+        if passed is None or not all(map(_is_common, key)):
             return
         gateway, media_type = passed
         if gateway.caller.method is not Method.JWT and not gateway.personal:
             self._verdicts[key] = Verdict(gateway, media_type)
 
-    async def _answer(
-        self, verdict: Verdict, message: Message, scope: Scope, receive: Receive, send: Send
-    ) -> bool:
-        """Answer a request, unless something about it is unusual."""
-        view, gateway = self._view, verdict.gateway
-        body: bytes = message.get("body", b"")
-        if message["type"] != "http.request" or message.get("more_body") or not view.fits(body):
+    def _is_plain(self, message: Message) -> bool:
+        """Return whether a message is a whole body of a size that is allowed."""
+        return (
+            message["type"] == "http.request"
+            and not message.get("more_body")
+            and self._view.fits(message["body"])
+        )
+
+    async def _send_kept(self, request: _Request, answers: KeptAnswers) -> bool:
+        """Send a kept answer; False if there is none."""
+        gateway = request.verdict.gateway
+        await gateway.catch_up()
+        kept = answers.find(request.key)
+        if kept is None:
             return False
-        if not view.welcomes(gateway.caller, scope):
-            return False
-        key = (gateway.caller.grants, body)
-        kept = None
-        if self._answers is not None:
-            await gateway.catch_up()
-            kept = self._answers.find(key)
         try:
-            asked = None if kept else decode_operation(body)
-        except Refusal:
-            return False
-        request = Request(scope, receive)
-        headers: dict[str, str] = {}
-        try:
-            headers = await view.count(gateway.caller, request)
-            if kept is not None:
-                await _send(*kept, verdict, headers, scope, send)
-                return True
-            assert asked is not None  # noqa: S101 - decoded if there is no answer
-            operation = gateway.operation(request_id=request_id(scope))
-            result = await view.run(gateway, operation, request, asked)
-            if isinstance(result, bytes):
-                if self._answers is not None:
-                    self._answers.keep(key, result, operation)
-                await _send(result, operation.reads, verdict, headers, scope, send)
-                return True
-            response = view.response_to(request, gateway, operation, result, verdict.media_type)
+            headers = await self._view.count(gateway.caller, request.http)
         except Refusal as refusal:
-            response = view.refusal(request, refusal, verdict.media_type)
-        except ClientDisconnect:
-            return True
-        response.headers.update(headers)
-        await response(scope, receive, send)
+            await request.refuse(refusal, self._view)
+        else:
+            await request.send_body(*kept, headers)
         return True
 
+    async def _execute(self, request: _Request) -> None:
+        """Execute an operation as the view does."""
+        view, gateway = self._view, request.verdict.gateway
+        try:
+            asked = decode_operation(request.body)
+        except Refusal:
+            await self._app(request.scope, request.receive, request.send)
+            return
+        headers: dict[str, str] = {}
+        try:
+            headers = await view.count(gateway.caller, request.http)
+            operation = gateway.operation(request_id=request_id(request.scope))
+            excesses = view.excesses
+            result = await view.run(gateway, operation, request.http, asked)
+            if isinstance(result, bytes):
+                # An excess that is only warned of has to be counted each time.
+                if self._answers is not None and view.excesses == excesses:
+                    self._answers.keep(request.key, result, operation)
+                await request.send_body(result, operation.reads, headers)
+                return
+            response = view.response_to(
+                request.http, gateway, operation, result, request.verdict.media_type
+            )
+            response.headers.update(headers)
+            await response(request.scope, request.receive, request.send)
+        except Refusal as refusal:
+            await request.refuse(refusal, view, headers)
+        except ClientDisconnect:
+            pass
 
-async def _send(
-    body: bytes,
-    reads: Reads,
-    verdict: Verdict,
-    headers: dict[str, str],
-    scope: Scope,
-    send: Send,
-) -> None:
-    """Send a response as ``json_response`` makes it."""
-    lines: list[Header] = [
-        (b"content-type", f"{verdict.media_type}; charset=utf-8".encode()),
-        (b"cache-control", b"no-store"),
-        (b"x-request-id", request_id(scope).encode()),
-        (b"content-length", b"%d" % len(body)),
-    ]
-    if status := cache_status(reads, verdict.gateway.now()):
-        lines.append((b"cache-status", status.encode()))
-    lines += _encoded(headers.items())
-    await send({"type": "http.response.start", "status": 200, "headers": lines})
-    await send({"type": "http.response.body", "body": body})
+
+class _Request:
+    """A request with a verdict, whose body has been received."""
+
+    def __init__(
+        self, verdict: Verdict, body: bytes, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        self.verdict = verdict
+        self.body = body
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.http = Request(scope, receive)
+
+    @property
+    def key(self) -> Key:
+        """What a kept answer is found by."""
+        return self.verdict.gateway.caller.grants, self.body
+
+    async def refuse(
+        self, refusal: Refusal, view: GraphQLView, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Send a refusal."""
+        response = view.refusal(self.http, refusal, self.verdict.media_type)
+        response.headers.update(headers or {})
+        await response(self.scope, self.receive, self.send)
+
+    async def send_body(self, body: bytes, reads: Reads, headers: Mapping[str, str]) -> None:
+        """Send a response as ``json_response`` makes it."""
+        verdict = self.verdict
+        lines: list[Header] = [
+            (b"content-type", f"{verdict.media_type}; charset=utf-8".encode()),
+            (b"cache-control", b"no-store"),
+            (b"x-request-id", request_id(self.scope).encode()),
+            (b"content-length", b"%d" % len(body)),
+        ]
+        if status := cache_status(reads, verdict.gateway.now()):
+            lines.append((b"cache-status", status.encode()))
+        lines += [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        await self.send({"type": "http.response.start", "status": 200, "headers": lines})
+        await self.send({"type": "http.response.body", "body": body})
 
 
-def _encoded(headers: Iterable[tuple[str, str]]) -> list[Header]:
-    return [(name.lower().encode(), value.encode()) for name, value in headers]
+def _is_common(header: Header) -> bool:
+    """Return whether requests with a header may have a verdict."""
+    name, value = header
+    if name == b"content-type":
+        return b"charset" not in value.lower() or b"utf-8" in value.lower()
+    return name not in OTHERS
 
 
-def _from(message: Message, receive: Receive) -> Receive:
+def _beginning_with(message: Message, receive: Receive) -> Receive:
     """Return a ``receive`` that begins with a message that was received before."""
     first = [message]
 

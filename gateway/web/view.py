@@ -157,6 +157,11 @@ class GraphQLView:
         client = scope.get("client")
         return self._authenticator.welcomes(caller, client[0] if client else "")
 
+    @property
+    def excesses(self) -> int:
+        """How often any limit was exceeded so far."""
+        return self._limits.exceeded.total()
+
     def fits(self, body: bytes) -> bool:
         """Return whether the body is within its limit."""
         limit = self._limits.of("body")
