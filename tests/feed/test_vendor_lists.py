@@ -15,7 +15,7 @@ from tests.feed.vendor_lists import List, document, newest_first, read_all, said
 from tests.vendors.vendors import PROVIDERS, Vendor, answer, make, token
 
 
-@pytest.mark.sampled(7)
+@pytest.mark.sampled(19)
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("total", ["none", "right", "zero", "40", "so far"])
 @pytest.mark.parametrize("cap", [20, 25, 100])
@@ -30,7 +30,7 @@ async def test_short_pages_and_wrong_totals_lose_no_row(
     assert not any(report.error for page in pages for report in page.reports)
 
 
-@pytest.mark.sampled(7)
+@pytest.mark.sampled(19)
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("odd", [None, 9000.0, -60.0], ids=["undated", "old", "ahead"])
 @pytest.mark.parametrize("index", [0, 1, 19, 20, 49, 59])
@@ -84,6 +84,7 @@ async def test_windows_that_are_ignored_are_replaced_by_offsets(first: int) -> N
     assert any("may have more logs" in text for text in said(pages))
 
 
+@pytest.mark.sampled(11)
 @pytest.mark.parametrize("first", [100, 7, 1])
 @pytest.mark.parametrize("total", ["none", "right", "page"])
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -96,6 +97,7 @@ async def test_pages_of_one_row_are_read_to_the_end(provider: str, total: str, f
         assert not any(report.error for page in pages for report in page.reports)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("says_size", [True, False])
 @pytest.mark.parametrize("total", ["none", "right"])
@@ -118,6 +120,7 @@ async def test_total_is_null_where_one_page_shows_more_rows(provider: str, total
     assert counted is None
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("excludes", [True, False])
 @pytest.mark.parametrize("rounds", [True, False])
@@ -170,6 +173,7 @@ async def test_list_of_few_logs_of_one_moment_is_no_cause_for_alarm(
     assert counted == count
 
 
+@pytest.mark.sampled(37)
 @pytest.mark.parametrize("first", [100, 25, 7])
 @pytest.mark.parametrize("total", ["none", "right"])
 @pytest.mark.parametrize("caps", [(20, 7, 13, 4, 25), (30, 20, 10, 5), (20, 3), (4, 9, 2, 30)])
@@ -203,6 +207,7 @@ async def test_windows_that_are_ignored_on_pages_of_one_row_do_not_keep_the_gate
     assert given == list(range(24, 0, -1)), said(pages)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("provider", "change", "total"),
     [

@@ -223,7 +223,7 @@ async def test_tls_fault_is_named(reason: str, told: str) -> None:
         raise httpx.ConnectError("x") from ssl.SSLError(1, reason)
 
     with pytest.raises(UpstreamError) as failure:
-        await client_of(respond).json("/logs", operation=Operation(0.05))
+        await client_of(respond).json("/logs", operation=Operation(5))
     assert f"could not be reached safely: {told}" in str(failure.value)
 
 
@@ -393,10 +393,10 @@ async def test_operating_system_error_is_named(cause: Exception, told: str) -> N
 
     client = client_of(respond)
     with pytest.raises(UpstreamError) as failure:
-        await client.json("/logs", operation=Operation(0.05))
+        await client.json("/logs", operation=Operation(5))
     assert told in str(failure.value)
     with pytest.raises(UpstreamError, match="nothing answers there; check base_url"):
-        await client_of(refuse).json("/logs", operation=Operation(0.05))
+        await client_of(refuse).json("/logs", operation=Operation(5))
 
 
 async def test_invalid_host_name_is_named() -> None:
@@ -424,6 +424,6 @@ async def test_redirect_names_its_target(location: str, told: str) -> None:
 
     client = client_of(respond, base_url="http://shop.example")
     with pytest.raises(UpstreamError) as failure:
-        await client.json("/logs", operation=Operation(0.05))
+        await client.json("/logs", operation=Operation(5))
     assert told in str(failure.value)
     assert "s3cr3t" not in str(failure.value)
