@@ -30,7 +30,7 @@ _NO_CHARSETS = frozenset(
 )
 """Codecs of Python that are not charsets."""
 _BLANK = "\ufeff\0\x1a\u00a0\u200b \t\r\n"
-"""Marks and fillers around a document, which hold nothing."""
+"""Byte order marks and padding that may surround a document."""
 _HALF = re.compile("[\ud800-\udfff]")
 
 
