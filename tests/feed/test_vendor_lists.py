@@ -129,7 +129,7 @@ async def test_total_is_null_where_one_page_shows_more_rows(provider: str, total
 async def test_windows_that_a_vendor_rounds_down_or_excludes_lose_no_row(
     provider: str, step: float, first: int, *, rounds: bool, excludes: bool
 ) -> None:
-    """``step`` is the seconds between two logs; with the smallest, a page covers less than a second."""
+    """``step`` is the seconds between two logs; at 0.01, a page covers less than a second."""
     rows: list[tuple[int, float | None]] = [
         (120 - number, number * step / 60 + 0.001) for number in range(120)
     ]

@@ -90,6 +90,7 @@ async def ask(gateway: Gateway, document: str) -> dict[str, Any]:
     return result.data
 
 
+@pytest.mark.slow
 async def test_logs_of_known_hooks_are_read_while_other_hooks_are_listed(
     gateway: Gateway, vendor: Vendor
 ) -> None:

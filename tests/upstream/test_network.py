@@ -130,6 +130,7 @@ async def test_private_authority_in_the_bundle_is_trusted(
     assert await result_of(answer, tls=context, scheme="https", trusted=trusted) == {}
 
 
+@pytest.mark.slow
 async def test_certificate_fault_is_named(
     tmp_path: Path, authority: Identity, trusted: Path
 ) -> None:
@@ -257,6 +258,7 @@ async def test_reset_connection_is_named() -> None:
     assert error.sent
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("said", "told"),
     [
@@ -321,6 +323,7 @@ async def dripping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     writer.close()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("serve", "scheme", "told", "sent"),
     [
