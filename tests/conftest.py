@@ -107,7 +107,7 @@ def no_waits() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def schema_of_settings() -> Iterator[None]:
-    """Generate the JSON schema of the settings once, which each report of a mistake looks into."""
+    """Generate the JSON schema of the settings once; every report of a mistake reads it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gateway.settings, "json_schema", cache(gateway.settings.json_schema))
         yield

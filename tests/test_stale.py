@@ -261,6 +261,7 @@ async def test_stale_page_is_served_for_a_limited_time(desk: Desk) -> None:
     assert answer.report["error"] == {"code": "UPSTREAM_ERROR"}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("headers", "variables"),
     [
@@ -323,6 +324,7 @@ async def test_missing_log_is_remembered_and_never_served_as_stale(desk: Desk, f
         assert not await missing()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("role", Role)
 async def test_only_operators_may_go_below_the_least_age(desk: Desk, role: Role) -> None:
     caller = Caller(name="ada", method=Method.API_KEYS, grants=(Grant(role),))

@@ -76,7 +76,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._answering.message_event.set()
 
     def on_message_begin(self) -> None:
-        """Start the timer of a head."""
+        """Start the timeout of a request head."""
         if self._reparsing:
             return
         super().on_message_begin()

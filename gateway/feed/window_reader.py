@@ -84,7 +84,7 @@ class WindowReader(ListReader):
         self._crowded = 0
         """How many rows of one moment the vendor listed when more may have followed."""
         self._read = 0
-        """How many rows the last page with new ones had."""
+        """Number of rows on the last page that had new ones."""
         self._met: list[Timestamp] = []
         """The times of the rows read so far."""
         self._newer = 0

@@ -74,7 +74,10 @@ def _merged(patterns: Iterable[str]) -> str:
 
 
 def _branch(branches: list[tuple[str, list[str]]], letter: str) -> list[str] | None:
-    """Find the branch of a letter, back to a pattern without one, since order must be kept."""
+    """Return the tails of a letter's branch, or None if a new branch is needed.
+
+    Branches before a pattern that begins with no letter are not searched: the order must be kept.
+    """
     for known, tails in reversed(branches):
         if not letter or not known:
             return None

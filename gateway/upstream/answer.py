@@ -31,7 +31,7 @@ _NO_CHARSETS = frozenset(
 )
 """Codecs of Python that are not charsets."""
 _BLANK = "\ufeff\0\x1a\u00a0\u200b \t\r\n"
-"""Marks and fillers around a document, which hold nothing."""
+"""Byte order marks and padding that may surround a document."""
 _HALF = re.compile("[\ud800-\udfff]")
 _RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _RAW_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])

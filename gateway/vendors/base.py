@@ -102,7 +102,7 @@ class Vendor(abc.ABC, Generic[S_contra]):
     capabilities: ClassVar[frozenset[Capability]]
     """The actions and filters that the vendor's API supports."""
     lacks: ClassVar[frozenset[str]] = frozenset()
-    """Attributes that no log of this vendor has, as named in ``gateway.feed.filters``."""
+    """Attributes that no log of this vendor has, as named in ``gateway.feed.filter_fields``."""
 
     def __init__(
         self, settings: S_contra, client: UpstreamClient, cached_hooks: CachedHooks

@@ -97,7 +97,7 @@ def cache_control(reads: Reads, now: int) -> str:
 
 
 def entity_tag(response: Response) -> str:
-    """Return a strong ETag, made of the content and the media type."""
+    """Return a strong ETag, computed from the content and the media type."""
     digest = hashlib.sha256(response.headers["content-type"].encode())
     digest.update(response.body)
     return f'"{digest.hexdigest()[:32]}"'

@@ -75,6 +75,7 @@ async def test_key_is_remembered_for_the_journal_retention(tmp_path: Path) -> No
         assert len(await schema.journal()) == 1
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("answer", [b'{"problem": {"type": "Gone"}}', b"\x00"])
 async def test_answer_of_another_version_keeps_its_outcome(tmp_path: Path, answer: bytes) -> None:
     """Gateways of two versions share a journal during an upgrade."""
@@ -102,6 +103,7 @@ async def test_every_call_without_a_key_is_a_new_action(tmp_path: Path) -> None:
     assert len(vendor.acts) == 2
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("key", ["", "a" * (MAX_KEY + 1), "a\0", "a\nb"])
 async def test_invalid_key(tmp_path: Path, key: str) -> None:
     vendor = Controller(answering(200))
@@ -146,6 +148,7 @@ class Personal(httpx.AsyncBaseTransport):
         return httpx.Response(200, json={"entries": [entry], "totalItems": 1})
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("status", [200, 400])
 async def test_response_to_one_credential_is_not_repeated_to_another(
     tmp_path: Path, status: int

@@ -85,6 +85,7 @@ async def test_action_without_a_deadline(tmp_path: Path, deadline: Any) -> None:
     assert len(vendor.acts) == 1
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("answer", [answering(200), raising(httpx.ReadError(""))])
 async def test_action_outlasts_a_disconnect(
     tmp_path: Path, answer: Callable[[httpx.Request], httpx.Response]
@@ -146,6 +147,7 @@ async def test_shutdown_ends_an_action_after_its_time_and_records_it(
     assert len(vendor.acts) == sent
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("sent", "outcome", "problem", "message"),
     [

@@ -242,6 +242,7 @@ async def test_fifty_retries_with_one_key_are_sent_once(demo: Demo) -> None:
     assert len(await demo.journal()) == 1
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("id", "kind"),
     [

@@ -92,6 +92,7 @@ async def test_stale_entry_replaces_failures_but_not_refusals(
     assert kept.freshness.failure == code.name
 
 
+@pytest.mark.sampled(2)
 async def test_background_retries_detect_recovery_of_the_vendor(
     cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
@@ -253,6 +254,7 @@ async def test_failed_call_fails_all_waiters_without_repeats(cache: Cache, vendo
     assert await ask(cache, vendor) == (2, MISS)
 
 
+@pytest.mark.sampled(2)
 async def test_only_the_last_cancelled_caller_cancels_the_call(
     cache: Cache, vendor: Vendor
 ) -> None:

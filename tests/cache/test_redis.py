@@ -129,6 +129,7 @@ async def test_eviction_by_another_replica_affects_loads_in_flight(
     assert await ask(other, vendor) == (2, HIT)
 
 
+@pytest.mark.slow
 async def test_lease_is_extended_for_a_slow_vendor_and_expires_with_its_process(
     server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock[int]
 ) -> None:
@@ -245,6 +246,7 @@ async def test_pending_evictions_are_applied_before_any_read(
     assert await ask(cache, vendor) == (4, HIT)
 
 
+@pytest.mark.slow
 async def test_load_from_before_a_pending_eviction_is_not_stored(
     server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock[int]
 ) -> None:
@@ -383,6 +385,7 @@ async def test_bucket_refills_evenly(server: Redis, replicas: list[Cache]) -> No
         assert await take(replicas[0]) == -1
 
 
+@pytest.mark.slow
 async def test_uses_left_are_unknown_without_redis(
     server: Redis, replicas: list[Cache], clock: Clock[int]
 ) -> None:

@@ -310,6 +310,7 @@ MISTAKES = [
 ]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.filterwarnings("ignore")  # the library warns of SHORT, too
 @pytest.mark.parametrize(("document", "expected"), MISTAKES)
 def test_mistakes(folder: Path, document: str, expected: str) -> None:

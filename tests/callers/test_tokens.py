@@ -47,7 +47,7 @@ from tests.callers.verification import accept, refuse, verifier
         ".".join(part({"alg": "dir", "enc": "A128GCM"}) for _ in range(5)),
     ],
 )
-async def test_garbage(text: str) -> None:
+async def test_garbage_is_refused(text: str) -> None:
     await refuse(text, verifier())
 
 

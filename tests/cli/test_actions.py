@@ -31,6 +31,7 @@ def deliveries_of(control: httpx.Client, vendor: str) -> set[str]:
     return {log["id"] for log in control.get("/inventory").json() if log["vendor"] == vendor}
 
 
+@pytest.mark.slow
 def test_retry_sends_each_delivery_once_more(control: httpx.Client) -> None:
     control.delete("/calls")
     first, second = listed_failures()[:2]

@@ -15,6 +15,7 @@ from tests.cli.command import SOURCES, run
 pytestmark = pytest.mark.usefixtures("configuration")
 
 
+@pytest.mark.slow
 def test_check_shows_a_row_for_each_source() -> None:
     checked = run("check")
     assert checked.code == 0

@@ -11,6 +11,7 @@ from tests.cli.command import run
 pytestmark = pytest.mark.usefixtures("configuration")
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -37,7 +37,7 @@ def test_example_conforms_to_the_json_schema() -> None:
         table("translations", auth=api_key('{ env = "A", file = "B" }')),
     ],
 )
-def test_json_schema_refuses(document: str) -> None:
+def test_json_schema_refuses_mistakes(document: str) -> None:
     assert not VALIDATOR.is_valid(tomllib.loads(document))
 
 

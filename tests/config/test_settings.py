@@ -127,7 +127,7 @@ def test_other_kinds_of_authentication(source: str, changes: dict[str, str], aut
     assert read_source(source, **changes).auth == auth
 
 
-def test_defaults() -> None:
+def test_defaults_of_every_table() -> None:
     settings = read(table("shop", base_url="") + table("tracker"))
     shop, tracker = settings.sources
     assert settings.server.model_dump() == {

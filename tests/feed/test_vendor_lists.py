@@ -6,168 +6,16 @@ the worst fault that this gateway can have.
 
 from __future__ import annotations
 
-import datetime as dt
-import functools
-from collections.abc import Callable
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
 
-from gateway.feed import cursor, filters
-from gateway.feed.feed import Feed, Slice
-from gateway.model import Timestamp
-from gateway.sources.source import Source
-from gateway.upstream.operation import Operation
-from tests.vendors.cases import CASES
-from tests.vendors.vendors import INTEGRATION, PROVIDERS, START, Vendor, answer, make, token
-
-FILTER = filters.prepare(None, Timestamp(START), ["it"])
-SETTINGS: dict[str, dict[str, Any]] = {
-    "codearts": {"hooks": [7]},
-    "yandex-tracker": {"triggers": {"DEV": [41]}, "queues": []},
-    "language-weaver": {},
-    "elastic-path": {"integrations": [INTEGRATION]},
-}
+from tests.feed.vendor_lists import List, document, newest_first, read_all, said, source
+from tests.vendors.vendors import PROVIDERS, Vendor, answer, make, token
 
 
-class List(msgspec.Struct, kw_only=True):
-    """A vendor's list of logs: ids from 1 on and the minutes since they were recorded, in order.
-
-    ``cap`` is the most rows of a page, ``caps`` those of the calls in turn, ``rows_of_page``
-    the rows of each whatever is asked for, and ``total`` what the vendor says of the list's length.
-    ``before_call`` may change the rows between two calls.
-    """
-
-    rows: list[tuple[int, float | None]]
-    cap: int = 100
-    caps: tuple[int, ...] = ()
-    rows_of_page: int | None = None
-    total: str = "none"
-    heeds_windows: bool = True
-    rounds: bool = False
-    excludes: bool = False
-    says_size: bool = True
-    before_call: Callable[[list[tuple[int, float | None]]], None] = lambda _: None
-
-    def page(self, offset: int, limit: int, until: str | None) -> tuple[list[Any], int | None]:
-        """Return rows, and the total that the vendor reports."""
-        rows = self.rows
-        if until is not None and self.heeds_windows:
-            bound = dt.datetime.fromisoformat(until.replace("+0000", "+00:00"))
-            if self.rounds:
-                bound = bound.replace(microsecond=0)
-            if self.excludes:
-                bound -= dt.timedelta(microseconds=1)
-            rows = [row for row in rows if row[1] is None or moment(row[1]) <= bound]
-        if self.caps:
-            self.cap, *others = self.caps
-            self.caps = (*others, self.cap)
-        found = rows[offset : offset + (self.rows_of_page or min(limit, self.cap))]
-        totals = {
-            "none": None,
-            "right": len(rows),
-            "zero": 0,
-            "40": 40,
-            "so far": offset + len(found),
-            "page": len(found),
-        }
-        return found, totals[self.total]
-
-
-@functools.cache
-def moment(minutes: float) -> dt.datetime:
-    begin = dt.datetime.fromtimestamp(START / 1e9, dt.UTC).replace(microsecond=0)
-    return begin - dt.timedelta(minutes=minutes)
-
-
-def document(provider: str, row: tuple[int, float | None]) -> dict[str, Any]:
-    text = "" if row[1] is None else moment(row[1]).isoformat().replace("+00:00", "Z")
-    return {"id": row[0], **CASES[provider].timed(text)}
-
-
-def respond(provider: str, lists: List) -> Callable[[httpx.Request], httpx.Response]:
-    """Return a handler that responds like the vendor."""
-
-    def handle(request: httpx.Request) -> httpx.Response:
-        if granted := token(request):
-            return granted
-        values = request.url.params
-        if "log" not in request.url.path and "audit" not in request.url.path:
-            return answer({"data": []})
-        lists.before_call(lists.rows)
-        if provider == "codearts":
-            found, total = lists.page(
-                int(values["offset"]), int(values["limit"]), values.get("created_before")
-            )
-            headers: Any = {} if total is None else {"X-Total": str(total)}
-            return answer([document(provider, row) for row in found], **headers)
-        if provider == "yandex-tracker":
-            found, _ = lists.page(0, int(values["limit"]), values.get("to"))
-            return answer([document(provider, row) for row in found])
-        if provider == "language-weaver":
-            number, size = int(values["page"]), int(values["perPage"])
-            if lists.caps:
-                lists.cap = lists.caps[0]
-            actual = lists.rows_of_page or min(size, lists.cap)
-            found, total = lists.page((number - 1) * actual, size, None)
-            envelope = {"page": number}
-            if lists.says_size:
-                envelope["perPage"] = actual
-            if total is not None:
-                envelope["totalItems"] = total
-            return answer({"entries": [document(provider, row) for row in found], **envelope})
-        found, total = lists.page(int(values["page[offset]"]), int(values["page[limit]"]), None)
-        rows = [document(provider, row) for row in found]
-        results = {} if total is None else {"results": {"total": total}}
-        return answer({"data": rows, **results})
-
-    return handle
-
-
-def source(provider: str, lists: List) -> Source:
-    return make(provider, Vendor(respond(provider, lists)), **SETTINGS[provider])
-
-
-async def read_all(made: Source, first: int) -> tuple[list[int], list[Slice], int | None]:
-    """Read a list to its end; return the ids, the pages, and the first page's total."""
-    given: list[int] = []
-    pages: list[Slice] = []
-    total: int | None = None
-    after = None
-    while not pages or pages[-1].has_next:
-        feed = Feed(
-            [made],
-            FILTER,
-            Operation(5),
-            scan_limit=10_000,
-            now=Timestamp(START),
-        )
-        page = await feed.forward(first, after)
-        if not pages:
-            total = await feed.count(page)
-        pages.append(page)
-        given += [int(entry.log.upstream_id) for entry in page.entries]
-        after = cursor.decode(cursor.encode(page.end), FILTER)
-        assert len(pages) < 200
-    return given, pages, total
-
-
-def said(pages: list[Slice]) -> list[str]:
-    return [
-        text
-        for page in pages
-        for report in page.reports
-        for text in (*report.notes, *([str(report.error)] if report.error else []))
-    ]
-
-
-def newest_first(count: int) -> list[tuple[int, float | None]]:
-    return [(count - number, float(number)) for number in range(count)]
-
-
-@pytest.mark.sampled(7)
+@pytest.mark.sampled(19)
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("total", ["none", "right", "zero", "40", "so far"])
 @pytest.mark.parametrize("cap", [20, 25, 100])
@@ -182,7 +30,7 @@ async def test_short_pages_and_wrong_totals_lose_no_row(
     assert not any(report.error for page in pages for report in page.reports)
 
 
-@pytest.mark.sampled(7)
+@pytest.mark.sampled(19)
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("odd", [None, 9000.0, -60.0], ids=["undated", "old", "ahead"])
 @pytest.mark.parametrize("index", [0, 1, 19, 20, 49, 59])
@@ -236,6 +84,7 @@ async def test_windows_that_are_ignored_are_replaced_by_offsets(first: int) -> N
     assert any("may have more logs" in text for text in said(pages))
 
 
+@pytest.mark.sampled(11)
 @pytest.mark.parametrize("first", [100, 7, 1])
 @pytest.mark.parametrize("total", ["none", "right", "page"])
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -248,6 +97,7 @@ async def test_pages_of_one_row_are_read_to_the_end(provider: str, total: str, f
         assert not any(report.error for page in pages for report in page.reports)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("says_size", [True, False])
 @pytest.mark.parametrize("total", ["none", "right"])
@@ -270,6 +120,7 @@ async def test_total_is_null_where_one_page_shows_more_rows(provider: str, total
     assert counted is None
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("excludes", [True, False])
 @pytest.mark.parametrize("rounds", [True, False])
@@ -278,7 +129,7 @@ async def test_total_is_null_where_one_page_shows_more_rows(provider: str, total
 async def test_windows_that_a_vendor_rounds_down_or_excludes_lose_no_row(
     provider: str, step: float, first: int, *, rounds: bool, excludes: bool
 ) -> None:
-    """``step`` is the seconds between two logs; at the least, a page holds less than a second."""
+    """``step`` is the seconds between two logs; at 0.01, a page covers less than a second."""
     rows: list[tuple[int, float | None]] = [
         (120 - number, number * step / 60 + 0.001) for number in range(120)
     ]
@@ -322,6 +173,7 @@ async def test_list_of_few_logs_of_one_moment_is_no_cause_for_alarm(
     assert counted == count
 
 
+@pytest.mark.sampled(37)
 @pytest.mark.parametrize("first", [100, 25, 7])
 @pytest.mark.parametrize("total", ["none", "right"])
 @pytest.mark.parametrize("caps", [(20, 7, 13, 4, 25), (30, 20, 10, 5), (20, 3), (4, 9, 2, 30)])
@@ -355,6 +207,7 @@ async def test_windows_that_are_ignored_on_pages_of_one_row_do_not_keep_the_gate
     assert given == list(range(24, 0, -1)), said(pages)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("provider", "change", "total"),
     [

@@ -438,6 +438,7 @@ CLIENTS = [
 """Messages as the clients write them, one per line."""
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("message", "category", "retryable"), GO + OTHERS + CLIENTS)
 def test_message_decides_without_a_status(
     message: str, category: FailureCategory, *, retryable: bool
@@ -480,6 +481,7 @@ def test_addresses_and_quantities_are_ignored(message: str) -> None:
     assert classify(message=message).category is UNKNOWN
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "host",
     [

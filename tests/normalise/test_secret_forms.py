@@ -181,6 +181,7 @@ TEXTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("text", TEXTS)
 def test_only_the_secret_in_a_text_is_masked(text: str) -> None:
     """Bodies, error messages and URLs come in any form, and are shown to every caller."""

@@ -149,6 +149,7 @@ async def test_parameters_out_of_bounds_are_refused(
     assert response.json()["error_code"] == "CH.010001"
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [

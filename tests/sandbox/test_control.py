@@ -52,6 +52,7 @@ async def inventory(client: httpx.AsyncClient) -> set[Entry]:
     return unique
 
 
+@pytest.mark.slow
 @long_history
 async def test_inventory_equals_the_vendors_lists(client: httpx.AsyncClient) -> None:
     listed: set[Entry] = set()

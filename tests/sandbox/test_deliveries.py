@@ -52,6 +52,7 @@ def logs(history: tuple[Archive, Archive]) -> list[Delivery]:
     return [log for archive in history for log in archive.deliveries]
 
 
+@pytest.mark.slow
 def test_same_seed_makes_the_same_history(history: tuple[Archive, Archive]) -> None:
     assert facts(make()[1]) == facts(history)
     assert facts(make(seed=8)[1]) != facts(history)

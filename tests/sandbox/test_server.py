@@ -100,6 +100,7 @@ async def test_huge_body_may_be_left_unread(client: httpx.AsyncClient) -> None:
     assert (await test_codearts.read(client, test_codearts.LOGS)).status_code == 200
 
 
+@pytest.mark.slow
 async def test_endless_body_ends_when_the_client_disconnects(
     client: httpx.AsyncClient, ended: Ended
 ) -> None:

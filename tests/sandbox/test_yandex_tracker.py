@@ -40,6 +40,7 @@ async def read_all(client: httpx.AsyncClient, path: str) -> list[dict[str, Any]]
         window = {"to": (oldest + dt.timedelta(milliseconds=1)).isoformat()}
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

@@ -69,6 +69,7 @@ def test_breaking_changes_are_found(before: str, after: str, change: str) -> Non
     assert any(change in found for found in changes)
 
 
+@pytest.mark.slow
 def test_additions_are_not_breaking() -> None:
     text = PUBLISHED.read_text(encoding="utf-8")
     more = text.replace("  durationMs: Float\n", "  durationMs: Float\n  more: Int\n")

@@ -24,6 +24,7 @@ async def price(document: str, **variables: Any) -> int:
     return told
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize(
     ("document", "expected"),
     [
@@ -95,6 +96,7 @@ async def test_large_filter_costs_by_its_size() -> None:
     assert await price(query, f={}, l=None) == 41 + 400 + 41
 
 
+@pytest.mark.slow
 async def test_cached_cost_is_not_reused_for_other_variables() -> None:
     schema = build_schema()
     query = "query ($n: Int, $after: String) { webhookLogs(first: $n, after: $after) { nodes { id }"

@@ -178,6 +178,7 @@ async def test_empty_list_arguments_are_accepted(demo: Demo) -> None:
     assert dropped == {"invalidateCache": {"entries": 0, "userErrors": []}}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("field", ["hooks", "actions"])
 async def test_other_lists_accept_an_empty_cursor(demo: Demo, field: str) -> None:
     page = "{ nodes { id } pageInfo { hasPreviousPage endCursor } }"

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tests.schema.conftest import Demo
 
 
+@pytest.mark.slow
 async def test_failed_source_is_reported_along_with_rows_of_others(demo: Demo) -> None:
     await demo.fault("language-weaver", kind="status", status=503)
     data = await demo.data(

@@ -145,6 +145,7 @@ async def test_errors_of_the_caller_reveal_nothing_of_the_schema() -> None:
     assert sum(map(bool, told)) > len(told) / 4
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("incremental", [False, True])
 async def test_nothing_is_suggested_for_documents_or_variables(*, incremental: bool) -> None:
     closed = build_schema(introspection=False, incremental=incremental)
@@ -193,6 +194,7 @@ async def test_messages_of_the_gateway_reveal_nothing_of_the_schema(
     assert not leaks(error["message"], document, known), error["message"]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "document",
     [

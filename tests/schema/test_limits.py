@@ -74,6 +74,7 @@ async def test_doubling_fragments_are_priced_in_linear_time() -> None:
     assert result.errors[0].message.startswith("The operation may cost 1000000000; ")
 
 
+@pytest.mark.slow
 async def test_introspection_of_code_generators_is_within_the_default_limits() -> None:
     result = await answer(INTROSPECTION)
     assert result.errors is None

@@ -90,10 +90,11 @@ async def ask(gateway: Gateway, document: str) -> dict[str, Any]:
     return result.data
 
 
+@pytest.mark.slow
 async def test_logs_of_known_hooks_are_read_while_other_hooks_are_listed(
     gateway: Gateway, vendor: Vendor
 ) -> None:
-    """Else a first page takes one round of calls more for each page of hooks."""
+    """Otherwise a first page takes one more round of calls for each page of hooks."""
     data = await ask(gateway, "{ webhookLogs(first: 5) { nodes { upstreamId } } }")
     assert [node["upstreamId"] for node in data["webhookLogs"]["nodes"]] == [
         str(HOOKS - n) for n in range(5)

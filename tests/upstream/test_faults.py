@@ -184,6 +184,7 @@ CASES: list[Case] = [
 ]
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize(
     ("handler", "code", "way_out"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
@@ -235,6 +236,7 @@ async def test_large_body_is_not_read_to_its_end(status: int) -> None:
     assert body.closed
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("packed", "packing"),
     [
@@ -288,6 +290,7 @@ async def test_harmless_faults_of_a_document_are_tolerated(content: bytes, expec
     assert read == expected
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [

@@ -130,6 +130,7 @@ async def test_private_authority_in_the_bundle_is_trusted(
     assert await result_of(answer, tls=context, scheme="https", trusted=trusted) == {}
 
 
+@pytest.mark.slow
 async def test_certificate_fault_is_named(
     tmp_path: Path, authority: Identity, trusted: Path
 ) -> None:
@@ -223,7 +224,7 @@ async def test_tls_fault_is_named(reason: str, told: str) -> None:
         raise httpx.ConnectError("x") from ssl.SSLError(1, reason)
 
     with pytest.raises(UpstreamError) as failure:
-        await client_of(respond).json("/logs", operation=Operation(0.05))
+        await client_of(respond).json("/logs", operation=Operation(5))
     assert f"could not be reached safely: {told}" in str(failure.value)
 
 
@@ -257,6 +258,7 @@ async def test_reset_connection_is_named() -> None:
     assert error.sent
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("said", "told"),
     [
@@ -321,6 +323,7 @@ async def dripping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     writer.close()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("serve", "scheme", "told", "sent"),
     [
@@ -393,10 +396,10 @@ async def test_operating_system_error_is_named(cause: Exception, told: str) -> N
 
     client = client_of(respond)
     with pytest.raises(UpstreamError) as failure:
-        await client.json("/logs", operation=Operation(0.05))
+        await client.json("/logs", operation=Operation(5))
     assert told in str(failure.value)
     with pytest.raises(UpstreamError, match="nothing answers there; check base_url"):
-        await client_of(refuse).json("/logs", operation=Operation(0.05))
+        await client_of(refuse).json("/logs", operation=Operation(5))
 
 
 async def test_invalid_host_name_is_named() -> None:
@@ -424,6 +427,6 @@ async def test_redirect_names_its_target(location: str, told: str) -> None:
 
     client = client_of(respond, base_url="http://shop.example")
     with pytest.raises(UpstreamError) as failure:
-        await client.json("/logs", operation=Operation(0.05))
+        await client.json("/logs", operation=Operation(5))
     assert told in str(failure.value)
     assert "s3cr3t" not in str(failure.value)

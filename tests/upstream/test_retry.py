@@ -330,6 +330,7 @@ async def test_attempts_stop_when_the_breaker_opens() -> None:
     assert client.health.breaker is BreakerState.OPEN
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 async def test_refusals_do_not_open_the_breaker(status: int) -> None:
     vendor = Vendor(answered(status))

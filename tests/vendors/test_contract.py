@@ -92,6 +92,7 @@ async def some_logs(demo: OneVendor) -> list[WebhookLog]:
     return logs
 
 
+@pytest.mark.sampled(3)
 async def test_streams_are_found_in_one_order(demo: OneVendor) -> None:
     streams = await demo.streams()
     assert len({stream.key for stream in streams}) == len(streams)
@@ -103,6 +104,7 @@ async def test_streams_are_found_in_one_order(demo: OneVendor) -> None:
     ]
 
 
+@pytest.mark.sampled(3)
 async def test_hooks_are_remembered(demo: OneVendor) -> None:
     hooks = await demo.source.hooks(demo.operation)
     assert hooks
@@ -123,6 +125,7 @@ async def test_hooks_are_not_asked_for_when_the_configuration_names_them(demo: O
         assert {hook.id for hook in await source.hooks(demo.operation)} == named
 
 
+@pytest.mark.sampled(3)
 async def test_list_to_the_end_is_the_inventory(demo: OneVendor) -> None:
     inventory = {row["id"]: row for row in await demo.inventory(demo.provider)}
     logs: list[WebhookLog] = []
@@ -151,6 +154,7 @@ async def test_list_to_the_end_is_the_inventory(demo: OneVendor) -> None:
     }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("limit", [1, 7, 60])
 async def test_pages_obey_their_limit(demo: OneVendor, limit: int) -> None:
     stream = (await demo.streams())[0]
@@ -181,12 +185,14 @@ async def test_one_log_is_the_listed_one_complete(demo: OneVendor) -> None:
             assert log.details == msgspec.structs.replace(listed.details, **only_listed)
 
 
+@pytest.mark.sampled(3)
 async def test_unknown_log_is_none(demo: OneVendor) -> None:
     place = ids.decode((await some_logs(demo))[0].id).place
     unknown = (*place[:-1], demo.case.unknown_id)
     assert await demo.source.read_log(unknown, demo.operation) is None
 
 
+@pytest.mark.sampled(3)
 async def test_place_outside_the_configuration_costs_no_call(demo: OneVendor) -> None:
     source = demo.make(**demo.case.named)
     good = ids.decode((await some_logs(demo))[0].id).place
@@ -249,6 +255,7 @@ def matches(log: WebhookLog, wanted: Criteria) -> bool:
     )
 
 
+@pytest.mark.sampled(3)
 async def test_correlation_is_never_a_reason_to_leave_matches_out(demo: OneVendor) -> None:
     stream = (await demo.streams())[0]
     log = (await demo.page(stream, limit=1)).logs[0]
@@ -256,6 +263,7 @@ async def test_correlation_is_never_a_reason_to_leave_matches_out(demo: OneVendo
     assert log.id in {found.id for found in await demo.list_to_the_end(stream, wanted)}
 
 
+@pytest.mark.sampled(3)
 async def test_calls_are_counted_for_their_operation(demo: OneVendor) -> None:
     operation = Operation(30)
     await demo.source.hooks(operation)
@@ -276,6 +284,7 @@ async def test_secrets_are_masked_in_all_output(demo: OneVendor) -> None:
     assert [secret for secret in secrets if secret in text] == []
 
 
+@pytest.mark.sampled(3)
 async def test_every_form_of_authentication_opens_the_vendor(demo: OneVendor) -> None:
     for changes in [{}, *await demo.case.authentication(demo.sandbox, demo.control)]:
         source = demo.make(**changes)

@@ -27,6 +27,7 @@ async def test_unreadable_hook_is_reported_and_the_others_are_served(provider: s
     assert len(await source.hooks(Operation(5))) == 1
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_reading_hooks_ends_where_paging_parameters_are_ignored(provider: str) -> None:
     """Even without a total, and although each page is full, so that another could follow."""

@@ -143,6 +143,7 @@ async def test_error_with_200_has_the_vendors_message_and_a_matching_code(
     assert "base_url" not in str(error) or code is NOT_FOUND
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize(
     "empty",
@@ -172,6 +173,7 @@ async def test_null_in_an_envelope_is_an_empty_list(provider: str) -> None:
     assert (page.logs, page.more) == ([], False)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("provider", ["language-weaver", "elastic-path"])
 @pytest.mark.parametrize(
     "beside",
@@ -193,6 +195,7 @@ async def test_message_beside_an_empty_list_is_no_error(
     assert (page.logs, page.more) == ([], False)
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("body", [{}, {"surprise": 1}, 7, "x", {"code": 0, "message": "success"}])
 async def test_other_documents_are_invalid(provider: str, body: Any) -> None:

@@ -160,6 +160,7 @@ async def test_hooks_that_repeat_the_credential_are_masked(form: str) -> None:
         assert secret not in msgspec.json.encode(hooks).decode()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("form", [form for form in AUTH if AUTH[form][2][0] == SECRET])
 async def test_token_endpoint_that_repeats_the_password_is_masked(form: str) -> None:
     provider, changes, _ = AUTH[form]

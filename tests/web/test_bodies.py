@@ -165,6 +165,7 @@ BODIES: list[tuple[bytes, str]] = [
 ]
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize(("body", "expected"), BODIES, ids=range(len(BODIES)))
 async def test_malformed_body_is_refused(
     client: httpx.AsyncClient, body: bytes, expected: str

@@ -112,6 +112,7 @@ async def test_expired_token_is_reported_as_expired(protected: Protected) -> Non
     assert response.headers["www-authenticate"] == EXPIRED
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "headers",
     [

@@ -413,6 +413,7 @@ async def test_parts_hold_their_slot_until_the_last(
     assert (await ask(app, "{ sources { name } }")).status_code == 200
 
 
+@pytest.mark.slow
 async def test_client_that_does_not_read_parts_is_disconnected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,6 +146,7 @@ async def test_batch_shares_the_response_size() -> None:
     assert (second["data"], "errors" in third) == (None, False)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("most", "refused"), [(10**6, False), (5000, True), (10, True)])
 async def test_parts_share_the_response_size(most: int, refused: bool) -> None:
     app = made_app({"answer": most}, answer=vendor, incremental=True)
@@ -175,6 +176,7 @@ async def test_parts_share_the_response_size(most: int, refused: bool) -> None:
 CONTENT = b'{"query": "{ sources { name } }", "variables": {"a": [1]}}'
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("name", "value", "status"),
     [("body", len(CONTENT), 413), ("variables", 9, 400), ("variables_depth", 2, 400)],

@@ -276,6 +276,7 @@ async def test_private_network_is_open_to_configured_pages_only(origin: str) -> 
     assert permission == ("true" if origin == APP else None)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "origin",
     [

@@ -113,6 +113,7 @@ OTHERS = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("path", ["/graphql?query={__typename}", "/healthz", "/readyz", "/none"])
 async def test_loopback_gateway_answers_to_loopback_hosts_only(
     client: httpx.AsyncClient, path: str

@@ -134,6 +134,7 @@ async def test_invalid_documents_are_not_stored(client: httpx.AsyncClient) -> No
         sentence(unknown, 200, "PERSISTED_QUERY_NOT_FOUND")
 
 
+@pytest.mark.slow
 def test_hashes_are_evicted_with_their_documents() -> None:
     schema = build_schema()._schema
     documents = Documents(schema, Limits(LimitSettings()), memory=20_000)
@@ -199,6 +200,7 @@ async def strict(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "asked",
     [
@@ -225,6 +227,7 @@ async def test_document_id_can_be_sent_with_variables(
     assert answer == {"data": {"source": {"name": "translations"}}}
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "asked",
     [
@@ -245,6 +248,7 @@ async def test_untrusted_documents_are_refused(
     )
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "asked",
     [

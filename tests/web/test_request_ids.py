@@ -26,6 +26,7 @@ async def test_valid_id_is_kept(given: str) -> None:
         assert answer.json()["errors"][0]["extensions"]["requestId"] == given
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("given", [*BAD, None])
 async def test_new_id_replaces_a_missing_or_invalid_one(given: str | None) -> None:
     headers = [] if given is None else [(b"x-request-id", given.encode())]

@@ -415,6 +415,7 @@ async def test_forged_id_is_not_found(protected: Protected, caller: Caller) -> N
         assert_does_not_exist(document, "NOT_FOUND", caller.grant, source)
 
 
+@pytest.mark.slow
 async def test_role_can_differ_by_source(protected: Protected) -> None:
     roles = [str(Grant(VIEWER)), str(Grant(ADMINISTRATOR, ACT))]
     both = Caller(Grant(ADMINISTRATOR), "jwt", token(roles=roles))
@@ -436,6 +437,7 @@ async def test_role_can_differ_by_source(protected: Protected) -> None:
     assert refusals(document) == dict.fromkeys(hidden, "FORBIDDEN")
 
 
+@pytest.mark.sampled(2)
 @callers(NOBODY, Grant(ADMINISTRATOR, "translations"))
 async def test_cursor_of_another_caller_grants_nothing(
     protected: Protected, caller: Caller

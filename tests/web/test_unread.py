@@ -87,6 +87,7 @@ def ask(listener: socket.socket, *paths: bytes, line: bytes = b"X: y") -> socket
     return connection
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kept", ["keep-alive", "close"])
 def test_unread_response_is_dropped(lost: threading.Event, kept: str) -> None:
     with (
@@ -108,6 +109,7 @@ def test_unread_parts_end_the_response(lost: threading.Event) -> None:
         assert unread.ended.wait(PATIENCE)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("before", [0, 1, 2])
 def test_disconnect_cancels_pipelined_requests(before: int) -> None:
     unread = Unread()

@@ -155,6 +155,7 @@ async def test_unknown_operation_name_is_refused(
     assert sentence(response, 400) == f"The document has no operation{named}."
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("query", "code"),
     [
@@ -217,6 +218,7 @@ async def test_empty_cursor_is_null(client: httpx.AsyncClient, field: str, argum
     assert answers[0] == answers[1]
 
 
+@pytest.mark.slow
 async def test_failures_of_abandoned_fields_are_not_logged(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
