@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gateway.schema import Schema
     from gateway.settings import Settings
 
-SPOILT = 0.005
+SPOILT = 0.05
 """Share of the records that are spoilt."""
 FAILING = 0.02
 """Share of the operations for which a source fails."""
