@@ -102,7 +102,7 @@ class Plans:
         if found := extensions(asked, cost, self._limits):
             parts += (b',"extensions":', encode(found))
         parts.append(b"}")
-        return None if most is not None and sum(map(len, parts)) > most else b"".join(parts)
+        return b"".join(parts)
 
     def _outline_of(self, text: str, operation_name: str | None) -> _Outline | None:
         document = self._documents.cached(text)
@@ -227,6 +227,7 @@ class Plan:
         try:
             self._write(pages, output)
             await _complete(output)
+            output.check()
         except Exception:  # noqa: BLE001 - as above
             for each, page in zip(self._lists, pages, strict=True):
                 context.read_ahead[each.name] = _done(page)

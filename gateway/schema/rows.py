@@ -13,6 +13,8 @@ Invariants:
   below ADMIN, or ADMIN. Runs of one class are never given to another.
 - A record that can't be written keeps None in place of its runs, so that it is tried once.
 - What only depends on the source is written once per list, and so is each hook.
+- A field of a log with a resolver of its own has to be named below; queries of others are left to
+  graphql-core.
 """
 
 from __future__ import annotations
@@ -73,6 +75,11 @@ class Output:
         """Take room for so many bytes; SurpriseError if there is none."""
         self._size += size
         if self._most is not None and self._size > self._most:
+            raise SurpriseError
+
+    def check(self) -> None:
+        """Raise SurpriseError if all that was written is too much."""
+        if self._most is not None and sum(map(len, self.parts)) > self._most:
             raise SurpriseError
 
     def put_later(self, key: object, write: Later) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -27,10 +28,13 @@ if TYPE_CHECKING:
     from gateway.schema import Schema
     from gateway.settings import Settings
 
-SPOILT = 0.005
+SPOILT = 0.02
 """Share of the records that are spoilt."""
 FAILING = 0.02
 """Share of the operations for which a source fails."""
+
+CALLS = re.compile(rb'("upstreamCalls[01]?":)\d+')
+"""Calls for an operation so far, which depends on how lists that are read together take turns."""
 
 
 @pytest.fixture(scope="module")
@@ -80,17 +84,20 @@ async def test_random_operations_have_the_results_of_graphql_core(
         await core.gateway.logs(core.gateway.operation(), first=5)
         cursors = [cursor.encode(entry.cursor()) for entry in page.slice.entries]
         operations = Operations(schema._schema, chance, cursors)
-        for _ in range(count):
+        for number in range(count):
             asked = valid(operations, schema)
             failing = {chance.choice(names)} if chance.random() < FAILING else set()
             # Twice, so that what was kept for one caller is there when the other asks.
             for seen_by in chance.choices(list(callers), list(callers.values()), k=2):
                 for side in (ours, core):
-                    side.readings.begin(failing)
+                    side.readings.begin(failing, era=number // 5)
                 found, is_written = await ours.execute(asked, seen_by)
                 expected, _ = await core.execute(asked, seen_by)
+                if asked.lists > 1:
+                    found, expected = (CALLS.sub(rb"\1", one) for one in (found, expected))
                 assert found == expected, (asked.text, asked.variables, seen_by)
-                lists += asked.lists
+                # Without data, no list was read: the operation was refused, or all of it failed.
+                lists += 0 if found.startswith(b'{"data":null') else asked.lists
                 written += asked.lists * is_written
                 if b'"errors":' in found:
                     # graphql-core cancels what it no longer needs, at some point.

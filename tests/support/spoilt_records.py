@@ -36,15 +36,23 @@ class Readings:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.failing: set[str] = set()
         self._only: str | None = None
+        self._era = 0
         self._spoilt = spoilt
         self._records: dict[str, model.WebhookLog] = {}
         self._pages: dict[int, tuple[Page, Page]] = {}
         for source in gateway.sources.values():
             self._watch(source)
 
-    def begin(self, failing: set[str], *, only: str | None = None) -> None:
-        """Count anew, while other sources fail; ``only`` for pages, hooks or logs, if given."""
+    def begin(self, failing: set[str], *, only: str | None = None, era: int = 0) -> None:
+        """Count anew, while other sources fail; ``only`` for pages, hooks or logs, if given.
+
+        In another ``era``, other records are spoilt.
+        """
         self.counts.clear()
+        if era != self._era:
+            self._era = era
+            self._records.clear()
+            self._pages.clear()
         self.failing = failing
         self._only = only
 
@@ -83,7 +91,7 @@ class Readings:
 
     def _record(self, log: model.WebhookLog) -> model.WebhookLog:
         if log.id not in self._records:
-            chance = random.Random(log.id)
+            chance = random.Random(f"{self._era} {log.id}")
             is_spoilt = chance.random() < self._spoilt
             self._records[log.id] = _spoilt(log, chance) if is_spoilt else log
         return self._records[log.id]
