@@ -30,6 +30,10 @@ MOST = 2000
 KINDS = ["window", "moment", "offset", "page"]
 
 
+def down(name: str) -> UpstreamError:
+    return UpstreamError(ErrorCode.UPSTREAM_ERROR, f"Source {name} is down.", source=name)
+
+
 def feed(sources: Sequence[FakeSource]) -> Feed:
     ready = filters.prepare(None, NOW, [source.name for source in sources])
     return Feed(sources, ready, Operation(60), scan_limit=10_000, now=NOW)  # type: ignore[arg-type]
@@ -150,11 +154,9 @@ async def test_pollers_cursor_is_short_with_many_lists_and_outages(count: int) -
     page = await feed(sources).forward(25, None)
     assert len(cursor.encode(page.start)) < MOST
     for source in sources[:3]:
-        source.errors["find"] = UpstreamError(ErrorCode.UPSTREAM_ERROR, "It is down.")
+        source.errors["find"] = down(source.name)
     for source in sources[3:8]:
-        source.errors = dict.fromkeys(
-            map(str, range(50)), UpstreamError(ErrorCode.UPSTREAM_ERROR, ".")
-        )
+        source.errors = dict.fromkeys(map(str, range(50)), down(source.name))
     polled: list[str] = []
     new: list[str] = []
     for number in range(4):
