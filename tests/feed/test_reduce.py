@@ -171,7 +171,7 @@ async def test_pollers_cursor_is_short_with_many_lists_and_outages(count: int) -
                 break
     for source in sources:
         source.errors.clear()
-    new.append(sources[4].add(1, NOW - 2 * SECOND).id)
+    new.append(sources[4].add(1, NOW - SECOND + 9).id)
     before = cursor.decode(cursor.encode(page.start), ready)
     page = await feed(sources).backward(100, before)
     polled += [entry.record.id for entry in page.entries]
