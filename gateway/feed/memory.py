@@ -134,7 +134,18 @@ def remember(
     floors = {**kept, **floors}
     if len(floors) > MOST_LISTS:
         floors, floor = _shared(floors, own, floor)
-    marks = _marks(seen, readers, floors, floor)
+    marks, cut = _marks(seen, readers, floors, floor)
+    lasting = {reader for reader in readers if reader.error is not None}
+    if cut is not None and (floors or not (lasting or lost)):
+        # What does not fit is not told apart. What failed keeps its floor, for all that it missed.
+        kept_keys = {reader.key for reader in lasting} | set(kept)
+        kept_keys |= {source_key(name) for name in lost}
+        kept_keys |= {source_key(reader.source.name) for reader in lasting}
+        floor = max(floor, Timestamp(cut + 1))
+        floors = {
+            key: each if key in kept_keys else max(each, Timestamp(cut + 1))
+            for key, each in floors.items()
+        }
     failing = _few(failing, readers)
     return Memory(
         floor,
@@ -180,8 +191,11 @@ def _floor(seen: Seen, fresh: Sequence[Reader], now: Timestamp) -> Timestamp:
 
 def _marks(
     seen: Seen, readers: Sequence[Reader], floors: Mapping[bytes, Timestamp], floor: Timestamp
-) -> list[bytes]:
-    """Return the marks of the logs above the floors, the newest first, as far as they fit."""
+) -> tuple[list[bytes], Timestamp | None]:
+    """Return the marks of the logs above the floors, the newest first, as far as they fit.
+
+    Also returns the time of the first that did not fit, if any.
+    """
     own = {
         reader: floors.get(reader.key, floors.get(source_key(reader.source.name), floor))
         for reader in readers
@@ -196,14 +210,16 @@ def _marks(
         newest = seen.newest(count)
         for row, reader in newest[count - MOST_MARKS :]:
             time = time_of(row)
-            if time < lowest or len(marks) >= MOST_MARKS:
-                return list(marks)[:MOST_MARKS]
-            if time >= own[reader]:
+            if time < lowest:
+                return list(marks), None
+            if time >= own[reader] and row.mark not in marks:
+                if len(marks) >= MOST_MARKS:
+                    return list(marks), time
                 marks[row.mark] = None
         if len(newest) < count:
             break
         count += MOST_MARKS
-    return list(marks)[:MOST_MARKS]
+    return list(marks), None
 
 
 def _shared(

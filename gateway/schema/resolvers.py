@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
@@ -27,7 +28,7 @@ from gateway.schema.arguments import (
 )
 from gateway.schema.context import Context, Info
 from gateway.schema.filters import document
-from gateway.schema.leaf_types import Freshness, PageInfo
+from gateway.schema.leaf_types import Freshness
 from gateway.schema.scalars import DateTime
 from gateway.schema.source_resolvers import age_of
 from gateway.sources import Source
@@ -223,14 +224,27 @@ def nodes_of_page(page: Parent[service.Page]) -> list[model.WebhookLog]:
     return [entry.log for entry in page.slice.entries]
 
 
-def page_info(page: Parent[service.Page]) -> PageInfo:
-    part = page.slice
-    return PageInfo(
-        has_next_page=part.has_next,
-        has_previous_page=part.has_previous,
-        start_cursor=cursor.encode(part.start),
-        end_cursor=cursor.encode(part.end),
-    )
+class ListPosition:
+    """Position of a page of logs; its cursors are made when they are selected."""
+
+    def __init__(self, part: feed.Slice) -> None:
+        self._part = part
+        self.has_next_page = part.has_next
+        self.has_previous_page = part.has_previous
+
+    @functools.cached_property
+    def start_cursor(self) -> str:
+        """Cursor to poll with."""
+        return cursor.encode(self._part.start)
+
+    @functools.cached_property
+    def end_cursor(self) -> str:
+        """Cursor of the next page."""
+        return cursor.encode(self._part.end)
+
+
+def page_info(page: Parent[service.Page]) -> Any:
+    return ListPosition(page.slice)
 
 
 async def total_count(page: Parent[service.Page]) -> int | None:

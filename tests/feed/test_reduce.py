@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.errors import ErrorCode, UpstreamError
 from gateway.feed import cursor, filters, positions, reduce
 from gateway.feed.feed import Feed, Slice
 from gateway.model import Timestamp
@@ -27,6 +28,10 @@ SECOND = 10**9
 MOST = 2000
 """Characters of a cursor."""
 KINDS = ["window", "moment", "offset", "page"]
+
+
+def down(name: str) -> UpstreamError:
+    return UpstreamError(ErrorCode.UPSTREAM_ERROR, f"Source {name} is down.", source=name)
 
 
 def feed(sources: Sequence[FakeSource]) -> Feed:
@@ -100,3 +105,74 @@ async def test_walk_with_reduced_cursors_gives_each_log_once(
         seen, _ = await walk(sources, first)
     assert len(seen) == len(set(seen))
     assert set(seen) == set(ids_of(sources))
+
+
+def many(count: int, kind: str, *, ties: bool, odd: bool = False) -> list[FakeSource]:
+    """So many lists of ten sources, each with twelve logs, all at the same times with ``ties``."""
+    chance = random.Random(count)
+    sources = [
+        FakeSource(f"s{number}", [kind] * (count // 10), page_size=50) for number in range(10)
+    ]
+    for number, source in enumerate(sources):
+        source.now = NOW
+        for stream in range(count // 10):
+            for index in range(12):
+                shift = 0 if ties else number * 7 + stream
+                source.add(stream, NOW - index * 60 * SECOND - shift * 1000 - SECOND)
+            if odd:
+                make_odd(source, stream, chance)
+    return sources
+
+
+@pytest.mark.parametrize("ties", [True, False])
+@pytest.mark.parametrize("kind", ["window", "offset"])
+@pytest.mark.parametrize("count", [140, 500, 2000])
+async def test_cursor_is_short_with_many_lists(count: int, kind: str, ties: bool) -> None:
+    sources = many(count, kind, ties=ties, odd=kind == "offset")
+    seen, texts = await walk(sources, 100, 6)
+    assert max(map(len, texts)) < MOST
+    assert len(seen) == len(set(seen)) == 600
+    page = await feed(sources).forward(25, None)
+    for place in (page.start, *(entry.cursor() for entry in page.entries)):
+        assert len(cursor.encode(place)) < MOST
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["window", "offset"])
+async def test_walk_to_the_end_of_many_lists_gives_each_log_once(kind: str) -> None:
+    sources = many(500, kind, ties=True, odd=kind == "offset")
+    seen, texts = await walk(sources, 100)
+    assert max(map(len, texts)) < MOST
+    assert len(seen) == len(set(seen))
+    assert set(seen) == set(ids_of(sources))
+
+
+@pytest.mark.parametrize("count", [140, 500, 2000])
+async def test_pollers_cursor_is_short_with_many_lists_and_outages(count: int) -> None:
+    """It remembers more than the others, and most where sources fail."""
+    sources = many(count, "window", ties=False)
+    ready = filters.prepare(None, NOW, [source.name for source in sources])
+    page = await feed(sources).forward(25, None)
+    assert len(cursor.encode(page.start)) < MOST
+    for source in sources[:3]:
+        source.errors["find"] = down(source.name)
+    for source in sources[3:8]:
+        source.errors = dict.fromkeys(map(str, range(50)), down(source.name))
+    polled: list[str] = []
+    new: list[str] = []
+    for number in range(4):
+        new.append(sources[9].add(0, NOW - SECOND + number).id)
+        for _ in range(3):
+            before = cursor.decode(cursor.encode(page.start), ready)
+            page = await feed(sources).backward(100, before)
+            assert len(cursor.encode(page.start)) < MOST
+            polled += [entry.record.id for entry in page.entries]
+            if not page.entries:
+                break
+    for source in sources:
+        source.errors.clear()
+    new.append(sources[4].add(1, NOW - SECOND + 9).id)
+    before = cursor.decode(cursor.encode(page.start), ready)
+    page = await feed(sources).backward(100, before)
+    polled += [entry.record.id for entry in page.entries]
+    assert sorted(polled) == sorted(new)
