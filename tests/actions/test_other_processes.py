@@ -97,10 +97,10 @@ async def test_retry_during_a_journal_check_is_seen(
     looked, go_on = asyncio.Event(), asyncio.Event()
     drop = processes.server.gateway._cache.evict
 
-    async def drop_later(tags: Collection[str]) -> int:
+    async def drop_later(tags: Collection[str], *, everywhere: bool = True) -> int:
         looked.set()
         await go_on.wait()
-        return await drop(tags)
+        return await drop(tags, everywhere=everywhere)
 
     monkeypatch.setattr(processes.server.gateway._cache, "evict", drop_later)
     early = asyncio.create_task(processes.attempts())
