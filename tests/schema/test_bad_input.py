@@ -121,7 +121,7 @@ BAD_INPUT: dict[str, tuple[str, dict[str, Any], Any, tuple[str, str]]] = {
         None,
         (
             "INVALID_FILTER",
-            "The filter can't be used: no httpStatus can be all that it asks for at once.",
+            "The filter can't be used: no httpStatus can meet all of its conditions at once.",
         ),
     ),
     "a filter of another source": (
@@ -130,7 +130,7 @@ BAD_INPUT: dict[str, tuple[str, dict[str, Any], Any, tuple[str, str]]] = {
         {"source": {"logs": None}},
         (
             "INVALID_FILTER",
-            "The filter can't be used: no source can be all that it asks for at once.",
+            "The filter can't be used: no source can meet all of its conditions at once.",
         ),
     ),
     "a moment that is none": (

@@ -115,7 +115,7 @@ async def test_row_with_undecodable_text_has_a_warning(
 
 
 PLAIN = b'{"data":[1,2,3]}'
-packed = functools.partial(gzip.compress, mtime=0)  # the same name of a test in each run
+packed = functools.partial(gzip.compress, mtime=0)  # so that each run names the test alike
 RAW = zlib.compressobj(wbits=-15)
 PACKED: list[tuple[str, bytes]] = [
     ("gzip", packed(PLAIN)),

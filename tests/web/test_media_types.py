@@ -66,7 +66,7 @@ async def client(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
         (f",, {JSON} ,", JSON),
         ("Application/*;Q=1", JSON),
         (f"{GRAPHQL.upper()};charset=utf-8", GRAPHQL),
-        # Clients as they are.
+        # The headers of real clients.
         ("application/json, text/plain, */*", JSON),  # axios
         ("application/graphql-response+json, application/graphql+json, application/json,"
          " text/event-stream, multipart/mixed", GRAPHQL),  # urql
