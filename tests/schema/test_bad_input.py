@@ -253,6 +253,7 @@ async def test_bad_input_gets_a_code_and_a_message(demo: Demo, case: str) -> Non
         assert [path for path in await demo.calls(vendor) if "log" in path or "audit" in path] == []
 
 
+@pytest.mark.slow
 async def test_nodes_that_cannot_be_read_are_null_with_an_error_each(demo: Demo) -> None:
     data = await demo.data(
         """{

@@ -72,6 +72,7 @@ CHARSETS: list[tuple[str, bytes, Any]] = [
 ]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("charset", "content", "expected"), CHARSETS, ids=range(len(CHARSETS)))
 async def test_text_is_decoded_as_it_was_encoded(
     charset: str, content: bytes, expected: Any
@@ -144,6 +145,7 @@ PACKED: list[tuple[str, bytes]] = [
 ]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("packing", "content"), PACKED, ids=range(len(PACKED)))
 async def test_body_is_decompressed_in_every_form_of_a_coding(packing: str, content: bytes) -> None:
     half = len(content) // 2

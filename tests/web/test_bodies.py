@@ -31,6 +31,7 @@ async def client(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "content_type",
     [

@@ -173,6 +173,7 @@ async def test_explorer_is_sent_to_clients_that_accept_html(
     assert (response.status_code == 200) is page
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "content_type",
     [
@@ -227,6 +228,7 @@ async def test_other_media_types_are_refused(client: httpx.AsyncClient, content_
 FAULTY = '{"query": "{ ü }"}'
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("encoding", "charset"),
     [
