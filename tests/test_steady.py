@@ -149,7 +149,7 @@ async def office_of(folder: Path, vendor: str | None) -> tuple[Office, int]:
 
 @pytest.fixture(scope="module")
 def calm(tmp_path_factory: pytest.TempPathFactory) -> Office:
-    """The reads of an office without failures."""
+    """An office that ran while no vendor failed, to compare with."""
     office, _ = run(office_of(tmp_path_factory.mktemp("calm"), None))
     assert office.errors == []
     return office

@@ -209,7 +209,7 @@ def _logs(
 def _show(
     id: Annotated[
         str,
-        typer.Argument(metavar="ID", help="The log's id, from a list in a pipe or in JSON."),
+        typer.Argument(metavar="ID", help="The log's id, as in piped or JSON output."),
     ],
     *,
     config: Config = None,
@@ -223,7 +223,7 @@ def _show(
 
 Ids = Annotated[
     list[str],
-    typer.Argument(metavar="ID...", help="The logs' ids, from a list in a pipe or in JSON."),
+    typer.Argument(metavar="ID...", help="The logs' ids, as in piped or JSON output."),
 ]
 
 
@@ -241,7 +241,7 @@ def _delete(
     ids: Ids,
     *,
     config: Config = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Delete without a question.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
 ) -> None:
     """Delete webhook logs at the vendor."""
     from gateway.cli.actions import perform

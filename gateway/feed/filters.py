@@ -146,7 +146,7 @@ def _compile(given: Document, builder: _Builder) -> Filter:
                 for value in values
             )
         ):
-            raise _impossible(f"no {name} can be all that it asks for at once")
+            raise _impossible(f"no {name} can meet all of its conditions at once")
     return ready
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gateway.model import Timestamp
 
 STEPS_DOWN = 3
-"""Pages that a lost place in a list without times is looked for further down."""
+"""Number of pages further down that are searched for a lost row in a list without times."""
 MAX_STUCK = 20
 """Pages in turn that lead no further before a list counts as ended."""
 

@@ -43,7 +43,7 @@ ROUNDING = 2_000_000_000
 OVERLAP = 2
 """Rows by which two windows usually overlap."""
 MAX_REPEATS = 20
-"""Pages without a new row after which a moment is left."""
+"""Number of pages without a new row after which the reader moves on to earlier times."""
 MAX_NEWER = 3
 """Rows newer than its window that a page may have; more tell that the window was ignored."""
 
@@ -189,7 +189,7 @@ class WindowReader(ListReader):
         if self.pages.facts.varies or self._until is None:
             return self.pages.facts.varies
         known = sum(time <= self._until for time in self._met) - self._offset
-        # That a page has room for the usual overlap and no more is too much of a coincidence.
+        # A page that ends exactly after the usual overlap is hardly a coincidence: the list ends.
         return page.read < known or page.read > OVERLAP
 
     def _end(self, end: int) -> None:

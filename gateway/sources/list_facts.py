@@ -42,7 +42,7 @@ class ListFacts(msgspec.Struct):
         return end <= page.total
 
     def learn_cut(self, rows: int) -> None:
-        """Take the number of rows of a page into account that turned out not to be the last."""
+        """Record the number of rows of a page that turned out not to be the last."""
         self.varies = self.varies or rows < self.largest_page
 
     @property

@@ -77,7 +77,7 @@ _TLS = (
         "it closed the connection instead of agreeing on TLS; check base_url and any firewall",
     ),
 )
-"""By OpenSSL's reasons, as Python writes them."""
+"""Descriptions of TLS failures, by patterns of OpenSSL's reason codes."""
 _NOT_FOUND = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 _SOCKETS = {
     errno.ECONNREFUSED: "could not be reached: nothing listens on its port (connection refused);"

@@ -64,7 +64,7 @@ class Operation:
         self.calls: Counter[str] = Counter()
         self.reads: dict[str, list[Freshness]] = defaultdict(list)
         self.background = False
-        """Whether it is a background refresh, after the caller has been validators."""
+        """Whether it is a background refresh, after the caller has got a response."""
         self.incomplete = False
         """Whether something could not be read although the response is not an error."""
         self.on_hooks: Callable[[Sequence[Hook]], None] | None = None

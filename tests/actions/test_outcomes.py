@@ -192,7 +192,7 @@ async def test_response_decides_the_outcome_and_nothing_is_sent_again(
     ]
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(11)
 @pytest.mark.parametrize(
     "document",
     [

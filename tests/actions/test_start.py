@@ -105,6 +105,7 @@ async def test_list_of_actions_works_once_the_folder_exists(folder: Path) -> Non
         assert await schema.logs("tracker") == []
 
 
+@pytest.mark.slow
 async def test_server_does_not_start_where_a_retry_would_need_the_journal(folder: Path) -> None:
     app = create_app(settings(folder, READ_ONLY + RETRYABLE))
     with pytest.raises(JournalError) as caught:

@@ -75,7 +75,7 @@ async def test_value_that_is_never_fresh_is_a_fallback(cache: Cache, vendor: Ven
     assert await ask(cache, vendor) == (2, STALE)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(11)
 @pytest.mark.parametrize("code", sorted(ErrorCode, key=str))
 async def test_stale_entry_replaces_failures_but_not_refusals(
     cache: Cache, vendor: Vendor, clock: Clock[int], code: ErrorCode

@@ -44,6 +44,7 @@ def commands(redis: Redis, name: str) -> int:
     return int(told.get(f"cmdstat_{name}", {"calls": 0})["calls"])
 
 
+@pytest.mark.slow
 async def test_concurrent_reads_share_one_command(redis: Redis, store: RedisStore) -> None:
     for key in KEYS:
         await keep(store, key)

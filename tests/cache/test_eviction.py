@@ -59,7 +59,7 @@ async def value(cache: Cache, vendor: Vendor, max_age: float | None = None) -> i
 STEPS = ("begun", "kept", "read", "dropped", "written", "asked")
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(11)
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("kind", KINDS)
 async def test_load_from_before_an_eviction_is_not_returned_after_it(

@@ -59,7 +59,7 @@ async def store() -> AsyncIterator[RedisStore]:
     await made.close()
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(11)
 @pytest.mark.parametrize("seconds", [0.05, 0.07, 0.1, 0.3, 0.5, 0.9, math.inf])
 async def test_list_of_many_pages_is_not_slowed_by_redis(tmp_path: Path, seconds: float) -> None:
     sandbox = Sandbox(clock=stopped, logs=400)

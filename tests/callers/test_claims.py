@@ -34,6 +34,7 @@ async def test_good_token() -> None:
     assert caller == Caller("ada", Method.JWT, (Grant(Role.ADMIN),))
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "changes",
     [

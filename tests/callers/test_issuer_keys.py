@@ -137,6 +137,7 @@ SHORT = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "entry",
     [

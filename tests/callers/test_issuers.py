@@ -74,6 +74,7 @@ def test_page_has_an_issuer_per_section() -> None:
     assert set(SECTIONS) == {token.section for token in ADMINS.values()}
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("token", ADMINS.values(), ids=ADMINS)
 async def test_access_token_is_accepted(token: Token, tmp_path: Path) -> None:
     caller = await verify(token, tmp_path)
@@ -81,6 +82,7 @@ async def test_access_token_is_accepted(token: Token, tmp_path: Path) -> None:
     assert caller.role_on("shop") is Role.ADMIN
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("token", ID_TOKENS.values(), ids=ID_TOKENS)
 async def test_token_of_another_kind_is_refused(
     token: Token, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -92,7 +94,7 @@ async def test_token_of_another_kind_is_refused(
     assert caplog.messages == ["A token was refused: it is no access token."]
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(11)
 @pytest.mark.parametrize("token", ADMINS.values(), ids=ADMINS)
 @pytest.mark.parametrize(
     "changes",

@@ -26,6 +26,7 @@ from tests.callers.issuer import (
 from tests.callers.verification import accept, refuse, verifier
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("key", "algorithm"),
     [
@@ -52,6 +53,7 @@ async def test_unsigned_token_is_refused(name: str, signature: str) -> None:
         await refuse(f"{part(header)}.{part(claims())}.{signature}", verifier())
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", ["HS256", "HS384", "HS512"])
 @pytest.mark.parametrize(
     "secret",

@@ -57,6 +57,7 @@ def test_status_is_accepted_in_any_case(status: str) -> None:
     assert [row["status"] for row in rows] == ["FAILED"] * 5
 
 
+@pytest.mark.slow
 def test_source_is_accepted_in_any_case() -> None:
     rows = run("logs", "--json", "--first", "5", "--source", "Shop", "--source", "TRACKER").rows()
     assert {row["source"]["name"] for row in rows} <= {"shop", "tracker"}

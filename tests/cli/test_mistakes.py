@@ -52,6 +52,7 @@ def test_every_mistake_of_the_configuration_has_a_line(configuration: Path) -> N
     ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

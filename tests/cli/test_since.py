@@ -76,6 +76,7 @@ FORMS = [
 ]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("text", "moment"), FORMS)
 def test_form_is_understood(text: str, moment: str) -> None:
     assert since(text) == moment

@@ -95,7 +95,7 @@ def test_secret_file_is_read_without_mark_and_line_ending(load_from: Load, conte
 
 @pytest.mark.parametrize("value", ["s3cret\n", "s3cret\r\n", BOM + "s3cret", BOM + "s3cret\r\n"])
 def test_secret_variable_is_read_without_mark_and_line_ending(load_from: Load, value: str) -> None:
-    """Orchestrators fill variables from files, with the marks and line endings of files."""
+    """Orchestrators fill variables from files, with their byte order marks and line endings."""
     document = SOURCE.replace('{ file = "key" }', '{ env = "KEY" }')
     assert key_of(load_from(document, environ={"KEY": value})) == "s3cret"
 

@@ -239,7 +239,7 @@ ORDERS: dict[str, Callable[[list[WebhookLog]], list[WebhookLog]]] = {
 }
 
 
-@pytest.mark.sampled(7)
+@pytest.mark.sampled(17)
 @pytest.mark.parametrize("total", ["none", "right", "zero", "so far", "late", "more"])
 @pytest.mark.parametrize("cap", [4, 10, 100])
 @pytest.mark.parametrize("order", ORDERS)
@@ -250,6 +250,7 @@ async def test_list_in_another_order_is_complete_or_reported_as_incomplete(
     await check_order(paging, order, cap, total)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("cap", [7, 10, 100])
 @pytest.mark.parametrize("order", ORDERS)
 async def test_list_without_offsets_in_another_order_is_complete_or_reported(

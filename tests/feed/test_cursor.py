@@ -114,6 +114,7 @@ def altered(index: int, value: Any) -> bytes:
     return msgspec.msgpack.encode([*BUILTIN[:index], value, *BUILTIN[index + 1 :]])
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "data",
     [

@@ -200,7 +200,7 @@ async def test_first_page_costs_one_call_per_stream_and_the_next_only_where_need
     assert quiet.calls == []
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("kind", ["window", "moment", "offset"])
 async def test_deep_pages_cost_as_much_as_the_second(kind: str) -> None:
     source = FakeSource("deep", [kind], page_size=10)

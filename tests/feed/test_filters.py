@@ -535,7 +535,7 @@ CONTRADICTIONS: list[tuple[str, Any]] = [
 def test_contradictions_are_refused(name: str, comparator: dict[str, Any]) -> None:
     expected = (
         "INVALID_FILTER",
-        f"The filter can't be used: no {name} can be all that it asks for at once.",
+        f"The filter can't be used: no {name} can meet all of its conditions at once.",
     )
     assert refusal({name: comparator}) == expected
     apart = [{name: {key: operand}} for key, operand in comparator.items()]

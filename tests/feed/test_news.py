@@ -131,7 +131,7 @@ async def test_log_an_hour_ahead_hides_nothing(kind: str) -> None:
         assert await poller.poll() == []
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("kind", KINDS)
 async def test_logs_recorded_during_an_outage_are_returned_after_it(
     kind: str,
@@ -229,6 +229,7 @@ async def test_filtered_poll_returns_only_matching_logs() -> None:
     assert await poller.poll() == []
 
 
+@pytest.mark.slow
 async def test_cursor_stays_small_with_many_lists() -> None:
     sources = [FakeSource(f"s{number}", ["window"] * 20, page_size=50) for number in range(10)]
     for each in sources:

@@ -302,7 +302,7 @@ async def test_logs_pushed_off_a_page_expire_with_other_pages(kind: str) -> None
     assert (await source.read(8)).error is ErrorCode.UPSTREAM_ERROR
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("kind", KINDS)
 async def test_page_that_is_too_old_follows_no_other(kind: str) -> None:
     source = Listing(kind, 40)

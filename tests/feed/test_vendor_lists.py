@@ -15,7 +15,7 @@ from tests.feed.vendor_lists import List, document, newest_first, read_all, said
 from tests.vendors.vendors import PROVIDERS, Vendor, answer, make, token
 
 
-@pytest.mark.sampled(19)
+@pytest.mark.sampled(37)
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("total", ["none", "right", "zero", "40", "so far"])
 @pytest.mark.parametrize("cap", [20, 25, 100])
@@ -30,7 +30,7 @@ async def test_short_pages_and_wrong_totals_lose_no_row(
     assert not any(report.error for page in pages for report in page.reports)
 
 
-@pytest.mark.sampled(19)
+@pytest.mark.sampled(37)
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("odd", [None, 9000.0, -60.0], ids=["undated", "old", "ahead"])
 @pytest.mark.parametrize("index", [0, 1, 19, 20, 49, 59])
@@ -50,7 +50,7 @@ async def test_one_odd_time_does_not_affect_other_rows(
     assert others == [id for id in range(60, 0, -1) if id != 60 - index]
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(11)
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("order", ["oldest first", "none", "undated"])
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -84,7 +84,7 @@ async def test_windows_that_are_ignored_are_replaced_by_offsets(first: int) -> N
     assert any("may have more logs" in text for text in said(pages))
 
 
-@pytest.mark.sampled(11)
+@pytest.mark.sampled(23)
 @pytest.mark.parametrize("first", [100, 7, 1])
 @pytest.mark.parametrize("total", ["none", "right", "page"])
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -97,7 +97,7 @@ async def test_pages_of_one_row_are_read_to_the_end(provider: str, total: str, f
         assert not any(report.error for page in pages for report in page.reports)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(11)
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("says_size", [True, False])
 @pytest.mark.parametrize("total", ["none", "right"])
@@ -111,6 +111,7 @@ async def test_pages_with_more_rows_than_asked_for_lose_no_row(
     assert not any(report.error for page in pages for report in page.reports)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("total", ["so far", "page", "40"])
 @pytest.mark.parametrize("provider", ["codearts", "language-weaver", "elastic-path"])
 async def test_total_is_null_where_one_page_shows_more_rows(provider: str, total: str) -> None:
@@ -120,7 +121,7 @@ async def test_total_is_null_where_one_page_shows_more_rows(provider: str, total
     assert counted is None
 
 
-@pytest.mark.sampled(7)
+@pytest.mark.sampled(17)
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("excludes", [True, False])
 @pytest.mark.parametrize("rounds", [True, False])
@@ -141,6 +142,7 @@ async def test_windows_that_a_vendor_rounds_down_or_excludes_lose_no_row(
     assert not (is_told and step > 0.1)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("count", [1, 2, 5])
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_short_list_of_a_vendor_without_windows_and_true_totals_takes_few_calls(
@@ -161,6 +163,7 @@ async def test_short_list_of_a_vendor_without_windows_and_true_totals_takes_few_
         assert not any(report.error for page in pages for report in page.reports), said(pages)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_list_of_few_logs_of_one_moment_is_no_cause_for_alarm(
@@ -173,7 +176,7 @@ async def test_list_of_few_logs_of_one_moment_is_no_cause_for_alarm(
     assert counted == count
 
 
-@pytest.mark.sampled(37)
+@pytest.mark.sampled(67)
 @pytest.mark.parametrize("first", [100, 25, 7])
 @pytest.mark.parametrize("total", ["none", "right"])
 @pytest.mark.parametrize("caps", [(20, 7, 13, 4, 25), (30, 20, 10, 5), (20, 3), (4, 9, 2, 30)])
@@ -194,6 +197,7 @@ async def test_pages_that_change_in_size_lose_no_row_in_silence(
     assert counted in {60, None} or is_told
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("first", [100, 7, 1])
 async def test_windows_that_are_ignored_on_pages_of_one_row_do_not_keep_the_gateway_busy(
     first: int,
@@ -207,7 +211,7 @@ async def test_windows_that_are_ignored_on_pages_of_one_row_do_not_keep_the_gate
     assert given == list(range(24, 0, -1)), said(pages)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(11)
 @pytest.mark.parametrize(
     ("provider", "change", "total"),
     [
@@ -242,6 +246,7 @@ async def test_list_that_changes_between_two_calls_loses_no_row(
     assert set(range(1, 161)) - gone <= set(given), said(pages)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("first", [100, 3])
 @pytest.mark.parametrize("provider", ["codearts", "yandex-tracker", "elastic-path"])
 async def test_logs_of_hooks_listed_before_a_failure_are_given(provider: str, first: int) -> None:

@@ -1,4 +1,4 @@
-"""Lists of the real vendors over HTTP: what a vendor has, how it responds, and reading it all."""
+"""Lists of the real vendors over HTTP: the vendor, its responses, and a loop over all pages."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_postgresql_address_stays_unchanged(address: str) -> None:
     assert url(address) == address
 
 
-def test_reference(tmp_path: Path) -> None:
+def test_address_can_come_from_a_variable_or_a_file(tmp_path: Path) -> None:
     assert url({"env": "DATABASE"}) == SECRETS["DATABASE"]
     (tmp_path / "database").write_text(SECRETS["DATABASE"] + "\n")
     assert url({"file": "database"}, tmp_path) == SECRETS["DATABASE"]

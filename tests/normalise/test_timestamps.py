@@ -116,6 +116,7 @@ FORMS = [
 """Forms that vendors may write, and the time in RFC 3339, one per line."""
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("value", "moment"), FORMS, ids=repr)
 def test_every_unambiguous_form_is_parsed(value: str | float, moment: str) -> None:
     """A log without its time can't be found by time, and loses its position in the list."""

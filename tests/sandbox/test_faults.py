@@ -296,6 +296,7 @@ async def test_broken_connection_needs_a_connection(signed_in: httpx.AsyncClient
             await call(signed_in, CODEARTS)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("vendor", "content", "status"),
     [

@@ -121,7 +121,7 @@ BAD_INPUT: dict[str, tuple[str, dict[str, Any], Any, tuple[str, str]]] = {
         None,
         (
             "INVALID_FILTER",
-            "The filter can't be used: no httpStatus can be all that it asks for at once.",
+            "The filter can't be used: no httpStatus can meet all of its conditions at once.",
         ),
     ),
     "a filter of another source": (
@@ -130,7 +130,7 @@ BAD_INPUT: dict[str, tuple[str, dict[str, Any], Any, tuple[str, str]]] = {
         {"source": {"logs": None}},
         (
             "INVALID_FILTER",
-            "The filter can't be used: no source can be all that it asks for at once.",
+            "The filter can't be used: no source can meet all of its conditions at once.",
         ),
     ),
     "a moment that is none": (
@@ -253,6 +253,7 @@ async def test_bad_input_gets_a_code_and_a_message(demo: Demo, case: str) -> Non
         assert [path for path in await demo.calls(vendor) if "log" in path or "audit" in path] == []
 
 
+@pytest.mark.slow
 async def test_nodes_that_cannot_be_read_are_null_with_an_error_each(demo: Demo) -> None:
     data = await demo.data(
         """{

@@ -124,7 +124,7 @@ async def test_empty_before_costs_nothing(demo: Demo) -> None:
     assert await cost({"before": None}, "first: 25, after: $before") == none
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize(
     ("written", "code"),
     [

@@ -182,7 +182,7 @@ OWN = [
 ]  # fmt: skip
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize(("document", "code"), OWN)
 async def test_messages_of_the_gateway_reveal_nothing_of_the_schema(
     demo: Demo, document: str, code: str

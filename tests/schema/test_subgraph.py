@@ -78,6 +78,7 @@ def by_upstream_id(source: str, upstream_id: Any) -> dict[str, Any]:
 # A hundred representations
 
 
+@pytest.mark.slow
 async def test_hundred_representations_are_resolved_in_order(
     protected: Protected, control: httpx.AsyncClient
 ) -> None:
@@ -175,6 +176,7 @@ async def test_log_is_found_by_the_vendors_id_if_that_is_sufficient(demo: Demo) 
         assert await told(demo, by_upstream_id("translations", upstream_id)) == [code]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", ["repo-cn", "tracker", "shop"])
 async def test_insufficient_vendors_id_is_refused(demo: Demo, name: str) -> None:
     answer = await demo.answer(ENTITIES, representations=[by_upstream_id(name, "1")])

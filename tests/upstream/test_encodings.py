@@ -72,6 +72,7 @@ CHARSETS: list[tuple[str, bytes, Any]] = [
 ]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("charset", "content", "expected"), CHARSETS, ids=range(len(CHARSETS)))
 async def test_text_is_decoded_as_it_was_encoded(
     charset: str, content: bytes, expected: Any
@@ -115,7 +116,7 @@ async def test_row_with_undecodable_text_has_a_warning(
 
 
 PLAIN = b'{"data":[1,2,3]}'
-packed = functools.partial(gzip.compress, mtime=0)  # the same name of a test in each run
+packed = functools.partial(gzip.compress, mtime=0)  # so that each run names the test alike
 RAW = zlib.compressobj(wbits=-15)
 PACKED: list[tuple[str, bytes]] = [
     ("gzip", packed(PLAIN)),
@@ -144,6 +145,7 @@ PACKED: list[tuple[str, bytes]] = [
 ]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("packing", "content"), PACKED, ids=range(len(PACKED)))
 async def test_body_is_decompressed_in_every_form_of_a_coding(packing: str, content: bytes) -> None:
     half = len(content) // 2

@@ -210,6 +210,7 @@ def every(kind: type[Exception]) -> Iterator[type[Exception]]:
         yield from every(lower)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("kind", sorted({*every(httpx.HTTPError)}, key=str))
 async def test_every_error_of_httpx_has_a_code(kind: Any) -> None:
     request = httpx.Request("GET", "https://shop.example/logs?secret=s3cr3t")
@@ -236,7 +237,7 @@ async def test_large_body_is_not_read_to_its_end(status: int) -> None:
     assert body.closed
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("packed", "packing"),
     [

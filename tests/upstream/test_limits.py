@@ -164,6 +164,7 @@ HEADERS: list[tuple[dict[str, str], float]] = [
 ]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("headers", "seconds"), HEADERS, ids=range(len(HEADERS)))
 async def test_used_up_limit_pauses_the_calls(headers: dict[str, Any], seconds: float) -> None:
     limit = limit_of(100)

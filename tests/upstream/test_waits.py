@@ -79,6 +79,7 @@ RETRY_AFTER: list[tuple[str, float | None]] = [
 ]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("text", "expected"), RETRY_AFTER)
 def test_retry_after_is_read_in_every_form(text: str, expected: float | None) -> None:
     found = waits.retry_after(headers({"Retry-After": text}), NOW)
@@ -162,6 +163,7 @@ LIMITS: list[tuple[dict[str, str], list[float]]] = [
 ]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("pairs", "expected"), LIMITS, ids=str)
 def test_used_up_limits_are_found_in_every_form(
     pairs: dict[str, str], expected: list[float]

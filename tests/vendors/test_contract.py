@@ -115,6 +115,7 @@ async def test_hooks_are_remembered(demo: OneVendor) -> None:
     assert len({hook.id for hook in hooks}) == len(hooks)
 
 
+@pytest.mark.sampled(3)
 async def test_hooks_are_not_asked_for_when_the_configuration_names_them(demo: OneVendor) -> None:
     source = demo.make(**demo.case.named)
     found = await source.find_streams(demo.operation)
@@ -125,7 +126,7 @@ async def test_hooks_are_not_asked_for_when_the_configuration_names_them(demo: O
         assert {hook.id for hook in await source.hooks(demo.operation)} == named
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(7)
 async def test_list_to_the_end_is_the_inventory(demo: OneVendor) -> None:
     inventory = {row["id"]: row for row in await demo.inventory(demo.provider)}
     logs: list[WebhookLog] = []
@@ -185,14 +186,14 @@ async def test_one_log_is_the_listed_one_complete(demo: OneVendor) -> None:
             assert log.details == msgspec.structs.replace(listed.details, **only_listed)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(7)
 async def test_unknown_log_is_none(demo: OneVendor) -> None:
     place = ids.decode((await some_logs(demo))[0].id).place
     unknown = (*place[:-1], demo.case.unknown_id)
     assert await demo.source.read_log(unknown, demo.operation) is None
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(7)
 async def test_place_outside_the_configuration_costs_no_call(demo: OneVendor) -> None:
     source = demo.make(**demo.case.named)
     good = ids.decode((await some_logs(demo))[0].id).place

@@ -125,7 +125,7 @@ async def listed(provider: str, vendor: Vendor, seconds: float = 5) -> Any:
     )
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize(("body", "code", "vendor_code", "words"), ENVELOPES, ids=str)
 async def test_error_with_200_has_the_vendors_message_and_a_matching_code(

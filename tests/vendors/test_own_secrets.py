@@ -115,7 +115,7 @@ async def test_error_that_repeats_the_credential_is_masked(form: str, encoding: 
             assert "***" in shown(failure.value)
 
 
-@pytest.mark.sampled(7)
+@pytest.mark.sampled(17)
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("form", AUTH)
 async def test_rows_that_repeat_the_credential_are_masked(form: str, encoding: str) -> None:
@@ -144,6 +144,7 @@ async def test_rows_that_repeat_the_credential_are_masked(form: str, encoding: s
         assert "***" in told
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("form", AUTH)
 async def test_hooks_that_repeat_the_credential_are_masked(form: str) -> None:
     provider, changes, secrets = AUTH[form]
@@ -160,7 +161,7 @@ async def test_hooks_that_repeat_the_credential_are_masked(form: str) -> None:
         assert secret not in msgspec.json.encode(hooks).decode()
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("form", [form for form in AUTH if AUTH[form][2][0] == SECRET])
 async def test_token_endpoint_that_repeats_the_password_is_masked(form: str) -> None:
     provider, changes, _ = AUTH[form]
@@ -214,6 +215,7 @@ async def test_same_token_can_be_fetched_again() -> None:
     assert await make("elastic-path", Vendor(respond)).hooks(Operation(5)) == []
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize(
     ("sent", "secrets"),

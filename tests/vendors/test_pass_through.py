@@ -119,6 +119,7 @@ async def test_details_are_not_shared_between_callers(gateway: Gateway) -> None:
         assert complete.request.body == USERS[credential]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("credential", ["", "two\nlines", " ", "\u00e9"])
 async def test_nothing_is_sent_without_a_credential(
     gateway: Gateway, vendor: Vendor, credential: str

@@ -28,6 +28,7 @@ FORMS: list[tuple[str, int, Any, Words]] = [
 ]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("provider", "status", "body", "words"), FORMS)
 async def test_vendors_message_is_found(
     provider: str, status: int, body: Any, words: Words

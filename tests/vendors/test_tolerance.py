@@ -145,6 +145,7 @@ STATUSES: list[tuple[str, dict[str, Any], WebhookLogStatus, int | None, bool]] =
 ]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("provider", "members", "status", "code", "warns"), STATUSES)
 async def test_outcomes(
     provider: str,
@@ -201,6 +202,7 @@ async def test_empty_list_may_be_null(provider: str) -> None:
     assert (await read(provider, [])).logs == []
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("document", [1, "text", [1], {}, {"result": "none"}, True])
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_document_of_another_shape_is_refused(provider: str, document: Any) -> None:

@@ -44,6 +44,7 @@ def npm_with(files: Mapping[tuple[str, str], bytes], folder: Path) -> str:
     )
 
 
+@pytest.mark.slow
 def test_files_are_downloaded_with_npm(static: Path, tmp_path: Path) -> None:
     files = {(asset.package, asset.member): (static / asset.name).read_bytes() for asset in ASSETS}
     folder = tmp_path / "static"

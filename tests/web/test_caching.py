@@ -264,6 +264,7 @@ async def test_response_with_errors_is_not_cacheable(
     assert "etag" not in answer.headers
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("given", "seconds"),
     [
@@ -298,6 +299,7 @@ async def test_batch_shares_one_deadline(told: Told, client: httpx.AsyncClient) 
         assert operation.max_age("shop") == 7
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "given",
     ["", "0", "0.0", "-1", "+1", "1e3", "nan", "inf", ".5", "5.", "2s", "1 2", "²", ["1", "2"]],
@@ -318,6 +320,7 @@ async def test_invalid_timeout_is_refused(
     assert not told.operations
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("given", "max_age"),
     [

@@ -133,6 +133,7 @@ async def test_watcher_ends_with_the_work() -> None:
     assert asyncio.all_tasks() == before
 
 
+@pytest.mark.slow
 async def test_failing_receive_is_not_a_disconnect(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

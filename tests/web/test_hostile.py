@@ -213,6 +213,7 @@ def test_many_slow_connections_do_not_block_others(client: httpx.Client, server:
 CHUNKED = HEAD + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("beginning", "part"),
     [

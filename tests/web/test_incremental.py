@@ -132,6 +132,7 @@ async def ask(app: Starlette, query: str, **headers: str) -> httpx.Response:
 # Order
 
 
+@pytest.mark.slow
 def test_slow_source_arrives_after_the_others(
     serve: Callable[[ASGIApp], str], tmp_path: Path
 ) -> None:
@@ -259,6 +260,7 @@ async def test_response_without_parts_is_json(app: Starlette) -> None:
     assert "application/json" in sentence(response, 406)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("query", "cost"),
     [
@@ -320,6 +322,7 @@ async def test_invalid_initial_count_is_refused(app: Starlette, count: str) -> N
 # Failures
 
 
+@pytest.mark.slow
 async def test_errors_of_later_parts_have_codes_and_ids(
     app: Starlette, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -373,6 +376,7 @@ def called(url: str, query: str) -> socket.socket:
     return caller
 
 
+@pytest.mark.slow
 def test_disconnect_cancels_the_vendor_call_of_later_parts(
     serve: Callable[[ASGIApp], str], tmp_path: Path
 ) -> None:

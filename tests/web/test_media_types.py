@@ -66,7 +66,7 @@ async def client(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
         (f",, {JSON} ,", JSON),
         ("Application/*;Q=1", JSON),
         (f"{GRAPHQL.upper()};charset=utf-8", GRAPHQL),
-        # Clients as they are.
+        # The headers of real clients.
         ("application/json, text/plain, */*", JSON),  # axios
         ("application/graphql-response+json, application/graphql+json, application/json,"
          " text/event-stream, multipart/mixed", GRAPHQL),  # urql
@@ -173,6 +173,7 @@ async def test_explorer_is_sent_to_clients_that_accept_html(
     assert (response.status_code == 200) is page
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "content_type",
     [
@@ -227,6 +228,7 @@ async def test_other_media_types_are_refused(client: httpx.AsyncClient, content_
 FAULTY = '{"query": "{ ü }"}'
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("encoding", "charset"),
     [

@@ -24,7 +24,7 @@ def headers_of(origin: str | None, site: str | None) -> dict[str, str]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize(
     ("origin", "site", "executed"),
     [
@@ -80,7 +80,7 @@ async def test_only_own_and_configured_pages_may_send_requests(
             assert "access-control-allow-origin" not in answer.headers
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize(
     ("headers", "executed"),
     [
@@ -206,6 +206,7 @@ METHOD_REFUSED = "the request would have another method than GET and POST."
 HEADER_REFUSED = "the request would have a header that no page may send."
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("headers", "reason"),
     [
@@ -235,6 +236,7 @@ async def test_refused_preflight_names_the_reason(headers: dict[str, str], reaso
     assert answer.headers["vary"].startswith("Origin, ")
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "names",
     [

@@ -94,6 +94,7 @@ async def test_hash_must_match_the_document(client: httpx.AsyncClient, method: s
         sentence(unknown, 200, "PERSISTED_QUERY_NOT_FOUND")
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [

@@ -281,7 +281,7 @@ MUTATION = """mutation {
 }"""
 
 
-@pytest.mark.sampled(7)
+@pytest.mark.sampled(17)
 @callers()
 @pytest.mark.parametrize("kind", NEEDS)
 async def test_actions_need_a_role(protected: Protected, caller: Caller, kind: str) -> None:
@@ -311,7 +311,7 @@ async def test_actions_need_a_role(protected: Protected, caller: Caller, kind: s
     assert kept == {"webhookLog": log}
 
 
-@pytest.mark.sampled(7)
+@pytest.mark.sampled(17)
 @callers()
 @pytest.mark.parametrize("kind", NEEDS)
 async def test_unsupported_actions_hide_sources_not_granted(
@@ -328,7 +328,7 @@ async def test_unsupported_actions_hide_sources_not_granted(
         assert (ACT in error["message"]) is (ACT in caller.grant.sources)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(9)
 @callers()
 async def test_journal_needs_admin(protected: Protected, caller: Caller) -> None:
     forged = ids.encode(ids.Kind.LOG, ACT, "999999")
@@ -361,7 +361,7 @@ async def test_cache_needs_admin_of_all_sources(
         assert refusals(document) == {("cache",): "FORBIDDEN"}
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(9)
 @callers()
 async def test_invalidation_needs_admin(
     protected: Protected, example: Example, caller: Caller
@@ -437,7 +437,7 @@ async def test_role_can_differ_by_source(protected: Protected) -> None:
     assert refusals(document) == dict.fromkeys(hidden, "FORBIDDEN")
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(5)
 @callers(NOBODY, Grant(ADMINISTRATOR, "translations"))
 async def test_cursor_of_another_caller_grants_nothing(
     protected: Protected, caller: Caller

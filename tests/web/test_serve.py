@@ -73,7 +73,7 @@ def status(port: int, host: str, address: str = "127.0.0.1", path: str = "/healt
         return client.get(path).status_code
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("setting", "option"), [(WILDCARD, None), ("127.0.0.1", WILDCARD), (None, WILDCARD)]
 )
@@ -87,7 +87,7 @@ def test_any_host_is_answered_when_listening_beyond_loopback(
             assert status(port, "10.244.0.5:8000", path=path) == 200
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("setting", "option"), [("127.0.0.1", None), (WILDCARD, "127.0.0.1"), (None, "localhost")]
 )
@@ -102,7 +102,7 @@ def test_only_loopback_hosts_are_answered_when_listening_on_loopback(
         assert status(port, "localhost", address) == 200
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("as_option", [True, False])
 @pytest.mark.parametrize("host", ["::", "[::]"])
 def test_ipv6_wildcard_accepts_ipv4(tmp_path: Path, host: str, as_option: bool) -> None:
@@ -115,7 +115,7 @@ def test_ipv6_wildcard_accepts_ipv4(tmp_path: Path, host: str, as_option: bool) 
             assert status(port, "10.244.0.5:8000", address) == 200
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("host", ["LOCALHOST", "::ffff:127.0.0.1", " 127.0.0.1", "localhost."])
 def test_loopback_is_known_in_every_form(tmp_path: Path, host: str) -> None:
     with running(write(tmp_path, port=0), host) as port:

@@ -186,7 +186,7 @@ async def test_field_error_comes_with_data(client: httpx.AsyncClient) -> None:
         assert response.json()["errors"][0]["path"]
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize(
     "field",
     [

@@ -174,7 +174,7 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
         )
         log = _find(page, place[3])
         if log is None and page and page.read and moment is not None:
-            # So many logs are of that second that not all of them were listed.
+            # More logs share that second than a page can list.
             window = Window(limit=MAX_LIMIT, until=moment, exact=True)
             page = await none_if_missing(
                 self.read_page, stream, window, Criteria(since=moment), operation
