@@ -45,8 +45,8 @@ class RowsMemo:
         self, records: WeakValueDictionary[bytes, Any] | None, context: tuple[str, ...]
     ) -> None:
         self._records = records
-        text = "\0".join(context).encode(errors="surrogatepass")
-        self._context = hashlib.blake2b(text, digest_size=DIGEST)
+        # Written with quotes, so that no two contexts are equal.
+        self._context = hashlib.blake2b(repr(context).encode(), digest_size=DIGEST)
 
     def key(self, row: msgspec.Raw) -> bytes:
         """Return the key of a row."""

@@ -159,6 +159,10 @@ class Gateway:
         """Evict what actions of other processes have made obsolete."""
         await self._watcher.catch_up()
 
+    async def cache_generation(self) -> tuple[int, int] | None:
+        """Return numbers that change with each eviction; None if they can't be known at once."""
+        return await self._cache.generation()
+
     @functools.cached_property
     def _names(self) -> tuple[frozenset[str], frozenset[str]]:
         """The names of the sources, and of those whose bodies the caller may see."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.cache.cache import FALLBACK_CODES, Cache, Cached, Loaded
-from gateway.cache.entry import Entry, Lifetime
+from gateway.cache.cache import FALLBACK_CODES, Cache, Cached
+from gateway.cache.entry import Entry, Lifetime, Loaded
 from gateway.cache.factory import make_store
 from gateway.cache.requirement import FreshnessRequirement
 from gateway.cache.state import CacheState

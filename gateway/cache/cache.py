@@ -17,7 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from gateway.cache.entry import SECOND, Entry, Lifetime, new_entry
+from gateway.cache.entry import SECOND, Entry, Loaded, new_entry
 from gateway.cache.requirement import ANY_AGE, FreshnessRequirement
 from gateway.cache.state import CacheState
 from gateway.cache.store import Generation, Store
@@ -51,21 +51,6 @@ MAX_RETRY_DELAY = 300.0
 """Seconds after which a failing vendor is called again, even if it named a longer wait."""
 POLL_INTERVAL = 0.02
 """Seconds between two checks for an entry that another process is loading."""
-
-
-class Loaded(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
-    """A vendor's response with its lifetime and the tags that evict it.
-
-    ``made_of`` is the freshness of the cached values it was built from, if any. ``unchanged`` means
-    that the vendor confirmed the entry by a 304.
-    """
-
-    value: T
-    lifetime: Lifetime
-    tags: tuple[str, ...] = ()
-    etags: dict[str, str] = {}
-    made_of: Freshness | None = None
-    unchanged: bool = False
 
 
 class Cached(msgspec.Struct, Generic[T], frozen=True):
@@ -306,6 +291,13 @@ class Cache:
         self._evictions += 1
         self.counts["evicted"] += count
         return count
+
+    async def generation(self) -> tuple[int, int] | None:
+        """Return numbers that change with each eviction; None if only a shared store has them."""
+        if self.shared:
+            return None
+        _, generation = await self._store.read("", object)
+        return self._evictions, generation or 0
 
     async def take(self, name: str, limit: int, seconds: int) -> float | None:
         """Take one of the ``limit`` uses of a name across all processes; see ``Store.take``."""

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from gateway.model import Timestamp
+from gateway.model import Freshness, Timestamp
 
 T = TypeVar("T")
 SECOND = 1_000_000_000
@@ -47,6 +47,21 @@ class Entry(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     etags: dict[str, str] = {}
     failed: str | None = None
     retry_at: Timestamp = Timestamp(0)
+
+
+class Loaded(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """A vendor's response with its lifetime and the tags that evict it.
+
+    ``made_of`` is the freshness of the cached values it was built from, if any. ``unchanged`` means
+    that the vendor confirmed the entry by a 304.
+    """
+
+    value: T
+    lifetime: Lifetime
+    tags: tuple[str, ...] = ()
+    etags: dict[str, str] = {}
+    made_of: Freshness | None = None
+    unchanged: bool = False
 
 
 def new_entry(

@@ -248,7 +248,10 @@ class Feed:
         """Return whether the deadline has passed; the clock is checked only now and then."""
         if scanned % CLOCK_INTERVAL:
             return False
-        return asyncio.get_running_loop().time() > self._operation.deadline
+        late = asyncio.get_running_loop().time() > self._operation.deadline
+        if late:
+            self._operation.is_lasting = False
+        return late
 
     async def count(self, page: Slice) -> int | None:
         """Count the logs of the whole list exactly; None if no vendor call can."""

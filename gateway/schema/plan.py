@@ -205,6 +205,7 @@ class Plan:
                     raise DeclinedError
             self._members.append((encode(name) + b":", member))
         self._is_lasting = compiler.is_lasting
+        self._is_shareable = compiler.is_shareable
         self._lists = [member for _, member in self._members if isinstance(member, _List)]
 
     async def write(
@@ -223,6 +224,7 @@ class Plan:
             return None
         if not self._is_lasting:
             context.operation.is_lasting = False
+        context.operation.is_shareable = self._is_shareable
         output = Output(Info(context), most)
         try:
             self._write(pages, output)

@@ -132,6 +132,8 @@ class Compiler:
         self._variables = variables
         self.is_lasting = True
         """Whether all fields so far are functions of the records, the arguments and the caller."""
+        self.is_shareable = True
+        """Whether no field so far tells of the calls that were made for the operation."""
 
     def root_fields(self, kind: GraphQLObjectType) -> GroupedFieldSet:
         """Return the root fields by response key."""
@@ -151,6 +153,7 @@ class Compiler:
         if field.is_async:
             raise DeclinedError
         self.is_lasting = self.is_lasting and (field.resolver is None or field.resolver in LASTING)
+        self.is_shareable = self.is_shareable and field.resolver is not resolvers.source_reports
         resolve, complete = field.resolve, self.value(field.type, field.details)
         return lambda parent, info: complete(resolve(parent, info), info)
 

@@ -116,8 +116,13 @@ class SourceCache:
                 requirement,
             )
         except TimeoutError:
+            operation.is_lasting = False
             raise await self._client.deadline_error(operation) from None
-        self._note(operation, key, cached)
+        except UpstreamError:
+            # The next operation may succeed, even where this failure leaves no error behind.
+            operation.is_lasting = False
+            raise
+        self._note(operation, key, cached, not_before)
         return cached
 
     def peek(
@@ -132,20 +137,34 @@ class SourceCache:
         key = f"{self.partition(operation)}/{wanted.name}"
         cached = self._cache.peek(key, self._requirement(operation, max_age, not_before))
         if cached is not None:
-            self._note(operation, key, cached)
+            self._note(operation, key, cached, not_before)
         return cached
 
     def freshness_of(self, used: Used) -> Freshness | None:
         """Return the freshness of a value, or None if it is no longer the current and fresh one."""
         cached = self._cache.peek(used.key)
-        return None if cached is None or cached.value is not used.value else cached.freshness
+        if cached is None or cached.value is not used.value:
+            return None
+        freshness = cached.freshness
+        is_other = used.fetched_at not in {None, freshness.fetched_at}
+        return None if is_other or freshness.failure else freshness
 
-    def _note(self, operation: Operation, key: str, cached: Cached[Any]) -> None:
-        operation.reads[self._source].append(cached.freshness)
-        if cached.freshness.status is CacheStatus.HIT:
-            operation.used.append(Used(self._source, key, cached.value))
+    def _note(
+        self,
+        operation: Operation,
+        key: str,
+        cached: Cached[Any],
+        not_before: Timestamp | None,
+    ) -> None:
+        freshness = cached.freshness
+        operation.reads[self._source].append(freshness)
+        if not_before is not None:
+            operation.is_chained = True
+        # A failed refresh is told in the reports of the list.
+        if freshness.status is CacheStatus.HIT and not freshness.failure:
+            operation.used.append(Used(self._source, key, cached.value, freshness.fetched_at))
         else:
-            operation.is_lasting = False
+            operation.is_cached = False
 
     def _requirement(
         self, operation: Operation, max_age: float | None, not_before: Timestamp | None
@@ -220,7 +239,7 @@ class SourceCache:
             return None
         freshness = replace(cached.freshness, failure=error.code.name)
         operation.reads[self._source].append(freshness)
-        operation.is_lasting = False
+        operation.is_cached = False
         return Cached(cached.value, freshness)
 
     async def hooks(self, name: str, read: ReadHooks, operation: Operation) -> Hooks:

@@ -20,11 +20,15 @@ PART = "part:"
 
 
 class Used(NamedTuple):
-    """A fresh value from the cache that a result was made of, by its source and its key."""
+    """A fresh value from the cache that a result was made of, by its source and its key.
+
+    ``fetched_at`` is None if it does not matter.
+    """
 
     source: str
     key: str
     value: Any
+    fetched_at: Timestamp | None = None
 
 
 class Operation:
@@ -77,8 +81,14 @@ class Operation:
         has changed."""
         self.used: list[Used] = []
         """What was read from the cache while it was fresh."""
+        self.is_cached = True
+        """Whether all that was read was in the cache and fresh, and is therefore in ``used``."""
+        self.is_chained = False
+        """Whether something that was read must not be older than something else."""
         self.is_lasting = True
-        """Whether the result stays true as long as what was ``used`` is current and fresh."""
+        """Whether the result depends on nothing but the cache, the arguments and the grants."""
+        self.is_shareable = False
+        """Whether the result is known to say nothing about the calls made for this operation."""
         self.made_of: Freshness | None = None
         """The freshness of the cache entries that the result was built from, if any."""
         self.memo: Callable[..., RowsMemo] = RowMemo(enabled=False).within

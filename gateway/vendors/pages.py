@@ -69,7 +69,7 @@ class PushedOff(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True):
     good_until: Timestamp
 
 
-class Page(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True, dict=True):
+class Page(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True, dict=True, weakref=True):
     """A page as the vendor returned it, in the vendor's order.
 
     ``offset`` is the actual offset of the first row, which is smaller than the requested one if a
@@ -121,7 +121,7 @@ class Found(msgspec.Struct, frozen=True):
     errors: Sequence[UpstreamError] = ()
 
 
-class Hooks(msgspec.Struct, frozen=True):
+class Hooks(msgspec.Struct, frozen=True, weakref=True):
     """A list of hooks, and the reason for each row that could not be parsed."""
 
     readable: Sequence[Hook]

@@ -7,34 +7,50 @@
 - It is used while every cached value that it was made of is still the current and fresh one. So an
   action, an eviction or a refresh that brought something new ends it.
 - Answers that depend on the time, or that a vendor was called for, are not kept
-  (``Operation.is_lasting``).
+  (``Operation.is_lasting``, ``Operation.is_cached``).
+- The values are held weakly, so that answers do not keep pages alive that the cache has evicted.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from cachetools import LRUCache
 
+from gateway.upstream.operation import Used
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from gateway.callers import Grant
-    from gateway.model import Freshness
+    from gateway.model import Freshness, Timestamp
     from gateway.service import Gateway
-    from gateway.upstream.operation import Operation, Used
+    from gateway.upstream.operation import Operation
 
 MEMORY = 16 * 2**20
 """Bytes of kept answers, with their keys."""
-OVERHEAD = 200
+OVERHEAD = 300
 """Bytes for each cached value that an answer was made of."""
 SEEN = 4096
 """Operations seen once that are remembered."""
 
 Key = tuple[tuple["Grant", ...], bytes]
 Reads = dict[str, list["Freshness"]]
+
+
+class _Value(msgspec.Struct, frozen=True):
+    """A cached value that an answer was made of; ``find`` returns None once it is gone.
+
+    ``fetched_at`` is None unless a refresh with the same rows ends the answer, too.
+    """
+
+    source: str
+    key: str
+    find: Callable[[], Any]
+    fetched_at: Timestamp | None
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -44,7 +60,7 @@ class Answer(msgspec.Struct, frozen=True):
     """
 
     body: bytes
-    used: Sequence[Used]
+    values: Sequence[_Value]
     facts: object
     size: int
 
@@ -56,7 +72,8 @@ class KeptAnswers:
         self._gateway = gateway
         self._memory = memory
         self._kept: LRUCache[Key, Answer] = LRUCache(memory, getsizeof=lambda one: one.size)
-        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._seen: OrderedDict[int, bool] = OrderedDict()
+        """By hash, whether the result of an operation is the same for all who may share it."""
 
     def find(self, key: Key) -> tuple[bytes, Reads] | None:
         """Return the body of an answer that is still true, and the freshness of what it shows."""
@@ -74,27 +91,44 @@ class KeptAnswers:
         if answer.facts != self._gateway.list_facts():
             return None
         reads: Reads = {}
-        for used in answer.used:
+        for one in answer.values:
+            value = one.find()
+            if value is None:
+                return None
+            used = Used(one.source, one.key, value, one.fetched_at)
             freshness = self._gateway.freshness_of(used)
             if freshness is None:
                 return None
-            reads.setdefault(used.source, []).append(freshness)
+            reads.setdefault(one.source, []).append(freshness)
         return reads
 
     def keep(self, key: Key, body: bytes, operation: Operation) -> None:
         """Keep an answer without errors, unless it may not be true for long or is the first."""
-        if not operation.is_lasting or not self._is_second(key):
+        if not operation.is_lasting or operation.incomplete:
             return
-        size = len(body) + len(key[1]) + OVERHEAD * (len(operation.used) + 5)
+        if self._is_first(key, operation) or not operation.is_cached:
+            return
+        if any(used.value is None for used in operation.used):
+            return
+        size = len(body) + len(key[1]) + OVERHEAD * (len(operation.used) + 4)
         if size <= self._memory:
-            facts = self._gateway.list_facts()
-            self._kept[key] = Answer(body, tuple(operation.used), facts, size)
+            chained = operation.is_chained
+            values = tuple([_held(used, chained=chained) for used in operation.used])
+            self._kept[key] = Answer(body, values, self._gateway.list_facts(), size)
 
-    def _is_second(self, key: Key) -> bool:
+    def _is_first(self, key: Key, operation: Operation) -> bool:
         mark = hash(key)
-        if mark in self._seen:
-            return True
-        self._seen[mark] = None
+        is_first = mark not in self._seen
+        self._seen[mark] = operation.is_shareable
         if len(self._seen) > SEEN:
             self._seen.popitem(last=False)
-        return False
+        return is_first
+
+    def is_shareable(self, key: Key) -> bool:
+        """Return whether callers with the same grants could share the result, when last seen."""
+        return self._seen.get(hash(key), False)
+
+
+def _held(used: Used, *, chained: bool) -> _Value:
+    found = weakref.ref(used.value)
+    return _Value(used.source, used.key, found, used.fetched_at if chained else None)

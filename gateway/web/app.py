@@ -105,7 +105,8 @@ def create_app(
             Middleware(HeaderLimit),
             *([Middleware(LoopbackHost)] if is_loopback(settings.server.host) else ()),
         ],
-        exception_handlers={HTTPException: _refuse},
+        # Defects of the middleware ahead of ServerErrorMiddleware are reported in the same way.
+        exception_handlers={HTTPException: _refuse, Exception: _fail},
         lifespan=lifespan,
     )
     # Its redirects would send callers and their credentials to the host in Host, without TLS.

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
 from starlette.responses import Response
 
 from gateway.model import BEST_FIRST, CacheStatus, Freshness
@@ -50,6 +51,18 @@ def set_cache_status(response: Response, reads: Reads, now: int) -> None:
     """Set Cache-Status, if anything was read."""
     if status := cache_status(reads, now):
         response.headers["Cache-Status"] = status
+
+
+def collapsed(reads: Reads) -> dict[str, list[Freshness]]:
+    """Return the freshness for an operation that has waited for another one to read."""
+    forwarded = {CacheStatus.MISS, CacheStatus.REVALIDATED}
+    return {
+        source: [
+            msgspec.structs.replace(read, collapsed=True) if read.status in forwarded else read
+            for read in of_source
+        ]
+        for source, of_source in reads.items()
+    }
 
 
 def max_age(lines: Iterable[str]) -> float | None:

@@ -1,4 +1,4 @@
-"""Cancellation of a request's work when its client disconnects."""
+"""Cancellation of a request's work when its client disconnects, or takes too long."""
 
 from __future__ import annotations
 
@@ -48,6 +48,20 @@ async def cancel_on_disconnect(receive: Receive, work: Coroutine[Any, Any, T]) -
         raise
     finally:
         watcher.cancel()
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """Await ``work``, and raise TimeoutError after so many seconds.
+
+    No timer is started for work that does not wait.
+    """
+    try:
+        waits_for = work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    async with asyncio.timeout(seconds):
+        return await _resumed(work, waits_for)
 
 
 @types.coroutine

@@ -8,33 +8,49 @@ body is then executed as by the view, or answered with a kept answer (``gateway.
   all. The whole application reaches it, with its middleware, on the first such request.
 - Requests with one of the ``OTHERS`` headers have none, nor have tokens, which expire.
 - Rate limits, throttling of addresses and limits on operations hold as in the view.
+- Equal operations in flight are executed once, if an earlier run has shown that the result is one
+  for all: it depends on nothing but the cache, the arguments and the grants, and says nothing about
+  the calls that were made for it. Where that turns out otherwise, each is executed by itself.
 - Whatever is not a plain request goes to the application, and nothing was counted until then.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+import re
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from cachetools import LRUCache
 from starlette.requests import ClientDisconnect, Request
 
 from gateway.callers import Method
-from gateway.web.caching import cache_status
+from gateway.single_flight import SingleFlight
+from gateway.web.body import TIMEOUT
+from gateway.web.caching import cache_status, collapsed
+from gateway.web.disconnect import cancel_on_disconnect, within
 from gateway.web.request import Refusal, decode_operation, request_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from strawberry.types import ExecutionResult
 
     from gateway.service import Gateway
+    from gateway.upstream.operation import Operation
     from gateway.web.answers import KeptAnswers, Key
     from gateway.web.caching import Reads
+    from gateway.web.request import GraphQLRequest
     from gateway.web.view import GraphQLView
 
 MOST_VERDICTS = 4096
 """Sets of headers that are remembered."""
+MOST_BYTES = 2048
+"""Bytes of the headers of a request that may have a verdict, those in ``FREE`` apart."""
+MOST_FREE = 1024
+"""Bytes of its headers in ``FREE``, so that it is within ``gateway.web.header_limit``."""
+MOST_LINES = 50
 FREE = frozenset({b"content-length", b"user-agent", b"x-request-id"})
 OTHERS = frozenset(
     {
@@ -50,6 +66,8 @@ OTHERS = frozenset(
     }
 )
 """Headers that change how a request is executed, or that browsers add."""
+UTF8 = re.compile(rb'[\w.+-]+/[\w.+-]+\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?', re.IGNORECASE)
+"""A media type whose charset is not another one."""
 
 Header = tuple[bytes, bytes]
 
@@ -61,6 +79,15 @@ class Verdict(msgspec.Struct, frozen=True):
     media_type: str
 
 
+class Outcome(NamedTuple):
+    """The result of an operation. If it is ``shared``, equal operations may have it, too."""
+
+    result: ExecutionResult | bytes
+    operation: Operation
+    exceeds: bool
+    shared: bool = False
+
+
 class Door:
     """Answers common requests itself, and passes all others on to the application."""
 
@@ -69,6 +96,7 @@ class Door:
         self._view = view
         self._answers = answers
         self._verdicts: LRUCache[tuple[Header, ...], Verdict] = LRUCache(MOST_VERDICTS)
+        self._flights: SingleFlight[Outcome] = SingleFlight()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
@@ -82,16 +110,20 @@ class Door:
             return
         key = tuple([header for header in scope["headers"] if header[0] not in FREE])
         verdict = self._verdicts.get(key)
-        if verdict is None:
+        if verdict is None or not _is_short(scope["headers"], key):
             await self._app(scope, receive, send)
             self._remember(key, scope)
             return
-        message = await receive()
+        try:
+            message = await within(TIMEOUT, _next(receive))
+        except TimeoutError:
+            await self._app(scope, _too_late, send)
+            return
         again = _beginning_with(message, receive)
         if not self._is_plain(message) or not self._view.welcomes(verdict.gateway.caller, scope):
             await self._app(scope, again, send)
             return
-        request = _Request(verdict, message["body"], scope, again, send)
+        request = _Request(verdict, message.get("body", b""), scope, again, send)
         if self._answers is None or not await self._send_kept(request, self._answers):
             await self._execute(request)
 
@@ -100,7 +132,9 @@ class Door:
         if passed is None or not all(map(_is_common, key)):
             return
         gateway, media_type = passed
-        if gateway.caller.method is not Method.JWT and not gateway.personal:
+        if gateway.caller.method is Method.JWT or gateway.personal:
+            return
+        if sum(map(_size, key)) <= MOST_BYTES:
             self._verdicts[key] = Verdict(gateway, media_type)
 
     def _is_plain(self, message: Message) -> bool:
@@ -108,7 +142,7 @@ class Door:
         return (
             message["type"] == "http.request"
             and not message.get("more_body")
-            and self._view.fits(message["body"])
+            and self._view.fits(message.get("body", b""))
         )
 
     async def _send_kept(self, request: _Request, answers: KeptAnswers) -> bool:
@@ -138,13 +172,15 @@ class Door:
         try:
             headers = await view.count(gateway.caller, request.http)
             operation = gateway.operation(request_id=request_id(request.scope))
-            excesses = view.excesses
-            result = await view.run(gateway, operation, request.http, asked)
+            result, made_by, exceeds, _ = await self._run(request, asked, operation)
             if isinstance(result, bytes):
+                reads: Reads = made_by.reads
+                if made_by is not operation:
+                    reads = collapsed(reads)
                 # An excess that is only warned of has to be counted each time.
-                if self._answers is not None and view.excesses == excesses:
+                elif self._answers is not None and not exceeds:
                     self._answers.keep(request.key, result, operation)
-                await request.send_body(result, operation.reads, headers)
+                await request.send_body(result, reads, headers)
                 return
             response = view.response_to(
                 request.http, gateway, operation, result, request.verdict.media_type
@@ -155,6 +191,54 @@ class Door:
             await request.refuse(refusal, view, headers)
         except ClientDisconnect:
             pass
+
+    async def _run(self, request: _Request, asked: GraphQLRequest, operation: Operation) -> Outcome:
+        """Execute an operation, or wait for an equal one that is in flight.
+
+        That one began earlier, so that it ends before this one's deadline. If its result can't be
+        shared, nothing but time was lost.
+        """
+        execute = functools.partial(self._outcome, request.verdict.gateway, asked, operation)
+        key, leads = await self._flight(request), False
+        if key is not None:
+
+            async def lead() -> Outcome:
+                nonlocal leads
+                leads = True
+                return await execute()
+
+            try:
+                outcome = await cancel_on_disconnect(request.receive, self._flights.run(key, lead))
+            except ClientDisconnect:
+                raise
+            except Exception:
+                if leads:
+                    raise
+            else:
+                if leads or outcome.shared:
+                    return outcome
+        return await cancel_on_disconnect(request.receive, execute())
+
+    async def _flight(self, request: _Request) -> object | None:
+        """Return what equal operations have in common; None for those that can't be shared.
+
+        None of them sees less than what was evicted when it began.
+        """
+        if self._answers is None or not self._answers.is_shareable(request.key):
+            return None
+        generation = await request.verdict.gateway.cache_generation()
+        return None if generation is None else (*request.key, *generation)
+
+    async def _outcome(
+        self, gateway: Gateway, asked: GraphQLRequest, operation: Operation
+    ) -> Outcome:
+        before = self._view.excesses
+        result = await self._view.run_posted(gateway, operation, asked)
+        exceeds = self._view.excesses != before
+        if exceeds or operation.incomplete or not isinstance(result, bytes):
+            return Outcome(result, operation, exceeds)
+        shared = operation.is_shareable and operation.is_lasting
+        return Outcome(result, operation, exceeds, shared)
 
 
 class _Request:
@@ -203,8 +287,29 @@ def _is_common(header: Header) -> bool:
     """Return whether requests with a header may have a verdict."""
     name, value = header
     if name == b"content-type":
-        return b"charset" not in value.lower() or b"utf-8" in value.lower()
+        return UTF8.fullmatch(value) is not None
     return name not in OTHERS
+
+
+def _is_short(headers: Sequence[Header], key: Sequence[Header]) -> bool:
+    """Return whether the headers that are not in the key are within their limit."""
+    if len(headers) == len(key):
+        return True
+    free = sum([len(name) + len(value) for name, value in headers if name in FREE])
+    return free <= MOST_FREE and len(headers) <= MOST_LINES
+
+
+def _size(header: Header) -> int:
+    return len(header[0]) + len(header[1])
+
+
+async def _next(receive: Receive) -> Message:
+    return await receive()
+
+
+async def _too_late() -> Message:
+    """Receive nothing: the time for the body is over."""
+    raise TimeoutError
 
 
 def _beginning_with(message: Message, receive: Receive) -> Receive:

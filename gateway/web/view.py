@@ -200,6 +200,12 @@ class GraphQLView:
         )
         return await cancel_on_disconnect(request.receive, execution)
 
+    async def run_posted(
+        self, gateway: Gateway, operation: Operation, graphql: GraphQLRequest
+    ) -> ExecutionResult | bytes:
+        """Execute an operation sent by POST, as ``Execution.run``, whoever waits for it."""
+        return await self._execution.run(gateway, operation, graphql, ALLOWED["POST"], written=True)
+
     def response_to(
         self,
         request: Request,

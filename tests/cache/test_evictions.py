@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.cache import Cache, Entry, Lifetime
-from gateway.cache.cache import Loaded
-from gateway.cache.entry import new_entry
+from gateway.cache.entry import Loaded, new_entry
 from gateway.cache.memory import MemoryStore
 from gateway.model import Timestamp
 
