@@ -184,7 +184,7 @@ def _resolution(error: socket.gaierror) -> str:
 
 
 def _protocol(said: str, url: httpx.URL) -> str:
-    """Describe h11's error for an invalid or incomplete response."""
+    """Describe the transport's error for an invalid or incomplete response."""
     tls = ": begin base_url with https:// if its port wants TLS" if url.scheme == "http" else ""
     if "without sending a response" in said:
         return f"closed the connection without an answer; try again, and check base_url{tls}"
@@ -192,6 +192,13 @@ def _protocol(said: str, url: httpx.URL) -> str:
         return "answered with a redirect to an address that is none; check base_url"
     if "peer closed" in said:
         return _CUT
+    if "headers too large" in said:
+        return "answered with headers that are too large; check base_url and any proxy in between"
+    if "conflicting lengths" in said:
+        return (
+            "answered with a Content-Length or Transfer-Encoding that is invalid; check any proxy"
+            " in between"
+        )
     if "illegal" in said or "malformed" in said:
         return f"answered with something that is no HTTP; check the port of base_url{tls}"
     return "broke the connection; try again, and check base_url if it goes on"

@@ -27,10 +27,8 @@ from gateway.upstream.progress import Progress, Step
 
 IDLE_SECONDS = 5.0
 """Seconds for which an idle connection is kept."""
-MAX_FIELD = 64 * 2**10
-"""Maximum bytes of a status line or of one header field in a response."""
-MAX_FIELDS = 256
-"""Maximum number of header fields in a response."""
+MAX_HEAD = 100 * 2**10
+"""Maximum bytes of the status line and the headers of a response."""
 BUFFER = 256 * 2**10
 """Bytes of a body that are read ahead; twice as many at most."""
 NEXT_ADDRESS = 0.25
@@ -39,6 +37,8 @@ HANDSHAKE = 24 * 3600.0
 """No limit in practice: the caller's timeout bounds the TLS handshake."""
 
 _FIELD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [^\0\r\n]*\r\n")
+_LENGTH = re.compile(rb"\r\ncontent-length:([^\r\n]*)", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n", re.IGNORECASE)
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 
 
@@ -168,6 +168,8 @@ class _Connection(ResponseHandler):
         """Whether anything has arrived since the latest request."""
         self.idle_since = 0.0
         self._is_idle = False
+        self._awaits_head = False
+        self._head_left = MAX_HEAD
         self._sock = sock
 
     async def ask(
@@ -175,20 +177,23 @@ class _Connection(ResponseHandler):
     ) -> tuple[RawResponseMessage, StreamReader]:
         """Send a request; return the final response and its body."""
         self._is_idle = self.heard = False
+        self._awaits_head = True
+        self._head_left = MAX_HEAD
         self.set_response_params(
             skip_payload=bodiless,
             read_until_eof=True,
             auto_decompress=False,
             read_bufsize=BUFFER,
-            max_line_size=MAX_FIELD,
-            max_field_size=MAX_FIELD,
-            max_headers=MAX_FIELDS,
+            max_line_size=MAX_HEAD,
+            max_field_size=MAX_HEAD,
+            max_headers=MAX_HEAD,
         )
         if self.transport is not None:
             self.transport.write(content)
         message, body = await self.read()
         while 100 <= message.code < 200 and message.code != httpx.codes.SWITCHING_PROTOCOLS:
             message, body = await self.read()
+        self._awaits_head = False
         return message, body
 
     def rest(self) -> bool:
@@ -221,7 +226,20 @@ class _Connection(ResponseHandler):
             self.abort()
             return
         self.heard = True
-        super().data_received(data)
+        if self._awaits_head:
+            # The parser returns no response together with an error in the bytes behind it.
+            end = data.find(b"\r\n\r\n") + 4
+            self._head_left -= len(data) if end < 4 else end
+            if self._head_left < 0:
+                too_long = LineTooLong("headers", MAX_HEAD)
+                self.set_exception(too_long, too_long)
+                self.abort()
+                return
+            if end >= 4:
+                super().data_received(_settled(data[:end]))
+                data = data[end:]
+        if data:
+            super().data_received(data)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Fail the response, unless it is complete."""
@@ -230,7 +248,7 @@ class _Connection(ResponseHandler):
             self.set_exception(exc)
         super().connection_lost(exc)
 
-    def set_exception(self, exc: BaseException, exc_cause: Any = None) -> None:
+    def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
         """Fail the response with httpx's error, in its headers or its body."""
         error = _error(exc, exc_cause)
         super().set_exception(error)
@@ -262,24 +280,40 @@ async def _connected(origin: Origin, trust: ssl.SSLContext, progress: Progress) 
     return connection
 
 
-def _reason(error: Exception) -> Exception:
-    """Return the error of one address; those of all of them fail together.
+def _settled(head: bytes) -> bytes:
+    """Drop lengths that contradict nothing, which the parser refuses (RFC 9112, section 6.3).
 
-    aiohappyeyeballs only leaves the texts of different ones.
+    These are equal ones, and any next to chunks.
     """
-    if isinstance(error, OSError) and error.errno is None and (found := _ERRNO.search(str(error))):
-        return OSError(int(found[1]), str(error))
-    return error
+    lengths = [length.strip() for each in _LENGTH.findall(head) for length in each.split(b",")]
+    chunked = _CHUNKED.search(head)
+    if len(lengths) <= (0 if chunked else 1) or not (chunked or len(set(lengths)) == 1):
+        return head
+    rest = _LENGTH.sub(b"", head)
+    return rest if chunked else b"%b\r\nContent-Length: %b\r\n\r\n" % (rest[:-4], lengths[0])
 
 
-def _error(error: BaseException, cause: Any) -> httpx.TransportError:
+def _reason(error: Exception) -> Exception:
+    """Return the reason for which there is no connection."""
+    if not isinstance(error, OSError) or error.errno is not None:
+        return error
+    if isinstance(error, ConnectionError):
+        return ssl.SSLEOFError("EOF in the handshake")
+    # aiohappyeyeballs joins the texts of several addresses' errors. Those fail together.
+    found = _ERRNO.search(str(error))
+    return OSError(int(found[1]), str(error)) if found else error
+
+
+def _error(error: BaseException, cause: object) -> httpx.TransportError:
     """Return httpx's error for a response that is missing, incomplete or invalid."""
     found: httpx.TransportError
     match error:
         case httpx.TransportError():
             return error
-        case HttpProcessingError() if isinstance(cause, LineTooLong) or "Too many" in str(error):
-            found = httpx.RemoteProtocolError("too large headers")
+        case HttpProcessingError() if isinstance(cause, LineTooLong):
+            found = httpx.RemoteProtocolError("headers too large")
+        case HttpProcessingError() if re.search("Content-Length|Transfer-Encoding", error.message):
+            found = httpx.RemoteProtocolError("conflicting lengths")
         case HttpProcessingError():
             found = httpx.RemoteProtocolError("illegal response")
         case ServerDisconnectedError():
