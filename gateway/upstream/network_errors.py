@@ -106,6 +106,31 @@ _SOCKETS = {
     " base_url and any proxy in between if it goes on",
 }
 _CUT = "broke the connection in the middle of its answer; try again"
+_PROTOCOL = (
+    (
+        "without sending a response",
+        "closed the connection without an answer; try again, and check base_url(tls)",
+    ),
+    (
+        "location header",
+        "answered with a redirect to an address that is none; check base_url",
+    ),
+    ("peer closed", _CUT),
+    (
+        "headers too large",
+        "answered with headers that are too large; check base_url and any proxy in between",
+    ),
+    (
+        "conflicting lengths",
+        "answered with a Content-Length or Transfer-Encoding that is invalid; check any proxy in"
+        " between",
+    ),
+    (
+        "illegal|malformed",
+        "answered with something that is no HTTP; check the port of base_url(tls)",
+    ),
+)
+"""By the texts of httpx and of gateway.upstream.transport."""
 
 
 def unreachable(error: Exception, peer: Peer, url: httpx.URL) -> UpstreamError:
@@ -186,21 +211,9 @@ def _resolution(error: socket.gaierror) -> str:
 def _protocol(said: str, url: httpx.URL) -> str:
     """Describe the transport's error for an invalid or incomplete response."""
     tls = ": begin base_url with https:// if its port wants TLS" if url.scheme == "http" else ""
-    if "without sending a response" in said:
-        return f"closed the connection without an answer; try again, and check base_url{tls}"
-    if "location header" in said:
-        return "answered with a redirect to an address that is none; check base_url"
-    if "peer closed" in said:
-        return _CUT
-    if "headers too large" in said:
-        return "answered with headers that are too large; check base_url and any proxy in between"
-    if "conflicting lengths" in said:
-        return (
-            "answered with a Content-Length or Transfer-Encoding that is invalid; check any proxy"
-            " in between"
-        )
-    if "illegal" in said or "malformed" in said:
-        return f"answered with something that is no HTTP; check the port of base_url{tls}"
+    for pattern, told in _PROTOCOL:
+        if re.search(pattern, said):
+            return told.replace("(tls)", tls)
     return "broke the connection; try again, and check base_url if it goes on"
 
 

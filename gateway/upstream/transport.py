@@ -237,9 +237,10 @@ class _Connection(ResponseHandler):
                 return
             if end >= 4:
                 super().data_received(_settled(data[:end]))
+                if end == len(data):
+                    return
                 data = data[end:]
-        if data:
-            super().data_received(data)
+        super().data_received(data)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Fail the response, unless it is complete."""
