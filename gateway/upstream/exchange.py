@@ -6,12 +6,11 @@ httpx has no size limit, and would send cookies from one response with the next 
 from __future__ import annotations
 
 import functools
-import http.cookiejar
 import logging
 import ssl
 import zlib
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -35,10 +34,9 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 
 def http_client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
     """Return a client that adds nothing of its own: no cookies, redirects, proxies or timeouts."""
-    return httpx.AsyncClient(
+    return _Client(
         transport=transport,
-        timeout=None,  # noqa: S113 - the operation's deadline bounds each call
-        cookies=_NoCookies(),
+        timeout=None,
         headers={
             "User-Agent": f"webhook-log-gateway/{__version__}",
             "Accept": "application/json",
@@ -114,6 +112,20 @@ async def _read(chunks: AsyncIterator[bytes]) -> bytes:
     return bytes(content)
 
 
-class _NoCookies(http.cookiejar.CookieJar):
-    def extract_cookies(self, response: Any, request: Any) -> None:
+class _NoCookies(httpx.Cookies):
+    def extract_cookies(self, response: httpx.Response) -> None:
         """Ignore cookies, so that none reaches the next request."""
+
+
+class _Client(httpx.AsyncClient):
+    @property
+    def cookies(self) -> httpx.Cookies:
+        """None, ever: httpx's jar would also parse the headers of each response once more."""
+        return _NO_COOKIES
+
+    @cookies.setter
+    def cookies(self, cookies: object) -> None:
+        raise NotImplementedError
+
+
+_NO_COOKIES = _NoCookies()

@@ -122,8 +122,7 @@ _PROTOCOL = (
     ),
     (
         "conflicting lengths",
-        "answered with a Content-Length or Transfer-Encoding that is invalid; check any proxy in"
-        " between",
+        "answered with a length that is invalid; check any proxy in between",
     ),
     (
         "illegal|malformed",

@@ -66,4 +66,18 @@ async def retried(attempt: Callable[[], Awaitable[T]], guard: UpstreamGuard, dea
             return False
         return seconds if asked else True
 
-    return await _caller(wait, attempt)
+    failure: UpstreamError | None = None
+    try:
+        return await attempt()
+    except UpstreamError as error:
+        failure = error
+
+    async def again() -> T:
+        # stamina is slow to begin; its first attempt is the one that has failed.
+        nonlocal failure
+        if failure is None:
+            return await attempt()
+        first, failure = failure, None
+        raise first
+
+    return await _caller(wait, again)

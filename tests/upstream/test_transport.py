@@ -199,7 +199,7 @@ UNREADABLE: dict[str, tuple[tuple[Answer, ...], str]] = {
     ),
     "different lengths": (
         (OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",),
-        "a Content-Length or Transfer-Encoding that is invalid; check any proxy",
+        "answered with a length that is invalid; check any proxy",
     ),
     "endless header": ((OK + b"X-A: " + b"a" * 2_000_000,), "with headers that are too large"),
     "endless headers": ((OK + b"X-A: aaaaa\r\n" * 200_000,), "with headers that are too large"),
