@@ -36,7 +36,7 @@ def http_client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
     """Return a client that adds nothing of its own: no cookies, redirects, proxies or timeouts."""
     return _Client(
         transport=transport,
-        timeout=None,
+        timeout=None,  # the operation's deadline bounds each call
         headers={
             "User-Agent": f"webhook-log-gateway/{__version__}",
             "Accept": "application/json",

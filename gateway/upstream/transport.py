@@ -64,6 +64,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._slots = asyncio.Semaphore(connections)
         self._idle: list[_Connection] = []
         self._busy: set[_Connection] = set()
+        self._active = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; return the response as soon as its headers have arrived.
@@ -74,6 +75,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         content = _encoded(request)
         progress = request.extensions.get("progress") or Progress()
         await self._slots.acquire()
+        self._active += 1
         try:
             if (connection := self._kept(origin)) is not None:
                 try:
@@ -84,7 +86,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             connection = await self._opened(origin, progress)
             return await self._ask(connection, request, content, progress)
         except BaseException:
-            self._slots.release()
+            self._leave()
             raise
 
     async def aclose(self) -> None:
@@ -99,6 +101,10 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._busy.discard(connection)
         if connection.rest():
             self._idle.append(connection)
+        self._leave()
+
+    def _leave(self) -> None:
+        self._active -= 1
         self._slots.release()
 
     async def _ask(
@@ -130,7 +136,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         return None
 
     async def _opened(self, origin: Origin, progress: Progress) -> _Connection:
-        if self._idle and len(self._idle) + len(self._busy) >= self._most:
+        if self._idle and len(self._idle) + self._active > self._most:
             self._idle.pop(0).abort()
         return await _connected(origin, self._trust, progress)
 
