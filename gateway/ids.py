@@ -1,8 +1,8 @@
 """The ids of the schema: opaque, stable and untrusted.
 
-An id holds a kind, a source and the position of the object inside the source, so that the vendor
-can be called for it directly. It grants no access: a source checks the position against its
-configuration.
+An id consists of a kind, a source and the place of the object inside the source (see
+``gateway.vendors.base``), so that the vendor can be called for it directly. It grants no access: a
+source checks the place against its configuration.
 """
 
 from __future__ import annotations
@@ -49,6 +49,11 @@ def encode(kind: Kind, source: str, *place: str) -> str:
 
 def decode(text: str, kind: Kind | None = None) -> Reference:
     """Decode an id; RequestError if it is not an id of this gateway, or of another kind."""
+    if not text:
+        raise RequestError(
+            ErrorCode.INVALID_ID,
+            "That id is empty. Give the id of a webhook log, hook or source as a query gave it.",
+        )
     try:
         reference = _decoder.decode(unpack(text, MAX_LENGTH))
     except (ValueError, msgspec.MsgspecError):

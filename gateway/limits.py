@@ -42,13 +42,15 @@ _WORDS = {
 class LimitError(RequestError):
     """A request exceeds a limit.
 
-    ``value`` is None if it was not counted to the end.
+    ``value`` is None if counting stopped at the limit.
     """
 
-    def __init__(self, name: str, value: int | None, most: int) -> None:
+    def __init__(self, name: str, value: int | None, maximum: int) -> None:
         what, way_out = _WORDS[name]
-        said = what.format("too many" if value is None else value)
-        super().__init__(ErrorCode.LIMIT_EXCEEDED, f"{said}; the limit {name} is {most}. {way_out}")
+        excess = what.format("too many" if value is None else value)
+        super().__init__(
+            ErrorCode.LIMIT_EXCEEDED, f"{excess}; the limit {name} is {maximum}. {way_out}"
+        )
 
 
 class Limits:
@@ -67,7 +69,7 @@ class Limits:
         """Return the setting of a limit."""
         return self._limits[name]
 
-    def most(self, name: str) -> int | None:
+    def maximum(self, name: str) -> int | None:
         """Return the maximum of a limit; None if it is not enforced."""
         limit = self.of(name)
         return limit.max if limit.refuses else None

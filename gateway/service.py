@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from gateway import ids
 from gateway.actions.actions import MARGIN, Actions
 from gateway.actions.invalidation import tags_to_evict
-from gateway.actions.outcomes import Answer
-from gateway.actions.permissions import able, hindrance
+from gateway.actions.outcomes import ActionResult
+from gateway.actions.permissions import denial, supporting_sources
 from gateway.actions.problems import AnyProblem
 from gateway.actions.watcher import ActionWatcher
 from gateway.cache import Cache, CacheState, Store, make_store
@@ -94,7 +94,7 @@ class Gateway:
         )
         self.sources: Mapping[str, Source] = {
             source.name: make_source(
-                source.model_copy(update={"cache": source.cache.over(caching)}),
+                source.model_copy(update={"cache": source.cache.with_defaults(caching)}),
                 self._cache,
                 transport,
                 clock,
@@ -213,7 +213,7 @@ class Gateway:
         return Page(await feed.forward(paging.PAGE_SIZE if first is None else first, start), feed)
 
     async def log(self, operation: Operation, id: str) -> WebhookLog:
-        """Return one log, complete; RequestError if there is none, or it is not granted."""
+        """Return one complete log; RequestError if there is none that the caller may see."""
         reference = ids.decode(id, ids.Kind.LOG)
         source = self.sources.get(reference.source)
         await self._watcher.catch_up()
@@ -233,7 +233,7 @@ class Gateway:
 
     async def act(
         self, operation: Operation, kind: ActionKind, id: str, key: str | None = None
-    ) -> Answer:
+    ) -> ActionResult:
         """Retry or delete a log, once per key; JournalError if that can't be recorded."""
         return await self._actions.perform(
             kind,
@@ -243,7 +243,7 @@ class Gateway:
             operation=operation,
             key=key,
             request_id=operation.request_id,
-            settle=self._cache.evict,
+            evict=self._cache.evict,
         )
 
     async def invalidate(self, tags: Sequence[str]) -> int | AnyProblem:
@@ -261,17 +261,17 @@ class Gateway:
             raise forbidden(Role.ADMIN, "see the cache of all sources")
         return await self._cache.state()
 
-    async def take(self, name: str, most: int, seconds: int) -> float | None:
-        """Take one of the ``most`` uses that a name has in so many seconds, across replicas.
+    async def take(self, name: str, limit: int, seconds: int) -> float | None:
+        """Take one of the ``limit`` uses of a name within ``seconds``, across replicas.
 
-        Returns the uses left, a fraction at times, below 0 if there was none to take. None if
-        replicas share no cache, or it does not answer.
+        Returns the number of uses left, which may be a fraction, and is negative if there was none
+        to take. Returns None if replicas share no cache, or it does not respond.
         """
-        return await self._cache.take(name, most, seconds)
+        return await self._cache.take(name, limit, seconds)
 
-    def hindrance(self, kind: ActionKind, source: Source) -> AnyProblem | None:
+    def denial(self, kind: ActionKind, source: Source) -> AnyProblem | None:
         """Return why the caller can't do an action on the logs of a source; None if it can."""
-        return hindrance(kind, source, self.caller, able(kind, self.sources))
+        return denial(kind, source, self.caller, supporting_sources(kind, self.sources))
 
     async def actions(self, first: int, after: str | None, wanted: ActionFilter) -> ActionPage:
         """Return a page of the journal, limited to sources that the caller is an admin of.

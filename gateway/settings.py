@@ -18,10 +18,10 @@ from gateway.config.documents import DocumentSettings
 from gateway.config.files import BYTE_ORDER_MARK, UnreadableFileError, read_text
 from gateway.config.journal import JournalSettings
 from gateway.config.limits import LimitSettings, TimeLimit
-from gateway.config.mistakes import Problem, problems_of, sentence, unknown
-from gateway.config.secret import Surroundings
+from gateway.config.mistakes import Problem, problems_of, sentence, unknown_key
+from gateway.config.secret import ReferenceContext
 from gateway.config.source import SourceTable
-from gateway.config.values import ListOf, Origin, RootPath, Table, Text, or_else
+from gateway.config.values import ListOf, Origin, RootPath, Table, Text, error_message
 from gateway.errors import ConfigurationError
 from gateway.vendors import VENDORS
 
@@ -40,7 +40,7 @@ else:
         Union[tuple(kit.settings for kit in VENDORS.values())],  # noqa: UP007 - made at run time
         Field(discriminator="provider"),
     ]
-    """The settings of a source of any vendor, told apart by ``provider``."""
+    """The settings of a source of any vendor, distinguished by ``provider``."""
 
 
 class ServerSettings(Table):
@@ -93,7 +93,8 @@ class Settings(Table, title="Configuration of the webhook log gateway"):
     journal: JournalSettings = Field(default_factory=JournalSettings)
     """The journal, which records retries and deletes."""
     sources: Annotated[
-        tuple[SourceSettings, ...], or_else("must be a list of tables, each under [[sources]]")
+        tuple[SourceSettings, ...],
+        error_message("must be a list of tables, each under [[sources]]"),
     ]
     """The systems whose webhook logs are read; at least one."""
 
@@ -128,15 +129,15 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     if file is None and "GATEWAY_SOURCES" not in variables:
         raise ConfigurationError([_NOTHING, *problems])
     values = _merged(_parse(file) if file else {}, _read_variables(variables))
-    surroundings = Surroundings(environ, file.parent if file else Path())
+    context = ReferenceContext(environ, file.parent if file else Path())
     found = list(_repeated_names(values.get("sources")))
     try:
-        settings = Settings.model_validate(values, context=surroundings)
+        settings = Settings.model_validate(values, context=context)
     except ValidationError as error:
         found += problems_of(error, json_schema())
     else:
         found += unknown_sources(settings.auth, {source.name for source in settings.sources})
-        found += _disclosed(settings)
+        found += _leaked_headers(settings)
         if not problems and not found:
             return settings
     origin = str(file or "environment")
@@ -144,7 +145,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     raise ConfigurationError(problems)
 
 
-def _disclosed(settings: Settings) -> Iterator[Problem]:
+def _leaked_headers(settings: Settings) -> Iterator[Problem]:
     """Yield the sources whose vendor would be sent a caller's key or token for the gateway."""
     headers = {"api-keys": {"authorization", "x-api-key"}, "jwt": {"authorization"}}
     own = set[str]().union(*(headers.get(method, ()) for method in settings.auth.methods))
@@ -227,7 +228,7 @@ class _Variables(Settings, BaseSettings):
 
 
 class _Environment(EnvSettingsSource):
-    """Reads given variables instead of those of the process."""
+    """Reads variables from a mapping instead of the process environment."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         super().__init__(_Variables)
@@ -268,7 +269,7 @@ def _misplaced(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         if nested and section == "sources":
             yield name, "one key of a source can't be set: give all sources in GATEWAY_SOURCES"
         elif nested and section not in Settings.model_fields:
-            yield name, f"{section} {unknown(section, Settings.model_fields)}"
+            yield name, f"{section} {unknown_key(section, Settings.model_fields)}"
 
 
 def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

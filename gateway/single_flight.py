@@ -17,15 +17,15 @@ class _Flight(Generic[T]):
 
     def __init__(self, task: asyncio.Task[T]) -> None:
         self.task = task
-        self.wanted_by = 0
+        self.waiters = 0
 
 
 class SingleFlight(Generic[T]):
     """Tasks in flight, by key.
 
-    A caller that is cancelled or times out does not affect the other waiters. A task without
-    waiters is cancelled, unless it was started in the background. A failure is raised for all
-    waiters, then forgotten.
+    A caller that is cancelled or times out does not affect the others that wait. A task without
+    waiters is cancelled, unless it was started by ``start``. A failure is raised for every waiter
+    and not remembered.
     """
 
     def __init__(self) -> None:
@@ -33,40 +33,40 @@ class SingleFlight(Generic[T]):
         self._tasks: set[asyncio.Task[T]] = set()
 
     def __contains__(self, key: Hashable) -> bool:
-        return self._under_way(key) is not None
+        return self._running(key) is not None
 
-    def _under_way(self, key: Hashable) -> _Flight[T] | None:
+    def _running(self, key: Hashable) -> _Flight[T] | None:
         flight = self._flights.get(key)
         # A finished task stays registered until the loop runs its callback. Joining it could let a
         # caller loop forever without ever yielding to the event loop.
         return None if flight is None or flight.task.done() else flight
 
-    async def once(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def run(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Return the result of ``work``, or of the task in flight with the same key."""
-        flight = self._board(key, work)
+        flight = self._join(key, work)
         try:
             return await asyncio.shield(flight.task)
         finally:
-            flight.wanted_by -= 1
-            if not flight.wanted_by and not flight.task.done():
+            flight.waiters -= 1
+            if not flight.waiters and not flight.task.done():
                 # A later caller must not join the task that is being cancelled.
                 del self._flights[key]
                 flight.task.cancel()
 
-    def behind(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
-        """Run the work in the background, with or without waiters."""
-        self._board(key, work)
+    def start(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        """Run ``work`` in the background, whether or not anyone waits for it."""
+        self._join(key, work)
 
-    def _board(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> _Flight[T]:
-        flight = self._under_way(key)
+    def _join(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> _Flight[T]:
+        flight = self._running(key)
         if flight is None:
             flight = self._flights[key] = _Flight(asyncio.create_task(work()))
             self._tasks.add(flight.task)
-            flight.task.add_done_callback(lambda task: self._landed(key, task))
-        flight.wanted_by += 1
+            flight.task.add_done_callback(lambda task: self._finish(key, task))
+        flight.waiters += 1
         return flight
 
-    def _landed(self, key: Hashable, task: asyncio.Task[T]) -> None:
+    def _finish(self, key: Hashable, task: asyncio.Task[T]) -> None:
         self._tasks.discard(task)
         flight = self._flights.get(key)
         if flight is not None and flight.task is task:
@@ -76,7 +76,7 @@ class SingleFlight(Generic[T]):
             task.exception()
 
     async def cancel(self) -> None:
-        """Cancel all tasks and their waiters, for the shutdown."""
+        """Cancel all tasks, and with them their waiters, on shutdown."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

@@ -8,6 +8,8 @@ import importlib.util
 import os
 import shutil
 import threading
+from collections import Counter
+from functools import cache
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -15,7 +17,9 @@ import stamina
 import uvicorn
 from hypothesis import HealthCheck, settings
 
+import gateway.settings
 from gateway.web.assets import STATIC, missing
+from tests.support.examples import USUAL
 from tests.support.postgres import Postgres, find_programs, running
 
 if TYPE_CHECKING:
@@ -30,12 +34,14 @@ if TYPE_CHECKING:
 # The same examples in each run, without a time limit, so that no change fails by chance or on a
 # busy machine. For random examples: pytest --hypothesis-profile default
 settings.register_profile(
-    "the-same",
+    "whole",
     derandomize=True,
     deadline=None,
+    max_examples=USUAL,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.load_profile("the-same")
+settings.register_profile("edit-loop", settings.get_profile("whole"), max_examples=USUAL // 10)
+settings.load_profile("whole")
 
 CHROMIUM_FLAGS = (
     "--disable-gpu",
@@ -57,9 +63,22 @@ PROGRAMS = {
 """The marks of tests by the fixtures that they use."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Try fewer examples in the edit loop, and collect no garbage before the first test."""
+    gc.disable()
+    if "not slow" in config.option.markexpr and not config.option.hypothesis_profile:
+        settings.load_profile("edit-loop")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need a program beside Python."""
+    """Mark the tests that need a program beside Python, and the cases beyond a sample, as slow."""
+    cases: Counter[str] = Counter()
     for item in items:
+        if sampled := item.get_closest_marker("sampled"):
+            name = item.nodeid.partition("[")[0]
+            if cases[name] % sampled.args[0]:
+                item.add_marker("slow")
+            cases[name] += 1
         for fixture in getattr(item, "fixturenames", ()):
             for mark in PROGRAMS.get(fixture, ()):
                 item.add_marker(mark)
@@ -69,6 +88,8 @@ def pytest_collection_finish() -> None:
     """Exempt what collection made from garbage collection, which would look at it in each test."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000)
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +102,14 @@ def anyio_backend() -> str:
 def no_waits() -> Iterator[None]:
     """Retry without waiting."""
     with stamina.set_testing(True, attempts=3, cap=True):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def schema_of_settings() -> Iterator[None]:
+    """Generate the JSON schema of the settings once, which each report of a mistake looks into."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gateway.settings, "json_schema", cache(gateway.settings.json_schema))
         yield
 
 

@@ -1,4 +1,4 @@
-"""The whole gateway with simulated vendors: the promises to its users."""
+"""The gateway keeps its promises to users, over all simulated vendors."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ async def test_planted_secrets_do_not_leave_the_gateway(
         )
         assert result.errors is not None
         given += json.dumps([error.formatted for error in result.errors])
-        kept = demo.gateway._cache._store._kept._cache  # type: ignore[attr-defined]
+        kept = demo.gateway._cache._store._entries._cache  # type: ignore[attr-defined]
         assert kept
         given += "".join(map(str, (msgspec.json.encode(value) for value in kept.values())))
         given += "".join(map(str, kept))

@@ -192,7 +192,7 @@ class Replicas(RuleBasedStateMachine):
         ]
         for gateway in made:
             await gateway.open_journal()
-            for name in ("begin", "complete", "settle_completed"):
+            for name in ("begin", "complete", "handle_completed"):
                 self._watch(gateway._actions._journal, name)
             if store is None:
                 self._watch(gateway._cache._store, "_ask")

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gateway import ids
 from gateway.actions.outcomes import (
-    Answer,
+    ActionResult,
+    decode,
     encode,
-    in_short,
+    failure_result,
     message_of,
     not_found,
-    of_failure,
-    stored,
-    unfinished,
-    unknown,
+    outcome_only,
+    still_in_progress,
+    unknown_outcome,
 )
-from gateway.actions.permissions import able, hindrance, possible
+from gateway.actions.permissions import any_supported, denial, supporting_sources
 from gateway.actions.problems import (
     AnyProblem,
     IdempotencyKeyReused,
@@ -31,7 +31,7 @@ from gateway.actions.problems import (
     OutcomeUnknown,
     Problem,
 )
-from gateway.errors import ErrorCode, JournalError, RequestError, UpstreamError, defect
+from gateway.errors import ErrorCode, JournalError, RequestError, UpstreamError, internal_error
 from gateway.journal import Action, ActionFilter, ActionKind, ActionPage, Journal, Outcome
 from gateway.model import WebhookLog
 
@@ -40,14 +40,14 @@ if TYPE_CHECKING:
     from gateway.sources import Source
     from gateway.upstream.operation import Operation
 
-Settle = Callable[[Sequence[str]], Awaitable[object]]
-"""Drops cached entries by tag."""
+Evict = Callable[[Sequence[str]], Awaitable[object]]
+"""Evicts cached entries by tag."""
 
 log = logging.getLogger(__name__)
 
 MAX_KEY = 255
 """Maximum length of an idempotency key in characters."""
-LONGEST = 900.0
+MAX_SECONDS = 900.0
 """Seconds that an action may take if no deadline is enforced; every wait within it is shorter."""
 MARGIN = 5.0
 """Seconds after the operation's deadline in which the outcome can still be recorded."""
@@ -59,14 +59,12 @@ class _Target(NamedTuple):
     source: Source
     place: tuple[str, ...]
 
-    async def act(
-        self, kind: ActionKind, operation: Operation, settle: Settle
-    ) -> WebhookLog | None:
+    async def act(self, kind: ActionKind, operation: Operation, evict: Evict) -> WebhookLog | None:
         act = self.source.retry if kind is ActionKind.RETRY else self.source.delete
         try:
             return await act(self.place, operation)
         finally:
-            await settle(self.source.touched(self.place))
+            await evict(self.source.affected_tags(self.place))
 
 
 def _find(
@@ -84,7 +82,7 @@ def _find(
     source = sources.get(reference.source)
     if source is None or not source.grants(reference.place):
         return not_found()
-    problem = hindrance(kind, source, caller, able(kind, sources))
+    problem = denial(kind, source, caller, supporting_sources(kind, sources))
     return problem or _Target(source, reference.place)
 
 
@@ -99,7 +97,7 @@ class Actions:
         self._journal = journal
         self._opening: asyncio.Task[Journal] | None = None
         # Start times in seconds of the event loop's clock.
-        self._in_progress: dict[asyncio.Task[tuple[Action, Answer | None]], float] = {}
+        self._in_progress: dict[asyncio.Task[tuple[Action, ActionResult | None]], float] = {}
 
     async def start(self, sources: Mapping[str, Source]) -> None:
         """Open the journal when a server starts; JournalError if an action could need it.
@@ -110,7 +108,7 @@ class Actions:
         try:
             await self.journal()
         except JournalError as error:
-            if possible(sources):
+            if any_supported(sources):
                 raise
             log.warning(
                 "%s No source can retry or delete, so the gateway starts without it.", error
@@ -127,16 +125,16 @@ class Actions:
         return await (await self.journal()).page(first, after, wanted)
 
     def may_have_changed(self) -> bool:
-        """Return whether other processes may have completed actions since ``settle_completed``."""
+        """Return whether other processes may have completed actions since ``handle_completed``."""
         opening = self._opening
         opened = opening is not None and opening.done() and not _has_failed(opening)
         return opened and self._journal.may_have_changed()
 
-    async def settle_completed(
-        self, settle: Callable[[Sequence[Action]], Awaitable[object]]
+    async def handle_completed(
+        self, evict: Callable[[Sequence[Action]], Awaitable[object]]
     ) -> None:
-        """Pass the actions that other processes completed in the same file to ``settle``."""
-        await (await self.journal()).settle_completed(settle)
+        """Pass the actions that other processes completed in the same file to ``handle``."""
+        await (await self.journal()).handle_completed(evict)
 
     async def perform(
         self,
@@ -148,22 +146,22 @@ class Actions:
         operation: Operation,
         key: str | None = None,
         request_id: str | None = None,
-        settle: Settle,
-    ) -> Answer:
+        evict: Evict,
+    ) -> ActionResult:
         """Perform an action on a log of one of ``sources``, those visible to the caller.
 
-        ``settle`` receives the cache tags that the action may have changed, whatever its outcome.
+        ``evict`` receives the cache tags that the action may have changed, whatever its outcome.
         JournalError if the action can't be recorded; it is not sent then.
         """
         target = _find(kind, log_id, key, sources, caller)
         if isinstance(target, Problem):
-            return Answer(problem=target)
+            return ActionResult(problem=target)
         journal = await self.journal()
-        waiting, operation = operation, operation.unhurried(LONGEST)
+        waiting, operation = operation, operation.with_longest_deadline(MAX_SECONDS)
         recorded = asyncio.Event()
         sent: Action | None = None
 
-        async def once() -> tuple[Action, Answer | None]:
+        async def run() -> tuple[Action, ActionResult | None]:
             nonlocal sent
             try:
                 begun = await journal.begin(
@@ -180,10 +178,10 @@ class Actions:
                 sent = begun.action if begun.new else None
             finally:
                 recorded.set()
-            answer = await self._send(begun.action, target, operation, settle) if sent else None
+            answer = await self._send(begun.action, target, operation, evict) if sent else None
             return begun.action, answer
 
-        task = asyncio.create_task(once())
+        task = asyncio.create_task(run())
         self._in_progress[task] = asyncio.get_running_loop().time()
         task.add_done_callback(self._in_progress.pop)
         # The caller may disconnect or time out; the task continues regardless.
@@ -194,11 +192,11 @@ class Actions:
         except TimeoutError:
             await recorded.wait()
             if sent is not None:
-                return Answer(problem=unfinished(sent.id, key))
+                return ActionResult(problem=still_in_progress(sent.id, key))
             action, answer = await asyncio.shield(task)
         if answer is None and (action.kind, action.log_id) != (kind, log_id):
-            return Answer(problem=_reused(action, sources))
-        return answer or await self._repeated(action, target, waiting)
+            return ActionResult(problem=_key_reused(action, sources))
+        return answer or await self._await_earlier(action, target, waiting)
 
     async def close(self, seconds: float) -> None:
         """Wait for the actions in progress, then close the journal.
@@ -217,14 +215,16 @@ class Actions:
         if not _has_failed(self._opening):
             await self._journal.__aexit__()
 
-    async def _repeated(self, action: Action, target: _Target, operation: Operation) -> Answer:
-        """Wait for an action that an earlier call began, and return its answer."""
+    async def _await_earlier(
+        self, action: Action, target: _Target, operation: Operation
+    ) -> ActionResult:
+        """Wait for an action that an earlier request began, and return its result."""
         if action.outcome is Outcome.PENDING:
             try:
                 action = await (await self.journal()).wait(action.id, operation.deadline)
             except JournalError:
                 log.exception("The outcome of action %s can't be read.", action.id)
-                return Answer(
+                return ActionResult(
                     problem=OutcomeUnknown(
                         message="The action was begun, but the journal can't be read now. Ask again"
                         " with the same idempotencyKey.",
@@ -232,22 +232,22 @@ class Actions:
                     )
                 )
         if action.outcome is Outcome.PENDING:
-            return Answer(problem=unfinished(action.id, action.idempotency_key))
+            return ActionResult(problem=still_in_progress(action.id, action.idempotency_key))
         if target.source.personal:
-            return await _repeat_privately(action, target, operation)
+            return await _private_result(action, target, operation)
         if action.answer is None:
-            return Answer(problem=unknown(action.id))
-        return stored(action.answer, action)
+            return ActionResult(problem=unknown_outcome(action.id))
+        return decode(action.answer, action)
 
     async def _send(
-        self, action: Action, target: _Target, operation: Operation, settle: Settle
-    ) -> Answer:
+        self, action: Action, target: _Target, operation: Operation, evict: Evict
+    ) -> ActionResult:
         """Send an action and record its outcome."""
         error: UpstreamError | None = None
         log_after: WebhookLog | None = None
         calls = operation.calls[action.source]
         try:
-            log_after = await target.act(action.kind, operation, settle)
+            log_after = await target.act(action.kind, operation, evict)
         except UpstreamError as failure:
             error = failure
         except asyncio.CancelledError:
@@ -259,11 +259,11 @@ class Actions:
             )
         except Exception:
             log.exception("Action %s met a defect.", action.id)
-            error = defect(action.source, sent=operation.calls[action.source] > calls)
+            error = internal_error(action.source, sent=operation.calls[action.source] > calls)
         if error is None:
-            answer, outcome = Answer(log=log_after), Outcome.SUCCEEDED
+            answer, outcome = ActionResult(log=log_after), Outcome.SUCCEEDED
         else:
-            answer, outcome = of_failure(action, error)
+            answer, outcome = failure_result(action, error)
         try:
             await (await self.journal()).complete(
                 action.id,
@@ -281,7 +281,7 @@ class Actions:
         return answer
 
 
-def _reused(action: Action, sources: Mapping[str, Source]) -> IdempotencyKeyReused:
+def _key_reused(action: Action, sources: Mapping[str, Source]) -> IdempotencyKeyReused:
     return IdempotencyKeyReused(
         message="That idempotencyKey was used for another action. Choose a new one for each.",
         path=("idempotencyKey",),
@@ -289,19 +289,19 @@ def _reused(action: Action, sources: Mapping[str, Source]) -> IdempotencyKeyReus
     )
 
 
-async def _repeat_privately(action: Action, target: _Target, operation: Operation) -> Answer:
-    """Return the outcome of an action, and the log as the caller's own credential sees it now.
+async def _private_result(action: Action, target: _Target, operation: Operation) -> ActionResult:
+    """Return the outcome of an action, with the log as the caller's own credential shows it now.
 
-    The vendor's answer was for another credential, so the journal does not store it.
+    The vendor's response was to another caller's credential, so the journal does not store it.
     """
-    answer = in_short(action)
+    answer = outcome_only(action)
     if answer.problem:
         return answer
     try:
         kept = await target.source.log(target.place, operation)
     except UpstreamError:
         return answer
-    return Answer(log=kept.value)
+    return ActionResult(log=kept.value)
 
 
 def _has_failed(task: asyncio.Task[Journal]) -> bool:

@@ -63,4 +63,6 @@ def _resolve(text: str, find_source: FindSource) -> tuple[Source, tuple[str, ...
         source = find_source(reference.source)
     except RequestError:
         raise not_found("webhook log" if kind == "log" else "hook") from None
-    return source, (source.touched(reference.place) if kind == "log" else source.listed_with(name))
+    return source, (
+        source.affected_tags(reference.place) if kind == "log" else source.list_tags(name)
+    )

@@ -30,30 +30,30 @@ _UNCLEAR_STATUSES = frozenset({303, 408, 460, 499})
 9110, 15.4.4), the others mean that a proxy gave up waiting (460 is used by AWS, 499 by nginx)."""
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to the caller: a problem, or the log after its retry or before its deletion."""
+class ActionResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The result for the caller: a problem, or the log after its retry or before its deletion."""
 
     log: WebhookLog | None = None
     problem: AnyProblem | None = None
 
 
-_decoder = msgspec.json.Decoder(Answer)
+_decoder = msgspec.json.Decoder(ActionResult)
 
 
-def encode(answer: Answer) -> bytes:
-    """Encode an answer for the journal."""
+def encode(answer: ActionResult) -> bytes:
+    """Encode a result for the journal."""
     return msgspec.json.encode(answer)
 
 
-def said(action: Action) -> Any:
-    """Return the vendor's redacted response: the log's own document, or the parts of a refusal.
+def vendor_response(action: Action) -> Any:
+    """Return the vendor's redacted response: the log's own document, or the fields of a refusal.
 
-    None if there was none, or if it was for a caller's own credential.
+    None if there was none, or if the credential was the caller's own.
     """
-    match stored(action.answer, action) if action.answer is not None else None:
-        case Answer(log=WebhookLog(raw=document)):
+    match decode(action.answer, action) if action.answer is not None else None:
+        case ActionResult(log=WebhookLog(raw=document)):
             return document
-        case Answer(problem=UpstreamRejected() as refusal):
+        case ActionResult(problem=UpstreamRejected() as refusal):
             parts = {
                 "httpStatus": refusal.http_status,
                 "vendorCode": refusal.vendor_code,
@@ -64,22 +64,22 @@ def said(action: Action) -> Any:
     return None
 
 
-def stored(answer: bytes, action: Action) -> Answer:
-    """Decode an answer from the journal; for one of another version, return only its outcome."""
+def decode(answer: bytes, action: Action) -> ActionResult:
+    """Decode a result from the journal; one of another version is reduced to its outcome."""
     try:
         return _decoder.decode(answer)
     except msgspec.MsgspecError:
-        return in_short(action, action.message)
+        return outcome_only(action, action.message)
 
 
-def in_short(action: Action, message: str | None = None) -> Answer:
-    """Return the answer that holds only the outcome of an action."""
+def outcome_only(action: Action, message: str | None = None) -> ActionResult:
+    """Return a result with nothing but the outcome of an action."""
     match action.outcome:
         case Outcome.SUCCEEDED:
-            return Answer()
+            return ActionResult()
         case Outcome.REJECTED | Outcome.FAILED:
-            return Answer(problem=UpstreamRejected(message=message or "It was not done."))
-    return Answer(problem=unknown(action.id))
+            return ActionResult(problem=UpstreamRejected(message=message or "It was not done."))
+    return ActionResult(problem=unknown_outcome(action.id))
 
 
 def outcome_of(error: UpstreamError) -> Outcome:
@@ -95,15 +95,15 @@ def outcome_of(error: UpstreamError) -> Outcome:
     return Outcome.UNKNOWN
 
 
-def of_failure(action: Action, error: UpstreamError) -> tuple[Answer, Outcome]:
-    """Return the answer and the outcome of an action whose call failed."""
+def failure_result(action: Action, error: UpstreamError) -> tuple[ActionResult, Outcome]:
+    """Return the result and the outcome of an action whose call failed."""
     outcome = outcome_of(error)
-    return Answer(problem=_problem(action, error, outcome)), outcome
+    return ActionResult(problem=_problem(action, error, outcome)), outcome
 
 
 def _problem(action: Action, error: UpstreamError, outcome: Outcome) -> AnyProblem:
     if outcome is Outcome.UNKNOWN:
-        return OutcomeUnknown(message=_doubt(error), action_id=action.id)
+        return OutcomeUnknown(message=_unknown_message(error), action_id=action.id)
     if outcome is Outcome.FAILED:
         message = str(error)
         if action.idempotency_key is not None:
@@ -120,7 +120,7 @@ def _problem(action: Action, error: UpstreamError, outcome: Outcome) -> AnyProbl
     )
 
 
-def _doubt(error: UpstreamError) -> str:
+def _unknown_message(error: UpstreamError) -> str:
     said = f" The vendor said: {error.vendor_message.rstrip('.')}." if error.vendor_message else ""
     return (
         f"Source {error.source} gave no answer that tells the outcome: it may have happened.{said}"
@@ -129,9 +129,9 @@ def _doubt(error: UpstreamError) -> str:
 
 
 def message_of(outcome: Outcome, error: UpstreamError) -> str:
-    """Return the sentence about a failure for the journal.
+    """Return the sentence for the journal about a failure.
 
-    The error's own advice to try again applies to reads only; an action may have been carried out.
+    The error's own advice to try again is meant for reads; an action may have been carried out.
     """
     if outcome is not Outcome.UNKNOWN:
         return str(error)
@@ -143,7 +143,7 @@ def not_found() -> NotFound:
     return NotFound(message="There is no such webhook log. It may have expired.", path=("id",))
 
 
-def unknown(id: str) -> OutcomeUnknown:
+def unknown_outcome(id: str) -> OutcomeUnknown:
     """Return the problem of an action whose outcome was never recorded."""
     return OutcomeUnknown(
         message="It was sent, or was about to be, and its outcome was not recorded: it may have"
@@ -152,8 +152,8 @@ def unknown(id: str) -> OutcomeUnknown:
     )
 
 
-def unfinished(id: str, key: str | None) -> OutcomeUnknown:
-    """Return the problem of an action that takes longer than the caller's deadline."""
+def still_in_progress(id: str, key: str | None) -> OutcomeUnknown:
+    """Return the problem of an action that is not finished at the caller's deadline."""
     where = "ask again with the same idempotencyKey" if key else "look at the log again"
     return OutcomeUnknown(
         message=f"It is still in progress. To learn its outcome, {where}, or look at actions.",

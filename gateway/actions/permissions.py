@@ -19,21 +19,21 @@ CAPABILITIES = {ActionKind.RETRY: Capability.RETRY, ActionKind.DELETE: Capabilit
 VERBS = {ActionKind.RETRY: "retry", ActionKind.DELETE: "delete"}
 
 
-def hindrance(
-    kind: ActionKind, source: Source, caller: Caller, able: Sequence[str]
+def denial(
+    kind: ActionKind, source: Source, caller: Caller, supporting: Sequence[str]
 ) -> AnyProblem | None:
-    """Return why a caller can't do an action on any log of a source, or None; no call is made.
+    """Return why a caller can't perform an action on a source's logs, or None. Calls no vendor.
 
-    ``able`` are the names of the visible sources that support the action.
+    ``supporting`` are the names of the visible sources that support the action.
     """
     verb = VERBS[kind]
     if CAPABILITIES[kind] not in source.capabilities:
-        others = f" Sources that can: {', '.join(able)}." if able else ""
+        others = f" Sources that can: {', '.join(supporting)}." if supporting else ""
         return ActionNotSupported(
             message=f"The vendor of source {source.name} can't {verb} webhook logs.{others}",
             path=("id",),
             action=kind,
-            sources=tuple(able),
+            sources=tuple(supporting),
         )
     if not caller.may(NEEDS[kind], source.name):
         role = NEEDS[kind]
@@ -46,11 +46,11 @@ def hindrance(
     return None
 
 
-def able(kind: ActionKind, sources: Mapping[str, Source]) -> list[str]:
+def supporting_sources(kind: ActionKind, sources: Mapping[str, Source]) -> list[str]:
     """Return the names of the sources that support an action."""
     return [name for name, it in sources.items() if CAPABILITIES[kind] in it.capabilities]
 
 
-def possible(sources: Mapping[str, Source]) -> bool:
+def any_supported(sources: Mapping[str, Source]) -> bool:
     """Return whether any source supports any action."""
-    return any(able(kind, sources) for kind in ActionKind)
+    return any(supporting_sources(kind, sources) for kind in ActionKind)

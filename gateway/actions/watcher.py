@@ -1,4 +1,4 @@
-"""Actions that other processes performed, as far as they concern this process's cache.
+"""Eviction of cached entries after actions of other processes.
 
 Example: a server and ``gateway retry`` on the same machine share a journal but not a cache. After
 the command has retried a log, the server evicts its cached pages of that log before it reads them.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gateway.sources import Source
 
 TIMEOUT = 0.5
-"""Seconds that a read waits for the journal before it goes on without it."""
+"""Seconds that a read waits for the journal before it continues without it."""
 
 
 class ActionWatcher:
@@ -51,14 +51,14 @@ class ActionWatcher:
                 # after it can't.
                 for _ in range(2):
                     if self._actions.may_have_changed():
-                        await self._flights.once("journal", self._look)
+                        await self._flights.run("journal", self._check_journal)
 
     async def close(self) -> None:
         """Cancel the journal check in flight."""
         await self._flights.cancel()
 
-    async def _look(self) -> None:
-        await self._actions.settle_completed(self._evict)
+    async def _check_journal(self) -> None:
+        await self._actions.handle_completed(self._evict)
 
     async def _evict(self, actions: Sequence[Action]) -> None:
         await self._cache.evict(
@@ -66,6 +66,6 @@ class ActionWatcher:
                 tag
                 for action in actions
                 if (source := self._sources.get(action.source))
-                for tag in source.touched(ids.decode(action.log_id, ids.Kind.LOG).place)
+                for tag in source.affected_tags(ids.decode(action.log_id, ids.Kind.LOG).place)
             }
         )

@@ -1,10 +1,11 @@
-"""The cache of vendors' answers; the only package that uses aiocache."""
+"""The cache of vendors' responses; the only package that uses aiocache."""
 
 from __future__ import annotations
 
-from gateway.cache.cache import FALLBACK_CODES, Cache, Cached, FreshnessRequirement, Loaded
+from gateway.cache.cache import FALLBACK_CODES, Cache, Cached, Loaded
 from gateway.cache.entry import Entry, Lifetime
 from gateway.cache.factory import make_store
+from gateway.cache.requirement import FreshnessRequirement
 from gateway.cache.state import CacheState
 from gateway.cache.store import Store
 

@@ -1,7 +1,7 @@
 """Cached values; concurrent requests for the same value share one call to the vendor.
 
 Values are already redacted: redaction happens where a vendor's response is parsed. The terms are
-those of RFC 9111 and RFC 5861: an entry is fresh, then stale; a stale one may be returned while it
+those of RFC 9111 and RFC 5861: an entry is fresh, then stale. A stale one may be returned while it
 is refreshed in the background (stale-while-revalidate), or in place of a failure (stale-if-error).
 """
 
@@ -17,7 +17,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from gateway.cache.entry import SECOND, Entry, Lifetime, enclose
+from gateway.cache.entry import SECOND, Entry, Lifetime, new_entry
+from gateway.cache.requirement import ANY_AGE, FreshnessRequirement
 from gateway.cache.state import CacheState
 from gateway.cache.store import Generation, Store
 from gateway.errors import ErrorCode, UpstreamError
@@ -47,26 +48,9 @@ RETRY_DELAY = 2.0
 """Seconds between two background refreshes of an entry while the vendor fails, unless it names a
 longer wait."""
 MAX_RETRY_DELAY = 300.0
-"""Seconds after which a failing vendor is tried again, whatever wait it named."""
+"""Seconds after which a failing vendor is called again, even if it named a longer wait."""
 POLL_INTERVAL = 0.02
 """Seconds between two checks for an entry that another process is loading."""
-
-
-class FreshnessRequirement(msgspec.Struct, frozen=True, kw_only=True):
-    """How fresh an entry has to be for a caller.
-
-    Entries older than ``max_age`` seconds are returned only in place of a failure, those requested
-    before ``not_before`` never. One requested after ``began_at`` meets any ``max_age``. The caller
-    waits until ``deadline``, in seconds of the event loop's clock.
-    """
-
-    max_age: float | None = None
-    not_before: Timestamp | None = None
-    began_at: Timestamp | None = None
-    deadline: float | None = None
-
-
-ANY_AGE = FreshnessRequirement()
 
 
 class Loaded(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
@@ -94,8 +78,10 @@ class Cached(msgspec.Struct, Generic[T], frozen=True):
 class Load(Protocol[T]):
     """Reads from the vendor."""
 
-    def __call__(self, entry: Entry[T] | None, *, behind: bool) -> Coroutine[Any, Any, Loaded[T]]:
-        """Return the replacement of the entry; ``behind`` marks a background refresh."""
+    def __call__(
+        self, entry: Entry[T] | None, *, background: bool
+    ) -> Coroutine[Any, Any, Loaded[T]]:
+        """Return the replacement of the entry; ``background`` marks a background refresh."""
 
 
 class _Refreshed(msgspec.Struct, Generic[T], frozen=True):
@@ -108,7 +94,7 @@ class _Refreshed(msgspec.Struct, Generic[T], frozen=True):
 class _Request(msgspec.Struct, Generic[T], frozen=True):
     """A caller's request for an entry; ``moment`` and ``generation`` are those of the lookup.
 
-    With ``anew``, only an answer that was requested after the moment is accepted.
+    With ``reload``, only a response that was requested after that moment is accepted.
     """
 
     key: str
@@ -117,8 +103,8 @@ class _Request(msgspec.Struct, Generic[T], frozen=True):
     moment: Timestamp
     generation: Generation
     entry: Entry[T] | None
-    behind: bool = False
-    anew: bool = False
+    background: bool = False
+    reload: bool = False
 
 
 class Cache:
@@ -133,7 +119,7 @@ class Cache:
         self._store = store
         self._clock = clock
         self._flights: SingleFlight[_Refreshed[Any]] = SingleFlight()
-        self._drops = 0
+        self._evictions = 0
         self._generation = 0
 
     async def get(
@@ -151,16 +137,14 @@ class Cache:
         if entry is not None and now >= entry.stale_until:
             entry = None
         request = _Request(key, kind, load, moment, generation, entry)
-        if entry is not None and _accepted(entry, requirement, now):
+        if entry is not None and requirement.accepts(entry, now):
             if now < entry.fresh_until:
                 self.counts["hits"] += 1
                 return _cached(entry, CacheStatus.HIT)
             if entry.failed or now < entry.revalidate_until:
-                # A longer wait than there is means that the clock was set back.
+                # A wait above the maximum means that the clock was set back.
                 if not now < entry.retry_at <= now + MAX_RETRY_DELAY * SECOND:
-                    self._flights.behind(
-                        self._flight(request), lambda: self._refresh_later(request)
-                    )
+                    self._flights.start(self._flight(request), lambda: self._refresh_later(request))
                 return self._stale(entry)
         return await self._wait(request, requirement)
 
@@ -168,7 +152,7 @@ class Cache:
         """Wait for the vendor, but only briefly if there is a stale entry."""
         usable = (
             request.entry
-            if request.entry is not None and _recent(request.entry, requirement)
+            if request.entry is not None and requirement.allows_fallback(request.entry)
             else None
         )
         flight = self._flight(request)
@@ -176,12 +160,12 @@ class Cache:
         until = requirement.deadline
         if usable is not None and requirement.max_age is None:
             # The load continues after this caller has given up.
-            self._flights.behind(flight, lambda: self._refresh(request))
-            patience = asyncio.get_running_loop().time() + STALE_FALLBACK_TIMEOUT
-            until = patience if until is None else min(until, patience)
+            self._flights.start(flight, lambda: self._refresh(request))
+            fallback_at = asyncio.get_running_loop().time() + STALE_FALLBACK_TIMEOUT
+            until = fallback_at if until is None else min(until, fallback_at)
         try:
             async with asyncio.timeout_at(until):
-                refreshed: _Refreshed[T] = await self._flights.once(
+                refreshed: _Refreshed[T] = await self._flights.run(
                     flight, lambda: self._refresh(request)
                 )
         except TimeoutError:
@@ -192,10 +176,14 @@ class Cache:
             if usable is None or error.code not in FALLBACK_CODES:
                 raise
             return self._stale(replace(usable, failed=error.code.name))
-        if not _recent(refreshed.entry, requirement) and refreshed.entry.asked_at < request.moment:
-            # The answer was requested before something that this caller has already seen. A load
-            # that starts now is late enough, even if the clock behind ``not_before`` was ahead.
-            return await self._wait(replace(request, moment=self._now(), anew=True), requirement)
+        if (
+            not requirement.allows_fallback(refreshed.entry)
+            and refreshed.entry.asked_at < request.moment
+        ):
+            # The response was requested before something that this caller has already seen. A load
+            # that starts now is late enough, even if ``not_before`` was read from a clock that is
+            # fast.
+            return await self._wait(replace(request, moment=self._now(), reload=True), requirement)
         if refreshed.entry.failed:
             return self._stale(refreshed.entry)
         self.counts["collapsed" if collapsed else "misses"] += 1
@@ -224,12 +212,12 @@ class Cache:
         return (
             request.key,
             self._generation if request.generation is None else request.generation,
-            self._drops,
+            self._evictions,
         )
 
     async def _refresh_later(self, request: _Request[T]) -> _Refreshed[T]:
         await asyncio.sleep(REFRESH_DELAY)
-        return await self._refresh(replace(request, behind=True))
+        return await self._refresh(replace(request, background=True))
 
     async def _refresh(self, request: _Request[T]) -> _Refreshed[T]:
         """Load from the vendor, unless another process is doing so or just did."""
@@ -240,7 +228,7 @@ class Cache:
             asked_at = self._now()
             self.counts["loads"] += 1
             try:
-                loaded = await request.load(entry, behind=request.behind)
+                loaded = await request.load(entry, background=request.background)
             except UpstreamError as error:
                 self.counts["failures"] += 1
                 if entry is not None:
@@ -250,7 +238,7 @@ class Cache:
             now = self._now()
             made_of = loaded.made_of
             stored_at = made_of.fetched_at if made_of else now
-            refreshed = enclose(
+            refreshed = new_entry(
                 loaded.value,
                 loaded.lifetime,
                 asked_at=min(asked_at, stored_at),
@@ -266,8 +254,8 @@ class Cache:
 
     @contextlib.asynccontextmanager
     async def _leased(self, request: _Request[T]) -> AsyncIterator[Entry[T] | None]:
-        """Hold the right to load a key; yield what another process has stored meanwhile, if any."""
-        # A caller after an eviction does not wait for a load that began before it.
+        """Hold the lease of a key; yield what another process has stored meanwhile, if anything."""
+        # A caller that asks after an eviction does not wait for a load that began before it.
         key = f"{request.key}@{request.generation}"
         while (lease := await self._store.lease(key)) is None:
             await asyncio.sleep(POLL_INTERVAL)
@@ -278,11 +266,11 @@ class Cache:
             yield await self._since(request) if self.shared else None
 
     async def _since(self, request: _Request[T]) -> Entry[T] | None:
-        """Return what another process has stored in the meantime, unless it is a failure."""
+        """Return what another process has stored since the request, unless it is a failure."""
         entry, _ = await self._store.read(request.key, request.kind)
         if entry is None or entry.failed:
             return None
-        since = entry.asked_at if request.anew else entry.stored_at
+        since = entry.asked_at if request.reload else entry.stored_at
         return None if since < request.moment else entry
 
     def _after_failure(self, error: UpstreamError, entry: Entry[T]) -> Entry[T]:
@@ -296,16 +284,16 @@ class Cache:
 
     async def evict(self, tags: Collection[str]) -> int:
         """Evict entries by tag, along with their loads in flight; return the number of entries."""
-        self._drops += 1
+        self._evictions += 1
         count = await self._store.evict(tags)
         # A read that began while the store was busy may have returned an evicted entry.
-        self._drops += 1
+        self._evictions += 1
         self.counts["evicted"] += count
         return count
 
-    async def take(self, name: str, most: int, seconds: int) -> float | None:
-        """Take one of the ``most`` uses of a name across all processes; see ``Store.take``."""
-        return await self._store.take(name, most, seconds)
+    async def take(self, name: str, limit: int, seconds: int) -> float | None:
+        """Take one of the ``limit`` uses of a name across all processes; see ``Store.take``."""
+        return await self._store.take(name, limit, seconds)
 
     async def state(self) -> CacheState:
         """Return the statistics."""
@@ -327,20 +315,6 @@ class Cache:
 
     def _now(self) -> Timestamp:
         return Timestamp(self._clock())
-
-
-def _accepted(entry: Entry[Any], requirement: FreshnessRequirement, now: Timestamp) -> bool:
-    if (
-        requirement.max_age is not None
-        and now - entry.stored_at >= requirement.max_age * SECOND
-        and (requirement.began_at is None or entry.asked_at <= requirement.began_at)
-    ):
-        return False
-    return _recent(entry, requirement)
-
-
-def _recent(entry: Entry[Any], requirement: FreshnessRequirement) -> bool:
-    return requirement.not_before is None or entry.asked_at >= requirement.not_before
 
 
 def _cached(entry: Entry[T], status: CacheStatus, *, collapsed: bool = False) -> Cached[T]:

@@ -18,9 +18,9 @@ unknown: it was written before a clock was set back, or with a wrong clock."""
 class Lifetime(msgspec.Struct, frozen=True):
     """How long an entry may be used, in seconds.
 
-    It is ``fresh`` at first. For ``revalidate`` seconds after that it is returned at once and
-    refreshed in the background. For ``error`` seconds after it was fresh, it stands in for a vendor
-    that fails.
+    It is ``fresh`` at first. For another ``revalidate`` seconds it is returned at once and
+    refreshed in the background. For ``error`` seconds after it was fresh, it replaces a failure of
+    the vendor.
     """
 
     fresh: float
@@ -49,7 +49,7 @@ class Entry(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     retry_at: Timestamp = Timestamp(0)
 
 
-def enclose(
+def new_entry(
     value: T,
     lifetime: Lifetime,
     *,

@@ -36,7 +36,7 @@ class MemoryStore(Store):
         self, *, max_entries: int, max_bytes: int, clock: Callable[[], int] = time.time_ns
     ) -> None:
         # A timeout would create a task for every lookup.
-        self._kept = SimpleMemoryCache(serializer=NullSerializer(), timeout=None)
+        self._entries = SimpleMemoryCache(serializer=NullSerializer(), timeout=None)
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._clock = clock
@@ -55,7 +55,7 @@ class MemoryStore(Store):
         if key not in self._sizes:
             return None, self._generation
         self._sizes.move_to_end(key)
-        entry = await self._kept.get(key)
+        entry = await self._entries.get(key)
         return (None if entry.stored_at > self._clock() + SKEW else entry), self._generation
 
     async def write(self, key: str, entry: Entry[Any], generation: Generation) -> None:
@@ -64,7 +64,7 @@ class MemoryStore(Store):
             return
         if any(self._dropped.get(tag, 0) > generation for tag in entry.tags):
             return
-        kept = await self._kept.get(key)
+        kept = await self._entries.get(key)
         if kept is not None and entry.asked_at < kept.asked_at <= self._clock() + SKEW:
             return
         try:
@@ -76,7 +76,7 @@ class MemoryStore(Store):
         await self._forget(key)
         if size > self._max_bytes // 10:
             return
-        await self._kept.set(key, entry)
+        await self._entries.set(key, entry)
         self._sizes[key] = size
         self._size += size
         self._tags[key] = entry.tags
@@ -107,7 +107,7 @@ class MemoryStore(Store):
             self._keys[tag].discard(key)
             if not self._keys[tag]:
                 del self._keys[tag]
-        await self._kept.delete(key)
+        await self._entries.delete(key)
 
     async def usage(self) -> Usage:
         """Return how full it is, in entries and in bytes of JSON."""

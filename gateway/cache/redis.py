@@ -23,7 +23,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from gateway.cache import scripts
 from gateway.cache.entry import SECOND, SKEW, Entry
-from gateway.cache.scripts import BEGINNINGS, BOUNDS, ENTRY, LAST, LEASE, ORDER, RATE, TAKEN
+from gateway.cache.scripts import BOUNDS, ENTRY, FIRST_NUMBERS, LAST, LEASE, ORDER, RATE, TAKEN
 from gateway.cache.store import Generation, Lease, Store
 
 if TYPE_CHECKING:
@@ -33,27 +33,27 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 0.5
-"""Total seconds that consecutive responses may take, beyond one ``TURN`` each, before Redis counts
-as out of reach. This bounds the time that an operation spends waiting for Redis."""
-TURN = 0.03
+WAIT_BUDGET = 0.5
+"""Total seconds that consecutive responses may take, beyond one ``TICK`` each, before Redis counts
+as unreachable. This bounds the time that an operation spends waiting for Redis."""
+TICK = 0.03
 """Unit in seconds for counting waits. A period in which this process was busy, and could not
-receive a response, counts as a single turn."""
-CLOSING = 1.0
+receive a response, counts as a single tick."""
+CLOSE_TIMEOUT = 1.0
 """Seconds that closing a connection may take: TLS waits for the other side."""
-PAUSE = 1.0
+RETRY_DELAY = 1.0
 """Seconds without a call after a failure."""
-QUIET = 60.0
-"""Seconds without a refusal after which the next is logged: a Redis that is nearly full refuses and
-accepts many times a second."""
+WARNING_INTERVAL = 60.0
+"""Seconds without a refusal after which the next one is logged: a Redis that is nearly full refuses
+and accepts many times a second."""
 CONNECTIONS = 32
-HEAD = 32
-"""Digits before an entry's own text: when it was requested, and its generation."""
+HEADER_LENGTH = 32
+"""Number of digits before an entry's own text: the time of its request, and its generation."""
 
-_LONGEST = round((PATIENCE + PAUSE) * SECOND)
+_LONGEST_WAIT = round((WAIT_BUDGET + RETRY_DELAY) * SECOND)
 _encoder = msgspec.json.Encoder()
 _Batch = tuple[dict[str, type[Any]], asyncio.Task[tuple[dict[str, Entry[Any]], Generation]]]
-"""The keys to read at once with the kinds of their values, and the task that reads them."""
+"""The keys to read in one call with the types of their values, and the task that reads them."""
 
 
 class RedisStore(Store):
@@ -69,7 +69,7 @@ class RedisStore(Store):
             db=address.get("db", 0),
             password=address.get("password"),
             ssl=url.startswith("rediss:"),
-            create_connection_timeout=CLOSING,
+            create_connection_timeout=CLOSE_TIMEOUT,
             connection_pool_kwargs={
                 "username": address.get("username"),
                 "retry": Retry(NoBackoff(), 0),
@@ -78,11 +78,11 @@ class RedisStore(Store):
         self._redis = self._cache.client
         self._scripts: dict[str, AsyncScript] = {}
         self._clock = clock
-        self._turns = 0
+        self._ticks = 0
         self._back_at = 0
         self._quiet_until = 0
         self._pending: set[str] = set()
-        self._places = asyncio.Semaphore(CONNECTIONS)
+        self._slots = asyncio.Semaphore(CONNECTIONS)
         self._batch: _Batch | None = None
         self._decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
 
@@ -107,11 +107,11 @@ class RedisStore(Store):
         if self._pending and not await self._evict_pending():
             # Entries that should have been evicted are still there.
             return {}, None
-        answer = await self._ask(lambda: self._redis.mget(LAST, *(ENTRY + key for key in wanted)))
+        answer = await self._call(lambda: self._redis.mget(LAST, *(ENTRY + key for key in wanted)))
         if answer is None:
             return {}, None
         last, *texts = answer
-        if last is None or len(last) != HEAD // 2 or not last.isdigit():
+        if last is None or len(last) != HEADER_LENGTH // 2 or not last.isdigit():
             return {}, await self._run(scripts.BEGIN)
         entries, older = {}, {}
         for (key, kind), text in zip(wanted.items(), texts, strict=True):
@@ -128,7 +128,7 @@ class RedisStore(Store):
     async def _not_evicted(self, found: dict[str, tuple[int, Entry[Any]]]) -> dict[str, Entry[Any]]:
         """Return the entries without a tag that was evicted since they were loaded."""
         tags = sorted({tag for _, entry in found.values() for tag in entry.tags})
-        scores = await self._ask(lambda: self._redis.zmscore(ORDER, [*BOUNDS, *tags]))
+        scores = await self._call(lambda: self._redis.zmscore(ORDER, [*BOUNDS, *tags]))
         if scores is None or None in scores[:2]:
             return {}
         first, last, *drops = scores
@@ -145,8 +145,8 @@ class RedisStore(Store):
         if decoder is None:
             decoder = self._decoders[kind] = msgspec.json.Decoder(Entry[kind])  # type: ignore[valid-type]
         try:
-            generation = int(text[HEAD // 2 : HEAD])
-            entry: Entry[Any] = decoder.decode(text[HEAD:])
+            generation = int(text[HEADER_LENGTH // 2 : HEADER_LENGTH])
+            entry: Entry[Any] = decoder.decode(text[HEADER_LENGTH:])
         except (msgspec.MsgspecError, ValueError, RecursionError):
             self.failures += 1
             return None
@@ -169,9 +169,9 @@ class RedisStore(Store):
         await self._run(scripts.WRITE, [ENTRY + key], arguments)
 
     async def evict(self, tags: Collection[str]) -> int:
-        """Evict by tag; while Redis is out of reach, as soon as it is back and before any read."""
+        """Evict by tag. If Redis is unreachable, this is done once it is back, before any read."""
         tags = {*tags, *self._pending}
-        count = await self._run(scripts.DROP, (), sorted(tags))
+        count = await self._run(scripts.EVICT, (), sorted(tags))
         if count is None:
             self._pending |= tags
             return 0
@@ -182,20 +182,20 @@ class RedisStore(Store):
         await self.evict(())
         return not self._pending
 
-    async def take(self, name: str, most: int, seconds: int) -> float | None:
-        """Take one of the ``most`` uses by Redis's clock; Redis sees only a digest of the name."""
+    async def take(self, name: str, limit: int, seconds: int) -> float | None:
+        """Take one of the ``limit`` uses by Redis's clock; Redis sees only a digest of the name."""
         key = RATE + hashlib.sha256(name.encode()).hexdigest()
-        left = await self._run(scripts.TAKE, [key], [most, seconds])
+        left = await self._run(scripts.TAKE, [key], [limit, seconds])
         return None if left is None else float(left)
 
     async def lease(self, key: str) -> Lease | None:
-        """Take the lease of a key, for ``LEASE`` seconds."""
+        """Acquire the lease of a key for ``LEASE`` seconds."""
         token = secrets.token_hex(8)
         try:
-            taken = await self._run(scripts.TAKE_ON, [TAKEN + key], [token])
+            taken = await self._run(scripts.ACQUIRE, [TAKEN + key], [token])
         except asyncio.CancelledError:
             # Redis may have granted the lease nevertheless.
-            await self.give_back(TAKEN + key, token)
+            await self.release(TAKEN + key, token)
             raise
         return None if taken == 0 else _RedisLease(self, TAKEN + key, token)
 
@@ -203,38 +203,38 @@ class RedisStore(Store):
         """Extend a lease to ``LEASE`` seconds from now."""
         await self._run(scripts.EXTEND, [key], [token])
 
-    async def give_back(self, key: str, token: str) -> None:
+    async def release(self, key: str, token: str) -> None:
         """Release a lease unless it has expired."""
-        await self._run(scripts.GIVE_BACK, [key], [token])
+        await self._run(scripts.RELEASE, [key], [token])
 
     async def _run(self, text: str, keys: Sequence[str] = (), args: Sequence[Any] = ()) -> Any:
         """Run a script; return its result, or None if Redis does not answer."""
         script = self._scripts.get(text)
         if script is None:
             script = self._scripts[text] = self._redis.register_script(text)
-        arguments = (secrets.randbelow(BEGINNINGS), *args)
-        answer, broken = await self._ask(lambda: script(keys, arguments)) or (None, 0)
+        arguments = (secrets.randbelow(FIRST_NUMBERS), *args)
+        answer, broken = await self._call(lambda: script(keys, arguments)) or (None, 0)
         self.failures += broken
         return answer
 
-    async def _ask(self, command: Callable[[], Awaitable[Any]]) -> Any:
-        """Call Redis; return None if it does not answer.
+    async def _call(self, command: Callable[[], Awaitable[Any]]) -> Any:
+        """Call Redis; return None if it does not respond.
 
-        The semaphore stands in front of the pool, so that a wait for a connection does not count
-        against Redis.
+        The semaphore is acquired before the pool is used, so that a wait for a connection does not
+        count against Redis.
         """
-        async with self._places:
-            return await self._ask_now(command)
+        async with self._slots:
+            return await self._call_now(command)
 
-    async def _ask_now(self, command: Callable[[], Awaitable[Any]]) -> Any:
-        began, trying = self._clock(), not self.available
+    async def _call_now(self, command: Callable[[], Awaitable[Any]]) -> Any:
+        began, probing = self._clock(), not self.available
         # Ignore the time if the clock was set back.
-        if began < self._back_at <= began + _LONGEST:
+        if began < self._back_at <= began + _LONGEST_WAIT:
             self.failures += 1
             return None
-        if trying:
+        if probing:
             # One call probes whether Redis is back; the others do not wait for it.
-            self._back_at = began + _LONGEST
+            self._back_at = began + _LONGEST_WAIT
         answer = None
         try:
             answer = await self._wait_for(command)
@@ -243,15 +243,15 @@ class RedisStore(Store):
             self.failures += 1
             if began >= self._quiet_until:
                 log.warning("The cache's Redis refuses to store: %s", error)
-            self._quiet_until = began + round(QUIET * SECOND)
+            self._quiet_until = began + round(WARNING_INTERVAL * SECOND)
         except (RedisError, OSError) as error:
             self.failures += 1
-            self._turns = 0
-            self._back_at = self._clock() + round(PAUSE * SECOND)
+            self._ticks = 0
+            self._back_at = self._clock() + round(RETRY_DELAY * SECOND)
             # The other pooled connections are dead too; drop them instead of failing on each in
             # turn.
             with contextlib.suppress(RedisError, OSError):
-                async with asyncio.timeout(TURN):
+                async with asyncio.timeout(TICK):
                     await self._redis.connection_pool.disconnect(inuse_connections=False)
             if self.available:
                 self.available = False
@@ -262,37 +262,37 @@ class RedisStore(Store):
                 )
             return None
         # A call that was in flight when Redis failed does not show that it is back.
-        if trying and not self.available:
-            if self._turns:
+        if probing and not self.available:
+            if self._ticks:
                 # Redis is still as slow as before.
-                self._turns = 0
-                self._back_at = self._clock() + round(PAUSE * SECOND)
+                self._ticks = 0
+                self._back_at = self._clock() + round(RETRY_DELAY * SECOND)
             else:
                 self.available, self._back_at = True, began
                 log.warning("The cache's Redis is back.")
         return answer
 
     async def _wait_for(self, command: Callable[[], Awaitable[Any]]) -> Any:
-        """Wait while the budget of slow turns lasts; each response returns one turn to it."""
+        """Wait while the budget of slow ticks lasts; each response returns one tick to it."""
         loop = asyncio.get_running_loop()
-        turns = self._turns
+        ticks = self._ticks
         timer: asyncio.TimerHandle
 
-        def turn() -> None:
-            nonlocal turns, timer
-            turns += 1
-            if turns * TURN > PATIENCE:
-                patience.reschedule(loop.time())
+        def tick() -> None:
+            nonlocal ticks, timer
+            ticks += 1
+            if ticks * TICK > WAIT_BUDGET:
+                budget.reschedule(loop.time())
             else:
-                timer = loop.call_later(TURN, turn)
+                timer = loop.call_later(TICK, tick)
 
-        async with asyncio.timeout(None) as patience:
-            timer = loop.call_later(TURN, turn)
+        async with asyncio.timeout(None) as budget:
+            timer = loop.call_later(TICK, tick)
             try:
                 return await command()
             finally:
                 timer.cancel()
-                self._turns = max(0, turns - 1)
+                self._ticks = max(0, ticks - 1)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -322,4 +322,4 @@ class _RedisLease(Lease):
         if self._extending is not None:
             self._extending.cancel()
             await asyncio.wait([self._extending])
-        await self._store.give_back(self._key, self._token)
+        await self._store.release(self._key, self._token)

@@ -1,35 +1,37 @@
 """Lua scripts, which Redis executes atomically.
 
 Redis may evict any key at any time, or hold something else under it; evicted entries must never
-reappear because of that. So one key, ORDER, holds all evictions, and is lost as a whole: the number
-of the last eviction, of the first that is still known, and of the last of each tag. The number at
-which an entry's load began is its generation. The entry is valid if that lies within the order and
-none of its tags was evicted since; deleting its key only saves memory. A new order begins at a
-random number, so that no generation of an old one lies in it.
+reappear because of that. So one key, ORDER, holds all evictions and is lost only as a whole. It has
+the number of the latest eviction, of the first one still known, and of the latest one for each tag.
+The number of the latest eviction when an entry's load began is its generation. The entry is valid
+if its generation lies within the order and none of its tags was evicted since; deleting its key
+only saves memory. A new order begins at a random number, so that no generation of an old one lies
+in it.
 
 Example: the order is first 7, last 9, hook:a 9. An entry of generation 8 with the tag hook:a is
 invalid, one with the tag hook:b is valid, and one of generation 5 is invalid whatever its tags.
 
-LAST holds the number of the last eviction on its own, to be read along with entries. It can only be
-right or gone: every script that changes the order writes it.
+LAST holds the number of the latest eviction on its own, to be read along with entries. Every script
+that changes the order also writes it, so it is correct or missing.
 """
 
 from __future__ import annotations
 
 PREFIX = "webhook-log-gateway:2:"
-"""Begins every key. The number is the format's version: gateways with two formats share no entries
-and do not see one another's evictions."""
+"""Prefix of every key. The number is the version of the format: gateways with different formats
+share no entries and do not see one another's evictions."""
 ENTRY, TAG, ORDER, LAST, TAKEN, RATE = (
     PREFIX + part for part in ("e:", "t:", "order", "last", "l:", "r:")
 )
 BOUNDS = ("first", "last")
 """The members of the order that are not tags; tags contain a colon."""
-BEGINNINGS = 10**15
+FIRST_NUMBERS = 10**15
 """Range of the first number of an order; all are exact in Lua and have at most 16 digits."""
-DROPS_KEPT = 10_000
-"""Tags whose last eviction is known. What was loaded before an older one counts as evicted."""
+KNOWN_EVICTIONS = 10_000
+"""Maximum number of tags whose latest eviction is known. Entries loaded before an older eviction
+are treated as evicted."""
 LEASE = 2.0
-"""Seconds after which another process may load a key, if the one that began has died."""
+"""Seconds after which another process may load a key, if the process that began has died."""
 
 _ASK = """
 local broken = 0
@@ -49,7 +51,7 @@ _ORDERED = (
     _ASK
     + f"""
 local order = '{ORDER}'
-local function tell(last)
+local function save_last(last)
   local text = string.format('%016.0f', last)
   redis.call('SET', '{LAST}', text)
   return text
@@ -70,7 +72,7 @@ BEGIN = (
     + _ORDERED
     + f"""
 local kept = ask('GET', '{LAST}')
-if kept ~= tell(last) and kept then broken = broken + 1 end
+if kept ~= save_last(last) and kept then broken = broken + 1 end
 return {{last, broken}}
 """
 )
@@ -82,7 +84,7 @@ WRITE = (
 local size, ttl, asked, latest = 6, tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local generation = tonumber(ARGV[6])
 if generation < first or generation > last then
-  tell(last)
+  save_last(last)
   return {{0, broken}}
 end
 for _, dropped in ipairs(redis.call('ZMSCORE', order, 'first', unpack(ARGV, size + 1))) do
@@ -105,12 +107,12 @@ return {{1, broken}}
 """Store an entry: its text, its time to live, when it was requested, the latest plausible time of a
 request, its generation, and its tags."""
 
-DROP = (
+EVICT = (
     "#!lua flags=allow-oom"
     + _ORDERED
     + f"""
 last = redis.call('ZINCRBY', order, 1, 'last')
-tell(last)
+save_last(last)
 local count = 0
 for i = 2, #ARGV do
   local tag = '{TAG}' .. ARGV[i]
@@ -120,7 +122,7 @@ for i = 2, #ARGV do
   redis.call('DEL', tag)
   redis.call('ZADD', order, last, ARGV[i])
 end
-local over = redis.call('ZCARD', order) - {DROPS_KEPT}
+local over = redis.call('ZCARD', order) - {KNOWN_EVICTIONS}
 if over > 0 then
   local forgotten = redis.call('ZRANGE', order, over - 1, over - 1, 'WITHSCORES')[2]
   redis.call('ZREMRANGEBYRANK', order, 0, over - 1)
@@ -154,7 +156,7 @@ holds the microsecond at which all are available again; at most one window ahead
 was set back."""
 
 _MILLISECONDS = int(LEASE * 1000)
-TAKE_ON = (
+ACQUIRE = (
     _ASK
     + f"""
 local left = redis.call('PTTL', KEYS[1])
@@ -167,5 +169,5 @@ return {{taken and 1 or 0, broken}}
 
 _OWN = _ASK + "if ask('GET', KEYS[1]) == ARGV[2] then redis.call("
 EXTEND = _OWN + f"'PEXPIRE', KEYS[1], {_MILLISECONDS}) end return {{0, broken}}"
-GIVE_BACK = _OWN + "'DEL', KEYS[1]) end return {0, broken}"
+RELEASE = _OWN + "'DEL', KEYS[1]) end return {0, broken}"
 """Extend or end a lease, which only its owner may do."""

@@ -6,9 +6,9 @@ import msgspec
 
 
 class CacheState(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the store answers and how full it is, with this process's counts since its start.
+    """Whether the store responds and how full it is, with this process's counts since its start.
 
-    ``size`` is in bytes of JSON. ``entries`` and ``size`` are None where the store can't tell.
+    ``size`` is in bytes of JSON. ``entries`` and ``size`` are None if the store does not know them.
     """
 
     shared: bool

@@ -26,8 +26,8 @@ class Usage(msgspec.Struct, frozen=True):
 class Store(abc.ABC):
     """Stores entries by key, and evicts them by tag.
 
-    No method raises when the store is out of order: then nothing is found, nothing is stored, and
-    ``failures`` is incremented. ``shared`` is whether other processes see the same entries.
+    No method raises when the store is unavailable: nothing is found, nothing is stored, and
+    ``failures`` is incremented. ``shared`` is true if other processes see the same entries.
     """
 
     shared: bool
@@ -51,13 +51,13 @@ class Store(abc.ABC):
         del key
         return Lease()
 
-    async def take(self, name: str, most: int, seconds: int) -> float | None:
-        """Take one of the ``most`` uses of a name, which are replenished evenly over the seconds.
+    async def take(self, name: str, limit: int, seconds: int) -> float | None:
+        """Take one of the ``limit`` uses of a name, which are replenished evenly over ``seconds``.
 
-        Returns the uses left, below 0 if there was none to take; None if other processes would not
-        see it, so that the caller has to count by itself.
+        Returns the number of uses left, negative if there was none to take. Returns None if other
+        processes would not see the count, so that the caller has to count by itself.
         """
-        del name, most, seconds
+        del name, limit, seconds
         return None
 
     async def usage(self) -> Usage:

@@ -28,14 +28,14 @@ class Attempts:
 
     def check(self, address: str) -> int:
         """Return the seconds until an address may try again; 0 if it may now."""
-        failures = self._failures.get(place(address))
+        failures = self._failures.get(network_of(address))
         if failures is None or len(failures) < LIMIT:
             return 0
         return max(0, math.ceil(failures[0] + WINDOW - self._clock()))
 
     def failed(self, address: str) -> None:
         """Record a failed attempt."""
-        failed = place(address)
+        failed = network_of(address)
         self._failures.setdefault(failed, deque(maxlen=LIMIT)).append(self._clock())
         self._failures.move_to_end(failed)
         if len(self._failures) > ADDRESSES:
@@ -43,10 +43,10 @@ class Attempts:
 
     def succeeded(self, address: str) -> None:
         """Forget the failures of an address: behind a proxy, others may share it."""
-        self._failures.pop(place(address), None)
+        self._failures.pop(network_of(address), None)
 
 
-def place(address: str) -> str:
+def network_of(address: str) -> str:
     """Return an IPv4 address unchanged, or the /64 network of an IPv6 address."""
     try:
         ip = ipaddress.ip_address(address)

@@ -12,8 +12,8 @@ from gateway.callers.errors import (
     ExpiredTokenError,
     TooManyAttemptsError,
     UnauthenticatedError,
-    missing,
-    refused,
+    missing_credential,
+    rejected_credential,
 )
 from gateway.callers.issuer_keys import IssuerKeys
 from gateway.callers.keys import PREFIX, KeyRing
@@ -61,7 +61,7 @@ class Authenticator:
             return ANONYMOUS
         key, token = self._credentials(headers)
         if not (key or token):
-            raise missing(keys=self._keys is not None, tokens=self._tokens is not None)
+            raise missing_credential(keys=self._keys is not None, tokens=self._tokens is not None)
         if wait := self._attempts.check(address):
             raise TooManyAttemptsError(wait)
         try:
@@ -89,7 +89,7 @@ class Authenticator:
             return await self._tokens.verify(token)
         if self._keys and key.isascii() and (caller := self._keys.find(key)):
             return caller
-        raise refused()
+        raise rejected_credential()
 
 
 async def _document(

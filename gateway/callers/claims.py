@@ -74,9 +74,9 @@ def audience_of(claims: Claims) -> Any:
 
 
 def roles_of(claims: Claims, path: str) -> Iterator[str]:
-    """Yield the values of the claim at ``path``, be it a list, a text or an object.
+    """Yield the values of the claim at ``path``, whether it is a list, a text or an object.
 
-    A text separates its values by spaces. Zitadel has an object, by the name of the role.
+    A text separates its values by spaces. Zitadel has an object whose keys are the role names.
     """
     if path == "email" and str(claims.get("email_verified")).lower() != "true":
         return

@@ -63,7 +63,7 @@ class KeysUnavailableError(GatewayError):
         )
 
 
-def missing(*, keys: bool, tokens: bool) -> UnauthenticatedError:
+def missing_credential(*, keys: bool, tokens: bool) -> UnauthenticatedError:
     """Return the error for a request without any of the accepted kinds of credentials."""
     kinds = ["an API key"] * keys + ["an access token"] * tokens
     return UnauthenticatedError(
@@ -71,7 +71,7 @@ def missing(*, keys: bool, tokens: bool) -> UnauthenticatedError:
     )
 
 
-def refused() -> UnauthenticatedError:
+def rejected_credential() -> UnauthenticatedError:
     """Return the error for a credential that is not accepted, whatever its fault."""
     return UnauthenticatedError(
         "The API key or token is not accepted.", f'{CHALLENGE}, error="invalid_token"'

@@ -50,25 +50,25 @@ class IssuerKeys:
     async def current(self) -> tuple[PublicKey, ...]:
         """Return the keys, possibly none; KeysUnavailableError on failure."""
         if self._clock() - self._fetched >= LIFETIME:
-            await self._renew()
+            await self._refresh()
         if self._clock() - self._fetched >= GRACE:
             raise KeysUnavailableError
         return self._keys
 
-    async def renewed(self) -> tuple[PublicKey, ...]:
-        """Return refreshed keys, for a token that was signed with none of the cached keys.
+    async def refreshed(self) -> tuple[PublicKey, ...]:
+        """Return the keys after a refresh, for a token that none of the cached keys has signed.
 
         Raises KeysUnavailableError if the last fetch failed: the token may be genuine.
         """
-        await self._renew()
+        await self._refresh()
         if self._tried > self._fetched:
             raise KeysUnavailableError
         return self._keys
 
-    async def _renew(self) -> None:
+    async def _refresh(self) -> None:
         pause = RETRY if self._fetched == -math.inf else PAUSE
         if self._clock() - self._tried >= pause:
-            await self._flights.once("keys", self._fetch_once)
+            await self._flights.run("keys", self._fetch_once)
 
     async def _fetch_once(self) -> None:
         try:

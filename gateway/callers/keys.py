@@ -25,7 +25,7 @@ PREFIX = "wlg_"
 def create(name: str, role: str, sources: Collection[str] = ()) -> tuple[str, str]:
     """Create a key; return it, to be shown once, and its table for the configuration file.
 
-    The eight digits after the prefix are not secret; they help people to tell keys apart. Raises
+    The eight digits after the prefix are not secret; they help people to distinguish keys. Raises
     ConfigurationError if the table would be invalid.
     """
     key = f"{PREFIX}{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}"

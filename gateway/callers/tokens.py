@@ -14,7 +14,7 @@ from joserfc.jwt import JWTClaimsRegistry
 
 from gateway.callers.caller import Caller, Method, grant
 from gateway.callers.claims import audience_of, is_acceptable, roles_of
-from gateway.callers.errors import ExpiredTokenError, UnauthenticatedError, refused
+from gateway.callers.errors import ExpiredTokenError, UnauthenticatedError, rejected_credential
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -69,7 +69,7 @@ class TokenVerifier:
             header: Any = signature.headers()
             # No critical extension (RFC 7515, 4.1.11) is supported.
             if not isinstance(header, dict) or "crit" in header:
-                raise refused()
+                raise rejected_credential()
             self._registry.check_header(header)
             self._registry.get_alg(header["alg"])
         except UnsupportedAlgorithmError:
@@ -84,7 +84,7 @@ class TokenVerifier:
         name = signature.headers().get("kid")
         if not signed and not (name and any(key.kid == name for key in keys)):
             # The issuer may have rotated its keys.
-            signed = self._is_signed(signature, await self._keys.renewed())
+            signed = self._is_signed(signature, await self._keys.refreshed())
         if not signed:
             raise _refused("no key of the issuer has signed it")
 
@@ -137,7 +137,7 @@ class TokenVerifier:
 
 def _refused(reason: str) -> UnauthenticatedError:
     log.info("A token was refused: %s.", reason.rstrip("."))
-    return refused()
+    return rejected_credential()
 
 
 class _Registry(jws.JWSRegistry):

@@ -24,7 +24,7 @@ import typer
 
 from gateway import __version__
 from gateway.cli import options
-from gateway.cli.screen import complain, sentence
+from gateway.cli.screen import print_error, sentence
 from gateway.errors import ConfigurationError, ErrorCode, JournalError, RequestError, UpstreamError
 
 if TYPE_CHECKING:
@@ -324,14 +324,14 @@ def _errors_printed() -> Iterator[None]:
         yield
     except ConfigurationError as error:
         for problem in error.problems:
-            complain(problem)
+            print_error(problem)
         raise typer.Exit(2) from None
     except RequestError as error:
-        complain(str(error))
+        print_error(str(error))
         raise typer.Exit(1 if error.code is ErrorCode.NOT_FOUND else 2) from None
     except JournalError as error:
-        complain(str(error))
+        print_error(str(error))
         raise typer.Exit(1) from None
     except UpstreamError as error:
-        complain(sentence(error))
+        print_error(sentence(error))
         raise typer.Exit(1) from None

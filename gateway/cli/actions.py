@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import typer
 
-from gateway.actions.outcomes import said
+from gateway.actions.outcomes import vendor_response
 from gateway.callers import ANONYMOUS
-from gateway.cli.screen import complain, line
+from gateway.cli.screen import line, print_error
 from gateway.journal import ActionFilter, ActionKind
 from gateway.normalise import timestamps
 
@@ -32,7 +32,7 @@ async def perform(gateway: Gateway, kind: ActionKind, ids: list[str]) -> int:
         answer = await gateway.act(gateway.operation(), kind, id)
         if answer.problem:
             failed += 1
-            complain(f"{id}: {answer.problem.message}")
+            print_error(f"{id}: {answer.problem.message}")
         elif answer.log:
             status = answer.log.status.name.lower()
             typer.echo(f"{DONE[kind]}: {line(answer.log.upstream_id)} ({status}) {id}")
@@ -85,5 +85,5 @@ def _document(action: Action) -> dict[str, object]:
         "completedAt": None if completed is None else timestamps.format_rfc3339(completed),
         "errorCode": action.error_code,
         "message": action.message,
-        "answer": said(action),
+        "answer": vendor_response(action),
     }

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.cli.screen import age, line, messages, output, sentence
-from gateway.errors import AllSourcesFailedError, UpstreamError, defect
+from gateway.errors import AllSourcesFailedError, UpstreamError, internal_error
 from gateway.model import Hook, Timestamp
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ async def _check(gateway: Gateway, source: Source) -> Check:
         seconds, error = time.perf_counter() - began, failure.errors[0]
     except Exception:
         log.exception("Checking source %s failed.", source.name)
-        seconds, error = time.perf_counter() - began, defect(source.name)
+        seconds, error = time.perf_counter() - began, internal_error(source.name)
     return Check(source, seconds, error, hooks, newest)
 
 

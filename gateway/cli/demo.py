@@ -13,7 +13,7 @@ import typer
 from rich.text import Text
 
 from gateway.cli.demo_configuration import write_configuration
-from gateway.cli.screen import complain, output
+from gateway.cli.screen import output, print_error
 from gateway.cli.server import _try_journal, grace, listen, serve, serving, url
 from gateway.config import is_loopback
 from gateway.sandbox import Sandbox
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ARRIVALS_PER_SECOND = 0.5
 LATENCY = (0.02, 0.06)
-"""The least and the greatest latency of a simulated vendor, in seconds."""
+"""The minimum and maximum latency of a simulated vendor, in seconds."""
 HOST = "127.0.0.1"
 EXAMPLE = "{ webhookLogs(first: 3) { nodes { triggeredAt event status } } }"
 
@@ -33,7 +33,7 @@ EXAMPLE = "{ webhookLogs(first: 3) { nodes { triggeredAt event status } } }"
 def run_demo(port: int, sandbox_port: int, seed: int) -> None:
     """Serve both until a signal.
 
-    ``GATEWAY_...`` variables override the configuration, apart from its ports and sources. Raises
+    ``GATEWAY_...`` variables override the configuration, except for its ports and sources. Raises
     ConfigurationError or JournalError if the gateway can't be used with them.
     """
     with (
@@ -63,7 +63,7 @@ def _load(file: Path, port: int) -> Settings:
     settings = load(file, environ)
     host = settings.server.host
     if "none" in settings.auth.methods and not is_loopback(host):
-        complain(
+        print_error(
             f"The demo does not listen on {host}: it asks for no credential, so other machines"
             " could read and delete its webhook logs. Unset GATEWAY_SERVER__HOST, or require keys"
             " with GATEWAY_AUTH__METHODS and GATEWAY_AUTH__KEYS."

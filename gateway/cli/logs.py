@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from gateway.cli.document import document, dumps
-from gateway.cli.screen import complain, line, messages, output, sentence
+from gateway.cli.screen import line, messages, output, print_error, sentence
 from gateway.errors import AllSourcesFailedError, RequestError
 from gateway.feed import cursor
 from gateway.feed.feed import UNREAD
@@ -58,12 +58,12 @@ async def print_logs(gateway: Gateway, wanted: Document, first: int, *, as_json:
                     rows.print(entry.log)
             printed += len(page.entries)
             for report in page.reports:
-                troubles |= _troubles(report)
+                troubles |= _problem_sentences(report)
     except AllSourcesFailedError as error:
         troubles |= {(failure.source, ""): sentence(failure) for failure in error.errors}
         code = 1
     for trouble in troubles.values():
-        complain(trouble)
+        print_error(trouble)
     if not printed and not code:
         messages().print("No webhook log matches.")
     elif printed and rows.cut and not as_json:
@@ -80,7 +80,7 @@ async def _pages(gateway: Gateway, wanted: Document, first: int) -> AsyncIterato
             try:
                 answer = await gateway.logs(operation, first=size, after=after, wanted=wanted)
             except RequestError as error:
-                raise _in_options(error) from None
+                raise _with_option_names(error) from None
         page = answer.slice
         yield page
         scanned += sum(report.scanned for report in page.reports)
@@ -90,7 +90,7 @@ async def _pages(gateway: Gateway, wanted: Document, first: int) -> AsyncIterato
         after = cursor.encode(page.end)
 
 
-def _in_options(error: RequestError) -> RequestError:
+def _with_option_names(error: RequestError) -> RequestError:
     """Replace the names of the schema's arguments with those of the options."""
     message = str(error)
     for argument, option in _OPTIONS.items():
@@ -98,7 +98,7 @@ def _in_options(error: RequestError) -> RequestError:
     return RequestError(error.code, message)
 
 
-def _troubles(report: Report) -> dict[tuple[str, str], str]:
+def _problem_sentences(report: Report) -> dict[tuple[str, str], str]:
     """Return sentences about a source by key; repeats on later pages have the same key."""
     name = report.source
     told = {(name, note): f"Source {name}: {note}" for note in report.notes if note != UNREAD}
@@ -154,7 +154,7 @@ def _cells(log: WebhookLog, *, cut: bool) -> Iterator[Text]:
     yield _cell(log.event)
     yield _cell(log.status.name.lower(), colour)
     yield _cell(None if code is None else str(code))
-    yield _cell(None if log.duration_ms is None else _took(log.duration_ms))
+    yield _cell(None if log.duration_ms is None else _duration(log.duration_ms))
     yield _cell(_BEFORE_HOST.sub("", url) if cut and url else url)
     failure = log.failure
     yield _cell(f"{failure.category.name} {failure.message}" if failure else "", colour)
@@ -165,7 +165,7 @@ def _cell(text: str | None, style: str = "") -> Text:
     return Text("-" if text is None else line(text), style)
 
 
-def _took(milliseconds: float) -> str:
+def _duration(milliseconds: float) -> str:
     if milliseconds < 1000:
         return f"{milliseconds:.0f} ms"
     return f"{milliseconds / 1000:.1f} s"

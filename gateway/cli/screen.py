@@ -1,7 +1,7 @@
 """Output of the commands: consoles, and text made safe for a terminal.
 
-All text from vendors passes `line` or `block`, since a terminal obeys the escape sequences in it
-and Rich removes only a few of them. Rich's own markup is off.
+All text from vendors passes through ``line`` or ``block``, since a terminal obeys the escape
+sequences in it and Rich removes only a few of them. Rich's own markup is off.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _console(*, stderr: bool) -> Console:
     return console
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Print an error message."""
     messages().print(Text(line(text), "red"))
 

@@ -17,9 +17,9 @@ import typer
 import uvicorn
 
 from gateway.actions.actions import MARGIN
-from gateway.actions.permissions import possible
-from gateway.cli.protocol import BoundedProtocol, GracefulServer
-from gateway.cli.screen import complain
+from gateway.actions.permissions import any_supported
+from gateway.cli.http_server import BoundedProtocol, GracefulServer
+from gateway.cli.screen import print_error
 from gateway.config import is_loopback
 from gateway.service import Gateway
 from gateway.web.app import create_app
@@ -40,8 +40,9 @@ def run(settings: Settings, host: str | None, port: int | None, *, insecure: boo
     """Serve the gateway; ``host`` and ``port`` win over the settings."""
     settings = with_options(settings, host, port)
     host = settings.server.host
+    _check(host)
     if "none" in settings.auth.methods and not (insecure or is_loopback(host)):
-        complain(
+        print_error(
             f"The gateway does not listen on {host}: it asks nobody for a credential, so whoever"
             " reaches it from another machine could read and delete every webhook log. Make a key"
             " with gateway key create and add it under [auth], listen on 127.0.0.1, or take the"
@@ -61,10 +62,10 @@ def run(settings: Settings, host: str | None, port: int | None, *, insecure: boo
 
 
 def with_options(settings: Settings, host: str | None, port: int | None) -> Settings:
-    """Return the settings with the command line's options in their place.
+    """Return the settings, overridden by the command line's options.
 
-    All readers of the settings then see the actual listening address. As with environment
-    variables, empty text counts as not given.
+    All code that reads the settings then sees the actual listening address. As with environment
+    variables, an empty text counts as not given.
     """
     options = {"host": host or None, "port": port}
     given = {name: value for name, value in options.items() if value is not None}
@@ -83,8 +84,23 @@ def grace(settings: Settings) -> float:
 async def _try_journal(settings: Settings) -> None:
     """Open the journal once: here a JournalError becomes a sentence, in the server a traceback."""
     async with Gateway(settings) as gateway:
-        if possible(gateway.sources):
+        if any_supported(gateway.sources):
             await gateway.open_journal()
+
+
+def _check(host: str) -> None:
+    """Exit with the reason if a host is written in a form that can't be listened on."""
+    bare = host.strip().strip("[]")
+    if bare == "*":
+        fault = "give 0.0.0.0 for all addresses of IPv4, or :: for those of IPv6 too"
+    elif "/" in bare:
+        fault = "it is no host. Give a name or an address alone, such as 127.0.0.1"
+    elif bare.count(":") == 1:
+        fault = "it has a port. Give that with --port, or as [server] port"
+    else:
+        return
+    print_error(f"Can't listen on {host}: {fault}.")
+    raise typer.Exit(2)
 
 
 def listen(host: str, port: int, option: str = "--port") -> socket.socket:
@@ -92,14 +108,17 @@ def listen(host: str, port: int, option: str = "--port") -> socket.socket:
 
     ``::`` accepts IPv4 too. ``option`` is the command line's option for another port.
     """
-    host = host.strip("[]")
+    host = host.strip().strip("[]").removesuffix(".")
+    with contextlib.suppress(ValueError):
+        # ::ffff:127.0.0.1 is an address of IPv4.
+        host = str(getattr(ipaddress.ip_address(host), "ipv4_mapped", None) or host)
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(
-            (host, port), family=family, dualstack_ipv6=_is_dual_stack(host, family)
+            address, family=family, dualstack_ipv6=_is_dual_stack(host, family)
         )
     except OSError as error:
-        complain(f"Can't listen on port {port} of {host}: {_reason(error, option)}.")
+        print_error(f"Can't listen on port {port} of {host}: {_reason(error, option)}.")
         raise typer.Exit(1) from None
 
 

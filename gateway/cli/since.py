@@ -35,8 +35,8 @@ def parse_since(text: str, now: Timestamp) -> Timestamp:
     """Return the moment for a duration back from ``now``, a time, or a word.
 
     Durations are ``90s``, ``1h30m``, ``2 days ago`` or of ISO 8601. Times are of ISO 8601, and in
-    UTC without an offset, as the list shows them; a date is its first moment. Raises ValueError
-    with a sentence that names the mistake and the way out.
+    UTC unless they have an offset, as in the list; a date means its first moment. Raises ValueError
+    with a sentence that names the mistake and how to correct it.
     """
     given = " ".join(text.split())
     shown = repr(text[:40])

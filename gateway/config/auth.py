@@ -23,8 +23,8 @@ from gateway.config.values import (
     Table,
     Text,
     check_alternative,
+    error_message,
     is_loopback,
-    or_else,
 )
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _audience(value: object) -> object:
     return value if isinstance(value, str) else tuple(values)
 
 
-def _limited(values: tuple[Item, ...]) -> tuple[Item, ...]:
+def _not_empty_if_given(values: tuple[Item, ...]) -> tuple[Item, ...]:
     if not values:
         raise ValueError("must not be empty: leave it out for all sources")
     return values
@@ -72,16 +72,17 @@ def _not_empty(values: tuple[Item, ...]) -> tuple[Item, ...]:
 
 
 Method = Annotated[
-    Literal["none", "api-keys", "jwt"], or_else('must be "none", "api-keys" or "jwt", in quotes')
+    Literal["none", "api-keys", "jwt"],
+    error_message('must be "none", "api-keys" or "jwt", in quotes'),
 ]
 RoleName = Annotated[
     Literal["viewer", "reader", "operator", "admin"],
-    or_else('must be "viewer", "reader", "operator" or "admin"'),
+    error_message('must be "viewer", "reader", "operator" or "admin"'),
 ]
 KeyHash = Annotated[
     str,
     Field(pattern=r"^sha256:[0-9a-f]{64}$"),
-    or_else('must be "sha256:" and 64 hexadecimal digits, as gateway key create prints it'),
+    error_message('must be "sha256:" and 64 hexadecimal digits, as gateway key create prints it'),
 ]
 Algorithm = Annotated[
     Literal[
@@ -97,13 +98,13 @@ Algorithm = Annotated[
         "EdDSA",
         "Ed25519",
     ],
-    or_else(
+    error_message(
         "must be an algorithm of public keys: RS256, RS384, RS512, PS256, PS384, PS512, ES256, "
         "ES384, ES512, EdDSA or Ed25519"
     ),
 ]
-Audience = Annotated[str | tuple[str, ...], BeforeValidator(_audience), or_else(_NO_AUDIENCE)]
-KeysAddress = Annotated[str, AfterValidator(_keys_address), or_else(_NO_ADDRESS)]
+Audience = Annotated[str | tuple[str, ...], BeforeValidator(_audience), error_message(_NO_AUDIENCE)]
+KeysAddress = Annotated[str, AfterValidator(_keys_address), error_message(_NO_ADDRESS)]
 ClaimValue = Annotated[str, Field(pattern=r"^.+$")]
 
 
@@ -113,7 +114,9 @@ class GrantSettings(Table, title="A role, maybe limited to sources"):
     role: RoleName
     """A viewer sees logs without bodies, a reader sees all of them, an operator may also retry and
     an admin delete. Each role has the rights of those before it."""
-    sources: Annotated[ListOf[Name], AfterValidator(_limited), Field(validate_default=False)] = ()
+    sources: Annotated[
+        ListOf[Name], AfterValidator(_not_empty_if_given), Field(validate_default=False)
+    ] = ()
     """The names of the sources it is for; the default is all."""
 
 
@@ -151,7 +154,7 @@ class JwtSettings(Table, title="JSON Web Tokens"):
     application whose client id is the audience may then act for everybody who signs in to it."""
     roles: Annotated[
         dict[ClaimValue, GrantSettings],
-        or_else('must be a table of grants, such as "shop-support" = { role = "operator" }'),
+        error_message('must be a table of grants, such as "shop-support" = { role = "operator" }'),
     ] = Field(
         default_factory=lambda: {
             role: GrantSettings(role=role) for role in ("viewer", "reader", "operator", "admin")
@@ -177,9 +180,9 @@ class AuthSettings(Table, title="Callers"):
     """Authentication. Without it, everyone who can reach the gateway may do everything."""
 
     methods: Annotated[ListOf[Method], AfterValidator(_not_empty)] = ("none",)
-    """The accepted methods; "none" stands alone, and allows everyone everything."""
+    """The accepted methods. "none" must be the only one, and allows everyone everything."""
     keys: Annotated[
-        tuple[KeySettings, ...], or_else("must be a list of tables, each under [[auth.keys]]")
+        tuple[KeySettings, ...], error_message("must be a list of tables, each under [[auth.keys]]")
     ] = ()
     """The accepted API keys."""
     jwt: JwtSettings | None = None

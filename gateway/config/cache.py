@@ -78,7 +78,7 @@ class Lifetimes(Table):
     stale_if_error: Lifetime = 3600.0
     """How long an expired response is used when the vendor fails."""
 
-    def over(self, general: Lifetimes) -> Lifetimes:
+    def with_defaults(self, general: Lifetimes) -> Lifetimes:
         """Return these lifetimes, with the general ones for those that are not set."""
         own = {name: getattr(self, name) for name in self.model_fields_set}
         names = Lifetimes.model_fields

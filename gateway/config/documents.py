@@ -70,7 +70,7 @@ ManifestFile = Annotated[
 
 
 class DocumentSettings(Table, title="Documents"):
-    """Documents that callers may name instead of sending them, and the only ones if trusted."""
+    """Documents that callers may name instead of sending them; if any is trusted, only those."""
 
     automatic: StrictBool = True
     """Accept the hash of a document that was sent before: Apollo's automatic persisted queries.

@@ -23,7 +23,7 @@ from gateway.config.values import Table
 
 _SQLITE = "sqlite:///"
 _FORM = (
-    'must be "sqlite:///" with the path of a file behind it, an address such as'
+    'must be "sqlite:///" followed by the path of a file, an address such as'
     ' "postgresql://user@host/database", or { env = "NAME" } or { file = "/path" } that holds one'
 )
 # Stricter than the driver, which would split a password at a / or # that is not encoded and take

@@ -39,12 +39,12 @@ class Limit(msgspec.Struct, frozen=True):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, *_: object) -> core_schema.CoreSchema:
-        return _read_by(lambda value: _read(cls, value, _is_whole, _WHOLE_FORM))
+        return _core_schema(lambda value: _read(cls, value, _is_whole, _WHOLE_FORM))
 
     @classmethod
     def __get_pydantic_json_schema__(cls, *_: object) -> JsonSchemaValue:
         number = {"type": "integer", "minimum": 1, "maximum": _MOST}
-        return _described(number, _WHOLE_FORM)
+        return _number_schema(number, _WHOLE_FORM)
 
 
 class TimeLimit(msgspec.Struct, frozen=True):
@@ -60,21 +60,21 @@ class TimeLimit(msgspec.Struct, frozen=True):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, *_: object) -> core_schema.CoreSchema:
-        return _read_by(lambda value: _read(cls, value, _is_seconds, _SECONDS_FORM))
+        return _core_schema(lambda value: _read(cls, value, _is_seconds, _SECONDS_FORM))
 
     @classmethod
     def __get_pydantic_json_schema__(cls, *_: object) -> JsonSchemaValue:
         number = {"type": "number", "exclusiveMinimum": 0, "maximum": _MOST_SECONDS}
-        return _described(number, _SECONDS_FORM)
+        return _number_schema(number, _SECONDS_FORM)
 
 
-def _read_by(read: Callable[[object], object]) -> core_schema.CoreSchema:
+def _core_schema(read: Callable[[object], object]) -> core_schema.CoreSchema:
     return core_schema.no_info_plain_validator_function(
-        read, serialization=core_schema.plain_serializer_function_ser_schema(_written)
+        read, serialization=core_schema.plain_serializer_function_ser_schema(_to_config)
     )
 
 
-def _described(number: dict[str, Any], form: str) -> JsonSchemaValue:
+def _number_schema(number: dict[str, Any], form: str) -> JsonSchemaValue:
     table = {
         "type": "object",
         "properties": {"max": number, "mode": {"enum": list(_MODES)}},
@@ -105,7 +105,7 @@ def _is_seconds(value: Any) -> bool:
     return type(value) in {int, float} and 0 < value <= _MOST_SECONDS
 
 
-def _written(limit: Limit | TimeLimit) -> float | dict[str, Any]:
+def _to_config(limit: Limit | TimeLimit) -> float | dict[str, Any]:
     return limit.max if limit.mode == "enforce" else msgspec.structs.asdict(limit)
 
 
@@ -121,8 +121,8 @@ class LimitSettings(Table, title="Limits"):
     document: Limit = Limit(50_000)
     """Characters of a document."""
     tokens: Limit = Limit(1000)
-    """Tokens of a document: names, numbers, strings and punctuators. As many comments are allowed
-    beside them."""
+    """Tokens of a document: names, numbers, strings and punctuators. The same number of comments is
+    allowed in addition."""
     depth: Limit = Limit(15)
     """Depth of nested fields; fields of the root are at depth 1."""
     aliases: Limit = Limit(100)
@@ -144,5 +144,5 @@ class LimitSettings(Table, title="Limits"):
     operations: Limit = Limit(100)
     """Operations that are executed at the same time. As many more wait for up to two seconds."""
     rate: Limit = Limit(1200)
-    """Requests of one caller in a minute. Callers without credentials are told apart by address.
+    """Requests of one caller in a minute. Callers without credentials are distinguished by address.
     Gateways that share a cache count together."""

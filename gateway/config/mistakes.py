@@ -1,7 +1,7 @@
-"""Turns pydantic's validation errors into sentences that name the faulty keys.
+"""Turn pydantic's validation errors into sentences that name the faulty keys.
 
-The expected values are taken from the JSON schema. Sentences repeat names of keys and sources, and
-no other value of the configuration, because a secret may stand in the wrong place.
+The expected values are taken from the JSON schema. Sentences repeat names of keys and sources, but
+no other value of the configuration, because a secret may have been written in the wrong place.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def problems_of(error: ValidationError, schema: Schema) -> Iterator[Problem]:
         if kind == "extra_forbidden":
             keys, node = _locate(location[:-1], schema)
             key = str(location[-1])
-            yield Problem((*keys, key), unknown(key, node["properties"]))
+            yield Problem((*keys, key), unknown_key(key, node["properties"]))
             continue
         if location[-1] == "[key]":  # a key of a table with free keys
             location = location[:-2]
@@ -59,15 +59,15 @@ def problems_of(error: ValidationError, schema: Schema) -> Iterator[Problem]:
             yield Problem(keys, _expectation(node))
 
 
-def unknown(key: str, known: Iterable[str]) -> str:
-    """Return the complaint about an unknown key, with the likeliest of the ``known`` ones."""
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """Return the message for an unknown key, with the most similar of the ``known`` ones."""
     known = sorted(known)
     if nearest := difflib.get_close_matches(key, known, n=1):
         return f"is unknown: did you mean {nearest[0]}?"
     return f"is unknown: the keys here are {', '.join(known)}"
 
 
-def variable(keys: Keys) -> str:
+def variable_name(keys: Keys) -> str:
     """Return the name of the environment variable for a key, such as ``GATEWAY_SERVER__PORT``."""
     return "GATEWAY_" + "__".join(map(str, keys)).upper()
 
@@ -82,7 +82,7 @@ def sentence(problem: Problem, file: str, values: Schema, variables: Collection[
     complaint = problem.complaint
     origin = file
     for length in range(len(keys), 0, -1):
-        if (setter := variable(keys[:length])) in variables:
+        if (setter := variable_name(keys[:length])) in variables:
             origin = setter
             complaint = _in_variable(complaint, setter if length == len(keys) else None)
             break

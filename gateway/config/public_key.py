@@ -9,6 +9,8 @@ from joserfc.errors import InvalidKeyTypeError, JoseError, SecurityWarning
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema
 
+from gateway.config.files import UnreadableFileError, read_text
+
 _FORM = 'must be { file = "/path" } of a public key in PEM form, or that form itself'
 
 
@@ -35,11 +37,9 @@ def _content(value: object, info: ValidationInfo) -> object:
     match value:
         case {"file": str(path), **others} if not others and info.context:
             try:
-                return (info.context.folder / path).read_text(encoding="utf-8-sig")
-            except FileNotFoundError:
-                raise ValueError("names a file that does not exist") from None
-            except (OSError, ValueError):
-                raise ValueError("names a file that can't be read as text") from None
+                return read_text(info.context.folder / path)
+            except UnreadableFileError as error:
+                raise ValueError(f"names a file that {error}") from None
         case str():
             return value
     raise ValueError(_FORM)

@@ -1,8 +1,8 @@
 """Secrets in the configuration: written as references, held as ``SecretStr``.
 
 A reference is ``{ env = "NAME" }`` or ``{ file = "/path" }``. It is resolved while the settings are
-validated, with `Surroundings` as the validation context. No message repeats a value of the
-configuration, because the secret itself may stand where its reference should.
+validated, with a ``ReferenceContext`` as pydantic's validation context. No message repeats a value
+of the configuration, because the secret itself may have been written where its reference belongs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FORM = '{ env = "NAME" } or { file = "/path" }'
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ReferenceContext:
     """Where references are resolved: the environment, and the folder of the configuration file."""
 
     environ: Mapping[str, str]
@@ -31,14 +31,14 @@ class Surroundings:
 
 
 def _resolve(value: object, info: ValidationInfo) -> object:
-    surroundings = info.context or Surroundings({}, Path())
+    context = info.context or ReferenceContext({}, Path())
     match value:
         case SecretStr():
             return value
         case {"env": str(name), **others} if not others:
-            return SecretStr(_variable(name, surroundings.environ))
+            return SecretStr(_variable(name, context.environ))
         case {"file": str(path), **others} if not others:
-            return SecretStr(_content(surroundings.folder / path))
+            return SecretStr(_content(context.folder / path))
         case str():
             raise ValueError(
                 "must not be written out here: keep it in an environment variable or a file of its "

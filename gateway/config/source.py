@@ -1,4 +1,4 @@
-"""The settings that sources of all vendors have in common."""
+"""The settings that the sources of all vendors share."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class SourceTable(Table):
     page_size: PageSize = 50
     """Webhook logs that are requested in one call to the vendor."""
     ca_bundle: Certificates | None = None
-    """A PEM file of the certificate authorities to trust, in place of the usual ones; a relative
-    path starts at the folder of this file."""
+    """A PEM file of the certificate authorities to trust instead of the usual ones; a relative path
+    starts at the folder of this file."""
     cache: Lifetimes = Field(default_factory=Lifetimes)
     """Lifetimes of this vendor's responses where they differ from [cache]."""
 
@@ -53,4 +53,4 @@ class PassThrough(Table, title="The caller's own credential"):
     type: Literal["pass-through"]
     """The kind of authentication."""
     header: HeaderName
-    """The request header that holds it. Its value is sent to the vendor's API as it is."""
+    """The request header that contains it. Its value is sent to the vendor's API unchanged."""

@@ -27,7 +27,7 @@ _NO_ADDRESS = 'must be an http or https address, such as "https://vendor.example
 _NO_ORIGIN = (
     'must be an origin as browsers write it, such as "https://app.example.com", or'
     ' "capacitor://localhost" for an app: a scheme and a host in lower case, a port only where it'
-    " is another than usual, and nothing behind it"
+    " is not the default, and nothing after it"
 )
 _SHARED_ORIGIN = (
     "is shared by all local files and sandboxed frames, no matter whose they are; give the app's"
@@ -38,8 +38,8 @@ _NO_PAGES = {"about", "blob", "data", "file", "ftp", "http", "https", "javascrip
 """Schemes that no app's pages have; those of the web are checked as addresses."""
 
 
-def or_else(words: str) -> Any:
-    """Set the sentence for a value of the wrong type; it follows the key.
+def error_message(words: str) -> Any:
+    """Set the message for a value of the wrong type. It is a predicate that follows the key.
 
     ``errorMessage`` is not a keyword of JSON schema, but editors show it.
     """
@@ -47,11 +47,14 @@ def or_else(words: str) -> Any:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host, as a URL has it, is always this machine."""
+    """Return whether a host, as a URL or an option has it, is always this machine."""
+    host = host.strip().strip("[]").lower().removesuffix(".")
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
 
 
 def _address(value: str) -> str:
@@ -116,20 +119,24 @@ def _distinct(values: tuple[Item, ...]) -> tuple[Item, ...]:
 Name = Annotated[
     str,
     Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$"),
-    or_else("must be 1 to 63 lower-case letters, digits and hyphens, and not begin with a hyphen"),
+    error_message(
+        "must be 1 to 63 lower-case letters, digits and hyphens, and not begin with a hyphen"
+    ),
 ]
 Text = Annotated[str, Field(min_length=1)]
 Seconds = Annotated[float, Field(strict=True, gt=0, le=300)]
 Rate = Annotated[float, Field(strict=True, gt=0, le=1000)]
 UpToHundred = Annotated[int, Field(strict=True, ge=1, le=100)]
 PageSize = Annotated[int, Field(strict=True, ge=10, le=100)]
-Address = Annotated[str, AfterValidator(_address), or_else(_NO_ADDRESS)]
+Address = Annotated[str, AfterValidator(_address), error_message(_NO_ADDRESS)]
 RootPath = Annotated[
     str,
     Field(pattern=r"^((/[A-Za-z0-9._~-]+)+)?$"),
-    or_else('must be a path such as "/hooks", which begins with a slash and does not end with one'),
+    error_message(
+        'must be a path such as "/hooks", which begins with a slash and does not end with one'
+    ),
 ]
-Origin = Annotated[str, AfterValidator(_origin), or_else(_NO_ORIGIN)]
+Origin = Annotated[str, AfterValidator(_origin), error_message(_NO_ORIGIN)]
 Certificates = Annotated[Path, AfterValidator(_certificates)]
 ListOf = Annotated[
     tuple[Item, ...], AfterValidator(_distinct), Field(json_schema_extra={"uniqueItems": True})
@@ -137,7 +144,7 @@ ListOf = Annotated[
 HeaderName = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9-]{1,64}$"),
-    or_else("must be the name of an HTTP header: letters, digits and hyphens"),
+    error_message("must be the name of an HTTP header: letters, digits and hyphens"),
 ]
 
 

@@ -1,1 +1,1 @@
-"""The merged list: filters, cursors, readers, merge and paging."""
+"""The merged list of logs: filters, cursors, readers, merge and paging."""

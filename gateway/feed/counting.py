@@ -1,4 +1,4 @@
-"""The number of logs in the whole merged list."""
+"""Count the logs of the whole merged list."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from gateway.errors import UpstreamError
-from gateway.vendors.pages import StreamsChanged, Wanted, Window
+from gateway.vendors.pages import Criteria, StreamsChanged, Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 async def count_all(
     readers: Sequence[Reader], operation: Operation, max_age: float | None
 ) -> int | None:
-    """Return how many logs the lists have together; None where no vendor's count can be trusted."""
+    """Return the total number of logs, or None if a vendor's count can't be trusted."""
     sources = {reader.source.name: reader.source for reader in readers}
     counts = await asyncio.gather(
         *(
@@ -52,13 +52,14 @@ async def _count(reader: Reader, operation: Operation, max_age: float | None) ->
             page = await _read(reader, 0, operation, max_age)
             total, end = page.total, page.read
             facts.learn(page, end if page.offset == 0 else None)
-        if total is None or facts.contradicted:
+        if total is None or facts.contradicted or len(reader.pages.seen) - reader.known > total:
             return None
         if not facts.confirmed or (total <= end and not facts.exceeded):
-            # A total may be any number; nothing may stand behind as many rows.
+            # The total may be wrong: check that nothing follows after that many rows.
             page = await _read(reader, max(total, end), operation, max_age)
-            if set(page.marks) - reader.pages.seen:
-                facts.contradicted = True
+            # Rows that were seen before may be of a vendor that ignores offsets.
+            facts.contradicted = not reader.pages.seen.issuperset(page.marks)
+            if page.read:
                 return None
             facts.confirmed = True
     except (UpstreamError, StreamsChanged):
@@ -69,5 +70,5 @@ async def _count(reader: Reader, operation: Operation, max_age: float | None) ->
 async def _read(reader: Reader, offset: int, operation: Operation, max_age: float | None) -> Page:
     window = Window(limit=1, offset=offset)
     source = reader.source
-    cached = await source.page(reader.stream, window, Wanted(), operation, max_age=max_age)
+    cached = await source.page(reader.stream, window, Criteria(), operation, max_age=max_age)
     return cached.value

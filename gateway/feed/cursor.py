@@ -1,13 +1,13 @@
-"""Where a list was left: the cursors of ``webhookLogs``.
+"""Cursors of ``webhookLogs``: positions in the merged list.
 
-A cursor holds a time and the logs of that very time that were given, so that logs that arrive
-between two pages shift, repeat and hide nothing. Beside them stand the positions of the lists
-that a time does not lead back to (lists with offsets, and odd rows), two bytes for each list that
-tell when its next log comes at the earliest, and, for those who poll with ``before``, the newest
-logs that were seen.
+A cursor holds a time and the marks of the logs with exactly that time that were returned so far. So
+logs that arrive between two pages shift, repeat and hide nothing. It also holds the positions of
+lists that can't be continued from a time (lists with offsets, and those with odd rows), two bytes
+for each list with the earliest time of its next log, and, for polling with ``before``, the newest
+logs that were returned.
 
-A cursor is not signed: a made-up one that fits the types below moves its own reader about the
-list, and shows nothing that a query without it would not.
+A cursor is not signed. A forged one that fits the types below moves its own reader around the list,
+and shows nothing that a query without it would not.
 """
 
 from __future__ import annotations
@@ -24,28 +24,26 @@ from gateway.feed.filters import Filter
 from gateway.model import Timestamp
 
 MAX_LENGTH = 2**18
-"""Characters of a cursor that are looked at; those that are made stay far below."""
+"""Maximum length of a cursor in characters; cursors of the gateway are much shorter."""
 MAX_MARKS = 1000
 UNDATED = Timestamp(-(2**63))
-"""The position of logs that no dated log stands before: the end of the list."""
+"""The position of undated logs at the end of a list, with no dated log after them."""
 LATEST = Timestamp(2**62)
-"""A moment in the year 2116, later than which no log is taken for dated; also the position above
-all logs."""
+"""A time in the year 2116. Later times count as undated. It is also the position above all logs."""
 
 MARK_LENGTH = 6
 Mark = Annotated[bytes, msgspec.Meta(min_length=MARK_LENGTH, max_length=MARK_LENGTH)]
-"""What ``ids.mark`` makes."""
+"""A hash returned by ``ids.mark``."""
 Marks = Annotated[tuple[Mark, ...], msgspec.Meta(max_length=MAX_MARKS)]
 MarkString = Annotated[bytes, msgspec.Meta(max_length=MARK_LENGTH * MAX_MARKS)]
 Time = Annotated[Timestamp, msgspec.Meta(ge=UNDATED, le=LATEST)]
 
 
 class Anchor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Where the last log taken from a list with offsets stood.
+    """The position of the last log taken from a list with offsets.
 
-    ``mark`` tells which log it was (empty when that is not known any more), and ``total`` the
-    vendor's count at the time, or -1. The offset counts within what is no newer than ``until``, if
-    that is given.
+    ``mark`` identifies the log (empty if it is no longer known), and ``total`` is the vendor's
+    count at the time, or -1. If ``until`` is set, the offset counts only logs that are not newer.
     """
 
     offset: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
@@ -55,11 +53,12 @@ class Anchor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """How far one list was read, where the time of the cursor does not tell.
+    """How far one list was read, if the time of the cursor is not enough to continue it.
 
-    ``anchor`` is where to go on by offset, else ``until`` where to go on by time. ``marks`` are
-    logs that were given and may come again. ``unordered`` tells that the list is not newest first.
-    ``from_top`` tells that it goes by offset, too, within ``until``, and none was given.
+    ``anchor`` is where to continue by offset, otherwise ``until`` is where to continue by time.
+    ``marks`` are logs that were returned and may be listed again. ``unordered`` is true if the list
+    is not newest first. If ``from_top`` is true, the list is also continued by offset, within
+    ``until``, and none of its logs was returned.
     """
 
     anchor: Anchor | None = None
@@ -70,13 +69,13 @@ class Position(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 
 
 class Memory(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The newest logs that were seen, so that those who poll are given any other, once.
+    """The newest logs that a polling client has seen, so that it gets every other log once.
 
-    ``seen`` has the marks of the logs that are no older than ``floor``, one after the other; what
-    is older is not told apart any more, and counts as seen. ``floors`` has other floors: earlier
-    ones of lists, or of all lists of a source, that failed or were given from stale pages, and
-    later ones of lists that were not read so far. ``held`` are the marks that were seen when what
-    is ``failing`` began to fail. ``undated`` are the lists without times.
+    ``seen`` are the joined marks of the logs that are not older than ``floor``. Older logs can't be
+    distinguished any more, and count as seen. ``floors`` are exceptions to ``floor``: earlier ones
+    for lists, or for all lists of a source, that failed or were read from stale pages, and later
+    ones for lists that were not read that far. ``held`` are the marks that were seen when the lists
+    in ``failing`` began to fail. ``undated`` are the lists without times.
     """
 
     floor: Time
@@ -92,33 +91,34 @@ class Memory(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
 
     @property
     def marks(self) -> frozenset[bytes]:
-        """The marks of all logs that are remembered."""
+        """The marks of all remembered logs."""
         return frozenset((*split(self.seen), *split(self.held)))
 
 
 def split(marks: bytes) -> Iterator[bytes]:
-    """Yield the marks that stand one after the other."""
+    """Split joined marks."""
     for begin in range(0, len(marks), MARK_LENGTH):
         yield marks[begin : begin + MARK_LENGTH]
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A place between two logs of a list.
+    """A position between two logs of a list.
 
-    ``given`` are the marks of the logs of exactly ``time`` before the place, the last one being
-    the log that the cursor belongs to; ``known`` those that were seen behind it. A log of that
-    time in neither is new. A cursor above all logs has no ``given`` and the time ``LATEST``.
+    ``returned`` are the marks of the logs with exactly the time ``time`` before the position; the
+    last one is the log that the cursor belongs to. ``known`` are the marks of those that were read
+    after it. A log with that time in neither is new. A cursor above all logs has no ``returned``
+    and the time ``LATEST``.
 
-    ``positions`` go by the mark of source and list. ``horizon`` is how far down the next page of
-    the same size reaches, as far as that is known: lists that go on below it can wait. ``hints``
-    tell when each list goes on, as a distance from ``since``; they are good for the lists with the
-    digest ``layout`` only.
+    ``positions`` are by the mark of source and list. ``horizon`` is the time down to which the next
+    page of the same size will reach, as far as known: lists that continue below it need not be
+    read. ``hints`` are the times at which lists continue, as distances from ``since``; they are
+    valid only for the lists with the digest ``layout``.
     """
 
     version: int
     filter: Mark
     time: Time
-    given: Marks
+    returned: Marks
     known: Marks
     horizon: Time
     positions: dict[Mark, Position]
@@ -129,8 +129,8 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
 
     @property
     def is_top(self) -> bool:
-        """True for the place above all logs."""
-        return not self.given
+        """True for the position above all logs."""
+        return not self.returned
 
 
 VERSION = 2
@@ -141,30 +141,30 @@ _version_1 = msgspec.msgpack.Decoder(
 )
 
 ENDED, AT_END, UNKNOWN = 0xFFFF, 0xFFFE, 0
-"""Hints for a list that has ended, for one that goes on with undated logs, and for no hint."""
+"""Hints for a list that has ended, for one that continues with undated logs, and for no hint."""
 _STEPS = 1024
-"""Hints for each doubling of the distance."""
+"""Number of hints for each doubling of the distance."""
 
 
 class Hint(msgspec.Struct, frozen=True):
-    """When a list goes on: ``next`` is no earlier than the time of its next log, if known."""
+    """When a list continues: ``next`` is no earlier than the time of its next log, if known."""
 
     next: Timestamp | None = None
     ended: bool = False
 
 
 def layout(keys: Sequence[bytes]) -> bytes:
-    """Return the digest of lists in their order."""
+    """Return a digest of the lists' keys in order."""
     return ids.mark(b"".join(keys).hex())
 
 
 def pack_hint(hint: Hint, since: Timestamp) -> bytes:
-    """Write a hint in two bytes, as a distance from a time."""
+    """Encode a hint in two bytes, as a distance from a time."""
     return _code(hint, since).to_bytes(2, "big")
 
 
 def unpack_hints(cursor: Cursor | None, keys: Sequence[bytes]) -> Iterator[Hint]:
-    """Read the hints for some lists; none is known where the lists were others."""
+    """Decode the hints for some lists; all are unknown if the cursor was made for others."""
     data = cursor.hints if cursor and cursor.layout == layout(keys) else b""
     for index in range(len(keys)):
         code = int.from_bytes(data[2 * index : 2 * index + 2], "big")
@@ -190,12 +190,12 @@ def _code(hint: Hint, time: Timestamp) -> int:
 
 
 def _distance(code: int) -> int:
-    """Return the distance in nanoseconds, at least 0, that a hint stands for."""
+    """Return the distance in nanoseconds, at least 0, that a hint encodes."""
     return math.floor(2 ** ((code - 1) / _STEPS)) - 1
 
 
 def encode(cursor: Cursor) -> str:
-    """Write a cursor as opaque text."""
+    """Encode a cursor as opaque text."""
     return ids.pack(_encoder.encode(cursor))
 
 
@@ -207,7 +207,7 @@ def _is_version_1(data: bytes) -> bool:
 
 
 def decode(text: str, wanted: Filter) -> Cursor:
-    """Read a cursor of a list with that filter; RequestError when it is none."""
+    """Decode a cursor for a list with this filter; RequestError if it is not one."""
     cursor = None
     data = b""
     try:

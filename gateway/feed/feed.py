@@ -17,12 +17,12 @@ from gateway.feed.counting import count_all
 from gateway.feed.cursor import Cursor
 from gateway.feed.filter_tests import Partial
 from gateway.feed.filters import Filter
-from gateway.feed.merge import merged
-from gateway.feed.news import News, remember
-from gateway.feed.opening import Opening, partial_of
+from gateway.feed.merge import merge
+from gateway.feed.new_rows import NewRows, remember
 from gateway.feed.positions import Entry, Positions
 from gateway.feed.reader import Reader
 from gateway.feed.report import UNREAD, Report
+from gateway.feed.stream_opener import StreamOpener, partial_of
 from gateway.model import Capability, Timestamp
 
 if TYPE_CHECKING:
@@ -36,17 +36,16 @@ if TYPE_CHECKING:
 
 __all__ = ["UNREAD", "Feed", "Report", "Slice"]
 
-LOOK = 100
-"""Logs that are looked at between two looks at the clock: no fewer than a page has at most."""
+CLOCK_INTERVAL = 100
+"""Logs that are examined between two checks of the clock; at least the maximum size of a page."""
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
     """A page of the merged list.
 
-    ``start`` is the place of its first entry, for those who poll for what is new, and ``end`` that
-    of the last log looked at: the last entry, or further on where the filter refused what followed
-    and the scan limit was reached. Of an empty page both are the cursor that it was asked for with,
-    unless there was none.
+    ``start`` is the position of its first entry, for polling, and ``end`` that of the last log
+    examined: the last entry, or a later log if the filter rejected what followed until the scan
+    limit. On an empty page, both are the cursor of the request, if there was one.
     """
 
     entries: Sequence[Entry]
@@ -58,20 +57,20 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def start(self) -> Cursor:
-        """Make the start cursor; it costs work, so only where it is asked for."""
+        """The start cursor, computed on access because that takes time."""
         return self.find_start()
 
     @property
     def end(self) -> Cursor:
-        """Make the end cursor."""
+        """The end cursor, computed on access."""
         return self.find_end()
 
 
 class Feed:
     """The merged list of some sources under one filter, for one page of one operation.
 
-    ``scan_limit`` is how many logs are looked at for a page, ``now`` the time it is read at.
-    Nothing older than ``max_age`` seconds is taken from the cache.
+    ``scan_limit`` is the maximum number of logs examined for a page, ``now`` the time of the
+    operation. Cached data older than ``max_age`` seconds is not used.
     """
 
     def __init__(
@@ -102,22 +101,22 @@ class Feed:
             for source in chosen
         }
         self._readers: list[Reader] = []
-        self._opening = Opening(
+        self._opener = StreamOpener(
             self._sources, wanted, operation, self._reports, now=now, max_age=max_age
         )
 
     async def forward(self, first: int, after: Cursor | None) -> Slice:
-        """Return the ``first`` matches behind a cursor.
+        """Return the ``first`` matches after a cursor.
 
-        There are fewer once the scan limit is reached, or the operation's time is over.
+        There are fewer if the scan limit or the operation's deadline is reached.
         """
         if after is not None and after.is_top:
             after = None
         since, _ = self._filter.bounds("triggered_at")
-        self._readers = await self._opening.open(after, lambda _key, _source: since)
+        self._readers = await self._opener.open(after, lambda _key, _source: since)
         positions = Positions(self._filter, self._readers, after, first)
         entries: list[Entry] = []
-        async for reader, row in merged(self._readers, self._scan_limit if first else 0):
+        async for reader, row in merge(self._readers, self._scan_limit if first else 0):
             self._reports[reader.source.name].scanned += 1
             positions.add(reader, row)
             if self._matches(row.log):
@@ -130,7 +129,7 @@ class Feed:
             begin = entries[0].index if entries else len(positions.rows)
             seen = zip(positions.owners[begin:], positions.rows[begin:], strict=True)
             positions.top, positions.memory = begin, self._memory(list(seen), None)
-        top = positions.above if after is None else lambda: after
+        top = positions.top_cursor if after is None else lambda: after
         return Slice(
             entries=entries,
             find_start=entries[0].cursor if entries else top,
@@ -143,26 +142,26 @@ class Feed:
         )
 
     async def backward(self, last: int, before: Cursor) -> Slice:
-        """Return the ``last`` matches that are new since a cursor was made, or stand above it.
+        """Return the ``last`` matches that are new since a cursor was made, or newer than it.
 
-        Raises RequestError when there is more of it than the scan limit, or the operation's time,
-        allows to look through.
+        Raises RequestError if more logs are newer than can be examined within the scan limit and
+        the operation's deadline.
         """
-        news = News(before)
-        self._readers = await self._opening.open(None, news.floor_of)
+        new_rows = NewRows(before)
+        self._readers = await self._opener.open(None, new_rows.floor_of)
         positions = Positions(self._filter, self._readers, None, last)
         entries: deque[Entry] = deque(maxlen=last)
         remembered: list[int] = []
         found = scanned = 0
-        async for reader, row in merged(self._readers, self._scan_limit + news.remembered + 1):
+        async for reader, row in merge(self._readers, self._scan_limit + new_rows.remembered + 1):
             self._reports[reader.source.name].scanned += 1
             positions.add(reader, row)
-            if news.is_remembered(reader, row):
+            if new_rows.is_remembered(reader, row):
                 remembered.append(len(positions.rows) - 1)
                 continue
             scanned += 1
             self._check_scanned(scanned)
-            if news.is_new(reader, row) and self._matches(row.log):
+            if new_rows.is_new(reader, row) and self._matches(row.log):
                 entries.append(Entry(positions, len(positions.rows) - 1))
                 found += 1
         reports = self._finish(entries)
@@ -201,31 +200,31 @@ class Feed:
     def _memory(
         self, seen: Sequence[tuple[Reader, Row]], before: Memory | None
     ) -> Callable[[], Memory]:
-        """Return what makes the memory of those who poll, once it is asked for."""
+        """Return a function that builds the memory for polling when it is first needed."""
 
         @functools.cache
         def make() -> Memory:
             return remember(
-                self._readers, seen, self._matches, before, self._opening.unfound, self._now
+                self._readers, seen, self._matches, before, self._opener.incomplete, self._now
             )
 
         return make
 
-    def _is_late(self, looked_at: int) -> bool:
-        """Return whether the operation's time is over, looking at the clock now and then."""
-        if looked_at % LOOK:
+    def _is_late(self, scanned: int) -> bool:
+        """Return whether the deadline has passed; the clock is checked only now and then."""
+        if scanned % CLOCK_INTERVAL:
             return False
         return asyncio.get_running_loop().time() > self._operation.deadline
 
     async def count(self, page: Slice) -> int | None:
-        """Count the logs of the whole list, exactly; None where no vendor call can."""
+        """Count the logs of the whole list exactly; None if no vendor call can."""
         if any(report.error for report in page.reports):
             return None
         if not page.has_previous and not page.has_next:
             return len(page.entries)
         if not all(Capability.COUNT in source.capabilities for source in self._sources):
             return None
-        # A filter that looks at the logs themselves leaves fewer than the vendors count.
+        # The vendors' counts do not apply if the filter tests single logs.
         if not all(
             self._filter.test(partial_of(reader.source, reader.stream)) is True
             for reader in self._readers
@@ -234,7 +233,7 @@ class Feed:
         return await count_all(self._readers, self._operation, self._max_age)
 
     def _finish(self, entries: Iterable[Entry]) -> list[Report]:
-        """Complete the reports; AllSourcesFailedError when there is nothing else to tell."""
+        """Complete the reports; AllSourcesFailedError if every source failed."""
         for entry in entries:
             self._reports[entry.log.source].returned += 1
         for name, report in self._reports.items():

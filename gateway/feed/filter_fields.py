@@ -12,9 +12,10 @@ from gateway.model import FailureCategory, WebhookLog
 
 
 class Field(msgspec.Struct, frozen=True):
-    """A field of the filter: the kind of its operands, and how to get a log's value.
+    """A field of the filter: the type of its operands, and a function that returns a log's value.
 
-    ``early`` is True where the value is known for a whole source or stream.
+    ``early`` is true if the value is the same for a whole source or stream, so that it is known
+    before any log is read.
     """
 
     kind: str

@@ -12,7 +12,7 @@ from gateway.feed.filter_fields import FIELDS, IGNORE_CASE, LISTING, NEGATIONS, 
 from gateway.model import WebhookLog
 
 Test = Callable[[Any], bool | None]
-"""Returns whether a log matches; None while that depends on a field that is not known yet."""
+"""Returns whether a log matches; None if that depends on a field that is not known yet."""
 
 
 class Partial(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,9 +68,9 @@ def _field_test(field: Field, term: Term) -> Test:
 
 
 def search_test(sought: str, readable: Collection[str]) -> Test:
-    """Return a test that looks for a text, ignoring case, in what a log has without a detail call.
+    """Return a test that searches for a text, ignoring case, in the fields that lists contain.
 
-    ``sought`` is case-folded; bodies are searched only of ``readable`` sources.
+    ``sought`` is case-folded; bodies are searched only for ``readable`` sources.
     """
 
     def test(log: Any) -> bool | None:

@@ -1,15 +1,15 @@
-"""Checks and compiles the filter of a list, a tree of comparators.
+"""Check and compile the filter of a list, a tree of comparators.
 
 A filter is a plain dictionary with the field names of ``WebhookLogFilter``, so that the GraphQL
 schema and the command line share one meaning. A null is ignored, and so is a comparator object or
-an ``and`` with nothing else in it.
+an ``and`` that contains nothing else.
 
-A log without a field matches only negations of it: an absent event is not equal to ``push``, so
-``neq`` holds, and ``eq``, ``contains``, ``gt`` and the like do not.
+A log without a value for a field matches only negative comparators on it: a missing event is not
+equal to ``push``, so ``neq`` matches, and ``eq``, ``contains``, ``gt`` and the like do not.
 
-A filter that can't match anything is refused as a mistake. So are ``eq`` and ``in`` with a source
+A filter that can't match anything is rejected as a mistake. So are ``eq`` and ``in`` with a source
 that is not configured, or with a hook of such a source, anywhere in the tree. ``neq`` and ``nin``
-may exclude sources that do not exist any more.
+may exclude sources that no longer exist.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from gateway.normalise import timestamps
 
 MAX_DEPTH = 10
 MAX_PARTS = 200
-"""Limit on comparators, searches, and filters nested in ``and``, ``or`` and ``not``, together."""
+"""Maximum number of comparators, searches, and filters nested in ``and``, ``or`` and ``not``, all
+together."""
 MAX_OPERANDS = 100
 MAX_TEXT = 1000
 
@@ -119,7 +120,7 @@ def prepare(
 
 
 def _given(document: Document) -> Document:
-    """Remove nulls at every level, and whatever is empty without them."""
+    """Remove nulls at every level, and objects that are empty without them."""
     inner = {name: _inner(name, value) for name, value in document.items()}
     return {name: value for name, value in inner.items() if value is not None}
 
@@ -130,8 +131,11 @@ def _inner(name: str, value: Any) -> Any:
     if name == "or" and value is not None:
         return list(map(_given, value))
     if isinstance(value, Mapping):
-        # No comparators match everything, so that their negation matches nothing.
+        # An empty comparator matches everything, so its negation would match nothing.
         return _given(value) or ({} if name == "not" else None)
+    if name == "search":
+        # Every log has the empty text, as what a search box holds before anything is typed.
+        return value or None
     return value
 
 
@@ -150,7 +154,7 @@ class _Builder:
         self._parts = 0
 
     def node(self, document: Document, depth: int, *, conjoined: bool) -> Test:
-        """Compile a subtree, which every match satisfies if it is ``conjoined``."""
+        """Compile a subtree. If ``conjoined`` is true, every match satisfies it."""
         if depth > MAX_DEPTH:
             raise _impossible(f"it nests more than {MAX_DEPTH} levels deep")
         tests: list[Test] = []
@@ -236,7 +240,7 @@ def _text(where: str, given: str) -> str:
 
 
 def unknown_source(name: str, sources: Iterable[str]) -> RequestError:
-    """Return the error for a source that is not configured. It names those that are."""
+    """Return the error for a source that is not configured. It lists those that are."""
     known = ", ".join(sorted(sources))
     return RequestError(
         ErrorCode.UNKNOWN_SOURCE,

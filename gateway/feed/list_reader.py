@@ -1,4 +1,4 @@
-"""What readers of lists have in common, in whatever way a vendor pages its lists."""
+"""The base of the classes that read a list page by page, one for each way of paging."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ if TYPE_CHECKING:
     from gateway.vendors.pages import Page
 
 REPEATS = 3
-"""How often a vendor may give the very same page before its list counts as ended."""
+"""How often a vendor may return the same page before its list counts as ended."""
 
 
 class ListReader(abc.ABC):
     """Reads one upstream list page by page, each row once and in the vendor's order.
 
-    A way of paging is one subclass: ``WindowReader`` and ``OffsetReader`` so far; lists with page
-    tokens would be a third. ``ended`` tells that nothing follows, ``successor`` is the reader that
-    goes on where this one found that the list can't be read in its way. ``has_joined`` tells that
-    a row was met that was given before the operation, ``before`` has the times of the rows in order
-    before the first that is returned, and ``unordered`` tells that the list is not newest first.
+    There is one subclass for each way of paging: ``WindowReader`` and ``OffsetReader``; page tokens
+    would need a third. ``ended`` is true if nothing follows. ``successor`` is the reader that
+    continues a list that turned out not to support this one's way of paging. ``has_joined`` is true
+    once a row was read that was returned before the operation. ``before`` are the times of the rows
+    in order before the first one returned, and ``unordered`` is true if the list is not newest
+    first.
     """
 
     def __init__(self, pages: StreamPages) -> None:
@@ -35,10 +36,10 @@ class ListReader(abc.ABC):
 
     @abc.abstractmethod
     async def read(self) -> Sequence[ListedRow]:
-        """Read on; return rows not seen before, perhaps none. UpstreamError if a call fails."""
+        """Read on; return the new rows, possibly none. UpstreamError if the call fails."""
 
     def _note_before(self, page: Page, flags: Sequence[bool], fresh: Sequence[ListedRow]) -> None:
-        """Note the times of the rows in order that stand before the first new one."""
+        """Record the times of the rows in order that precede the first new one."""
         if self.before or not fresh:
             return
         end = page.marks.index(fresh[0].mark)

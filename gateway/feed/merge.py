@@ -1,4 +1,4 @@
-"""The rows of several lists in one order, the newest first, read no further than needed."""
+"""Merge several lists into one, newest first, reading no further than needed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import heapq
 import logging
 from typing import TYPE_CHECKING
 
-from gateway.errors import UpstreamError, defect
+from gateway.errors import UpstreamError, internal_error
 from gateway.vendors.pages import StreamsChanged
 
 if TYPE_CHECKING:
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TURN = 10
-"""Rows that are merged before other operations get their turn; a large filter takes its time."""
+ROWS_PER_TURN = 10
+"""Rows that are merged before other operations get a turn; a large filter takes time."""
 
 
 async def fill(reader: Reader) -> None:
-    """Read on until a row is ready; a failure ends the reader. Raises StreamsChanged."""
+    """Read until a row is ready; a failure ends the reader. Raises StreamsChanged."""
     try:
         await reader.fill()
     except UpstreamError as error:
@@ -31,11 +31,11 @@ async def fill(reader: Reader) -> None:
         raise
     except Exception:
         log.exception("Reading source %s failed.", reader.source.name)
-        reader.end(defect(reader.source.name))
+        reader.end(internal_error(reader.source.name))
 
 
-async def merged(readers: Sequence[Reader], limit: int) -> AsyncIterator[tuple[Reader, Row]]:
-    """Yield at most ``limit`` rows of all readers, the newest first."""
+async def merge(readers: Sequence[Reader], limit: int) -> AsyncIterator[tuple[Reader, Row]]:
+    """Yield at most ``limit`` rows of all readers, newest first."""
     heap: list[tuple[int, int]] = []
     for order, reader in enumerate(readers):
         if (time := reader.next_time) is not None:
@@ -48,14 +48,14 @@ async def merged(readers: Sequence[Reader], limit: int) -> AsyncIterator[tuple[R
         if reader.rows:
             limit -= 1
             count += 1
-            if not count % TURN:
+            if not count % ROWS_PER_TURN:
                 await asyncio.sleep(0)
             yield reader, reader.rows.popleft()
         if limit and not reader.rows:
             try:
                 await fill(reader)
-            except StreamsChanged as news:
+            except StreamsChanged as change:
                 # The next operation finds the new streams.
-                reader.end(news.refusal)
+                reader.end(change.refusal)
         if reader.rows:
             heapq.heappush(heap, (-reader.rows[0].time, order))

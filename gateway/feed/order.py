@@ -1,16 +1,16 @@
-"""The position in time of each row of a list that is newest first, but for a few odd rows.
+"""Assign positions in time to the rows of a list that is newest first but for a few odd rows.
 
-No contract promises an order. The rows whose times never rise are *in order*; any other row, and
-each row without a time, is *odd* and takes the position of the row in order before it. So one odd
-row changes nothing for the others::
+No API promises an order. The rows whose times never rise are *in order*; any other row, and each
+row without a time, is *odd* and takes the position of the row in order before it. So one odd row
+changes nothing for the others::
 
     times      10:00  09:59  1999   11:00  none   09:58
     in order   yes    yes    no     no     no     yes
     positions  10:00  09:59  09:59  09:59  09:59  09:58
 
-What stands at the end of a page can't be judged yet: behind 10:00, 09:59, 1999 may follow 09:58.
-Such rows are held back until the rows behind them are read. A list that is not newest first at all
-keeps its vendor's order, each row at the lowest time so far.
+The rows at the end of a page can't be classified yet: after 10:00, 09:59 and 1999, the next row may
+be 09:58. Such rows are held back until the next rows are read. A list that is not newest first at
+all keeps its vendor's order, and each row takes the lowest time so far.
 """
 
 from __future__ import annotations
@@ -30,24 +30,25 @@ if TYPE_CHECKING:
     from gateway.feed.stream_pages import ListedRow
 
 TAIL = 3
-"""Rows at the end of a page within which an odd one can't be told from one in order."""
-LEAP = 3
-"""How many times larger than any other step of its page a suspicious one is."""
+"""Number of rows at the end of a page that can't be classified without the next page."""
+LEAP_FACTOR = 3
+"""Minimum ratio of a suspicious step to any other step of its page."""
 SECOND = 1_000_000_000
-HOUR = 3600 * SECOND
-"""What a suspicious step is larger than, too: the last one, and one before it, in nanoseconds."""
+MIN_LEAP = 3600 * SECOND
+"""Minimum size of a suspicious step, in nanoseconds."""
 CONTEXT = 8
-"""Rows in order whose times tell which steps are usual."""
+"""Number of rows in order whose times show which steps are usual."""
 UNDATED_PAGES = 3
-"""Pages without any time that are held back until a time comes."""
+"""Maximum number of pages without any time that are held back until a time comes."""
 
 Times = Sequence[Timestamp | None]
 
 
 def in_order(times: Times, level: Timestamp | None = None) -> list[bool]:
-    """Return for each row whether it belongs to the longest run of times that never rise.
+    """Return for each row whether it is in the longest run of times that never rise.
 
-    No time of the run is above ``level``. Of two runs of one length the earlier rows win.
+    No time of the run is above ``level``. Of two runs of equal length, the one with earlier rows
+    wins.
     """
     before = level
     for time in times:
@@ -57,7 +58,7 @@ def in_order(times: Times, level: Timestamp | None = None) -> list[bool]:
             before = time
     else:
         return [time is not None for time in times]
-    # Backwards, the run never falls: patience sorting in O(n log n).
+    # Read backwards, the run never falls: patience sorting in O(n log n).
     ends: list[int] = []
     indices: list[int] = []
     previous: dict[int, int | None] = {}
@@ -79,26 +80,26 @@ def in_order(times: Times, level: Timestamp | None = None) -> list[bool]:
 
 
 def _prefer_small_steps(times: Times, flags: list[bool], level: Timestamp | None) -> None:
-    """Where 10:00 is followed by 1999 and 09:59, and either may stand in the run, take 09:59."""
+    """If 10:00 is followed by 1999 and 09:59, and either may be in the run, take 09:59."""
     run = [index for index, flag in enumerate(flags) if flag]
     highest = max((time for time in times if time is not None), default=None)
-    for place, index in enumerate(run):
+    for rank, index in enumerate(run):
         time = times[index]
-        above = times[run[place - 1]] if place else level
+        above = times[run[rank - 1]] if rank else level
         if above is None and len(run) == 1:
             above = highest
-        end = run[place + 1] if place + 1 < len(run) else len(times)
+        end = run[rank + 1] if rank + 1 < len(run) else len(times)
         for other in range(index + 1, end):
             candidate = times[other]
             if candidate is None or time is None or above is None or not time < candidate <= above:
                 continue
-            if above - time > max(LEAP * (above - candidate), SECOND):
+            if above - time > max(LEAP_FACTOR * (above - candidate), SECOND):
                 flags[index], flags[other] = False, True
                 break
 
 
 def is_unordered(times: Times, flags: Sequence[bool]) -> bool:
-    """Return whether more than a few rows are out of order, so that the list is in another one."""
+    """Return whether so many rows are out of order that the list is not newest first."""
     if all(flags):
         return False
     dated = sum(time is not None for time in times)
@@ -106,20 +107,20 @@ def is_unordered(times: Times, flags: Sequence[bool]) -> bool:
     return odd > max(2, dated // 8) if dated > TAIL else 1 < odd == dated - 1
 
 
-def settled(
+def count_settled(
     times: Times, flags: Sequence[bool], leaps: int = TAIL, before: Iterable[Timestamp] = ()
 ) -> int:
-    """Return how many rows from the first on can be judged without those that follow the page.
+    """Return the number of rows that can be classified without the next page.
 
     A suspicious step is looked for among the last ``leaps`` steps. ``before`` are the times of rows
-    in order that stand before the page.
+    in order that precede the page.
     """
     end = len(times)
     run = [index for index, flag in enumerate(flags) if flag]
     for index in range(max(0, end - TAIL), end):
         time = times[index]
         if time is not None and not flags[index]:
-            # What is older than the odd row may be odd in its place.
+            # The rows before an odd row that are older may be the odd ones instead.
             while index > max(0, end - 2 * TAIL) and (times[index - 1] or 0) < time:
                 index -= 1  # noqa: PLW2901 - walked back from the odd row
             end = index
@@ -128,14 +129,14 @@ def settled(
     steps = [one - other for one, other in itertools.pairwise(moments)]
     largest = list(itertools.accumulate(steps, max))
     for count in range(1, min(leaps, len(run), len(steps) - 1) + 1):
-        least = SECOND if count == 1 else HOUR
-        if steps[-count] > max(LEAP * largest[-count - 1], least):
+        least = SECOND if count == 1 else MIN_LEAP
+        if steps[-count] > max(LEAP_FACTOR * largest[-count - 1], least):
             end = min(end, run[-count])
     return end
 
 
 def positions(times: Times, flags: Sequence[bool], level: Timestamp | None) -> list[Timestamp]:
-    """Return the position in time of each row; those before the first in order stand with it."""
+    """Return the position of each row; rows before the first in order take its position."""
     if all(flags):
         return [time for time in times if time is not None]
     first = next((time for time, flag in zip(times, flags, strict=True) if flag), None)
@@ -150,12 +151,12 @@ def positions(times: Times, flags: Sequence[bool], level: Timestamp | None) -> l
     return found
 
 
-class Placed(msgspec.Struct, frozen=True):
+class PositionedRow(msgspec.Struct, frozen=True):
     """A row with its position in time.
 
-    ``is_odd`` tells that this is not its own time, or may not be: at the end of a list, nothing
-    shows whether a row that is much older than the one before is in order. Then ``until`` is the
-    time of the one before.
+    ``is_odd`` is true if the position is not the row's own time, or may not be: at the end of a
+    list, nothing shows whether a row that is much older than its predecessor is in order. In that
+    case ``until`` is the predecessor's time.
     """
 
     row: ListedRow
@@ -165,11 +166,11 @@ class Placed(msgspec.Struct, frozen=True):
 
 
 class Order:
-    """Gives the rows of one list their positions in time, which never rise.
+    """Assigns positions in time, which never rise, to the rows of one list.
 
-    ``level`` is the highest position that the next row may have, or None for any. ``has_begun``
-    tells that a row was given before, which stood there. ``unordered`` tells that the list is in
-    another order than newest first.
+    ``level`` is the highest position that the next row may have, or None for any. ``has_begun`` is
+    true if a row with that position was returned before. ``unordered`` is true if the list is not
+    newest first.
     """
 
     def __init__(self, level: Timestamp | None, *, unordered: bool = False) -> None:
@@ -178,13 +179,13 @@ class Order:
         self.unordered = unordered
         self.held: list[ListedRow] = []
         self.before: deque[Timestamp] = deque(maxlen=CONTEXT)
-        """Times of the rows in order that were given last."""
+        """Times of the latest rows in order."""
         self._undated_pages = 0
 
-    def add(self, rows: Sequence[ListedRow], *, last: bool = False) -> list[Placed]:
-        """Take the next rows in the vendor's order; return those that are placed by now.
+    def add(self, rows: Sequence[ListedRow], *, last: bool = False) -> list[PositionedRow]:
+        """Add the next rows in the vendor's order; return those that now have a position.
 
-        With ``last``, none follow, so none is held back.
+        If ``last`` is true, no rows follow, so none is held back.
         """
         rows = [*self.held, *rows]
         self.held = []
@@ -192,29 +193,31 @@ class Order:
         flags = in_order(times, self.level)
         self.unordered = self.unordered or is_unordered(times, flags)
         if self.unordered:
-            return self._place_lowest(rows)
-        certain = settled(times, flags, before=self.before)
+            return self._position_lowest(rows)
+        certain = count_settled(times, flags, before=self.before)
         end = len(rows) if last else certain
         if rows and not self.has_begun and not any(flags) and not last:
             self._undated_pages += 1
             if self._undated_pages <= UNDATED_PAGES:
                 end = 0
         self.held = rows[end:]
-        places = positions(times, flags, self.level if self.has_begun else None)
-        before = places[certain - 1] if certain else None
-        placed = [
-            Placed(row, time, not flag or index >= certain, before if index >= certain else None)
-            for index, (row, time, flag) in enumerate(zip(rows, places, flags, strict=True))
+        found = positions(times, flags, self.level if self.has_begun else None)
+        before = found[certain - 1] if certain else None
+        positioned = [
+            PositionedRow(
+                row, time, not flag or index >= certain, before if index >= certain else None
+            )
+            for index, (row, time, flag) in enumerate(zip(rows, found, flags, strict=True))
         ][:end]
-        if placed:
-            self.level = placed[-1].time
+        if positioned:
+            self.level = positioned[-1].time
             self.has_begun = True
-            self.before += [each.time for each in placed if not each.is_odd]
-        return placed
+            self.before += [each.time for each in positioned if not each.is_odd]
+        return positioned
 
-    def _place_lowest(self, rows: Sequence[ListedRow]) -> list[Placed]:
-        """Place each row at the lowest time so far, wherever the pages end."""
-        placed = []
+    def _position_lowest(self, rows: Sequence[ListedRow]) -> list[PositionedRow]:
+        """Assign to each row the lowest time so far, wherever the pages end."""
+        positioned = []
         times = [row.log.triggered_at for row in rows]
         level = self.level
         if not self.has_begun:
@@ -223,7 +226,7 @@ class Order:
         level = UNDATED if level is None else level
         for row, time in zip(rows, times, strict=True):
             level = level if time is None else min(level, time)
-            placed.append(Placed(row, level, time != level))
+            positioned.append(PositionedRow(row, level, time != level))
         self.level = level
-        self.has_begun = self.has_begun or bool(placed)
-        return placed
+        self.has_begun = self.has_begun or bool(positioned)
+        return positioned

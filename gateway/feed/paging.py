@@ -1,4 +1,4 @@
-"""The arguments of pages: first, after, last and before."""
+"""The paging arguments: first, after, last and before."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_PAGE_SIZE = 100
 
 def check(first: int | None, after: str | None, last: int | None, before: str | None) -> None:
     """Raise RequestError for invalid arguments."""
-    # Names of arguments that were not given stay unmentioned: the schema may be hidden.
+    # Do not mention arguments that the caller did not send: the schema may be hidden.
     forward, backward = (
         " and ".join(name for name, value in pair.items() if value is not None)
         for pair in ({"first": first, "after": after}, {"last": last, "before": before})
@@ -35,16 +35,16 @@ def check(first: int | None, after: str | None, last: int | None, before: str | 
     raise RequestError(ErrorCode.INVALID_PAGE_SIZE, f"That page can't be read: {problem}.")
 
 
-def part(hooks: Sequence[Hook], first: int, after: str | None) -> tuple[int, int]:
-    """Tell where the page behind the hook ``after`` begins and ends; RequestError for another's."""
+def hook_range(hooks: Sequence[Hook], first: int, after: str | None) -> tuple[int, int]:
+    """Return the range of the page after the hook ``after``; RequestError for an unknown hook."""
     begin = 0
     if after is not None:
-        places = [hook.id for hook in hooks]
-        if after not in places:
+        hook_ids = [hook.id for hook in hooks]
+        if after not in hook_ids:
             raise RequestError(
                 ErrorCode.INVALID_CURSOR,
                 "That cursor is not of this source's hooks, or its hook is gone. Begin without"
                 " one.",
             )
-        begin = places.index(after) + 1
+        begin = hook_ids.index(after) + 1
     return begin, min(begin + first, len(hooks))

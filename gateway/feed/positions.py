@@ -1,4 +1,4 @@
-"""Where the rows of a merged page stand, and the cursors behind them."""
+"""The rows of a merged page, and the cursors after them."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from gateway.model import Timestamp
 
 RECENT = 4
-"""Rows given last of a list that its position is made of, unless it has odd rows."""
+"""Number of a list's latest rows from which its position is built, unless it has odd rows."""
 
 
 class Positions:
-    """Merged rows with their positions in each stream; makes the cursor behind any row.
+    """The merged rows of a page; builds the cursor after any of them.
 
-    ``size`` is how many rows the next page will have. What ``memory`` returns goes into the cursor
-    behind the row of index ``top``, which is for those who poll.
+    ``size`` is the expected size of the next page. The result of ``memory`` is stored in the cursor
+    after the row with the index ``top``, which is the one for polling.
     """
 
     def __init__(
@@ -52,18 +52,18 @@ class Positions:
         self._size = size
 
     def add(self, reader: Reader, row: Row) -> None:
-        """Take the next row of the merge."""
+        """Add the next row of the merge."""
         self._indices[reader.key].append(len(self.rows))
         self.rows.append(row)
         self.owners.append(reader)
 
-    def above(self) -> Cursor:
-        """Make the cursor above all rows."""
+    def top_cursor(self) -> Cursor:
+        """Build the cursor above all rows."""
         return Cursor(
             version=VERSION,
             filter=self._filter.fingerprint,
             time=LATEST,
-            given=(),
+            returned=(),
             known=(),
             horizon=UNDATED,
             positions={},
@@ -74,25 +74,25 @@ class Positions:
         )
 
     def cursor(self, index: int) -> Cursor:
-        """Make the cursor behind a row; only once the page has all its rows."""
+        """Build the cursor after a row; valid only once the page has all its rows."""
         row = self.rows[index]
-        given = [row.mark]
+        returned = [row.mark]
         known: list[bytes] = []
-        # Undated logs all stand at one place, where the positions tell what was given.
+        # Undated logs all have the same position; the lists' positions show which were returned.
         if row.time != UNDATED:
-            given = [*self._same_time(index, -1), row.mark]
+            returned = [*self._same_time(index, -1), row.mark]
             if self._after is not None and self._after.time == row.time:
-                given = [*self._after.given, *given]
+                returned = [*self._after.returned, *returned]
             known = self._same_time(index, 1)
             for reader in self._readers:
-                # What waits is ordered, and mostly all of it is older.
+                # Waiting rows are ordered, and usually all of them are older.
                 if reader.rows and reader.rows[0].time >= row.time:
                     known += [other.mark for other in reader.rows if other.time == row.time]
         return Cursor(
             version=VERSION,
             filter=self._filter.fingerprint,
             time=row.time,
-            given=tuple(given),
+            returned=tuple(returned),
             known=tuple(known),
             horizon=self._horizon(index),
             positions=self._positions(index, row.time),
@@ -103,7 +103,7 @@ class Positions:
         )
 
     def _hints(self, index: int) -> Iterator[bytes]:
-        """Yield the hint for each reader behind a row."""
+        """Yield the hint for each reader after a row."""
         for reader, hints in zip(self._readers, self._packed, strict=True):
             indices = self._indices[reader.key]
             taken = bisect.bisect_right(indices, index)
@@ -116,7 +116,7 @@ class Positions:
 
     @functools.cached_property
     def _packed(self) -> list[dict[int, bytes]]:
-        """For each reader, its hints by the number of its rows that are given."""
+        """The hints of each reader, by the number of its rows that were returned."""
         return [{} for _ in self._readers]
 
     def _hint(self, reader: Reader, indices: Sequence[int], taken: int) -> Hint:
@@ -127,7 +127,7 @@ class Positions:
 
     @functools.cached_property
     def _special(self) -> list[Reader]:
-        """The readers that the cursor's time alone may not lead back to."""
+        """The readers that may not be continued from the cursor's time alone."""
         return [reader for reader in self._readers if not (reader.is_plain and reader.rows)]
 
     def _positions(self, index: int, time: Timestamp) -> dict[bytes, Position]:
@@ -162,7 +162,7 @@ class Positions:
 
     @functools.cached_property
     def _times(self) -> list[Timestamp]:
-        """The times of all rows that are read, given or not, in the order of the list."""
+        """The times of all rows that were read, returned or not, in order of the list."""
         waiting = (row.time for reader in self._readers for row in reader.rows)
         return [row.time for row in self.rows] + sorted(waiting, reverse=True)
 
@@ -180,7 +180,7 @@ class Positions:
 
 
 class Entry:
-    """A log on a page, and how to get the cursor that stands behind it."""
+    """A log on a page; builds its cursor on demand."""
 
     def __init__(self, positions: Positions, index: int) -> None:
         row = positions.rows[index]
@@ -189,5 +189,5 @@ class Entry:
         self._positions = positions
 
     def cursor(self) -> Cursor:
-        """Make the cursor; it costs work, so only for those that are asked for."""
+        """Build the cursor; call it only for cursors that were selected, as it takes time."""
         return self._positions.cursor(self.index)

@@ -1,4 +1,4 @@
-"""How the reading of each source went."""
+"""The result of reading each source."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from gateway.feed.reader import Reader
 
 UNREAD = "It was not read: no log of its vendor has what the filter asks for."
-"""The note on a source that was chosen, and needs no reading."""
+"""The note on a source that matches the filter but need not be read."""
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """How the reading of one source went.
+    """The result of reading one source.
 
-    ``returned`` counts its logs on the page, ``scanned`` those that were looked at for it, and
-    ``unreadable`` has a reason for each row that could not be turned into a log. ``error`` is the
-    first failure, ``failed`` tells that it left nothing of the source to read. ``freshness`` is
-    that of its oldest page, with the worst status of all; ``now`` is when the list was asked for.
+    ``returned`` counts its logs on the page, ``scanned`` those examined for it, and ``unreadable``
+    has a reason for each row that could not be parsed. ``error`` is the first failure; ``failed``
+    is true if nothing could be read because of it. ``freshness`` is that of the oldest page, with
+    the worst status of all; ``now`` is when the list was requested.
     """
 
     source: str
@@ -39,7 +39,7 @@ class Report(msgspec.Struct, kw_only=True):
     now: Timestamp
 
     def complete(self, readers: Sequence[Reader], calls: int) -> None:
-        """Take into account how the reading of the source's lists ended."""
+        """Add the results of the source's readers."""
         failed = [reader.error for reader in readers if reader.error]
         errors = [self.error, *failed] if self.error else failed
         # The failure that opened the circuit breaker says more than that it is open.

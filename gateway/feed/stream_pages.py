@@ -1,7 +1,8 @@
-"""The vendor's pages of one list, for one operation, and what they tell about the list."""
+"""Read the vendor's pages of one list for one operation, and learn from them about the list."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from gateway.errors import ErrorCode, UpstreamError
 from gateway.feed.cursor import Anchor
 from gateway.model import Freshness, Timestamp, WebhookLog
 from gateway.sources.stale_pages import Continuation, continue_stale
-from gateway.vendors.pages import Page, Wanted, Window
+from gateway.vendors.pages import Criteria, Page, Window
 
 if TYPE_CHECKING:
     from gateway.cache import Cached
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ListedRow(msgspec.Struct, frozen=True):
-    """A log as its vendor lists it; ``anchor`` is where it stood in a list with offsets."""
+    """A log as its vendor lists it; ``anchor`` is its position in a list with offsets."""
 
     log: WebhookLog
     mark: bytes
@@ -30,20 +31,20 @@ class ListedRow(msgspec.Struct, frozen=True):
 
 
 class StreamPages:
-    """Reads pages of one list; pages behind others are at least as new.
+    """Reads pages of one list; each page is at least as new as the one before it.
 
-    ``seen`` has the marks of the logs that were given, or are not to be. ``total`` is the vendor's
-    count of the whole list, or None where it gives none or was asked for a part only. ``loss``
-    tells that logs are missing though no call failed. Nothing older than ``max_age`` seconds is
-    taken from the cache; ``reads`` tells how fresh the pages were. ``now`` is when the operation
-    asked for the list.
+    ``seen`` are the marks of the logs that were returned, or must not be. ``total`` is the vendor's
+    count of the whole list, or None if it gives none or only a part was requested. ``loss`` is the
+    error for logs that are missing although no call failed. Cached data older than ``max_age``
+    seconds is not used; ``reads`` is the freshness of the pages. ``now`` is when the operation
+    requested the list.
     """
 
     def __init__(
         self,
         source: Source,
         stream: Stream,
-        wanted: Wanted,
+        criteria: Criteria,
         operation: Operation,
         *,
         now: Timestamp,
@@ -54,11 +55,11 @@ class StreamPages:
         self.operation = operation
         self.seen: set[bytes] = set()
         self.watched: set[bytes] = set()
-        """Marks of odd rows that were given, of which ``comes_again`` is asked."""
+        """Marks of the odd rows that were returned, for ``may_repeat``."""
         self._met: dict[bytes, Timestamp | None] = {}
         self.total: int | None = None
         self.top = 0
-        """How many rows the first page of the list had."""
+        """Number of rows on the first page of the list."""
         self.loss: UpstreamError | None = None
         self.notes: list[str] = []
         self.unreadable: list[str] = []
@@ -66,30 +67,30 @@ class StreamPages:
         self.max_age = max_age
         self.facts = source.list_facts
         self.continued: Continuation | None = None
-        """What the last page was continued with in place of a failure, if it was."""
-        self._wanted = wanted
+        """The page that replaced the last one after a failure, if it did."""
+        self._criteria = criteria
         self._now = now
         self._last: Cached[Page] | None = None
-        # The pages read so far, of a list with windows; else the last one.
+        # All pages read so far if the list has windows, otherwise the last one.
         self._trail: list[Page] = []
 
     @property
     def whole(self) -> bool:
-        """True if the vendor is asked for the whole list, so that its total counts that."""
-        return self._wanted == Wanted()
+        """True if the whole list is requested, so that the vendor's total counts all of it."""
+        return self._criteria == Criteria()
 
     async def read(self, window: Window, *, follows: bool = True) -> Page:
-        """Read a page; one that ``follows`` the last may be continued from stale pages."""
+        """Read a page; if it ``follows`` the last one, stale pages may replace it."""
         self.continued = None
         not_before = None
         if self._last is not None:
             since = self._last.value.since if follows else None
             not_before = since or self._last.freshness.fetched_at
         try:
-            kept = await self.source.page(
+            cached = await self.source.page(
                 self.stream,
                 window,
-                self._wanted,
+                self._criteria,
                 self.operation,
                 max_age=self.max_age,
                 not_before=not_before,
@@ -98,18 +99,29 @@ class StreamPages:
             if self._last is None or not follows:
                 raise
             self.continued = await self._continue(window, error)
-            kept = self.continued.kept
-        self._last = kept
+            cached = self.continued.cached
+        self._last = cached
         if not self.stream.windowed:
             self._trail.clear()
-        self._trail.append(kept.value)
-        self._learn(kept, window)
-        return kept.value
+        self._trail.append(cached.value)
+        self._learn(cached, window)
+        return cached.value
+
+    async def take_turn(self) -> None:
+        """Let others run, as cached pages come without waiting; UpstreamError when it is late."""
+        await asyncio.sleep(0)
+        if asyncio.get_running_loop().time() > self.operation.deadline:
+            raise UpstreamError(
+                ErrorCode.UPSTREAM_TIMEOUT,
+                f"The list of source {self.source.name} could not be read on before the operation's"
+                " time was up. Try again, or give it more time.",
+                source=self.source.name,
+            )
 
     async def _continue(self, window: Window, error: UpstreamError) -> Continuation:
         async def recall(window: Window, since: Timestamp) -> Cached[Page] | None:
             return await self.source.recall_page(
-                self.stream, window, self._wanted, self.operation, error=error, not_before=since
+                self.stream, window, self._criteria, self.operation, error=error, not_before=since
             )
 
         found = await continue_stale(
@@ -121,19 +133,19 @@ class StreamPages:
             now=self._now,
             failure=error.code,
         )
-        if found is None or self._is_stuck(found.kept.value):
+        if found is None or self._is_stuck(found.cached.value):
             raise error
         if found.is_rest:
-            self.operation.reads[self.source.name].append(found.kept.freshness)
+            self.operation.reads[self.source.name].append(found.cached.freshness)
         return found
 
     def _is_stuck(self, page: Page) -> bool:
         """Return whether a stale page has nothing new, though it is not the last of its list."""
         return page.read >= self.facts.largest_page and self.seen.issuperset(page.marks)
 
-    def _learn(self, kept: Cached[Page], window: Window) -> None:
-        page = kept.value
-        self.reads.append(kept.freshness)
+    def _learn(self, cached: Cached[Page], window: Window) -> None:
+        page = cached.value
+        self.reads.append(cached.freshness)
         self.unreadable.extend(page.unreadable)
         if self.total is None and self.whole and window.until is None:
             self.total, self.top = page.total, self.end(page, window)
@@ -147,8 +159,8 @@ class StreamPages:
         if not self.facts.learn(page, end):
             self.note(f"The vendor counts {page.total} logs but lists more; its count is not used.")
 
-    def comes_again(self, mark: bytes, time: Timestamp) -> bool:
-        """Return whether a watched row may come on a page that is no newer than a time."""
+    def may_repeat(self, mark: bytes, time: Timestamp) -> bool:
+        """Return whether a watched row may be on a page that is no newer than a time."""
         if not self.reads:
             return True
         if mark not in self._met:
@@ -158,21 +170,21 @@ class StreamPages:
 
     @property
     def freshness(self) -> Freshness:
-        """How fresh the last page is."""
+        """The freshness of the last page."""
         return self.reads[-1]
 
     def end(self, page: Page, window: Window) -> int:
-        """Return the offset behind a page. A row that comes twice on it stands in the list once."""
+        """Return the offset after a page. A row that is repeated on the page counts once."""
         begin = window.offset if page.offset is None else page.offset
         return begin + page.read - (len(page.marks) - len(set(page.marks)))
 
     def note(self, text: str) -> None:
-        """Say something in the source's report, once."""
+        """Add a note to the source's report, unless it is there already."""
         if text not in self.notes:
             self.notes.append(text)
 
-    def lose(self, why: str) -> None:
-        """Say in the source's report that logs are missing, and why."""
+    def report_loss(self, why: str) -> None:
+        """Report that logs are missing, and why."""
         self.note(why)
         self.loss = self.loss or UpstreamError(
             ErrorCode.UPSTREAM_INVALID_RESPONSE,

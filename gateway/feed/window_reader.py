@@ -1,10 +1,10 @@
-"""Lists that can be asked for what is no newer than a moment.
+"""Read lists by time, in windows of the logs that are not newer than a given time.
 
-Arrivals shift nothing, and a page far down costs what the first costs. Two pages overlap by two
-rows, so that rows that have changed places with their neighbours are not missed between them::
+New logs shift nothing, and a page far down costs no more than the first. Two pages overlap by two
+rows, so that rows that have swapped positions with their neighbours are not missed::
 
     first page            10:05 10:04 10:02 10:03
-    asked up to 10:04                 10:04 10:02 10:03 10:01
+    window up to 10:04                10:04 10:02 10:03 10:01
 
 A list whose pages are not newest first can't be continued by time. It is continued by offset,
 within the same window.
@@ -21,7 +21,15 @@ from msgspec.structs import replace
 from gateway.feed.cursor import Anchor
 from gateway.feed.list_reader import ListReader
 from gateway.feed.offset_reader import OffsetReader
-from gateway.feed.order import CONTEXT, TAIL, Times, in_order, is_unordered, positions, settled
+from gateway.feed.order import (
+    CONTEXT,
+    TAIL,
+    Times,
+    count_settled,
+    in_order,
+    is_unordered,
+    positions,
+)
 from gateway.model import Timestamp
 from gateway.sources.windows import continuations
 from gateway.vendors.pages import Page, Window
@@ -30,20 +38,22 @@ if TYPE_CHECKING:
     from gateway.feed.stream_pages import ListedRow, StreamPages
 
 MILLISECOND = 1_000_000
-SLACK = 1_000_000_000
-"""Nanoseconds by which a vendor may round a bound up."""
-MANY = 20
+ROUNDING = 2_000_000_000
+"""Nanoseconds by which a kit and its vendor may round a bound up."""
+OVERLAP = 2
+"""Rows by which two windows usually overlap."""
+MAX_REPEATS = 20
 """Pages without a new row after which a moment is left."""
-FEW = 3
+MAX_NEWER = 3
 """Rows newer than its window that a page may have; more tell that the window was ignored."""
 
 
 class WindowReader(ListReader):
-    """Reads a list by time; ``until`` is where to begin, or None for the top.
+    """Reads a list by time, from ``until``, or from the top if that is None.
 
-    What a list that is newest first has above ``bound`` was given before.
-    Its state is the window that is asked for next: no newer than ``_until``, behind the first
-    ``_offset`` rows of that. ``_from_top`` counts the rows read before the first window.
+    In a list that is newest first, rows above ``bound`` were returned before. The next request is
+    for the logs not newer than ``_until``, after the first ``_offset`` of them. ``_from_top``
+    counts the rows read before the first window.
     """
 
     def __init__(
@@ -60,21 +70,40 @@ class WindowReader(ListReader):
         self._from_top = 0
         self._idle = 0
         self._marks: Sequence[bytes] = ()
+        self._exact = False
+        """True once a window a little too wide had no new rows."""
+        self._meets = True
+        """Whether the last page had a row that was seen before."""
+        self._step = MILLISECOND
+        """By how much to go down where the vendor lists no more of a moment."""
+        self._crowded = 0
+        """How many rows of one moment the vendor listed when more may have followed."""
+        self._read = 0
+        """How many rows the last page with new ones had."""
+        self._met: list[Timestamp] = []
+        """The times of the rows read so far."""
+        self._newer = 0
+        """How many of the last pages had only rows newer than their window."""
         self._dated = self._odd = 0
         self._context: Sequence[Timestamp] = ()
-        """Times of rows in order on the last page."""
-        self._go_on_later: Callable[[], None] = lambda: None
-        """Chooses the next window, once it is asked for."""
+        """Times of the rows in order on the last page."""
+        self._choose_later: Callable[[], None] = lambda: None
+        """Chooses the next window when it is needed."""
 
     @property
-    def is_under_way(self) -> bool:
-        """True once a page was asked for by time, and the list goes on so."""
+    def reads_by_time(self) -> bool:
+        """True once a page was requested by time, and the list is still read that way."""
         return self._until is not None and self.successor is None
 
     async def read(self) -> Sequence[ListedRow]:
         """Read the next window."""
-        self._go_on_later()
-        window = Window(limit=self.pages.source.page_size, offset=self._offset, until=self._until)
+        self._choose_later()
+        window = Window(
+            limit=self.pages.source.page_size,
+            offset=self._offset,
+            until=self._until,
+            exact=self._exact,
+        )
         page = await self.pages.read(window)
         if self._until is not None and self._is_ignored(page, self._until):
             self.successor = OffsetReader(
@@ -85,52 +114,78 @@ class WindowReader(ListReader):
         fresh = []
         times = self._times(page)
         flags = in_order(times)
-        placed = positions(times, flags, None)
-        # Only at first have rows been seen that were given before.
+        positioned = positions(times, flags, None)
+        # Before the first new row, a row that was seen was returned by an earlier operation.
         self.has_joined = self.has_joined or (
             self._bound is not None and any(mark in self.pages.seen for mark in page.marks)
         )
-        for row, time in zip(self.pages.rows(page), placed, strict=True):
+        self._meets = any(mark in self.pages.seen for mark in page.marks)
+        for row, time in zip(self.pages.rows(page), positioned, strict=True):
             if row.mark not in self.pages.seen:
                 self.pages.seen.add(row.mark)
                 if self._bound is None or time <= self._bound:
                     fresh.append(row)
-        # A row that is odd once stays so, whatever else is on a page with it.
+        # A row stays odd once it was, whatever other rows are on a page with it.
         if not all(flags):
             self.pages.watched.update(
                 mark for mark, flag in zip(page.marks, flags, strict=True) if not flag
             )
         self._note_before(page, flags, fresh)
         if fresh:
-            self._bound = None
+            self._note_fresh(page, fresh)
         is_repeated = bool(page.marks) and page.marks == self._marks
         self._marks = page.marks
         self._idle = 0 if fresh else self._idle + 1
         if self._until is None and page.marks:
             self._from_top, self._last = self.pages.end(page, window), page.marks[-1]
         end = self.pages.end(page, window)
-        if (
-            page.read == 0
-            or (not page.more and len(page.marks) == len(set(page.marks)))
-            or (page.offset is not None and self.pages.facts.ends(page, end))
-            # The vendor had room for more.
-            or (not fresh and page.read < self.pages.facts.largest_page)
-        ):
+        if self._is_last(page, end, has_fresh=bool(fresh)):
             self._end(end)
         else:
-            self._hand_over(page, times, flags, end)
+            self._switch_to_offsets(page, times, flags, end)
         if self.successor is None:
-            self._go_on_later = functools.partial(
-                self._go_on, page, times, flags, is_repeated=is_repeated
+            self._choose_later = functools.partial(
+                self._choose_window, page, times, flags, is_repeated=is_repeated
             )
         else:
-            places = {mark: index for index, mark in enumerate(page.marks)}
+            indices = {mark: index for index, mark in enumerate(page.marks)}
             begin = end - page.read
             return [
-                replace(row, anchor=Anchor(max(0, begin + places[row.mark]), row.mark, -1, until))
+                replace(row, anchor=Anchor(max(0, begin + indices[row.mark]), row.mark, -1, until))
                 for row in fresh
             ]
         return fresh
+
+    def _note_fresh(self, page: Page, fresh: Sequence[ListedRow]) -> None:
+        """Take into account that a page has new rows, so that the one before was not the last."""
+        self._bound = None
+        if self._exact and not self._meets:
+            self.pages.report_loss("So many logs are of one second that some may be passed over.")
+        self._exact = False
+        self._step = MILLISECOND
+        if self._crowded:
+            self._lose_crowd()
+        if self._read and self.pages.continued is None:
+            self.pages.facts.learn_cut(self._read)
+        self._read = page.read
+        self._met += [row.log.triggered_at for row in fresh if row.log.triggered_at]
+
+    def _is_last(self, page: Page, end: int, *, has_fresh: bool) -> bool:
+        has_room = page.read < self.pages.facts.largest_page and not self._is_cut(page)
+        return (
+            page.read == 0
+            or (not page.more and len(page.marks) == len(set(page.marks)))
+            or (page.offset is not None and self.pages.facts.ends(page, end))
+            or (not has_fresh and has_room)
+        )
+
+    def _is_cut(self, page: Page) -> bool:
+        """Return whether a page without new rows may be short by the vendor's choice."""
+        if self.pages.facts.varies or self._until is None:
+            return self.pages.facts.varies
+        known = sum(time <= self._until for time in self._met) - self._offset
+        # That a page has room for the usual overlap and no more is too much of a coincidence.
+        return page.read < known or page.read > OVERLAP
 
     def _end(self, end: int) -> None:
         self.ended = True
@@ -139,12 +194,14 @@ class WindowReader(ListReader):
             self.pages.note(f"The vendor counts {total} logs but lists {end}.")
 
     def _is_ignored(self, page: Page, until: Timestamp) -> bool:
-        """Return whether the vendor heeds no windows after all, and answered from the top."""
+        """Return whether the vendor ignored the window and returned the list from the top."""
         if page.offset is not None and self.pages.continued is None:
             return True
         times = [log.triggered_at for log in page.logs]
-        newer = sum(time is not None and time > until + SLACK for time in times)
-        return newer > FEW or newer == len(times) > 1
+        newer = sum(time is not None and time > until + ROUNDING for time in times)
+        is_newer = newer == len(times) > 0
+        self._newer = self._newer + 1 if is_newer else 0
+        return newer > MAX_NEWER or (is_newer and (newer > 1 or self._newer > 1))
 
     def _times(self, page: Page) -> list[Timestamp | None]:
         """Return the times of a page, without those of rows that are known to be odd."""
@@ -154,18 +211,18 @@ class WindowReader(ListReader):
             for log, mark in zip(page.logs, page.marks, strict=True)
         ]
 
-    def _hand_over(self, page: Page, times: Times, flags: Sequence[bool], end: int) -> None:
-        """Let the list be read by offset if it is not newest first, or has no times."""
+    def _switch_to_offsets(self, page: Page, times: Times, flags: Sequence[bool], end: int) -> None:
+        """Continue by offset if the list is not newest first, or has no times."""
         dated = sum(time is not None for time in times)
         self._dated += dated
         self._odd += dated - sum(flags)
-        is_unlike = is_unordered(times, flags)
-        is_odd_altogether = self._odd > max(FEW, self._dated // 8)
-        if is_odd_altogether and self._until is not None and not is_unlike:
-            self.pages.lose(
+        is_page_unordered = is_unordered(times, flags)
+        is_mostly_odd = self._odd > max(MAX_NEWER, self._dated // 8)
+        if is_mostly_odd and self._until is not None and not is_page_unordered:
+            self.pages.report_loss(
                 "The list is not newest first, and was asked for by time, which may pass over logs."
             )
-        if not any(flags) or is_odd_altogether or is_unlike:
+        if not any(flags) or is_mostly_odd or is_page_unordered:
             self.unordered = any(flags)
             self.successor = OffsetReader(
                 self.pages,
@@ -175,10 +232,12 @@ class WindowReader(ListReader):
                 unordered=self.unordered,
             )
 
-    def _go_on(self, page: Page, times: Times, flags: Sequence[bool], *, is_repeated: bool) -> None:
+    def _choose_window(
+        self, page: Page, times: Times, flags: Sequence[bool], *, is_repeated: bool
+    ) -> None:
         """Choose the next window."""
-        # To overlap by a few rows too many costs little, but what is above the window is lost.
-        end_of_run = settled(times, flags, max(TAIL, len(times) // 4), self._context)
+        # Overlapping by a few more rows costs little, but rows above the window would be lost.
+        end_of_run = count_settled(times, flags, max(TAIL, len(times) // 4), self._context)
         moments = [time for time, flag in zip(times, flags, strict=True) if flag]
         whole = [time for time in moments if time is not None]
         run = whole[: sum(flags[:end_of_run])] or whole
@@ -192,17 +251,29 @@ class WindowReader(ListReader):
                 if self._until is None or moment < self._until:
                     self._until, self._offset = moment, 0
                     return
-        if self._idle and ((is_repeated and self._offset) or self._idle > MANY):
-            self._step_over(page, run)
+        if not self._exact and self._until is not None and max(whole) > self._until:
+            # What is newer than the window, by less than a second, leaves no room for the rest.
+            self._exact, self._offset = True, 0
             return
-        # More logs share a moment than a page has room for.
+        if self._idle and ((is_repeated and self._offset) or self._idle > MAX_REPEATS):
+            self._skip_moment(page, run)
+            return
+        # More logs share this time than a page has room for.
         self._offset += page.read
 
-    def _step_over(self, page: Page, run: Sequence[Timestamp]) -> None:
-        """Leave a moment with more logs than the vendor lists."""
+    def _skip_moment(self, page: Page, run: Sequence[Timestamp]) -> None:
+        """Skip a moment that has more logs than the vendor lists."""
         if run[0] - run[-1] < MILLISECOND:
-            self.pages.lose(
-                f"More than {page.read} logs share one millisecond; the vendor does not list the"
-                " others."
-            )
-        self._until, self._offset = Timestamp(run[-1] - MILLISECOND), 0
+            self._crowded = page.read
+            if page.read > OVERLAP:
+                self._lose_crowd()
+        lowest = run[-1] if self._until is None else min(run[-1], self._until)
+        self._until, self._offset = Timestamp(lowest - self._step), 0
+        # While the vendor goes on to list the same, it may heed no windows at all.
+        self._step *= 10
+
+    def _lose_crowd(self) -> None:
+        self.pages.report_loss(
+            f"More than {self._crowded} logs share one millisecond; the vendor does not list the"
+            " others."
+        )

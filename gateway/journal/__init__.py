@@ -7,7 +7,7 @@ sent twice for the same idempotency key.
 from __future__ import annotations
 
 from gateway.journal.action import Action, ActionKind, Outcome
-from gateway.journal.journal import Begun, Journal
+from gateway.journal.journal import BeginResult, Journal
 from gateway.journal.page import ActionFilter, ActionPage, cursor_of
 
 __all__ = [
@@ -15,7 +15,7 @@ __all__ = [
     "ActionFilter",
     "ActionKind",
     "ActionPage",
-    "Begun",
+    "BeginResult",
     "Journal",
     "Outcome",
     "cursor_of",

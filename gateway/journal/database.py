@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-PATIENCE = 10.0
+TIMEOUT = 10.0
 """Timeout in seconds for a connection, a lock or a statement."""
 MIGRATION_LOCK = 0x6A6F75726E616C
 """Key of the PostgreSQL advisory lock held during a migration: "journal" in ASCII."""
@@ -49,9 +49,9 @@ def open_engine(url: str) -> AsyncEngine:
     if sqlite_file(url) is None:
         return create_async_engine(
             "postgresql+asyncpg://",
-            connect_args={"dsn": url, "timeout": PATIENCE, "command_timeout": PATIENCE},
+            connect_args={"dsn": url, "timeout": TIMEOUT, "command_timeout": TIMEOUT},
             pool_pre_ping=True,
-            pool_timeout=PATIENCE,
+            pool_timeout=TIMEOUT,
             hide_parameters=True,
         )
     path = _path(url)
@@ -62,10 +62,10 @@ def open_engine(url: str) -> AsyncEngine:
     # tasks of this process queue in the pool instead.
     engine = create_async_engine(
         sa.URL.create("sqlite+aiosqlite", database=str(path)),
-        connect_args={"timeout": PATIENCE, "isolation_level": None},
+        connect_args={"timeout": TIMEOUT, "isolation_level": None},
         pool_size=1,
         max_overflow=0,
-        pool_timeout=PATIENCE,
+        pool_timeout=TIMEOUT,
         hide_parameters=True,
     )
     sa.event.listen(engine.sync_engine, "begin", _begin_immediately)
@@ -95,7 +95,7 @@ def migrate(connection: sa.Connection) -> None:
 
 
 @contextlib.contextmanager
-def opening(url: str) -> Iterator[None]:
+def connection_errors(url: str) -> Iterator[None]:
     """Turn a failure to open the database at ``url`` into a JournalError for the operator."""
     try:
         yield
@@ -103,7 +103,7 @@ def opening(url: str) -> Iterator[None]:
         shown = str(_path(url)) if url.startswith(_SQLITE) else _without_user(url)
         raise JournalError(
             f"The journal of actions at {shown} can't be opened: {_reason(error)}."
-            f" {_way_out(error, url)}"
+            f" {_advice(error, url)}"
         ) from error
 
 
@@ -144,7 +144,7 @@ def _file_reason(error: OSError) -> str:
     return f"{words} ({error.filename})" if error.filename else words
 
 
-def _way_out(error: Exception, url: str) -> str:
+def _advice(error: Exception, url: str) -> str:
     match error:
         case CommandError():
             return f"Start that version, or give this one a journal of its own: {_SETTING}."

@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+FIRST_PAUSE, MAX_PAUSE = 0.05, 1.0
 """Seconds between two queries for an action that another process completes."""
 
 _SECOND = 10**9
 _HOUR = 60 * 60 * _SECOND
-_OVERLAP = int(2 * database.PATIENCE * _SECOND)
+_OVERLAP = int(2 * database.TIMEOUT * _SECOND)
 """Longest time between the completion of an action and the commit that makes it visible."""
 _PENDING = ACTIONS.c.outcome == Outcome.PENDING
 
 
-class Begun(NamedTuple):
-    """An action. Send it only if it is ``new``, that is, recorded by this call."""
+class BeginResult(NamedTuple):
+    """An action. It may be sent only if it is ``new``, that is, recorded by this call."""
 
     action: Action
     new: bool
@@ -60,9 +60,9 @@ class Journal:
         self._clock = clock
         self._purge_at = 0
         self._executing: set[asyncio.Task[list[Action]]] = set()
-        # The time of the last settle_completed, the actions completed by then, the file's counter.
-        self._settled_at = 0
-        self._settled: frozenset[str] = frozenset()
+        # The time of the last handle_completed, the actions completed by then, the file's counter.
+        self._handled_at = 0
+        self._handled: frozenset[str] = frozenset()
         self._change_counter: bytes | None = None
         self._completed: weakref.WeakValueDictionary[str, asyncio.Event] = (
             weakref.WeakValueDictionary()
@@ -70,16 +70,16 @@ class Journal:
 
     async def __aenter__(self) -> Journal:
         async with contextlib.AsyncExitStack() as stack:
-            with database.opening(self._url):
+            with database.connection_errors(self._url):
                 self._file = database.sqlite_file(self._url)
                 self._engine = database.open_engine(self._url)
                 stack.push_async_callback(self._engine.dispose)
                 async with self._engine.begin() as connection:
                     await connection.run_sync(database.migrate)
-                    await _give_up_abandoned(connection)
+                    await _close_abandoned(connection)
                 await self._purge()
-            self._owner = owner.own()
-            self._settled_at = self._clock()
+            self._owner = owner.current_process()
+            self._handled_at = self._clock()
             self._change_counter = self._read_counter()
             self._stack = stack.pop_all()
         return self
@@ -99,7 +99,7 @@ class Journal:
         lease: float,
         idempotency_key: str | None = None,
         request_id: str | None = None,
-    ) -> Begun:
+    ) -> BeginResult:
         """Record an action before it is sent; it has ``lease`` seconds to be completed.
 
         If the caller has used the idempotency key before, for any action, that action is returned
@@ -127,7 +127,7 @@ class Journal:
             set_={"caller": insert.excluded.caller},
         )
         (stored,) = await self._actions(statement.returning(*_columns(now)))
-        return Begun(stored, new=stored.id == action.id)
+        return BeginResult(stored, new=stored.id == action.id)
 
     async def complete(
         self,
@@ -187,10 +187,10 @@ class Journal:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(pause, left)):
                     await completed.wait()
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, MAX_PAUSE)
 
     def may_have_changed(self) -> bool:
-        """Return whether the file may have changed since ``settle_completed``.
+        """Return whether the file may have changed since ``handle_completed``.
 
         Always False with PostgreSQL, which can't show it without a query.
         """
@@ -199,21 +199,21 @@ class Journal:
         counter = self._read_counter()
         return counter is None or counter != self._change_counter
 
-    async def settle_completed(
-        self, settle: Callable[[Sequence[Action]], Awaitable[object]]
+    async def handle_completed(
+        self, handle: Callable[[Sequence[Action]], Awaitable[object]]
     ) -> None:
-        """Pass the actions completed since the last call to ``settle``.
+        """Pass the actions completed since the last call to ``handle``.
 
-        If ``settle`` fails, the next call passes them again.
+        If ``handle`` fails, the next call passes them again.
         """
         counter, now = self._read_counter(), self._clock()
-        since = self._settled_at - _OVERLAP
+        since = self._handled_at - _OVERLAP
         # The index is on requested_at, and an action takes less than an hour.
         recent = ACTIONS.c.requested_at > since - _HOUR
         statement = sa.select(*_columns(now)).where(recent, ACTIONS.c.completed_at > since)
         completed = {action.id: action for action in await self._actions(statement)}
-        await settle([action for id, action in completed.items() if id not in self._settled])
-        self._settled_at, self._settled, self._change_counter = now, frozenset(completed), counter
+        await handle([action for id, action in completed.items() if id not in self._handled])
+        self._handled_at, self._handled, self._change_counter = now, frozenset(completed), counter
 
     async def page(self, first: int, after: str | None, wanted: ActionFilter) -> ActionPage:
         """Return a page of actions, newest first; RequestError if the cursor is invalid."""
@@ -244,7 +244,7 @@ class Journal:
     def _executed(self, task: asyncio.Task[list[Action]]) -> None:
         self._executing.discard(task)
         if not task.cancelled():
-            task.exception()  # its caller may be gone
+            task.exception()  # its caller may have been cancelled
 
     async def _execute(self, statement: sa.Executable) -> list[Action]:
         try:
@@ -293,12 +293,12 @@ def _conditions(wanted: ActionFilter, now: int) -> Iterator[sa.ColumnElement[boo
         yield ACTIONS.c.caller == wanted.caller if wanted.caller.isprintable() else sa.false()
 
 
-async def _give_up_abandoned(connection: AsyncConnection) -> None:
+async def _close_abandoned(connection: AsyncConnection) -> None:
     """Set to UNKNOWN the PENDING actions of processes of this machine that have ended."""
     owners = await connection.scalars(sa.select(ACTIONS.c.owner).where(_PENDING).distinct())
-    gone = [name for name in owners if owner.is_gone(name)]
+    ended = [name for name in owners if owner.has_ended(name)]
     await connection.execute(
         sa.update(ACTIONS)
-        .where(_PENDING, ACTIONS.c.owner.in_(gone))
+        .where(_PENDING, ACTIONS.c.owner.in_(ended))
         .values(outcome=Outcome.UNKNOWN)
     )

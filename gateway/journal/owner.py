@@ -1,4 +1,4 @@
-"""The process that an action belongs to, so that the next process notices if it has died."""
+"""The process that performs an action, so that a later process notices if it has died."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import socket
 from pathlib import Path
 
 
-def own() -> str:
+def current_process() -> str:
     """Return the name of this process."""
     return f"{_machine()}:{os.getpid()}:{_started(os.getpid())}"
 
 
-def is_gone(owner: str) -> bool:
+def has_ended(owner: str) -> bool:
     """Return whether the process of that name has certainly ended.
 
-    Certain are only processes of this machine, where /proc shows when a process started: after its
-    end another process may have taken over its number.
+    This is certain only for processes of this machine, and only where /proc shows when a process
+    started: after its end, another process may get its number.
     """
     machine, pid, started = owner.rsplit(":", 2)
     return bool(started) and machine == _machine() and _started(int(pid)) != started

@@ -1,10 +1,11 @@
-"""The journal's SQLite file, and the one descriptor by which the gateway itself reads it.
+"""The journal's SQLite file, and the single descriptor by which the gateway reads it itself.
 
-POSIX drops all locks that a process holds on a file as soon as the process closes any descriptor
-of that file, SQLite's own locks included:
+POSIX drops all locks that a process holds on a file as soon as the process closes any descriptor of
+that file, SQLite's own locks included:
 https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
 
-So each file is opened once per process beside the driver, and that descriptor is never closed.
+So each file is opened only once per process in addition to the driver, and that descriptor is never
+closed.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Turn a vendor's document into the record: fields, times, failure categories, redaction."""
+"""Turn a vendor's document into a record: fields, times, failure categories, redaction."""

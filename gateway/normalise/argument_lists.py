@@ -1,4 +1,4 @@
-"""Secrets in lists of texts: pairs of name and value, and the arguments of a command."""
+"""Mask secrets in lists of texts: pairs of name and value, and the arguments of a command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.normalise.secret_names import is_secret_label, mask, may_hold_name
 _FLAG = re.compile(r"--?[A-Za-z][\w.-]{0,63}")
 _USER_FLAGS = frozenset({"-u", "-U", "-a", "--user", "--proxy-user", "--auth"})
 _USER = re.compile(r"([^\s:]{1,128}:)(?!\d+\Z)(.+)", re.DOTALL)
-# Flags that come before a secret, by the commands to which they do.
+# Flags that precede a secret, by the commands that have them.
 _SECRET_FLAGS = {
     "-p": re.compile(
         r"sshpass|mongo|(?:docker|podman) login|\baz\b|7z|unrar|cqlsh|influx|rabbitmqadmin"
@@ -54,7 +54,7 @@ def _argument(before: str, item: str, command: str, *, even: bool) -> str:
         if before in _USER_FLAGS:
             return _USER.sub(lambda match: match[1] + mask(match[2]), item)
     name = before.lower()
-    # A list of header names and values in turn, as Node's rawHeaders.
+    # Header names and values in turn, as in Node's rawHeaders.
     if even and ("-" in name or name in _HEADER_NAMES) and not name.startswith("-"):
         return mask(item) if is_secret_label(before) else item
     if item.startswith("-p") and len(item) > 2 and _ATTACHING.search(command):

@@ -1,4 +1,4 @@
-"""Objects of a vendor's document with text in them that could not be decoded."""
+"""JSON objects of a vendor that contain text that could not be decoded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WARNING = (
 
 
 class Damaged(dict[str, Any]):
-    r"""An object with such text, at any depth.
+    r"""An object that contains such text, at any depth.
 
-    Each byte at fault is shown as ``\xff``, each half of a surrogate pair as ``\ud83d``.
+    Each undecodable byte is shown as ``\xff``, each lone surrogate as ``\ud83d``.
     """

@@ -1,7 +1,7 @@
-"""Failure category of a delivery, from the HTTP status or the vendor's error message.
+"""Determine the failure category of a delivery from the HTTP status or the vendor's message.
 
-The table knows the wording of the HTTP clients that vendors send with (Go, Java, .NET, Python,
-Node, Ruby, PHP, curl, Erlang, Rust) and of the vendors themselves.
+The table covers the wording of the HTTP clients that vendors use (Go, Java, .NET, Python, Node,
+Ruby, PHP, curl, Erlang, Rust) and of the vendors themselves.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from gateway.model import FailureCategory as Category
 from gateway.normalise.addresses import without_addresses
 from gateway.normalise.redaction import redact_text
 
-# (category, retryable, words of the lower-case message without addresses). The first row that
-# matches decides, so a cause comes before the wider one that it is reported within
-# ("dial tcp: lookup example.com: no such host"), and a word that may be a mere topic ("ssl") after
-# the causes that name it.
+# (category, retryable, pattern for the lower-case message without addresses). The first row that
+# matches decides. So a cause precedes the more general failure that reports it ("dial tcp: lookup
+# example.com: no such host"), and a word that may be only a topic ("ssl") comes after the causes
+# that mention it.
 _TABLE = (
     # Some vendors write this, and only this, whenever no response was received.
     (Category.NO_RESPONSE, True, r"\Ainternal error\Z"),
@@ -37,7 +37,12 @@ _TABLE = (
     ),
     (Category.DNS, False, r"name could not be resolved|could not be resolved|dns (error|lookup)"),
     (Category.DNS, False, r"getaddr(info|esses)|no address associated|host not found"),
-    (Category.DNS, False, r"\b(enotfound|nxdomain|enodata|eai_\w+)\b|no data of requested type"),
+    (
+        Category.DNS,
+        False,
+        r"\b(enotfound|nxdomain|enodata|eai_\w+)\b|no data of (the )?requested type",
+    ),
+    (Category.DNS, False, r"socketexception \(1100\d\)|during hostname resolution"),
     (Category.TIMEOUT, True, r"(tls|ssl|handshake).{0,40}(time-?out|timed out)"),
     (Category.TLS, False, r"x509|certific|\bpkix\b|\beproto\b|trust (anchor|relationship)"),
     (Category.TLS, False, r"\bcert_|_cert\b|unable_to_verify|http response to https client"),
@@ -55,6 +60,7 @@ _TABLE = (
     (Category.TLS, False, r"hostname .{0,80}(not verified|n't match)|alternative (dns )?name"),
     (Category.TLS, False, r"eof occurred in violation|unknown_?ca\b|self.signed|unknown_?issuer"),
     (Category.TLS, False, r"authentication failed, see inner|unsupported protocol version"),
+    (Category.TLS, False, r"corrupt(ed)? (frame|message)|the frame size|\baltnames\b"),
     (
         Category.REDIRECT,
         False,
@@ -69,10 +75,16 @@ _TABLE = (
         r"redirect\w*( \(\d+\))? (count |limit )?(exceeded|followed|reached)",
     ),
     (Category.REDIRECT, False, r"stopped after \d+ redirects|not follow more than \d+ redirects"),
-    (Category.REDIRECT, False, r"circular redirect|redirect(ion)? (loop|too deep)|redirect.?limit"),
+    (
+        Category.REDIRECT,
+        False,
+        r"circular redirect|redirect(ion)?s? ?(loop|too ?deep)|redirect.?limit",
+    ),
+    (Category.REDIRECT, False, r"redirected too many|too_many_redirect"),
     (Category.REDIRECT, False, r"maxredirect|max_redirect|maximum redirect|toomanyredirect"),
     (Category.TIMEOUT, True, r"timed?[ _-]?out|deadline (has )?(exceeded|elapsed)"),
     (Category.TIMEOUT, True, r"execution expired|did not (properly respond|observe any item)"),
+    (Category.TIMEOUT, True, r"socketexception \(10060\)"),
     (Category.TIMEOUT, True, r"(task|operation) was cancell?ed|taskcancell?ed"),
     (Category.TIMEOUT, True, r"timeout|took too long|not (respond|reply|answer) (in|within) "),
     (
@@ -82,6 +94,16 @@ _TABLE = (
     ),
     (Category.CONNECTION, False, r"missing (an? )?.{0,30}protocol|missing port|no scheme supplied"),
     (Category.CONNECTION, False, r"relative url|no host (in|part)|builder error|url scheme"),
+    (
+        Category.CONNECTION,
+        False,
+        r"\bno protocol\b|no connection adapter|absolute url|_invalid_url\b",
+    ),
+    (
+        Category.CONNECTION,
+        False,
+        r"url using bad|protocol [\"']?\w{1,12}[\"']? not supported|locationparse",
+    ),
     (Category.CONNECTION, False, r"not (allowed|permitted)|permission denied|is blocked"),
     (
         Category.CONNECTION,
@@ -101,6 +123,12 @@ _TABLE = (
         ),
     ),
     (Category.CONNECTION, True, r"(connect|connection) (error|failure)|reset reason"),
+    (
+        Category.CONNECTION,
+        True,
+        r"socketexception \(100\d\d\)|no (healthy|live) upstream|und_err_socket",
+    ),
+    (Category.CONNECTION, True, r"premature[_ -]close|closedchannel|refused (the|our) connection"),
     (Category.CONNECTION, True, r"forcibly closed|closed remotely|closed_remotely|reset by peer"),
     (
         Category.CONNECTION,
@@ -130,7 +158,13 @@ _TABLE = (
         True,
         r"error (occurred )?(while )?(sending|writing|reading)|protocol violation",
     ),
-    (Category.CONNECTION, True, r"header parser received no bytes|parse error|wrong status line"),
+    (
+        Category.CONNECTION,
+        True,
+        r"header parser received no bytes|parse error|(wrong|bad) ?status ?line",
+    ),
+    (Category.CONNECTION, True, r"(read|write|close|protocol)error\b|\bhpe_|\berr_network"),
+    (Category.CONNECTION, True, r"incompletemessage|too_many_concurrent|unable to reach"),
     (Category.CONNECTION, True, r"stream error|not completed|copying content|connection pool"),
     (Category.CONNECTION, True, r"failed to open stream|i/o error on|tunnel|could not connect"),
     (
@@ -152,8 +186,13 @@ _BY_PHRASE = {
     status.phrase.lower(): status.value
     for status in HTTPStatus
     if status >= HTTPStatus.MULTIPLE_CHOICES
-}
+} | {"gateway time-out": 504, "request time-out": 408}
 _PHRASES = "|".join(map(re.escape, _BY_PHRASE))
+# .NET names statuses without spaces.
+_BY_NAME = {re.sub(r"[^a-z]", "", phrase): status for phrase, status in _BY_PHRASE.items()}
+_NAMED = re.compile(
+    rf"(?:status ?code|returned an error|indicate success)[:=( ]{{1,4}}({'|'.join(_BY_NAME)})\b"
+)
 # A number is a status only next to a word that says so, and counts nothing itself.
 _STATUS = re.compile(
     r"(?:\bstatus(?:[ _]?(?:code|line))?|\bhttp(?:/\d(?:\.\d)?)?(?: error| response| status| code)*"
@@ -164,9 +203,9 @@ _STATUS = re.compile(
     r"|items|rows|records|requests|redirects|entries|messages|events|results)\b)"
     rf"|\b([345]\d\d)[,:]? [\"']?(?:client error|server error|message=|page not found|{_PHRASES})"
 )
-# A proxy between vendor and receiver answered, not the receiver.
+# The response came from a proxy between vendor and receiver.
 _TUNNEL = re.compile(r"tunnel|(from|to|through) proxy|proxy ?error|proxyconnect")
-# Enough for the cause; no pattern gets to see more, so none needs to be linear.
+# Enough to find the cause. No pattern is applied to a longer text, so none has to be linear.
 _BEGINNING = 1000
 
 _RETRYABLE_4XX = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
@@ -176,10 +215,10 @@ _LASTING_5XX = {HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTE
 def classify(*, status_code: int | None = None, message: str | None = None) -> Failure:
     """Classify a failed delivery.
 
-    ``status_code`` is the receiver's (None or 0 where there was none), ``message`` the vendor's
-    text, not redacted. A status of 3xx, 4xx or 5xx decides, be it the argument or in the message;
-    else the words of the message do, without the addresses in it. The failure's message is the
-    vendor's, redacted, or a sentence of the gateway where the vendor has none.
+    ``status_code`` is the receiver's (None or 0 if there was none), ``message`` the vendor's text,
+    not redacted. A status of 3xx, 4xx or 5xx decides, whether it is the argument or in the message;
+    otherwise the words of the message do, without its addresses. The failure's message is the
+    vendor's, redacted, or a sentence of the gateway if the vendor has none.
     """
     text = (message or "").strip()
     clean = redact_text(text)
@@ -214,7 +253,9 @@ def _by_text(text: str) -> tuple[Category, bool]:
             return Category.CONNECTION, True
         if found := _by_status(int(named[1] or named[2])):
             return found
-    if found := _by_status(_BY_PHRASE.get(words.strip(" ."), 0)):
+    name = _NAMED.search(words)
+    status = _BY_NAME[name[1]] if name else _BY_PHRASE.get(words.strip(" ."), 0)
+    if found := _by_status(status):
         return found
     for pattern, found in _ROWS:
         if pattern.search(words):
@@ -222,7 +263,7 @@ def _by_text(text: str) -> tuple[Category, bool]:
     return Category.UNKNOWN, False
 
 
-# While a receiver is down, all its rows have the same message.
+# While a receiver is down, all its logs have the same message.
 _by_known_text = functools.lru_cache(maxsize=512)(_by_text)
 
 

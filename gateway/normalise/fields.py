@@ -1,8 +1,8 @@
-"""Typed reading of a vendor's JSON object whose types can't be relied on.
+"""Read the fields of a vendor's JSON object, whose types can't be relied on.
 
-The vendors' pages contradict their own examples (a number documented as text, an object shown as
-text), so each reader accepts every form with the same meaning. A value that can't be read is None
-and adds a warning. Only a row without a usable id raises UnreadableError.
+The vendors' documentation contradicts its own examples (a number documented as text, an object
+shown as text), so each method accepts every form with the same meaning. A value that can't be read
+is None and adds a warning. Only a row without a usable id raises UnreadableError.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from gateway.model import Header, Timestamp
 
 MAX_ID = 100
-"""Characters; an id is a part of the gateway's own, which are bounded."""
+"""Maximum length of an id in characters; it is part of the gateway's own ids, which are bounded."""
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,18}")
 _DAY = 86_400 * 1_000_000_000
-# Latest moment in 64 bits, with room to count on from it: the year 2116.
+# The latest moment accepted, in the year 2116: it leaves room for arithmetic in 64 bits.
 _LAST = 2**62
 
 
 class UnreadableError(ValueError):
-    """A row that can't become a record; the message names the field, never its value."""
+    """A row can't be converted to a record; the message names the field, never its value."""
 
 
 def is_number(text: str, below: int = 2**63) -> bool:
@@ -60,11 +60,11 @@ class Fields:
             self.warnings.append(damaged.WARNING)
 
     def __contains__(self, name: str) -> bool:
-        """Return True where the field is present and not null."""
+        """Return True if the field is present and not null."""
         return self._document.get(name) is not None
 
     def id(self, name: str = "id") -> str:
-        """Read an id, number or text, as text; UnreadableError without one."""
+        """Read an id, a number or text, as text; UnreadableError if there is none."""
         value = self._document.get(name)
         text = value if isinstance(value, str) else _number_text(value)
         if isinstance(value, float) and not value.is_integer():
@@ -74,14 +74,14 @@ class Fields:
         raise UnreadableError(f"{self._path}{name} is missing or is no id")
 
     def number_id(self, name: str = "id") -> str:
-        """Read an id that is a positive whole number; UnreadableError without one."""
+        """Read an id that is a positive whole number; UnreadableError if there is none."""
         text = self.id(name)
         if not is_number(text):
             raise UnreadableError(f"{self._path}{name} is not a whole number")
         return text
 
-    def own_time(self, name: str) -> Timestamp | None:
-        """Read the time that orders the rows; without it a row keeps the vendor's order."""
+    def sort_time(self, name: str) -> Timestamp | None:
+        """Read the time by which rows are sorted; a row without one keeps the vendor's position."""
         try:
             return self._moment(name)
         except ValueError:
@@ -96,7 +96,7 @@ class Fields:
         try:
             return self._moment(name)
         except ValueError:
-            self._odd(name, self._document[name], "a time")
+            self._warn_of_type(name, self._document[name], "a time")
             return None
 
     def _moment(self, name: str) -> Timestamp | None:
@@ -108,7 +108,7 @@ class Fields:
         moment = timestamps.parse(value)
         if 0 < moment <= _LAST:
             return moment
-        if _stands_for_never(moment):
+        if _is_placeholder(moment):
             return None
         raise ValueError
 
@@ -116,10 +116,10 @@ class Fields:
         """Read text, or a number as text."""
         value = self._document.get(name)
         if isinstance(value, str):
-            return self._sound(name, value)
+            return self._encodable(name, value)
         number = _number_text(value)
         if number is None:
-            self._odd(name, value, "text")
+            self._warn_of_type(name, value, "text")
         return number
 
     def integer(self, name: str) -> int | None:
@@ -127,7 +127,7 @@ class Fields:
         number = self.number(name)
         if number is not None and number.is_integer() and abs(number) < 2**31:
             return int(number)
-        self._odd(name, number, "a whole number")
+        self._warn_of_type(name, number, "a whole number")
         return None
 
     def count(self, name: str) -> int | None:
@@ -135,7 +135,7 @@ class Fields:
         number = self.integer(name)
         if number is None or number >= 0:
             return number
-        self._odd(name, number, "a count")
+        self._warn_of_type(name, number, "a count")
         return None
 
     def status(self, name: str) -> int | None:
@@ -143,7 +143,7 @@ class Fields:
         status = self.integer(name)
         if status is None or 100 <= status < 600:
             return status
-        self._odd(name, status or None, "an HTTP status")
+        self._warn_of_type(name, status or None, "an HTTP status")
         return None
 
     def number(self, name: str) -> float | None:
@@ -156,7 +156,7 @@ class Fields:
                 number = math.nan
             if math.isfinite(number):
                 return number
-        self._odd(name, value, "a number")
+        self._warn_of_type(name, value, "a number")
         return None
 
     def boolean(self, name: str) -> bool | None:
@@ -164,20 +164,20 @@ class Fields:
         value = self._document.get(name)
         if isinstance(value, bool):
             return value
-        self._odd(name, value, "true or false")
+        self._warn_of_type(name, value, "true or false")
         return None
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Read a list of texts; other items are left out, with a warning."""
         items = self._list(name, str, "text")
-        return tuple(self._sound(name, item) for item in items)
+        return tuple(self._encodable(name, item) for item in items)
 
     def object(self, name: str) -> Fields | None:
         """Read a nested object; it shares the warnings."""
         value = self._document.get(name)
         if isinstance(value, dict):
             return Fields(value, self.warnings, f"{self._path}{name}.", self._headers)
-        self._odd(name, value, "an object")
+        self._warn_of_type(name, value, "an object")
         return None
 
     def objects(self, name: str) -> list[Fields]:
@@ -196,20 +196,20 @@ class Fields:
                     f"The vendor's {self._path}{name} holds U+FFFD, which stands for bytes that"
                     " were not decoded before they came to the gateway."
                 )
-            return self._sound(name, value)
-        return msgspec.json.encode(unicode_text.encodable(value)).decode()
+            return self._encodable(name, value)
+        return msgspec.json.encode(unicode_text.encodable_json(value)).decode()
 
     def headers(self, name: str) -> tuple[Header, ...] | None:
-        """Read HTTP headers, whose values may be of any type, from what ``redacted`` returned."""
+        """Read HTTP headers, with values of any type; call it on the result of ``redacted``."""
         found = self._headers.get(self._path + name)
         if found is None:
-            self._odd(name, self._document.get(name), "an object")
+            self._warn_of_type(name, self._document.get(name), "an object")
         return found
 
     def redacted(self) -> Fields:
-        """Return the row with its secrets masked; read from it what may be shown."""
+        """Return the row with its secrets masked, from which all that callers see is read."""
         headers: dict[str, tuple[Header, ...]] = {}
-        whole = unicode_text.encodable(self._document)
+        whole = unicode_text.encodable_json(self._document)
         if whole is not self._document:
             self._warn_of_surrogates("row")
         document = _redact(whole, "", headers)
@@ -223,7 +223,7 @@ class Fields:
     def _list(self, name: str, kind: type[Any], expected: str) -> list[Any]:
         value = self._document.get(name)
         if not isinstance(value, list):
-            self._odd(name, value, "a list")
+            self._warn_of_type(name, value, "a list")
             return []
         items = [item for item in value if isinstance(item, kind)]
         if len(items) < len(value):
@@ -233,11 +233,11 @@ class Fields:
             )
         return items
 
-    def _sound(self, name: str, text: str) -> str:
-        sound = unicode_text.sound(text)
-        if sound is not text:
+    def _encodable(self, name: str, text: str) -> str:
+        encodable = unicode_text.encodable_text(text)
+        if encodable is not text:
             self._warn_of_surrogates(name)
-        return sound
+        return encodable
 
     def _warn_of_surrogates(self, name: str) -> None:
         self.warnings.append(
@@ -245,26 +245,26 @@ class Fields:
             " they are shown as escapes such as \\ud83d."
         )
 
-    def _odd(self, name: str, value: Any, expected: str) -> None:
+    def _warn_of_type(self, name: str, value: Any, expected: str) -> None:
         if value is not None and value != "":
             self.warnings.append(f"The vendor's {self._path}{name} is not {expected}.")
 
 
 def _number_text(value: Any) -> str | None:
-    """Write a number as text, 12.0 as ``12``; None for what is no finite number."""
+    """Return a number as text, 12.0 as ``12``; None if it is not a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if isinstance(value, float):
         if not math.isfinite(value):
             return None
-        # Beyond 53 bits a float stands for several whole numbers.
+        # Above 53 bits, a float represents several whole numbers.
         return str(int(value)) if value.is_integer() and abs(value) < 2**53 else str(value)
-    # Python refuses to write thousands of digits.
+    # Python refuses to convert numbers of thousands of digits to text.
     return str(value) if value.bit_length() < 4096 else None
 
 
-def _stands_for_never(moment: Timestamp) -> bool:
-    """Return True for the ends of a calendar: Go's year 1, Unix time 0, Java's year 9999."""
+def _is_placeholder(moment: Timestamp) -> bool:
+    """Return True for times that mean "never": Go's year 1, Unix time 0, Java's year 9999."""
     return (
         abs(moment) <= _DAY
         or moment - timestamps.EARLIEST <= _DAY
@@ -275,17 +275,17 @@ def _stands_for_never(moment: Timestamp) -> bool:
 def _redact(
     document: dict[str, Any], path: str, headers: dict[str, tuple[Header, ...]]
 ) -> dict[str, Any]:
-    """Redact an object, its headers by the rules for headers, which know more names."""
-    apart: dict[str, Any] = {}
+    """Redact an object; the rules for headers, which know more names, apply to its headers."""
+    redacted: dict[str, Any] = {}
     for name, value in document.items():
         if name in {"headers", "request_headers", "response_headers"}:
             pairs = header_lists.pairs(value)
             if pairs is not None:
                 headers[path + name] = shown = redact_headers(pairs)
-                apart[name] = header_lists.rebuilt(value, shown)
+                redacted[name] = header_lists.rebuilt(value, shown)
         elif isinstance(value, dict) and name in {"request", "response"} and not path:
-            apart[name] = _redact(value, f"{name}.", headers)
-    if not apart:
+            redacted[name] = _redact(value, f"{name}.", headers)
+    if not redacted:
         clean: dict[str, Any] = redact_json(document)
         return clean
-    return {**redact_json({**document, **dict.fromkeys(apart)}), **apart}
+    return {**redact_json({**document, **dict.fromkeys(redacted)}), **redacted}

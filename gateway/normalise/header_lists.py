@@ -1,8 +1,8 @@
-"""HTTP headers in the JSON shapes that vendors use.
+"""HTTP headers in the JSON forms that vendors use.
 
-An object (``{"Via": "a"}``), a list of pairs (``[["Via", "a"]]``), of objects
-(``[{"name": "Via", "value": "a"}]``, as in HAR, or ``[{"Via": "a"}]``), of lines (``["Via: a"]``),
-or one text of lines.
+An object (``{"Via": "a"}``), a list of pairs (``[["Via", "a"]]``), of objects (``[{"name": "Via",
+"value": "a"}]``, as in HAR, or ``[{"Via": "a"}]``), of lines (``["Via: a"]``), or one text of
+lines.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _VALUE = "value"
 
 
 def pairs(value: Any) -> list[tuple[str, Any]] | None:
-    """Return names and values in their order; None for a value of no such shape."""
+    """Return names and values in order; None if the value has none of these forms."""
     if isinstance(value, dict):
         return list(value.items())
     if isinstance(value, str):
@@ -29,7 +29,7 @@ def pairs(value: Any) -> list[tuple[str, Any]] | None:
 
 
 def rebuilt(value: Any, shown: Sequence[Header]) -> Any:
-    """Return the value of ``pairs`` in its own shape, with the redacted values of ``shown``."""
+    """Return the value that was passed to ``pairs`` in its original form, with redacted values."""
     if isinstance(value, dict):
         return {
             header.name: header.value if header.redacted else value[header.name] for header in shown

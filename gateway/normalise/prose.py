@@ -1,4 +1,4 @@
-"""Words after a secret's name that are not its value."""
+"""Words that follow the name of a secret in prose, and are not its value."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ PROSE = re.compile(
     r"|unauthorized|undefined|unexpected|unknown|unsupported|was|wrong)(?=[.,:;]?(?:\s|\Z))",
     re.IGNORECASE,
 )
-"""What error messages say after "token:"; hiding it would hide the reason of the failure."""
+"""Words that error messages have after "token:"; masking them would hide the reason of a
+failure."""
 
 WORD = re.compile(
     r"(?:and|as|at|by|does|flag|if|instead|may|on|only|option|parameter|should|so|that|this|to|via"
     r"|when|will|with|would|argument|header|value)(?![\w-])",
     re.IGNORECASE,
 )
-"""The same after a name without any mark between, as in "--token will expire"."""
+"""The same for names without a separator, as in "--token will expire"."""

@@ -1,10 +1,11 @@
-"""Redaction: removal of secrets from all that is shown, cached or logged.
+"""Redaction: mask the secrets in everything that is shown, cached or logged.
 
-A value is masked for its name (a header, a JSON key, a query parameter, ``name: value`` in text:
-``gateway.normalise.secret_names`` and ``secret_text``) or for its shape (an e-mail address, a token
-of a well-known kind, the secret part of a webhook's URL; see ``secret_shapes``). MASK replaces it,
-after the prefix that tells a token's kind; all else keeps its text. Redacting twice is redacting
-once. Nothing here raises, and no pattern needs more than linear time.
+A value is masked because of its name (a header, a JSON key, a query parameter, ``name: value`` in
+text: ``gateway.normalise.secret_names`` and ``secret_text``) or because of its shape (an e-mail
+address, a token of a known kind, the secret part of a webhook's URL: ``secret_shapes``). MASK
+replaces it, after the prefix that shows a token's kind; all other text is unchanged. Redacting
+twice has the same result as redacting once. Nothing here raises, and every pattern takes linear
+time.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote, unquote_plus
+from urllib.parse import quote_plus, unquote, unquote_plus
 
 from gateway.model import Header
 from gateway.normalise.argument_lists import mask_arguments
+from gateway.normalise.encoded_text import redact_encoded
 from gateway.normalise.secret_names import (
     MASK,
     MASKED,
@@ -41,20 +43,20 @@ from gateway.normalise.secret_text import mask_named
 __all__ = ["MASK", "redact_headers", "redact_json", "redact_text", "redact_url"]
 
 _MAX_DEPTH = 64
-# A text inside a text (JSON in a JSON string, a URL in a URL's query) counts as so many levels.
+# Number of levels that a text inside a text counts as (JSON in a JSON string, a URL in a query).
 _TEXT_DEPTH = 16
-# What one pass leaves may, beside a mask, read as another secret; a text that does so after this
-# many passes was made to, and is masked whole.
+# After one pass, the text next to a mask may look like another secret. A text that still does so
+# after this many passes was crafted to, and is masked completely.
 _MAX_PASSES = 4
 
-# Names that are secret as a whole parameter, though elsewhere they are everyday words.
+# Names that are secret as the name of a parameter, although they are common words elsewhere.
 _SECRET_PARAMETERS = frozenset({"auth", "code", "key", "pass", "sas", "sign"})
 
-# Types of a value beside them, as in forms and the parameters of build servers.
+# Types that mark the value next to them as secret, as in forms and parameters of build servers.
 _SECRET_TYPES = ("password", "secret", "token", "apiKey", "api_key")
 
-# Texts that no rule can mask anything of, recognised early because most values are such: short
-# words, ids in hexadecimal digits, times.
+# Texts in which no rule can mask anything. Most values are such: short words, hexadecimal ids,
+# times.
 _PLAIN = re.compile(r"[\w.,/+-]{0,15}|[0-9A-Fa-f-]{16,64}|\d{4}-\d\d-\d\d[T ][\d:.Z+-]{4,21}")
 
 _WORD = re.compile(r"[\w.$-]{0,64}")
@@ -63,21 +65,19 @@ _NO_COLUMNS: frozenset[int] = frozenset()
 
 _URL = re.compile(r""":(?:\\?/){2}[^\s"'<>\\`]*+(?:\\/[^\s"'<>\\`]*+)*""")
 _USER_INFO = re.compile(
-    # Up to a raw / ? or # of a password it is no host, whose colon only a port could follow.
+    # A password may contain an unescaped / ? or #. The text before that is not a host, whose colon
+    # only a port could follow.
     r"//(?:[^/?#@\s\[:]*+:(?!\d*(?:[/?#]|\Z))[^@\s]{0,200}+|[^/?#@\s]*+)@(?:[^/?#@\s]*+@)*"
 )
 _FORM = re.compile(r"[\w.\-\[\]%+*$]++=(?=\S*[&%])\S*+")
-# An encoded text within another: percent signs that hide a quote, a bracket or a separator.
-_ENCODED = re.compile(r"[^\s\"'<>\\%]*+%[^\s\"'<>\\]*+")
-_HIDING = re.compile(r"%(?:25){0,3}(?:3[acdACD]|[57][bBdD]|2[0267])")
 
 
 def redact_url(url: str) -> str:
-    """Mask user-info, secret parameters of query and fragment, and secret parts of the path.
+    """Mask user info, secret parameters of query and fragment, and secret parts of the path.
 
-    Secret parts are those of known webhook addresses (Telegram, Slack, Discord, ...) and long
-    segments that look random; UUIDs, numbers, hexadecimal ids up to 40 digits and words stay. Text
-    that is not a URL is redacted as text.
+    Secret parts are those of known webhook URLs (Telegram, Slack, Discord and others) and long
+    segments that look random. UUIDs, numbers, hexadecimal ids of up to 40 digits and words are not
+    masked. Text that is not a URL is redacted as text.
     """
     for _ in range(_MAX_PASSES):
         clean = redact_text(_redact_url(url, 0))
@@ -90,15 +90,15 @@ def redact_url(url: str) -> str:
 def redact_headers(headers: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> tuple[Header, ...]:
     """Convert headers, with values of any JSON type, to a tuple with the secret ones masked.
 
-    A list becomes one value, joined by commas. ``redacted`` is also True where the vendor
-    masked the value.
+    A list becomes one value, joined by commas. ``redacted`` is also True if the vendor masked the
+    value.
     """
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     return tuple(_redact_header(name, value) for name, value in pairs)
 
 
 def redact_text(text: str) -> str:
-    """Mask the secrets in any text: an error message, a body that is JSON, a form or neither.
+    """Mask the secrets in any text, such as an error message or a body: JSON, a form or other text.
 
     JSON in which something was masked is encoded again, in its shortest form.
     """
@@ -146,7 +146,9 @@ def _redact_object(members: dict[str, Any], depth: int, *, hidden: bool) -> dict
     keys = [_read_key(key) if len(key) <= _MAX_KEY else _Key(key) for key in members]
     labelled, columns = False, _NO_COLUMNS
     if True in [key.holds_value for key in keys]:
-        labelled = members.get("type") in _SECRET_TYPES
+        labelled = members.get("type") in _SECRET_TYPES or members.get("kind") == "Secret"
+        if "op" in members:  # RFC 6902
+            labelled = labelled or is_secret_label(members.get("path"))
         for key in keys:
             if key.holds_label:
                 item = members[key.name]
@@ -158,7 +160,7 @@ def _redact_object(members: dict[str, Any], depth: int, *, hidden: bool) -> dict
         item = members[name]
         secret = hidden or key.secret
         if key.holds_value and not secret:
-            # A label is no value, even if it is called "text".
+            # A label is not a value, even if its key is "text".
             secret = labelled and not (isinstance(item, str) and is_secret_label(item))
             item = _mask_columns(item, columns) if columns else item
         if secret or not isinstance(item, str):
@@ -170,7 +172,7 @@ def _redact_object(members: dict[str, Any], depth: int, *, hidden: bool) -> dict
 
 
 class _Key:
-    """What the key of an object says about the values in it."""
+    """What the key of an object reveals about its value."""
 
     __slots__ = ("holds_label", "holds_value", "name", "plain", "secret")
 
@@ -179,7 +181,7 @@ class _Key:
         self.secret = is_secret_name(key[-_MAX_KEY:])
         self.holds_label = is_label_key(key)
         self.holds_value = is_value_key(key)
-        # Without separators there is no text inside the text, which the depth would matter to.
+        # Without separators there is no text inside the text, so the depth does not matter.
         self.plain = _WORD.fullmatch(key) is not None and _redact_text(key, 0) == key
 
 
@@ -208,7 +210,7 @@ def _mask_columns(values: Any, columns: frozenset[int]) -> Any:
     if not isinstance(values, list):
         return values
     return [
-        mask(item) if index in columns and isinstance(item, str) else item
+        mask(item) if index in columns and isinstance(item, str) else _mask_columns(item, columns)
         for index, item in enumerate(values)
     ]
 
@@ -239,7 +241,7 @@ def _redact_json_text(text: str, document: Any, depth: int) -> str:
     clean = _redact_value(document, depth, hidden=False)
     if clean == document:
         return text
-    # Only an escape can stand for half a character, which no encoding could write.
+    # A lone surrogate can come only from an escape, and can be written only as one.
     return json.dumps(clean, ensure_ascii="\\u" in text, separators=(",", ":"))
 
 
@@ -258,17 +260,9 @@ def _redact_text(text: str, depth: int) -> str:
     if "/" in text:
         text = mask_webhook_paths(text)
     text = mask_named(text)
-    if "%" in text and _HIDING.search(text):
-        text = _ENCODED.sub(lambda match: _redact_encoded(match[0], depth), text)
+    if "%" in text or "&" in text or "\\u00" in text:
+        text = redact_encoded(text, lambda plain: _redact_string(plain, depth + _TEXT_DEPTH))
     return mask_tokens(text)
-
-
-def _redact_encoded(text: str, depth: int) -> str:
-    if _HIDING.search(text) is None:
-        return text
-    plain = unquote(text)
-    clean = _redact_string(plain, depth + _TEXT_DEPTH)
-    return text if clean == plain else quote(clean, safe="*=&/:?.,;@!$'()~")
 
 
 def _redact_embedded_url(text: str, depth: int) -> str:
@@ -308,7 +302,7 @@ def _redact_parameters(text: str, depth: int) -> str:
 
 
 def _secret_groups(parts: list[str]) -> set[str]:
-    """Find the groups whose name is secret: fields[0][name]=password&fields[0][value]=..."""
+    """Find the groups with a secret name: fields[0][name]=password&fields[0][value]=..."""
     groups = set()
     for part in parts:
         value = part.partition("=")[2]
@@ -320,7 +314,7 @@ def _secret_groups(parts: list[str]) -> set[str]:
 
 
 def _grouped(part: str) -> tuple[str, str, str]:
-    """Split a parameter into the group that its name stands in, the rest of the name, and value."""
+    """Split a parameter into its group, the rest of its name, and its value."""
     name, _, value = part.partition("=")
     plain = re.sub(r"[\].]+\Z", "", unquote_plus(name))
     head = re.match(r"(?s)(.*?)([^\[\].]{0,64})\Z", plain[-128:])

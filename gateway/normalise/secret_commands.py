@@ -1,4 +1,4 @@
-"""Secrets in command lines, where a flag or the command itself says what the next word is."""
+"""Mask secrets in command lines, where a flag or the command shows that the next word is one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from gateway.normalise.prose import PROSE, WORD
 from gateway.normalise.secret_names import is_secret_label, mask
 
 _WORD_VALUE = r"""(?:\\{0,15}"[^"\r\n]*+|\\{0,15}'[^'\r\n]*+|[^\s"'\\,)\]}]++)"""
-# The patterns begin with a literal, to which a search skips; what must not stand before it follows.
+# The patterns begin with a literal that a search can skip to. Lookbehinds after it exclude what
+# must not precede it.
 _DASH = re.compile(r"-(?<![\w-]-)-?[A-Za-z]")
 _FLAG = re.compile(
     rf"""(-(?<![\w-]-)-?)([A-Za-z][\w.-]{{0,63}})(\\{{0,15}}["']?,?[ \t]{{1,4}})(?!-)"""
@@ -18,17 +19,17 @@ _SETTING = re.compile(
     r"(?:\b(?:set(?:x|env)?(?: -\w{1,3})?|env|export|arg|declare"
     r"|(?:\w{1,20}_)?set[-_]header|add[-_]header"
     rf"|header set|pass(?:_header)?|setenvif)\s{{1,4}})(\\{{0,15}}[\"']?)"
-    rf"([\w.-]{{1,64}})(\\{{0,15}}[\"']?[ \t]{{1,40}})({_WORD_VALUE})",
+    rf"([\w./:-]{{1,128}})(\\{{0,15}}[\"']?[ \t]{{1,40}})({_WORD_VALUE})",
     re.IGNORECASE,
 )
 _SETTING_COMMAND = re.compile(
     r"(?:set(?:x|env|[-_]header)?(?: -\w{1,3})?|env|export|arg|declare|header|pass(?:_header)?"
-    r"|setenvif)\s{1,4}\\{0,15}[\"']?[\w.-]{1,64}\\{0,15}[\"']?[ \t]"
+    r"|setenvif)\s{1,4}\\{0,15}[\"']?[\w./:-]{1,128}\\{0,15}[\"']?[ \t]"
 )
 _USER = re.compile(
     r"""(-(?<![\w-]-)(?:[uUa]|-user|-proxy-user|-auth|-basic|-userpwd)"""
     r"""(?:[ =]|["'],\s{0,4})?\\{0,15}["']?[^\s:"'\\]{1,128}:)"""
-    r"""([^\s"'\\,]++)"""
+    r"""(?!//)([^\s"'\\,]++)"""
 )
 _COOKIE = re.compile(
     rf"(-(?<![\w-]-)-cookie(?:=|[ \t]{{1,4}})|curl(?<![\w-]curl)\b[^\r\n|]{{0,300}}?\s-b )"
@@ -37,34 +38,43 @@ _COOKIE = re.compile(
 _COMMANDS = re.compile(
     r"\b(?:mysql\w{0,20}|mariadb[\w-]{0,20}|sshpass|plink|pscp|7za?|unrar|mongo\w{0,12}|redis-cli"
     r"|docker(?: login)?|podman|helm|az|sqlcmd|bcp|mosquitto_\w{3}|ldap\w{2,10}|openssl|kubectl"
-    r"|psql|zip|cqlsh"
+    r"|psql|zip|cqlsh|psexec|snmp\w{2,12}"
     r"|mycli|clickhouse-client|wget|rabbitmqadmin|influx)(?=[\s\"'])[^\r\n|]{0,500}"
 )
 _SHORT = re.compile(
-    r"""((?<=[\s"'])-(p|P|a|w|k|pw))((?:\\{0,15}["'],)?[ \t]{1,4}|=)?(\\{0,15}["']?)"""
+    r"""((?<=[\s"'])-(pw|[pPawkAX]))((?:\\{0,15}["'],)?[ \t]{1,4}|=)?(\\{0,15}["']?)"""
     r"""([^\s"'\\,\]]++)"""
 )
-_SHORT_FLAG = re.compile(r"-(?<=[\s\"']-)[pPawk]")
+_SHORT_FLAG = re.compile(r"-(?<=[\s\"']-)[pPawkAX]")
 # Commands whose -p is followed by the secret in the next word; to others that is a port or a path.
 _SPACED = re.compile(
     r"\A(?:sshpass|mongo|(?:docker|podman|helm)\b.{0,60}\blogin|az|mosquitto|7z|unrar|cqlsh|influx"
-    r"|rabbitmqadmin)"
+    r"|rabbitmqadmin|psexec)"
 )
 _SPACED_OTHER = {
     "P": re.compile(r"sqlcmd|bcp|mosquitto"),
     "a": re.compile(r"redis-cli"),
     "w": re.compile(r"ldap"),
     "k": re.compile(r"openssl"),
+    "A": re.compile(r"snmp"),
+    "X": re.compile(r"snmp"),
     "pw": re.compile(r"plink|pscp"),
 }
 _ATTACHED = re.compile(
     r"(-(?<![\w-]-)p)(?=[^\s\"',]{0,40}\d)(?=[^\s\"',]{0,40}[A-Za-z])([^\s\"',/:=\\\]]{6,}+)(?![/:=])"
+)
+# smbclient -U user%S, and net use ... /user:name S
+_WINDOWS_USER = re.compile(
+    r"((?:smbclient|rpcclient|net use|winexe)\b[^\r\n|]{0,200}?\s"
+    r"(?:(?:-U|--user)[ =]?[\w.\\/-]{1,64}%|/user:[\w.\\@-]{1,64}\s))([^\s\"'/]++)"
 )
 _PASS_ARGUMENT = re.compile(r"(-(?<!\w-)(?:passin|passout|pass)\s{1,4}pass:)([^\s\"']++)")
 
 
 def mask_commands(text: str) -> str:
     """Mask secret flags' values, ``-u user:secret``, and the ``-p`` of certain commands."""
+    if "%" in text or "/user:" in text:
+        text = _WINDOWS_USER.sub(_mask_second, text)
     if "-" not in text or _DASH.search(text) is None:
         return text
     text = _COOKIE.sub(_mask_word, text)
@@ -120,7 +130,7 @@ def _mask_word(match: re.Match[str]) -> str:
 
 
 def _masked_word(word: str) -> str:
-    """Mask a shell word; the quote at its start stays, the one at its end is not a part of it."""
+    """Mask a shell word, except for backslashes and a quote at its start."""
     bare = word.lstrip("\\")
     quote = word[: len(word) - len(bare)]
     if bare[:1] in {'"', "'"}:

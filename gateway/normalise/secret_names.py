@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MASK = "***"
-"""Replaces a secret; legal in a URL, a header and JSON, where no real value is just it."""
+"""Replaces a secret. It is legal in URLs, headers and JSON, and is no realistic value."""
 
 MASKED = re.compile(r"\*{3,}|X{3,}")
-"""Values that the vendors masked themselves."""
+"""Values that vendors masked themselves."""
 
-# "pass" is an everyday word unless one of these stands before it: DB_PASS.
+# "pass" is a common word unless one of these precedes it: DB_PASS.
 _PASS_OWNERS = (
     *("db", "database", "user", "usr", "my", "sql", "mysql", "pg", "pgsql", "postgres", "mssql"),
     *("oracle", "root", "admin", "smtp", "imap", "mail", "email", "ftp", "sftp", "ssh", "redis"),
@@ -32,9 +32,12 @@ _KEY_OWNERS = (
     *("sign", "signing", "ssh", "ssl", "storage", "subscription", "tls", "webhook", "write"),
 )
 _CODE_OWNERS = ("recovery", "backup", "verification", "security", "pin")
-# Patterns of one name each. All begin with a letter, even those that depend on what stands before.
+# Patterns of one name each. All begin with a letter, even those that depend on the text before it.
 NAMES = (
-    r"passw(?:or)?d[\w.\-]{0,32}+",
+    (
+        r"passw(?:or)?d(?![\w.\-]{0,32}?(?:[-_]at|(?:reset|sent|changed|updated|set|created)at|changed"
+        r"|policy|required|strength|expir(?:y|es|ed|ation)|length)(?![\w.\-]))[\w.\-]{0,32}+"
+    ),
     *("pass[-_]?phrase", "pass[-_]?code", "pwd", "pswd", "psw", "p(?<![a-z0-9]p)w"),
     "p(?<=_p)ass(?<!by_pass)(?<!first_pass)(?<!second_pass)(?!ed)",
     *(f"{owner}[-_.]?pass(?!ed)" for owner in _PASS_OWNERS),
@@ -48,14 +51,14 @@ NAMES = (
     *("\u0442\u043e\u043a\u0435\u043d", "\u5bc6\u7801", "\u5bc6\u94a5", "\u53e3\u4ee4"),
     *(f"{owner}[-_. ]?key" for owner in _KEY_OWNERS),
 )
-# A letter that no quantifier makes optional.
+# A letter that is not optional.
 _LETTER = re.compile(r"[^\W\d](?![?*+{])")
 
 
 def _merged(patterns: Iterable[str]) -> str:
-    """Join patterns by ``|``, those of one first letter in one branch, and so on inside it.
+    """Join patterns by ``|``, with those of the same first letter in one branch, recursively.
 
-    A search then skips to the first letters, and tries one branch where it would try each pattern.
+    A search then skips to the first letters, and tries one branch instead of every pattern.
     """
     branches: list[tuple[str, list[str]]] = []
     for pattern in patterns:
@@ -71,7 +74,7 @@ def _merged(patterns: Iterable[str]) -> str:
 
 
 def _branch(branches: list[tuple[str, list[str]]], letter: str) -> list[str] | None:
-    """Find the branch of a letter; a pattern without one ends it, since the order must stay."""
+    """Find the branch of a letter, back to a pattern without one, since order must be kept."""
     for known, tails in reversed(branches):
         if not letter or not known:
             return None
@@ -82,10 +85,10 @@ def _branch(branches: list[tuple[str, list[str]]], letter: str) -> list[str] | N
 
 NAME = _merged(NAMES) + r"(?:[-_]?(?:ed|header|hex|sha|v|value)?[-_]?\d{0,4})"
 ANY_NAME = re.compile(_merged([*NAMES, "-key", "-auth", "_key", "_auth"]))
-"""Finds a name in lower-case text, or the end of a header's such as X-Functions-Key."""
+"""Finds a name in lower-case text, or the end of a header name such as X-Functions-Key."""
 _NAME_END = re.compile(NAME + r"\Z")
-# A part of each of those names, the most frequent first; those of codes and the ones that are not
-# ASCII are apart.
+# A substring of each of those names, the most frequent first, except for codes and names that are
+# not ASCII.
 _PARTS = (
     *("key", "pass", "auth", "sig", "token", "secret", "cookie", "pw", "otp", "psw", "sessi"),
     *("connect", "bearer", "credential", "hmac", "jwt", "cvv", "cvc", "mnemonic", "kennwort"),
@@ -98,26 +101,26 @@ _FOREIGN_PARTS = (
 _SECRET_HEADER = re.compile(
     r"(?:\A|(?<!idempotency)(?<!surrogate)(?<!cache)(?<!websocket)[\W_])key\Z|(?:\A|[\W_])auth\Z"
 )
-# {"ParameterKey": "DbPassword", "ParameterValue": ...}: the ends of the keys that hold a name, and
-# of those that hold its value.
+# {"ParameterKey": "DbPassword", "ParameterValue": ...}: the ends of keys that hold a name, and of
+# those that hold its value.
 _LABEL_KEY = re.compile(
     r"(?:name|key|label|field|header|param(?:eter)?|variable|var|attribute"
-    r"|property|option|setting|title|question|fieldid|actionid|\Ak|\An|\Aid|\Aentry|\Aprompt)s?\Z"
+    r"|column|property|option|setting|title|question|fieldid|actionid|\Ak|\An|\Aid|\Aentry|\Aprompt)s?\Z"
 )
 _VALUE_KEY = re.compile(
-    r"(?:value|val|\Av|answer|content|contents|text|string|default|plaintext"
+    r"(?:value|val|\Av|answer|content|contents|text|string|default|plaintext|\Astringdata|\Arow"
     r"|\Aold|\Anew|\Afrom|\Ato|\Abefore|\Aafter|\Adata|\Acurrent|\Aprevious|\Ainput|\Abody)s?\Z"
 )
 _JUNK = re.compile(r"[\W_]+")
 
 
 def mask(value: str) -> str:
-    """Return MASK in place of a value, unless it is empty or was masked by the vendor."""
+    """Return MASK instead of a value, unless it is empty or was masked by the vendor."""
     return MASK if value and MASKED.fullmatch(value) is None else value
 
 
 def may_hold_name(lowered: str) -> bool:
-    """Return False for lower-case text without any secret name, in less time than a pattern."""
+    """Return False if lower-case text contains no secret name; faster than a pattern."""
     for part in _PARTS:
         if part in lowered:
             return True
@@ -128,19 +131,19 @@ def may_hold_name(lowered: str) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
-    """Return True for a name such as ``client_secret``; only its last 64 characters should come."""
+    """Return True for a name such as ``client_secret``; pass only its last 64 characters."""
     lowered = name.lower()
     return may_hold_name(lowered) and _NAME_END.search(lowered) is not None
 
 
 @functools.lru_cache(maxsize=4096)
 def is_secret_header(name: str) -> bool:
-    """Return True also for ``X-Functions-Key`` and ``X-Auth``, which elsewhere are no secrets."""
+    """Return True also for ``X-Functions-Key`` and ``X-Auth``, which are secret only as headers."""
     return is_secret_name(name) or _SECRET_HEADER.search(name.lower()) is not None
 
 
 def is_secret_label(label: Any) -> bool:
-    """Return True for text in place of a name: ``DB_PASSWORD``, ``X-Api-Key``, ``Password:``."""
+    """Return True for text that names a secret: ``DB_PASSWORD``, ``X-Api-Key``, ``Password:``."""
     if isinstance(label, dict):
         return any(
             is_label_key(key) and isinstance(item, str) and is_secret_label(item)
@@ -149,13 +152,13 @@ def is_secret_label(label: Any) -> bool:
     if not isinstance(label, str):
         return False
     end = label[-64:]
-    # Most labels are other values, which the cache of names need not keep.
+    # Most texts are no labels; do not fill the cache of names with them.
     if not may_hold_name(end.lower()):
         return False
     end = end.rstrip(" \t:=*]\"'")
     if is_secret_name(end):
         return True
-    # "Primary-Key" is a header's name, "Enter your key" is not.
+    # "Primary-Key" may be a header; "Enter your key" is not.
     return "-" in end and is_secret_header(end)
 
 
@@ -167,5 +170,5 @@ def is_label_key(key: str) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def is_value_key(key: str) -> bool:
-    """Return True for a key whose value belongs to a name beside it."""
+    """Return True for a key whose value belongs to a name in another key, such as ``value``."""
     return _VALUE_KEY.search(_JUNK.sub("", key[-40:].lower())) is not None

@@ -1,4 +1,4 @@
-"""Secrets by their shape: tokens, keys, e-mail addresses, random text, parts of webhook URLs."""
+"""Mask secrets by their shape: tokens, keys, e-mail addresses, random text, webhook URLs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PRIVATE_KEY = re.compile(
 _SCHEME = re.compile(
     r"([Bb](?i:asic|earer) {1,4})(?=[\w.~+/-]*(?:\d|[a-z][A-Z]|=)|\S{24})[\w.~+/-]{8,}+=*"
 )
-# Begins with a small set of characters, at which alone the search then stops.
+# Begins with a small set of characters, so that a search stops only at these.
 _MARKED_TOKEN = re.compile(
     r"""([-_.:])(?=[\w+/=*-]{8})(?:
       (?<=gh[oprsu]_)\w{20,}+ | (?<=github_pat_)\w{20,}+             # GitHub, GitLab
@@ -31,9 +31,9 @@ _MARKED_TOKEN = re.compile(
     re.VERBOSE,
 )
 _KEY_ID = re.compile(r"(A)(?:[KS]IA[A-Z0-9]{16}|Iza[\w-]{35}|QVN[\w-]{30,}+|TATT3[\w=-]{20,}+)")
-# A run that turns out to be no token is passed whole, lest each "eyJ" in it be tried anew.
+# A run that is not a token is skipped as a whole, so that each "eyJ" in it is not tried again.
 _WEB_TOKEN = re.compile(r"eyJ[\w-]*+(\.[\w-]{8,}+(?:\.[\w-]*+){0,3})?")
-# The user of an SSH clone address is no person.
+# The user in an SSH clone URL is not a person.
 _EMAIL = re.compile(
     r"(?<![\w.+-])(?!git@)[\w.+-]++(?<=[\w+-])(?:@|%40)"
     r"(?:[\w-]++\.)+[^\W\d_]{2,}+(?:[\w.+-]*[\w+-])?"
@@ -62,7 +62,7 @@ _CLASS_CHANGE = re.compile(r"[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])"
 
 
 def mask_tail(match: re.Match[str]) -> str:
-    """Replace all of a match but its first group, which tells the kind of the secret."""
+    """Mask a match except for its first group, which shows the kind of the secret."""
     return f"{match[1]}{MASK}"
 
 
@@ -84,7 +84,7 @@ def mask_tokens(text: str) -> str:
 
 
 def mask_private_keys(text: str) -> str:
-    """Mask keys in PEM form, also one that was cut off."""
+    """Mask keys in PEM form, including one that was cut off."""
     return _PRIVATE_KEY.sub(MASK, text)
 
 
@@ -103,10 +103,10 @@ def _mask_segment(match: re.Match[str]) -> str:
 
 
 def is_random(text: str) -> bool:
-    """Tell a generated secret from words by how often letters, capitals and digits alternate.
+    """Recognise a generated secret by how often letters, capitals and digits alternate.
 
-    They do at some 4 of 10 places of a random text, but at less than 2 of 10 even of a name such
-    as ``processIncomingWebhookEventsV2``.
+    They do so at about 4 of 10 positions of a random text, but at less than 2 of 10 even in a name
+    such as ``processIncomingWebhookEventsV2``.
     """
     if _LONG_WORD.fullmatch(text) is None:
         return False

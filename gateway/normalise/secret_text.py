@@ -1,8 +1,8 @@
-r"""Secrets in text by their names: ``name: value`` and the other forms that people write.
+"""Mask secrets in text by their names: ``name: value`` and other notations.
 
-Configuration files, command lines, SQL, XML, multipart forms and program text. The patterns take
-linear time: every repetition is possessive, bounded, last, or starts only where the one before it
-ended.
+These are found in configuration files, command lines, SQL, XML, multipart forms and source code.
+The patterns take linear time: every repetition is possessive, bounded, last, or starts only where
+the one before it ended.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from gateway.normalise.secret_names import (
     may_hold_name,
 )
 
-# What may stand between a name and its colon: brackets, quotes (escaped, as in JSON inside a JSON
-# string that was cut off), the marks of Markdown, any of these percent-encoded.
+# Characters between a name and its colon: brackets, quotes (escaped, as in JSON inside a JSON
+# string that was cut off), Markdown marks, any of these percent-encoded.
 _CLOSERS = r"(?:[\[\]0-9]|%(?:25){0,3}5[bd]){0,8}\\{0,15}[\"'`]?(?:\]|\*\*|[*`])?"
 _PAIR = re.compile(
     NAME
     + _CLOSERS
     + r"(?:[ \t]{0,40}|\s{0,4})(?:=>|->|[:?+]?==?|:|\uff1a|%(?:25){0,3}3[ad])"
-    + r"(?:(?:\*\*|[*`])(?=[ \t]))?[ \t]{0,40}(?:\s{0,9}string\(\d{1,9}\) )?"
+    + r"(?:(?:\*\*|[*`])(?=[ \t]))?[ \t]{0,40}(?:\s{0,9}string\(\d{1,9}\) |!{1,2}\w{1,16}[ ]{1,4})?"
     + r"(?:[nubrf]{1,2}(?=\\{0,15}[\"']))?"
 )
 _PAIR_MARK = re.compile("[:=%\uff1a]|->")
-# Their values go on after a space.
+# Names whose values continue after a space.
 _LINE_NAME = re.compile(r"(?:authorization|cookies?)\W*\Z")
 # A value that is masked already, up to the next parameter or the end.
 _MASKED = {MASK, f"{MASK}&"}
-# A name that stands here is a host's, and what follows its colon is a port.
+# A name in this position is a host, and a port follows its colon.
 _HOST = re.compile(r"//[\w.-]*\Z")
-# Only classes of characters are repeated possessively: with groups, Python 3.11.2 goes wrong.
+# Only character classes are repeated possessively: Python 3.11.2 has a bug with groups.
 _VALUE = re.compile(
     r"""
       (?P<slashes>\\{0,15})(?P<quote>"{3}|'{3}|["'])(?P<quoted>[^\r\n]*?)
@@ -64,8 +64,8 @@ _ATTRIBUTE = re.compile(r"""([\w.:-]{1,64})\s{0,4}=\s{0,4}(\\{0,15}["'])([^"'\\<
 _LABELLED_ELEMENT = re.compile(
     r"<([\w.:-]{1,40})>\s{0,20}([^<>]{1,64})</\1>\s{0,40}((?:<[\w.:-]{1,40}(?:\s[^<>]{0,200})?>\s{0,20}){1,3})([^<]++)"
 )
-# name: DB_PASSWORD, then value: ..., on the next line or behind a comma; a search for the marks
-# after the first word takes less time than one for that word.
+# name: DB_PASSWORD, then value: ..., on the next line or after a comma. Searching for the marks
+# after the first word is faster than searching for the word.
 _LABEL = re.compile(
     r"""[:=](?:(?<==)>)?[ \t]{0,40}\\{0,15}["']?"""
     r"""([\w./-]{1,64}+)\\{0,15}["']?,?"""
@@ -74,18 +74,30 @@ _LABEL = re.compile(
     r"""(?:=>|[:=])[ \t]{0,40}(?=\S)"""
 )
 _LABEL_KEY = re.compile(r"""(?<![\w@-])([\w@-]{1,40})\\{0,15}["']?[ \t]{0,40}\Z""")
-# ("X-Api-Key", "S"), also where the end was cut off.
+# ("X-Api-Key", "S"), also where the end was cut off, and {:password, <<"S">>}.
 _TUPLE = re.compile(
-    r"""[\[({]\s{0,4}\\{0,15}["']([\w.-]{1,64})\\{0,15}["']\s{0,4},\s{0,4}(?:[bnu]?)\\{0,15}["']"""
-    r"""([^"'\\\r\n]{1,4096})(?:\\{0,15}["']\s{0,4}[\])}]|\Z)"""
+    r"""[\[({]\s{0,4}(?::|\\{0,15}["'])?([\w.-]{1,64}+)(?:\\{0,15}["'])?\s{0,4}[,.]\s{0,4}(?:<<|[bnu])?"""
+    r"""\\{0,15}["']"""
+    r"""([^"'\\\r\n]{1,4096})(?:\\{0,15}["'](?:>>)?\s{0,4}[\])}]|\Z)"""
+)
+# PHP's serialize()
+_SERIALIZED = re.compile(
+    r"""(s:\d{1,9}:\\{0,15}"([^"\\]{1,64})\\{0,15}";s:\d{1,9}:\\{0,15}")([^"\\]{1,4096})"""
+)
+# A call of setPassword with a text
+_SETTER = re.compile(
+    r"""((?:set|with|convertto-)\w{0,20}?(?:"""
+    rf"""{NAME}|securestring)[( ]\s{{0,4}}\\{{0,15}}["'])"""
+    r"""([^"'\\\r\n]{1,4096})(?=\\{0,15}["'])""",
+    re.IGNORECASE,
 )
 _PART = re.compile(r"""form-data;[^\r\n\\]{0,200}?\bname=\\{0,15}["']?([^"'\r\n;\\]{1,64})""")
 _PART_HEAD_END = re.compile(r"(?:\r?\n|\\r\\n|\\n){2}")
 _PART_END = re.compile(r"(?:\r?\n|\\r\\n|\\n)--|\Z")
 
-# Without any of these, a colon or an equals sign no form of a name and its value is complete, ...
+# Every notation contains one of these, a colon or an equals sign, ...
 _MARK = re.compile("[<,%\"'(@\uff1a-]")
-# ... but for settings and logins, in which only spaces stand between words of these.
+# ... except for settings and logins, in which only spaces separate words such as these.
 _COMMAND_WORDS = ("set", "env", "export", "arg", "declare", "header", "pass", "masterauth")
 _SPACE = re.compile(r"\s")
 _NETRC = re.compile(
@@ -119,13 +131,16 @@ def mask_named(text: str) -> str:
     if "<" in text and ("</" in text or "=" in text):
         text = _mask_markup(text)
     lowered = _lower(text)
-    # Only text with such a name has a value for it; "key" alone is in many texts that have none.
+    # Only text that contains such a name can contain its value; "key" alone is in many texts
+    # without one.
     name = ANY_NAME.search(lowered) if may_hold_name(lowered) else None
     named = text
     if name:
         named = _mask_lists(named, lowered)
-    if "-" in named:
+    if "-" in named or "/user:" in named:
         named = mask_commands(named)
+    if "securestring" in lowered and not name:
+        named = _SETTER.sub(_mask_second, named)
     if name or "dentified" in lowered:
         named = _mask_statements(named, lowered)
     if "@" in named and "/" in named and ("oracle:" in lowered or _CONNECT.search(lowered)):
@@ -145,8 +160,12 @@ def _holds_command(text: str) -> bool:
 def _mask_lists(text: str, lowered: str) -> str:
     if "form-data" in lowered:
         text = _mask_parts(text)
-    if "," in text:
+    if "," in text or " . " in text:
         text = _TUPLE.sub(_mask_tuple, text)
+    if ";s:" in text:
+        text = _SERIALIZED.sub(_mask_serialized, text)
+    if "(" in text or "securestring" in lowered:
+        text = _SETTER.sub(_mask_second, text)
     if text.count(":") + text.count("=") - text.count("https://") > 1:
         text = _mask_labelled(text)
     return text
@@ -168,7 +187,7 @@ def _mask_statements(text: str, lowered: str) -> str:
 def _lower(text: str) -> str:
     if text.isascii():
         return text.lower()
-    # Lower case keeps every position but that of this one letter, which becomes two.
+    # Lower-casing keeps every position, except that this letter would become two.
     return text.replace("\u0130", "i").lower()
 
 
@@ -235,7 +254,7 @@ def _mask_tag(match: re.Match[str]) -> str:
 
 
 def _mask_parts(text: str) -> str:
-    """Mask the parts of multipart/form-data whose names are secret."""
+    """Mask the parts of multipart/form-data that have secret names."""
     parts: list[str] = []
     done = 0
     for part in _PART.finditer(text):
@@ -275,6 +294,10 @@ def _mask_labelled(text: str) -> str:
         parts += text[done:begin], mask(text[begin:end])
         done = position = max(end, position)
     return "".join([*parts, text[done:]])
+
+
+def _mask_serialized(match: re.Match[str]) -> str:
+    return match[1] + mask(match[3]) if is_secret_label(match[2]) else match[0]
 
 
 def _mask_second(match: re.Match[str]) -> str:

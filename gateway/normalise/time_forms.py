@@ -1,12 +1,12 @@
-"""Date and time forms beyond RFC 3339, as logs, languages and databases write them.
+"""Date and time notations other than RFC 3339, as logs, languages and databases write them.
 
-``2026-11-28 19:07:35 +0200 CEST m=+0.1`` (Go), ``Sat, 28 Nov 2026 17:07:35 GMT`` (RFC 1123),
-``Sat Nov 28 2026 19:07:35 GMT+0200 (CEST)`` (JavaScript), ``28/Nov/2026:19:07:35 +0200`` (Apache),
+``2026-11-28 19:07:35 +0200 CEST m=+0.1`` (Go), ``Sat, 28 Nov 2026 17:07:35 GMT`` (RFC 1123), ``Sat
+Nov 28 2026 19:07:35 GMT+0200 (CEST)`` (JavaScript), ``28/Nov/2026:19:07:35 +0200`` (Apache),
 ``2026-W48-6T17:07:35Z`` (week date), ``1795885655.123`` (seconds since 1970).
 
-A form is read only where the moment is certain. ``11/28/2026`` has no fixed order of day and month,
-``CST`` names three offsets, and a date alone is not a moment: all of these are None. Without any
-zone the time is UTC.
+Only unambiguous texts are read. ``11/28/2026`` has no fixed order of day and month, ``CST`` means
+three different offsets, and a date alone is not a moment: all of these are None. A time without a
+zone is in UTC.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from decimal import Decimal, InvalidOperation
 _SECOND = 1_000_000_000
 _EPOCH_ORDINAL = dt.date(1970, 1, 1).toordinal()
 
-# Seconds since 1970 of 2001-09-09 and of 2100-01-01. A number is in the unit that puts it between
+# 2001-09-09 and 2100-01-01 in seconds since 1970. A number is in the unit that puts it between
 # them; the ranges of the units don't overlap.
 _OLDEST, _NEWEST = 10**9, 4_102_444_800
 _UNITS = (_SECOND, 1_000_000, 1_000, 1)
-# Numbers that stand for "never": Unix time 0, and the year 1 of Go and .NET, in (milli)seconds.
+# Numbers that mean "never": Unix time 0, and the year 1 of Go and .NET, in (milli)seconds.
 _YEAR_1 = -62_135_596_800
 _NEVER = {Decimal(0): 0} | dict.fromkeys(map(Decimal, (_YEAR_1, _YEAR_1 * 1000)), _YEAR_1 * _SECOND)
 
@@ -37,7 +37,7 @@ _UTC = frozenset({"z", "utc", "gmt", "ut", "zulu", "etc/utc", "etc/gmt"})
 
 _FRACTION = r"(?:[.,](?P<fraction>\d{1,40}))?"
 _SIGN = r"[+\-\u2212]"
-# An offset or UTC, then perhaps a name for it and Go's monotonic clock.
+# An offset or UTC, optionally followed by a name for it and Go's monotonic clock.
 _ZONE = (
     rf"(?:\s?(?P<utc>Z|UTC|GMT|UT|Zulu|Etc/UTC|Etc/GMT)(?![\w+\-\u2212])"
     rf"|\s?(?:UTC|GMT)?(?P<offset>{_SIGN}\d\d(?::?[0-5]\d(?::?[0-5]\d)?)?|(?<=UTC|GMT){_SIGN}\d))?"
@@ -74,7 +74,7 @@ _DOTNET = re.compile(r"\\?/Date\((-?\d{1,15})(?:[+-]\d{4})?\)\\?/", re.ASCII)
 
 
 def read(text: str) -> int | None:
-    """Return nanoseconds since 1970, or None where the text is no certain moment."""
+    """Return nanoseconds since 1970, or None if the text is ambiguous or not a moment."""
     text = text.strip()
     if len(text) > 128:
         return None
@@ -91,11 +91,11 @@ def read(text: str) -> int | None:
 def from_number(number: float | Decimal) -> int | None:
     """Return nanoseconds since 1970 for a number of seconds, or of milli-, micro- or nanoseconds.
 
-    0 and the year 1 stand for "never" and are returned as such moments. Also read is a date and
-    time in digits alone, ``20261128170735``. None for what is none of these.
+    0 and the year 1, which mean "never", are converted like other times. A date and time in digits
+    alone, ``20261128170735``, is read too. Any other number is None.
     """
     try:
-        # By way of text, since 0.1 as a float is not 0.1.
+        # Converted through text, since the float 0.1 is not exactly 0.1.
         exact = number if isinstance(number, Decimal) else Decimal(str(number))
     except (InvalidOperation, ValueError):
         return None  # more digits than Python converts
@@ -133,7 +133,7 @@ def _date(parts: dict[str, str | None]) -> dt.date:
     if text := parts.get("date"):
         digits = text.replace("-", "").replace("/", "")
         if len(digits) == 7:  # the year and the number of the day in it
-            # One day less, so that day 366 of a common year overflows the year.
+            # Subtract one day, so that day 366 of a common year overflows the year.
             date = dt.date(int(digits[:4]), 1, 1) + dt.timedelta(int(digits[4:]) - 1)
             if date.year != int(digits[:4]):
                 raise ValueError
@@ -155,7 +155,7 @@ def _time_of_day(parts: dict[str, str | None]) -> int | None:
         if not 1 <= hour <= 12:
             return None
         hour = hour % 12 + (12 if half.lower() == "pm" else 0)
-    # ISO 8601 lets a day end at 24:00, and a leap second be the 61st of its minute.
+    # ISO 8601 allows 24:00 for the end of a day, and 60 for a leap second.
     if hour == 24 and minute == second == 0 and not int(parts.get("fraction") or 0):
         return 86_400
     if hour > 23 or minute > 59 or second > 60:
@@ -164,7 +164,7 @@ def _time_of_day(parts: dict[str, str | None]) -> int | None:
 
 
 def _offset(parts: dict[str, str | None]) -> int | None:
-    """Return the seconds east of UTC; None where a zone is named but its offset is not."""
+    """Return the seconds east of UTC; None if a zone is named but its offset is not."""
     name, text = parts.get("name"), parts.get("offset")
     named_utc = name is not None and name.lower() in _UTC
     if text is None:

@@ -17,11 +17,11 @@ _SECOND = 1_000_000_000
 _DAY = 24 * 60 * 60
 _NAIVE_EPOCH = dt.datetime.fromisoformat("1970-01-01")
 _EPOCH_ORDINAL = _NAIVE_EPOCH.toordinal()
-# One of these is looked up in a third of the time that an f-string needs to write it.
+# A lookup takes a third of the time of an f-string.
 _DIGITS = tuple(f"{number:02}" for number in range(60))
 
 EARLIEST = Timestamp((1 - _EPOCH_ORDINAL) * _DAY * _SECOND)
-"""The first nanosecond of the year 1; no calendar here reaches further back."""
+"""The first nanosecond of the year 1; Python's calendar begins with it."""
 
 LATEST = Timestamp((dt.date.max.toordinal() + 1 - _EPOCH_ORDINAL) * _DAY * _SECOND - 1)
 """The last nanosecond of the year 9999."""
@@ -41,13 +41,14 @@ _DURATION = re.compile(
 
 
 def parse(value: str | float) -> Timestamp:
-    """Parse a vendor's time: a text in any form that is certain, or a number since 1970.
+    """Parse a vendor's time: a text in any unambiguous notation, or a number since 1970.
 
-    RFC 3339 with 0 to 9 fraction digits is read here; ``gateway.normalise.time_forms`` lists the
-    other forms. Without an offset the time is UTC: one vendor's page asks for offsets, shows an
-    example without, and says that its times are UTC. A leap second is the first second of the next
-    minute. Raises ValueError for anything else, and for a moment outside the years 1 to 9999 in
-    UTC; the message does not repeat the value, which may hold anything.
+    RFC 3339 with 0 to 9 fraction digits is parsed here; ``gateway.normalise.time_forms`` lists the
+    other notations. A time without an offset is in UTC: one vendor's documentation requires
+    offsets, shows an example without one, and says that its times are in UTC. A leap second becomes
+    the first second of the next minute. Raises ValueError for anything else, and for a moment
+    outside the years 1 to 9999 in UTC. The message does not repeat the value, which may be a
+    secret.
     """
     match = _INSTANT.fullmatch(value) if isinstance(value, str) else None
     moment: int | None

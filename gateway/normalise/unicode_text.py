@@ -1,7 +1,7 @@
-r"""JSON values that can be encoded again.
+r"""Make JSON values encodable.
 
-JSON may escape half of a character, ``"\ud83d"``, which Python then holds as a lone surrogate and
-no encoder accepts. Such a half is written as its escape, so nothing is lost.
+JSON may contain half of a character as an escape, ``"\ud83d"``. Python decodes it to a lone
+surrogate, which no encoder accepts. Such a half is replaced by its escape, so nothing is lost.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from typing import Any
 
 import msgspec
 
-# Redaction hides what lies deeper than 64 levels.
+# Redaction masks everything deeper than 64 levels.
 _MAX_DEPTH = 100
-# Python refuses to write integers of more decimal digits than some 14,000 bits have.
+# Python refuses to convert integers of more than about 14,000 bits to decimal text.
 _MAX_BITS = 4096
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATES = re.compile("([\ud800-\udbff])([\udc00-\udfff])|[\ud800-\udfff]")
 
 
-def sound(text: str) -> str:
-    """Return the text itself where UTF-8 can encode it, else a copy with escapes."""
+def encodable_text(text: str) -> str:
+    """Return the text if UTF-8 can encode it, otherwise a copy with escapes."""
     if text.isascii() or _SURROGATE.search(text) is None:
         return text
     return _SURROGATES.sub(_write, text)
 
 
-def encodable(value: Any) -> Any:
-    """Return a JSON value itself where it can be encoded, else a copy with escapes."""
+def encodable_json(value: Any) -> Any:
+    """Return a JSON value if it can be encoded, otherwise a copy with escapes."""
     try:
         msgspec.json.encode(value)
     except (UnicodeEncodeError, ValueError, RecursionError):
@@ -44,11 +44,11 @@ def _write(match: re.Match[str]) -> str:
 
 def _copy(value: Any, depth: int) -> Any:
     if isinstance(value, str):
-        return sound(value)
+        return encodable_text(value)
     if depth >= _MAX_DEPTH:
         return value
     if isinstance(value, dict):
-        return {sound(key): _copy(item, depth + 1) for key, item in value.items()}
+        return {encodable_text(key): _copy(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
         return [_copy(item, depth + 1) for item in value]
     if isinstance(value, int) and value.bit_length() >= _MAX_BITS:

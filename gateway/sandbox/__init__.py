@@ -1,6 +1,6 @@
 """Simulated vendors over HTTP, for the demo and the tests.
 
-Each vendor's simulator is a package beside this file. It is written from the vendor's documentation
+Each vendor's simulator is a package in this folder. It is written from the vendor's documentation
 and shares no code with the gateway, so that no mistake can be common to both.
 """
 

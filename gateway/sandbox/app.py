@@ -15,8 +15,8 @@ from gateway.sandbox.credentials import Credentials
 from gateway.sandbox.deliveries import Traffic, seeded
 from gateway.sandbox.elastic_path import ElasticPath
 from gateway.sandbox.etags import ETags
-from gateway.sandbox.front import Front, Record
 from gateway.sandbox.language_weaver import LanguageWeaver
+from gateway.sandbox.middleware import FaultMiddleware, Record
 from gateway.sandbox.planted import plant
 from gateway.sandbox.vendor import Vendor, answer, vendor_at
 from gateway.sandbox.yandex_tracker import YandexTracker
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 class Sandbox:
     """The vendors' REST APIs, with at least ``logs`` webhook logs of the last two weeks.
 
-    ``app`` serves each vendor below its own prefixes, and ``/control`` beside them. It needs no
-    lifespan. Sandboxes with the same seed, clock and number of logs are equal. ``latency`` is the
-    shortest and longest response time of a vendor in seconds. Logs arrive as the clock advances.
-    With ``etags``, responses have an ``ETag`` and may be revalidated.
+    ``app`` serves each vendor below its own prefixes, and also ``/control``. It needs no lifespan.
+    Sandboxes with the same seed, clock and number of logs are equal. ``latency`` is the shortest
+    and longest response time of a vendor in seconds. Logs arrive as the clock advances. With
+    ``etags``, responses have an ``ETag`` and may be revalidated.
     """
 
     codearts_projects: ClassVar[tuple[str, ...]] = PROJECTS
@@ -96,7 +96,7 @@ class Sandbox:
             exception_handlers={HTTPException: refuse},
         )
         app.router.redirect_slashes = False
-        self.app = Front(
+        self.app = FaultMiddleware(
             ETags(app) if etags else app,
             seed=seed,
             vendors=vendors,

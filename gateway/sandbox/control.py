@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gateway.sandbox.deliveries import Delivery, Traffic
-    from gateway.sandbox.front import Record
+    from gateway.sandbox.middleware import Record
     from gateway.sandbox.vendor import Vendor
 
 

@@ -11,7 +11,7 @@ from zlib import crc32
 
 import msgspec
 
-from gateway.sandbox.outcomes import FAILURES, INCIDENTS, SUCCESSES, Draw, Outcome
+from gateway.sandbox.outcomes import FAILURES, INCIDENTS, SUCCESSES, Outcome, WeightedChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,8 +101,8 @@ class Traffic:
         self._clock = clock
         self._arrivals_per_second = arrivals_per_second
         self._random = seeded(seed, "traffic")
-        self._success = Draw(SUCCESSES)
-        self._failure = Draw(FAILURES)
+        self._success = WeightedChoice(SUCCESSES)
+        self._failure = WeightedChoice(FAILURES)
         self._unsettled: dict[str, deque[Delivery]] = {}
         self._archive_of = {
             stream.id: archive for archive in archives for stream in archive.streams

@@ -14,7 +14,7 @@ import msgspec
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
-from gateway.sandbox.spoilt import of_another_kind, with_absurd_rows, with_rows_twice
+from gateway.sandbox.malformed import of_another_kind, with_absurd_rows, with_rows_twice
 
 if TYPE_CHECKING:
     from asyncio import Transport
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from gateway.sandbox.vendor import Vendor
 
-_LINGER_NOT = struct.pack("ii", 1, 0)
-"""A socket option: close the connection with RST in place of FIN."""
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+"""A socket option: close the connection with RST instead of FIN."""
 _CHUNK = 64 * 1024
 _CHUNKS_PER_MEGABYTE = 16
 
@@ -97,7 +97,7 @@ class Call(NamedTuple):
     now: float
 
 
-async def suffer(fault: Fault, call: Call) -> None:
+async def apply_fault(fault: Fault, call: Call) -> None:
     """Respond to a request that the fault affects."""
     if fault.kind in _REPLACED:
         response = _REPLACED[fault.kind](fault, call)
@@ -155,7 +155,7 @@ async def _rows_without_end(chunks: int | None = None) -> AsyncIterator[bytes]:
 
 async def _latency(fault: Fault, call: Call) -> None:
     if call.scope["method"] == "GET":
-        # A disconnected reader gets no response, but an action is performed all the same.
+        # A disconnected reader gets no response, but an action is performed nevertheless.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(_disconnected(call), fault.seconds)
             return
@@ -168,7 +168,7 @@ async def _reset(_fault: Fault, call: Call) -> None:
     if call.transport is None:
         raise ConnectionResetError
     socket = call.transport.get_extra_info("socket")
-    socket.setsockopt(SOL_SOCKET, SO_LINGER, _LINGER_NOT)
+    socket.setsockopt(SOL_SOCKET, SO_LINGER, _RESET_ON_CLOSE)
     call.transport.abort()
     await _disconnected(call)
 
@@ -183,12 +183,12 @@ async def _no_v2(_fault: Fault, call: Call) -> None:
 
 
 async def _truncated_json(_fault: Fault, call: Call) -> None:
-    status, headers, body = await _proper_answer(call)
+    status, headers, body = await _vendor_response(call)
     await Response(body[: len(body) // 2], status, headers)(call.scope, call.receive, call.send)
 
 
 async def _cut_body(_fault: Fault, call: Call) -> None:
-    status, headers, body = await _proper_answer(call)
+    status, headers, body = await _vendor_response(call)
     if call.transport is None:
         raise ConnectionResetError
     start = Response(status_code=status, headers=headers | {"content-length": str(len(body))})
@@ -216,7 +216,7 @@ async def _wrong_types(fault: Fault, call: Call) -> None:
 
 
 async def _with_other_document(call: Call, change: Callable[[Any], Any]) -> None:
-    status, headers, body = await _proper_answer(call)
+    status, headers, body = await _vendor_response(call)
     try:
         document = msgspec.json.decode(body)
     except msgspec.DecodeError:
@@ -225,7 +225,7 @@ async def _with_other_document(call: Call, change: Callable[[Any], Any]) -> None
     await response(call.scope, call.receive, call.send)
 
 
-async def _proper_answer(call: Call) -> tuple[int, dict[str, str], bytes]:
+async def _vendor_response(call: Call) -> tuple[int, dict[str, str], bytes]:
     """Return the vendor's own response: status, headers without the length, and body.
 
     It always has a body, even if a 304 would do.

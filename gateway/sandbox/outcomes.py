@@ -138,8 +138,8 @@ INCIDENTS = (
 """Outcomes of an incident, which lasts an hour."""
 
 
-class Draw:
-    """Draws outcomes at random, by weight."""
+class WeightedChoice:
+    """A random choice among outcomes, by weight."""
 
     def __init__(self, weights: dict[Outcome, int]) -> None:
         self._outcomes = tuple(weights)

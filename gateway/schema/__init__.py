@@ -25,12 +25,12 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from gateway.config import LimitSettings
 from gateway.errors import ErrorCode
 from gateway.limits import Limits
-from gateway.schema.cost import Price
+from gateway.schema.cost import PriceList
 from gateway.schema.documents import Documents
 from gateway.schema.failures import explain
-from gateway.schema.incremental import Executor, first_part
+from gateway.schema.incremental import Executor, initial_result
 from gateway.schema.mutation import ERRORS, Mutation
-from gateway.schema.names import names_of, unnamed
+from gateway.schema.names import names_of, without_names
 from gateway.schema.preparation import Preparation
 from gateway.schema.scalars import SCALARS
 from gateway.schema.subgraph import FEDERATION_SCALARS, VERSION, SubgraphQuery
@@ -84,12 +84,12 @@ class Schema(federation.Schema):
     async def execute(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
         """Execute an operation; takes the parameters of Strawberry's method.
 
-        Returns a FirstPart if the response comes in parts.
+        Returns an InitialResult if the response comes in parts.
         """
         explained = functools.partial(self._explained, query or "")
         result = await super().execute(query, *args, **kwargs)
         if isinstance(result, ExperimentalIncrementalExecutionResults):
-            result = first_part(result, explained)
+            result = initial_result(result, explained)
         if result.errors:
             result.errors = explained(result.errors)
         return result
@@ -100,7 +100,7 @@ class Schema(federation.Schema):
             # The gateway's own messages contain no schema names, but they quote vendors: leave
             # them.
             if (error.extensions or {})["code"] in _BY_GRAPHQL_CORE:
-                error.message = unnamed(error.message, query, self.names)
+                error.message = without_names(error.message, query, self.names)
         return explained
 
     def _get_custom_context_kwargs(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def build_schema(
     limits = limits or Limits(LimitSettings())
     schema = copy.copy(_converted(introspection=introspection, incremental=incremental))
     core = schema._schema  # noqa: SLF001
-    documents, price = Documents(core, limits, introspection=introspection), Price(core)
+    documents, price = Documents(core, limits, introspection=introspection), PriceList(core)
 
     def prepare() -> Preparation:
         return Preparation(documents, price, limits)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from strawberry import ID, UNSET, Parent
 
 from gateway import journal, model
-from gateway.actions.outcomes import said
+from gateway.actions.outcomes import vendor_response
 from gateway.feed import paging
 from gateway.journal import ActionKind, cursor_of
 from gateway.schema.action_types import (
     Action,
     ActionConnection,
     ActionEdge,
+    ActionFilterArgument,
     AvailableAction,
     Granted,
     Viewer,
-    WantedActions,
     action_filter,
 )
 from gateway.schema.arguments import After, First
@@ -27,12 +27,12 @@ from gateway.schema.scalars import DateTime
 def available_actions(log: Parent[model.WebhookLog], info: Info) -> list[AvailableAction]:
     gateway = info.context.gateway
     source = gateway.sources[log.source]
-    hindrances = [(kind, gateway.hindrance(kind, source)) for kind in ActionKind]
+    denials = [(kind, gateway.denial(kind, source)) for kind in ActionKind]
     return [
         AvailableAction(
             action=kind, available=problem is None, reason=problem.message if problem else None
         )
-        for kind, problem in hindrances
+        for kind, problem in denials
     ]
 
 
@@ -52,7 +52,7 @@ async def actions(
     info: Info,
     first: First = UNSET,
     after: After = UNSET,
-    filter: WantedActions = UNSET,
+    filter: ActionFilterArgument = UNSET,
 ) -> ActionConnection:
     size = paging.PAGE_SIZE if first is None or first is UNSET else first
     page = await info.context.gateway.actions(size, after or None, action_filter(filter))
@@ -84,5 +84,5 @@ def _action(action: journal.Action) -> Action:
         completed_at=None if action.completed_at is None else DateTime(action.completed_at),
         error_code=action.error_code,
         message=action.message,
-        answer=said(action),
+        answer=vendor_response(action),
     )

@@ -84,7 +84,7 @@ class ActionFilterInput:
     )
 
 
-WantedActions = Annotated[
+ActionFilterArgument = Annotated[
     ActionFilterInput | None,
     strawberry.argument(
         description="Conditions that the actions meet. Null or an empty object means all."

@@ -40,7 +40,7 @@ Before = Annotated[
         )
     ),
 ]
-Wanted = Annotated[
+FilterArgument = Annotated[
     WebhookLogFilter | None,
     strawberry.argument(
         description="Conditions that the logs meet. Null or an empty object means all logs."
@@ -59,7 +59,7 @@ class CacheDemand:
     )
 
 
-CacheWanted = Annotated[
+CacheArgument = Annotated[
     CacheDemand | None,
     strawberry.argument(
         description="How fresh the logs must be. Null means as fresh as the configuration says."

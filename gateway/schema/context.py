@@ -21,9 +21,9 @@ class Context:
 
     The loaders belong to one operation, so that nothing they hold is shared between callers.
 
-    ``in_parts`` is true if the caller accepts deferred parts after the first part of the response.
-    The code that executes the operation closes the context, which cancels the reads still in flight
-    and calls the ``endings``.
+    ``in_parts`` is true if the caller accepts deferred parts after the initial result. The code
+    that executes the operation closes the context, which cancels the reads still in flight and
+    calls the ``endings``.
     """
 
     def __init__(self, gateway: Gateway, operation: Operation, *, in_parts: bool = False) -> None:

@@ -102,8 +102,8 @@ class Cost(NamedTuple):
         return Cost(min(CEILING, self.once + other.once), min(CEILING, self.row + other.row))
 
 
-class Price:
-    """Price list of a schema."""
+class PriceList:
+    """The costs of a schema's fields."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         self.schema = schema
@@ -124,19 +124,24 @@ class Price:
             definition.variable.name.value: definition.default_value
             for definition in operation.variable_definitions or ()
         }
-        bill = _Bill(self, {**defaults, **variables}, sources)
+        calculation = _Calculation(self, {**defaults, **variables}, sources)
         for fragment in fragments:
             kind = self.schema.type_map[fragment.type_condition.name.value]
-            bill.fragments[fragment.name.value] = bill.selected(fragment.selection_set, kind)
+            calculation.fragments[fragment.name.value] = calculation.selected(
+                fragment.selection_set, kind
+            )
         root = self.schema.get_root_type(operation.operation)
         assert root is not None  # noqa: S101 - the operation is valid
-        return round(bill.selected(operation.selection_set, root).once)
+        return round(calculation.selected(operation.selection_set, root).once)
 
 
-class _Bill:
-    """Sum of one operation. Variables that were not sent have the AST node of their default."""
+class _Calculation:
+    """The calculation for one operation.
 
-    def __init__(self, price: Price, variables: Mapping[str, Any], sources: int) -> None:
+    A variable that was not sent has the AST node of its default.
+    """
+
+    def __init__(self, price: PriceList, variables: Mapping[str, Any], sources: int) -> None:
         self.fragments: dict[str, Cost] = {}
         self._price = price
         self._variables = variables
@@ -172,7 +177,7 @@ class _Bill:
         inner = self.selected(node.selection_set, get_named_type(field.type)).plus(_parts(node))
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         wanted = [self._value(given[one]) for one in SCANNED_FOR.get(key, ()) if one in given]
-        if not all(map(_says_nothing, wanted)):
+        if not all(map(_is_blank, wanted)):
             own += max(SCAN, self._weight(given.get("filter")))
         if "first" in field.args:
             sizes = [self._size(given[end]) for end in ("first", "last") if end in given]
@@ -232,7 +237,7 @@ class _Bill:
         return node
 
 
-def _says_nothing(value: object) -> bool:
+def _is_blank(value: object) -> bool:
     """Whether an argument, as a node or a value of JSON, is null or an empty cursor."""
     match value:
         case None | "" | NullValueNode() | StringValueNode(value=""):
@@ -241,8 +246,11 @@ def _says_nothing(value: object) -> bool:
 
 
 def _parts(node: SelectionNode) -> Cost:
-    apart = {directive.name.value for directive in node.directives or ()} & {"defer", "stream"}
-    return Cost(PART * len(apart))
+    incremental = {directive.name.value for directive in node.directives or ()} & {
+        "defer",
+        "stream",
+    }
+    return Cost(PART * len(incremental))
 
 
 def weight(value: object) -> int:

@@ -8,14 +8,14 @@ from typing import Annotated, Any, Union
 import msgspec
 import strawberry
 
-from gateway.schema.fields import described, is_a
+from gateway.schema.fields import described, instance_of
 from gateway.vendors import VENDORS
 
 
 def _type_of(record: type[msgspec.Struct]) -> type:
     """Build the type of a details record, described by its docstring and each ``Meta``."""
     hints = typing.get_type_hints(record, include_extras=True)
-    members: dict[str, Any] = {"is_type_of": is_a(record), "__annotations__": {}}
+    members: dict[str, Any] = {"is_type_of": instance_of(record), "__annotations__": {}}
     for name, hint in hints.items():
         field_type, meta = typing.get_args(hint)
         members["__annotations__"][name] = field_type

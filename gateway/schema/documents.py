@@ -130,12 +130,12 @@ class Documents:
         return msgspec.structs.replace(document, errors=[_readable(error) for error in errors])
 
     def _parsed(self, text: str) -> DocumentNode:
-        most = self._limits.most("tokens")
+        maximum = self._limits.maximum("tokens")
         try:
-            return parse(text, max_lexical_tokens=most, max_comments=most)
+            return parse(text, max_lexical_tokens=maximum, max_comments=maximum)
         except GraphQLSyntaxError as error:
-            if most and error.message in {
-                f"Syntax Error: Document contains more than {most} {what}. Parsing aborted."
+            if maximum and error.message in {
+                f"Syntax Error: Document contains more than {maximum} {what}. Parsing aborted."
                 for what in ("tokens", "comments")
             }:
                 raise self._limits.refusal("tokens") from None

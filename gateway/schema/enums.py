@@ -79,8 +79,8 @@ def _describe(kind: type[enum.Enum], values: Mapping[str, str] | None = None) ->
     made: Any = strawberry.enum(kind, description=(kind.__doc__ or "").replace("``", "`"))
     for value in made.__strawberry_definition__.values:
         member = kind[value.name]
-        said = member.description if isinstance(member, Described) else str(member.value)
-        value.description = (values or {}).get(value.name, said)
+        description = member.description if isinstance(member, Described) else str(member.value)
+        value.description = (values or {}).get(value.name, description)
 
 
 _describe(WebhookLogStatus)

@@ -43,16 +43,16 @@ def explain(error: GraphQLError) -> GraphQLError:
 def _message_and_extensions(error: GraphQLError) -> tuple[str, dict[str, Any]]:
     match error.original_error:
         case UpstreamError() as original:
-            return str(original), _of_vendor(original)
+            return str(original), _vendor_extensions(original)
         case AllSourcesFailedError() as original:
-            sources = [_of_vendor(failure) for failure in original.errors]
+            sources = [_vendor_extensions(failure) for failure in original.errors]
             return str(original), {"code": original.code.name, "sources": sources}
         case JournalError() as original:
             log.error("The journal can't be opened, read or written.", exc_info=original)
             return _NO_JOURNAL, {"code": original.code.name}
         case RequestError() as original:
             return str(original), {"code": original.code.name}
-        case None | GraphQLError() if not _is_of_a_result(error):
+        case None | GraphQLError() if not _concerns_result(error):
             parsed = not isinstance(error, GraphQLSyntaxError)
             code = "GRAPHQL_VALIDATION_FAILED" if parsed else "GRAPHQL_PARSE_FAILED"
             return error.message, {"code": ErrorCode[code].name}
@@ -61,12 +61,12 @@ def _message_and_extensions(error: GraphQLError) -> tuple[str, dict[str, Any]]:
             return _DEFECT, {"code": ErrorCode.INTERNAL_ERROR.name}
 
 
-def _is_of_a_result(error: GraphQLError) -> bool:
+def _concerns_result(error: GraphQLError) -> bool:
     """Whether the result of a field, rather than one of its arguments, does not fit its type."""
     return error.path is not None and all(isinstance(node, FieldNode) for node in error.nodes or ())
 
 
-def _of_vendor(error: UpstreamError) -> dict[str, Any]:
+def _vendor_extensions(error: UpstreamError) -> dict[str, Any]:
     extensions = {
         "code": error.code.name,
         "source": error.source,

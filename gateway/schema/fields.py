@@ -18,6 +18,6 @@ def described(description: str, resolver: Callable[..., Any] | None = None) -> A
     return field(resolver=resolver, description=description)
 
 
-def is_a(record: type) -> Callable[[object, object], bool]:
-    """Return the ``is_type_of`` of a type, by which unions and interfaces recognise its records."""
+def instance_of(record: type) -> Callable[[object, object], bool]:
+    """Return a type's ``is_type_of``, by which unions and interfaces recognise its records."""
     return lambda value, _: isinstance(value, record)

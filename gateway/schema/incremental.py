@@ -1,4 +1,4 @@
-"""Incremental delivery: @defer and @stream move parts of a response behind its first part.
+"""Incremental delivery: @defer and @stream move parts of a response after its initial result.
 
 The parts have the format of graphql-core, with ``pending``, ``incremental`` and ``completed``:
 https://specs.apollo.dev/incremental/v0.2/
@@ -70,23 +70,27 @@ class Executor(StrawberryGraphQLCoreExecutionContext):
 
 
 @dataclasses.dataclass
-class FirstPart(ExecutionResult):
-    """The first part of a response.
+class InitialResult(ExecutionResult):
+    """The initial result of a response in parts.
 
-    ``pending`` announces the parts to come, ``following`` yields them as JSON objects. ``needs``
-    must be closed when they are exhausted, or no longer wanted.
+    ``pending`` announces the parts to come, ``following`` yields them as JSON objects.
+    ``resources`` must be closed when they are exhausted or no longer wanted.
     """
 
     _: dataclasses.KW_ONLY
     pending: list[dict[str, Any]]
     following: AsyncGenerator[dict[str, Any], None]
-    needs: contextlib.AsyncExitStack = dataclasses.field(default_factory=contextlib.AsyncExitStack)
+    resources: contextlib.AsyncExitStack = dataclasses.field(
+        default_factory=contextlib.AsyncExitStack
+    )
 
 
-def first_part(results: ExperimentalIncrementalExecutionResults, explain: Explain) -> FirstPart:
-    """Build the first part of a response; ``explain`` converts the errors of those that follow."""
+def initial_result(
+    results: ExperimentalIncrementalExecutionResults, explain: Explain
+) -> InitialResult:
+    """Build the initial result; ``explain`` converts the errors of the parts that follow."""
     first = results.initial_result
-    return FirstPart(
+    return InitialResult(
         data=first.data,
         errors=first.errors,
         extensions=first.extensions,

@@ -13,7 +13,7 @@ from gateway.actions import problems
 from gateway.schema.arguments import Id
 from gateway.schema.context import Info
 from gateway.schema.enums import ActionKind, Role, UserErrorCode
-from gateway.schema.fields import described, is_a
+from gateway.schema.fields import described, instance_of
 from gateway.schema.types import WebhookLog
 
 
@@ -26,24 +26,24 @@ class UserError:
 
 @strawberry.type(description="An argument is invalid.")
 class InvalidInput(UserError):
-    is_type_of = is_a(problems.InvalidInput)
+    is_type_of = instance_of(problems.InvalidInput)
 
 
 @strawberry.type(description="The webhook log does not exist, or the caller may not see it.")
 class NotFound(UserError):
-    is_type_of = is_a(problems.NotFound)
+    is_type_of = instance_of(problems.NotFound)
 
 
 @strawberry.type(description="The caller lacks a role for the log's source.")
 class NotAuthorized(UserError):
-    is_type_of = is_a(problems.NotAuthorized)
+    is_type_of = instance_of(problems.NotAuthorized)
 
     required_role: Role = described("The role that the action requires.")
 
 
 @strawberry.type(description="The vendor does not support the action. Nothing was sent to it.")
 class ActionNotSupported(UserError):
-    is_type_of = is_a(problems.ActionNotSupported)
+    is_type_of = instance_of(problems.ActionNotSupported)
 
     action: ActionKind = described("The action.")
     sources: list[str] = described("Names of the sources that support it.")
@@ -51,7 +51,7 @@ class ActionNotSupported(UserError):
 
 @strawberry.type(description="The idempotencyKey was used before, for another action or log.")
 class IdempotencyKeyReused(UserError):
-    is_type_of = is_a(problems.IdempotencyKeyReused)
+    is_type_of = instance_of(problems.IdempotencyKeyReused)
 
     log_id: ID | None = described(
         "Id of the log for which it was used. Null if the caller may not see that log."
@@ -60,7 +60,7 @@ class IdempotencyKeyReused(UserError):
 
 @strawberry.type(description="The vendor refused the action. Nothing was changed.")
 class UpstreamRejected(UserError):
-    is_type_of = is_a(problems.UpstreamRejected)
+    is_type_of = instance_of(problems.UpstreamRejected)
 
     http_status: int | None = described(
         "HTTP status of the vendor's response. Null if it was not recorded."
@@ -81,7 +81,7 @@ class UpstreamRejected(UserError):
     )
 )
 class UpstreamUnavailable(UserError):
-    is_type_of = is_a(problems.UpstreamUnavailable)
+    is_type_of = instance_of(problems.UpstreamUnavailable)
 
     retry_after: float | None = described(
         "Seconds to wait before trying again. Null if the vendor does not say."
@@ -95,7 +95,7 @@ class UpstreamUnavailable(UserError):
     )
 )
 class OutcomeUnknown(UserError):
-    is_type_of = is_a(problems.OutcomeUnknown)
+    is_type_of = instance_of(problems.OutcomeUnknown)
 
     action_id: ID = described("Id of the action in the journal.")
 

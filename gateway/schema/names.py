@@ -40,7 +40,7 @@ def names_of(schema: GraphQLSchema) -> frozenset[str]:
     return frozenset(name for name in names if not name.islower())
 
 
-def unnamed(message: str, document: str, names: Collection[str] = ()) -> str:
+def without_names(message: str, document: str, names: Collection[str] = ()) -> str:
     """Hide quoted text that is not from the document, and ``names`` anywhere in a message.
 
     ``names`` are needed because a quoted value may contain quotation marks itself, so that the end

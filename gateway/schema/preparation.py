@@ -10,7 +10,7 @@ from strawberry.extensions import SchemaExtension
 
 from gateway.limits import Limits
 from gateway.schema.context import Context
-from gateway.schema.cost import Price, page_size, weight
+from gateway.schema.cost import PriceList, page_size, weight
 from gateway.schema.documents import Document, Documents
 
 
@@ -23,7 +23,7 @@ class Preparation(SchemaExtension):
     requests.
     """
 
-    def __init__(self, documents: Documents, price: Price, limits: Limits) -> None:
+    def __init__(self, documents: Documents, price: PriceList, limits: Limits) -> None:
         super().__init__()
         self._documents = documents
         self._price = price
@@ -74,10 +74,10 @@ class Preparation(SchemaExtension):
 
     def get_results(self) -> dict[str, Any]:
         """Return the cost as an extension of the response, if the request asks for it."""
-        asked = self.execution_context.operation_extensions or {}
-        if asked.get("cost") is not True or self._cost is None:
+        requested = self.execution_context.operation_extensions or {}
+        if requested.get("cost") is not True or self._cost is None:
             return {}
-        return {"cost": {"requested": self._cost, "maximum": self._limits.most("cost")}}
+        return {"cost": {"requested": self._cost, "maximum": self._limits.maximum("cost")}}
 
 
 def _size(value: Any) -> tuple[str, int, int] | int | str | None:

@@ -18,12 +18,12 @@ from gateway.feed.positions import Entry
 from gateway.schema.arguments import (
     After,
     Before,
-    CacheWanted,
+    CacheArgument,
+    FilterArgument,
     First,
     Id,
     Ids,
     Last,
-    Wanted,
 )
 from gateway.schema.context import Context, Info
 from gateway.schema.filters import document
@@ -39,11 +39,11 @@ async def webhook_logs(
     after: After = UNSET,
     last: Last = UNSET,
     before: Before = UNSET,
-    filter: Wanted = UNSET,
-    cache: CacheWanted = UNSET,
+    filter: FilterArgument = UNSET,
+    cache: CacheArgument = UNSET,
 ) -> service.Page:
-    asked = {"first": first, "after": after, "last": last, "before": before}
-    return await _logs(info, document(filter), cache, asked)
+    arguments = {"first": first, "after": after, "last": last, "before": before}
+    return await _logs(info, document(filter), cache, arguments)
 
 
 async def logs_of_source(
@@ -53,23 +53,25 @@ async def logs_of_source(
     after: After = UNSET,
     last: Last = UNSET,
     before: Before = UNSET,
-    filter: Wanted = UNSET,
-    cache: CacheWanted = UNSET,
+    filter: FilterArgument = UNSET,
+    cache: CacheArgument = UNSET,
 ) -> service.Page:
     wanted: dict[str, Any] = {"source": {"eq": source.name}}
     if filter:
         # Added as a further condition, so that an empty filter does not invalidate cursors.
         wanted["and"] = [document(filter)]
-    asked = {"first": first, "after": after, "last": last, "before": before}
-    return await _logs(info, wanted, cache, asked)
+    arguments = {"first": first, "after": after, "last": last, "before": before}
+    return await _logs(info, wanted, cache, arguments)
 
 
 async def _logs(
-    info: Info, wanted: Document | None, cache: CacheWanted, asked: Mapping[str, Any]
+    info: Info, wanted: Document | None, cache: CacheArgument, arguments: Mapping[str, Any]
 ) -> service.Page:
     # No cursor is empty, so an empty string stands for null, as clients send it for a first page.
     given = {
-        name: None if value == "" else value for name, value in asked.items() if value is not UNSET
+        name: None if value == "" else value
+        for name, value in arguments.items()
+        if value is not UNSET
     }
     if cache:
         given["max_age"] = cache.max_age

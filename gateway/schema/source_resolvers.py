@@ -39,7 +39,7 @@ def id_of_source(source: Parent[Source]) -> str:
 def capabilities(source: Parent[Source], info: Info) -> list[model.Capability]:
     gateway = info.context.gateway
     able = source.capabilities - {
-        CAPABILITIES[kind] for kind in ActionKind if gateway.hindrance(kind, source)
+        CAPABILITIES[kind] for kind in ActionKind if gateway.denial(kind, source)
     }
     return [capability for capability in model.Capability if capability in able]
 
@@ -84,7 +84,7 @@ async def hooks_of_source(
     size = paging.PAGE_SIZE if first is None or first is UNSET else first
     paging.check(size, after or None, None, None)
     hooks = await source.hooks(info.context.operation)
-    begin, end = paging.part(hooks, size, after or None)
+    begin, end = paging.hook_range(hooks, size, after or None)
     page = hooks[begin:end]
     return HookPage(
         nodes=page,

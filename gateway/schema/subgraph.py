@@ -52,8 +52,8 @@ Representations = Annotated[
 ]
 
 
-# In place of Strawberry's resolver, which answers an unknown __typename by nulling the whole list,
-# and pops __typename from the caller's variable, so that a second field can't use it.
+# Replaces Strawberry's resolver, which answers an unknown __typename by nulling the whole list, and
+# pops __typename from the caller's variable, so that a second field can't use it.
 async def _entities(info: Info, representations: Representations) -> list[Any]:
     check_count(len(representations), "representations")
     wanted = [_id(info.context.gateway, one) for one in representations]

@@ -10,7 +10,7 @@ from gateway.schema import action_resolvers, resolvers, source_resolvers
 from gateway.schema.action_types import ActionConnection, AvailableAction, Viewer
 from gateway.schema.details import WebhookLogDetails
 from gateway.schema.enums import CacheStatus, Capability, Provider, SourceOutcome, WebhookLogStatus
-from gateway.schema.fields import described, is_a
+from gateway.schema.fields import described, instance_of
 from gateway.schema.leaf_types import (
     CacheState,
     Failure,
@@ -34,7 +34,7 @@ class Node:
     description="The log of one webhook delivery, in the same units for all vendors.",
 )
 class WebhookLog(Node):
-    is_type_of = is_a(model.WebhookLog)
+    is_type_of = instance_of(model.WebhookLog)
 
     upstream_id: str = described("The vendor's id.")
     source: Source = described("The source of the log.", source_resolvers.source_of)
@@ -97,7 +97,7 @@ class WebhookLog(Node):
     description="A webhook, trigger or integration: the vendor's setting that sends deliveries.",
 )
 class Hook(Node):
-    is_type_of = is_a(model.Hook)
+    is_type_of = instance_of(model.Hook)
 
     upstream_id: str = described("The vendor's id.")
     source: Source = described("The source of the hook.", source_resolvers.source_of)
@@ -117,7 +117,7 @@ class Hook(Node):
     description="A system that the gateway reads, as the configuration names it.",
 )
 class Source(Node):
-    is_type_of = is_a(sources.Source)
+    is_type_of = instance_of(sources.Source)
 
     id: ID = described(
         "Opaque id, stable as long as the source keeps its name.", source_resolvers.id_of_source

@@ -9,7 +9,7 @@ from gateway.sources.caching import SourceCache
 from gateway.sources.source import Source
 from gateway.upstream.auth import TokenEndpoint
 from gateway.upstream.client import UpstreamClient
-from gateway.upstream.exchange import http_client, network
+from gateway.upstream.exchange import http_client, network_transport
 from gateway.upstream.known_secrets import KnownSecrets, in_settings
 from gateway.vendors import VENDORS
 
@@ -37,7 +37,7 @@ def make_source(
     returns Unix time in nanoseconds, ``monotonic`` seconds.
     """
     kit = VENDORS[settings.provider]
-    http = http_client(transport or network(settings.ca_bundle, settings.concurrency))
+    http = http_client(transport or network_transport(settings.ca_bundle, settings.concurrency))
     secrets = KnownSecrets(in_settings(settings))
 
     def endpoint(url: str) -> TokenEndpoint:

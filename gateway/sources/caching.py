@@ -39,14 +39,14 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
     """A read, and how to cache its result.
 
     ``name`` is unique within the source; ``kind`` is the type that a stored entry decodes to.
-    ``judge`` returns the seconds for which a value is fresh, and tags that evict it in addition to
-    its source's. ``renew`` copies into a new value the data that only the replaced entry has.
+    ``classify`` returns the seconds for which a value is fresh, and tags that evict it in addition
+    to its source's. ``renew`` copies into a new value the data that only the replaced entry has.
     """
 
     name: str
     kind: Any
     read: Callable[[Operation], Coroutine[Any, Any, Any]]
-    judge: Callable[[Any], tuple[float, tuple[str, ...]]]
+    classify: Callable[[Any], tuple[float, tuple[str, ...]]]
     renew: Callable[[Any, Entry[Any]], Any] = lambda value, _: value
 
 
@@ -93,7 +93,7 @@ class SourceCache:
         """Return the cached value for this source and credential, or read it.
 
         Callers that need the same value share one read. It runs in an operation of its own with the
-        longest deadline, regardless of theirs.
+        longest deadline, whatever theirs are.
         """
         requirement = FreshnessRequirement(
             max_age=operation.max_age(self._source, max_age),
@@ -109,27 +109,27 @@ class SourceCache:
                 requirement,
             )
         except TimeoutError:
-            raise await self._client.late(operation) from None
+            raise await self._client.deadline_error(operation) from None
         operation.reads[self._source].append(cached.freshness)
         return cached
 
     async def _load(
-        self, wanted: Read, operation: Operation, entry: Entry[Any] | None, *, behind: bool
+        self, wanted: Read, operation: Operation, entry: Entry[Any] | None, *, background: bool
     ) -> Loaded[Any]:
-        apart = operation.apart(entry.etags if entry else {}, behind=behind)
+        detached = operation.detached(entry.etags if entry else {}, background=background)
         unchanged = False
         try:
-            value, etags = await wanted.read(apart), apart.answered
+            value, etags = await wanted.read(detached), detached.validators
         except NotModified:
             assert entry is not None  # noqa: S101 - only an entry can be unchanged
-            if apart.has_other_parts_of(entry.etags):
-                apart = operation.apart({}, behind=behind)
-                value, etags = await wanted.read(apart), apart.answered
+            if detached.parts_differ_from(entry.etags):
+                detached = operation.detached({}, background=background)
+                value, etags = await wanted.read(detached), detached.validators
             else:
                 value, etags, unchanged = entry.value, dict(entry.etags), True
         if entry is not None:
             value = wanted.renew(value, entry)
-        seconds, tags = wanted.judge(value)
+        seconds, tags = wanted.classify(value)
         lifetime = Lifetime(
             seconds, self.lifetimes.stale_while_revalidate, self.lifetimes.stale_if_error
         )
@@ -139,7 +139,7 @@ class SourceCache:
             lifetime=Lifetime(seconds) if value is None else lifetime,
             tags=(tag("source", self._source), *tags),
             etags=etags,
-            made_of=apart.made_of,
+            made_of=detached.made_of,
             unchanged=unchanged,
         )
 
@@ -170,7 +170,9 @@ class SourceCache:
 
     async def hooks(self, name: str, read: ReadHooks, operation: Operation) -> Hooks:
         """Return the hooks that ``read`` lists, cached under ``name``; see ``CachedHooks``."""
-        wanted = Read(name=name, kind=Hooks, read=read, judge=lambda _: (self.lifetimes.hooks, ()))
+        wanted = Read(
+            name=name, kind=Hooks, read=read, classify=lambda _: (self.lifetimes.hooks, ())
+        )
         hooks: Hooks = (await self.get(wanted, operation)).value
         operation.add_part(name, hooks)
         return hooks

@@ -12,8 +12,8 @@ from gateway.errors import ErrorCode, RequestError, UpstreamError
 from gateway.model import Capability, Hook, Timestamp, WebhookLog, WebhookLogStatus, worst
 from gateway.sources.caching import Read, SourceCache, tag
 from gateway.sources.list_facts import ListFacts
-from gateway.sources.stale_pages import renewed
-from gateway.vendors.pages import Found, Page, Scan, Stream, StreamsChanged, Wanted, Window
+from gateway.sources.stale_pages import with_pushed_off
+from gateway.vendors.pages import Criteria, Found, Page, Scan, Stream, StreamsChanged, Window
 
 if TYPE_CHECKING:
     from gateway.cache import Cached
@@ -69,7 +69,7 @@ class Source:
         self,
         stream: Stream,
         window: Window,
-        wanted: Wanted,
+        criteria: Criteria,
         operation: Operation,
         *,
         max_age: float | None = None,
@@ -85,11 +85,11 @@ class Source:
         seconds = lifetimes.first_page if first else lifetimes.page
         tags = (tag("hook", stream.hook_id) if stream.hook_id else self._lists,)
         read = Read(
-            name=_page_name(stream, window, wanted),
+            name=_page_name(stream, window, criteria),
             kind=self._page_type,
-            read=lambda apart: self.vendor.read_page(stream, window, wanted, apart),
-            judge=lambda _: (seconds, tags),
-            renew=renewed,
+            read=lambda detached: self.vendor.read_page(stream, window, criteria, detached),
+            classify=lambda _: (seconds, tags),
+            renew=with_pushed_off,
         )
         return await self._cache.get(read, operation, max_age=max_age, not_before=not_before)
 
@@ -97,24 +97,24 @@ class Source:
         self,
         stream: Stream,
         window: Window,
-        wanted: Wanted,
+        criteria: Criteria,
         operation: Operation,
         *,
         error: UpstreamError,
         not_before: Timestamp,
     ) -> Cached[Page] | None:
         """Return a page cached since ``not_before`` in place of a failure, or None."""
-        name = _page_name(stream, window, wanted)
+        name = _page_name(stream, window, criteria)
         return await self._cache.get_stale(
             name, self._page_type, operation, error=error, not_before=not_before
         )
 
     async def log(self, place: tuple[str, ...], operation: Operation) -> Cached[WebhookLog | None]:
-        """Return the complete log at a place, from the cache if possible; None if there is none."""
+        """Return the complete log, cached if possible; None if there is no log at the place."""
         id = self.vendor.ids.log(*place)
         lifetimes = self._cache.lifetimes
 
-        def judge(log: WebhookLog | None) -> tuple[float, tuple[str, ...]]:
+        def classify(log: WebhookLog | None) -> tuple[float, tuple[str, ...]]:
             hook_id = log.hook_id if log else self.vendor.hook_of(place)
             tags = (tag("log", id), *((tag("hook", hook_id),) if hook_id else ()))
             if log is None:
@@ -124,13 +124,13 @@ class Source:
         read = Read(
             name=f"log/{id}",
             kind=self._log_type,
-            read=lambda apart: self.read_log(place, apart),
-            judge=judge,
+            read=lambda detached: self.read_log(place, detached),
+            classify=classify,
         )
         return await self._cache.get(read, operation)
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Read the complete log at a place, not from the cache; None if there is none."""
+        """Read the complete log from the vendor; None if there is no log at the place."""
         scan = self.vendor.scan_for(place)
         if scan is None:
             return await self.vendor.read_log(place, operation)
@@ -150,11 +150,11 @@ class Source:
         return log.status is WebhookLogStatus.SUCCEEDED
 
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
-        """Return the hooks inside the configuration."""
+        """Return the hooks that the configuration covers."""
         return await self.vendor.hooks(operation)
 
     def grants(self, place: tuple[str, ...]) -> bool:
-        """Return whether the configuration covers a log's place, before an action on it."""
+        """Return whether the configuration covers a log's place; checked before an action."""
         return self.vendor.grants(place)
 
     async def retry(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
@@ -164,9 +164,9 @@ class Source:
         if log is not None or scan is None:
             return log
         try:
-            return await self._scan(scan, operation, anew=True)
+            return await self._scan(scan, operation, uncached=True)
         except UpstreamError:
-            # The delivery was sent again nevertheless.
+            # The retry itself has succeeded.
             return None
 
     async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
@@ -181,13 +181,13 @@ class Source:
         """Return the id of a log by the vendor's own; RequestError if that is insufficient."""
         return self.vendor.log_id_of(upstream_id)
 
-    def touched(self, place: tuple[str, ...]) -> tuple[str, ...]:
+    def affected_tags(self, place: tuple[str, ...]) -> tuple[str, ...]:
         """Return the tags of the entries that an action on a log affects: the log and its lists."""
         hook_id = self.vendor.hook_of(place)
-        lists = self.listed_with(hook_id) if hook_id else (self._lists,)
+        lists = self.list_tags(hook_id) if hook_id else (self._lists,)
         return (tag("log", self.log_id(*place)), *lists)
 
-    def listed_with(self, hook_id: str) -> tuple[str, ...]:
+    def list_tags(self, hook_id: str) -> tuple[str, ...]:
         """Return the tags of the lists that may contain logs of a hook."""
         return (tag("hook", hook_id), self._lists)
 
@@ -197,21 +197,21 @@ class Source:
         return tag("lists", self.name)
 
     async def _scan(
-        self, scan: Scan, operation: Operation, *, anew: bool = False
+        self, scan: Scan, operation: Operation, *, uncached: bool = False
     ) -> WebhookLog | None:
         """Search a whole list for a log, newest first, until the operation's deadline.
 
-        With ``anew``, neither the cache nor calls in flight are used. While the vendor fails, the
-        cached pages are searched. If none of them has the log, that proves nothing, so the list is
-        read again from the vendor.
+        If ``uncached`` is true, neither the cache nor calls in flight are used. While the vendor
+        fails, the cached pages are searched. A log that none of them contains may still exist, so
+        the list is then read from the vendor.
         """
         offset = 0
         not_before: Timestamp | None = None
         failure: UpstreamError | None = None
         while True:
             window = Window(limit=self.page_size, offset=offset)
-            request = (scan.stream, window, Wanted(), operation)
-            if anew:
+            request = (scan.stream, window, Criteria(), operation)
+            if uncached:
                 page = await self.vendor.read_page(*request)
             else:
                 try:
@@ -233,13 +233,13 @@ class Source:
                     raise failure
                 if operation.made_of and operation.made_of.failure:
                     operation.made_of = None
-                    return await self._scan(scan, operation, anew=True)
+                    return await self._scan(scan, operation, uncached=True)
                 return None
             offset = end
 
 
-def _page_name(stream: Stream, window: Window, wanted: Wanted) -> str:
-    request = msgspec.json.encode((stream.key, window, wanted))
+def _page_name(stream: Stream, window: Window, criteria: Criteria) -> str:
+    request = msgspec.json.encode((stream.key, window, criteria))
     return f"page/{hashlib.blake2b(request, digest_size=16).hexdigest()}"
 
 

@@ -1,16 +1,16 @@
-"""While a vendor is down, continue a list from cached pages older than the page before them.
+"""While a vendor is down, continue a list from cached pages that are older than the first.
 
-Pages are cached one by one, and a first page is renewed far more often than those behind it. What
-arrived in between has pushed logs from the end of the first page onto the second, so a second page
-that was kept is safe to show behind a renewed first page only together with these::
+Pages are cached one by one, and a first page is refreshed far more often than the next. Logs that
+arrived in between have pushed others off the end of the first page onto the second. A cached second
+page may follow a refreshed first page only if these are inserted between them::
 
     09:00  first page   f e d     second page   c b a      both are cached
-    09:05  first page   h g f     is renewed: e and d were pushed off its end
+    09:05  first page   h g f     is refreshed: e and d were pushed off its end
     09:06  the vendor fails       h g f | e d | c b a
 
-``renewed`` records what was pushed off with the page in the cache (``PushedOff``), and
-``continue_stale`` finds the way on. No log can be missing in between: each cached page was asked
-for after the page that it stood behind then.
+``with_pushed_off`` stores the logs that were pushed off with the refreshed page (``PushedOff``),
+and ``continue_stale`` finds the continuation. No log can be missing: each cached page was requested
+after the page that it followed at the time.
 """
 
 from __future__ import annotations
@@ -33,29 +33,31 @@ if TYPE_CHECKING:
     from gateway.vendors.pages import Page, Window
 
 OVERLAP = 16
-"""Rows that two pages of a list with windows may overlap by, for one to be found in the cache."""
+"""Maximum number of rows by which two pages of a list with windows overlap, when the next page is
+looked for in the cache."""
 
 Recall = Callable[["Window", Timestamp], Awaitable["Cached[Page] | None"]]
-"""Returns the cached page of a window in place of a failure, if it was asked for after a moment."""
+"""Returns the cached page of a window in place of a failure, if it was requested after a given
+time."""
 
 
 class Continuation(msgspec.Struct, frozen=True):
-    """A page that stands in for one that could not be read.
+    """A page that replaces one that could not be read.
 
-    ``total`` is the vendor's count of the list that it belongs to. ``is_rest`` is True where
-    nothing but what was pushed off is known.
+    ``total`` is the vendor's count of the list at the time of the page. ``is_rest`` is true if the
+    page holds only the logs that were pushed off, and nothing after them is known.
     """
 
     total: int | None
-    kept: Cached[Page]
+    cached: Cached[Page]
     is_rest: bool = False
 
 
-def renewed(page: Page, entry: Entry[Page]) -> Page:
-    """Add to a page that takes the place of a cached one what was pushed off its end since.
+def with_pushed_off(page: Page, entry: Entry[Page]) -> Page:
+    """Return a refreshed page with the logs that were pushed off its end by newer ones.
 
-    ``since`` is when a page with the same end was first read, if that was before: what was asked
-    for after that goes on behind this page, too.
+    ``since`` is when a page with the same end was first read, if that was earlier than this one:
+    any page requested after that time can follow this one, too.
     """
     before = entry.value
     if (page.offset, page.read) != (before.offset, before.read):
@@ -74,7 +76,7 @@ def renewed(page: Page, entry: Entry[Page]) -> Page:
         good_until=entry.stale_until,
     )
     found: list[PushedOff] = []
-    # A deletion behind the page pushes nothing off it; there may be any number of them.
+    # A deletion further down pushes nothing off the page, and there may be any number of them.
     room = len(page.logs)
     for each in (newest, *before.pushed_off):
         room -= max(1, len(each.logs))
@@ -93,23 +95,23 @@ async def continue_stale(
     now: Timestamp,
     failure: ErrorCode,
 ) -> Continuation | None:
-    """Return what goes on behind the last page of a trail in place of a window that failed.
+    """Return what follows the last page of a trail, in place of a window that could not be read.
 
-    ``trail`` are the pages read so far, and ``seen`` the marks of the logs that were given.
+    ``trail`` are the pages read so far, ``seen`` the marks of the logs that were returned before.
     """
     for page in reversed(trail):
-        found = await _continue_behind(page, window, recall, seen=seen, now=now)
+        found = await _continue_older_end(page, window, recall, seen=seen, now=now)
         if found is not None:
             return found
     if trail and failure in FALLBACK_CODES:
-        return _rest(trail[-1], window, seen=seen, now=now, failure=failure.name)
+        return _only_pushed_off(trail[-1], window, seen=seen, now=now, failure=failure.name)
     return None
 
 
-async def _continue_behind(
+async def _continue_older_end(
     page: Page, window: Window, recall: Recall, *, seen: Container[bytes], now: Timestamp
 ) -> Continuation | None:
-    """Find a cached page that goes on behind an older end of this one."""
+    """Find a cached page that follows the page as it was before a refresh."""
     pushed: dict[bytes, WebhookLog] = {}
     reads: list[Freshness] = []
     times = _times(page.logs)
@@ -122,21 +124,21 @@ async def _continue_behind(
         )
         times += _times(each.logs)
         if window.until is None:
-            kept = await recall(window, each.since)
-            if kept is not None and _count(kept.value.total) < _count(each.total):
-                kept = None
+            cached = await recall(window, each.since)
+            if cached is not None and _count(cached.value.total) < _count(each.total):
+                cached = None
         else:
-            kept = await _follow(_older(window, times), each.since, recall, seen)
-        if kept is not None:
-            freshness = worst([kept.freshness, *reads]) or kept.freshness
-            return Continuation(each.total, Cached(_join(pushed, kept, seen), freshness))
+            cached = await _follow(_older_windows(window, times), each.since, recall, seen)
+        if cached is not None:
+            freshness = worst([cached.freshness, *reads]) or cached.freshness
+            return Continuation(each.total, Cached(_join(pushed, cached, seen), freshness))
     return None
 
 
-def _rest(
+def _only_pushed_off(
     page: Page, window: Window, *, seen: Container[bytes], now: Timestamp, failure: str
 ) -> Continuation | None:
-    """Return what was pushed off a page, where no cached page goes on behind it."""
+    """Return the logs that were pushed off a page, if no cached page follows them."""
     usable = list(itertools.takewhile(lambda each: each.good_until > now, page.pushed_off))
     logs = [log for each in usable for log in each.logs if ids.mark(log.id) not in seen]
     if not logs:
@@ -159,10 +161,10 @@ def _rest(
     return Continuation(usable[-1].total, Cached(found, freshness), is_rest=True)
 
 
-def _older(window: Window, times: Iterable[Timestamp]) -> list[Window]:
-    """Return the windows that an older page with these times may have been continued with.
+def _older_windows(window: Window, times: Iterable[Timestamp]) -> list[Window]:
+    """Return the windows by which an older page with these times may have been continued.
 
-    Each overlaps the page, by one row or by some.
+    Each overlaps the page by one or more rows.
     """
     untils = sorted(set(times))[:OVERLAP]
     return [replace(window, until=until) for until in untils] or [window]
@@ -173,26 +175,26 @@ async def _follow(
 ) -> Cached[Page] | None:
     """Follow the cached pages of a list with windows to the first that has something new."""
     for window in windows:
-        kept = await recall(window, since)
-        if kept is None:
+        cached = await recall(window, since)
+        if cached is None:
             continue
-        page = kept.value
+        page = cached.value
         if not page.more or any(mark not in seen for mark in page.marks):
-            return kept
+            return cached
         further = [
             other
-            for other in _older(window, _times(page.logs))
+            for other in _older_windows(window, _times(page.logs))
             if window.until is None or other.until is None or other.until < window.until
         ]
-        found = await _follow(further, page.since or kept.freshness.fetched_at, recall, seen)
+        found = await _follow(further, page.since or cached.freshness.fetched_at, recall, seen)
         if found is not None:
             return found
     return None
 
 
-def _join(pushed: Mapping[bytes, WebhookLog], kept: Cached[Page], seen: Container[bytes]) -> Page:
-    """Put what was pushed off a page before an older one, which may begin with some of it."""
-    page = kept.value
+def _join(pushed: Mapping[bytes, WebhookLog], cached: Cached[Page], seen: Container[bytes]) -> Page:
+    """Insert logs that were pushed off before an older page, which may begin with some of them."""
+    page = cached.value
     begin = 0 if page.offset is None else len(page.logs)
     while begin and not (page.marks[begin - 1] in pushed or page.marks[begin - 1] in seen):
         begin -= 1
@@ -203,7 +205,7 @@ def _join(pushed: Mapping[bytes, WebhookLog], kept: Cached[Page], seen: Containe
         logs=[*pushed.values(), *(log for mark, log in rows if mark not in pushed)],
         offset=None if page.offset is None else page.offset - added,
         read=page.read + added,
-        since=page.since or kept.freshness.fetched_at,
+        since=page.since or cached.freshness.fetched_at,
     )
 
 

@@ -29,6 +29,8 @@ _NO_CHARSETS = frozenset(
     {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
 )
 """Codecs of Python that are not charsets."""
+_BLANK = "\ufeff\0\x1a\u00a0\u200b \t\r\n"
+"""Marks and fillers around a document, which hold nothing."""
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -117,27 +119,27 @@ class Answer:
 
 def _decode_faulty(text: str) -> Any:
     document = json.loads(
-        text.removeprefix("\ufeff"),
+        text.strip(_BLANK),
         strict=False,
         parse_float=_number,
         parse_int=_number,
         parse_constant=str,
     )
-    return _mended(document)[0]
+    return _repaired(document)[0]
 
 
-def _mended(value: Any) -> tuple[Any, bool]:
+def _repaired(value: Any) -> tuple[Any, bool]:
     """Return an encodable copy of a value, and whether anything in it was damaged."""
     if isinstance(value, str):
         shown = _shown(value)
         return shown, shown is not value
     if isinstance(value, list):
-        pairs = [_mended(item) for item in value]
+        pairs = [_repaired(item) for item in value]
         return [item for item, _ in pairs], any(damaged for _, damaged in pairs)
     if isinstance(value, dict):
         members, damages = {}, False
         for key, member in value.items():
-            mended, damaged = _mended(member)
+            mended, damaged = _repaired(member)
             members[_shown(key)] = mended
             damages = damages or damaged or _HALF.search(key) is not None
         return (Damaged(members) if damages else members), damages

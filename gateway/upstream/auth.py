@@ -19,7 +19,7 @@ from gateway.errors import ErrorCode, UpstreamError
 from gateway.normalise import timestamps
 from gateway.single_flight import SingleFlight
 from gateway.upstream.answer import Answer
-from gateway.upstream.envelopes import ReadError, in_success
+from gateway.upstream.envelopes import ReadError, error_in_success
 from gateway.upstream.errors import refusal
 from gateway.upstream.exchange import exchange
 from gateway.upstream.known_secrets import KnownSecrets, in_headers
@@ -28,9 +28,9 @@ from gateway.upstream.operation import Operation
 from gateway.upstream.progress import Progress
 
 SECOND = 1_000_000_000
-EARLY = 60 * SECOND
+REFRESH_MARGIN = 60 * SECOND
 """Nanoseconds before expiry at which a token is refreshed, so that none expires in transit."""
-LONGEST = 30 * 24 * 3600 * SECOND
+MAX_LIFETIME = 30 * 24 * 3600 * SECOND
 """Maximum lifetime in nanoseconds; no vendor documents a longer one."""
 
 _SENDABLE = re.compile(r"[!-~]+")
@@ -44,7 +44,7 @@ class Credential(Protocol):
     def secrets(self) -> Iterable[str]:
         """The fixed secrets; fetched tokens are added to those of the source as they arrive."""
 
-    def of(self, operation: Operation) -> Credential:
+    def for_operation(self, operation: Operation) -> Credential:
         """Return the credential for an operation; UpstreamError if its caller sent none."""
 
     async def headers(self) -> Mapping[str, str]:
@@ -69,7 +69,7 @@ class FixedCredential:
         """The credentials in the headers."""
         return self._secrets
 
-    def of(self, operation: Operation) -> Credential:
+    def for_operation(self, operation: Operation) -> Credential:
         """Return the same credential for every operation."""
         del operation
         return self
@@ -99,7 +99,7 @@ class PassedCredential(FixedCredential):
         self._sent_as = sent_as
         self._others = others or {}
 
-    def of(self, operation: Operation) -> Credential:
+    def for_operation(self, operation: Operation) -> Credential:
         """Return the caller's credential; UpstreamError if it is missing or can't be passed on."""
         value = operation.passed.get(self._header.lower(), "")
         if not _PASSABLE.fullmatch(value):
@@ -146,7 +146,7 @@ class TokenCredential:
         self._token: Token | None = None
         self._flights: SingleFlight[Token] = SingleFlight()
 
-    def of(self, operation: Operation) -> Credential:
+    def for_operation(self, operation: Operation) -> Credential:
         """Return the same credential for every operation."""
         del operation
         return self
@@ -155,7 +155,7 @@ class TokenCredential:
         """Return the headers, after fetching a token if there is none or it is about to expire."""
         token = self._token
         if token is None or token.renewal <= self._clock():
-            token = await self._flights.once("token", self._refresh)
+            token = await self._flights.run("token", self._refresh)
         return self._make(token.value)
 
     def forget(self, headers: Mapping[str, str]) -> bool:
@@ -235,10 +235,10 @@ class TokenEndpoint:
             ) from None
         # Do not mask the response: its token may be one that is already known as a secret.
         masked = answer.masked(self._secrets)
-        document, said = _decoded(answer), None
+        document, vendor_error = _decoded(answer), None
         if not (isinstance(document, dict) and any("token" in name.lower() for name in document)):
-            said = in_success(_decoded(masked), self._read_error)
-        if not httpx.codes.is_success(answer.status) or said is not None:
+            vendor_error = error_in_success(_decoded(masked), self._read_error)
+        if not httpx.codes.is_success(answer.status) or vendor_error is not None:
             raise refusal(
                 masked,
                 self._read_error,
@@ -246,7 +246,7 @@ class TokenEndpoint:
                 now=self._clock(),
                 url=request.url,
                 token_setting=self._setting,
-                vendor=said if httpx.codes.is_success(answer.status) else None,
+                vendor=vendor_error if httpx.codes.is_success(answer.status) else None,
             )
         # Some specifications wrap the response in "data", although the vendor's own clients expect
         # no wrapper.
@@ -275,8 +275,8 @@ class TokenEndpoint:
             life = 0
         if life <= 0:
             life = int(seconds * SECOND)
-        life = min(life, LONGEST)
-        return Token(value, now + max(life - EARLY, life // 2))
+        life = min(life, MAX_LIFETIME)
+        return Token(value, now + max(life - REFRESH_MARGIN, life // 2))
 
 
 def _decoded(answer: Answer) -> Any:

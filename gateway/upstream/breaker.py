@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 WINDOW = 30.0
 """Seconds of calls that are counted."""
-FEWEST = 10
+MIN_CALLS = 10
 """Calls in the window before the breaker may open: a few failures prove nothing."""
-SHARE = 0.5
+FAILURE_SHARE = 0.5
 """Share of failed calls in the window at which the breaker opens."""
-REST = 5.0
+PROBE_INTERVAL = 5.0
 """Seconds without calls before and between probes. One call in that time is no burden for a vendor,
 and a longer pause would delay recovery."""
 
@@ -68,12 +68,12 @@ class Breaker:
             self._probing = True
         return self._generation
 
-    def admits(self, call: int) -> bool:
+    def allows(self, call: int) -> bool:
         """Return whether a begun call may still be sent after a wait."""
         return call == self._generation or self._until is None
 
     def end(self, call: int, *, failed: bool | None) -> None:
-        """End a call; ``failed`` is None if it proves nothing, as when it was cancelled."""
+        """End a call; ``failed`` is None if it proves nothing, for example if it was cancelled."""
         if call != self._generation:
             return
         if self._until is not None:
@@ -84,7 +84,7 @@ class Breaker:
                 self._change(None)
         elif failed is not None:
             self._count(failed)
-            if len(self._calls) >= FEWEST and self._failures >= SHARE * len(self._calls):
+            if len(self._calls) >= MIN_CALLS and self._failures >= FAILURE_SHARE * len(self._calls):
                 self._open()
 
     def _count(self, failed: bool) -> None:  # noqa: FBT001
@@ -95,7 +95,7 @@ class Breaker:
             self._failures -= self._calls.popleft()[1]
 
     def _open(self) -> None:
-        self._change(self._clock() + REST)
+        self._change(self._clock() + PROBE_INTERVAL)
 
     def _change(self, until: float | None) -> None:
         self._until = until

@@ -21,14 +21,19 @@ import msgspec
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream import waits
 from gateway.upstream.breaker import BreakerState
-from gateway.upstream.envelopes import VendorError, in_success, meaning
-from gateway.upstream.errors import ReadError, kept, not_json, refusal
+from gateway.upstream.envelopes import (
+    VendorError,
+    error_code_of,
+    error_in_success,
+    is_answer_to_action,
+)
+from gateway.upstream.errors import ReadError, not_json, plain_text, refusal, without_traceback
 from gateway.upstream.exchange import exchange
-from gateway.upstream.guard import FAILURES, UpstreamGuard, is_own
+from gateway.upstream.guard import FAILURES, UpstreamGuard, is_refusal
 from gateway.upstream.known_secrets import KnownSecrets
 from gateway.upstream.network_errors import Peer
 from gateway.upstream.progress import Progress
-from gateway.upstream.retry import retried
+from gateway.upstream.retry import with_retries
 
 if TYPE_CHECKING:
     from gateway.upstream.answer import Answer
@@ -37,11 +42,11 @@ if TYPE_CHECKING:
 
 SLOW = 0.75
 """Share of the timeout after which a call counts as failed for the breaker."""
-MOST_GUARDS = 1000
+MAX_GUARDS = 1000
 """Maximum number of callers' credentials whose rate limits and breakers are remembered."""
-MOST_URLS = 256
+MAX_URLS = 256
 """Maximum number of URLs that are kept for the next call."""
-LONGEST_SLOWDOWN = 30.0
+MAX_SLOWDOWN = 30.0
 """Maximum pause in seconds that a successful response may ask for."""
 NO_CONTENT = frozenset({204, 205})
 
@@ -119,7 +124,7 @@ class UpstreamClient:
         self._guard = self._make_guard()
         self._private_guards: dict[bytes, UpstreamGuard] = {}
         # Building a URL takes as long as sending it.
-        self._located = functools.lru_cache(MOST_URLS)(functools.partial(_located, base_url))
+        self._located = functools.lru_cache(MAX_URLS)(functools.partial(_located, base_url))
 
     @property
     def health(self) -> Health:
@@ -148,31 +153,31 @@ class UpstreamClient:
         operation's ETag.
         """
         url, target = self._located(path, tuple(params))
-        with self._noted():
+        with self._record_health():
             call = await self._prepare("GET", url, operation, operation.etags.get(target))
-            answer = await retried(lambda: self._attempt(call), call.guard, operation.deadline)
+            answer = await with_retries(lambda: self._attempt(call), call.guard, operation.deadline)
         if answer.status == httpx.codes.NOT_MODIFIED:
             raise NotModified
         etag = answer.headers.get("ETag", "")
-        operation.answered[target] = etag if _ETAG.fullmatch(etag) else ""
+        operation.validators[target] = etag if _ETAG.fullmatch(etag) else ""
         return None if answer.status in NO_CONTENT else answer.json(), answer.headers
 
     async def act(self, method: str, path: str, *, operation: Operation) -> Any:
         """Send an action once; return the response's document, None without a body.
 
         Only a request that was refused for its credential is sent again. Raises UpstreamError
-        unless the response is 2xx and plausible for a JSON API; ``sent`` tells whether the vendor
-        may have acted.
+        unless the response is 2xx and plausible for a JSON API; its ``sent`` shows whether the
+        vendor may have acted.
         """
-        with self._noted():
+        with self._record_health():
             url, _ = self._located(path, ())
             answer = await self._attempt(await self._prepare(method, url, operation))
         return None if answer.is_blank else answer.json()
 
-    async def late(self, operation: Operation) -> UpstreamError:
+    async def deadline_error(self, operation: Operation) -> UpstreamError:
         """Return the error for an operation whose deadline has passed while others still wait."""
-        guard = await self._guard_of(self._credential.of(operation))
-        return guard.limit.lateness(operation.seconds) or UpstreamError(
+        guard = await self._guard_of(self._credential.for_operation(operation))
+        return guard.limit.pause_error(operation.seconds) or UpstreamError(
             ErrorCode.UPSTREAM_TIMEOUT,
             f"Source {self.source} did not answer before the operation's time was up."
             " Try again, or give it more time.",
@@ -180,13 +185,13 @@ class UpstreamClient:
         )
 
     @contextlib.contextmanager
-    def _noted(self) -> Iterator[None]:
+    def _record_health(self) -> Iterator[None]:
         try:
             yield
         except UpstreamError as error:
-            if not self._private and not is_own(error):
+            if not self._private and not is_refusal(error):
                 self._health = msgspec.structs.replace(
-                    self._health, last_failure_at=self._clock(), last_error=kept(error)
+                    self._health, last_failure_at=self._clock(), last_error=without_traceback(error)
                 )
             raise
         self._health = msgspec.structs.replace(self._health, last_success_at=self._clock())
@@ -194,7 +199,7 @@ class UpstreamClient:
     async def _prepare(
         self, method: str, url: httpx.URL, operation: Operation, etag: str | None = None
     ) -> _Call:
-        credential = self._credential.of(operation)
+        credential = self._credential.for_operation(operation)
         guard = await self._guard_of(credential)
         secrets = self._secrets
         if self._private:
@@ -208,7 +213,7 @@ class UpstreamClient:
         key = hashlib.sha256(repr(headers).encode()).digest()
         guards = self._private_guards
         guards[key] = guard = guards.pop(key) if key in guards else self._make_guard()
-        if len(guards) > MOST_GUARDS:
+        if len(guards) > MAX_GUARDS:
             del guards[next(iter(guards))]
         return guard
 
@@ -220,47 +225,47 @@ class UpstreamClient:
         if call.method == "GET":
             seconds = min(seconds, operation.seconds)
         sent = False
-        given: float | None = None
+        call_timeout: float | None = None
         progress = Progress()
         try:
-            if operation.behind:
+            if operation.background:
                 # If the vendor has recovered, everything stale is refreshed at once, not at the
                 # second try.
                 async with asyncio.timeout_at(operation.deadline):
-                    await guard.tried()
-            with guard.judged(SLOW * seconds) as start:
+                    await guard.wait_for_probe()
+            with guard.tracked(SLOW * seconds) as start:
                 if loop.time() >= operation.deadline:
                     raise TimeoutError
-                async with asyncio.timeout_at(operation.deadline) as limit:
+                async with asyncio.timeout_at(operation.deadline) as bound:
                     # Calls that wait for a slot share this refresh, and its failure, too.
                     await credential.headers()
                     await guard.limit.enter(self._slots, operation.deadline - loop.time())
                     try:
                         start()
-                        given = min(self._timeout, operation.deadline - loop.time())
-                        limit.reschedule(loop.time() + given)
+                        call_timeout = min(self._timeout, operation.deadline - loop.time())
+                        bound.reschedule(loop.time() + call_timeout)
                         headers = await credential.headers()
                         sent = True
-                        answer = await self._ask(call, headers, progress)
+                        answer = await self._exchange(call, headers, progress)
                         if self._is_unauthorized(answer, call) and credential.forget(headers):
                             sent = False
                             headers = await credential.headers()
                             sent = True
                             guard.limit.take()
                             progress = Progress()
-                            answer = await self._ask(call, headers, progress)
+                            answer = await self._exchange(call, headers, progress)
                     finally:
                         self._slots.release()
-                return self._good(answer, call)
+                return self._checked(answer, call)
         except TimeoutError:
-            if given is None and (paused := guard.limit.lateness(operation.seconds)):
+            if call_timeout is None and (paused := guard.limit.pause_error(operation.seconds)):
                 raise paused from None
             raise UpstreamError(
                 ErrorCode.UPSTREAM_TIMEOUT,
                 f"Source {self.source} was not asked, since the operation's time was up."
                 " Try again, or raise its timeout or the server's deadline."
-                if given is None
-                else progress.timed_out(self._peer, round(given, 2)),
+                if call_timeout is None
+                else progress.timed_out(self._peer, round(call_timeout, 2)),
                 source=self.source,
                 sent=sent and progress.sent,
                 retry_after=guard.breaker.seconds or None,
@@ -272,7 +277,9 @@ class UpstreamClient:
                 error.retry_after = guard.breaker.seconds or None
             raise
 
-    async def _ask(self, call: _Call, headers: Mapping[str, str], progress: Progress) -> Answer:
+    async def _exchange(
+        self, call: _Call, headers: Mapping[str, str], progress: Progress
+    ) -> Answer:
         call.operation.calls[self.source] += 1
         # The client's build_request takes twice as long.
         merged = httpx.Headers(self._http.headers)
@@ -290,52 +297,57 @@ class UpstreamClient:
             return True
         if call.method != "GET":
             return False  # the error may concern the result of the action
-        said = self._said(answer)
-        return said is not None and meaning(said) is ErrorCode.UPSTREAM_UNAUTHORIZED
+        vendor_error = self._error_in(answer)
+        return (
+            vendor_error is not None
+            and error_code_of(vendor_error) is ErrorCode.UPSTREAM_UNAUTHORIZED
+        )
 
-    def _said(self, answer: Answer, *, of_action: bool = False) -> VendorError | None:
+    def _error_in(self, answer: Answer, *, of_action: bool = False) -> VendorError | None:
         """Return the error inside a 2xx response, if there is one."""
         if not httpx.codes.is_success(answer.status) or answer.is_blank:
             return None
         try:
             document = answer.json()
         except ValueError:
-            return None
-        return in_success(document, self._read_error, of_action=of_action)
+            document = plain_text(answer)
+        return error_in_success(document, self._read_error, of_action=of_action)
 
-    def _good(self, answer: Answer, call: _Call) -> Answer:
+    def _checked(self, answer: Answer, call: _Call) -> Answer:
         """Return a 2xx response, raise UpstreamError for others; apply rate limit headers."""
         now = self._clock()
         limit = call.guard.limit
         if answer.status != httpx.codes.TOO_MANY_REQUESTS:
             limit.answered()
-        limit.learn(answer.headers, now)
+        limit.read_headers(answer.headers, now)
         if answer.status == httpx.codes.NOT_MODIFIED and call.etag is not None:
             return answer
         action = call.method != "GET"
-        said = self._said(answer, of_action=action)
-        if httpx.codes.is_success(answer.status) and said is None:
+        vendor_error = self._error_in(answer, of_action=action)
+        if httpx.codes.is_success(answer.status) and vendor_error is None:
             if wait := waits.retry_after(answer.headers, now):
-                limit.pause(min(wait, LONGEST_SLOWDOWN))
-            self._check(answer, action=action)
+                limit.pause(min(wait, MAX_SLOWDOWN))
+            self._check_document(answer, action=action)
             return answer
         error = refusal(
-            answer, self._read_error, source=self.source, now=now, url=call.url, vendor=said
+            answer, self._read_error, source=self.source, now=now, url=call.url, vendor=vendor_error
         )
         if error.code is ErrorCode.UPSTREAM_RATE_LIMITED and error.retry_after is not None:
             limit.pause(error.retry_after)
         raise error
 
-    def _check(self, answer: Answer, *, action: bool) -> None:
+    def _check_document(self, answer: Answer, *, action: bool) -> None:
         """Raise UpstreamError if a 2xx response lacks a required document."""
         if answer.is_blank:
             if action or answer.status in NO_CONTENT:
                 return
             raise not_json(answer, self.source)
         try:
-            answer.json()
+            document = answer.json()
         except ValueError:
             raise not_json(answer, self.source) from None
+        if action and not is_answer_to_action(document):
+            raise not_json(answer, self.source)
 
 
 def _located(

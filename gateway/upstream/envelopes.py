@@ -35,33 +35,55 @@ class VendorError(msgspec.Struct, frozen=True):
 ReadError = Callable[[Any], VendorError]
 """Finds the vendor's message in a decoded body of any type."""
 
-_HOLDERS = ("error", "errors", "fault", "err", "detail", "status", "errorMessages", "result")
-_CODES = ("code", "error_code", "errorCode", "errorcode", "errCode", "statusCode", "status", "type")
-_MESSAGES = (
-    "message",
-    "error_msg",
-    "errorMsg",
-    "errorMessage",
-    "error_message",
-    "error_description",
-    "faultstring",
-    "detail",
-    "details",
-    "msg",
-    "title",
-    "reason",
-    "description",
+# All names are compared without case, underscores and hyphens.
+_HOLDERS = (
+    *("error", "errors", "fault", "err", "detail", "status", "errormessages", "result"),
+    *("meta", "header", "exception", "errordetails"),
 )
-_REQUEST_IDS = ("request_id", "requestId", "RequestId", "trace_id", "traceId")
+_WRAPPERS = frozenset({"data", "response", "result", "payload", "body"})
+"""Names of objects that may hold the whole document, an error included."""
+_CODES = (
+    *("code", "errorcode", "errcode", "faultcode", "statuscode", "status", "resultcode"),
+    *("retcode", "errno", "type"),
+)
+_MESSAGES = (
+    *("message", "errormsg", "errmsg", "errormessage", "errordescription", "faultstring"),
+    *("detail", "details", "msg", "title", "reason", "description", "resultmessage"),
+    *("retmsg", "exceptionmessage", "statusmessage"),
+)
+_REQUEST_IDS = ("requestid", "traceid", "correlationid")
+_ERRORS = frozenset({"error", "errors", "fault", "err", "exception", "errormessages", "errmsg"})
+"""Names whose value is an error, unless it is empty."""
+_SUCCESS = frozenset(
+    {"success", "ok", "succeeded", "successful", "issuccess", "issuccessful", "issucceeded"}
+    | {"accepted", "retried", "deleted", "removed"}
+)
+_FAILURE = frozenset({"failed", "iserror", "haserror", "haserrors", "isfailed", "failure"})
+_OTHERS = frozenset(
+    {"id", "uuid", "timestamp", "time", "path", "field", "fields", "links", "instance", "source"}
+    | {"documentationurl", "helplink", "moreinfo", "extensions", "jsonrpc", "version", "target"}
+    | {"severity", "errortype", "httpstatus", "stacktrace", "trace", "parameters", "data"}
+)
+_ABOUT_ERRORS = frozenset(
+    {*_HOLDERS, *_CODES, *_MESSAGES, *_REQUEST_IDS, *_ERRORS, *_SUCCESS, *_FAILURE, *_OTHERS}
+)
+"""All names in documents that are nothing but an error."""
+_NO = frozenset({"false", "0", "no", "n", "none", "null", "nil", "", "ok", "success"})
+_DONE = frozenset({"ok", "okay", "success", "succeeded", "done", "accepted", "true", "completed"})
+_DONE |= {"successful", "0", "200", "201", "202", "204"}
 _FAILED = frozenset({"error", "errors", "fail", "failed", "failure", "rejected", "denied"})
-_RATE = r"too many requests|rate.?limit|throttl|quota|slow down|too frequent"
+_FAILED |= {"fault", "exception", "unsuccessful", "nok", "ko"}
+_RATE = (
+    r"too many requests|rate.?limit|rate exceeded|throttl|quota|slow down|too frequent"
+    r"|limit exceeded"
+)
 _UNAUTHORIZED = (
     r"unauthori[sz]ed|unauthenticated|not authenticated|authentication"
     r"|(token|credential|session|api.?key|signature|password|login)\b.*\b(expired|invalid|incorrect"
     r"|revoked|missing|required|wrong|not valid|not found|unknown|malformed|failed)"
     r"|(invalid|expired|incorrect|wrong|missing|revoked|unknown|bad)[ _-](access[ _-])?(token"
     r"|credential|session|api.?key|signature|password|client|login|grant)"
-    r"|(log|sign)[ -]?in (again|first|required)|not logged in"
+    r"|(log|sign)[ -]?in (again|first|required)|not logged in|invalid_auth|not_authed|expiredtoken"
 )
 _FORBIDDEN = (
     r"forbidden|permission|access denied|not (allowed|permitted|authori[sz]ed)|insufficient"
@@ -69,11 +91,11 @@ _FORBIDDEN = (
 )
 _NOT_FOUND = (
     r"not found|not exist|doesn'?t exist|no such"
-    r"|unknown (queue|project|hook|repository|group|integration|trigger)"
+    r"|no route matched|unknown (queue|project|hook|repository|group|integration|trigger)"
 )
 _ERROR = (
     r"internal|unavailable|timed? ?out|overload|try again|maintenance|server error"
-    r"|unexpected error"
+    r"|unexpected error|runtime(error|exception|\.| exited)"
 )
 _WORDS = (
     (ErrorCode.UPSTREAM_RATE_LIMITED, _RATE),
@@ -94,35 +116,90 @@ _STATUSES = {
 }
 
 
-def words(document: Any, read_error: ReadError) -> VendorError:
+def describe(document: Any, read_error: ReadError) -> VendorError:
     """Return the description of a failure in a document, in the vendor's form or a common one."""
     found = read_error(document)
+    other = _common(document) or VendorError()
     if found.message:
-        return found
-    other = _common(document)
-    return other if other and other.message else found or other or VendorError()
+        return found if found.code else msgspec.structs.replace(found, code=other.code)
+    return other if other.message else found or other
 
 
-def in_success(
+def error_in_success(
     document: Any, read_error: ReadError, *, of_action: bool = False
 ) -> VendorError | None:
     """Return the error in the document of a 2xx response; None if there is none.
 
-    An object with an id or with rows is never an error. The response to an action may be just a
-    message ("Retry scheduled"), so only an explicit sign of failure makes it an error.
+    An object with rows is never an error, one with an id only if it says so and has nothing else.
+    Beside an empty list, or in the response to an action ("Retry scheduled"), a mere message is no
+    error either.
     """
-    if not isinstance(document, Mapping) or _is_answer(document):
+    if isinstance(document, str):
+        return None if of_action else _in_text(document)
+    if isinstance(document, list):
+        return _in_list(document, read_error)
+    if not isinstance(document, Mapping) or _has_rows(document):
         return None
-    failed = _says_failed(document)
-    found = words(document, read_error)
-    if not failed and (not found or _means_success(found)):
-        return None
-    if of_action and not failed and not _has_error(document, found):
-        return None
-    return found or VendorError(message="It failed, without a reason.")
+    names = {_plain(name): value for name, value in document.items()}
+    failed = _says_failed(names)
+    found = describe(document, read_error)
+    number = found.code is not None and re.fullmatch(r"[45]\d\d", found.code, re.ASCII) is not None
+    if names.get("id") is not None or names.get("uuid") is not None:
+        failed = failed and not _is_delivery(names)
+        is_error = names.keys() <= _ABOUT_ERRORS and (failed or (number and bool(found.message)))
+    elif of_action:
+        is_error = failed or _has_error(names, found)
+    elif _has_empty_list(names):
+        is_error = failed or number or (not _means_success(names, found) and _is_known(found))
+    else:
+        is_error = failed or (bool(found) and not _means_success(names, found))
+    if is_error:
+        return found or VendorError(message="It failed, without a reason.")
+    return _in_wrapper(names, read_error)
 
 
-def meaning(error: VendorError) -> ErrorCode:
+def is_answer_to_action(document: Any) -> bool:
+    """Return whether a document without an error may be the answer to an action."""
+    match document:
+        case True | None:
+            return True
+        case str():
+            return document.strip(" .!").lower() in _DONE
+        case list():
+            return all(isinstance(item, Mapping) for item in document)
+    return isinstance(document, Mapping)
+
+
+def _in_text(text: str) -> VendorError | None:
+    said = VendorError(message=text)
+    return said if 0 < len(text) <= 300 and _is_known(said) else None
+
+
+def _in_list(items: list[Any], read_error: ReadError) -> VendorError | None:
+    """Find the error in a list of nothing but errors."""
+    for item in items:
+        if not isinstance(item, Mapping) or "id" in item or "uuid" in item:
+            return None
+        names = {_plain(name): value for name, value in item.items()}
+        if not names.keys() <= _ABOUT_ERRORS:
+            return None
+        found = describe(item, read_error)
+        if not (_says_failed(names) or (found.code and found.message)):
+            return None
+    return describe(items[0], read_error) if items else None
+
+
+def _in_wrapper(names: Mapping[str, Any], read_error: ReadError) -> VendorError | None:
+    for name in _WRAPPERS & names.keys():
+        inner = names[name]
+        if isinstance(inner, Mapping) and {_plain(key) for key in inner} <= _ABOUT_ERRORS:
+            found = error_in_success(inner, read_error, of_action=True)
+            if found:
+                return found
+    return None
+
+
+def error_code_of(error: VendorError) -> ErrorCode:
     """Return the gateway's error code for an error without a telling status."""
     number = error.code or ""
     if re.fullmatch(r"[1-5]\d\d", number, re.ASCII):
@@ -130,40 +207,75 @@ def meaning(error: VendorError) -> ErrorCode:
         if status in _STATUSES:
             return _STATUSES[status]
         return ErrorCode.UPSTREAM_ERROR if status >= 500 else ErrorCode.UPSTREAM_REJECTED
-    said = f"{error.code or ''} {error.message or ''}".lower()
+    text = f"{error.code or ''} {error.message or ''}".lower()
     for code, pattern in _WORDS:
-        if re.search(pattern, said[:2000]):
+        if re.search(pattern, text[:2000]):
             return code
     return ErrorCode.UPSTREAM_REJECTED
 
 
-def _is_answer(document: Mapping[str, Any]) -> bool:
-    if document.get("id") is not None or document.get("uuid") is not None:
-        return True
+def _plain(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
+
+
+def _has_rows(document: Mapping[str, Any]) -> bool:
     return any(
         isinstance(value, list) and value and isinstance(value[0], dict) and not _ABOUT.search(name)
         for name, value in document.items()
     )
 
 
-def _has_error(document: Mapping[str, Any], found: VendorError) -> bool:
-    if any(value and re.search("err|fault", name.lower()) for name, value in document.items()):
+def _has_empty_list(names: Mapping[str, Any]) -> bool:
+    return any(value == [] and not _ABOUT.search(name) for name, value in names.items())
+
+
+def _is_delivery(names: Mapping[str, Any]) -> bool:
+    """Whether only the status says that it failed, which may be that of the delivery."""
+    others = {name: value for name, value in names.items() if name not in {"status", "state"}}
+    return not _says_failed(others)
+
+
+def _has_error(names: Mapping[str, Any], found: VendorError) -> bool:
+    if any(_is_error(value) and re.search("err|fault", name) for name, value in names.items()):
         return True
-    return found.code is not None and not re.fullmatch(r"[123]?\d\d?", found.code, re.ASCII)
-
-
-def _means_success(found: VendorError) -> bool:
-    """Whether it is the "code: 0, message: success" that some systems add to every response."""
-    return found.code in {"0", "200", "OK"} or (found.message or "").lower() in {"ok", "success"}
-
-
-def _says_failed(document: Mapping[str, Any]) -> bool:
-    if document.get("success") is False or document.get("ok") is False:
-        return True
-    return any(
-        isinstance(value := document.get(name), str) and value.lower() in _FAILED
-        for name in ("status", "result", "state")
+    return (
+        found.code is not None
+        and found.code.lower() not in _DONE
+        and not re.fullmatch(r"[123]?\d\d?", found.code, re.ASCII)
     )
+
+
+def _is_known(found: VendorError) -> bool:
+    """Whether the words are those of a failure, and not just of a list without rows."""
+    return error_code_of(found) not in {ErrorCode.UPSTREAM_REJECTED, ErrorCode.UPSTREAM_NOT_FOUND}
+
+
+def _means_success(names: Mapping[str, Any], found: VendorError) -> bool:
+    """Whether it is the "code: 0, message: success" that some systems add to every response."""
+    said = [found.code or "", found.message or ""]
+    said += [str(names[name]) for name in ("status", "result", "code") if name in names]
+    return any(text.strip(" .!").lower() in _DONE for text in said if text) or any(
+        names.get(name) is True for name in _SUCCESS
+    )
+
+
+def _says_failed(names: Mapping[str, Any]) -> bool:
+    for name, value in names.items():
+        if name in _SUCCESS and str(value).lower() in {"false", "0", "no"}:
+            return True
+        if name in _FAILURE and (value is True or str(value).lower() == "true"):
+            return True
+        if name in _ERRORS and _is_error(value):
+            return True
+        if name in {"status", "result", "state"} and str(value).lower() in _FAILED:
+            return True
+    return False
+
+
+def _is_error(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.strip().lower() not in _NO
+    return bool(value)
 
 
 def _common(document: Any, depth: int = 0) -> VendorError | None:
@@ -173,26 +285,49 @@ def _common(document: Any, depth: int = 0) -> VendorError | None:
         found = (_common(item, depth + 1) for item in items if depth < 3)
         return next(filter(None, found), None)
     if isinstance(document, str):
-        return VendorError(message=document) if depth else None
-    if not isinstance(document, Mapping):
-        return None
-    code, message = _first(document, _CODES), _first(document, _MESSAGES)
+        return VendorError(message=document) if depth and _is_error(document) else None
+    if isinstance(document, int) and not isinstance(document, bool):
+        return VendorError(code=str(document)) if depth and document else None
+    return _in_object(document, depth) if isinstance(document, Mapping) else None
+
+
+def _in_object(document: Mapping[str, Any], depth: int) -> VendorError | None:
+    names = {_plain(name): value for name, value in document.items()}
+    code, message = _first(names, _CODES), _first(names, _MESSAGES)
     if message is None and depth < 3:
-        for name in _HOLDERS:
-            holder = document.get(name)
-            if (holder and not isinstance(holder, str)) or name in {"error", "fault", "err"}:
-                inner = _common(holder, depth + 1)
-                if inner:
-                    return VendorError(
-                        inner.code or code,
-                        inner.message,
-                        inner.request_id or _first(document, _REQUEST_IDS),
-                    )
-    elif message is not None and isinstance(document.get("error"), str):
-        code = document["error"]  # OAuth's, RFC 6749
+        inner = _held(names, depth)
+        if inner:
+            return VendorError(
+                inner.code or code,
+                inner.message,
+                inner.request_id or _first(names, _REQUEST_IDS),
+            )
+    elif isinstance(error := names.get("error"), str) and _is_error(error):
+        code = error  # OAuth's, RFC 6749
     if message is None and not (code and depth):
         return None
-    return VendorError(code, message, _first(document, _REQUEST_IDS))
+    return VendorError(code, message, _first(names, _REQUEST_IDS))
+
+
+def _held(names: Mapping[str, Any], depth: int) -> VendorError | None:
+    for name in _HOLDERS:
+        holder = names.get(name)
+        is_text = isinstance(holder, str | int)
+        if (holder and not is_text) or name in {"error", "fault", "err"}:
+            if inner := _common(holder, depth + 1):
+                return inner
+            if isinstance(holder, Mapping) and name == "errors":
+                return _about_field(holder)
+    return None
+
+
+def _about_field(errors: Mapping[str, Any]) -> VendorError | None:
+    """Read ``{"page": ["is not valid"]}``."""
+    for name, said in errors.items():
+        text = said[0] if isinstance(said, list) and said else said
+        if isinstance(text, str):
+            return VendorError(message=f"{name}: {text}")
+    return None
 
 
 def _first(document: Mapping[str, Any], names: tuple[str, ...]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,12 @@ import httpx
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.normalise.redaction import redact_text
 from gateway.upstream import waits
-from gateway.upstream.envelopes import ReadError, VendorError, meaning, words
+from gateway.upstream.envelopes import ReadError, VendorError, describe, error_code_of
 
 if TYPE_CHECKING:
     from gateway.upstream.answer import Answer
 
-__all__ = ["ReadError", "VendorError", "kept", "not_json", "refusal"]
+__all__ = ["ReadError", "VendorError", "not_json", "plain_text", "refusal", "without_traceback"]
 
 _WANTS_TLS = "Its port wants TLS; begin base_url with https://."
 _WANTS_CERTIFICATE = "It wants a client certificate, which the gateway does not have."
@@ -52,6 +53,11 @@ _ADVICE_BY_CODE = {
     ErrorCode.UPSTREAM_RATE_LIMITED: _ADVICE[429][1],
     ErrorCode.UPSTREAM_ERROR: _TROUBLE,
 }
+_XML_MESSAGE = re.compile(
+    r"<(?:[\w-]+:)?(?:message|error_?msg|error_?message|faultstring|description|detail)\b[^>]{0,200}>"
+    r"([^<]{1,300})</",
+    re.IGNORECASE,
+)
 _PLAIN_HTTP = re.compile(
     rb"plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server"
     rb"|speaking plain HTTP to an SSL-enabled",
@@ -82,29 +88,29 @@ def refusal(
     """
     status = answer.status
     if vendor is not None:
-        code = meaning(vendor)
+        code = error_code_of(vendor)
         advice = _ADVICE_BY_CODE.get(code, "Check the source's configuration.")
         answered = f"answered {_phrase(status)} with an error"
     else:
-        vendor = _said(answer, read_error)
+        vendor = _vendor_error(answer, read_error)
         code, advice = _explain(answer, url, token_setting)
         answered = f"answered {_phrase(status)}"
     if token_setting is not None:
-        told = f"got no token: its token endpoint {answered}"
+        outcome = f"got no token: its token endpoint {answered}"
     else:
-        told = f"{answered} to {_shown(url.path)}"
+        outcome = f"{answered} to {_shown(url.path)}"
     message = _shown(vendor.message)
     said = f" and said: {message.rstrip('.')}" if message else ""
     wait = waits.retry_after(answer.headers, now)
     if wait is not None and wait > waits.PLAUSIBLE:
         advice += (
             f" It asks for a pause of {wait:.3g} seconds, which can't be right; it is called again"
-            f" after {waits.LONGEST_PAUSE:g}."
+            f" after {waits.MAX_PAUSE:g}."
         )
-        wait = waits.LONGEST_PAUSE
+        wait = waits.MAX_PAUSE
     return UpstreamError(
         code,
-        f"Source {source} {told}{said}. {advice}",
+        f"Source {source} {outcome}{said}. {advice}",
         source=source,
         status=status,
         vendor_code=_shown(vendor.code),
@@ -124,6 +130,10 @@ def not_json(answer: Answer, source: str) -> UpstreamError:
             f"packed its answer as {answer.packing}, for which it was not asked; check any proxy in"
             " between"
         )
+    elif _is_xml(answer):
+        what = (
+            "answered with XML instead of JSON; check base_url, and that the API is of that version"
+        )
     elif "html" in kind or answer.content.lstrip()[:1] == b"<":
         what = (
             "answered with a web page instead of JSON; check base_url, and whether a proxy or a"
@@ -131,38 +141,51 @@ def not_json(answer: Answer, source: str) -> UpstreamError:
         )
     else:
         what = "answered with something that is not whole JSON; try again, and check base_url"
-    said = _shown(_plain_text(answer))
+    text = _shown(plain_text(answer))
     return UpstreamError(
         ErrorCode.UPSTREAM_INVALID_RESPONSE,
-        f"Source {source} {what}." + (f" It said: {said.rstrip('.')}." if said else ""),
+        f"Source {source} {what}." + (f" It said: {text.rstrip('.')}." if text else ""),
         source=source,
-        vendor_message=said,
+        vendor_message=text,
     )
 
 
-def _said(answer: Answer, read_error: ReadError) -> VendorError:
+def _vendor_error(answer: Answer, read_error: ReadError) -> VendorError:
     try:
-        return words(answer.json(), read_error)
+        return describe(answer.json(), read_error)
     except ValueError:
-        return VendorError(message=_plain_text(answer))
+        return VendorError(message=plain_text(answer))
 
 
-def _plain_text(answer: Answer) -> str | None:
-    """Return a body that is a single line of plain text, as frameworks and proxies send it."""
+def plain_text(answer: Answer) -> str | None:
+    """Return a body that is a single line of plain text, or the message in an XML document."""
     kind = answer.headers.get("Content-Type", "").lower()
-    if not kind.startswith("text/plain") or answer.packing:
+    if answer.packing:
+        return None
+    if _is_xml(answer):
+        found = _XML_MESSAGE.search(answer.text[:10_000])
+        return html.unescape(found[1]).strip() if found else None
+    if not kind.startswith("text/plain"):
         return None
     line = answer.text.strip()
     return line if 0 < len(line) <= 300 and line[0] not in '<{["' else None
 
 
+def _is_xml(answer: Answer) -> bool:
+    """Whether it is XML, but no web page."""
+    head = answer.content[:1000].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    kind = answer.headers.get("Content-Type", "").lower()
+    marked = head.startswith(b"<?xml") or ("xml" in kind and head.startswith(b"<"))
+    return marked and b"<html" not in head
+
+
 def _explain(answer: Answer, url: httpx.URL, token_setting: str | None) -> tuple[ErrorCode, str]:
     status = answer.status
-    if status == httpx.codes.BAD_REQUEST and (told := _tls_advice(answer)):
-        return ErrorCode.UPSTREAM_REJECTED, told
+    if status == httpx.codes.BAD_REQUEST and (advice := _tls_advice(answer)):
+        return ErrorCode.UPSTREAM_REJECTED, advice
     if status >= 500 and status not in _ADVICE:
-        told = _IN_BETWEEN if status in {502, 504} or status >= 520 else _TROUBLE
-        return ErrorCode.UPSTREAM_ERROR, told
+        advice = _IN_BETWEEN if status in {502, 504} or status >= 520 else _TROUBLE
+        return ErrorCode.UPSTREAM_ERROR, advice
     if 300 <= status < 400:
         return ErrorCode.UPSTREAM_REJECTED, _redirected(answer, url, token_setting or "base_url")
     if token_setting is not None and status != httpx.codes.TOO_MANY_REQUESTS:
@@ -206,7 +229,7 @@ def _shown(text: str | None) -> str | None:
     return redact_text(line)[:300]
 
 
-def kept(error: UpstreamError) -> UpstreamError:
+def without_traceback(error: UpstreamError) -> UpstreamError:
     """Copy an error without its traceback, which would keep the whole response alive."""
     copy = UpstreamError.__new__(UpstreamError, *error.args)
     vars(copy).update(vars(error))

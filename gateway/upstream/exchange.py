@@ -18,7 +18,7 @@ from gateway import __version__
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.answer import Answer
 from gateway.upstream.network_errors import Peer, unreachable
-from gateway.upstream.packing import TooLargeError, unpack
+from gateway.upstream.packing import GZIP, TooLargeError, unpack
 from gateway.upstream.progress import Progress
 from gateway.upstream.transport import AiohttpTransport
 
@@ -45,7 +45,7 @@ def http_client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
     )
 
 
-def network(ca_bundle: pathlib.Path | None, concurrency: int) -> httpx.AsyncBaseTransport:
+def network_transport(ca_bundle: pathlib.Path | None, concurrency: int) -> httpx.AsyncBaseTransport:
     """Return the real transport, which verifies TLS, with the bundle alone if there is one.
 
     It has a connection for each of ``concurrency`` callers and one for a token.
@@ -87,7 +87,7 @@ async def exchange(
             content = await _read(response.aiter_raw() if packing else response.aiter_bytes())
         finally:
             await response.aclose()
-        if packing:
+        if packing or content.startswith(GZIP):
             content, packing = unpack(content, packing, MAX_BYTES)
     except TooLargeError:
         raise UpstreamError(

@@ -33,15 +33,15 @@ class UpstreamGuard:
         self.breaker = Breaker(clock)
         self._source = source
         self._last_failure = ""
-        self._tried = asyncio.Event()
+        self._probed = asyncio.Event()
 
-    async def tried(self) -> None:
+    async def wait_for_probe(self) -> None:
         """Wait for the probe in flight, if any."""
         while self.breaker.probing:
-            await self._tried.wait()
+            await self._probed.wait()
 
     @contextlib.contextmanager
-    def judged(self, slow: float) -> Iterator[Callable[[], None]]:
+    def tracked(self, slow: float) -> Iterator[Callable[[], None]]:
         """Report a call's outcome to the breaker; UpstreamError if the breaker refuses it.
 
         Call the returned function just before sending, which may still refuse the call. From then
@@ -52,13 +52,13 @@ class UpstreamGuard:
         if call is None:
             raise self._refusal()
         if self.breaker.probing:
-            self._tried.clear()
+            self._probed.clear()
         time = asyncio.get_running_loop().time
         late_at = math.inf
 
         def start() -> None:
             nonlocal late_at
-            if not self.breaker.admits(call):
+            if not self.breaker.allows(call):
                 raise self._refusal()
             late_at = time() + slow
 
@@ -68,7 +68,7 @@ class UpstreamGuard:
             yield start
             failed = time() >= late_at
         except UpstreamError as error:
-            if not is_own(error):
+            if not is_refusal(error):
                 failed = error.code in FAILURES or time() >= late_at
                 why = str(error)
             raise
@@ -80,7 +80,7 @@ class UpstreamGuard:
                 self._last_failure = why
             self.breaker.end(call, failed=failed)
             if not self.breaker.probing:
-                self._tried.set()
+                self._probed.set()
 
     def _refusal(self) -> UpstreamError:
         # A probe in flight may end the refusals at any moment.
@@ -96,7 +96,7 @@ class UpstreamGuard:
         )
 
 
-def is_own(error: UpstreamError) -> bool:
+def is_refusal(error: UpstreamError) -> bool:
     """Return whether the guard refused the call before it reached the vendor."""
     if error.code is ErrorCode.UPSTREAM_RATE_LIMITED:
         return error.status is None

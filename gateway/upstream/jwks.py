@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.upstream.exchange import exchange, http_client, network
+from gateway.upstream.exchange import exchange, http_client, network_transport
 from gateway.upstream.network_errors import Peer
 
 SECONDS = 5.0
@@ -34,7 +34,7 @@ async def fetch(url: str, transport: httpx.AsyncBaseTransport | None = None) -> 
     try:
         async with (
             asyncio.timeout(SECONDS),
-            http_client(transport or network(None, 1)) as client,
+            http_client(transport or network_transport(None, 1)) as client,
         ):
             answer = await exchange(client, client.build_request("GET", url), _PEER)
     except TimeoutError:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.upstream.waits import LONGEST_PAUSE, used_up
+from gateway.upstream.waits import MAX_PAUSE, exhausted
 
 
 class RateLimit:
@@ -71,19 +71,19 @@ class RateLimit:
     def pause(self, seconds: float) -> None:
         """Start no calls for a while; those in flight continue."""
         self._unanswered = True
-        until = self._clock() + min(seconds, LONGEST_PAUSE)
+        until = self._clock() + min(seconds, MAX_PAUSE)
         self._paused_until = max(self._paused_until, until)
 
-    def learn(self, headers: Mapping[str, str], now: int) -> None:
+    def read_headers(self, headers: Mapping[str, str], now: int) -> None:
         """Pause if a response's headers say that no calls are left; ``now`` is in nanoseconds."""
-        for seconds in used_up(headers, now):
+        for seconds in exhausted(headers, now):
             self.pause(seconds)
 
     def answered(self) -> None:
         """Record that the vendor has responded since it last asked for a pause."""
         self._unanswered = False
 
-    def lateness(self, seconds: float) -> UpstreamError | None:
+    def pause_error(self, seconds: float) -> UpstreamError | None:
         """Return the error for a call that waited ``seconds`` in vain, if a pause is to blame.
 
         A pause is to blame if it still lasts, or if no response has followed it and it left less

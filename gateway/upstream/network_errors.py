@@ -105,31 +105,17 @@ _SOCKETS = {
     errno.EPIPE: "broke the connection before it had the whole request; try again, and check"
     " base_url and any proxy in between if it goes on",
 }
+_TLS_HINT = "begin base_url with https:// if its port wants TLS"
+_BROKEN_HTTP = {
+    "transfer-encoding": "a Transfer-Encoding that the gateway does not know",
+    "content-length": "a Content-Length that is no number, or with two of them",
+    "chunk": "a body whose chunks are not as HTTP has them",
+    "header line|missing colon|header (name|value|token)": "a header that HTTP does not allow",
+    "buffer|too long|too large": "headers that are too long",
+    "switch|upgrade": "a change of the protocol, for which it was not asked",
+}
+"""Faults in a response that is HTTP otherwise, by words of its parser (llhttp, through aiohttp)."""
 _CUT = "broke the connection in the middle of its answer; try again"
-_PROTOCOL = (
-    (
-        "without sending a response",
-        "closed the connection without an answer; try again, and check base_url(tls)",
-    ),
-    (
-        "location header",
-        "answered with a redirect to an address that is none; check base_url",
-    ),
-    ("peer closed", _CUT),
-    (
-        "headers too large",
-        "answered with headers that are too large; check base_url and any proxy in between",
-    ),
-    (
-        "conflicting lengths",
-        "answered with a length that is invalid; check any proxy in between",
-    ),
-    (
-        "illegal|malformed",
-        "answered with something that is no HTTP; check the port of base_url(tls)",
-    ),
-)
-"""By the texts of httpx and of gateway.upstream.transport."""
 
 
 def unreachable(error: Exception, peer: Peer, url: httpx.URL) -> UpstreamError:
@@ -175,7 +161,9 @@ def _cause(error: Exception, causes: tuple[BaseException, ...], url: httpx.URL) 
     # The addresses of a host fail together; the first reason is as good as any.
     numbers = [cause.errno for cause in causes if isinstance(cause, OSError)]
     if told := next((_SOCKETS[number] for number in numbers if number in _SOCKETS), None):
-        return told
+        # A server that wants TLS may just break a connection without it.
+        is_reset = told is _SOCKETS[errno.ECONNRESET] and url.scheme == "http"
+        return f"{told}: {_TLS_HINT}" if is_reset else told
     if isinstance(error, httpx.RemoteProtocolError):
         return _protocol(str(error), url)
     return (
@@ -207,12 +195,20 @@ def _resolution(error: socket.gaierror) -> str:
     )
 
 
-def _protocol(said: str, url: httpx.URL) -> str:
+def _protocol(message: str, url: httpx.URL) -> str:
     """Describe the transport's error for an invalid or incomplete response."""
-    tls = ": begin base_url with https:// if its port wants TLS" if url.scheme == "http" else ""
-    for pattern, told in _PROTOCOL:
-        if re.search(pattern, said):
-            return told.replace("(tls)", tls)
+    tls = f": {_TLS_HINT}" if url.scheme == "http" else ""
+    if "without sending a response" in message:
+        return f"closed the connection without an answer; try again, and check base_url{tls}"
+    if "location header" in message:
+        return "answered with a redirect to an address that is none; check base_url"
+    if "peer closed" in message:
+        return _CUT
+    for pattern, fault in _BROKEN_HTTP.items():
+        if re.search(pattern, message, re.IGNORECASE):
+            return f"answered with {fault}; check any proxy in between, and tell the vendor"
+    if "illegal" in message or "malformed" in message:
+        return f"answered with something that is no HTTP; check the port of base_url{tls}"
     return "broke the connection; try again, and check base_url if it goes on"
 
 

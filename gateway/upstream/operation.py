@@ -54,15 +54,15 @@ class Operation:
         self.began_at = began_at
         self.calls: Counter[str] = Counter()
         self.reads: dict[str, list[Freshness]] = defaultdict(list)
-        self.behind = False
-        """Whether it is a background refresh, after the caller has been answered."""
+        self.background = False
+        """Whether it is a background refresh, after the caller has been validators."""
         self.incomplete = False
         """Whether something could not be read although the response is not an error."""
         self.on_hooks: Callable[[Sequence[Hook]], None] | None = None
         """Called with each page of a source's hooks while others are still being read."""
         self.etags: Mapping[str, str] = {}
         """The ETags to send, by path and query."""
-        self.answered: dict[str, str] = {}
+        self.validators: dict[str, str] = {}
         """The validators of the answers so far: the ETag of each (empty if it has none) by path and
         query, and a digest of each cached part. Together they show whether a value built from them
         has changed."""
@@ -77,7 +77,7 @@ class Operation:
         ages = [age for age in (self._max_age, wanted) if age is not None]
         return max(min(ages), self._least_age.get(source, 0.0)) if ages else None
 
-    def tell_of_hooks(self, hooks: Sequence[Hook]) -> None:
+    def report_hooks(self, hooks: Sequence[Hook]) -> None:
         """Report the hooks read so far, while others are still being read."""
         if self.on_hooks is not None and hooks:
             self.on_hooks(hooks)
@@ -85,27 +85,27 @@ class Operation:
     def add_part(self, name: str, value: Any) -> None:
         """Add the validator of another cached value that the result is built from."""
         encoded = msgspec.msgpack.encode(value)
-        self.answered[PART + name] = hashlib.blake2b(encoded, digest_size=12).hexdigest()
+        self.validators[PART + name] = hashlib.blake2b(encoded, digest_size=12).hexdigest()
 
-    def has_other_parts_of(self, before: Mapping[str, str]) -> bool:
+    def parts_differ_from(self, before: Mapping[str, str]) -> bool:
         """Return whether a cached part of the result differs from its digest in ``before``."""
         return any(
-            self.answered.get(name) != digest
+            self.validators.get(name) != digest
             for name, digest in before.items()
             if name.startswith(PART)
         )
 
-    def unhurried(self, most: float) -> Operation:
+    def with_longest_deadline(self, limit: float) -> Operation:
         """Return the operation with the longest deadline instead of the caller's own.
 
-        It ends at most ``most`` seconds after it began, and its calls count for this one.
+        It ends at most ``limit`` seconds after it began, and its calls count for this one.
         """
         other = copy.copy(self)
-        other.seconds = min(self._longest, most)
+        other.seconds = min(self._longest, limit)
         other.deadline = self.began + other.seconds
         return other
 
-    def apart(self, etags: Mapping[str, str], *, behind: bool) -> Operation:
+    def detached(self, etags: Mapping[str, str], *, background: bool) -> Operation:
         """Return an operation for shared work or for a background refresh.
 
         It has a deadline of its own and this one's limits on age. Its calls count for this one,
@@ -125,8 +125,8 @@ class Operation:
         # changed.
         if len(answers) == 1 and etags[answers[0]]:
             other.etags = {answers[0]: etags[answers[0]]}
-        other.behind = behind
-        if not behind:
+        other.background = background
+        if not background:
             other.calls = self.calls
             other.on_hooks = self.on_hooks
         return other

@@ -12,7 +12,7 @@ from stamina.instrumentation import set_on_retry_hooks
 
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.breaker import BreakerState
-from gateway.upstream.waits import LONGEST_PAUSE
+from gateway.upstream.waits import MAX_PAUSE
 
 if TYPE_CHECKING:
     from gateway.upstream.guard import UpstreamGuard
@@ -33,25 +33,27 @@ FIRST_WAIT = 0.1
 """Minimum seconds before the second attempt; twice that before the third."""
 JITTER = 0.3
 """Maximum random delay in seconds, so that calls that failed together are not retried together."""
-LONGEST_WAIT = 2 * FIRST_WAIT + JITTER
+MAX_WAIT = 2 * FIRST_WAIT + JITTER
 
 _caller = stamina.AsyncRetryingCaller(
     attempts=ATTEMPTS,
     timeout=None,  # would not bound the waits, as the deadline does
     wait_initial=FIRST_WAIT,
     wait_jitter=JITTER,
-    wait_max=LONGEST_WAIT,
+    wait_max=MAX_WAIT,
 )
 
 # By default it logs each retry, without the source.
 set_on_retry_hooks(())
 
 
-async def retried(attempt: Callable[[], Awaitable[T]], guard: UpstreamGuard, deadline: float) -> T:
+async def with_retries(
+    attempt: Callable[[], Awaitable[T]], guard: UpstreamGuard, deadline: float
+) -> T:
     """Return the result of an attempt, with retries after temporary failures.
 
     The failure is raised without a retry if the breaker has opened, or if the wait (the vendor's
-    own, if it names one) would exceed ``LONGEST_PAUSE`` or the ``deadline``, in seconds of the
+    own, if it names one) would exceed ``MAX_PAUSE`` or the ``deadline``, in seconds of the
     event loop's clock.
     """
 
@@ -60,11 +62,11 @@ async def retried(attempt: Callable[[], Awaitable[T]], guard: UpstreamGuard, dea
             return False
         if guard.breaker.state is not BreakerState.CLOSED:
             return False
-        asked = max(error.retry_after or 0.0, guard.limit.seconds)
-        seconds = asked + random.uniform(0, JITTER) if asked else LONGEST_WAIT  # noqa: S311
-        if asked > LONGEST_PAUSE or asyncio.get_running_loop().time() + seconds >= deadline:
+        vendor_wait = max(error.retry_after or 0.0, guard.limit.seconds)
+        seconds = vendor_wait + random.uniform(0, JITTER) if vendor_wait else MAX_WAIT  # noqa: S311
+        if vendor_wait > MAX_PAUSE or asyncio.get_running_loop().time() + seconds >= deadline:
             return False
-        return seconds if asked else True
+        return seconds if vendor_wait else True
 
     failure: UpstreamError | None = None
     try:

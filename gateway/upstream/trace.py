@@ -13,7 +13,7 @@ import msgspec
 from opentelemetry.trace import format_trace_id, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-LONGEST_STATE = 512
+MAX_STATE_LENGTH = 512
 """Maximum length of a tracestate that must be passed on; a longer one is dropped."""
 
 _FLAGS = 0x03
@@ -52,5 +52,5 @@ def read(parents: Sequence[str], states: Sequence[str]) -> Trace | None:
     return Trace(
         format_trace_id(span.trace_id),
         span.trace_flags & _FLAGS,
-        state if len(state) <= LONGEST_STATE else "",
+        state if len(state) <= MAX_STATE_LENGTH else "",
     )

@@ -20,7 +20,7 @@ import aiohappyeyeballs
 import httpx
 from aiohttp import ClientPayloadError, ServerDisconnectedError, StreamReader
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.http_exceptions import HttpProcessingError, InvalidHeader, LineTooLong
 from aiohttp.http_parser import RawResponseMessage
 
 from gateway.upstream.progress import Progress, Step
@@ -197,9 +197,14 @@ class _Connection(ResponseHandler):
         if self.transport is not None:
             self.transport.write(content)
         message, body = await self.read()
-        while 100 <= message.code < 200 and message.code != httpx.codes.SWITCHING_PROTOCOLS:
+        while 100 <= message.code < 200:
+            if message.code == httpx.codes.SWITCHING_PROTOCOLS:
+                raise httpx.RemoteProtocolError("unasked upgrade")
             message, body = await self.read()
         self._awaits_head = False
+        coding = ", ".join(message.headers.getall("Transfer-Encoding", ()))
+        if coding and coding.lower() != "chunked":
+            raise httpx.RemoteProtocolError("unknown Transfer-Encoding")
         return message, body
 
     def rest(self) -> bool:
@@ -319,10 +324,12 @@ def _error(error: BaseException, cause: object) -> httpx.TransportError:
             return error
         case HttpProcessingError() if isinstance(cause, LineTooLong):
             found = httpx.RemoteProtocolError("headers too large")
-        case HttpProcessingError() if re.search("Content-Length|Transfer-Encoding", error.message):
-            found = httpx.RemoteProtocolError("conflicting lengths")
+        case HttpProcessingError() if isinstance(cause, InvalidHeader):
+            found = httpx.RemoteProtocolError("illegal header value")
         case HttpProcessingError():
-            found = httpx.RemoteProtocolError("illegal response")
+            # An excerpt of the response follows.
+            reason = error.message.partition("\n")[0]
+            found = httpx.RemoteProtocolError(f"illegal response: {reason}")
         case ServerDisconnectedError():
             found = httpx.RemoteProtocolError("Server disconnected without sending a response.")
         case _:

@@ -1,7 +1,7 @@
 """The registry of vendors.
 
-Each vendor has a kit: a package beside this file that exports its ``Vendor`` class as ``KIT``. A
-line in ``_KITS`` adds it to the GraphQL schema, the configuration and the documentation.
+Each vendor has a kit: a package in this folder that exports its ``Vendor`` class as ``KIT``. A line
+in ``_KITS`` adds it to the GraphQL schema, the configuration and the documentation.
 ``gateway.vendors.base`` describes what a kit contains.
 """
 

@@ -1,25 +1,25 @@
 """The interface that a vendor's kit implements.
 
-A kit makes the vendor's calls and parses their answers. It does not cache, merge, filter or retry:
-a source holds the vendor together with a cache, the feed merges and filters, and ``self.client``
-retries, refreshes credentials and keeps to the rate limit.
+A kit makes the vendor's calls and parses the responses. It does not cache, merge, filter or retry:
+a source combines the vendor with a cache, the feed merges and filters, and ``self.client`` retries,
+refreshes credentials and respects the rate limit.
 
 A kit has three modules:
 
 - ``settings.py``: a ``SourceTable`` with the vendor's own keys, and the credential for it.
 - ``parsing.py``: pure functions from a row to a ``WebhookLog`` or a ``Hook``, and ``read_error``.
   They wrap a row in ``Fields``. All that callers may see (URLs, headers, bodies, ``raw``) is read
-  from ``row.redacted()``. ``row.own_time`` reads the time by which logs are sorted. A row without a
-  usable id raises UnreadableError; any other field that can't be read is None and leaves a warning.
+  from ``row.redacted()``. ``row.sort_time`` reads the time by which logs are sorted. A row without
+  a usable id raises UnreadableError; any other field that can't be read is None and adds a warning.
 - ``vendor.py``: a ``Vendor`` with at least ``find_streams``, ``read_page`` and ``hooks``.
 
-A *stream* is one upstream list of logs, read page by page (``gateway.vendors.pages``). A *place*
-tells where a log or hook is inside the vendor, such as ``(queue, trigger, log)``; it is a part of
-the id that callers get, and is all that there is to find the log again. The last item of a log's
-place is the vendor's own id. Places come back from callers and can't be trusted: one that the
+A *stream* is one upstream list of logs, read page by page (``gateway.vendors.pages``). A *place* is
+the path of ids that leads to a log or hook at the vendor, such as ``(queue, trigger, log)``. It is
+part of the id that callers get, and all that is needed to find the log again. The last item of a
+log's place is the vendor's own id. Places come back from callers and can't be trusted: one that the
 configuration does not cover is treated like one that does not exist.
 
-Methods raise UpstreamError if the vendor fails, which ``self.client`` does by itself.
+Methods raise UpstreamError if the vendor fails; ``self.client`` does so by itself.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from gateway.upstream.client import UpstreamClient
     from gateway.upstream.errors import VendorError
     from gateway.upstream.operation import Operation
-    from gateway.vendors.pages import Found, Page, Scan, Stream, Wanted, Window
+    from gateway.vendors.pages import Criteria, Found, Page, Scan, Stream, Window
 
 T = TypeVar("T")
 S_contra = TypeVar("S_contra", bound="SourceTable", contravariant=True)
@@ -122,26 +122,26 @@ class Vendor(abc.ABC, Generic[S_contra]):
     async def find_streams(self, operation: Operation) -> Found:
         """Return the upstream lists, in a fixed order; UpstreamError if none can be found.
 
-        This runs for every query, so calls belong behind ``cached_hooks``. Lists that can't be
-        found are reported in ``Found.errors``; the others are read all the same.
+        This runs for every query, so calls should go through ``cached_hooks``. Lists that can't be
+        found are reported in ``Found.errors``; the others are read nevertheless.
         """
 
     def stream_of(self, hook: Hook) -> Stream | None:
-        """Return the list of one hook's logs, which is read while hooks are still being listed.
+        """Return the list of one hook's logs, to read it while hooks are still being listed.
 
-        None if the lists are not by hook, or the configuration leaves the hook out.
+        None if lists are not by hook, or the configuration leaves the hook out.
         """
         del hook
         return None
 
     @abc.abstractmethod
     async def read_page(
-        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
+        self, stream: Stream, window: Window, criteria: Criteria, operation: Operation
     ) -> Page:
         """Read one page of a list.
 
-        ``wanted`` are bounds that the vendor may apply; a page without them is correct, too. Raises
-        StreamsChanged if there turns out to be no such list.
+        A vendor may apply the ``criteria``; a page that ignores them is correct, too. Raises
+        StreamsChanged if there is no such list any more.
         """
 
     @abc.abstractmethod
@@ -151,7 +151,7 @@ class Vendor(abc.ABC, Generic[S_contra]):
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Read the log at a place with all its fields; None if there is none.
 
-        Not called for places that ``scan_for`` returns a list for.
+        Not called for a place for which ``scan_for`` returns a scan.
         """
         del place, operation
         return None
@@ -164,7 +164,7 @@ class Vendor(abc.ABC, Generic[S_contra]):
     def grants(self, place: tuple[str, ...]) -> bool:
         """Return whether the configuration covers a log's place; checked before an action.
 
-        A vendor with actions has to implement it: by default it refuses all places of theirs.
+        A vendor with actions has to implement it: the default refuses every place.
         """
         del place
         return self.capabilities.isdisjoint(ACTIONS)
@@ -191,14 +191,14 @@ class Vendor(abc.ABC, Generic[S_contra]):
         Use ``self.client.act``, which never repeats a call. The place has passed ``grants``.
         """
         del place, operation
-        raise self._unable("retry")
+        raise self._unsupported("retry")
 
     async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Delete a log, once, as ``retry`` does; return it if the vendor's answer contains it."""
         del place, operation
-        raise self._unable("delete")
+        raise self._unsupported("delete")
 
-    def _unable(self, verb: str) -> RequestError:
+    def _unsupported(self, verb: str) -> RequestError:
         """Return the error for an action that ``capabilities`` lacks; callers check those first."""
         return RequestError(ErrorCode.FORBIDDEN, f"{self.title} can't {verb} logs ({self.name}).")
 
@@ -231,8 +231,8 @@ class Vendor(abc.ABC, Generic[S_contra]):
             source=self.name,
         )
 
-    def unread(self, hooks: Hooks) -> list[UpstreamError]:
-        """Return the error for hooks that could not be parsed, or an empty list."""
+    def unreadable_errors(self, hooks: Hooks) -> list[UpstreamError]:
+        """Return an error if some hooks could not be parsed, otherwise an empty list."""
         if not hooks.unreadable:
             return []
         return [
@@ -266,16 +266,21 @@ async def read_hooks(
     ``read_rows`` takes the number of rows read so far and the id of the last one. It returns the
     next rows, and whether more may follow; a short page does not rule that out. ``parse`` returns
     the id of a row, with None in place of a hook for a row that sends no webhooks. A page without a
-    new id is the last, because some vendors ignore paging parameters.
+    new id is the last, because some vendors ignore paging parameters. Where a page fails, the error
+    has the hooks read before it.
     """
     found: dict[str, Hook | None] = {}
     unreadable: list[str] = []
     read, more = 0, True
     while more:
-        rows, more = await read_rows(read, next(reversed(found), ""))
+        try:
+            rows, more = await read_rows(read, next(reversed(found), ""))
+        except UpstreamError as error:
+            error.hooks = [hook for hook in found.values() if hook is not None]
+            raise
         fresh, reasons = parse_rows(rows, parse)
         known = len(found)
-        operation.tell_of_hooks([hook for id, hook in fresh if hook and id not in found])
+        operation.report_hooks([hook for id, hook in fresh if hook and id not in found])
         found.update(fresh)
         unreadable += reasons
         read += len(rows)

@@ -19,10 +19,10 @@ U = TypeVar("U")
 P = ParamSpec("P")
 
 
-async def outcome(
+async def result_or_error(
     call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
 ) -> T | UpstreamError:
-    """Call, and return a vendor's failure in place of raising it, so that other calls go on."""
+    """Call, and return a vendor's failure instead of raising it, so that other calls continue."""
     try:
         return await call(*args, **kwargs)
     except UpstreamError as error:
@@ -32,9 +32,9 @@ async def outcome(
 async def both(
     first: Awaitable[T], second: Awaitable[U]
 ) -> tuple[T | UpstreamError, U | UpstreamError]:
-    """Wait for two calls; a vendor's failure is returned in place of its result.
+    """Await two calls; a vendor's failure is returned instead of a result.
 
-    Other exceptions are raised, after both have ended, so that the report counts all calls.
+    Other exceptions are raised once both calls have ended, so that the report counts all calls.
     """
     results = await asyncio.gather(first, second, return_exceptions=True)
     for result in results:
@@ -44,7 +44,7 @@ async def both(
 
 
 def may_have_more(rows: int, limit: int, read: int, total: int | None) -> bool:
-    """Return whether a list of hooks may continue after a page of so many ``rows``.
+    """Return whether a list of hooks may continue after a page of ``rows`` rows.
 
     ``read`` is the number of rows before the page. A page shorter than ``limit`` proves nothing, as
     the vendor may have a smaller maximum. A ``total`` that is just reached proves the end, unless
@@ -57,7 +57,7 @@ def may_have_more(rows: int, limit: int, read: int, total: int | None) -> bool:
 async def none_if_missing(
     call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
 ) -> T | None:
-    """Call, and return None if the vendor answers that there is no such thing."""
+    """Call, and return None if the vendor responds that there is no such thing."""
     try:
         return await call(*args, **kwargs)
     except UpstreamError as error:
@@ -69,7 +69,7 @@ async def none_if_missing(
 async def first_accepted(
     call: Callable[[Params], Awaitable[T]], attempts: Iterable[Params]
 ) -> tuple[T, Params]:
-    """Call with one set of parameters after the other until the vendor accepts one.
+    """Call with each set of parameters until the vendor accepts one.
 
     Returns the result and the accepted parameters. If all are refused, the last error is raised.
     """
@@ -83,7 +83,7 @@ async def first_accepted(
     return await call(last), last
 
 
-def separate(values: Iterable[T | UpstreamError]) -> tuple[list[T], list[UpstreamError]]:
+def split_results(values: Iterable[T | UpstreamError]) -> tuple[list[T], list[UpstreamError]]:
     """Separate results from failures.
 
     Failures by an open circuit breaker come last, because the others show why it opened.

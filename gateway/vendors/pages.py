@@ -13,8 +13,8 @@ from gateway.errors import UpstreamError
 from gateway.model import D_co, Hook, Timestamp, WebhookLog
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds that every log matching the filter lies within.
+class Criteria(msgspec.Struct, frozen=True, kw_only=True):
+    """Conditions that every log matching the filter meets.
 
     A kit passes on those that its vendor supports and ignores the rest, as the feed filters again.
     ``since`` and ``until`` are inclusive. ``failed`` is the delivery's result.
@@ -44,12 +44,14 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """A part of a stream: ``limit`` logs after ``offset``, none newer than ``until``.
 
-    ``until`` is inclusive, and set for ``windowed`` streams only.
+    ``until`` is inclusive, and set for ``windowed`` streams only. A kit asks for up to a second
+    more, for vendors that round it down, unless it is ``exact``.
     """
 
     limit: int
     offset: int = 0
     until: Timestamp | None = None
+    exact: bool = False
 
 
 class PushedOff(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True):

@@ -29,7 +29,7 @@ def result_body(scope: Scope, result: ExecutionResult) -> dict[str, Any]:
     executed = result.data is not None or any(error.path for error in errors)
     body: dict[str, Any] = {"data": result.data} if executed else {}
     if errors:
-        body["errors"] = identified(scope, (error.formatted for error in errors))
+        body["errors"] = with_request_id(scope, (error.formatted for error in errors))
     if result.extensions:
         body["extensions"] = result.extensions
     return body
@@ -59,13 +59,13 @@ def size(value: Any, known: dict[int, int], level: int = 0) -> int:
     return found
 
 
-def identified(scope: Scope, errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def with_request_id(scope: Scope, errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Add the id of the request to errors."""
     own = {"requestId": request_id(scope)}
     return [{**error, "extensions": {**error.get("extensions", {}), **own}} for error in errors]
 
 
-def refused(
+def refusal_response(
     scope: Scope,
     status: int,
     message: str,

@@ -18,7 +18,7 @@ from gateway.errors import ErrorCode
 from gateway.limits import Limits
 from gateway.schema import build_schema
 from gateway.service import Gateway
-from gateway.web.answer import refused
+from gateway.web.answer import refusal_response
 from gateway.web.cors import cors
 from gateway.web.explorer import explorer_page, explorer_routes
 from gateway.web.header_limit import HeaderLimit
@@ -102,16 +102,16 @@ def create_app(
 
 async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for no other
-    response = refused(request.scope, error.status_code, f"{error.detail}.")
+    response = refusal_response(request.scope, error.status_code, f"{error.detail}.")
     response.headers.update(error.headers or {})
     return response
 
 
 async def _fail(request: Request, _: Exception) -> Response:
     """Report a defect; Starlette raises it again for the server's log."""
-    return refused(
+    return refusal_response(
         request.scope,
         500,
-        "The gateway has a defect. Its log tells more.",
+        "The gateway has a defect. Its log has the details.",
         code=ErrorCode.INTERNAL_ERROR,
     )

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 TIMEOUT = 10.0
 """Seconds for a body to arrive; the deadline of the operation starts afterwards."""
 
-_JSON_ENCODINGS = "utf-8 utf8 us-ascii ascii utf-16 utf-16le utf-16be utf-32 utf-32le utf-32be"
+_JSON_ENCODINGS = (
+    "utf-8 utf8 utf8mb4 unicode-1-1-utf-8 us-ascii ascii ansi-x3.4-1968 utf-16 utf-16le utf-16be"
+    " utf-32 utf-32le utf-32be"
+)
 _CHARSETS = dict.fromkeys(_JSON_ENCODINGS.split(), "utf-8") | {
     "iso-8859-1": "latin-1",
     "iso8859-1": "latin-1",
@@ -46,7 +49,7 @@ async def receive_body(request: Request, limits: Limits) -> bytes:
 
     Raises LimitError if it is too large, and TimeoutError if it arrives too slowly.
     """
-    maximum = limits.most("body")
+    maximum = limits.maximum("body")
     announced = request.headers.get("content-length", "")
     if maximum is not None and _exceeds(announced, maximum):
         raise limits.refusal("body")
@@ -67,7 +70,11 @@ def _exceeds(announced: str, maximum: int) -> bool:
 
 def is_known(charset: str) -> bool:
     """Return whether a body in a charset can be decoded."""
-    return charset.lower() in _CHARSETS
+    return _plain(charset) in _CHARSETS
+
+
+def _plain(charset: str) -> str:
+    return charset.strip("' ").lower().replace("_", "-")
 
 
 def decode_json(content: bytes, charset: str = "utf-8") -> Any:
@@ -80,11 +87,14 @@ def decode_json(content: bytes, charset: str = "utf-8") -> Any:
     RecursionError for values that are nested too deeply.
     """
     detected = json.detect_encoding(content)
-    encoding = _CHARSETS[charset.lower()] if detected == "utf-8" else detected
+    encoding = _CHARSETS[_plain(charset)] if detected == "utf-8" else detected
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError:
         raise NotTextError(encoding.upper().removesuffix("-SIG")) from None
+    if text[:1].isspace():
+        # White space may stand before the mark.
+        text = text.lstrip(" \t\r\n").removeprefix("\ufeff")
     json.loads(text, object_pairs_hook=_check_keys)
     return msgspec.json.decode(text)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gateway.limits import Limits
 
 MAX_WAIT = 2.0
-"""Seconds that an operation queues; after longer waits callers give up or retry anyway."""
+"""Maximum seconds that an operation queues; after longer waits callers give up or retry anyway."""
 
 
 class OverloadedError(Exception):
@@ -23,7 +23,7 @@ class OverloadedError(Exception):
 
 
 class ConcurrencyLimit:
-    """Lets the configured number of operations run, and as many more queue."""
+    """Runs up to the configured number of operations, and queues as many more."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -33,7 +33,7 @@ class ConcurrencyLimit:
 
     @contextlib.asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Hold a slot for the length of the context; raise OverloadedError if none gets free."""
+        """Hold a slot while the context lasts; raise OverloadedError if none becomes free."""
         if self._free.locked() and not self._limit.refuses:
             self._limits.refuses("operations", self._limit.max + 1)
             yield

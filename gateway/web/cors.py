@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from gateway.web.answer import refused
+from gateway.web.answer import refusal_response
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,9 @@ class _Cors(CORSMiddleware):
         fault = self._fault(request_headers)
         if fault is None:
             return response
-        refusal = refused({"headers": request_headers.raw}, 400, f"No permission by CORS: {fault}")
+        refusal = refusal_response(
+            {"headers": request_headers.raw}, 400, f"No permission by CORS: {fault}"
+        )
         # With these, a page of a configured origin can read the refusal.
         for name in ("vary", "access-control-allow-origin"):
             if name in response.headers:

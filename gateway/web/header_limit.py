@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.errors import ErrorCode
-from gateway.web.answer import refused
+from gateway.web.answer import refusal_response
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -32,7 +32,7 @@ class HeaderLimit:
             headers = scope["headers"]
             size = len(scope["query_string"]) + len(scope.get("raw_path") or b"")
             if len(headers) > MAX_HEADERS or size + sum(map(_size, headers)) > MAX_BYTES:
-                app = refused(
+                app = refusal_response(
                     scope,
                     431,
                     f"The address and the headers may have {MAX_BYTES} bytes and {MAX_HEADERS}"

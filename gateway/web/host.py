@@ -1,8 +1,8 @@
 """Protection of a gateway on loopback against DNS rebinding.
 
-A web page can make a name of its own site resolve to 127.0.0.1. Its browser then takes a gateway on
-this machine for a part of that site, and lets the page read all responses. Only the name in
-``Host`` gives it away.
+A web page can make a name of its own site resolve to 127.0.0.1. The browser then treats a gateway
+on this machine as a part of that site, and lets the page read all responses. Only the name in
+``Host`` shows the difference.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers
 
 from gateway.config import is_loopback
-from gateway.web.answer import refused
+from gateway.web.answer import refusal_response
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -31,7 +31,7 @@ class LoopbackHost:
         """Refuse a request, or pass it on."""
         app = self._app
         if scope["type"] != "lifespan" and not all(map(_is_loopback, _hosts(scope))):
-            app = refused(
+            app = refusal_response(
                 scope,
                 421,
                 "This gateway listens on loopback only, and answers to no other Host. Call it"
@@ -49,4 +49,4 @@ def _is_loopback(host: str) -> bool:
     """Return whether a host is loopback; it may have a port, or the dot of a full DNS name."""
     name, _, port = host.rpartition(":")
     name = name if name and port.isdecimal() else host
-    return is_loopback(name.lower().removesuffix("."))
+    return is_loopback(name)

@@ -1,4 +1,4 @@
-"""Responses in parts: a body of multipart/mixed that ends with the last part.
+"""Responses in parts: a multipart/mixed body that ends with the last part.
 
 https://github.com/graphql/graphql-over-http/blob/main/rfcs/IncrementalDelivery.md
 """
@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 
 from gateway.limits import LimitError
-from gateway.web.answer import error_body, identified, size
+from gateway.web.answer import error_body, size, with_request_id
 from gateway.web.disconnect import cancel_on_disconnect
 from gateway.web.media_types import MULTIPART, MediaType, quality
 from gateway.web.request import request_id
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from gateway.limits import Limits
-    from gateway.schema.incremental import FirstPart
+    from gateway.schema.incremental import InitialResult
 
 FORMAT = {"incrementalspec": "v0.2"}
-"""The parameter by which media types name the format of the parts; it may be left out."""
+"""The media type parameter that names the format of the parts; clients may omit it."""
 GRACE = 10.0
 """Seconds beyond the operation's deadline for the client to read the response."""
 
@@ -41,13 +41,13 @@ def accepts_parts(accepted: Iterable[MediaType]) -> bool:
 
 
 def _is_ours(accepted: MediaType) -> bool:
-    given = {name: text.lower() for name, text in accepted.parameters.items()}
-    given.pop("q", None)
-    given.pop("boundary", None)
-    return accepted.name == MULTIPART and quality(accepted) > 0 and given in ({}, FORMAT)
+    parameters = {name: text.lower() for name, text in accepted.parameters.items()}
+    parameters.pop("q", None)
+    parameters.pop("boundary", None)
+    return accepted.name == MULTIPART and quality(accepted) > 0 and parameters in ({}, FORMAT)
 
 
-class PartsResponse(StreamingResponse):
+class IncrementalResponse(StreamingResponse):
     """Sends the parts of a response as they come, until the client disconnects.
 
     ``deadline`` is the operation's, in seconds of the event loop's clock.
@@ -57,12 +57,12 @@ class PartsResponse(StreamingResponse):
         self,
         scope: Scope,
         body: dict[str, Any],
-        first: FirstPart,
+        first: InitialResult,
         deadline: float,
         limits: Limits,
     ) -> None:
         self._parts = _encoded(scope, body, first.following, limits)
-        self._needs = first.needs
+        self._resources = first.resources
         self._until = deadline + GRACE
         super().__init__(
             self._parts,
@@ -84,7 +84,7 @@ class PartsResponse(StreamingResponse):
             raise ClientDisconnect from None
         finally:
             await self._parts.aclose()
-            await self._needs.aclose()
+            await self._resources.aclose()
 
 
 async def _encoded(
@@ -105,18 +105,18 @@ async def _encoded(
             failed = error_body(scope, str(error), error.code)
             if part is first:
                 return {"data": None, **failed, "hasNext": False}
-            lost = [{"id": id, **failed} for id in sorted(pending)]
-            return {"completed": lost, "hasNext": False}
+            missing = [{"id": id, **failed} for id in sorted(pending)]
+            return {"completed": missing, "hasNext": False}
         pending.update(one["id"] for one in part.get("pending", ()))
         for one in (*part.get("incremental", ()), *part.get("completed", ())):
             if "errors" in one:
-                one["errors"] = identified(scope, one["errors"])
+                one["errors"] = with_request_id(scope, one["errors"])
         pending.difference_update(one["id"] for one in part.get("completed", ()))
         return part
 
     async with contextlib.aclosing(following):
         part = bounded(first)
-        # Clients see the end of a part by the boundary behind it, so each is sent with it.
+        # Clients recognise the end of a part by the boundary after it, so each is sent with it.
         yield b"\r\n---" + _part(part)
         while part["hasNext"]:
             part = bounded(await anext(following))

@@ -34,9 +34,9 @@ class MediaType(NamedTuple):
 
 
 def split(text: str, separator: str) -> list[str]:
-    """Split a header at a separator, except inside quoted strings; empty elements are left out.
+    """Split a header at a separator, except inside quoted strings; empty elements are omitted.
 
-    A string whose quote never ends goes on to the end of the header.
+    A string without a closing quote extends to the end of the header.
     """
     pieces, start = [], 0
     for match in _SPLITTERS[separator].finditer(text):

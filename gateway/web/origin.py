@@ -4,11 +4,11 @@ Any page can cause a GET or a form submission to any address without permission:
 script, a link, or a fetch whose response it can't read. A query by GET is such a request and must
 not be executed.
 
-Browsers say where a request comes from, but not always: an image's GET over plain HTTP, except on
-loopback, looks like that of any program. So a GET without such a sign needs something that no page
-can send to another origin without permission
-(https://fetch.spec.whatwg.org/#cors-safelisted-request-header; Accept is on that list), and that
-neither browsers nor common proxies add, as they add X-Request-Id.
+Browsers report where a request comes from, but not always: an image's GET over plain HTTP, except
+on loopback, looks like that of any program. So a GET without such a report needs a header that no
+page can send to another origin without permission
+(https://fetch.spec.whatwg.org/#cors-safelisted-request-header; Accept is on that list). Headers
+that browsers or common proxies add, such as X-Request-Id, do not count.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def is_json(headers: Headers) -> bool:
     return bool(types) and all(one.is_json for one in types)
 
 
-def is_foreign(headers: Headers, origins: Collection[str]) -> bool:
+def is_cross_origin(headers: Headers, origins: Collection[str]) -> bool:
     """Return whether a page of another origin sent a request; ``origins`` are allowed.
 
     Only browsers write ``Sec-Fetch-Site`` (https://www.w3.org/TR/fetch-metadata/). Without it,
@@ -49,7 +49,7 @@ def is_foreign(headers: Headers, origins: Collection[str]) -> bool:
 
 
 def is_simple(headers: Headers) -> bool:
-    """Return whether any page could have sent a GET that is not foreign, judged by its headers.
+    """Return whether any page could have sent a GET that does not look cross-origin.
 
     Browsers send ``Sec-Fetch-Mode`` with ``Sec-Fetch-Site``; Node's fetch sends it alone. A bearer
     token proves intent, since browsers never add one on their own; Basic does not.

@@ -38,16 +38,16 @@ class PersistedDocuments:
         self._trusted = _trusted(settings.trusted, documents)
         self._texts = set(self._trusted.values())
 
-    def text(self, asked: GraphQLRequest) -> str | None:
+    def text(self, graphql: GraphQLRequest) -> str | None:
         """Return the document's text, or None; raise Refusal if it must not be executed."""
-        persisted = (asked.extensions or {}).get("persistedQuery")
+        persisted = (graphql.extensions or {}).get("persistedQuery")
         if self._trusted:
-            return self._trusted_text(asked, persisted)
+            return self._trusted_text(graphql, persisted)
         if persisted is not None:
-            return self._automatic_text(asked.query, persisted)
-        if asked.query is None and asked.document_id is not None:
+            return self._automatic_text(graphql.query, persisted)
+        if graphql.query is None and graphql.document_id is not None:
             raise Refusal(400, "No trusted documents are configured here. Send the query.")
-        return asked.query
+        return graphql.query
 
     def _automatic_text(self, query: str | None, persisted: Any) -> str:
         if not self._automatic:
@@ -65,18 +65,18 @@ class PersistedDocuments:
             raise Refusal(400, "provided sha does not match query")
         return query
 
-    def _trusted_text(self, asked: GraphQLRequest, persisted: Any) -> str:
-        name = asked.document_id
+    def _trusted_text(self, graphql: GraphQLRequest, persisted: Any) -> str:
+        name = graphql.document_id
         if name is None and persisted is not None:
             name = _hash(persisted)
         if name is None:
-            if asked.query not in self._texts:
+            if graphql.query not in self._texts:
                 raise Refusal(
                     403,
                     "Only trusted documents are executed here. Send the id of one as documentId.",
                     code=ErrorCode.DOCUMENT_NOT_TRUSTED,
                 )
-            return asked.query
+            return graphql.query
         text = self._trusted.get(name) or self._trusted.get(f"sha256:{name}")
         if text is None:
             raise Refusal(
@@ -84,7 +84,7 @@ class PersistedDocuments:
                 "No trusted document has this id. It may be newer than the gateway's manifest.",
                 code=ErrorCode.DOCUMENT_NOT_TRUSTED,
             )
-        if asked.query not in (None, text):
+        if graphql.query not in (None, text):
             raise Refusal(400, "The request names one document and sends another.")
         return text
 

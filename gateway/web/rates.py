@@ -11,7 +11,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.callers import Caller, Method
-from gateway.callers.attempts import place
+from gateway.callers.attempts import network_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,15 +37,15 @@ class RateLimitedError(Exception):
 class Store(Protocol):
     """Counts the requests of callers; a store that replicas share counts them together."""
 
-    async def take(self, caller: str, most: int) -> float:
-        """Count a request of a caller that may make ``most`` of them in a window.
+    async def take(self, caller: str, limit: int) -> float:
+        """Count a request of a caller that may make ``limit`` of them in a window.
 
         Returns the requests left, a fraction, as the bucket refills evenly. A negative result means
         that the request exceeds the limit and is not counted.
         """
 
 
-class Memory:
+class MemoryStore:
     """Counts in the memory of this process; ``clock`` is monotonic, in seconds."""
 
     def __init__(
@@ -56,11 +56,11 @@ class Memory:
         # Requests left, and the time of that count.
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    async def take(self, caller: str, most: int) -> float:
+    async def take(self, caller: str, limit: int) -> float:
         """Count a request of a caller."""
         now = self._clock()
-        left, then = self._left.pop(caller, (float(most), now))
-        left = min(most, left + (now - then) * most / WINDOW)
+        left, then = self._left.pop(caller, (float(limit), now))
+        left = min(limit, left + (now - then) * limit / WINDOW)
         after = left - 1
         self._left[caller] = (after if after >= 0 else left, now)
         if len(self._left) > self._callers:
@@ -68,21 +68,21 @@ class Memory:
         return after
 
 
-class Shared:
+class SharedStore:
     """Counts together with other replicas, or in memory where there are none."""
 
     def __init__(self, take: Callable[[str, int, int], Awaitable[float | None]]) -> None:
         self._take = take
-        self._memory = Memory()
+        self._memory = MemoryStore()
 
-    async def take(self, caller: str, most: int) -> float:
+    async def take(self, caller: str, limit: int) -> float:
         """Count a request of a caller."""
-        left = await self._take(caller, most, WINDOW)
-        return await self._memory.take(caller, most) if left is None else left
+        left = await self._take(caller, limit, WINDOW)
+        return await self._memory.take(caller, limit) if left is None else left
 
 
-class Rates:
-    """Holds callers to the rate limit."""
+class RateLimiter:
+    """Enforces the rate limit of each caller."""
 
     def __init__(self, limits: Limits, store: Store) -> None:
         self._limits = limits
@@ -96,7 +96,7 @@ class Rates:
         limit = self._limits.of("rate")
         if limit.mode == "off":
             return {}
-        name = place(address) if caller.method is Method.NONE else caller.name
+        name = network_of(address) if caller.method is Method.NONE else caller.name
         left = await self._store.take(f"{caller.method.value}:{name}", limit.max)
         per_second = limit.max / WINDOW
         headers = {

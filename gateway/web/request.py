@@ -161,6 +161,12 @@ def _decoded(content: bytes, where: str, charset: str = "utf-8") -> Any:
 
 
 def _checked(given: Any, where: str) -> GraphQLRequest:
+    if isinstance(given, dict):
+        # Clients that fill in a form send empty text where they mean null.
+        given = {
+            name: None if value == "" and name in {"variables", "extensions"} else value
+            for name, value in given.items()
+        }
     try:
         return msgspec.convert(given, GraphQLRequest)
     except msgspec.ValidationError:

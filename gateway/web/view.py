@@ -30,18 +30,18 @@ from gateway.callers import (
 from gateway.errors import ErrorCode
 from gateway.limits import LimitError, Limits
 from gateway.schema.context import Context
-from gateway.schema.incremental import FirstPart
+from gateway.schema.incremental import InitialResult
 from gateway.upstream import trace
 from gateway.web import caching
-from gateway.web.answer import error_body, json_response, refused, result_body, size
+from gateway.web.answer import error_body, json_response, refusal_response, result_body, size
 from gateway.web.body import depth
 from gateway.web.concurrency import ConcurrencyLimit, OverloadedError
 from gateway.web.disconnect import cancel_on_disconnect
-from gateway.web.incremental import PartsResponse, accepts_parts
+from gateway.web.incremental import IncrementalResponse, accepts_parts
 from gateway.web.media_types import GRAPHQL, JSON, MediaType, parse_list, preferred, quality
-from gateway.web.origin import is_foreign, is_simple
+from gateway.web.origin import is_cross_origin, is_simple
 from gateway.web.persisted import PersistedDocuments
-from gateway.web.rates import RateLimitedError, Rates, Shared
+from gateway.web.rates import RateLimitedError, RateLimiter, SharedStore
 from gateway.web.request import GraphQLRequest, Refusal, read, request_id, timeout
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class GraphQLView:
         self._gateway = gateway
         self._authenticator = authenticator
         self._limits = limits
-        self._rates = Rates(limits, Shared(gateway.take))
+        self._rates = RateLimiter(limits, SharedStore(gateway.take))
         self._concurrency = ConcurrencyLimit(limits)
         self._persisted = PersistedDocuments(gateway.settings.documents, schema.documents)
         self._explorer = explorer
@@ -112,7 +112,7 @@ class GraphQLView:
                     return self._explorer()
                 page = ", or open this page in a browser" if self._explorer else ""
                 raise Refusal(400, f"There is no query. Send one{page}.")
-            if is_foreign(request.headers, self._gateway.settings.server.cors_origins):
+            if is_cross_origin(request.headers, self._gateway.settings.server.cors_origins):
                 raise Refusal(
                     403,
                     "A page of another origin sent this, and cors_origins does not name it. If it"
@@ -129,13 +129,13 @@ class GraphQLView:
                 )
             headers = await self._count(caller, request)
             gateway = self._gateway.seen_by(caller)
-            asked = await read(request, self._limits, gateway.settings.server.batch_size)
-            if isinstance(asked, list):
-                response = await self._execute_batch(gateway, request, asked, media_type, headers)
+            graphql = await read(request, self._limits, gateway.settings.server.batch_size)
+            if isinstance(graphql, list):
+                response = await self._execute_batch(gateway, request, graphql, media_type, headers)
             else:
-                response = await self._execute(gateway, request, asked, media_type)
+                response = await self._execute(gateway, request, graphql, media_type)
         except Refusal as refusal:
-            response = refused(
+            response = refusal_response(
                 request.scope,
                 refusal.status,
                 str(refusal),
@@ -167,16 +167,18 @@ class GraphQLView:
             raise Refusal(429, str(error), code=ErrorCode.RATE_LIMITED, **error.headers) from None
 
     async def _execute(
-        self, gateway: Gateway, request: Request, asked: GraphQLRequest, media_type: str
+        self, gateway: Gateway, request: Request, graphql: GraphQLRequest, media_type: str
     ) -> Response:
-        operation = _begun(gateway, request)
+        operation = _begin_operation(gateway, request)
         in_parts = accepts_parts(parse_list(request.headers.getlist("accept")))
-        execution = self._result(gateway, operation, request, asked, in_parts=in_parts)
+        execution = self._result(gateway, operation, request, graphql, in_parts=in_parts)
         result = await cancel_on_disconnect(request.receive, execution)
         body = result_body(request.scope, result)
-        if isinstance(result, FirstPart):
+        if isinstance(result, InitialResult):
             body |= {"pending": result.pending, "hasNext": True}
-            return PartsResponse(request.scope, body, result, operation.deadline, self._limits)
+            return IncrementalResponse(
+                request.scope, body, result, operation.deadline, self._limits
+            )
         (body,) = self._bounded(request.scope, [body])
         executed = "data" in body
         # Clients of the older media type read the body only if the status is 200.
@@ -203,7 +205,7 @@ class GraphQLView:
         ``headers`` are those of the rate limit, updated as the other operations are counted.
         """
         # They begin together, so that they have one deadline.
-        operations = [_begun(gateway, request) for _ in batch]
+        operations = [_begin_operation(gateway, request) for _ in batch]
 
         async def execute(index: int) -> dict[str, Any]:
             try:
@@ -234,12 +236,12 @@ class GraphQLView:
         gateway: Gateway,
         operation: Operation,
         request: Request,
-        asked: GraphQLRequest,
+        graphql: GraphQLRequest,
         *,
         in_parts: bool = False,
     ) -> ExecutionResult:
-        self._check(asked)
-        text = self._persisted.text(asked)
+        self._check(graphql)
+        text = self._persisted.text(graphql)
         context = Context(gateway, operation, in_parts=in_parts)
         try:
             async with contextlib.AsyncExitStack() as stack:
@@ -248,15 +250,15 @@ class GraphQLView:
                 await stack.enter_async_context(self._concurrency.slot())
                 result = await self._schema.execute(
                     text,
-                    variable_values=asked.variables,
-                    operation_name=asked.operation_name or None,
+                    variable_values=graphql.variables,
+                    operation_name=graphql.operation_name or None,
                     context_value=context,
                     allowed_operation_types=ALLOWED[request.method],
-                    operation_extensions=asked.extensions,
+                    operation_extensions=graphql.extensions,
                 )
-                if isinstance(result, FirstPart):
-                    # The execution goes on until the last part.
-                    result.needs = stack.pop_all()
+                if isinstance(result, InitialResult):
+                    # The execution continues until the last part.
+                    result.resources = stack.pop_all()
                 return result
         except OverloadedError as error:
             wait = {"Retry-After": "1"}
@@ -264,7 +266,7 @@ class GraphQLView:
         except MissingQueryError:
             raise Refusal(400, "There is no query in the request.") from None
         except CannotGetOperationTypeError:
-            named = " of that operationName" if asked.operation_name else ""
+            named = " of that operationName" if graphql.operation_name else ""
             raise Refusal(400, f"The document has no operation{named}.") from None
         except InvalidOperationTypeError as error:
             kind = error.operation_type.value
@@ -292,11 +294,11 @@ class GraphQLView:
         taken = asyncio.get_running_loop().time() - operation.began
         self._limits.refuses("deadline", math.nextafter(taken, math.inf))
 
-    def _check(self, asked: GraphQLRequest) -> None:
+    def _check(self, graphql: GraphQLRequest) -> None:
         """Check the variables against their limits."""
         try:
-            self._limits.check("variables", len(msgspec.json.encode(asked.variables)))
-            self._limits.check("variables_depth", depth(asked.variables or {}) - 1)
+            self._limits.check("variables", len(msgspec.json.encode(graphql.variables)))
+            self._limits.check("variables_depth", depth(graphql.variables or {}) - 1)
         except LimitError as error:
             raise Refusal(400, str(error), code=error.code) from None
 
@@ -315,7 +317,7 @@ def _accepts_page(accepted: Sequence[MediaType]) -> bool:
     return any(one.name in PAGES and quality(one) > 0 for one in accepted)
 
 
-def _begun(gateway: Gateway, request: Request) -> Operation:
+def _begin_operation(gateway: Gateway, request: Request) -> Operation:
     return gateway.operation(
         request.headers,
         request_id(request.scope),

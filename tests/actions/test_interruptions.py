@@ -149,8 +149,8 @@ async def test_shutdown_ends_an_action_after_its_time_and_records_it(
 @pytest.mark.parametrize(
     ("sent", "outcome", "problem", "message"),
     [
-        (True, "UNKNOWN", "OutcomeUnknown", "more. It may have happened all the same: look at"),
-        (False, "FAILED", "UpstreamUnavailable", "more."),
+        (True, "UNKNOWN", "OutcomeUnknown", "details. It may have happened all the same: look at"),
+        (False, "FAILED", "UpstreamUnavailable", "details."),
     ],
 )
 async def test_defect_completes_an_action(
@@ -172,9 +172,9 @@ async def test_defect_completes_an_action(
         (error,) = await schema.errors(RETRY, id=LOG_ID, key="key")
         (entry,) = await schema.journal()
         (again,) = (await schema.retry(LOG_ID, "key"))["userErrors"]
-    said = "Source translations gave something that the gateway stumbled over; the gateway's log"
+    said = "Source translations returned something that the gateway failed to process."
     assert error["code"] == "INTERNAL_ERROR"
-    assert error["message"].startswith(f"{said} tells {message}")
+    assert error["message"].startswith(f"{said} The gateway's log has the {message}")
     assert (entry["outcome"], entry["errorCode"]) == (outcome, "INTERNAL_ERROR")
     assert entry["message"] == error["message"]
     assert entry["completedAt"] is not None

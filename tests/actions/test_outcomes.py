@@ -123,7 +123,23 @@ ANSWERS = {
     "text": (answering(200, text="OK"), UNKNOWN),
     "half of JSON": (answering(200, content=b'{"id": 4'), UNKNOWN),
     "other packing": (answering(200, content=b"x", headers={"Content-Encoding": "br"}), UNKNOWN),
+    "false": (answering(200, content=b"false"), UNKNOWN),
+    "a number": (answering(200, content=b"0"), UNKNOWN),
+    "text in JSON": (answering(200, json="The entry was removed."), UNKNOWN),
+    "OK in JSON": (answering(200, json="OK"), DONE),
+    "list of texts": (answering(200, json=["The entry was removed."]), UNKNOWN),
+    "XML": (answering(200, content=b"<?xml version='1.0'?><error/>"), UNKNOWN),
     # An error counts as one, whatever the status.
+    "list of errors": (answering(200, json=[words(409)], headers=NAMED), rejected(200, "409")),
+    "error with an id": (
+        answering(200, json={"id": 42} | words(409), headers=NAMED),
+        rejected(200, "409"),
+    ),
+    "error in data": (
+        answering(200, json={"data": {"error": {"code": 404, "message": "gone"}}}),
+        NOT_FOUND,
+    ),
+    "failed delivery": (answering(200, json={"id": 42, "status": "failed"}), DONE),
     "200 with an error": (answering(200, json=words(409), headers=NAMED), rejected(200, "409")),
     "200 with an error of 500": (answering(200, json=words(500)), UNKNOWN),
     "200 with an error of 404": (answering(200, json=words(404)), NOT_FOUND),
@@ -174,6 +190,32 @@ async def test_response_decides_the_outcome_and_nothing_is_sent_again(
     assert [f"{one.method} {one.url.path}" for one in vendor.acts] == [
         "PUT /api/v2/audit/webhooks/42/retry"
     ]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"success": "false"},
+        {"Success": False, "Message": "removed"},
+        {"isSuccess": False},
+        {"ok": 0},
+        {"failed": True},
+        {"retried": False},
+        {"id": 42, "success": False},
+        {"errors": {"id": ["removed"]}},
+        {"error": 409},
+        {"Error": {"Code": "409"}},
+        {"exception": "IllegalStateException"},
+        {"result": "NOK"},
+    ],
+    ids=str,
+)
+async def test_sign_of_failure_is_a_refusal(tmp_path: Path, document: Any) -> None:
+    """A user who reads SUCCEEDED never looks at the log again."""
+    async with gateway_over(tmp_path, Controller(answering(200, json=document))) as gateway:
+        (error,) = (await Schema(gateway).retry(LOG_ID))["userErrors"]
+        (entry,) = await Schema(gateway).journal()
+    assert (error["__typename"], entry["outcome"]) == ("UpstreamRejected", "REJECTED")
 
 
 async def test_journal_has_the_vendors_refusal(tmp_path: Path) -> None:

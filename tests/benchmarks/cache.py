@@ -32,7 +32,7 @@ from pydantic import SecretStr
 from starlette.types import Message
 
 from gateway.cache import cache as keeping
-from gateway.cache.entry import Lifetime, enclose
+from gateway.cache.entry import Lifetime, new_entry
 from gateway.cache.memory import MemoryStore
 from gateway.callers import Authenticator
 from gateway.cli.demo_configuration import write_configuration
@@ -44,7 +44,7 @@ from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.service import Gateway
 from gateway.settings import Settings, load
-from gateway.vendors.pages import Wanted, Window
+from gateway.vendors.pages import Criteria, Window
 from gateway.web.view import GraphQLView
 from tests.benchmarks.first_page import LIST
 from tests.benchmarks.vendors import vendors
@@ -288,7 +288,7 @@ async def bounds(keys: int = 1_000_000) -> None:
     for number in range(keys + 1):
         log, now = f"log:{number}", Timestamp(number)
         _, era = await store.read(str(number), str)
-        entry = enclose(
+        entry = new_entry(
             "v" * (number % 7),
             lifetime,
             asked_at=now,
@@ -331,7 +331,7 @@ async def weight(url: str, megabytes: int = 32) -> None:
             for limit, number in itertools.product(range(100, 50, -1), range(5)):
                 for stream in found.streams:
                     window = Window(limit=limit, offset=number * limit)
-                    await source.page(stream, window, Wanted(), gateway.operation())
+                    await source.page(stream, window, Criteria(), gateway.operation())
                 if await json() - began > megabytes / len(gateway.sources) * 2**20:
                     break
             kept, taken = (await json() - began) / 2**20, resident() - before

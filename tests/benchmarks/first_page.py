@@ -22,7 +22,7 @@ from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.service import Gateway
 from gateway.settings import Settings, load
-from gateway.upstream.exchange import network
+from gateway.upstream.exchange import network_transport
 from tests.benchmarks.vendors import vendors
 
 RUNS = 40
@@ -44,7 +44,7 @@ class Timed(httpx.AsyncBaseTransport):
 
     def __init__(self) -> None:
         self.answered = 0.0
-        self._inner = network(None, 20)
+        self._inner = network_transport(None, 20)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await self._inner.handle_async_request(request)

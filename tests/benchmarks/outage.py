@@ -4,7 +4,7 @@ Uses simulated vendors with a latency of 20 to 60 ms over HTTP on loopback. On a
 one of them fails completely and recovers. Prints the latency of its stale pages compared with
 fresh ones from the cache, and the number of refreshes until its pages are fresh again. Then prints
 the share of reads that come back complete during an outage of each vendor, with stale pages
-continued behind a renewed one (``gateway.sources.stale_pages``) and without.
+continued after a refreshed one (``gateway.sources.stale_pages``) and without.
 """
 
 from __future__ import annotations

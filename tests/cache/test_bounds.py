@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.cache.entry import Entry, Lifetime, enclose
+from gateway.cache.entry import Entry, Lifetime, new_entry
 from gateway.cache.memory import MAX_DROPPED, MemoryStore
 from gateway.model import Timestamp
 
@@ -18,7 +18,7 @@ KEYS = 50_000
 
 def entry(value: Any, *tags: str, asked_at: int = 0) -> Entry[Any]:
     moment = Timestamp(asked_at)
-    return enclose(
+    return new_entry(
         value, Lifetime(5, 30, 3600), asked_at=moment, stored_at=moment, tags=tags, etags={}
     )
 
@@ -39,14 +39,14 @@ async def found(store: MemoryStore, key: str) -> Any:
 
 def assert_consistent(store: MemoryStore) -> None:
     """Check that sizes and tags are recorded for exactly the stored entries."""
-    kept = store._kept._cache
+    kept = store._entries._cache
     assert kept.keys() == store._sizes.keys() == store._tags.keys()
     assert sum(map(size, kept.values())) == sum(store._sizes.values()) == store._size
     assert {(tag, key) for key in kept for tag in kept[key].tags} == {
         (tag, key) for tag, keys in store._keys.items() for key in keys
     }
     assert all(store._keys.values())
-    assert not store._kept._handlers
+    assert not store._entries._handlers
 
 
 @pytest.mark.slow

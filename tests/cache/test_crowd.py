@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.cache.entry import Lifetime, enclose
+from gateway.cache.entry import Lifetime, new_entry
 from gateway.model import Timestamp
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ async def store(redis: Redis) -> AsyncIterator[RedisStore]:
 async def keep(store: RedisStore, key: str) -> None:
     now = Timestamp(time.time_ns())
     life = Lifetime(3600, 0, 0)
-    entry = enclose(key, life, asked_at=now, stored_at=now, tags=("source:a",), etags={})
+    entry = new_entry(key, life, asked_at=now, stored_at=now, tags=("source:a",), etags={})
     _, era = await store.read(key, str)
     await store.write(key, entry, era)
 

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from gateway.cache import Entry, Lifetime
-from gateway.cache.entry import enclose
+from gateway.cache.entry import new_entry
 from gateway.cache.memory import MAX_DROPPED, MemoryStore
 from gateway.model import Timestamp
 
 
 def entry(value: Any, *tags: str) -> Entry[Any]:
     moment = Timestamp(0)
-    return enclose(value, Lifetime(10), asked_at=moment, stored_at=moment, tags=tags, etags={})
+    return new_entry(value, Lifetime(10), asked_at=moment, stored_at=moment, tags=tags, etags={})
 
 
 async def keys(store: MemoryStore, *wanted: str) -> list[str]:

@@ -24,7 +24,7 @@ class Vendor:
     def __init__(self, clock: Clock[int]) -> None:
         self.clock = clock
         self.asked = 0
-        self.behind = 0
+        self.background = 0
         self.cancelled = 0
         self.seconds = 0.0
         self.lifetime = LIFETIME
@@ -35,9 +35,9 @@ class Vendor:
         self.answers = asyncio.Event()
         self.answers.set()
 
-    async def __call__(self, entry: Entry[int] | None, *, behind: bool) -> Loaded[int]:
+    async def __call__(self, entry: Entry[int] | None, *, background: bool) -> Loaded[int]:
         self.asked += 1
-        self.behind += behind
+        self.background += background
         self.known.append(entry.etags if entry else {})
         said = self.asked
         try:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from gateway.config.auth import AuthSettings, GrantSettings, KeySettings, unknown_sources
 from gateway.config.mistakes import problems_of, sentence
-from gateway.config.secret import Surroundings
+from gateway.config.secret import ReferenceContext
 from gateway.config.values import Table
 from gateway.settings import _FileForm, load
 from tests.callers.issuer import P256, RSA
@@ -73,8 +73,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def read(document: str, folder: Path) -> AuthSettings:
-    surroundings = Surroundings({}, folder)
-    return Whole.model_validate(tomllib.loads(document), context=surroundings).auth
+    context = ReferenceContext({}, folder)
+    return Whole.model_validate(tomllib.loads(document), context=context).auth
 
 
 def problems(document: str, folder: Path) -> list[str]:
@@ -282,8 +282,8 @@ MISTAKES = [
             ('{ file = "issuer.pem", env = "PEM" }', PUBLIC_KEY),
             ('"-----BEGIN PUBLIC KEY-----\\npla1nted\\n-----END PUBLIC KEY-----"', PUBLIC_KEY),
             ('{ file = "absent.pem" }', "names a file that does not exist"),
-            ('{ file = "binary.pem" }', "names a file that can't be read as text"),
-            ('{ file = "." }', "names a file that can't be read as text"),
+            ('{ file = "binary.pem" }', "names a file that is UTF-16 text: save it as UTF-8"),
+            ('{ file = "." }', "names a file that is a folder"),
             ('{ file = "elliptic.pem" }', "is a key for none of the algorithms"),
             ('{ file = "short.pem" }', "must be a longer key: one of RSA has 2048 bits or more"),
         ]

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.callers.errors import KeysUnavailableError
@@ -22,8 +22,8 @@ class CachedKeys:
         self.clock = Clock(0.0)
         self.keys = IssuerKeys(self.issuer.fetch, self.clock)
 
-    async def names(self, *, renewed: bool = False) -> list[str | None]:
-        found = await (self.keys.renewed() if renewed else self.keys.current())
+    async def names(self, *, refreshed: bool = False) -> list[str | None]:
+        found = await (self.keys.refreshed() if refreshed else self.keys.current())
         return [key.kid for key in found]
 
 
@@ -46,10 +46,10 @@ async def test_keys_are_refreshed_at_most_once_a_minute(kept: CachedKeys) -> Non
     await kept.names()
     kept.issuer.keys = [public(P256)]
     kept.clock.now += PAUSE - 1
-    assert await kept.names(renewed=True) == ["rsa"]
+    assert await kept.names(refreshed=True) == ["rsa"]
     kept.clock.now += 1
-    assert await kept.names(renewed=True) == ["p256"]
-    assert await kept.names(renewed=True) == ["p256"]
+    assert await kept.names(refreshed=True) == ["p256"]
+    assert await kept.names(refreshed=True) == ["p256"]
     assert kept.issuer.fetches == 2
 
 
@@ -62,7 +62,7 @@ async def test_concurrent_callers_share_a_fetch(kept: CachedKeys) -> None:
 
     keys = IssuerKeys(slow, kept.clock)
     waiting = [asyncio.create_task(keys.current()) for _ in range(10)]
-    waiting += [asyncio.create_task(keys.renewed()) for _ in range(10)]
+    waiting += [asyncio.create_task(keys.refreshed()) for _ in range(10)]
     for _ in range(5):
         await asyncio.sleep(0)
     waiting.pop().cancel()
@@ -95,11 +95,11 @@ async def test_refresh_fails_during_an_outage(kept: CachedKeys) -> None:
     kept.clock.now += PAUSE
     for _ in range(3):
         with pytest.raises(KeysUnavailableError):
-            await kept.names(renewed=True)
+            await kept.names(refreshed=True)
     assert kept.issuer.fetches == 2
     kept.issuer.down = False
     kept.clock.now += PAUSE
-    assert await kept.names(renewed=True) == ["rsa"]
+    assert await kept.names(refreshed=True) == ["rsa"]
 
 
 async def test_first_fetch_is_retried_soon(kept: CachedKeys) -> None:
@@ -166,7 +166,6 @@ async def test_unusable_key_does_not_affect_the_others(kept: CachedKeys, entry: 
 
 
 @pytest.mark.slow
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.dictionaries(

@@ -92,6 +92,7 @@ async def test_token_of_another_kind_is_refused(
     assert caplog.messages == ["A token was refused: it is no access token."]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("token", ADMINS.values(), ids=ADMINS)
 @pytest.mark.parametrize(
     "changes",

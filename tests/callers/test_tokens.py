@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.callers.errors import (
@@ -23,8 +23,6 @@ from tests.callers.issuer import (
     token,
 )
 from tests.callers.verification import accept, refuse, verifier
-
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize(
@@ -73,7 +71,6 @@ PARTS = st.one_of(JSON, HEADERS, st.binary(max_size=200)).map(part) | st.text(ma
 
 
 @pytest.mark.slow
-@PATIENT
 @given(st.text() | st.lists(PARTS, min_size=1, max_size=5).map(".".join))
 async def test_random_text_is_refused(text: str) -> None:
     with pytest.raises(UnauthenticatedError):
@@ -81,7 +78,6 @@ async def test_random_text_is_refused(text: str) -> None:
 
 
 @pytest.mark.slow
-@PATIENT
 @given(HEADERS)
 async def test_random_header_is_refused(header: dict[str, Any]) -> None:
     with pytest.raises(UnauthenticatedError):
@@ -89,7 +85,6 @@ async def test_random_header_is_refused(header: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-@PATIENT
 @given(
     JSON
     | st.dictionaries(st.sampled_from([*claims(), "nbf", "jti"]), JSON).map(

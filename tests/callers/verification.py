@@ -8,7 +8,7 @@ import pytest
 
 from gateway.callers.errors import (
     UnauthenticatedError,
-    refused,
+    rejected_credential,
 )
 from gateway.callers.issuer_keys import IssuerKeys
 from gateway.callers.tokens import TokenVerifier
@@ -20,7 +20,7 @@ from tests.callers.issuer import (
     jwt_settings,
 )
 
-REFUSED = str(refused())
+REFUSED = str(rejected_credential())
 
 
 def verifier(issuer: Issuer | None = None, now: float = NOW, **changes: Any) -> TokenVerifier:

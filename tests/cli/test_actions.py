@@ -134,6 +134,7 @@ def test_user_without_a_name_is_recorded_by_number(monkeypatch: pytest.MonkeyPat
     assert row["caller"] == f"none:{2**31 - 2}"
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "words",
     [["actions"], ["retry", "ID"], ["delete", "--yes", "ID"], ["serve", "--port", "0"]],

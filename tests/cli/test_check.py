@@ -56,7 +56,7 @@ def test_check_reports_a_defect_at_its_source(
     assert checked.code == 1
     results = {line.split()[0]: line.split()[2] for line in checked.lines()[2:6]}
     assert results == {name: "failed" if name == "repo-cn" else "ok" for name in SOURCES}
-    assert checked.lines()[6].startswith("Source repo-cn gave something that the gateway stumbled")
+    assert checked.lines()[6].startswith("Source repo-cn returned something that the gateway")
     assert "KeyError: 'planted'" in caplog.text
 
 

@@ -50,7 +50,7 @@ def test_no_control_character_reaches_a_terminal(
     assert capsys.readouterr().out.count("\n") == 1
     rows.print(hostile)
     show.print_texts(hostile)
-    screen.complain(HOSTILE)
+    screen.print_error(HOSTILE)
     out, err = capsys.readouterr()
     assert screen.line("half a \ud800") == "half a"
     assert "[red]ab" in out

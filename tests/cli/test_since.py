@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from gateway.cli.since import parse_since
@@ -40,6 +42,7 @@ FORMS = [
     ("-PT1H", "2026-03-04T08:10:11.120Z"),
     ("pt1h", "2026-03-04T08:10:11.120Z"),
     ("PT1.5H", "2026-03-04T07:40:11.120Z"),
+    ("PT1,5H", "2026-03-04T07:40:11.120Z"),
     ("PT90M", "2026-03-04T07:40:11.120Z"),
     ("P1DT12H", "2026-03-02T21:10:11.120Z"),
     ("P2W", "2026-02-18T09:10:11.120Z"),
@@ -129,3 +132,24 @@ def test_refusal_of_odd_text_is_short(text: str) -> None:
     with pytest.raises(ValueError, match=r"\.$") as caught:
         parse_since(text, NOW)
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-03-01", "2026-03-01T00:00:00Z"),
+        ("2026-W09-7", "2026-03-01T00:00:00Z"),
+        ("08:30", "2026-03-04T08:30:00Z"),
+        ("today", "2026-03-04T00:00:00Z"),
+    ],
+)
+def test_zone_of_the_machine_does_not_count(
+    monkeypatch: pytest.MonkeyPatch, text: str, moment: str
+) -> None:
+    """The list shows UTC, and the same command has to mean the same everywhere."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        shown = since(text)
+    time.tzset()
+    assert shown == moment

@@ -12,13 +12,14 @@ import pytest
 from gateway.settings import json_schema
 from tests.config.documents import EXAMPLE, api_key, table
 
+VALIDATOR = jsonschema_rs.Draft202012Validator(json_schema())
+
 
 def test_example_conforms_to_the_json_schema() -> None:
-    validator = jsonschema_rs.Draft202012Validator(json_schema())
-    validator.validate(tomllib.loads(EXAMPLE))
+    VALIDATOR.validate(tomllib.loads(EXAMPLE))
     for limit in ("5", '"off"', '{ max = 1, mode = "warn" }'):
-        validator.validate(tomllib.loads(f"[limits]\ndepth = {limit}\n" + table("shop")))
-    validator.validate(tomllib.loads(table("tracker", queues="", triggers="{ DEV = [41] }")))
+        VALIDATOR.validate(tomllib.loads(f"[limits]\ndepth = {limit}\n" + table("shop")))
+    VALIDATOR.validate(tomllib.loads(table("tracker", queues="", triggers="{ DEV = [41] }")))
 
 
 @pytest.mark.parametrize(
@@ -37,8 +38,7 @@ def test_example_conforms_to_the_json_schema() -> None:
     ],
 )
 def test_json_schema_refuses(document: str) -> None:
-    validator = jsonschema_rs.Draft202012Validator(json_schema())
-    assert not validator.is_valid(tomllib.loads(document))
+    assert not VALIDATOR.is_valid(tomllib.loads(document))
 
 
 def test_json_schema_describes_every_key_without_null() -> None:

@@ -1,9 +1,9 @@
 """Runs the blocks of a page from top to bottom, as a reader would.
 
 - ``graphql`` is sent to the gateway.
-- ``json`` behind it is its answer, or that of the last ``curl``.
-- ``console`` holds commands behind ``$``, with what they print, where that is shown.
-- ``toml gateway.toml`` is what the gateway is configured with from there on.
+- ``json`` after it is the response, or that of the last ``curl``.
+- ``console`` holds commands after ``$``, with their output where it is shown.
+- ``toml gateway.toml`` is the configuration of the gateway from there on.
 - Any other ``toml`` is loaded.
 """
 

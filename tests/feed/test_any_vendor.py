@@ -1,8 +1,7 @@
-"""Lists of vendors that differ in what no contract states: caps, totals, order, duplicates, shifts.
+"""Lists with the habits that no vendor documents: caps, totals, order, duplicates, shifts.
 
-Whatever a vendor does, each row of its list is given once, in one order for every page size, or
-the source's report says what is missing. A row that is missing without a word is the worst fault
-that this gateway can have.
+Each row of a list is returned once, in one order for every page size, or the source's report says
+what is missing. A row that is silently missing is the worst fault that this gateway can have.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cache import Cached
@@ -22,7 +21,8 @@ from gateway.feed.feed import Feed, Slice
 from gateway.model import CacheStatus, Capability, Freshness, Timestamp, WebhookLog
 from gateway.sources.list_facts import ListFacts
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Found, Page, Stream, Wanted, Window
+from gateway.vendors.pages import Criteria, Found, Page, Stream, Window
+from tests.support.examples import examples
 from tests.support.fake_source import log
 
 NOW = Timestamp(10**18)
@@ -33,11 +33,11 @@ PAGE_SIZE = 10
 
 
 class Habits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a vendor does that no contract states.
+    """A vendor's undocumented habits.
 
     ``paging`` is "window" (time and offset), "moment" (time alone), "offset", or "number" (pages
-    of the vendor's size). ``cap`` is the most rows of a page, and ``total`` what is said to be the
-    list's length.
+    of the vendor's size). ``cap`` is the maximum number of rows on a page, and ``total`` the
+    length that the vendor reports.
     """
 
     paging: str
@@ -75,7 +75,7 @@ class OddSource:
         self,
         stream: Stream,
         window: Window,
-        wanted: Wanted,
+        wanted: Criteria,
         operation: Operation,
         *,
         max_age: float | None = None,
@@ -147,14 +147,14 @@ async def read_all(sources: Sequence[OddSource], first: int) -> tuple[list[str],
 
 
 def said(pages: Sequence[Slice]) -> list[str]:
-    """Return what the reports say of the odd source."""
+    """Return the notes and errors in the reports about the odd source."""
     reports = [report for page in pages for report in page.reports if report.source == "odd"]
     errors = [str(report.error) for report in reports if report.error]
     return [note for report in reports for note in report.notes] + errors
 
 
 def dated(count: int, step: int = 60 * SECOND, begin: int = 10**18) -> list[WebhookLog]:
-    """Return rows of the odd source, the newest first."""
+    """Return rows of the odd source, newest first."""
     return [log("odd", count - number, begin - number * step) for number in range(count)]
 
 
@@ -176,7 +176,7 @@ TOTALS = st.sampled_from(["none", "right", "zero", "40", "so far", "late", "more
 
 
 def spoil(chance: random.Random, rows: list[WebhookLog], odd: Sequence[str]) -> list[WebhookLog]:
-    """Give some rows odd times, each of them at a place of its own."""
+    """Give random rows odd times."""
     rows = list(rows)
     for kind in odd:
         index = chance.randrange(len(rows))
@@ -188,7 +188,7 @@ def spoil(chance: random.Random, rows: list[WebhookLog], odd: Sequence[str]) -> 
     return rows
 
 
-@settings(max_examples=250)
+@examples(250)
 @given(
     paging=PAGINGS,
     cap=st.sampled_from([3, 5, 10, 100]),
@@ -198,12 +198,12 @@ def spoil(chance: random.Random, rows: list[WebhookLog], odd: Sequence[str]) -> 
     first=st.integers(1, 40),
     seed=st.integers(0, 2**32),
 )
-async def test_each_row_comes_once_whatever_a_vendor_caps_counts_and_dates(
+async def test_each_row_is_returned_once_despite_odd_caps_totals_and_times(
     paging: str, cap: int, total: str, count: int, odd: list[str], first: int, seed: int
 ) -> None:
     rows = spoil(random.Random(seed), dated(count), odd) if count else []
     if paging in {"window", "moment"}:
-        # A vendor that can't list what it puts elsewhere by time lists it there, too.
+        # A vendor that filters by time also sorts by time.
         ahead = [row for row in rows if (row.triggered_at or 0) > 10**18 + SECOND]
         rows = [*ahead, *(row for row in rows if row not in ahead)]
 
@@ -236,11 +236,12 @@ ORDERS: dict[str, Callable[[list[WebhookLog]], list[WebhookLog]]] = {
 }
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("total", ["none", "right", "zero", "so far", "late", "more"])
 @pytest.mark.parametrize("cap", [4, 10, 100])
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("paging", ["window", "offset", "number"])
-async def test_list_in_another_order_comes_whole_or_the_report_says_what_is_missing(
+async def test_list_in_another_order_is_complete_or_reported_as_incomplete(
     paging: str, order: str, cap: int, total: str
 ) -> None:
     await check_order(paging, order, cap, total)
@@ -248,7 +249,7 @@ async def test_list_in_another_order_comes_whole_or_the_report_says_what_is_miss
 
 @pytest.mark.parametrize("cap", [7, 10, 100])
 @pytest.mark.parametrize("order", ORDERS)
-async def test_list_in_another_order_without_offsets_comes_whole_or_the_report_says_so(
+async def test_list_without_offsets_in_another_order_is_complete_or_reported(
     order: str, cap: int
 ) -> None:
     await check_order("moment", order, cap, "none")
@@ -268,8 +269,7 @@ async def check_order(paging: str, order: str, cap: int, total: str) -> None:
         ]
         is_told = any("may have more logs" in each for each in said(pages))
         if paging == "moment" or (paging == "window" and cap == 4 and order == "none"):
-            # Without offsets there is no way on through such a list, and a few rows may look as if
-            # they were in order.
+            # Without offsets such a list can't be read further, and a few rows may look sorted.
             assert set(of_odd) == set(expected) or is_told
             continue
         assert of_odd == expected, said(pages)

@@ -1,4 +1,4 @@
-"""Cursors are opaque, belong to one filter, and are harmless even if they are made up."""
+"""Cursors are opaque, belong to one filter, and are harmless even if forged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import ids
@@ -28,6 +28,7 @@ from gateway.feed.cursor import (
 from gateway.feed.feed import Feed, Slice
 from gateway.model import Timestamp
 from gateway.upstream.operation import Operation
+from tests.support.examples import examples
 from tests.support.fake_source import FakeSource
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ CURSOR = Cursor(
     version=VERSION,
     filter=FILTER.fingerprint,
     time=Timestamp(10**15),
-    given=(MARKS[0], MARKS[1]),
+    returned=(MARKS[0], MARKS[1]),
     known=(MARKS[2],),
     horizon=UNDATED,
     positions={
@@ -101,7 +102,7 @@ def test_cursor_of_another_filter_is_refused() -> None:
         "A" * (cursor.MAX_LENGTH + 1),
     ],
 )
-def test_text_that_is_no_cursor_is_refused(text: str) -> None:
+def test_text_that_is_not_a_cursor_is_refused(text: str) -> None:
     assert refusal(text) == REFUSED
 
 
@@ -168,19 +169,19 @@ def altered(index: int, value: Any) -> bytes:
         b"\xc6\xff\xff\xff\xff",
     ],
 )
-def test_packed_data_that_is_no_cursor_is_refused(data: bytes) -> None:
+def test_packed_data_that_is_not_a_cursor_is_refused(data: bytes) -> None:
     assert refusal(ids.pack(data)) == REFUSED
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.text(max_size=80) | st.binary(max_size=80).map(ids.pack))
 def test_arbitrary_text_is_refused(text: str) -> None:
     assert refusal(text) == REFUSED
 
 
 def fakes() -> list[FakeSource]:
-    """Sources with lists of every kind. Logs come in pairs of one time; some have none."""
+    """Return sources with lists of every kind. Logs share times in pairs; some have none."""
     sources = [
         FakeSource("one", ["window", "moment"], page_size=5),
         FakeSource("two", ["offset", "page"], page_size=5),
@@ -253,7 +254,7 @@ CURSORS = st.builds(
     version=st.just(VERSION),
     filter=st.just(FILTER.fingerprint),
     time=TIMES,
-    given=st.lists(SOME_MARKS, min_size=1, max_size=30).map(tuple),
+    returned=st.lists(SOME_MARKS, min_size=1, max_size=30).map(tuple),
     known=st.lists(SOME_MARKS, max_size=30).map(tuple),
     horizon=TIMES | st.integers(UNDATED, LATEST),
     positions=st.dictionaries(
@@ -267,14 +268,14 @@ CURSORS = st.builds(
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(made=CURSORS)
-async def test_any_well_formed_cursor_gives_a_page_with_valid_cursors_or_is_refused(
+async def test_any_well_formed_cursor_works_or_is_refused(
     made: Cursor,
 ) -> None:
     for result in await both_ways(cursor.encode(made)):
         if isinstance(result, Slice):
-            # A position that no list has may end the reading of it, and the report says so.
+            # A position that no list has may end the reading; the report says so.
             errors = [str(report.error) for report in result.reports if report.error]
             assert all(LOSS in error for error in errors)
             ends = [entry.cursor() for entry in result.entries]
@@ -285,7 +286,7 @@ async def test_any_well_formed_cursor_gives_a_page_with_valid_cursors_or_is_refu
 
 
 @pytest.mark.slow
-async def test_cursor_with_a_flipped_bit_gives_a_page_or_is_refused() -> None:
+async def test_cursor_with_a_flipped_bit_works_or_is_refused() -> None:
     page = await Feed(fakes(), FILTER, Operation(5), scan_limit=30, now=NOW).forward(  # type: ignore[arg-type]
         4, None
     )
@@ -301,8 +302,8 @@ async def test_cursor_with_a_flipped_bit_gives_a_page_or_is_refused() -> None:
     assert outcomes <= {"page", "INVALID_CURSOR", "CURSOR_FILTER_MISMATCH", "CURSOR_TOO_OLD"}
 
 
-def test_cursor_of_an_earlier_version_is_named_as_such() -> None:
-    """A client that kept one over an upgrade is told to begin again, not that it is damaged."""
+def test_cursor_of_an_earlier_version_is_recognised() -> None:
+    """After an upgrade, a client should be told to start over, not that its cursor is damaged."""
     old = [1, MARKS[0], 10**15, [MARKS[1]], [], UNDATED, {MARKS[2]: [5, False, [7, b"", 9]]}]
     text = ids.pack(msgspec.msgpack.encode(old))
     assert refusal(text) == (
@@ -314,10 +315,8 @@ def test_cursor_of_an_earlier_version_is_named_as_such() -> None:
     since=st.integers(0, LATEST),
     distances=st.lists(st.none() | st.integers(0, 2**62), max_size=5),
 )
-def test_hint_is_never_earlier_than_the_log_that_it_stands_for(
-    since: int, distances: list[int | None]
-) -> None:
-    """A list that is read too late would give its logs out of order."""
+def test_hint_is_never_earlier_than_its_log(since: int, distances: list[int | None]) -> None:
+    """A list that is read too late would return its logs out of order."""
     times = [None if each is None else Timestamp(since - each) for each in distances]
     keys = [ids.mark(str(index)) for index in range(len(times))]
     made = msgspec.structs.replace(

@@ -1,4 +1,4 @@
-"""The merge: every log once, newest first, whatever happens to the lists meanwhile."""
+"""The merge returns every log once, newest first, however the lists change meanwhile."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -18,6 +18,7 @@ from gateway.feed.feed import Feed, Slice
 from gateway.model import Timestamp, WebhookLogStatus
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Page, StreamsChanged
+from tests.support.examples import examples
 from tests.support.fake_source import FakeSource
 
 NOW = Timestamp(10**18)
@@ -62,7 +63,7 @@ def given_ids(page: Slice) -> list[str]:
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     kinds=st.lists(
         st.lists(st.sampled_from(["window", "moment", "offset", "page"]), min_size=1, max_size=3),
@@ -76,7 +77,7 @@ def given_ids(page: Slice) -> list[str]:
     restless=st.booleans(),
 )
 @example([["page", "page", "page"], ["offset", "window"]], 7, 17, 796705531, 5000, True)
-async def test_every_log_is_given_once_and_newest_first(
+async def test_every_log_is_returned_once_newest_first(
     kinds: list[list[str]], page_size: int, first: int, seed: int, spread: int, restless: bool
 ) -> None:
     chance = random.Random(seed)
@@ -85,14 +86,14 @@ async def test_every_log_is_given_once_and_newest_first(
     deleted: set[str] = set()
 
     def happens(source: FakeSource, stream: int, time: int) -> None:
-        """Let a delivery happen, but no more of one moment than a list of moments can show."""
+        """Add a delivery, but no more with one time than a list without offsets can show."""
         logs = source.logs[stream]
         ties = page_size - 2 if source.kinds[stream] == "moment" else 10**6
         if sum(row.triggered_at == time for row in logs) < ties:
             source.add(stream, time)
 
     def unrest() -> None:
-        """Let deliveries arrive, and entries of the lists with offsets be deleted."""
+        """Add deliveries, and delete entries of the lists with offsets."""
         if not restless or chance.random() < 0.5:
             return
         source = chance.choice(sources)
@@ -129,7 +130,7 @@ async def test_every_log_is_given_once_and_newest_first(
     assert times == sorted(times, reverse=True)
 
 
-async def test_logs_without_a_time_stand_behind_the_log_before_them() -> None:
+async def test_log_without_a_time_follows_the_log_before_it() -> None:
     dated = FakeSource("dated", ["window"])
     partly = FakeSource("partly", ["offset"], page_size=5)
     never = FakeSource("never", ["offset"], page_size=5)
@@ -167,7 +168,7 @@ async def test_logs_without_a_time_stand_behind_the_log_before_them() -> None:
     assert page.end.time == UNDATED
 
 
-async def test_a_log_out_of_order_drags_no_others_with_it() -> None:
+async def test_log_out_of_order_moves_no_other_log() -> None:
     crooked, other = FakeSource("crooked", ["offset"]), FakeSource("other", ["window"])
     for number, time in enumerate([90, 5, 70, 60]):
         row = crooked.add(0, time)
@@ -179,7 +180,7 @@ async def test_a_log_out_of_order_drags_no_others_with_it() -> None:
     assert [entry.log.triggered_at for entry in page.entries] == [90, 5, 80, 70, 65, 60, 10]
 
 
-async def test_first_page_costs_one_call_a_stream_and_the_next_only_where_needed() -> None:
+async def test_first_page_costs_one_call_per_stream_and_the_next_only_where_needed() -> None:
     busy = FakeSource("busy", ["window", "offset"], page_size=10)
     quiet = FakeSource("quiet", ["window", "page", "moment"], page_size=10)
     for number in range(100):
@@ -200,7 +201,7 @@ async def test_first_page_costs_one_call_a_stream_and_the_next_only_where_needed
 
 
 @pytest.mark.parametrize("kind", ["window", "moment", "offset"])
-async def test_deep_pages_cost_what_the_second_costs(kind: str) -> None:
+async def test_deep_pages_cost_as_much_as_the_second(kind: str) -> None:
     source = FakeSource("deep", [kind], page_size=10)
     for number in range(1000):
         source.add(0, 10**15 - number * MILLISECOND)
@@ -209,12 +210,12 @@ async def test_deep_pages_cost_what_the_second_costs(kind: str) -> None:
     while page.has_next:
         page = await forward([source], 5, end(page))
         costs.append(page.reports[0].upstream_calls)
-    # The last page may be empty: that a page is short does not tell that none follows.
+    # The last page may be empty, since a short page does not mean that none follows.
     assert len(costs) in {199, 200}
     assert max(costs) == costs[0] == 1
 
 
-async def test_a_full_page_of_one_moment_is_read_to_its_end() -> None:
+async def test_full_page_of_logs_with_one_time_is_read_to_its_end() -> None:
     source = FakeSource("burst", ["window"], page_size=5)
     for _ in range(23):
         source.add(0, 10**15)
@@ -223,7 +224,7 @@ async def test_a_full_page_of_one_moment_is_read_to_its_end() -> None:
     assert page.reports[0].notes == []
 
 
-async def test_more_of_one_moment_than_a_vendor_lists_is_told() -> None:
+async def test_more_logs_with_one_time_than_a_vendor_lists_are_reported() -> None:
     source = FakeSource("burst", ["moment"], page_size=5)
     for _ in range(9):
         source.add(0, 10**15)
@@ -235,7 +236,7 @@ async def test_more_of_one_moment_than_a_vendor_lists_is_told() -> None:
     ]
 
 
-async def test_a_list_that_ignores_paging_ends() -> None:
+async def test_list_that_ignores_paging_ends() -> None:
     class Stubborn(FakeSource):
         async def read_page(self, stream: Any, window: Any, wanted: Any, operation: Any) -> Any:
             page = await super().read_page(stream, replace(window, offset=0), wanted, operation)
@@ -250,7 +251,7 @@ async def test_a_list_that_ignores_paging_ends() -> None:
 
 
 @pytest.mark.parametrize("kind", ["window", "offset", "page"])
-async def test_rows_that_come_twice_hide_none_of_those_behind(kind: str) -> None:
+async def test_duplicate_rows_hide_no_later_rows(kind: str) -> None:
     class Stuttering(FakeSource):
         async def read_page(self, *asked: Any) -> Page:
             page = await super().read_page(*asked)
@@ -268,7 +269,7 @@ async def test_rows_that_come_twice_hide_none_of_those_behind(kind: str) -> None
     assert given == [row.id for row in source.logs[0]]
 
 
-async def test_a_failing_source_spoils_no_other_and_is_told() -> None:
+async def test_failing_source_is_reported_and_affects_no_other() -> None:
     good, bad, half = (
         FakeSource("good", ["window"]),
         FakeSource("bad", ["offset"]),
@@ -292,7 +293,7 @@ async def test_a_failing_source_spoils_no_other_and_is_told() -> None:
     ("where", "what"),
     [("find", "Finding the streams of source bad"), ("0", "Reading source bad")],
 )
-async def test_a_defect_in_one_source_spoils_no_other(
+async def test_defect_in_one_source_affects_no_other(
     caplog: pytest.LogCaptureFixture, where: str, what: str
 ) -> None:
     good, bad = FakeSource("good", ["window"]), FakeSource("bad", ["window"])
@@ -309,7 +310,7 @@ async def test_a_defect_in_one_source_spoils_no_other(
     assert "ZeroDivisionError: secret" in caplog.text
 
 
-async def test_a_source_that_lacks_what_is_asked_for_is_not_read() -> None:
+async def test_source_that_lacks_the_filtered_field_is_not_read() -> None:
     full, bare = FakeSource("full", ["window"]), FakeSource("bare", ["offset"])
     bare.lacks = frozenset({"event"})
     for source in (full, bare):
@@ -332,11 +333,11 @@ async def test_a_source_that_lacks_what_is_asked_for_is_not_read() -> None:
     page = await asked.forward(5, None)
     assert [entry.log.source for entry in page.entries] == ["bare"] * 5
     assert [(report.source, report.notes) for report in page.reports] == [("bare", [])]
-    # As no event is another one than push, the vendor's own count is true.
+    # All events are push, so the vendor's own count is right.
     assert await asked.count(page) == 31
 
 
-async def test_streams_that_are_never_found_spoil_no_other_source() -> None:
+async def test_streams_that_are_never_found_affect_no_other_source() -> None:
     good, bad = FakeSource("good", ["window"]), FakeSource("bad", ["window"])
     good.add(0, 50)
     refusal = down("bad")
@@ -346,7 +347,7 @@ async def test_streams_that_are_never_found_spoil_no_other_source() -> None:
     assert (page.reports[1].error, page.reports[1].failed) == (refusal, True)
 
 
-async def test_streams_that_change_during_the_merge_spoil_no_other_source() -> None:
+async def test_streams_that_change_during_the_merge_affect_no_other_source() -> None:
     good, bad = FakeSource("good", ["window"]), FakeSource("bad", ["offset"], page_size=5)
     for number in range(6):
         bad.add(0, 10**15 - number * MILLISECOND)
@@ -364,7 +365,7 @@ async def test_streams_that_change_during_the_merge_spoil_no_other_source() -> N
     assert (page.reports[1].error, page.reports[1].failed) == (refusal, False)
 
 
-async def test_what_a_failed_source_missed_does_not_come_later_out_of_order() -> None:
+async def test_logs_of_a_recovered_source_do_not_appear_out_of_order() -> None:
     steady, shaky = FakeSource("steady", ["window"]), FakeSource("shaky", ["page"], page_size=5)
     for number in range(20):
         (steady if number % 2 else shaky).add(0, 10**15 - number * MILLISECOND)
@@ -380,7 +381,7 @@ async def test_what_a_failed_source_missed_does_not_come_later_out_of_order() ->
     assert {entry.log.source for entry in again.entries} == {"steady", "shaky"}
 
 
-async def test_only_when_all_fail_the_list_is_an_error() -> None:
+async def test_list_is_an_error_only_if_all_sources_fail() -> None:
     one, two = FakeSource("one", ["window"]), FakeSource("two", ["window"])
     for source in (one, two):
         source.errors["0"] = down(source.name)
@@ -389,7 +390,7 @@ async def test_only_when_all_fail_the_list_is_an_error() -> None:
     assert [error.source for error in caught.value.errors] == ["one", "two"]
 
 
-async def test_a_rare_match_stops_at_the_scan_limit_and_resumes() -> None:
+async def test_search_for_a_rare_match_stops_at_the_scan_limit_and_resumes() -> None:
     source = FakeSource("rare", ["window"], page_size=10)
     for number in range(100):
         source.add(0, 10**15 - number * MILLISECOND, "FAILED" if number == 77 else "SUCCEEDED")
@@ -409,10 +410,10 @@ async def test_a_rare_match_stops_at_the_scan_limit_and_resumes() -> None:
 
 
 OVER = -1.0
-"""Seconds of an operation whose time is over."""
+"""Time limit of an operation whose deadline has passed, in seconds."""
 
 
-async def test_a_rare_match_stops_when_the_time_is_over_and_resumes() -> None:
+async def test_search_for_a_rare_match_stops_at_the_deadline_and_resumes() -> None:
     source = FakeSource("rare", ["window"], page_size=70)
     for number in range(350):
         source.add(0, 10**15 - number * MILLISECOND, "FAILED" if number == 177 else "SUCCEEDED")
@@ -422,11 +423,11 @@ async def test_a_rare_match_stops_when_the_time_is_over_and_resumes() -> None:
         pages.append(await forward([source], 5, end(pages[-1]), wanted, seconds=OVER))
     assert [len(page.entries) for page in pages] == [0, 1, 0, 0]
     assert [page.reports[0].scanned for page in pages] == [100, 100, 100, 50]
-    # A page that nothing has to be looked for is whole, however late it is.
+    # A page that needs no search is complete even after the deadline.
     assert len((await forward([source], 100, seconds=OVER)).entries) == 100
 
 
-async def test_others_get_their_turn_while_a_list_is_looked_through() -> None:
+async def test_scan_of_a_list_does_not_block_other_tasks() -> None:
     source = FakeSource("rare", ["window"], page_size=500)
     for number in range(500):
         source.add(0, 10**15 - number)
@@ -444,7 +445,7 @@ async def test_others_get_their_turn_while_a_list_is_looked_through() -> None:
     assert turns >= 50
 
 
-async def test_what_is_new_since_a_cursor() -> None:
+async def test_logs_newer_than_a_cursor() -> None:
     source, other = FakeSource("one", ["window"]), FakeSource("two", ["page"])
     for number in range(20):
         source.add(0, 10**15 - number)
@@ -455,7 +456,7 @@ async def test_what_is_new_since_a_cursor() -> None:
     nothing = await feed([source, other]).backward(10, start)
     assert (nothing.entries, nothing.has_previous, nothing.has_next) == ([], False, True)
 
-    # Of the cursor's own moment, and later.
+    # At the cursor's own time, and later.
     arrived = [other.add(0, 10**15), source.add(0, 10**15 + 5), other.add(0, 10**15 + 7)]
     new = await feed([source, other]).backward(10, start)
     assert set(given_ids(new)) == {row.id for row in arrived}
@@ -480,7 +481,7 @@ async def test_counting_back_too_far_is_refused() -> None:
     assert caught.value.code is ErrorCode.CURSOR_TOO_OLD
 
 
-async def test_counting_back_ends_when_the_time_is_over() -> None:
+async def test_counting_back_ends_at_the_deadline() -> None:
     source = FakeSource("one", ["window"], page_size=10)
     for number in range(150):
         source.add(0, 10**15 - number)
@@ -517,7 +518,7 @@ async def test_total_is_exact_or_none() -> None:
     assert await total(None) is None
 
 
-async def test_a_list_that_is_gone_has_no_total() -> None:
+async def test_deleted_list_has_no_total() -> None:
     source = FakeSource("one", ["moment"], page_size=5)
     for number in range(20):
         source.add(0, 10**15 - number * MILLISECOND)
@@ -527,7 +528,7 @@ async def test_a_list_that_is_gone_has_no_total() -> None:
     assert await asked.count(page) is None
 
 
-async def test_no_page_at_all_still_tells_whether_there_are_logs() -> None:
+async def test_empty_page_still_shows_whether_there_are_logs() -> None:
     source = FakeSource("one", ["window"])
     page = await forward([source], 0)
     assert (page.entries, page.has_next, page.end.is_top) == ([], False, True)

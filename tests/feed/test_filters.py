@@ -1,4 +1,4 @@
-"""The filter: which logs it matches, what it tells vendors, and which filters are refused."""
+"""Which logs a filter matches, which terms vendors get, and which filters are refused."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gateway import ids
@@ -26,6 +26,7 @@ from gateway.model import (
 from gateway.normalise import timestamps
 from gateway.normalise.redaction import redact_url
 from gateway.vendors.language_weaver.parsing import LanguageWeaverDetails
+from tests.support.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,7 @@ NO_EVENT = {"lacks": frozenset({"event"})}
 
 
 def log(**values: Any) -> WebhookLog:
-    """Build a log from values by the names of the filter's fields; the others are absent."""
+    """Build a log from values by filter field; other fields are absent."""
     category = values.get("failure")
     status_code = values.get("httpStatus")
     url = values.get("url")
@@ -213,6 +214,8 @@ def test_all_comparators_and_fields_must_hold() -> None:
         None,
         {},
         {"event": None, "search": None, "and": None, "or": None, "not": None},
+        {"search": ""},
+        {"and": [{"search": ""}]},
         {"event": {}, "triggeredAt": {"gt": None}},
         {"and": []},
         {"and": [{}, {"and": [{"event": {"in": None}}]}]},
@@ -225,7 +228,7 @@ def test_null_and_empty_conditions_match_everything(document: Any) -> None:
     assert empty.fingerprint == ready(None).fingerprint
 
 
-# A second implementation of the filter, as simple as possible, to compare with.
+# A second, simpler implementation of the filter to compare with.
 VALUES: dict[str, Any] = {
     "source": lambda log: log.source,
     "provider": lambda log: log.provider,
@@ -374,7 +377,7 @@ def ready_or_refused(document: Any) -> Filter | RequestError:
 
 
 @pytest.mark.slow
-@settings(max_examples=250, deadline=None)
+@examples(250)
 @given(document=DOCUMENTS, logs=st.lists(LOGS, min_size=5, max_size=12))
 def test_filter_agrees_with_a_simple_implementation(
     document: dict[str, Any], logs: list[tuple[WebhookLog, str | None]]
@@ -419,7 +422,7 @@ def reordered(document: Any, draw: Callable[[Any], Any]) -> Any:
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(document=DOCUMENTS, other=DOCUMENTS, data=st.data())
 def test_fingerprints_are_equal_only_for_equal_filters(
     document: dict[str, Any], other: dict[str, Any], data: st.DataObject
@@ -504,7 +507,7 @@ def test_only_conjoined_comparators_become_terms() -> None:
         ({"neq": FAILED}, None),
     ],
 )
-def test_failed_is_known_only_if_the_filter_lists_one_status(
+def test_failed_is_set_only_if_the_filter_allows_one_status(
     comparator: dict[str, Any], failed: bool | None
 ) -> None:
     assert ready({"status": comparator}).failed() is failed
@@ -636,7 +639,13 @@ REFUSALS: list[tuple[Any, tuple[str, str]]] = [
     ({"hook": {"eq": ids.encode(ids.Kind.HOOK, "nope", "1")}}, unknown("nope")),
     ({"hook": {"nin": [ids.encode(ids.Kind.HOOK, "nope", "1")]}}, unknown("nope")),
     ({"hook": {"eq": "990085"}}, ("INVALID_ID", NO_ID)),
-    ({"hook": {"in": [ALL_HOOKS[0], ""]}}, ("INVALID_ID", NO_ID)),
+    (
+        {"hook": {"in": [ALL_HOOKS[0], ""]}},
+        (
+            "INVALID_ID",
+            "That id is empty. Give the id of a webhook log, hook or source as a query gave it.",
+        ),
+    ),
     (
         {"hook": {"neq": LOG_ID}},
         ("INVALID_ID", "That id belongs to a webhook log, not to a hook."),

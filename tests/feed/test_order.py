@@ -1,4 +1,4 @@
-"""One odd time must change nothing for the rows around it."""
+"""One odd time must not affect the rows around it."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def test_longest_run_that_never_rises_is_in_order(hours: list[float | None], fla
     assert in_order(at(*hours)) == [flag == "y" for flag in flags]
 
 
-def test_odd_rows_stand_with_the_row_in_order_before_them() -> None:
+def test_odd_rows_keep_the_position_of_the_ordered_row_before_them() -> None:
     times = at(None, 1, 9, 8.5, None, 99, 8, 7)
     found = positions(times, in_order(times), None)
     assert [time / HOUR for time in found] == [9, 9, 9, 8.5, 8.5, 8.5, 8, 7]
 
 
-def test_suspicious_last_row_waits_for_the_page_behind_it() -> None:
-    """Behind 10, 9, 1 may follow 8; then 1 is odd, and drags no other row down."""
+def test_suspicious_last_row_waits_for_the_next_page() -> None:
+    """After 10, 9, 1 the next row may be 8. Then 1 is odd, and must not move other rows."""
     order = Order(None)
     assert placed(order, 10, 9.75, 1) == [10, 9.75]
     assert placed(order, 9.5, 9.25, 9, 8.75) == [9.75, 9.5, 9.25, 9, 8.75]
@@ -65,7 +65,7 @@ def test_suspicious_last_row_waits_for_the_page_behind_it() -> None:
     assert placed(order, last=True) == [1]
 
 
-def test_rows_without_a_time_wait_for_one() -> None:
+def test_rows_without_a_time_wait_for_a_row_with_one() -> None:
     order = Order(None)
     assert placed(order, None, None) == []
     assert placed(order, None, 5, 4.5, 4) == [5, 5, 5, 5, 4.5, 4]
@@ -73,7 +73,7 @@ def test_rows_without_a_time_wait_for_one() -> None:
     assert placed(order, None, None, last=True) == [UNDATED / HOUR] * 2
 
 
-def test_list_that_is_oldest_first_keeps_its_order_at_the_lowest_time() -> None:
+def test_list_sorted_oldest_first_keeps_its_order_at_the_lowest_time() -> None:
     order = Order(None)
     assert placed(order, 1, 2, 3, 4, 5) == [1] * 5
     assert order.unordered

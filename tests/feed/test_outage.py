@@ -1,4 +1,4 @@
-"""While a vendor is down, callers get everything that was read from it before, as stale."""
+"""While a vendor is down, callers get all logs that were read from it before, marked stale."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SOURCES = {
 STALE = 36
 """Seconds after which a first page is no longer served while it is refreshed."""
 ARRIVALS = 40
-"""Deliveries over all vendors; of each, fewer than fit on a page."""
+"""Deliveries of all vendors together; each vendor has fewer than fit on a page."""
 LIST = """
 query List($source: String!, $first: Int!) {
   webhookLogs(first: $first, filter: { source: { eq: $source } }) {
@@ -69,7 +69,7 @@ async def read(demo: Demo, source: str, first: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("arrivals", [0, ARRIVALS])
 @pytest.mark.parametrize("vendor", SOURCES)
-async def test_stale_list_has_all_logs_that_were_read(
+async def test_stale_list_has_all_logs_read_before(
     demo: Demo, clock: Clock[int], vendor: str, arrivals: int
 ) -> None:
     source = SOURCES[vendor]
@@ -77,7 +77,7 @@ async def test_stale_list_has_all_logs_that_were_read(
     ids = [node["id"] for node in before["nodes"]]
     rest = await demo.data(REST, source=source, id=ids[-1])
     assert (len(ids), len(rest["source"]["hooks"]["nodes"])) > (99, 1)
-    # Other callers then read the newest logs only.
+    # Then other callers read only the newest logs.
     await demo.arrive(arrivals)
     clock.advance(STALE)
     newest = [node["id"] for node in (await read(demo, source, 20))["nodes"]]

@@ -1,4 +1,4 @@
-"""Lists of several pages, each kept for itself, while some are renewed and the vendor fails."""
+"""Lists of separately cached pages, while some are refreshed and the vendor fails."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from pydantic import SecretStr, TypeAdapter
@@ -29,7 +29,8 @@ from gateway.sources.stale_pages import continue_stale
 from gateway.upstream.operation import Operation
 from gateway.vendors.language_weaver.parsing import LanguageWeaverDetails
 from gateway.vendors.language_weaver.vendor import LanguageWeaver
-from gateway.vendors.pages import Found, Page, PushedOff, Scan, Stream, Wanted, Window
+from gateway.vendors.pages import Criteria, Found, Page, PushedOff, Scan, Stream, Window
+from tests.support.examples import examples
 from tests.support.fake_source import FakeSource, log
 from tests.support.virtual_time import VIRTUAL_TIME, Backend
 
@@ -37,7 +38,7 @@ SECOND = 10**9
 MILLISECOND = 10**6
 PAGE = 5
 FRESH, DEEP, BEHIND, BRIDGED = 5, 30, 30, 3600
-"""Seconds for which the first page and the others are fresh, and are given after that."""
+"""Seconds for which first and other pages are fresh, and how long they are served after that."""
 KINDS = ("offset", "page", "window")
 
 
@@ -47,7 +48,7 @@ def anyio_backend() -> Backend:
 
 
 class Answer(NamedTuple):
-    """What a caller gets: the numbers of the logs, and what the source's report says."""
+    """The numbers of the logs that a caller gets, and the source's report."""
 
     numbers: list[int]
     error: ErrorCode | None
@@ -68,7 +69,7 @@ class Kit(LanguageWeaver):
         return await self.list.find_streams(operation)
 
     async def read_page(
-        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
+        self, stream: Stream, window: Window, wanted: Criteria, operation: Operation
     ) -> Page:
         listing = self._listing
         listing.now += MILLISECOND
@@ -86,8 +87,8 @@ class Kit(LanguageWeaver):
 class Listing(Source):
     """A source of one list in memory, whose pages are cached as those of any source.
 
-    ``fails`` tells of each call whether it fails with ``code``; ``most`` is how many logs a page
-    has at most. ``states`` are all that the list has been: since when, and the numbers of its logs.
+    ``fails`` decides for each call whether it fails with ``code``; ``most`` is the maximum number
+    of logs on a page. ``states`` are all states of the list: since when, and its logs' numbers.
     """
 
     def __init__(self, kind: str, count: int) -> None:
@@ -124,7 +125,7 @@ class Listing(Source):
         self._changed()
 
     def lose(self, place: int) -> None:
-        """Delete the log at a place, in another way than through the gateway."""
+        """Delete the log at an index, without the gateway."""
         if place < len(self._vendor.logs[0]):
             del self._vendor.logs[0][place]
             self._changed()
@@ -135,23 +136,23 @@ class Listing(Source):
         self.states.append((self.now, numbers))
 
     def since(self, moment: int) -> list[set[int]]:
-        """Give all that the list has been since a moment."""
+        """Return all states of the list since a time."""
         times = [time for time, _ in self.states]
         begin = max(index for index, time in enumerate(times) if time <= moment)
         return [set(numbers) for _, numbers in self.states[begin:]]
 
     async def read_one(self, number: int) -> None:
-        """Read one page, counted from 0, and none before it."""
+        """Read only the page with an index, from 0."""
         window = Window(limit=PAGE, offset=number * PAGE)
-        await self.page(Stream(key="0"), window, Wanted(), Operation(5))
+        await self.page(Stream(key="0"), window, Criteria(), Operation(5))
 
     async def renew(self) -> None:
-        """Read the first page once more, when it is stale."""
+        """Read the first page again once it is stale."""
         self.now += (FRESH + BEHIND) * SECOND
         await self.read(PAGE)
 
     async def read(self, first: int) -> Answer:
-        """Read a first page of the merged list, and let what goes on behind it end."""
+        """Read a first page of the merged list, and wait for background work to end."""
         self.now += MILLISECOND
         ready = filters.prepare(None, Timestamp(self.now), ["one"])
         feed = Feed([self], ready, Operation(5), scan_limit=1000, now=Timestamp(self.now))
@@ -180,12 +181,12 @@ def often(chance: random.Random, share: float) -> bool:
 
 
 def check(source: Listing, answer: Answer, first: int) -> None:
-    """Look for holes, repetitions and disorder: logs are numbered as they arrive."""
+    """Check for gaps, duplicates and disorder: logs are numbered as they arrive."""
     numbers = answer.numbers
     assert len(numbers) == len(set(numbers))
     states = source.since(answer.since)
     arrived = len(set.union(*states)) - len(states[0])
-    # More arrivals than a page has room for, less as many deletions, look like fewer.
+    # Many arrivals together with deletions may look like few arrivals.
     if arrived < PAGE:
         assert numbers == sorted(numbers, reverse=True)
     assert set(numbers) <= set.union(*states), "a log that was gone by then"
@@ -197,7 +198,7 @@ def check(source: Listing, answer: Answer, first: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_pages_behind_one_that_ends_as_before_are_given_as_they_are_kept(kind: str) -> None:
+async def test_cached_next_page_follows_a_page_with_an_unchanged_end(kind: str) -> None:
     source = Listing(kind, 40)
     before = await source.read(4 * PAGE)
     await source.renew()
@@ -209,7 +210,7 @@ async def test_pages_behind_one_that_ends_as_before_are_given_as_they_are_kept(k
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_renewed_first_page_costs_no_call_for_those_behind(kind: str) -> None:
+async def test_refreshed_first_page_costs_no_calls_for_later_pages(kind: str) -> None:
     source = Listing(kind, 40)
     await source.read(3 * PAGE)
     calls = source.calls
@@ -221,7 +222,7 @@ async def test_a_renewed_first_page_costs_no_call_for_those_behind(kind: str) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_was_pushed_off_a_renewed_page_is_given_in_place_of_a_failure(kind: str) -> None:
+async def test_logs_pushed_off_a_refreshed_page_are_returned_during_an_outage(kind: str) -> None:
     source = Listing(kind, 40)
     before = await source.read(4 * PAGE)
     for count in (1, 0, 2, 1):
@@ -235,8 +236,7 @@ async def test_what_was_pushed_off_a_renewed_page_is_given_in_place_of_a_failure
     assert after.numbers == [44, 43, 42, 41, *before.numbers[: 4 * PAGE - 4]]
     assert (after.error, after.failure) == (None, "UPSTREAM_ERROR")
     assert (after.status, after.since) == (CacheStatus.STALE, before.since)
-    # More than a page behind the renewed one, what has been pushed off is forgotten, and so what
-    # goes on behind that.
+    # Logs pushed off by more than a page are forgotten, and so is everything that followed them.
     source.fails = lambda: False
     source.arrive(2)
     await source.renew()
@@ -247,7 +247,7 @@ async def test_what_was_pushed_off_a_renewed_page_is_given_in_place_of_a_failure
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_was_pushed_off_is_given_without_a_page_behind_it(kind: str) -> None:
+async def test_logs_pushed_off_a_page_are_returned_without_a_next_page(kind: str) -> None:
     source = Listing(kind, 40)
     before = await source.read(PAGE)
     for _ in range(2):
@@ -263,7 +263,7 @@ async def test_what_was_pushed_off_is_given_without_a_page_behind_it(kind: str) 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_was_pushed_off_before_a_page_was_read_is_not_given_anew(kind: str) -> None:
+async def test_logs_pushed_off_before_a_page_was_read_are_not_repeated(kind: str) -> None:
     source = Listing(kind, 40)
     healthy = await source.read(2 * PAGE)
     for _ in range(4):
@@ -280,13 +280,13 @@ async def test_what_was_pushed_off_before_a_page_was_read_is_not_given_anew(kind
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_was_pushed_off_is_no_longer_given_than_any_other_page(kind: str) -> None:
+async def test_logs_pushed_off_a_page_expire_with_other_pages(kind: str) -> None:
     source = Listing(kind, 40)
     await source.read(PAGE)
     source.fails = lambda: True
     source.now += (FRESH + BRIDGED - 100) * SECOND
     assert (await source.read(PAGE)).failure == "UPSTREAM_ERROR"
-    # Read behind the first page as it was an hour ago.
+    # The page that followed the first page as it was an hour ago.
     source.now += 3 * SECOND
     calls = iter([False, True])
     source.fails = lambda: next(calls, True)
@@ -303,7 +303,7 @@ async def test_what_was_pushed_off_is_no_longer_given_than_any_other_page(kind: 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_page_that_is_too_old_stands_behind_none(kind: str) -> None:
+async def test_page_that_is_too_old_follows_no_other(kind: str) -> None:
     source = Listing(kind, 40)
     await source.read(8)
     for _ in range(104):
@@ -316,7 +316,7 @@ async def test_a_page_that_is_too_old_stands_behind_none(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_nothing_is_given_in_place_of_a_refusal(kind: str) -> None:
+async def test_refusal_is_not_replaced_by_stale_pages(kind: str) -> None:
     source = Listing(kind, 40)
     await source.read(4 * PAGE)
     source.arrive(1)
@@ -326,13 +326,13 @@ async def test_nothing_is_given_in_place_of_a_refusal(kind: str) -> None:
     assert (after.numbers, after.error) == ([41, 40, 39, 38, 37], source.code)
 
 
-async def test_where_a_page_ended_is_kept_as_any_store_keeps_it() -> None:
+async def test_end_of_a_page_can_be_stored_in_any_store() -> None:
     source = Listing("page", 40)
     await source.read(PAGE)
     for _ in range(2):
         source.arrive(1)
         await source.renew()
-    (kept,) = source.cache._store._kept._cache.values()  # type: ignore[attr-defined]
+    (kept,) = source.cache._store._entries._cache.values()  # type: ignore[attr-defined]
     pushed_off = kept.value.pushed_off
     assert [[log.upstream_id for log in each.logs] for each in pushed_off] == [["37"], ["36"]]
     again = msgspec.json.decode(msgspec.json.encode(kept), type=Entry[Page[LanguageWeaverDetails]])
@@ -345,13 +345,13 @@ async def test_where_a_page_ended_is_kept_as_any_store_keeps_it() -> None:
     [(1, 0, 0), (1, 1, 0), (2, 0, 1)],
     ids=["with the same end", "with the same end of a shorter list", "with another end"],
 )
-async def test_a_page_that_may_lack_a_log_is_not_given(
+async def test_page_that_may_lack_a_log_is_not_returned(
     kind: str, arrived: int, lost: int, pushed: int
 ) -> None:
     source = Listing(kind, 40)
     await source.read(PAGE)
     source.lose(2)
-    # What stood first on the second page is on the first by now, but not on that which is kept.
+    # The first log of the second page is now on the first page, but not on the cached one.
     await source.read_one(1)
     source.arrive(arrived)
     for _ in range(lost):
@@ -364,12 +364,14 @@ async def test_a_page_that_may_lack_a_log_is_not_given(
 
 @pytest.mark.parametrize("kind", ["offset", "page"])
 @pytest.mark.parametrize("bridged", [1, 2], ids=["behind the first", "behind one that was bridged"])
-async def test_a_page_of_before_is_not_given_behind_one_of_after(kind: str, bridged: int) -> None:
+async def test_page_from_before_an_event_does_not_follow_one_from_after_it(
+    kind: str, bridged: int
+) -> None:
     source = Listing(kind, 40)
     if bridged > 1:
         await source.read(PAGE)
     await source.read_one(bridged)
-    # As many as arrive are lost at the end, so that the count tells nothing.
+    # As many logs are deleted at the end as arrive, so the total does not change.
     source.arrive(2)
     source.lose(-1)
     source.lose(-1)
@@ -383,7 +385,7 @@ async def test_a_page_of_before_is_not_given_behind_one_of_after(kind: str, brid
 
 
 @pytest.mark.parametrize("kind", ["offset", "page"])
-async def test_a_page_that_grew_tells_nothing_of_what_stood_behind_it(kind: str) -> None:
+async def test_page_that_grew_does_not_connect_to_the_old_next_page(kind: str) -> None:
     source = Listing(kind, 40)
     source.most = 3
     await source.read(3)
@@ -398,12 +400,12 @@ async def test_a_page_that_grew_tells_nothing_of_what_stood_behind_it(kind: str)
 
 @pytest.mark.parametrize("kind", ["offset", "page"])
 @pytest.mark.parametrize("pushed", [0, 1], ids=["with the same end", "with another end"])
-async def test_a_log_that_is_gone_comes_at_no_other_place(kind: str, pushed: int) -> None:
+async def test_deleted_log_does_not_reappear_elsewhere(kind: str, pushed: int) -> None:
     source = Listing(kind, 40)
     await source.read(PAGE)
     source.arrive(3)
     await source.read_one(1)
-    # It had been pushed off the first page, with those behind it, which then came back.
+    # It had been pushed off the first page along with later logs, which then came back.
     for place in (5, 1, 0):
         source.lose(place)
     source.arrive(pushed)
@@ -414,8 +416,8 @@ async def test_a_log_that_is_gone_comes_at_no_other_place(kind: str, pushed: int
     assert after.error is None
 
 
-async def test_pages_that_lead_back_to_one_another_are_not_followed_for_ever() -> None:
-    """As a vendor would give them that looks at the seconds of a window alone."""
+async def test_pages_that_lead_to_each_other_are_not_followed_forever() -> None:
+    """A vendor that ignores fractions of a second in a window would return such pages."""
     freshness = Freshness(status=CacheStatus.HIT, fetched_at=Timestamp(1), fresh_until=Timestamp(2))
     pushed_off = PushedOff(
         since=Timestamp(1), total=None, logs=(), read_at=Timestamp(1), good_until=Timestamp(9)
@@ -438,7 +440,7 @@ async def test_pages_that_lead_back_to_one_another_are_not_followed_for_ever() -
 
 
 @pytest.mark.parametrize("kind", ["offset", "page"])
-async def test_that_a_log_is_on_no_page_that_is_kept_does_not_mean_that_it_is_gone(
+async def test_log_on_no_cached_page_is_not_reported_as_missing(
     kind: str,
 ) -> None:
     source = Listing(kind, 3 * PAGE)
@@ -459,7 +461,7 @@ async def test_that_a_log_is_on_no_page_that_is_kept_does_not_mean_that_it_is_go
 
 
 @pytest.mark.parametrize("kind", ["offset", "page"])
-async def test_nor_does_it_where_all_pages_are_kept(kind: str) -> None:
+async def test_log_is_not_reported_as_missing_even_if_all_pages_are_cached(kind: str) -> None:
     source = Listing(kind, 2 * PAGE)
     await source.read(3 * PAGE)
     source.arrive(1)
@@ -476,7 +478,7 @@ async def test_nor_does_it_where_all_pages_are_kept(kind: str) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=300)
+@examples(300)
 @given(
     kind=st.sampled_from(KINDS),
     count=st.integers(0, 25),
@@ -492,7 +494,7 @@ async def test_nor_does_it_where_all_pages_are_kept(kind: str) -> None:
     ),
     seed=st.integers(0, 2**32),
 )
-async def test_no_list_has_holes_however_its_pages_were_renewed(
+async def test_list_has_no_gaps_however_its_pages_were_refreshed(
     kind: str, count: int, steps: list[tuple[str, Any]], seed: int
 ) -> None:
     chance = random.Random(seed)
@@ -512,7 +514,7 @@ async def test_no_list_has_holes_however_its_pages_were_renewed(
 
 
 @pytest.mark.slow
-@settings(max_examples=300)
+@examples(300)
 @given(
     kind=st.sampled_from(KINDS),
     rounds=st.lists(
@@ -526,7 +528,7 @@ async def test_no_list_has_holes_however_its_pages_were_renewed(
     ),
     seed=st.integers(0, 2**32),
 )
-async def test_what_was_kept_is_given_whatever_fails(
+async def test_cached_logs_are_returned_whatever_fails(
     kind: str, rounds: list[tuple[int, int, int, float]], seed: int
 ) -> None:
     chance = random.Random(seed)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.journal import Action, ActionKind, Begun, Journal
+from gateway.journal import Action, ActionKind, BeginResult, Journal
 from tests.support.postgres import Postgres
 
 
@@ -47,7 +47,7 @@ def open_journal(url: str, clock: Clock) -> Callable[[], Journal]:
     return lambda: Journal(url, retention_days=30, clock=clock)
 
 
-async def begin(journal: Journal, **changes: Any) -> Begun:
+async def begin(journal: Journal, **changes: Any) -> BeginResult:
     """Begin a retry with a lease of ten seconds."""
     fields: dict[str, Any] = {
         "kind": ActionKind.RETRY,

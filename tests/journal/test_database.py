@@ -162,7 +162,7 @@ async def test_folder_in_place_of_the_file(tmp_path: Path) -> None:
 async def test_file_locked_by_another_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.journal.database.PATIENCE", 0.01)
+    monkeypatch.setattr("gateway.journal.database.TIMEOUT", 0.01)
     file = tmp_path / "journal.sqlite3"
     with contextlib.closing(sqlite3.connect(file)) as other:
         other.execute("BEGIN EXCLUSIVE")

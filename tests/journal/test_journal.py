@@ -257,6 +257,7 @@ async def test_full_page_may_be_the_last(journal: Journal) -> None:
     assert (end.actions, end.has_next_page) == ((), False)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("wanted", "numbers"),
     [

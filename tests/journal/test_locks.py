@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import sqlite3
 import subprocess
 import sys
@@ -47,12 +48,16 @@ def _audit(event: str, arguments: tuple[object, ...]) -> None:
             listener.append(str(arguments[0]))
 
 
-sys.addaudithook(_audit)  # audit hooks can't be removed
+@functools.cache
+def _listen() -> None:
+    """Add the hook once, when it is needed: it can't be removed."""
+    sys.addaudithook(_audit)
 
 
 @contextlib.contextmanager
 def opened_paths() -> Iterator[list[str]]:
     """Collect the paths that Python opens; SQLite opens its files itself."""
+    _listen()
     opened: list[str] = []
     _listeners.append(opened)
     try:
@@ -88,6 +93,7 @@ async def fail_to_open_another_gateway(_: Journal, file: Path) -> None:
             await gateway.act(gateway.operation(), ActionKind.RETRY, LOG_ID)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "interfere",
     [
@@ -102,7 +108,7 @@ async def test_lock_excludes_other_processes(
     interfere: Callable[[Journal, Path], Awaitable[None]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gateway.journal.database.PATIENCE", 0.01)
+    monkeypatch.setattr("gateway.journal.database.TIMEOUT", 0.01)
     async with Journal(f"sqlite:///{file}", retention_days=30) as journal:
         async with journal._engine.begin():
             assert lock_elsewhere(file) == "database is locked"
@@ -111,6 +117,7 @@ async def test_lock_excludes_other_processes(
         assert lock_elsewhere(file) == "locked by another process"
 
 
+@pytest.mark.slow
 async def test_lock_outlives_another_gateway_of_the_process(tmp_path: Path, file: Path) -> None:
     """A process may serve several gateways over one journal, and stop one of them."""
     vendor = Controller(answering(200))
@@ -125,6 +132,7 @@ async def test_lock_outlives_another_gateway_of_the_process(tmp_path: Path, file
             assert lock_elsewhere(file) == "database is locked"
 
 
+@pytest.mark.slow
 async def test_lock_outlives_the_closing_of_another_journal(file: Path) -> None:
     async with Journal(f"sqlite:///{file}", retention_days=30) as stays:
         goes = Journal(f"sqlite:///{file}", retention_days=30)
@@ -134,6 +142,7 @@ async def test_lock_outlives_the_closing_of_another_journal(file: Path) -> None:
             assert lock_elsewhere(file) == "database is locked"
 
 
+@pytest.mark.slow  # for its hook, which slows all tests that follow
 async def test_only_the_driver_opens_the_file_again(tmp_path: Path, file: Path) -> None:
     """Any other code that opens the file would eventually close it and drop the locks."""
     vendor = Controller(answering(200))

@@ -17,29 +17,29 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 
 
 def test_current_process_is_alive() -> None:
-    assert not owner.is_gone(owner.own())
+    assert not owner.has_ended(owner.current_process())
 
 
 def test_reused_process_number_is_another_process() -> None:
-    assert owner.is_gone(f"{owner.own()}0")
+    assert owner.has_ended(f"{owner.current_process()}0")
 
 
 def test_zombie_is_gone() -> None:
     """A process that was killed stays a zombie until its parent, such as a shell, waits for it."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        machine, _, _ = owner.own().rsplit(":", 2)
+        machine, _, _ = owner.current_process().rsplit(":", 2)
         name = f"{machine}:{process.pid}:{owner._started(process.pid)}"
         assert int(owner._started(process.pid)) > int(owner._started(os.getpid()))
-        assert not owner.is_gone(name)
+        assert not owner.has_ended(name)
         process.send_signal(signal.SIGKILL)
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # leaves it a zombie
-        assert owner.is_gone(name)
-    assert owner.is_gone(name)
+        assert owner.has_ended(name)
+    assert owner.has_ended(name)
 
 
 @pytest.mark.parametrize("name", ["elsewhere:1:1", "else:where:1:1"])
 def test_process_of_another_host_may_be_alive(name: str) -> None:
-    assert not owner.is_gone(name)
+    assert not owner.has_ended(name)
 
 
 @pytest.mark.parametrize("namespace", ["pid:[1]", ""])
@@ -50,19 +50,19 @@ def test_process_of_another_container_may_be_alive(
 
     The second one to start must not give up the actions of the first.
     """
-    own = owner.own()
+    own = owner.current_process()
     assert own.startswith(f"{socket.gethostname()}/")
     monkeypatch.setattr(Path, "readlink", lambda _: Path(namespace))
-    assert not owner.is_gone(f"{own}0")
-    assert not owner.is_gone(f"{socket.gethostname()}:1:1")
+    assert not owner.has_ended(f"{own}0")
+    assert not owner.has_ended(f"{socket.gethostname()}:1:1")
 
 
 def test_process_may_be_alive_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine, pid, _ = owner.own().rsplit(":", 2)
-    assert not owner.is_gone(f"{machine}:{pid}:")
+    machine, pid, _ = owner.current_process().rsplit(":", 2)
+    assert not owner.has_ended(f"{machine}:{pid}:")
 
     def fail(_: Path) -> Path:
         raise FileNotFoundError
 
     monkeypatch.setattr(Path, "readlink", fail)
-    assert owner.own().startswith(f"{socket.gethostname()}:")
+    assert owner.current_process().startswith(f"{socket.gethostname()}:")

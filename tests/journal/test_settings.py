@@ -11,7 +11,7 @@ from pydantic import SecretStr, ValidationError
 
 from gateway.config.journal import JournalSettings
 from gateway.config.mistakes import problems_of
-from gateway.config.secret import Surroundings
+from gateway.config.secret import ReferenceContext
 
 SECRETS = {
     "DATABASE": "postgresql://gateway:pla1nted@db.example/audit?sslmode=require",
@@ -20,7 +20,7 @@ SECRETS = {
     "UNESCAPED_DIGITS": "postgresql://gateway:12/34@db.example/audit",
 }
 FORM = (
-    'url must be "sqlite:///" with the path of a file behind it, an address such as'
+    'url must be "sqlite:///" followed by the path of a file, an address such as'
     ' "postgresql://user@host/database", or { env = "NAME" } or { file = "/path" } that holds one'
 )
 POSTGRES = (
@@ -34,7 +34,7 @@ PASSWORD = (
 
 
 def read(table: dict[str, Any], folder: Path) -> JournalSettings:
-    return JournalSettings.model_validate(table, context=Surroundings(SECRETS, folder))
+    return JournalSettings.model_validate(table, context=ReferenceContext(SECRETS, folder))
 
 
 def url(value: object, folder: Path = Path("/etc/gateway")) -> str:

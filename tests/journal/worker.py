@@ -11,7 +11,7 @@ import json
 import os
 import sys
 
-from gateway.journal import ActionKind, Begun, Journal
+from gateway.journal import ActionKind, BeginResult, Journal
 
 
 async def main() -> None:
@@ -24,7 +24,7 @@ async def main() -> None:
             say([(one.action.id, one.new) for one in begun])
 
 
-async def begin(journal: Journal) -> Begun:
+async def begin(journal: Journal) -> BeginResult:
     return await journal.begin(
         kind=ActionKind.RETRY,
         log_id="log",

@@ -1,10 +1,10 @@
 # ruff: noqa: E501, Q
-# One case a line, quoted as it comes.
+# One case per line, with the original quotes.
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model import Failure, FailureCategory
@@ -65,7 +65,7 @@ def test_status_decides_category_and_retryability(
         (None, "The vendor recorded no response from the receiver."),
     ],
 )
-def test_missing_message_gets_a_sentence_of_the_gateway(
+def test_missing_message_is_replaced_by_a_sentence_of_the_gateway(
     status_code: int | None, sentence: str
 ) -> None:
     for nothing in (None, "", " \n"):
@@ -393,6 +393,41 @@ CLIENTS = [
     ("read-timeout", TIMEOUT, True),
     ("Bad Gateway", SERVER_ERROR, True),
     ("Too Many Requests.", CLIENT_ERROR, True),
+    # Names and codes without words
+    ("java.nio.channels.ClosedChannelException", CONNECTION, True),
+    ("java.net.ProtocolException: Server redirected too many times (20)", REDIRECT, False),
+    ("java.net.MalformedURLException: no protocol: hook", CONNECTION, False),
+    ("System.Net.Sockets.SocketException (10061): Zielcomputer verweigert", CONNECTION, True),
+    ("System.Net.Sockets.SocketException (10060)", TIMEOUT, True),
+    ("System.Net.Sockets.SocketException (11001): Host unbekannt", DNS, False),
+    ("The requested name is valid, but no data of the requested type was found.", DNS, False),
+    ("Cannot determine the frame size or a corrupted frame was received.", TLS, False),
+    ("The remote server returned an error: NotFound", CLIENT_ERROR, False),
+    ("HttpStatusCode=InternalServerError", SERVER_ERROR, True),
+    ("httpx.ReadError", CONNECTION, True),
+    ("http.client.BadStatusLine: ''", CONNECTION, True),
+    ("requests.exceptions.TooManyRedirects", REDIRECT, False),
+    ("No connection adapters were found for 'ftp://timeout.x/'", CONNECTION, False),
+    ("LocationParseError: Failed to parse: https://:443", CONNECTION, False),
+    ("UND_ERR_SOCKET", CONNECTION, True),
+    ("HPE_INVALID_CONSTANT", CONNECTION, True),
+    ("ERR_INVALID_URL", CONNECTION, False),
+    ("Only absolute URLs are supported", CONNECTION, False),
+    ("ERR_FR_TOO_MANY_REDIRECTS", REDIRECT, False),
+    ("ERR_NETWORK", CONNECTION, True),
+    ("Premature close", CONNECTION, True),
+    ("ERR_STREAM_PREMATURE_CLOSE", CONNECTION, True),
+    ("HTTParty::RedirectionTooDeep: HTTP redirects too deep", REDIRECT, False),
+    ("cURL error 3: URL using bad/illegal format or missing URL", CONNECTION, False),
+    ('cURL error 1: Protocol "ftps" not supported or disabled in libcurl', CONNECTION, False),
+    ("%Mint.HTTPError{reason: :too_many_concurrent_requests}", CONNECTION, True),
+    ("hyper::Error(IncompleteMessage)", CONNECTION, True),
+    ("received corrupt message of type InvalidContentType", TLS, False),
+    ("Host: timeout.x. is not in the cert's altnames: DNS:y", TLS, False),
+    ("no healthy upstream", CONNECTION, True),
+    ("no live upstreams while connecting to upstream", CONNECTION, True),
+    ("Gateway Time-out", SERVER_ERROR, True),
+    ("error 504 Gateway Time-out", SERVER_ERROR, True),
     # The vendors
     ("webhook returned 404", CLIENT_ERROR, False),
     ("endpoint responded with HTTP 502", SERVER_ERROR, True),
@@ -400,11 +435,11 @@ CLIENTS = [
     ("expected 200 but got 401", CLIENT_ERROR, False),
     ("Unexpected status code: 418", CLIENT_ERROR, False),
 ]  # fmt: skip
-"""Texts as the clients write them. Add one as one line."""
+"""Messages as the clients write them, one per line."""
 
 
 @pytest.mark.parametrize(("message", "category", "retryable"), GO + OTHERS + CLIENTS)
-def test_words_decide_without_a_status(
+def test_message_decides_without_a_status(
     message: str, category: FailureCategory, *, retryable: bool
 ) -> None:
     for spelling in (message, message.upper(), f"  {message}\n"):
@@ -413,7 +448,7 @@ def test_words_decide_without_a_status(
     assert classify(message=message).message == message
 
 
-def test_status_takes_precedence_over_words() -> None:
+def test_status_takes_precedence_over_the_message() -> None:
     failure = classify(status_code=503, message="upstream: connection refused")
     assert failure == Failure(SERVER_ERROR, "upstream: connection refused", retryable=True)
 
@@ -437,10 +472,52 @@ def test_status_takes_precedence_over_words() -> None:
         "timeout.svc.cluster.local says no",
         "ssl.example.test:8443/refused/timeout says no",
         "tls-proxy.internal 10.0.0.9:500 [2001:db8::500]:443",
+        '"x/timeout" says no',
+        "'./ssl/x' says no",
     ],
 )
-def test_addresses_and_amounts_do_not_decide(message: str) -> None:
+def test_addresses_and_quantities_are_ignored(message: str) -> None:
     assert classify(message=message).category is UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "ssl.timeout.example",
+        "api.tls.example.co.uk",
+        "503.timeout.io",
+        "timeout-svc",
+        "timeout_svc",
+        "certificate.refused.io",
+        "x509.dev",
+        "nxdomain.com",
+    ],
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{{failed_connect,[{{to_address,{{"{}",443}}}},{{inet,[inet],econnrefused}}]}}',
+        "HTTPSConnectionPool(host='{}', port=443): [Errno 111] Connection refused",
+        "Cannot connect to host {}:443 ssl:default [Connect call failed ('10.0.0.1', 443)]",
+        "Connect to {0}:443 [{0}/10.0.0.1] failed: Connection refused",
+        "Connection reset: {}/10.0.0.1:443",
+        "connect ECONNREFUSED {}:443",
+        "Failed to connect to {}/10.0.0.1:443",
+        "Failed to resolve '{}' ([Errno -2] Name or service not known)",
+        "The remote name could not be resolved: '{}'",
+        "Could not resolve host: {}",
+        "dial tcp: lookup {} on 127.0.0.53:53: no such host",
+        "java.net.UnknownHostException: {}",
+        "no route to host {}",
+        "Connection to {} closed by remote host",
+        "Could not connect to {}: connection refused",
+    ],
+)
+def test_no_host_changes_the_category(text: str, host: str) -> None:
+    plain = classify(message=text.format("quiet.example"))
+    failure = classify(message=text.format(host))
+    assert (failure.category, failure.retryable) == (plain.category, plain.retryable)
+    assert failure.category is not UNKNOWN
 
 
 def test_message_is_redacted() -> None:
@@ -450,13 +527,12 @@ def test_message_is_redacted() -> None:
 
 
 def test_long_message_is_classified_by_its_beginning() -> None:
-    # Each repetition starts a search for the rest of a pattern, which is not there.
+    # Each repetition starts a search for the rest of a pattern, which is absent.
     assert classify(message="lookup " * 100_000).category is UNKNOWN
     assert classify(message="x" * 100_000 + " connection refused").category is UNKNOWN
 
 
 @given(st.none() | st.integers(), st.none() | st.text())
-@settings(deadline=None)
 def test_every_failure_has_a_message(status_code: int | None, message: str | None) -> None:
     failure = classify(status_code=status_code, message=message)
     assert failure.message.strip()

@@ -9,11 +9,10 @@ import pytest
 from gateway.normalise.secret_names import NAMES, may_hold_name
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_no_secret_name_is_missed_by_the_quick_check(name: str) -> None:
+def test_quick_check_finds_every_secret_name() -> None:
     """Text that fails the check is not searched for names, so its secrets would be shown."""
-    literal = re.sub(r"\(\?<?[!=][^)]*\)|\\", "", name)
-    assert may_hold_name(literal)
+    literals = [re.sub(r"\(\?<?[!=][^)]*\)|\\", "", name) for name in NAMES]
+    assert [literal for literal in literals if not may_hold_name(literal)] == []
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import datetime as dt
 import math
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.model import Timestamp
@@ -39,7 +39,7 @@ timestamps = st.integers(EARLIEST, LATEST).map(Timestamp)
         ("1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.999Z"),
     ],
 )
-def test_rfc_3339_is_parsed_as_vendors_vary_it(text: str, same_moment: str) -> None:
+def test_vendors_variants_of_rfc_3339_are_parsed(text: str, same_moment: str) -> None:
     assert format_rfc3339(parse(text)) == same_moment
 
 
@@ -113,27 +113,26 @@ FORMS = [
     (0, "1970-01-01T00:00:00Z"),
     (-62135596800, "0001-01-01T00:00:00Z"),
 ]
-"""What vendors may write, and the moment in RFC 3339. Add a form as one line."""
+"""Forms that vendors may write, and the time in RFC 3339, one per line."""
 
 
 @pytest.mark.parametrize(("value", "moment"), FORMS, ids=repr)
-def test_every_form_whose_moment_is_certain_is_parsed(value: str | float, moment: str) -> None:
-    """A log that loses its time can't be found by time, and leaves its place in the list."""
+def test_every_unambiguous_form_is_parsed(value: str | float, moment: str) -> None:
+    """A log without its time can't be found by time, and loses its position in the list."""
     assert format_rfc3339(parse(value)) == moment
 
 
 @pytest.mark.parametrize(
     "number", [1, -1, 10**9 - 1, 4102444800, 10**30, 10**4000, 1e300, math.nan, math.inf, True]
 )
-def test_number_of_no_plausible_unit_is_refused(number: float) -> None:
+def test_number_without_a_plausible_unit_is_refused(number: float) -> None:
     with pytest.raises(ValueError, match="not a date and time"):
         parse(number)
 
 
 @pytest.mark.slow
 @given(st.text() | st.floats() | st.integers() | st.from_regex(r"[0-9TZ:+. /-]{1,30}"))
-@settings(deadline=None)
-def test_any_value_is_a_moment_of_the_calendar_or_refused(value: str | float) -> None:
+def test_any_value_is_parsed_or_refused(value: str | float) -> None:
     with contextlib.suppress(ValueError):
         assert EARLIEST <= parse(value) <= LATEST
 
@@ -165,7 +164,7 @@ def test_timestamps_are_nanoseconds_since_1970() -> None:
         "0001-01-01T00:00:00+00:01",
         "9999-12-31T23:59:59-00:01",
         "9999-12-31T23:59:60Z",
-        # No moment, or not a certain one
+        # Not a time, or ambiguous
         "2026-11-28T17",
         "11/28/2026 17:07:35",
         "28.11.2026 17:07:35",
@@ -181,7 +180,7 @@ def test_timestamps_are_nanoseconds_since_1970() -> None:
         "2025-366T17:07:35Z",
         "2026-W54-1T17:07:35Z",
         "Nov 28, 2026 13:07:35 PM",
-        # No unit makes a plausible moment of these
+        # Not a plausible time in any unit
         "12345",
         "999999999",
         "4102444800",
@@ -194,7 +193,7 @@ def test_timestamps_are_nanoseconds_since_1970() -> None:
         "1." + "0" * 5000,
     ],
 )
-def test_anything_uncertain_is_refused_and_not_repeated(text: str) -> None:
+def test_ambiguous_text_is_refused_and_not_repeated(text: str) -> None:
     sentence = r"^This is not a date and time such as 2026-03-04T09:10:11\.120Z\.$"
     with pytest.raises(ValueError, match=sentence):
         parse(text)
@@ -204,15 +203,13 @@ def test_anything_uncertain_is_refused_and_not_repeated(text: str) -> None:
 @example(EARLIEST)
 @example(LATEST)
 @example(Timestamp(-1))
-@settings(deadline=None)
-def test_what_is_written_reads_back(timestamp: Timestamp) -> None:
+def test_formatted_timestamp_is_parsed_back(timestamp: Timestamp) -> None:
     assert parse(format_rfc3339(timestamp)) == timestamp
     assert parse_moment(format_rfc3339(timestamp), NOW) == timestamp
 
 
 @given(timestamps)
-@settings(deadline=None)
-def test_millis_cut_down_to_the_millisecond(timestamp: Timestamp) -> None:
+def test_millis_truncate_to_the_millisecond(timestamp: Timestamp) -> None:
     floor = timestamp // 1_000_000 * 1_000_000
     assert parse(format_millis(timestamp)) == floor
     assert format_millis(timestamp, "+0000") == format_millis(timestamp)[:-1] + "+0000"
@@ -221,8 +218,7 @@ def test_millis_cut_down_to_the_millisecond(timestamp: Timestamp) -> None:
 
 @pytest.mark.slow
 @given(timestamps, timestamps)
-@settings(deadline=None)
-def test_text_keeps_the_order_of_the_moments(one: Timestamp, other: Timestamp) -> None:
+def test_formatted_timestamps_sort_by_time(one: Timestamp, other: Timestamp) -> None:
     assert (format_millis(one) <= format_millis(other)) or one > other
     # Without the Z a shorter fraction is a prefix of a longer one, so it sorts before it.
     assert (one < other) == (format_rfc3339(one)[:-1] < format_rfc3339(other)[:-1])
@@ -230,7 +226,6 @@ def test_text_keeps_the_order_of_the_moments(one: Timestamp, other: Timestamp) -
 
 @pytest.mark.slow
 @given(st.datetimes(), st.integers(1 - 24 * 60, 24 * 60 - 1), st.sampled_from("T "))
-@settings(deadline=None)
 def test_agrees_with_the_standard_library(
     local: dt.datetime, offset_minutes: int, separator: str
 ) -> None:
@@ -258,7 +253,7 @@ def test_agrees_with_the_standard_library(
         ("PT0S", dt.timedelta()),
     ],
 )
-def test_a_duration_reaches_back_from_now(text: str, ago: dt.timedelta) -> None:
+def test_duration_is_subtracted_from_now(text: str, ago: dt.timedelta) -> None:
     assert NOW - parse_moment(text, NOW) == ago // dt.timedelta(seconds=1) * 10**9
 
 
@@ -287,7 +282,7 @@ def test_a_duration_reaches_back_from_now(text: str, ago: dt.timedelta) -> None:
         ("now\nthen", "is neither"),
     ],
 )
-def test_a_callers_mistake_gets_a_sentence(text: str, reason: str) -> None:
+def test_mistake_of_a_caller_is_explained(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason) as caught:
         parse_moment(text, NOW)
     sentence = str(caught.value)
@@ -298,8 +293,7 @@ def test_a_callers_mistake_gets_a_sentence(text: str, reason: str) -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(0, 10_000), st.integers(0, 10_000))
-@settings(deadline=None)
-def test_a_longer_duration_reaches_further_back(days: int, hours: int, seconds: int) -> None:
+def test_longer_duration_reaches_further_back(days: int, hours: int, seconds: int) -> None:
     moment = parse_moment(f"P{days}DT{hours}H{seconds}S", NOW)
     assert moment <= NOW
     assert parse_moment(f"P{days}DT{hours}H{seconds + 1}S", NOW) == moment - 10**9

@@ -19,9 +19,13 @@ def clock() -> Clock[float]:
     return Clock(START)
 
 
+long_history = pytest.mark.parametrize("sandbox", [2_000], indirect=True, ids=["long"])
+"""Gives a test a sandbox with so many logs that rare ones are among them."""
+
+
 @pytest.fixture
-def sandbox(clock: Clock[float]) -> Sandbox:
-    return Sandbox(clock=clock, logs=2_000)
+def sandbox(clock: Clock[float], request: pytest.FixtureRequest) -> Sandbox:
+    return Sandbox(clock=clock, logs=getattr(request, "param", 500))
 
 
 @pytest.fixture

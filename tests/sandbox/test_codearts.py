@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.sandbox import Credentials, Sandbox
+from tests.sandbox.conftest import long_history
 
 if TYPE_CHECKING:
     import httpx
@@ -114,6 +115,7 @@ async def test_hook_hides_its_token(client: httpx.AsyncClient) -> None:
     assert (hook["token"], hook["push_events"], hook["note_events"]) == ("******", True, False)
 
 
+@long_history
 async def test_pages_hold_every_log_once_newest_first(client: httpx.AsyncClient) -> None:
     rows = await read_all(client, LOGS)
     assert len({row["id"] for row in rows}) == len(rows) > 100

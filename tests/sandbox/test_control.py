@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from gateway.sandbox import Sandbox
+from tests.sandbox.conftest import long_history
 
 from . import test_codearts, test_elastic_path, test_language_weaver, test_yandex_tracker
 
@@ -51,6 +52,7 @@ async def inventory(client: httpx.AsyncClient) -> set[Entry]:
     return unique
 
 
+@long_history
 async def test_inventory_equals_the_vendors_lists(client: httpx.AsyncClient) -> None:
     listed: set[Entry] = set()
     for hook, rows in (await codearts_rows(client)).items():
@@ -69,7 +71,7 @@ async def test_inventory_equals_the_vendors_lists(client: httpx.AsyncClient) -> 
 
 
 @pytest.mark.slow
-async def test_every_secret_is_in_some_response(client: httpx.AsyncClient) -> None:
+async def test_every_secret_appears_in_some_response(client: httpx.AsyncClient) -> None:
     texts = []
 
     async def keep(response: httpx.Response) -> None:

@@ -111,7 +111,7 @@ def test_failed_jobs_are_sent_again_up_to_four_times(history: tuple[Archive, Arc
         assert not any(log.outcome.accepted for log in attempts[:-1])
 
 
-def test_arrivals_are_spread_over_the_time_since_the_last_look() -> None:
+def test_arrivals_are_spread_over_the_time_since_the_last_read() -> None:
     clock = Clock(START)
     traffic, archives = make(rate=4, clock=clock)
     before = len(facts(archives))

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from gateway.sandbox import Credentials, Sandbox
+from tests.sandbox.conftest import long_history
 
 if TYPE_CHECKING:
     from tests.support.clock import Clock
@@ -88,6 +89,7 @@ async def test_documented_path_without_version_is_not_served(store: httpx.AsyncC
     assert (await store.get("/elastic-path/integrations/logs")).status_code == 404
 
 
+@long_history
 async def test_store_has_the_logs_of_all_integrations_newest_first(
     store: httpx.AsyncClient,
 ) -> None:

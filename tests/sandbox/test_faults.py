@@ -89,7 +89,7 @@ async def test_fault_ends_after_its_times(signed_in: httpx.AsyncClient) -> None:
 
 @pytest.mark.slow
 async def test_fault_may_hit_a_share_of_the_requests(signed_in: httpx.AsyncClient) -> None:
-    """Random but reproducible by seed; only requests that suffer count towards the times."""
+    """The choice is reproducible by seed, and only failed requests count towards the times."""
     await spoil(signed_in, "codearts", "status", share=0.3)
     statuses = [(await call(signed_in, CODEARTS)).status_code for _ in range(200)]
     assert 40 < statuses.count(503) < 80
@@ -114,7 +114,7 @@ async def test_token_endpoint_fails_only_if_it_is_named(client: httpx.AsyncClien
     assert (await client.post(TOKEN, data=test_elastic_path.LOGIN)).status_code == 503
 
 
-async def test_rate_limit_with_and_without_retry_after(
+async def test_rate_limit_may_have_a_retry_after(
     signed_in: httpx.AsyncClient, clock: Clock[float]
 ) -> None:
     await spoil(signed_in, "codearts", "rate-limit", retry_after=3)
@@ -177,7 +177,7 @@ async def test_store_without_version_serves_the_documented_paths(
     assert (await call(signed_in, STORE.replace("/v2", ""))).json() == proper
 
 
-async def test_html_and_empty_bodies(signed_in: httpx.AsyncClient) -> None:
+async def test_html_fault_and_empty_fault_replace_the_body(signed_in: httpx.AsyncClient) -> None:
     await spoil(signed_in, "language-weaver", "html")
     page = await call(signed_in, WEAVER)
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
@@ -261,14 +261,14 @@ async def test_duplicate_ids_fault_does_not_change_a_single_document(
     assert (await call(signed_in, f"{CODEARTS}/{newest['id']}")).json() == proper
 
 
-async def test_wrong_types_of_a_single_document(signed_in: httpx.AsyncClient) -> None:
+async def test_wrong_types_fault_changes_a_single_document(signed_in: httpx.AsyncClient) -> None:
     newest = (await call(signed_in, CODEARTS)).json()[0]
     await spoil(signed_in, "codearts", "wrong-types", shape="rows")
     detail = (await call(signed_in, f"{CODEARTS}/{newest['id']}")).json()
     assert isinstance(detail["id"], dict)
 
 
-async def test_issued_token_expires_once(signed_in: httpx.AsyncClient) -> None:
+async def test_issued_token_expires_only_once(signed_in: httpx.AsyncClient) -> None:
     issued = await signed_in.post(TOKEN, data=test_elastic_path.LOGIN)
     headers = {"Authorization": f"Bearer {issued.json()['access_token']}"}
     assert (await signed_in.get(STORE, headers=headers)).status_code == 200

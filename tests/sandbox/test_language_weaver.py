@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.sandbox import Credentials
+from tests.sandbox.conftest import long_history
 
 if TYPE_CHECKING:
     import httpx
@@ -77,6 +78,7 @@ async def test_lists_four_webhooks(client: httpx.AsyncClient) -> None:
     assert [webhook["description"] for webhook in found] == ["Web site"]
 
 
+@long_history
 async def test_pages_hold_every_entry_once_newest_first(client: httpx.AsyncClient) -> None:
     rows = await read_all(client)
     assert len({row["id"] for row in rows}) == len(rows) > 300
@@ -130,6 +132,7 @@ async def test_times_drop_zeros_and_data_may_be_text(client: httpx.AsyncClient) 
     assert {type(row["data"]) for row in rows} == {dict, str}
 
 
+@long_history
 async def test_errors_have_the_form_of_go(client: httpx.AsyncClient) -> None:
     messages = " | ".join(row["errorMessage"] for row in await read_all(client, failed="true"))
     for words in (
@@ -143,6 +146,7 @@ async def test_errors_have_the_form_of_go(client: httpx.AsyncClient) -> None:
         assert words in messages
 
 
+@long_history
 async def test_retry_is_counted_and_fixes_transient_failures(
     client: httpx.AsyncClient, clock: Clock[float]
 ) -> None:
@@ -165,7 +169,7 @@ async def test_retry_is_counted_and_fixes_transient_failures(
     }
 
 
-async def test_deleted_entry_is_returned_and_gone(client: httpx.AsyncClient) -> None:
+async def test_deleted_entry_is_returned_and_removed(client: httpx.AsyncClient) -> None:
     rows = await read_all(client)
     path = f"{ENTRIES}/{rows[3]['id']}"
     assert (await client.delete(path, auth=KEY)).json() == rows[3]

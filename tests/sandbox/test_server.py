@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 PATIENCE = 30.0
-"""Seconds after which a test has failed."""
+"""Timeout of a test in seconds."""
 
 
 class Ended(threading.Event):

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from gateway.sandbox import Credentials, Sandbox
+from tests.sandbox.conftest import long_history
 
 if TYPE_CHECKING:
     import httpx
@@ -89,7 +90,7 @@ async def test_iam_refuses_a_wrong_token_or_an_incomplete_document(
     assert (await client.post(path, content="{")).status_code == 400
 
 
-async def test_pages_of_queues(client: httpx.AsyncClient) -> None:
+async def test_queues_are_listed_in_pages(client: httpx.AsyncClient) -> None:
     both = await read(client, QUEUES)
     assert [queue["key"] for queue in both.json()] == list(Sandbox.tracker_queues)
     second = await read(client, QUEUES, perPage=1, page=2)
@@ -161,6 +162,7 @@ async def test_parameters_out_of_bounds_are_refused(
     assert (response.status_code, response.json()["statusCode"]) == (400, 400)
 
 
+@long_history
 async def test_window_includes_its_start_but_not_its_end(client: httpx.AsyncClient) -> None:
     rows = await read_all(client, LOG)
     assert len(rows) > 100

@@ -23,7 +23,7 @@ def made_cursor(document: Any = None) -> str:
         version=cursor.VERSION,
         filter=fingerprint,
         time=Timestamp(1),
-        given=(b"123456",),
+        returned=(b"123456",),
         known=(),
         horizon=cursor.UNDATED,
         positions={},
@@ -248,7 +248,7 @@ async def test_bad_input_gets_a_code_and_a_message(demo: Demo, case: str) -> Non
     assert (error["message"], error["extensions"]["code"]) == (sentence, code)
     assert PYTHON.search(error["message"]) is None
     assert answer.get("data", ...) == data
-    # No call but for the list of hooks.
+    # No call except for the list of hooks.
     for vendor in ("codearts", "yandex-tracker", "language-weaver", "elastic-path"):
         assert [path for path in await demo.calls(vendor) if "log" in path or "audit" in path] == []
 

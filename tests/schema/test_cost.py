@@ -134,7 +134,7 @@ async def test_cached_cost_is_not_reused_for_other_variables() -> None:
 
 async def test_cached_costs_are_bounded() -> None:
     kept = Documents(CORE, limits())
-    prepared = Preparation(kept, cost.Price(CORE), limits())
+    prepared = Preparation(kept, cost.PriceList(CORE), limits())
     text = "query ($n: Int) { webhookLogs(first: $n) { nodes { id } } }"
     for number in range(300):
         prepared.execution_context = SimpleNamespace(  # type: ignore[assignment]

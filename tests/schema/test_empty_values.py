@@ -61,6 +61,7 @@ async def test_arguments_without_content_change_nothing(
     assert await demo.data(PAGE, **variables) == await demo.data(PAGE)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "query",
     ["{ list: webhookLogs%s }", '{ source(name: "shop") { list: logs%s } }'],
@@ -123,6 +124,7 @@ async def test_empty_before_costs_nothing(demo: Demo) -> None:
     assert await cost({"before": None}, "first: 25, after: $before") == none
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("written", "code"),
     [

@@ -18,7 +18,7 @@ from gateway.model import (
 from gateway.sources.list_facts import ListFacts
 from gateway.upstream.operation import Operation
 from gateway.vendors.language_weaver.parsing import LanguageWeaverDetails
-from gateway.vendors.pages import Found, Page, Stream, Wanted, Window
+from gateway.vendors.pages import Criteria, Found, Page, Stream, Window
 
 
 def log(source: str, number: int, time: int | None, status: str = "SUCCEEDED") -> WebhookLog:
@@ -97,7 +97,7 @@ class FakeSource:
         self,
         stream: Stream,
         window: Window,
-        wanted: Wanted,
+        wanted: Criteria,
         operation: Operation,
         *,
         max_age: float | None = None,
@@ -120,7 +120,7 @@ class FakeSource:
         )
 
     async def read_page(
-        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
+        self, stream: Stream, window: Window, wanted: Criteria, operation: Operation
     ) -> Page:
         self._before_call()
         self.calls.append((stream.key, window))
@@ -143,7 +143,7 @@ class FakeSource:
             logs=rows,
             read=len(rows),
             offset=offset if whole else None,
-            total=len(logs) if whole and wanted == Wanted() else None,
+            total=len(logs) if whole and wanted == Criteria() else None,
             more=len(rows) > 0,
         )
 

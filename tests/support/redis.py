@@ -100,7 +100,7 @@ class Redis:
         raise AssertionError(self._output.read_text())
 
     def _serves(self) -> bool:
-        """Return whether it is this server that listens on the port."""
+        """Return whether this server is the one that listens on the port."""
         with self.client() as client, contextlib.suppress(redis.RedisError):
             return bool(client.info("server")["process_id"] == self._process.pid)
         return False

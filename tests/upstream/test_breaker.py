@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.upstream.breaker import FEWEST, REST, WINDOW, Breaker, BreakerState
+from gateway.upstream.breaker import MIN_CALLS, PROBE_INTERVAL, WINDOW, Breaker, BreakerState
 
 CLOSED, OPEN, HALF_OPEN = BreakerState
 
@@ -27,7 +27,7 @@ class Tried:
         return call
 
     def open(self) -> None:
-        for _ in range(FEWEST):
+        for _ in range(MIN_CALLS):
             self.call(failed=True)
         assert self.state is OPEN
 
@@ -44,7 +44,7 @@ def test_five_failures_of_ten_calls_open_the_breaker(tried: Tried) -> None:
     tried.call(failed=True)
     assert tried.state is OPEN
     assert tried.breaker.begin() is None
-    assert tried.breaker.seconds == REST
+    assert tried.breaker.seconds == PROBE_INTERVAL
 
 
 def test_fewer_failures_than_half_keep_the_breaker_closed(tried: Tried) -> None:
@@ -84,7 +84,7 @@ def test_cancelled_calls_do_not_count(tried: Tried) -> None:
 
 def test_successful_probe_closes_the_breaker(tried: Tried) -> None:
     tried.open()
-    tried.now += REST
+    tried.now += PROBE_INTERVAL
     assert tried.state is HALF_OPEN
     probe = tried.begin()
     assert [tried.breaker.begin() for _ in range(3)] == [None] * 3
@@ -103,15 +103,15 @@ def test_failed_probe_opens_the_breaker_again(tried: Tried) -> None:
         tried.now += tried.breaker.seconds
         tried.call(failed=True)
         assert tried.state is OPEN
-        assert tried.breaker.seconds == REST
-    tried.now += REST
+        assert tried.breaker.seconds == PROBE_INTERVAL
+    tried.now += PROBE_INTERVAL
     tried.call(failed=False)
     assert tried.state is CLOSED
 
 
 def test_cancelled_probe_lets_another_one_through(tried: Tried) -> None:
     tried.open()
-    tried.now += REST
+    tried.now += PROBE_INTERVAL
     for _ in range(3):
         tried.call(failed=None)
         assert tried.state is HALF_OPEN
@@ -125,7 +125,7 @@ def test_late_result_changes_nothing(tried: Tried) -> None:
     tried.open()
     tried.breaker.end(late[0], failed=False)
     assert tried.state is OPEN
-    tried.now += REST
+    tried.now += PROBE_INTERVAL
     tried.breaker.end(late[1], failed=False)
     assert tried.state is HALF_OPEN
     probe = tried.begin()
@@ -141,12 +141,12 @@ def test_late_result_changes_nothing(tried: Tried) -> None:
 
 def test_waiting_call_is_refused_once_the_breaker_opens(tried: Tried) -> None:
     waiting = tried.begin()
-    assert tried.breaker.admits(waiting)
+    assert tried.breaker.allows(waiting)
     tried.open()
-    assert not tried.breaker.admits(waiting)
-    tried.now += REST
+    assert not tried.breaker.allows(waiting)
+    tried.now += PROBE_INTERVAL
     probe = tried.begin()
-    assert tried.breaker.admits(probe)
-    assert not tried.breaker.admits(waiting)
+    assert tried.breaker.allows(probe)
+    assert not tried.breaker.allows(waiting)
     tried.breaker.end(probe, failed=False)
-    assert tried.breaker.admits(waiting)
+    assert tried.breaker.allows(waiting)

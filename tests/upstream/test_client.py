@@ -9,7 +9,7 @@ import pytest
 
 from gateway import __version__
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.upstream.exchange import network as real_network
+from gateway.upstream.exchange import network_transport as real_network
 from gateway.upstream.operation import Operation
 from tests.upstream.network import NOW, Body, Network, call, client_of, document
 
@@ -155,11 +155,11 @@ async def test_cancelled_calls_return_their_connections() -> None:
     answers = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.readline():
-            while (await reader.readline()).strip():
-                pass
-            await answers.wait()
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        while (await reader.readline()).strip():
+            pass
+        await answers.wait()
+        # Without "close", the client might send its next request on the connection as it ends.
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
@@ -167,6 +167,7 @@ async def test_cancelled_calls_return_their_connections() -> None:
         now = 0.0
         client = client_of(
             real_network(None, 2),
+            timeout=60,  # only reached if connections are lost
             concurrency=2,
             base_url=f"http://127.0.0.1:{port}",
             monotonic=lambda: now,
@@ -177,5 +178,6 @@ async def test_cancelled_calls_return_their_connections() -> None:
             results = await asyncio.gather(*calls, return_exceptions=True)
             assert {type(result) for result in results} == {UpstreamError}
         answers.set()
-        assert await asyncio.gather(*(call(client) for _ in range(6))) == [{}] * 6
+        later = [call(client, seconds=60) for _ in range(6)]
+        assert await asyncio.gather(*later) == [{}] * 6
         await client.close()

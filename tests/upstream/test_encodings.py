@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import functools
 import gzip
 import json
 import zlib
@@ -14,7 +15,7 @@ import pytest
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.normalise.damaged import WARNING, Damaged
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Wanted, Window
+from gateway.vendors.pages import Criteria, Window
 from tests.upstream.network import Body, call, client_of
 from tests.vendors.documents import STREAMS
 from tests.vendors.vendors import Vendor, make
@@ -62,6 +63,12 @@ CHARSETS: list[tuple[str, bytes, Any]] = [
     ("iso-8859-1", text_of(DOCUMENT).encode(), DOCUMENT),
     ("us-ascii", text_of(DOCUMENT).encode(), DOCUMENT),
     ("koi8-r", b'{"a":1}', {"a": 1}),
+    # Marks and fillers around the document
+    ("", b' \n\xef\xbb\xbf{"a":1}', {"a": 1}),
+    ("", b'\xef\xbb\xbf\xef\xbb\xbf{"a":1}', {"a": 1}),
+    ("", b'{"a":1}\0', {"a": 1}),
+    ("", b'{"a":1}\r\n\x1a', {"a": 1}),
+    ("", b'\xc2\xa0{"a":1}', {"a": 1}),
 ]
 
 
@@ -97,7 +104,7 @@ async def test_row_with_undecodable_text_has_a_warning(
     response = httpx.Response(200, content=rows, headers={"Content-Type": kind})
     source = make("codearts", Vendor(lambda _: response))
     page = await source.vendor.read_page(
-        STREAMS["codearts"], Window(limit=5), Wanted(), Operation(5)
+        STREAMS["codearts"], Window(limit=5), Criteria(), Operation(5)
     )
     good, bad = page.logs
     assert bad.request is not None
@@ -108,23 +115,32 @@ async def test_row_with_undecodable_text_has_a_warning(
 
 
 PLAIN = b'{"data":[1,2,3]}'
+packed = functools.partial(gzip.compress, mtime=0)  # the same name of a test in each run
 RAW = zlib.compressobj(wbits=-15)
 PACKED: list[tuple[str, bytes]] = [
-    ("gzip", gzip.compress(PLAIN)),
-    ("GZIP", gzip.compress(PLAIN)),
-    ("x-gzip", gzip.compress(PLAIN)),
-    ("gzip", gzip.compress(PLAIN[:5]) + gzip.compress(PLAIN[5:])),
-    ("gzip", gzip.compress(b"") + gzip.compress(PLAIN)),
-    ("gzip", gzip.compress(PLAIN) + b"\0" * 20),
+    ("gzip", packed(PLAIN)),
+    ("GZIP", packed(PLAIN)),
+    ("x-gzip", packed(PLAIN)),
+    ("gzip", packed(PLAIN[:5]) + packed(PLAIN[5:])),
+    ("gzip", packed(b"") + packed(PLAIN)),
+    ("gzip", packed(PLAIN) + b"\0" * 20),
     ("deflate", zlib.compress(PLAIN)),
     ("deflate", RAW.compress(PLAIN) + RAW.flush()),
-    ("deflate, gzip", gzip.compress(zlib.compress(PLAIN))),
+    ("deflate, gzip", packed(zlib.compress(PLAIN))),
     ("identity", PLAIN),
-    ("gzip, identity", gzip.compress(PLAIN)),
+    ("gzip, identity", packed(PLAIN)),
     ("utf-8", PLAIN),
     ("none", PLAIN),
     # A proxy that decompressed a body but left the header.
     ("br", PLAIN),
+    ("gzip", PLAIN),
+    ("deflate", b" \n" + PLAIN),
+    ("gzip;q=1.0", gzip.compress(PLAIN)),
+    ("deflate", gzip.compress(PLAIN)),
+    ("8bit", PLAIN),
+    # A file that was compressed in advance.
+    ("", gzip.compress(PLAIN)),
+    ("identity", gzip.compress(PLAIN)),
 ]
 
 
@@ -157,7 +173,8 @@ async def test_unknown_coding_is_named(packing: str) -> None:
         ("deflate", b"\xff\xff\xff"),
         ("gzip", gzip.compress(PLAIN) + gzip.compress(PLAIN)[:-9]),
         ("gzip, gzip, gzip, gzip", gzip.compress(PLAIN)),
-        ("gzip", PLAIN),
+        ("gzip", b"packed"),
+        ("", gzip.compress(PLAIN)[:-9]),
     ],
 )
 async def test_damaged_compression_is_reported(packing: str, content: bytes) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.limits import RateLimit
-from gateway.upstream.waits import LONGEST_PAUSE
+from gateway.upstream.waits import MAX_PAUSE
 from tests.support.virtual_time import VIRTUAL_TIME, Backend, now
 from tests.upstream.network import NOW
 
@@ -49,12 +49,11 @@ async def test_rate_below_one_lets_single_calls_pass() -> None:
     assert await passed(limit_of(0.5), 3) == [0.0, 2.0, 4.0]
 
 
-@pytest.mark.slow
 async def test_rate_is_exact_over_many_calls() -> None:
-    """10 000 calls at once take 99 seconds after the first hundred."""
-    times = await passed(limit_of(100), 10_000, seconds=1000.0)
+    """1000 calls at once take 9 seconds after the first hundred."""
+    times = await passed(limit_of(100), 1000)
     assert times == sorted(times)
-    assert times[-1] == pytest.approx(99, abs=0.01)
+    assert times[-1] == pytest.approx(9, abs=0.001)
 
 
 async def test_call_without_enough_time_to_wait_is_refused_at_once() -> None:
@@ -146,8 +145,8 @@ HEADERS: list[tuple[dict[str, str], float]] = [
     ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "7.5"}, 7.5),
     ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(NOW // 10**9 + 30)}, 30),
     ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(NOW // 10**9 - 30)}, 0),
-    ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "999999"}, LONGEST_PAUSE),
-    ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "9" * 13}, LONGEST_PAUSE),
+    ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "999999"}, MAX_PAUSE),
+    ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "9" * 13}, MAX_PAUSE),
     ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "9" * 400}, 0),
     ({"X-RateLimit-Remaining": "0"}, 0),
     ({"X-RateLimit-Reset": "7"}, 0),
@@ -169,5 +168,5 @@ HEADERS: list[tuple[dict[str, str], float]] = [
 async def test_used_up_limit_pauses_the_calls(headers: dict[str, Any], seconds: float) -> None:
     limit = limit_of(100)
     encoded = {name: value.encode() for name, value in headers.items()}
-    limit.learn(httpx.Headers(encoded), NOW)
+    limit.read_headers(httpx.Headers(encoded), NOW)
     assert limit.seconds == pytest.approx(seconds)

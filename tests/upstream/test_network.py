@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.upstream.exchange import network as real_network
+from gateway.upstream.exchange import network_transport as real_network
 from gateway.upstream.operation import Operation
 from tests.upstream.network import client_of
 
@@ -269,6 +269,34 @@ async def test_reset_connection_is_named() -> None:
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}",
             "broke the connection in the middle of its answer; try again",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+            "answered with a Transfer-Encoding that the gateway does not know; check any proxy",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+            "answered with a body whose chunks are not as HTTP has them",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n{}",
+            "answered with a Content-Length that is no number",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+            "answered with a Content-Length that is no number, or with two of them",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nno header\r\n\r\n{}",
+            "answered with a header that HTTP does not allow",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nX: " + b"a" * 200_000 + b"\r\n\r\n{}",
+            "answered with headers that are too long",
+        ),
+        (
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
+            "answered with a change of the protocol",
         ),
     ],
 )

@@ -290,7 +290,7 @@ async def test_background_refresh_waits_for_the_probe(recovered: bool) -> None:
     await asyncio.sleep(5)
 
     async def renew() -> Any:
-        return await client.json("/logs", operation=Operation(5).apart({}, behind=True))
+        return await client.json("/logs", operation=Operation(5).detached({}, background=True))
 
     vendor.steps = [lambda: document({}, 200 if recovered else 500)]
     vendor.pause = 1.0
@@ -314,7 +314,7 @@ async def test_background_refresh_waits_for_the_probe_within_its_deadline() -> N
     probe = asyncio.create_task(call(client))
     await asyncio.sleep(0.5)
     error = await failure_of(
-        client.json("/logs", operation=Operation(1, longest=1).apart({}, behind=True))
+        client.json("/logs", operation=Operation(1, longest=1).detached({}, background=True))
     )
     assert (error.code, error.sent, now()) == (ErrorCode.UPSTREAM_TIMEOUT, False, 6.5)
     assert await probe == {}
@@ -410,10 +410,10 @@ async def test_known_etag_is_sent_and_304_is_not_modified() -> None:
     client, operation = made(vendor), Operation(5)
     params = [("page[limit]", "5"), ("q", "ä b")]
     await client.json("/logs", params, operation=operation)
-    assert operation.answered == {"/logs?page%5Blimit%5D=5&q=%C3%A4+b": 'W/"one"'}
+    assert operation.validators == {"/logs?page%5Blimit%5D=5&q=%C3%A4+b": 'W/"one"'}
 
     again = Operation(5)
-    again.etags = operation.answered
+    again.etags = operation.validators
     vendor.steps = [answered(503), httpx.Response(304)]
     with pytest.raises(NotModified):
         await client.json("/logs", params, operation=again)
@@ -422,7 +422,7 @@ async def test_known_etag_is_sent_and_304_is_not_modified() -> None:
         'W/"one"',
         'W/"one"',
     ]
-    assert again.answered == {}
+    assert again.validators == {}
     assert client.health.last_failure_at is None
     # Another path has no ETag, and an action never has.
     vendor.steps = [document({})]
@@ -437,7 +437,7 @@ async def test_invalid_etag_is_ignored(etag: str) -> None:
     vendor = Vendor(httpx.Response(200, content="{}", headers={b"ETag": etag.encode()}))
     operation = Operation(5)
     await made(vendor).json("/logs", operation=operation)
-    assert operation.answered == {"/logs": ""}
+    assert operation.validators == {"/logs": ""}
 
 
 async def test_304_without_a_condition_is_an_error() -> None:

@@ -97,7 +97,7 @@ def test_traceparent_in_several_lines_is_ignored() -> None:
         ([f"a={'x' * 254},b={'x' * 254}"], ""),
     ],
 )
-def test_tracestate_is_passed_on_whole_or_not_at_all(lines: list[str], passed: str) -> None:
+def test_tracestate_is_passed_on_completely_or_not_at_all(lines: list[str], passed: str) -> None:
     assert read([PARENT], lines) == Trace(ID, 1, passed)
 
 
@@ -106,7 +106,7 @@ async def test_each_call_is_a_span_of_its_own() -> None:
     client = client_of(network := Network(lambda _: next(answers)))
     operation = Operation(5, trace=read([PARENT], [STATE]))
     await client.json("/logs", operation=operation)  # tried twice
-    await client.act("POST", "/retry", operation=operation.apart({}, behind=True))
+    await client.act("POST", "/retry", operation=operation.detached({}, background=True))
     parents = [request.headers["traceparent"] for request in network.requests]
     assert len(parents) == len({*parents, PARENT}) - 1 == 3
     assert all(re.fullmatch(f"00-{ID}-[0-9a-f]{{16}}-01", parent) for parent in parents)

@@ -55,6 +55,12 @@ RETRY_AFTER: list[tuple[str, float | None]] = [
     (str((SECONDS + 30) * 10**9), 30.0),
     (str(SECONDS - 30), 0.0),
     ("86400", 86400.0),
+    ("+7", 7.0),
+    ("00:01:30", 90.0),
+    ("1:30", 90.0),
+    (f"{DATE}, 7", 30.0),
+    (f"7, {DATE}", 30.0),
+    (f"{DATE}, {DATE}", 30.0),
     # None of these is a valid wait.
     ("", None),
     ("-3", None),
@@ -85,6 +91,10 @@ def test_retry_after_is_read_in_every_form(text: str, expected: float | None) ->
         ({"Retry-After-Ms": "1500"}, 1.5),
         ({"x-ms-retry-after-ms": "1500"}, 1.5),
         ({"X-Retry-After": "9"}, 9.0),
+        ({"X-RateLimit-Retry-After": "9"}, 9.0),
+        ({"X-Rate-Limit-Retry-After-Seconds": "9"}, 9.0),
+        ({"X-Rate-Limit-Retry-After-Milliseconds": "1500"}, 1.5),
+        ({"X-RateLimit-Retry-After": "9", "Retry-After": "7"}, 7.0),
         ({"Retry-After-Ms": "250", "Retry-After": "1"}, 0.25),
         ({"Retry-After-Ms": "soon", "Retry-After": "1"}, 1.0),
         ({}, None),
@@ -135,6 +145,18 @@ LIMITS: list[tuple[dict[str, str], list[float]]] = [
     ({"RateLimit": '"second";r=5;t=1, "day";r=0;t=90'}, [90]),
     ({"RateLimit": '"default"; r=0; t=12'}, [12]),
     ({"RateLimit": '"default";r=0'}, []),
+    ({"RateLimit": '"default";r=0', "RateLimit-Policy": '"x";q=1;w=9, "default";q=5;w=60'}, [60]),
+    ({"RateLimit": '"r=0;t=9";r=5;t=30, "a,b";r=0;t=7'}, [7]),
+    (
+        {
+            "Anthropic-RateLimit-Requests-Remaining": "0",
+            "Anthropic-RateLimit-Requests-Reset": "2026-03-04T09:10:41Z",
+        },
+        [30],
+    ),
+    ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset-In": "7"}, [7]),
+    ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset-At": str(SECONDS + 30)}, [30]),
+    ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset-Milliseconds": "1250"}, [1.25]),
     ({"X-RateLimit-Limit": "0"}, []),
     ({"Content-Length": "0"}, []),
 ]
@@ -144,7 +166,7 @@ LIMITS: list[tuple[dict[str, str], list[float]]] = [
 def test_used_up_limits_are_found_in_every_form(
     pairs: dict[str, str], expected: list[float]
 ) -> None:
-    assert list(waits.used_up(headers(pairs), NOW)) == pytest.approx(expected)
+    assert list(waits.exhausted(headers(pairs), NOW)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +177,7 @@ async def test_absurd_wait_is_bounded_and_reported(text: str) -> None:
     client = client_of(lambda _: document({}, 429, Retry_After=text))
     with pytest.raises(UpstreamError) as failure:
         await call(client)
-    assert failure.value.retry_after == waits.LONGEST_PAUSE
+    assert failure.value.retry_after == waits.MAX_PAUSE
     assert "seconds, which can't be right; it is called again after 300." in str(failure.value)
 
 

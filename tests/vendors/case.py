@@ -22,10 +22,14 @@ from gateway.vendors.pages import Stream
 BASE = "https://vendor.example"
 SANDBOX = "http://localhost"
 
+IAM = "https://iam.example"
+
 Settings = dict[str, Any]
 """Keys of a source's table that override ``VendorCase.settings``."""
 Row = dict[str, Any]
 Place = tuple[str, ...]
+Words = tuple[str | None, str | None]
+"""The code and the message of a vendor's error."""
 
 
 ODD = (
@@ -44,6 +48,36 @@ ODD = (
     "9" * 40,
 )
 """Texts that are not an id of any vendor, and that would change the path of a request."""
+
+
+SECRET = "p&ss/w+rd <\"ö'%> 7\\x"
+"""A password with characters that every encoding writes differently."""
+PLAIN = "aK7+token/Of~the=Gateway"
+"""The same for a secret that is valid in a header."""
+
+
+class CredentialForm(NamedTuple):
+    """Settings with a credential made of ``SECRET`` or ``PLAIN``, and all that must be masked.
+
+    If the first secret is ``SECRET``, a token is fetched with it.
+    """
+
+    settings: Settings
+    secrets: tuple[str, ...]
+
+
+class TokenRequest(NamedTuple):
+    """A request for a token, the headers that the token is sent in, and a refusal.
+
+    The token endpoint issues ``t0``.
+    """
+
+    settings: Settings
+    url: str
+    body: dict[str, Any]
+    headers: dict[str, str]
+    refusal: Any
+    words: Words
 
 
 class OptionalParameters(NamedTuple):
@@ -66,7 +100,7 @@ class VendorCase:
     several_scopes: Settings = dataclasses.field(default_factory=dict)
     """Settings that cause several reads at the same time, if the vendor supports any."""
     authentication: Callable[[Sandbox, httpx.AsyncClient], Awaitable[list[Settings]]]
-    """Returns all other forms of authentication that the sandbox, behind the client, accepts."""
+    """Returns all other forms of authentication that the sandbox accepts; the client calls it."""
 
     stream: Stream
     place: Place
@@ -97,6 +131,16 @@ class VendorCase:
     """Whether each hook has a list of its own, always or after ``refuse_common_list``."""
     refuse_common_list: Callable[[httpx.Request], bool] = lambda _: False
     """Whether a request is for a list that some revisions of the API lack."""
+
+    errors: Sequence[tuple[int, Any, Words]]
+    """Documents of errors in each form that the vendor has, with their statuses and words."""
+    error_with: Callable[[str], Any]
+    """Builds an error that has a text in all its fields."""
+    credentials: dict[str, CredentialForm]
+    """Every form of credential, by a name for the test's output."""
+    token_request: TokenRequest
+    token_answers: Sequence[Any] = ()
+    """Other forms of an answer that issues the token ``t1``."""
 
     optional_parameters: OptionalParameters | None = None
     """For vendors with revisions that refuse parameters of others."""

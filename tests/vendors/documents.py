@@ -9,7 +9,7 @@ import httpx
 
 from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Page, Wanted, Window
+from gateway.vendors.pages import Criteria, Page, Window
 from tests.vendors.cases import CASES
 from tests.vendors.vendors import Vendor, always, answer, make, token
 
@@ -29,7 +29,7 @@ def listing(provider: str, rows: Any, which: int = 0) -> Any:
 async def read(provider: str, rows: Any) -> Page:
     source = make(provider, always(CASES[provider].page_of_logs(rows)))
     return await source.vendor.read_page(
-        STREAMS[provider], Window(limit=50), Wanted(), Operation(5)
+        STREAMS[provider], Window(limit=50), Criteria(), Operation(5)
     )
 
 

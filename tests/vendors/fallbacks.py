@@ -9,7 +9,7 @@ import httpx
 from gateway.model import Timestamp
 from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Page, Stream, Wanted, Window
+from gateway.vendors.pages import Criteria, Page, Stream, Window
 from tests.vendors.vendors import Vendor, answer, make
 
 UNTIL = Timestamp(1_772_615_411_120_000_000)
@@ -29,9 +29,11 @@ def refusing(
     return make(provider, vendor), vendor
 
 
-async def read(source: Source, stream: Stream, wanted: Wanted | None = None, **window: Any) -> Page:
+async def read(
+    source: Source, stream: Stream, wanted: Criteria | None = None, **window: Any
+) -> Page:
     return await source.vendor.read_page(
-        stream, Window(**{"limit": 2, **window}), wanted or Wanted(), Operation(5)
+        stream, Window(**{"limit": 2, **window}), wanted or Criteria(), Operation(5)
     )
 
 

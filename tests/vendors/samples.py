@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.model import Hook, WebhookLog
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Page, Wanted, Window
+from gateway.vendors.pages import Criteria, Page, Window
 from tests.vendors.cases import CASES
 from tests.vendors.vendors import always, make
 
@@ -15,7 +15,7 @@ async def page_of(provider: str, document: Any, **headers: Any) -> Page:
     """Read a page of logs from a vendor that returns the document."""
     source = make(provider, always(document, **headers))
     return await source.vendor.read_page(
-        CASES[provider].stream, Window(limit=25), Wanted(), Operation(5)
+        CASES[provider].stream, Window(limit=25), Criteria(), Operation(5)
     )
 
 

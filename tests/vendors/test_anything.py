@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import UpstreamError
 from gateway.upstream.operation import Operation
-from gateway.vendors.calls import outcome
-from gateway.vendors.pages import StreamsChanged, Wanted, Window
+from gateway.vendors.calls import result_or_error
+from gateway.vendors.pages import Criteria, StreamsChanged, Window
 from tests.vendors.cases import CASES
 from tests.vendors.documents import HOOKS, PLACES, ROWS, STREAMS, hook_source, read
 from tests.vendors.vendors import PROVIDERS, always, make
@@ -62,10 +62,6 @@ def cases(documents: dict[str, list[dict[str, Any]]]) -> st.SearchStrategy[tuple
     return st.sampled_from(PROVIDERS).flatmap(rows)
 
 
-thoroughly = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@thoroughly
 @given(case=cases(ROWS))
 async def test_every_row_is_a_log_or_a_reason(case: tuple[str, list[Any]]) -> None:
     provider, rows = case
@@ -77,7 +73,6 @@ async def test_every_row_is_a_log_or_a_reason(case: tuple[str, list[Any]]) -> No
     assert page.logs[-1].upstream_id == str(ROWS[provider][0]["id"])
 
 
-@thoroughly
 @given(case=cases(HOOKS))
 async def test_good_hooks_survive_odd_ones(case: tuple[str, list[Any]]) -> None:
     provider, rows = case
@@ -88,7 +83,6 @@ async def test_good_hooks_survive_odd_ones(case: tuple[str, list[Any]]) -> None:
     msgspec.json.encode(hooks)
 
 
-@thoroughly
 @given(
     provider=st.sampled_from(PROVIDERS),
     document=JSON,
@@ -100,11 +94,11 @@ async def test_every_document_is_read_or_refused(provider: str, document: Any, s
         source.find_streams,
         source.hooks,
         lambda operation: source.vendor.read_page(
-            STREAMS[provider], Window(limit=5), Wanted(), operation
+            STREAMS[provider], Window(limit=5), Criteria(), operation
         ),
         lambda operation: source.read_log(PLACES[provider], operation),
     ):
         with contextlib.suppress(StreamsChanged):
-            result = await outcome(work, Operation(5))
+            result = await result_or_error(work, Operation(5))
             if isinstance(result, UpstreamError):
                 assert str(result).startswith("Source it ")

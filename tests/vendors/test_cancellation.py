@@ -14,7 +14,7 @@ import pytest
 
 from gateway.errors import UpstreamError
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import StreamsChanged, Wanted, Window
+from gateway.vendors.pages import Criteria, StreamsChanged, Window
 from tests.vendors.cases import CASES
 from tests.vendors.documents import PLACES, STREAMS
 from tests.vendors.vendors import PROVIDERS, Vendor, always, make
@@ -51,7 +51,7 @@ async def test_cancelled_read_leaves_no_coroutine_unawaited(provider: str, what:
                 return source.hooks(operation)
             case "page":
                 return source.vendor.read_page(
-                    STREAMS[provider], Window(limit=5), Wanted(), operation
+                    STREAMS[provider], Window(limit=5), Criteria(), operation
                 )
             case _:
                 return source.read_log(PLACES[provider], operation)

@@ -15,7 +15,7 @@ from gateway.normalise import timestamps
 from gateway.sandbox import Sandbox
 from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Page, Stream, Wanted, Window
+from gateway.vendors.pages import Criteria, Page, Stream, Window
 from tests.support.demo import Sandboxed
 from tests.vendors.case import ODD
 from tests.vendors.cases import CASES
@@ -47,16 +47,16 @@ class OneVendor(Sandboxed):
         assert not found.errors
         return list(found.streams)
 
-    async def page(self, stream: Stream, wanted: Wanted | None = None, **window: Any) -> Page:
+    async def page(self, stream: Stream, wanted: Criteria | None = None, **window: Any) -> Page:
         page = await self.source.vendor.read_page(
-            stream, Window(**{"limit": 50, **window}), wanted or Wanted(), self.operation
+            stream, Window(**{"limit": 50, **window}), wanted or Criteria(), self.operation
         )
         assert not page.unreadable
         assert len(page.logs) == page.read
         return page
 
     async def list_to_the_end(
-        self, stream: Stream, wanted: Wanted | None = None
+        self, stream: Stream, wanted: Criteria | None = None
     ) -> list[WebhookLog]:
         """Read a whole stream as the feed does: by time if possible, otherwise by offset."""
         logs: dict[str, WebhookLog] = {}
@@ -187,7 +187,7 @@ async def test_unknown_log_is_none(demo: OneVendor) -> None:
     assert await demo.source.read_log(unknown, demo.operation) is None
 
 
-async def test_place_outside_of_the_configuration_costs_no_call(demo: OneVendor) -> None:
+async def test_place_outside_the_configuration_costs_no_call(demo: OneVendor) -> None:
     source = demo.make(**demo.case.named)
     good = ids.decode((await some_logs(demo))[0].id).place
     odd: list[tuple[str, ...]] = [(), good[:-1], (*good, "1"), *((text,) * 4 for text in ODD)]
@@ -217,20 +217,20 @@ async def test_declared_capabilities_are_true(demo: OneVendor) -> None:
     for capability, fact in {
         Capability.COUNT: sum(total or 0 for total in totals) == len(listed),
         Capability.FILTER_TIME: all(stream.windowed for stream in streams),
-        Capability.FILTER_STATUS: await is_narrower(demo, listed, Wanted(failed=True)),
+        Capability.FILTER_STATUS: await is_narrower(demo, listed, Criteria(failed=True)),
         Capability.FILTER_EVENT: await is_narrower(
-            demo, listed, Wanted(events=tuple({log.event for log in listed[:1] if log.event}))
+            demo, listed, Criteria(events=tuple({log.event for log in listed[:1] if log.event}))
         ),
         Capability.REQUEST_BODY: any(log.request and log.request.body for log in shown),
         Capability.RESPONSE_BODY: any(log.response and log.response.body for log in shown),
     }.items():
         assert (capability in source.capabilities) == fact, capability
     if Capability.FILTER_TIME in source.capabilities:
-        assert await is_narrower(demo, listed, Wanted(since=Timestamp(middle)))
-        assert await is_narrower(demo, listed, Wanted(until=Timestamp(middle)))
+        assert await is_narrower(demo, listed, Criteria(since=Timestamp(middle)))
+        assert await is_narrower(demo, listed, Criteria(until=Timestamp(middle)))
 
 
-async def is_narrower(demo: OneVendor, listed: list[WebhookLog], wanted: Wanted) -> bool:
+async def is_narrower(demo: OneVendor, listed: list[WebhookLog], wanted: Criteria) -> bool:
     """Return whether the vendor applies the filter; it must not leave out matching logs."""
     found = [
         log for stream in await demo.streams() for log in await demo.list_to_the_end(stream, wanted)
@@ -239,7 +239,7 @@ async def is_narrower(demo: OneVendor, listed: list[WebhookLog], wanted: Wanted)
     return len(found) < len(listed)
 
 
-def matches(log: WebhookLog, wanted: Wanted) -> bool:
+def matches(log: WebhookLog, wanted: Criteria) -> bool:
     time = log.triggered_at or 0
     return (
         (wanted.since is None or time >= wanted.since)
@@ -252,7 +252,7 @@ def matches(log: WebhookLog, wanted: Wanted) -> bool:
 async def test_correlation_is_never_a_reason_to_leave_matches_out(demo: OneVendor) -> None:
     stream = (await demo.streams())[0]
     log = (await demo.page(stream, limit=1)).logs[0]
-    wanted = Wanted(correlation_id=log.correlation_id)
+    wanted = Criteria(correlation_id=log.correlation_id)
     assert log.id in {found.id for found in await demo.list_to_the_end(stream, wanted)}
 
 
@@ -264,7 +264,7 @@ async def test_calls_are_counted_for_their_operation(demo: OneVendor) -> None:
 
 
 @pytest.mark.slow
-async def test_secrets_are_hidden_in_everything_that_comes_out(demo: OneVendor) -> None:
+async def test_secrets_are_masked_in_all_output(demo: OneVendor) -> None:
     secrets = (await demo.control.get("/secrets")).json()
     listed = [log for stream in await demo.streams() for log in await demo.list_to_the_end(stream)]
     shown: list[Any] = [*listed, *await demo.source.hooks(demo.operation)]

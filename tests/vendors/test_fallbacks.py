@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.vendors.pages import Wanted
+from gateway.vendors.pages import Criteria
 from tests.vendors.cases import CASES
 from tests.vendors.fallbacks import UNTIL, names, read, refusing
 from tests.vendors.vendors import Vendor, answer, make
@@ -19,7 +19,7 @@ async def test_refused_value_of_one_caller_does_not_affect_later_requests(provid
     assert case.optional_parameters is not None
     refused, kept = case.optional_parameters
     source, vendor = refusing(provider, {refused}, case.page_of_logs(case.rows))
-    await read(source, case.stream, Wanted(correlation_id="odd"), until=UNTIL)
+    await read(source, case.stream, Criteria(correlation_id="odd"), until=UNTIL)
     assert names(vendor) == [[*kept, refused], kept]
     await read(source, case.stream, until=UNTIL)
     assert names(vendor)[2:] == [kept]

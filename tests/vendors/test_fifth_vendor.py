@@ -102,7 +102,7 @@ def parse_log(row, ids):
         source=ids.source,
         provider="acme-hooks",
         status=WebhookLogStatus.SUCCEEDED,
-        triggered_at=row.own_time("at"),
+        triggered_at=row.sort_time("at"),
         details=AcmeDetails(anvil=shown.text("anvil")),
         raw=shown.document,
         warnings=tuple(row.warnings),

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import ErrorCode
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import StreamsChanged, Wanted, Window
+from gateway.vendors.pages import Criteria, StreamsChanged, Window
 from tests.vendors.cases import CASES
 from tests.vendors.documents import HOOKS, STREAMS, hook_source
 from tests.vendors.vendors import PROVIDERS
@@ -18,7 +18,7 @@ from tests.vendors.vendors import PROVIDERS
 async def test_unreadable_hook_is_reported_and_the_others_are_served(provider: str) -> None:
     source = hook_source(provider, [{"name": "no id"}, "no hook", *HOOKS[provider]])
     with contextlib.suppress(StreamsChanged):
-        await source.vendor.read_page(STREAMS[provider], Window(limit=1), Wanted(), Operation(5))
+        await source.vendor.read_page(STREAMS[provider], Window(limit=1), Criteria(), Operation(5))
     found = await source.find_streams(Operation(5))
     assert len(found.streams) == 1
     (error,) = found.errors

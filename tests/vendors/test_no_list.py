@@ -15,7 +15,8 @@ from pydantic import SecretStr
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.breaker import BreakerState
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Wanted, Window
+from gateway.vendors.pages import Criteria, Window
+from tests.support.virtual_time import VIRTUAL_TIME, Backend
 from tests.vendors.documents import STREAMS
 from tests.vendors.vendors import PROVIDERS, Vendor, always, answer, make, token
 
@@ -25,6 +26,12 @@ NOT_FOUND = ErrorCode.UPSTREAM_NOT_FOUND
 RATE_LIMITED = ErrorCode.UPSTREAM_RATE_LIMITED
 REJECTED = ErrorCode.UPSTREAM_REJECTED
 FAILED = ErrorCode.UPSTREAM_ERROR
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> Backend:
+    return VIRTUAL_TIME
+
 
 ENVELOPES: list[tuple[Any, ErrorCode, str | None, str]] = [
     (
@@ -85,24 +92,48 @@ ENVELOPES: list[tuple[Any, ErrorCode, str | None, str]] = [
     ({"status": {"code": 404, "message": "gone"}}, NOT_FOUND, "404", "gone"),
     ({"data": [], "errors": [{"title": "Partly down", "status": "500"}]}, FAILED, "500", "Partly"),
     ({"entries": [], "error": {"message": "Index is unavailable"}}, FAILED, None, "Index is"),
+    ([{"message": "Session expired", "errorCode": "X1"}], UNAUTHORIZED, "X1", "Session expired"),
+    ([{"error": {"code": 500, "message": "Odd"}}], FAILED, "500", "Odd"),
+    ("Token expired", UNAUTHORIZED, None, "Token expired"),
+    ({"Error": {"Code": "E1", "Message": "Token expired"}}, UNAUTHORIZED, "E1", "Token expired"),
+    ({"Message": "Access Denied"}, FORBIDDEN, None, "Access Denied"),
+    ({"__type": "Throttling", "message": "Odd"}, RATE_LIMITED, "Throttling", "Odd"),
+    ({"data": {"error": {"code": 401, "message": "Odd"}}}, UNAUTHORIZED, "401", "Odd"),
+    ({"meta": {"status": 401, "message": "Odd"}, "data": []}, UNAUTHORIZED, "401", "Odd"),
+    ({"header": {"resultCode": 429, "message": "Odd"}}, RATE_LIMITED, "429", "Odd"),
+    ({"errors": {"page": ["is not valid"]}}, REJECTED, None, "page: "),
+    ({"ok": False, "error": "invalid_auth"}, UNAUTHORIZED, None, "invalid_auth"),
+    ({"errcode": 40001, "errmsg": "invalid credential"}, UNAUTHORIZED, "40001", "invalid"),
+    ({"id": "r-1", "error": {"message": "Token expired"}}, UNAUTHORIZED, None, "Token expired"),
+    ({"uuid": "r-1", "status": 401, "message": "Odd"}, UNAUTHORIZED, "401", "Odd"),
+    (
+        {"jsonrpc": "2.0", "id": 1, "error": {"code": 404, "message": "Odd"}},
+        NOT_FOUND,
+        "404",
+        "Odd",
+    ),
+    ({"message": "no Route matched with those values"}, NOT_FOUND, None, "no Route"),
+    ({"entries": [], "data": [], "success": False}, REJECTED, None, "It failed, without"),
     ({"status": "failed"}, REJECTED, None, "It failed, without a reason."),
 ]
 
 
-async def listed(provider: str, vendor: Vendor, **changes: Any) -> Any:
-    source = make(provider, vendor, **changes)
+async def listed(provider: str, vendor: Vendor, seconds: float = 5) -> Any:
+    source = make(provider, vendor)
     return await source.vendor.read_page(
-        STREAMS[provider], Window(limit=5), Wanted(), Operation(0.05)
+        STREAMS[provider], Window(limit=5), Criteria(), Operation(seconds)
     )
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize(("body", "code", "vendor_code", "words"), ENVELOPES, ids=str)
 async def test_error_with_200_has_the_vendors_message_and_a_matching_code(
     provider: str, body: Any, code: ErrorCode, vendor_code: str | None, words: str
 ) -> None:
     with pytest.raises(UpstreamError) as failure:
-        await listed(provider, always(body))
+        # Some of these are tried again until the time is up.
+        await listed(provider, always(body), seconds=0.05)
     error = failure.value
     assert error.code is code
     assert (error.vendor_code or "").startswith(vendor_code or "")
@@ -138,6 +169,27 @@ async def test_missing_document_is_an_empty_list(provider: str, empty: httpx.Res
 @pytest.mark.parametrize("provider", ["language-weaver", "elastic-path"])
 async def test_null_in_an_envelope_is_an_empty_list(provider: str) -> None:
     page = await listed(provider, always({"entries": None, "data": None}))
+    assert (page.logs, page.more) == ([], False)
+
+
+@pytest.mark.parametrize("provider", ["language-weaver", "elastic-path"])
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"status": "success", "message": "No entries found"},
+        {"message": "Nothing to show"},
+        {"title": "Logs", "description": "All of them"},
+        {"success": True, "message": "The query was executed"},
+        {"code": "SUCCESS", "message": "The operation succeeded"},
+        {"code": 0, "msg": "success"},
+        {"errors": {}, "warnings": ["It is an old version."]},
+    ],
+    ids=str,
+)
+async def test_message_beside_an_empty_list_is_no_error(
+    provider: str, beside: dict[str, Any]
+) -> None:
+    page = await listed(provider, always({"entries": [], "data": [], **beside}))
     assert (page.logs, page.more) == ([], False)
 
 
@@ -218,5 +270,21 @@ async def test_plain_text_of_an_error_is_reported() -> None:
     with pytest.raises(UpstreamError, match="and said: no access from here"):
         await make("codearts", vendor).hooks(Operation(5))
     vendor = Vendor(lambda _: httpx.Response(200, content=b"Token expired.\n", headers=text))
-    with pytest.raises(UpstreamError, match=r"check base_url\. It said: Token expired\."):
+    with pytest.raises(UpstreamError, match=r"and said: Token expired\. Check the") as failure:
+        await make("codearts", vendor).hooks(Operation(5))
+    assert failure.value.code is UNAUTHORIZED
+    vendor = Vendor(lambda _: httpx.Response(200, content=b"Something odd.\n", headers=text))
+    with pytest.raises(UpstreamError, match=r"check base_url\. It said: Something odd\."):
+        await make("codearts", vendor).hooks(Operation(5))
+
+
+async def test_message_of_an_xml_error_is_reported() -> None:
+    """Some API gateways write XML whatever was asked for; it is no web page."""
+    document = b"<?xml version='1.0'?><error><code>7</code><message>Odd &amp; new</message></error>"
+    kind = {"Content-Type": "application/xml"}
+    vendor = Vendor(lambda _: httpx.Response(200, content=document, headers=kind))
+    with pytest.raises(UpstreamError, match=r"answered with XML .* It said: Odd & new\."):
+        await make("codearts", vendor).hooks(Operation(5))
+    vendor = Vendor(lambda _: httpx.Response(403, content=document, headers=kind))
+    with pytest.raises(UpstreamError, match="and said: Odd & new"):
         await make("codearts", vendor).hooks(Operation(5))

@@ -7,77 +7,24 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.operation import Operation
 from gateway.vendors import VENDORS
-from gateway.vendors.pages import Stream, Wanted, Window
-from tests.vendors.vendors import PROVIDERS, Vendor, answer, make, sample, token
+from gateway.vendors.pages import Criteria, Window
+from tests.vendors.case import Words
+from tests.vendors.cases import CASES
+from tests.vendors.documents import STREAMS
+from tests.vendors.vendors import PROVIDERS, Vendor, answer, make, token
 
-STREAMS = {
-    "codearts": Stream(key="-", place=("groups", "1", "1")),
-    "yandex-tracker": Stream(key="-", place=("DEV", "41")),
-    "language-weaver": Stream(key="audit"),
-    "elastic-path": Stream(key="-", place=("a",)),
-}
-Words = tuple[str | None, str | None]
-EXPIRED = "Authentication information expired."
 FORMS: list[tuple[str, int, Any, Words]] = [
-    ("codearts", 401, sample("codearts/seed-error-401"), ("DEV.00000003", EXPIRED)),
-    (
-        "codearts",
-        403,
-        sample("codearts/seed-error-403"),
-        (
-            "CH.004403",
-            "Insufficient permissions. Apply for the required permissions and try again.",
-        ),
-    ),
-    ("codearts", 429, {"errorCode": "APIG.0308", "errorMsg": "Slow."}, ("APIG.0308", "Slow.")),
-    ("codearts", 500, {"code": "CH.000001", "message": "Odd."}, ("CH.000001", "Odd.")),
-    (
-        "codearts",
-        404,
-        {"error": {"code": "DEV.CH.10001", "message": "Gone."}, "status": "failed"},
-        ("DEV.CH.10001", "Gone."),
-    ),
-    ("codearts", 500, {"error_msg": "Only words."}, (None, "Only words.")),
-    (
-        "yandex-tracker",
-        404,
-        sample("yandex-tracker/error"),
-        ("404", "Queue not found. limit: is too large"),
-    ),
-    ("yandex-tracker", 403, {"errors": {}, "errorMessages": ["No."]}, (None, "No.")),
-    (
-        "language-weaver",
-        403,
-        sample("language-weaver/error"),
-        ("403", "insufficient privileges: admin or super admin"),
-    ),
-    ("language-weaver", 400, {"error": {"message": "bad"}}, (None, "bad")),
-    (
-        "elastic-path",
-        404,
-        sample("elastic-path/seed-error-404"),
-        ("404", "Not Found: The resource could not be found"),
-    ),
-    (
-        "elastic-path",
-        404,
-        sample("elastic-path/seed-error-404-of-schema"),
-        ("500", "Internal server error: An internal error has occurred."),
-    ),
-    (
-        "elastic-path",
-        500,
-        sample("elastic-path/seed-error-500"),
-        ("500", "Internal Server Error"),
-    ),
-    ("elastic-path", 401, {"errors": [{"status": "401", "title": "No."}]}, ("401", "No.")),
-    *((provider, 500, {"surprise": 1}, (None, None)) for provider in PROVIDERS),
-    *((provider, 500, ["surprise"], (None, None)) for provider in PROVIDERS),
+    (provider, *form)
+    for provider, case in CASES.items()
+    for form in (
+        *case.errors,
+        (500, {"surprise": 1}, (None, None)),
+        (500, ["surprise"], (None, None)),
+    )
 ]
 
 
@@ -88,7 +35,7 @@ async def test_vendors_message_is_found(
     vendor = Vendor(lambda request: token(request) or answer(body, status, X_Request_Id="c0ffee-1"))
     source = make(provider, vendor)
     with pytest.raises(UpstreamError) as failure:
-        await source.vendor.read_page(STREAMS[provider], Window(limit=5), Wanted(), Operation(5))
+        await source.vendor.read_page(STREAMS[provider], Window(limit=5), Criteria(), Operation(5))
     error = failure.value
     assert (error.vendor_code, error.vendor_message) == words
     assert (error.status, error.vendor_request_id, error.source) == (status, "c0ffee-1", "it")
@@ -104,48 +51,10 @@ async def test_request_id_in_the_body_comes_first() -> None:
     assert failure.value.vendor_request_id == "5a7e"
 
 
-TOKENS: list[tuple[str, dict[str, Any], Any, Words]] = [
-    (
-        "codearts",
-        {"type": "iam", "domain": "d", "user": "u", "password": SecretStr("p"), "project": "c"},
-        {"error": {"code": 401, "message": "Wrong password.", "title": "Unauthorized"}},
-        ("401", "Wrong password."),
-    ),
-    (
-        "yandex-tracker",
-        {"type": "iam", "passport_token": SecretStr("p")},
-        {"code": 16, "message": "OAuth token is invalid", "details": []},
-        ("16", "OAuth token is invalid"),
-    ),
-    (
-        "language-weaver",
-        {"type": "login", "username": "u", "password": SecretStr("p")},
-        {"error": {"code": 401, "message": "invalid username or password"}},
-        ("401", "invalid username or password"),
-    ),
-    (
-        "elastic-path",
-        {
-            "type": "client-credentials",
-            "client_id": SecretStr("i"),
-            "client_secret": SecretStr("s"),
-        },
-        {"errors": [{"status": "401", "title": "Unable to validate client credentials"}]},
-        ("401", "Unable to validate client credentials"),
-    ),
-]
-
-
-@pytest.mark.parametrize(("provider", "auth", "body", "words"), TOKENS)
-async def test_message_of_the_token_endpoint_is_found(
-    provider: str, auth: dict[str, Any], body: Any, words: Words
-) -> None:
-    changes: dict[str, Any] = {"auth": auth}
-    if provider in {"codearts", "yandex-tracker"}:
-        changes["auth"] = {**auth, "url": "https://iam.example"}
-    if provider == "yandex-tracker":
-        changes |= {"org_id": None, "cloud_org_id": "bpf"}
-    source = make(provider, Vendor(lambda _: answer(body, 401)), **changes)
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_message_of_the_token_endpoint_is_found(provider: str) -> None:
+    settings, _, _, _, refusal, words = CASES[provider].token_request
+    source = make(provider, Vendor(lambda _: answer(refusal, 401)), **settings)
     with pytest.raises(UpstreamError) as failure:
         await source.hooks(Operation(5))
     assert failure.value.code is ErrorCode.UPSTREAM_UNAUTHORIZED

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.web.test_bodies import NO_QUERY
-from tests.web.test_departure import PATIENCE, ask
+from tests.web.test_disconnect import PATIENCE, ask
 from tests.web.test_view import DATA, GRAPHQL, JSON, QUERY, client_of, made_app, post, sentence
 
 LIST = "{ webhookLogs { totalCount } }"
@@ -186,7 +186,7 @@ async def test_operations_run_concurrently() -> None:
     assert codes(answer) == ["ALL_SOURCES_FAILED"] * 3
 
 
-async def test_operations_beyond_the_concurrency_limit_are_refused_singly() -> None:
+async def test_operations_beyond_the_concurrency_limit_are_refused_one_by_one() -> None:
     vendor = Vendor(1)
     app = made_app({"operations": 1}, answer=vendor, batch_size=4)
     async with asyncio.timeout(PATIENCE), client_of(app) as client:

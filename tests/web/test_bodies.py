@@ -69,6 +69,19 @@ async def test_charset_utf8_is_accepted(client: httpx.AsyncClient, charset: str)
     assert response.json() == DATA
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b' \r\n\xef\xbb\xbf{"query": "{ __typename }"}\r\n',
+        b'{"query": "{ __typename }", "variables": "", "extensions": ""}',
+        b'{"query": "{ __typename }", "documentId": "", "operationName": ""}',
+    ],
+)
+async def test_marks_and_empty_texts_do_no_harm(client: httpx.AsyncClient, content: bytes) -> None:
+    response = await post(client, content)
+    assert response.json() == {"data": {"__typename": "Query"}}
+
+
 @pytest.mark.parametrize("charset", ["utf-7", "koi8-r", '"utf-80"', "x"])
 async def test_unknown_charset_is_refused(client: httpx.AsyncClient, charset: str) -> None:
     response = await post(client, b"{}", content_type=f"{JSON}; charset={charset}")

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from gateway.cli import protocol
+from gateway.cli import http_server
 from gateway.cli.server import listen, serving, url
 from gateway.web import body
 from gateway.web import header_limit as head
@@ -169,7 +169,7 @@ def test_slow_head_times_out(
     client: httpx.Client, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(protocol, "HEAD_TIMEOUT", 0.05)
+        patch.setattr(http_server, "HEAD_TIMEOUT", 0.05)
         for begun in (b"", b"PO", HEAD):
             assert status(raw(server, begun)) == 408
     check_health(client)
@@ -193,7 +193,7 @@ def test_trickling_request_times_out(
     drops = [b"x"] * 5_000
     lines = HEAD + b"Content-Length: 10000\r\n\r\n"
     with monkeypatch.context() as patch:
-        patch.setattr(protocol, "HEAD_TIMEOUT", 0.1)
+        patch.setattr(http_server, "HEAD_TIMEOUT", 0.1)
         patch.setattr(body, "TIMEOUT", 0.1)
         for beginning in (b"GET /", HEAD + b"X: ", lines):
             assert status(raw(server, beginning, *drops, between=0.01)) == 408
@@ -288,7 +288,7 @@ def test_upgrade_offer_with_body_is_ignored(server: str, request_: bytes) -> Non
         assert [json.loads(one.partition(b"\r\n\r\n")[2]) for one in answers] == expected, place
 
 
-def test_data_behind_the_last_request_is_ignored(server: str) -> None:
+def test_data_after_the_last_request_is_ignored(server: str) -> None:
     last = SIZED.replace(b"Connection: Upgrade\r\nUPGRADE: h2c", b"Connection: close")
     answer = in_packets(server, SIZED + last + b"GET /healthz HTTP/1.1")
     assert answer.count(b"HTTP/1.1 200 OK") == answer.count(b"HTTP/1.1 ") == 2

@@ -17,17 +17,25 @@ from tests.web.test_view import DATA, QUERY, client_of, made_app, post, sentence
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from starlette.applications import Starlette
+
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 BODY = json.dumps({"query": QUERY}).encode()
 
 
+@pytest.fixture(scope="module")
+def app() -> Starlette:
+    return made_app()
+
+
 @pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with client_of(made_app()) as client:
+async def client(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(app) as client:
         yield client
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("accept", "chosen"),
     [
@@ -92,6 +100,7 @@ async def test_unaccepted_media_type_is_not_sent(client: httpx.AsyncClient, acce
     assert sentence(response, 406)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("accept", "chosen"),
     [
@@ -171,6 +180,11 @@ async def test_explorer_is_sent_to_clients_that_accept_html(
         "application/json; charset=UTF8",
         "application/json; charset = utf-8",
         "application/json;charset=us-ascii",
+        "application/json;charset=UTF_8",
+        "application/json;charset='utf-8'",
+        "application/json;charset=utf8mb4",
+        "application/json;charset=ANSI_X3.4-1968",
+        "application/json;charset=unicode-1-1-utf-8",
         "application/json;charset=ISO-8859-1",
         "application/json; charset=windows-1252",
         'application/json;profile="a;charset=x"',

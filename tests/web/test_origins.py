@@ -24,6 +24,7 @@ def headers_of(origin: str | None, site: str | None) -> dict[str, str]:
     return {name: value for name, value in given.items() if value is not None}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("origin", "site", "executed"),
     [
@@ -79,6 +80,7 @@ async def test_only_own_and_configured_pages_may_send_requests(
             assert "access-control-allow-origin" not in answer.headers
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("headers", "executed"),
     [

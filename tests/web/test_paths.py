@@ -77,7 +77,7 @@ async def test_defect_gets_a_graphql_response() -> None:
     async with httpx.AsyncClient(transport=transport, base_url=LOCAL) as client:
         response = await client.get("/broken")
     assert sentence(response, 500, "INTERNAL_ERROR") == (
-        "The gateway has a defect. Its log tells more."
+        "The gateway has a defect. Its log has the details."
     )
 
 

@@ -33,7 +33,7 @@ def addresses(page: httpx.Response) -> list[str]:
     return [address for address in resolved if address.startswith(str(page.url.join("/")))]
 
 
-@pytest.mark.parametrize("root_path", ["", "/hooks", "/a/b.c/~d"])
+@pytest.mark.parametrize("root_path", ["", "/hooks", "/a/b.c/~d", "/graphql"])
 async def test_paths_are_served_with_and_without_the_prefix(root_path: str) -> None:
     """Health checks bypass the proxy, and a proxy may or may not strip the prefix."""
     async with client_of(made_app(root_path=root_path)) as client:
@@ -99,7 +99,7 @@ def proxied(
     absent: Callable[[str], NoReturn],
     tmp_path: Path,
 ) -> Iterator[str]:
-    """Run nginx in front of a gateway, and yield the address below which it serves it."""
+    """Run nginx in front of a gateway, and yield the URL at which it serves the gateway."""
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
     if nginx is None:
         absent("nginx is not installed")

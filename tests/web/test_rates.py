@@ -18,7 +18,7 @@ from gateway.settings import load
 from gateway.web import concurrency as places
 from gateway.web.app import create_app
 from gateway.web.concurrency import ConcurrencyLimit, OverloadedError
-from gateway.web.rates import Memory, RateLimitedError, Rates, Shared
+from gateway.web.rates import MemoryStore, RateLimitedError, RateLimiter, SharedStore
 from tests.web.test_view import DATA, JSON, LOCAL, QUERY, client_of, made_app, post, sentence
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Clock:
 
 async def test_bucket_refills_evenly() -> None:
     clock = Clock()
-    memory = Memory(clock)
+    memory = MemoryStore(clock)
     assert [await memory.take("a", 6) for _ in range(8)] == [5, 4, 3, 2, 1, 0, -1, -1]
     clock.now += 5
     assert await memory.take("a", 6) == -0.5
@@ -60,7 +60,7 @@ async def test_bucket_refills_evenly() -> None:
 
 
 async def test_number_of_remembered_callers_is_limited() -> None:
-    memory = Memory(Clock(), callers=2)
+    memory = MemoryStore(Clock(), callers=2)
     for caller in "aab":
         await memory.take(caller, 10)
     assert await memory.take("a", 10) == 7
@@ -71,7 +71,7 @@ async def test_number_of_remembered_callers_is_limited() -> None:
 
 
 async def test_headers_hold_the_rest_and_the_wait() -> None:
-    rates = Rates(held := limits(rate=Limit(3)), Memory(clock := Clock()))
+    rates = RateLimiter(held := limits(rate=Limit(3)), MemoryStore(clock := Clock()))
     policy = {"RateLimit-Policy": '"requests";q=3;w=60'}
     for left, seconds in ((2, 20), (1, 40), (0, 60)):
         told = {"RateLimit": f'"requests";r={left};t={seconds}'}
@@ -90,7 +90,7 @@ async def test_headers_hold_the_rest_and_the_wait() -> None:
 
 
 async def test_callers_are_counted_separately() -> None:
-    rates = Rates(limits(rate=Limit(1)), Memory(Clock()))
+    rates = RateLimiter(limits(rate=Limit(1)), MemoryStore(Clock()))
     token = Caller("alice", Method.JWT, ())
     for caller, address in [
         (ALICE, "192.0.2.1"),
@@ -107,12 +107,12 @@ async def test_callers_are_counted_separately() -> None:
 
 
 async def test_rate_limit_has_modes_warn_and_off(caplog: pytest.LogCaptureFixture) -> None:
-    rates = Rates(held := limits(rate=Limit(1, "warn")), Memory(Clock()))
+    rates = RateLimiter(held := limits(rate=Limit(1, "warn")), MemoryStore(Clock()))
     for _ in range(3):
         assert "RateLimit" in await rates.headers(ALICE, "")
     assert held.exceeded == {"rate": 2}
     assert len(caplog.records) == 2
-    rates = Rates(held := limits(rate=Limit(1, "off")), Memory(Clock()))
+    rates = RateLimiter(held := limits(rate=Limit(1, "off")), MemoryStore(Clock()))
     assert [await rates.headers(ALICE, "") for _ in range(3)] == [{}, {}, {}]
     assert held.exceeded == {}
 
@@ -139,7 +139,7 @@ class Replicas:
 
     def __init__(self) -> None:
         self.there = True
-        self.counted = Memory(Clock())
+        self.counted = MemoryStore(Clock())
 
     async def take(self, name: str, most: int, seconds: int) -> float | None:
         assert seconds == 60
@@ -148,7 +148,7 @@ class Replicas:
 
 async def test_replicas_count_alone_while_the_shared_store_fails() -> None:
     replicas = Replicas()
-    rates = [Rates(limits(rate=Limit(2)), Shared(replicas.take)) for _ in range(2)]
+    rates = [RateLimiter(limits(rate=Limit(2)), SharedStore(replicas.take)) for _ in range(2)]
     for one in rates:
         await one.headers(ALICE, "")
     for one in rates:

@@ -281,6 +281,7 @@ MUTATION = """mutation {
 }"""
 
 
+@pytest.mark.sampled(7)
 @callers()
 @pytest.mark.parametrize("kind", NEEDS)
 async def test_actions_need_a_role(protected: Protected, caller: Caller, kind: str) -> None:
@@ -310,6 +311,7 @@ async def test_actions_need_a_role(protected: Protected, caller: Caller, kind: s
     assert kept == {"webhookLog": log}
 
 
+@pytest.mark.sampled(7)
 @callers()
 @pytest.mark.parametrize("kind", NEEDS)
 async def test_unsupported_actions_hide_sources_not_granted(
@@ -326,6 +328,7 @@ async def test_unsupported_actions_hide_sources_not_granted(
         assert (ACT in error["message"]) is (ACT in caller.grant.sources)
 
 
+@pytest.mark.sampled(4)
 @callers()
 async def test_journal_needs_admin(protected: Protected, caller: Caller) -> None:
     forged = ids.encode(ids.Kind.LOG, ACT, "999999")
@@ -343,6 +346,7 @@ async def test_journal_needs_admin(protected: Protected, caller: Caller) -> None
         assert told == ({ACT} if ACT in caller.grant.sources else set())
 
 
+@pytest.mark.sampled(4)
 @callers()
 async def test_cache_needs_admin_of_all_sources(
     protected: Protected, example: Example, caller: Caller
@@ -357,6 +361,7 @@ async def test_cache_needs_admin_of_all_sources(
         assert refusals(document) == {("cache",): "FORBIDDEN"}
 
 
+@pytest.mark.sampled(4)
 @callers()
 async def test_invalidation_needs_admin(
     protected: Protected, example: Example, caller: Caller

@@ -112,6 +112,34 @@ def test_ipv6_wildcard_accepts_ipv4(tmp_path: Path, host: str, as_option: bool) 
             assert status(port, "10.244.0.5:8000", address) == 200
 
 
+@pytest.mark.parametrize("host", ["LOCALHOST", "::ffff:127.0.0.1", " 127.0.0.1", "localhost."])
+def test_loopback_is_known_in_every_form(tmp_path: Path, host: str) -> None:
+    with running(write(tmp_path, port=0), host) as port:
+        assert status(port, "evil.example") == 421
+        assert status(port, "localhost") == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "advice"),
+    [
+        ("*", "give 0.0.0.0 for all addresses of IPv4, or ::"),
+        ("http://127.0.0.1", "Give a name or an address alone"),
+        ("/run/gateway.sock", "Give a name or an address alone"),
+        ("127.0.0.1:8000", "Give that with --port"),
+        ("localhost:8000", "Give that with --port"),
+    ],
+)
+def test_host_in_a_wrong_form_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str, advice: str
+) -> None:
+    """The complaint about a missing credential would send its reader the wrong way."""
+    with pytest.raises(typer.Exit):
+        server.run(settings_of(tmp_path), host, None, insecure=False)
+    message = " ".join(capsys.readouterr().err.split())
+    assert message.startswith(f"Can't listen on {host}:")
+    assert advice in message
+
+
 @pytest.mark.slow
 def test_options_of_the_command_line_win_over_settings(tmp_path: Path) -> None:
     """In a process of its own, from the words on the command line."""

@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.cli.protocol import GracefulServer
+from gateway.cli.http_server import GracefulServer
 from gateway.cli.server import config_of, grace, listen, serving
 from gateway.settings import Settings
 from tests.support.actions import Controller

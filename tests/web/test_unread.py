@@ -14,8 +14,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from uvicorn.server import ServerState
 
-from gateway.cli import protocol
-from gateway.cli.protocol import BoundedProtocol
+from gateway.cli import http_server
+from gateway.cli.http_server import BoundedProtocol
 from gateway.cli.server import config_of, listen, serving
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def lost(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
     ending = BoundedProtocol.connection_lost
     monkeypatch.setattr(BoundedProtocol, "connection_lost", connection_lost)
-    monkeypatch.setattr(protocol, "READ_TIMEOUT", 0.1)
+    monkeypatch.setattr(http_server, "READ_TIMEOUT", 0.1)
     return event
 
 

@@ -1,6 +1,6 @@
-"""The facts about uvicorn's internals that gateway/cli/protocol.py relies on.
+"""The facts about uvicorn's internals that gateway/cli/http_server.py relies on.
 
-When one of these fails after an update, compare protocol.py with uvicorn's new source before the
+When one of these fails after an update, compare http_server.py with uvicorn's new source before the
 pin in pyproject.toml is moved.
 """
 
@@ -18,8 +18,8 @@ import pytest
 import uvicorn
 from uvicorn.protocols.http import httptools_impl
 
-from gateway.cli import protocol
-from gateway.cli.protocol import BoundedProtocol, GracefulServer
+from gateway.cli import http_server
+from gateway.cli.http_server import BoundedProtocol, GracefulServer
 from gateway.cli.server import config_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def test_only_one_file_uses_the_internals() -> None:
         for path in sorted((ROOT / "gateway").rglob("*.py"))
         if re.search(r"uvicorn\.\w+\.|from uvicorn|httptools", path.read_text("utf-8"))
     ]
-    assert users == [Path(protocol.__file__).relative_to(ROOT).as_posix()]
+    assert users == [Path(http_server.__file__).relative_to(ROOT).as_posix()]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_protocol_has_no_unknown_callbacks() -> None:
 @pytest.mark.parametrize(
     ("function", "fact"),
     [
-        # connection_lost() marks only the last request; protocol.py marks the one being answered.
+        # connection_lost() marks only the last request; http_server.py marks the one in progress.
         (Base.connection_lost, "self.cycle.disconnected = True"),
         (Base.connection_lost, "self.cycle.message_event.set()"),
         # Pipelined requests wait, the next one at the right end.
@@ -107,7 +107,7 @@ def test_protocol_has_no_unknown_callbacks() -> None:
         # The list of headers is the scope's, with names in lower case.
         (Base.on_message_begin, '"headers": self.headers'),
         (Base.on_header, "name = name.lower()"),
-        # An offer to upgrade is dropped where there is no WebSocket; protocol.py parses again.
+        # An offer to upgrade is dropped where there is no WebSocket; http_server.py parses again.
         (Base._should_upgrade, "self._should_upgrade_to_ws()"),
         (Base._should_upgrade_to_ws, "if self.ws_protocol_class is None: return False"),
         (Base.__init__, "self.parser.set_dangerous_leniencies(lenient_data_after_close=True)"),
@@ -168,7 +168,7 @@ def test_configuration_is_accepted() -> None:
 
 
 def test_httptools_reports_an_upgrade_with_the_end_of_the_head() -> None:
-    """protocol.py feeds the data after it to a new parser."""
+    """http_server.py feeds the data after it to a new parser."""
 
     class Callbacks:
         pass

@@ -10,12 +10,13 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from gateway.settings import Settings
 from gateway.web.app import create_app
+from tests.support.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -184,6 +185,7 @@ async def test_field_error_comes_with_data(client: httpx.AsyncClient) -> None:
         assert response.json()["errors"][0]["path"]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "field",
     [
@@ -324,7 +326,7 @@ BODY = st.one_of(
 
 
 @pytest.mark.slow
-@settings(max_examples=250, deadline=None)
+@examples(250)
 @given(
     method=st.sampled_from(["POST", "POST", "GET"]) | st.text("ABCXYZ", min_size=1, max_size=5),
     accept=st.sampled_from([GRAPHQL, JSON, "*/*"]) | HEADER,

@@ -71,7 +71,7 @@ def parse_log(
         failure=classify(status_code=code, message=None if code else "internal error")
         if status is WebhookLogStatus.FAILED
         else None,
-        triggered_at=row.own_time("created_at"),
+        triggered_at=row.sort_time("created_at"),
         last_attempted_at=row.time("updated_at"),
         duration_ms=None if duration is None else round(duration * 1000, 6),
         correlation_id=uuid,

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from gateway.config.secret import HeaderSecret, Secret
 from gateway.config.source import PassThrough, SourceTable
-from gateway.config.values import Address, ListOf, Table, Text, or_else
+from gateway.config.values import Address, ListOf, Table, Text, error_message
 from gateway.upstream.auth import (
     Credential,
     FixedCredential,
@@ -22,7 +22,7 @@ from gateway.vendors.base import MakeEndpoint
 CodeArtsProject = Annotated[
     str,
     Field(pattern=r"^[0-9A-Za-z]{32}$"),
-    or_else("must be the id of a CodeArts project: exactly 32 letters and digits, in quotes"),
+    error_message("must be the id of a CodeArts project: exactly 32 letters and digits, in quotes"),
 ]
 
 CodeArtsId = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]

@@ -25,8 +25,8 @@ from gateway.vendors.calls import (
     is_sendable,
     may_have_more,
     none_if_missing,
-    outcome,
-    separate,
+    result_or_error,
+    split_results,
 )
 from gateway.vendors.codearts.parsing import (
     PROVIDER,
@@ -36,13 +36,14 @@ from gateway.vendors.codearts.parsing import (
     read_error,
 )
 from gateway.vendors.codearts.settings import CodeArtsSettings, credential
-from gateway.vendors.pages import Found, Hooks, Page, Stream, Wanted, Window
+from gateway.vendors.pages import Criteria, Found, Hooks, Page, Stream, Window
 
 if TYPE_CHECKING:
     from gateway.upstream.client import UpstreamClient
     from gateway.upstream.operation import Operation
 
 MILLISECOND = 1_000_000
+SECOND = 1_000_000_000
 HOOKS_PER_PAGE = 100
 IDS_END = 2**31
 Scope = tuple[str, str]
@@ -89,9 +90,9 @@ class CodeArts(Vendor[CodeArtsSettings]):
         if self._chosen and len(self._scopes) == 1:
             scope = self._scopes[0]
             return Found([self._stream(scope, hook) for hook in sorted(self._chosen, key=int)])
-        found, errors = separate(
+        found, errors = split_results(
             await asyncio.gather(
-                *(outcome(self._scope_hooks, scope, operation) for scope in self._scopes)
+                *(result_or_error(self._scope_hooks, scope, operation) for scope in self._scopes)
             )
         )
         if not found:
@@ -104,9 +105,9 @@ class CodeArts(Vendor[CodeArtsSettings]):
         ]
         missing = self._chosen - {stream.place[2] for stream in streams}
         for _, hooks in found:
-            errors += self.unread(hooks)
+            errors += self.unreadable_errors(hooks)
         if missing and not errors:
-            errors = [self._absent(missing)]
+            errors = [self._missing_hooks(missing)]
         return Found(streams, errors)
 
     def stream_of(self, hook: Hook) -> Stream | None:
@@ -124,7 +125,7 @@ class CodeArts(Vendor[CodeArtsSettings]):
             windowed=self._filters,
         )
 
-    def _absent(self, hooks: set[str]) -> UpstreamError:
+    def _missing_hooks(self, hooks: set[str]) -> UpstreamError:
         return UpstreamError(
             ErrorCode.UPSTREAM_NOT_FOUND,
             f"Source {self.name} has no hook {', '.join(sorted(hooks))} in any of its scopes."
@@ -133,17 +134,17 @@ class CodeArts(Vendor[CodeArtsSettings]):
         )
 
     async def read_page(
-        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
+        self, stream: Stream, window: Window, criteria: Criteria, operation: Operation
     ) -> Page:
         """Request a page, with fewer parameters if the vendor refuses some.
 
         Older revisions of the API have no filters. Once the vendor has refused those of the window,
         which no caller chose, none are sent any more.
         """
-        own = _filters(window, Wanted())
+        own = _filters(window, Criteria())
         page, taken = await first_accepted(
             lambda filters: self._list(stream, window, filters, operation),
-            (_filters(window, wanted), own, ()) if self._filters else [()],
+            (_filters(window, criteria), own, ()) if self._filters else [()],
         )
         if own and not taken:
             self._filters = False
@@ -232,21 +233,25 @@ def _hook_path(place: Sequence[str]) -> str:
     return f"/v4/{place[0]}/{place[1]}/hooks/{place[2]}"
 
 
-def _filters(window: Window, wanted: Wanted) -> Params:
-    """Return the query parameters for the bounds.
+def _filters(window: Window, criteria: Criteria) -> Params:
+    """Return the query parameters for the criteria.
 
-    Whether the vendor's bounds are inclusive is not documented, so each is a millisecond wider.
+    Whether the vendor's bounds are inclusive is not documented, nor whether they are rounded to
+    whole seconds, so they are wider, unless the window is exact by now.
     """
     filters = []
-    untils = [moment for moment in (window.until, wanted.until) if moment is not None]
+    untils = [moment for moment in (window.until, criteria.until) if moment is not None]
     if untils:
-        before = Timestamp(min(untils) + MILLISECOND)
+        until = min(untils)
+        before = Timestamp(
+            until + MILLISECOND if window.exact else until // SECOND * SECOND + SECOND
+        )
         filters.append(("created_before", timestamps.format_millis(before)))
-    if wanted.since is not None:
-        after = Timestamp(wanted.since - MILLISECOND)
+    if criteria.since is not None:
+        after = Timestamp(criteria.since - SECOND)
         filters.append(("created_after", timestamps.format_millis(after)))
-    if wanted.correlation_id is not None and is_sendable(wanted.correlation_id):
-        filters.append(("uuid", wanted.correlation_id))
+    if criteria.correlation_id is not None and is_sendable(criteria.correlation_id):
+        filters.append(("uuid", criteria.correlation_id))
     return tuple(filters)
 
 

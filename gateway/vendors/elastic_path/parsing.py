@@ -113,7 +113,7 @@ def _created(row: Fields) -> Timestamp | None:
     times = meta.object("timestamps") if meta else None
     # The vendor's published types nest it one level deeper than its examples.
     times = (times.object("timestamps") or times) if times else None
-    return times.own_time("created_at") if times else None
+    return times.sort_time("created_at") if times else None
 
 
 def _status(row: Fields, code: int | None) -> WebhookLogStatus:
@@ -132,7 +132,7 @@ def read_error(body: Any) -> VendorError:
     errors = Fields(body).objects("errors") if isinstance(body, dict) else []
     if not errors:
         return VendorError()
-    said = [text for text in (errors[0].text("title"), errors[0].text("detail")) if text]
+    messages = [text for text in (errors[0].text("title"), errors[0].text("detail")) if text]
     return VendorError(
-        errors[0].text("status"), ": ".join(said) or None, errors[0].text("request_id")
+        errors[0].text("status"), ": ".join(messages) or None, errors[0].text("request_id")
     )

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from gateway.config.secret import Secret
 from gateway.config.source import PassThrough, SourceTable
-from gateway.config.values import Address, ListOf, Rate, Table, or_else
+from gateway.config.values import Address, ListOf, Rate, Table, error_message
 from gateway.normalise.fields import Fields
 from gateway.upstream.auth import Credential, PassedCredential, Token
 from gateway.vendors.base import MakeEndpoint
@@ -17,7 +17,7 @@ TOKEN_SECONDS = 3600
 Integration = Annotated[
     str,
     Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"),
-    or_else("must be the id of an integration: a UUID in lower case, in quotes"),
+    error_message("must be the id of an integration: a UUID in lower case, in quotes"),
 ]
 
 

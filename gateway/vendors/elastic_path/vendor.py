@@ -26,7 +26,7 @@ from gateway.vendors.elastic_path.parsing import (
     read_error,
 )
 from gateway.vendors.elastic_path.settings import ElasticPathSettings, credential
-from gateway.vendors.pages import Found, Hooks, Page, Scan, Stream, StreamsChanged, Wanted, Window
+from gateway.vendors.pages import Criteria, Found, Hooks, Page, Scan, Stream, StreamsChanged, Window
 
 if TYPE_CHECKING:
     from gateway.upstream.client import UpstreamClient
@@ -68,24 +68,24 @@ class ElasticPath(Vendor[ElasticPathSettings]):
         if not integrations:
             hooks = await self._integrations(operation)
             integrations = tuple(hook.upstream_id for hook in hooks.readable)
-            errors = self.unread(hooks)
+            errors = self.unreadable_errors(hooks)
         return Found(
             [self._stream(integration) for integration in integrations],
             errors,
         )
 
     def stream_of(self, hook: Hook) -> Stream | None:
-        """Return the stream of an integration, unless all integrations are known or one list."""
+        """Return the stream of an integration; None if all are known already or share one list."""
         return None if self._store_wide or self._chosen else self._stream(hook.upstream_id)
 
     def _stream(self, integration: str) -> Stream:
         return Stream(key=integration, place=(integration,), hook_id=self.ids.hook(integration))
 
     async def read_page(
-        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
+        self, stream: Stream, window: Window, criteria: Criteria, operation: Operation
     ) -> Page:
         """Request a page of logs, and the integrations, which have their events and URLs."""
-        del wanted
+        del criteria
         path = "/".join(("/integrations", *stream.place, "logs"))
         paging = (("page[limit]", str(window.limit)), ("page[offset]", str(window.offset)))
         listed, integrations = await both(
@@ -100,7 +100,8 @@ class ElasticPath(Vendor[ElasticPathSettings]):
             # The store has no list if the first page is refused; further down, a refusal is about
             # the offset. Lists by integration can be read instead if the integrations are known.
             gives_up = not window.offset and listed.status in {400, 404, 405}
-            if stream.place or not gives_up or isinstance(integrations, UpstreamError):
+            known = integrations.hooks if isinstance(integrations, UpstreamError) else True
+            if stream.place or not gives_up or not known:
                 raise listed
             self._store_wide = False
             raise StreamsChanged(listed)
@@ -123,7 +124,7 @@ class ElasticPath(Vendor[ElasticPathSettings]):
         )
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Request the logs of the job in the place, one for each attempt, and pick the log."""
+        """Request the logs of the job in the place, one for each attempt, and select the log."""
         if len(place) != 3 or not self._granted(place):
             return None
         integration, job, upstream_id = place
@@ -202,7 +203,9 @@ class ElasticPath(Vendor[ElasticPathSettings]):
 
 
 def _by_id(integrations: Hooks | UpstreamError) -> Mapping[str, Hook]:
-    """Return the integrations by id; none if they could not be listed."""
+    """Return the integrations by id, as far as they could be listed."""
     if isinstance(integrations, UpstreamError):
-        return {}
-    return {hook.upstream_id: hook for hook in integrations.readable}
+        listed = integrations.hooks
+    else:
+        listed = integrations.readable
+    return {hook.upstream_id: hook for hook in listed}

@@ -41,7 +41,7 @@ def parse_log(row: Fields, ids: SourceIds) -> WebhookLog:
         event=row.text("event"),
         status=status,
         failure=classify(message=message) if status is WebhookLogStatus.FAILED else None,
-        triggered_at=row.own_time("timeTriggered"),
+        triggered_at=row.sort_time("timeTriggered"),
         last_attempted_at=row.time("timeLastAttempted"),
         attempt=None if retries is None else retries + 1,
         request=HttpRequest(url=shown.text("url"), body=shown.body("data")),
@@ -77,5 +77,5 @@ def read_error(body: Any) -> VendorError:
     error = Fields(body).object("error") if isinstance(body, dict) else None
     if error is None:
         return VendorError()
-    said = [text for text in (error.text("message"), error.text("details")) if text]
-    return VendorError(error.text("code"), ": ".join(said) or None)
+    messages = [text for text in (error.text("message"), error.text("details")) if text]
+    return VendorError(error.text("code"), ": ".join(messages) or None)

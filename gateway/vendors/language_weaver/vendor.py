@@ -26,7 +26,7 @@ from gateway.vendors.language_weaver.parsing import (
     read_error,
 )
 from gateway.vendors.language_weaver.settings import LanguageWeaverSettings, credential
-from gateway.vendors.pages import Found, Hooks, Page, Scan, Stream, Wanted, Window
+from gateway.vendors.pages import Criteria, Found, Hooks, Page, Scan, Stream, Window
 
 if TYPE_CHECKING:
     from gateway.upstream.operation import Operation
@@ -57,38 +57,47 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
     )
     lacks: ClassVar = frozenset({"http_status", "correlation_id"})
 
+    _larger = 0
+    """The rows of a page of a vendor that gives more than requested, and does not say so."""
+
     async def find_streams(self, operation: Operation) -> Found:
         """Return the only stream."""
         del operation
         return Found([STREAM])
 
     async def read_page(
-        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
+        self, stream: Stream, window: Window, criteria: Criteria, operation: Operation
     ) -> Page:
         """Request the page that contains the offset."""
         del stream
-        limit, offset = window.limit, window.offset
-        page, size = await self._page(offset // limit + 1, limit, wanted, operation)
+        offset = window.offset
+        limit = max(window.limit, self._larger)
+        page, size = await self._page(offset // limit + 1, limit, criteria, operation)
         if page.offset is not None and page.offset > offset:
             # The vendor's pages are larger than requested, so that number is of a later page.
-            page, size = await self._page(offset // size + 1, limit, wanted, operation)
+            later = page
+            page, size = await self._page(offset // size + 1, limit, criteria, operation)
+            if not later.read and (page.offset or 0) + page.read <= offset:
+                page = replace(later, offset=offset)
         elif page.offset == offset // limit * limit and 0 < page.read <= offset - page.offset:
             # Either the list ends with that page, or the vendor's pages are smaller than requested
             # and it does not say so.
             number = offset // limit + 2
-            following, _ = await self._page(number, limit, wanted, operation)
+            following, _ = await self._page(number, limit, criteria, operation)
             if following.read:
                 size = page.read
-            page = replace(following, offset=page.offset + page.read)
+            if following.offset == (number - 1) * limit:
+                following = replace(following, offset=page.offset + page.read)
+            page = following
         if size < limit:
             self.page_size = size
         return page
 
     async def _page(
-        self, number: int, size: int, wanted: Wanted, operation: Operation
+        self, number: int, size: int, criteria: Criteria, operation: Operation
     ) -> tuple[Page, int]:
         """Request a page by number; return it with the actual size of the vendor's pages."""
-        params = [("page", str(number)), ("perPage", str(size)), *_filters(wanted)]
+        params = [("page", str(number)), ("perPage", str(size)), *_filters(criteria)]
         document, _ = await self.client.json("/api/v2/audit/webhooks", params, operation=operation)
         logs, unreadable = parse_rows(
             self.listed(document, "entries"), lambda row: parse_log(row, self.ids)
@@ -97,6 +106,8 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
         envelope = Fields(document or {})
         total = envelope.count("totalItems")
         number = min(number, envelope.count("page") or number)
+        if read > size and "perPage" not in envelope:
+            self._larger = size = read
         if (number - 1) * size + read != total:
             # The largest page size is not documented, so the vendor may use another one and state
             # it in perPage. On the last page, that may be the number of rows instead.
@@ -168,16 +179,16 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
         return (await self.cached_hooks("hooks", load, operation)).readable
 
 
-def _filters(wanted: Wanted) -> Params:
-    """Return the query parameters for the bounds.
+def _filters(criteria: Criteria) -> Params:
+    """Return the query parameters for the criteria.
 
     The vendor's filter by a part of the URL is not used. Callers see URLs redacted, and the number
     of logs that match a part would reveal what is masked.
     """
     filters = []
-    if wanted.failed is not None:
-        filters.append(("failed", "true" if wanted.failed else "false"))
-    events = wanted.events or ()
+    if criteria.failed is not None:
+        filters.append(("failed", "true" if criteria.failed else "false"))
+    events = criteria.events or ()
     if 0 < len(events) <= MAX_EVENTS and all(
         is_sendable(event) and "," not in event for event in events
     ):

@@ -44,9 +44,9 @@ class YandexTrackerDetails(Details, frozen=True, kw_only=True, tag="tracker"):
 
 
 def parse_log(row: Fields, ids: SourceIds, place: tuple[str, ...]) -> WebhookLog:
-    """Parse a row of a trigger's log. Its time is a part of its place, to find it again."""
+    """Parse a row of a trigger's log. Its time is part of its place, to find it again."""
     upstream_id = row.id()
-    triggered_at = row.own_time("startTime")
+    triggered_at = row.sort_time("startTime")
     shown = row.redacted()
     issue = row.text("issueId")
     request, response = shown.object("request"), shown.object("response")
@@ -117,10 +117,10 @@ def read_error(body: Any) -> VendorError:
     if not isinstance(body, dict):
         return VendorError()
     fields = Fields(body)
-    said = [fields.text("message"), *fields.texts("errorMessages")]
+    messages = [fields.text("message"), *fields.texts("errorMessages")]
     about = fields.object("errors")
     if about:
-        said += [f"{name}: {about.text(name) or 'refused'}" for name in about.document]
+        messages += [f"{name}: {about.text(name) or 'refused'}" for name in about.document]
     return VendorError(
-        fields.text("statusCode") or fields.text("code"), " ".join(filter(None, said)) or None
+        fields.text("statusCode") or fields.text("code"), " ".join(filter(None, messages)) or None
     )

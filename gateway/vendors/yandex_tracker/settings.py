@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from gateway.config.secret import HeaderSecret, Secret
 from gateway.config.source import PassThrough, SourceTable
-from gateway.config.values import Address, ListOf, Table, check_alternative, or_else
+from gateway.config.values import Address, ListOf, Table, check_alternative, error_message
 from gateway.upstream.auth import (
     Credential,
     FixedCredential,
@@ -21,13 +21,13 @@ from gateway.vendors.base import MakeEndpoint
 Organisation = Annotated[
     str,
     Field(pattern=r"^[!-~]+$"),
-    or_else("must be the id of an organisation, in quotes"),
+    error_message("must be the id of an organisation, in quotes"),
 ]
 
 Queue = Annotated[
     str,
     Field(pattern=r"^[0-9A-Za-z_-]+$"),
-    or_else('must be the key of a queue, such as "DEV"'),
+    error_message('must be the key of a queue, such as "DEV"'),
 ]
 
 Trigger = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)]
@@ -73,10 +73,10 @@ class YandexTrackerSettings(SourceTable, title="Yandex Tracker"):
     cloud_org_id: Organisation | None = None
     """The id of a Yandex Cloud organisation; an alternative to org_id."""
     queues: ListOf[Queue] = ()
-    """The queues of which all triggers with a Webhook action are read."""
+    """The queues whose triggers with a Webhook action are all read."""
     triggers: Annotated[
         dict[Queue, ListOf[Trigger]],
-        or_else("must be a table of lists of trigger ids by queue, such as { DEV = [41] }"),
+        error_message("must be a table of lists of trigger ids by queue, such as { DEV = [41] }"),
     ] = Field(default_factory=dict)
     """The ids of the triggers to read, by queue."""
     auth: Annotated[

@@ -26,10 +26,10 @@ from gateway.vendors.calls import (
     first_accepted,
     is_sendable,
     none_if_missing,
-    outcome,
-    separate,
+    result_or_error,
+    split_results,
 )
-from gateway.vendors.pages import Found, Hooks, Page, Stream, Wanted, Window
+from gateway.vendors.pages import Criteria, Found, Hooks, Page, Stream, Window
 from gateway.vendors.yandex_tracker.parsing import (
     PROVIDER,
     YandexTrackerDetails,
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from gateway.upstream.operation import Operation
 
 MILLISECOND = 1_000_000
+SECOND = 1_000_000_000
 TIMES_END = 2**62
 MAX_LIMIT = 100
 TRIGGERS_PER_PAGE = 50
@@ -78,16 +79,16 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
 
     async def find_streams(self, operation: Operation) -> Found:
         """Return a stream for each trigger. Triggers are listed for whole queues only."""
-        found, errors = separate(
+        found, errors = split_results(
             await asyncio.gather(
-                *(outcome(self._triggers, queue, operation) for queue in self._queues)
+                *(result_or_error(self._triggers, queue, operation) for queue in self._queues)
             )
         )
         if not found:
             raise errors[0]
         streams: list[Stream] = []
-        for queue, triggers, unread in found:
-            errors += unread
+        for queue, triggers, unreadable in found:
+            errors += unreadable
             streams += [self._stream(queue, trigger) for trigger in triggers]
         return Found(streams, errors)
 
@@ -111,10 +112,10 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
         if chosen is not None:
             return queue, chosen, []
         hooks = await self._queue_hooks(queue, operation)
-        return queue, [hook.upstream_id for hook in hooks.readable], self.unread(hooks)
+        return queue, [hook.upstream_id for hook in hooks.readable], self.unreadable_errors(hooks)
 
     async def read_page(
-        self, stream: Stream, window: Window, wanted: Wanted, operation: Operation
+        self, stream: Stream, window: Window, criteria: Criteria, operation: Operation
     ) -> Page:
         """Request the newest logs of the window, or of the trigger if parameters are refused.
 
@@ -125,8 +126,8 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
         page, taken = await first_accepted(
             lambda params: self._list(stream, params, operation),
             (
-                (limit, *_filters(window, wanted)),
-                (limit, *_filters(window, Wanted())),
+                (limit, *_filters(window, criteria)),
+                (limit, *_filters(window, Criteria())),
                 (),
             )
             if self._filters
@@ -162,10 +163,17 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
         window = Window(limit=MAX_LIMIT, until=moment)
         stream = Stream(key="", place=place[:2])
         page = await none_if_missing(
-            self.read_page, stream, window, Wanted(since=moment), operation
+            self.read_page, stream, window, Criteria(since=moment), operation
         )
-        logs = page.logs if page else ()
-        return next((log for log in logs if log.upstream_id == place[3]), None)
+        log = _find(page, place[3])
+        if log is None and page and page.read and moment is not None:
+            # So many logs are of that second that not all of them were listed.
+            window = Window(limit=MAX_LIMIT, until=moment, exact=True)
+            page = await none_if_missing(
+                self.read_page, stream, window, Criteria(since=moment), operation
+            )
+            log = _find(page, place[3])
+        return log
 
     def hook_of(self, place: tuple[str, ...]) -> str | None:
         """Return the id of the trigger in a log's place."""
@@ -226,6 +234,11 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
         return chosen is None or trigger in chosen
 
 
+def _find(page: Page | None, upstream_id: str) -> WebhookLog | None:
+    logs = page.logs if page else ()
+    return next((log for log in logs if log.upstream_id == upstream_id), None)
+
+
 def _triggers_path(queue: str) -> str:
     return f"/v3/queues/{quote(queue, safe='')}/triggers"
 
@@ -234,19 +247,23 @@ def _log_path(place: Sequence[str]) -> str:
     return f"{_triggers_path(place[0])}/{place[1]}/webhooks/log"
 
 
-def _filters(window: Window, wanted: Wanted) -> Params:
-    """Return the query parameters for the bounds.
+def _filters(window: Window, criteria: Criteria) -> Params:
+    """Return the query parameters for the criteria.
 
-    Whether the vendor's bounds are inclusive is not documented, so each is a millisecond wider.
+    Whether the vendor's bounds are inclusive is not documented, nor whether they are rounded to
+    whole seconds, so they are wider, unless the window is exact by now.
     """
     filters = []
-    if wanted.since is not None:
-        after = Timestamp(wanted.since - MILLISECOND)
+    if criteria.since is not None:
+        after = Timestamp(criteria.since - SECOND)
         filters.append(("from", timestamps.format_millis(after, "+0000")))
-    untils = [moment for moment in (window.until, wanted.until) if moment is not None]
+    untils = [moment for moment in (window.until, criteria.until) if moment is not None]
     if untils:
-        before = Timestamp(min(untils) + MILLISECOND)
+        until = min(untils)
+        before = Timestamp(
+            until + MILLISECOND if window.exact else until // SECOND * SECOND + SECOND
+        )
         filters.append(("to", timestamps.format_millis(before, "+0000")))
-    if wanted.correlation_id is not None and is_sendable(wanted.correlation_id):
-        filters.append(("issueId", wanted.correlation_id))
+    if criteria.correlation_id is not None and is_sendable(criteria.correlation_id):
+        filters.append(("issueId", criteria.correlation_id))
     return tuple(filters)

@@ -8,12 +8,17 @@ from pydantic import SecretStr
 from gateway.sandbox import Sandbox
 from gateway.vendors.pages import Stream
 from tests.vendors.case import (
+    IAM,
     ODD,
+    PLAIN,
     SANDBOX,
+    SECRET,
+    CredentialForm,
     OptionalParameters,
     Place,
     Row,
     Settings,
+    TokenRequest,
     VendorCase,
     sample,
 )
@@ -59,6 +64,31 @@ def timed(time: object) -> Row:
     return {"created_at": time}
 
 
+def error_with(text: str) -> object:
+    return {"error": {"code": text, "message": f"token {text} refused"}}
+
+
+def iam(password: str) -> Settings:
+    return {
+        "auth": {
+            "type": "iam",
+            "url": IAM,
+            "domain": "acme-cn",
+            "user": "svc",
+            "password": SecretStr(password),
+            "project": "cn-north-4",
+        }
+    }
+
+
+IDENTITY = {
+    "methods": ["password"],
+    "password": {
+        "user": {"name": "svc", "password": "a password", "domain": {"name": "acme-cn"}},
+    },
+}
+
+
 CASE = VendorCase(
     settings={"projects": [PROJECT], "auth": {"type": "token", "token": SecretStr("MIIToken")}},
     on_sandbox=on_sandbox,
@@ -79,4 +109,42 @@ CASE = VendorCase(
     timed=timed,
     only_listed=("repository_id", "repository"),
     optional_parameters=OptionalParameters("uuid", ["offset", "limit", "created_before"]),
+    errors=[
+        (
+            401,
+            sample("codearts/seed-error-401"),
+            ("DEV.00000003", "Authentication information expired."),
+        ),
+        (
+            403,
+            sample("codearts/seed-error-403"),
+            (
+                "CH.004403",
+                "Insufficient permissions. Apply for the required permissions and try again.",
+            ),
+        ),
+        (429, {"errorCode": "APIG.0308", "errorMsg": "Slow."}, ("APIG.0308", "Slow.")),
+        (500, {"code": "CH.000001", "message": "Odd."}, ("CH.000001", "Odd.")),
+        (
+            404,
+            {"error": {"code": "DEV.CH.10001", "message": "Gone."}, "status": "failed"},
+            ("DEV.CH.10001", "Gone."),
+        ),
+        (500, {"error_msg": "Only words."}, (None, "Only words.")),
+    ],
+    error_with=error_with,
+    credentials={
+        "codearts token": CredentialForm(
+            {"auth": {"type": "token", "token": SecretStr(PLAIN)}}, (PLAIN,)
+        ),
+        "codearts iam": CredentialForm(iam(SECRET), (SECRET, PLAIN)),
+    },
+    token_request=TokenRequest(
+        iam("a password"),
+        f"{IAM}/v3/auth/tokens?nocatalog=true",
+        {"auth": {"identity": IDENTITY, "scope": {"project": {"name": "cn-north-4"}}}},
+        {"x-auth-token": "t0"},
+        {"error": {"code": 401, "message": "Wrong password.", "title": "Unauthorized"}},
+        ("401", "Wrong password."),
+    ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Wanted
+from gateway.vendors.pages import Criteria
 from tests.vendors.codearts.case import CASE
 from tests.vendors.fallbacks import UNTIL, names, read, refusing
 from tests.vendors.vendors import sample
@@ -26,8 +26,8 @@ async def test_codearts_without_windows(status: int) -> None:
     assert not (await source.find_streams(Operation(5))).streams[0].windowed
 
 
-async def test_codearts_refusal_of_a_callers_bound_is_not_remembered() -> None:
+async def test_refusal_of_a_callers_bound_is_not_remembered() -> None:
     source, vendor = refusing("codearts", {"created_after"}, sample("codearts/logs"))
-    await read(source, CASE.stream, Wanted(since=UNTIL))
+    await read(source, CASE.stream, Criteria(since=UNTIL))
     await read(source, CASE.stream, until=UNTIL)
     assert names(vendor)[2:] == [["offset", "limit", "created_before"]]

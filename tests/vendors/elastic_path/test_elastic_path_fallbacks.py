@@ -11,7 +11,7 @@ import pytest
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import StreamsChanged, Wanted, Window
+from gateway.vendors.pages import Criteria, StreamsChanged, Window
 from tests.vendors.documents import hook_source
 from tests.vendors.elastic_path.case import CASE, INTEGRATION
 from tests.vendors.fallbacks import read
@@ -152,7 +152,7 @@ async def test_elastic_path_integration_id_that_alters_the_path_is_not_sent(
 ) -> None:
     source = hook_source("elastic-path", [{"id": id}])
     with pytest.raises(StreamsChanged):
-        await source.vendor.read_page(CASE.stream, Window(limit=1), Wanted(), Operation(5))
+        await source.vendor.read_page(CASE.stream, Window(limit=1), Criteria(), Operation(5))
     found = await source.find_streams(Operation(5))
     assert found.streams == []
     assert len(found.errors) == 1

@@ -9,7 +9,7 @@ from gateway.model import FailureCategory, WebhookLogStatus
 from gateway.normalise import timestamps
 from gateway.upstream.operation import Operation
 from gateway.vendors.elastic_path.parsing import ElasticPathDetails
-from gateway.vendors.pages import Wanted, Window
+from gateway.vendors.pages import Criteria, Window
 from tests.vendors.case import sample
 from tests.vendors.elastic_path.case import CASE, INTEGRATION, JOB
 from tests.vendors.samples import log_of
@@ -42,7 +42,7 @@ async def test_elastic_path_log_gets_event_and_address_from_its_integration() ->
         return token(request) or answer(sample(f"elastic-path/{name}"))
 
     source = make("elastic-path", Vendor(vendor))
-    page = await source.vendor.read_page(CASE.stream, Window(limit=25), Wanted(), Operation(5))
+    page = await source.vendor.read_page(CASE.stream, Window(limit=25), Criteria(), Operation(5))
     assert (page.total, page.more) == (61, True)
     (log,) = page.logs
     assert log.event == "order.paid"

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+
 import httpx
 from pydantic import SecretStr
 
 from gateway.sandbox import Sandbox
 from gateway.vendors.pages import Stream
-from tests.vendors.case import ODD, SANDBOX, Place, Row, Settings, VendorCase, sample
+from tests.vendors.case import (
+    BASE,
+    ODD,
+    PLAIN,
+    SANDBOX,
+    SECRET,
+    CredentialForm,
+    Place,
+    Row,
+    Settings,
+    TokenRequest,
+    VendorCase,
+    sample,
+)
 
 
 def on_sandbox(sandbox: Sandbox) -> Settings:
@@ -34,6 +49,10 @@ def timed(time: object) -> Row:
     return {"timeTriggered": time}
 
 
+def error_with(text: str) -> object:
+    return {"error": {"code": text, "message": "no", "details": f"key {text}"}}
+
+
 CASE = VendorCase(
     settings={"auth": {"type": "api-key", "key": SecretStr("u_key")}},
     on_sandbox=on_sandbox,
@@ -50,4 +69,32 @@ CASE = VendorCase(
     hook_envelope="webhooks",
     timed=timed,
     streams_by_hook=False,
+    errors=[
+        (
+            403,
+            sample("language-weaver/error"),
+            ("403", "insufficient privileges: admin or super admin"),
+        ),
+        (400, {"error": {"message": "bad"}}, (None, "bad")),
+    ],
+    error_with=error_with,
+    credentials={
+        "weaver key": CredentialForm(
+            {"auth": {"type": "api-key", "key": SecretStr(PLAIN)}},
+            (PLAIN, base64.b64encode(f"{PLAIN}:".encode()).decode()),
+        ),
+        "weaver login": CredentialForm(
+            {"auth": {"type": "login", "username": "svc", "password": SecretStr(SECRET)}},
+            (SECRET, PLAIN),
+        ),
+    },
+    token_request=TokenRequest(
+        {"auth": {"type": "login", "username": "a user", "password": SecretStr("p&=+ä")}},
+        f"{BASE}/api/v2/auth",
+        {"username": "a user", "password": "p&=+ä"},
+        {"authorization": "Bearer t0"},
+        {"error": {"code": 401, "message": "invalid username or password"}},
+        ("401", "invalid username or password"),
+    ),
+    token_answers=[{"token": "t1"}, {"accessToken": "t1"}, {"data": {"access_token": "t1"}}],
 )

@@ -6,7 +6,7 @@ import httpx
 
 from gateway.model import WebhookLog
 from gateway.upstream.operation import Operation
-from gateway.vendors.pages import Page, Wanted, Window
+from gateway.vendors.pages import Criteria, Page, Window
 from tests.vendors.documents import changed, read
 from tests.vendors.language_weaver.case import CASE
 from tests.vendors.vendors import Vendor, always, answer, make
@@ -34,7 +34,7 @@ async def test_vendor_with_another_page_size_is_followed() -> None:
         while page.more and len(seen) < len(entries):
             begin = (page.offset or 0) + page.read
             window = Window(limit=source.page_size, offset=begin)
-            page = await source.vendor.read_page(CASE.stream, window, Wanted(), Operation(5))
+            page = await source.vendor.read_page(CASE.stream, window, Criteria(), Operation(5))
             assert page.offset is not None
             assert page.offset <= begin
             seen += page.logs[begin - page.offset :]
@@ -47,7 +47,7 @@ async def test_per_page_may_be_the_number_of_rows_on_the_page() -> None:
     document = {"entries": entries, "page": 3, "perPage": 7, "totalItems": 107}
     source = make("language-weaver", always(document))
     window = Window(limit=50, offset=100)
-    page = await source.vendor.read_page(CASE.stream, window, Wanted(), Operation(5))
+    page = await source.vendor.read_page(CASE.stream, window, Criteria(), Operation(5))
     assert (page.offset, page.more, source.page_size) == (100, True, 50)
 
 
@@ -55,7 +55,7 @@ async def test_impossible_page_number_is_ignored() -> None:
     page = await read("language-weaver", CASE.rows)
     document = {"entries": CASE.rows, "page": 99, "perPage": -4, "totalItems": -1}
     source = make("language-weaver", always(document))
-    odd = await source.vendor.read_page(CASE.stream, Window(limit=50), Wanted(), Operation(5))
+    odd = await source.vendor.read_page(CASE.stream, Window(limit=50), Criteria(), Operation(5))
     assert (odd.offset, odd.total, odd.logs) == (0, None, page.logs)
 
 

@@ -31,7 +31,7 @@ async def test_language_weaver_page_of_entries() -> None:
     assert log.warnings == ()
 
 
-async def test_language_weaver_data_may_be_a_text() -> None:
+async def test_data_may_be_text() -> None:
     page = await page_of("language-weaver", sample("language-weaver/entries"))
     assert (page.total, page.more) == (81, True)
     (log,) = page.logs

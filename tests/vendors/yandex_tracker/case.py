@@ -8,7 +8,20 @@ from pydantic import SecretStr
 from gateway.model import WebhookLogStatus
 from gateway.sandbox import Sandbox
 from gateway.vendors.pages import Stream
-from tests.vendors.case import SANDBOX, OptionalParameters, Place, Row, Settings, VendorCase, sample
+from tests.vendors.case import (
+    IAM,
+    PLAIN,
+    SANDBOX,
+    SECRET,
+    CredentialForm,
+    OptionalParameters,
+    Place,
+    Row,
+    Settings,
+    TokenRequest,
+    VendorCase,
+    sample,
+)
 
 
 def on_sandbox(sandbox: Sandbox) -> Settings:
@@ -54,6 +67,15 @@ def timed(time: object) -> Row:
     return {"startTime": time}
 
 
+def error_with(text: str) -> object:
+    return {"errors": {text: text}, "errorMessages": [f"OAuth {text} is not valid"]}
+
+
+def cloud(**auth: object) -> Settings:
+    """Return the settings for an organisation of Yandex Cloud."""
+    return {"org_id": None, "cloud_org_id": "bpf3c9s1", "auth": {"type": "iam", **auth}}
+
+
 CASE = VendorCase(
     settings={
         "org_id": "7405813",
@@ -74,4 +96,26 @@ CASE = VendorCase(
     timed=timed,
     status_without_outcome=WebhookLogStatus.FAILED,
     optional_parameters=OptionalParameters("issueId", ["limit", "to"]),
+    errors=[
+        (404, sample("yandex-tracker/error"), ("404", "Queue not found. limit: is too large")),
+        (403, {"errors": {}, "errorMessages": ["No."]}, (None, "No.")),
+    ],
+    error_with=error_with,
+    credentials={
+        "tracker oauth": CredentialForm(
+            {"auth": {"type": "oauth", "token": SecretStr(PLAIN)}}, (PLAIN,)
+        ),
+        "tracker ready iam": CredentialForm(cloud(token=SecretStr(PLAIN)), (PLAIN,)),
+        "tracker iam": CredentialForm(
+            cloud(url=IAM, passport_token=SecretStr(SECRET)), (SECRET, PLAIN)
+        ),
+    },
+    token_request=TokenRequest(
+        cloud(url=f"{IAM}/iam/v1/tokens", passport_token=SecretStr("y0_passport")),
+        f"{IAM}/iam/v1/tokens",
+        {"yandexPassportOauthToken": "y0_passport"},
+        {"authorization": "Bearer t0", "x-cloud-org-id": "bpf3c9s1"},
+        {"code": 16, "message": "OAuth token is invalid", "details": []},
+        ("16", "OAuth token is invalid"),
+    ),
 )

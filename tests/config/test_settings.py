@@ -27,12 +27,6 @@ from gateway.vendors.yandex_tracker.settings import (
 from tests.config.documents import EXAMPLE, read, read_source, table
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Change to a folder of the test's own, which `read` writes to."""
-    monkeypatch.chdir(tmp_path)
-
-
 def test_example() -> None:
     document = EXAMPLE.replace("/etc/ssl/controller.pem", certifi.where())
     assert read(document) == Settings(
@@ -242,6 +236,11 @@ def test_addresses(written: str, kept: str) -> None:
         ("127.0.0.1", True),
         ("[::1]", True),
         ("::1", True),
+        ("LOCALHOST", True),
+        ("localhost.", True),
+        (" 127.0.0.1 ", True),
+        ("::ffff:127.0.0.1", True),
+        ("::ffff:10.0.0.1", False),
         ("192.0.2.1", False),
         ("::", False),
         ("10.0.0.1", False),

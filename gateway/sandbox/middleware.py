@@ -1,4 +1,4 @@
-"""The outermost application of the sandbox: records, response times and faults."""
+"""The outermost layer of the sandbox: it records calls, delays responses and applies faults."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.datastructures import MutableHeaders, QueryParams
 
 from gateway.sandbox.deliveries import digest, seeded
-from gateway.sandbox.faults import Call, Fault, suffer
+from gateway.sandbox.faults import Call, Fault, apply_fault
 from gateway.sandbox.vendor import vendor_at
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Record:
             self._running[vendor.name] -= counted
 
 
-class Front:
+class FaultMiddleware:
     """ASGI middleware that makes vendors slow and faulty.
 
     The server has to call it directly: faults that break a connection need the server's own
@@ -121,7 +121,9 @@ class Front:
         self._record.suffered[vendor.name] += 1
         transport = getattr(getattr(send, "__self__", None), "transport", None)
         now = self._clock()
-        await suffer(fault, Call(scope, receive, send_with_id, self._app, vendor, transport, now))
+        await apply_fault(
+            fault, Call(scope, receive, send_with_id, self._app, vendor, transport, now)
+        )
 
     def _take_fault(self, scope: Scope, vendor: Vendor) -> Fault | None:
         fault = self._faults.get(vendor.name)

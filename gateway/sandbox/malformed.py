@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def of_another_kind(document: Any) -> Any:
-    """Return an object in place of a list, and a list in place of anything else."""
+    """Return an object instead of a list, and a list instead of anything else."""
     return {"result": "none"} if isinstance(document, list) else ["none"]
 
 
@@ -28,7 +28,7 @@ def with_rows_twice(document: Any) -> Any:
 
 
 def _with_rows(document: Any, change: Callable[[list[Any]], list[Any]]) -> Any:
-    """Change the rows of a list, bare or in an envelope; a document without rows stays as it is."""
+    """Change the rows of a list, bare or in an envelope; a document without rows is unchanged."""
     if isinstance(document, list):
         return change(document)
     if isinstance(document, dict):

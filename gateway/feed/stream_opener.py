@@ -1,4 +1,4 @@
-"""Finds the lists of every source and opens a reader for each."""
+"""Find the lists of every source and open a reader for each."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gateway.errors import ErrorCode, UpstreamError, defect
+from gateway.errors import ErrorCode, UpstreamError, internal_error
 from gateway.feed.cursor import LATEST, unpack_hints
 from gateway.feed.filter_tests import Partial
 from gateway.feed.merge import fill
 from gateway.feed.reader import Reader, stream_key
 from gateway.feed.stream_pages import StreamPages
 from gateway.model import Timestamp
-from gateway.vendors.pages import StreamsChanged, Wanted
+from gateway.vendors.pages import Criteria, Found, StreamsChanged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gateway.model import Hook
     from gateway.sources.source import Source
     from gateway.upstream.operation import Operation
-    from gateway.vendors.pages import Found, Stream
+    from gateway.vendors.pages import Stream
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +37,10 @@ DownTo = Callable[[bytes, str], Timestamp | None]
 """Returns the time down to which a list has to be read, by its mark and its source."""
 
 
-class Opening:
-    """The lists of some sources, as far as they may have what a filter asks for.
+class StreamOpener:
+    """Opens the lists of some sources that may contain matches of a filter.
 
-    ``unfound`` are the sources of which not all lists were found.
+    ``incomplete`` are the sources whose lists were not all found.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Opening:
         now: Timestamp,
         max_age: float | None,
     ) -> None:
-        self.unfound: set[str] = set()
+        self.incomplete: set[str] = set()
         self._sources = sources
         self._filter = wanted
         self._operation = operation
@@ -62,7 +62,7 @@ class Opening:
         self._max_age = max_age
 
     async def open(self, after: Cursor | None, down_to: DownTo) -> list[Reader]:
-        """Find the streams of every source and read the first rows of each, all at once."""
+        """Find the streams of every source and read the first rows of each, concurrently."""
         opened = await asyncio.gather(
             *(self._open_source(source, after, down_to) for source in self._sources)
         )
@@ -87,11 +87,11 @@ class Opening:
         return found
 
     async def _fill(self, reader: Reader) -> Source | None:
-        """Read the first rows; return the source if its streams turned out to have changed."""
+        """Read the first rows; return the source if its streams have changed."""
         try:
             await fill(reader)
-        except StreamsChanged as news:
-            reader.end(news.refusal)
+        except StreamsChanged as change:
+            reader.end(change.refusal)
             return reader.source
         return None
 
@@ -108,14 +108,14 @@ class Opening:
             return await self._open_streams(source, after, down_to)
         except UpstreamError as error:
             report.error = error
-        except StreamsChanged as news:
-            report.error = news.refusal
+        except StreamsChanged as change:
+            report.error = change.refusal
         except Exception:
-            # One vendor's surprise must not take the other vendors' rows away.
+            # A defect in one vendor's kit must not hide the other vendors' rows.
             log.exception("Finding the streams of source %s failed.", source.name)
-            report.error = defect(source.name)
+            report.error = internal_error(source.name)
         report.failed = True
-        self.unfound.add(source.name)
+        self.incomplete.add(source.name)
         return []
 
     async def _open_streams(
@@ -148,30 +148,44 @@ class Opening:
         operation = copy.copy(self._operation)
         operation.on_hooks = begin_hooks if after is None else None
         try:
-            found: Found = await source.find_streams(operation)
+            found: Found = await self._find(source, operation)
             for stream in found.streams:
                 begin(stream)
             await asyncio.gather(*filling)
-        except UpstreamError as error:
-            raise await _cause(error, filling, readers.values()) from None
+            errors = [await _cause(error, filling, readers.values()) for error in found.errors]
+            if errors and not found.streams:
+                raise errors[0]
         finally:
             await _cancel(filling)
-        if found.errors:
-            self._reports[source.name].error = found.errors[0]
-            self.unfound.add(source.name)
+        if errors:
+            self._reports[source.name].error = errors[0]
+            self.incomplete.add(source.name)
         # In the order of the streams, whichever was known first.
         return [readers[stream.key] for stream in found.streams if stream.key in readers]
 
+    async def _find(self, source: Source, operation: Operation) -> Found:
+        """Find the streams of a source, those too whose hooks were listed before a failure."""
+        try:
+            found = await source.find_streams(operation)
+        except UpstreamError as error:
+            found = Found([], [error])
+        known = {stream.key: stream for stream in found.streams}
+        for failure in found.errors:
+            for hook in failure.hooks:
+                if stream := source.stream_of(hook):
+                    known.setdefault(stream.key, stream)
+        return Found(list(known.values()), found.errors)
+
     def _pages(self, source: Source, stream: Stream) -> StreamPages:
         return StreamPages(
-            source, stream, self._wanted(), self._operation, now=self._now, max_age=self._max_age
+            source, stream, self._criteria(), self._operation, now=self._now, max_age=self._max_age
         )
 
-    def _wanted(self) -> Wanted:
+    def _criteria(self) -> Criteria:
         since, until = self._filter.bounds("triggered_at")
         events, correlations = self._filter.only("event"), self._filter.only("correlation_id")
-        return Wanted(
-            # Bounds that move with every call would find nothing in the cache.
+        return Criteria(
+            # Rounded, since bounds that change with every call would never be found in the cache.
             since=_moment(since and since - since % MINUTE),
             until=_moment(until and until + -until % MINUTE),
             failed=self._filter.failed(),
@@ -191,7 +205,7 @@ async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
 async def _cause(
     error: UpstreamError, filling: Iterable[asyncio.Task[None]], readers: Iterable[Reader]
 ) -> UpstreamError:
-    """Return the failure that opened the circuit breaker, which says more than that it is open."""
+    """Return the failure that opened the circuit breaker instead of the breaker's own error."""
     if error.code is not ErrorCode.UPSTREAM_CIRCUIT_OPEN:
         return error
     await asyncio.gather(*filling)
@@ -199,7 +213,7 @@ async def _cause(
 
 
 def partial_of(source: Source, stream: Stream | None = None) -> Partial:
-    """Return what is known of a source's or stream's logs before any is read."""
+    """Return what is known about a source's or stream's logs before any is read."""
     return Partial(
         source=source.name,
         provider=source.provider,

@@ -33,7 +33,7 @@ async def settle() -> None:
 async def test_concurrent_calls_with_the_same_key_run_once() -> None:
     flights: SingleFlight[int] = SingleFlight()
     work = Work()
-    callers = [asyncio.create_task(flights.once("key", work)) for _ in range(50)]
+    callers = [asyncio.create_task(flights.run("key", work)) for _ in range(50)]
     await settle()
     work.ready.set()
     assert await asyncio.gather(*callers) == [1] * 50
@@ -42,9 +42,9 @@ async def test_concurrent_calls_with_the_same_key_run_once() -> None:
 async def test_calls_with_other_keys_run_concurrently() -> None:
     flights: SingleFlight[int] = SingleFlight()
     one, other = Work(), Work()
-    waiting = asyncio.create_task(flights.once("one", one))
+    waiting = asyncio.create_task(flights.run("one", one))
     other.ready.set()
-    assert await flights.once("other", other) == 1
+    assert await flights.run("other", other) == 1
     one.ready.set()
     assert await waiting == 1
 
@@ -53,7 +53,7 @@ async def test_result_is_not_cached() -> None:
     flights: SingleFlight[int] = SingleFlight()
     work = Work()
     work.ready.set()
-    assert [await flights.once("key", work) for _ in range(3)] == [1, 2, 3]
+    assert [await flights.run("key", work) for _ in range(3)] == [1, 2, 3]
 
 
 async def test_finished_task_is_not_joined() -> None:
@@ -63,9 +63,9 @@ async def test_finished_task_is_not_joined() -> None:
     async def comes_right_after() -> int:
         await work.ready.wait()
         assert "key" not in flights
-        return await flights.once("key", work)
+        return await flights.run("key", work)
 
-    first = asyncio.create_task(flights.once("key", work))
+    first = asyncio.create_task(flights.run("key", work))
     await settle()
     after = asyncio.create_task(comes_right_after())
     await settle()
@@ -77,25 +77,25 @@ async def test_failure_is_raised_for_all_waiters_and_forgotten() -> None:
     flights: SingleFlight[int] = SingleFlight()
     work = Work()
     work.error = ValueError("broken")
-    callers = [asyncio.create_task(flights.once("key", work)) for _ in range(50)]
+    callers = [asyncio.create_task(flights.run("key", work)) for _ in range(50)]
     await settle()
     work.ready.set()
     results = await asyncio.gather(*callers, return_exceptions=True)
     assert {str(result) for result in results} == {"broken"}
     assert work.started == 1
     work.error = None
-    assert await flights.once("key", work) == 2
+    assert await flights.run("key", work) == 2
 
 
 async def test_cancelled_caller_does_not_affect_others() -> None:
     flights: SingleFlight[int] = SingleFlight()
     work = Work()
-    first, second = (asyncio.create_task(flights.once("key", work)) for _ in range(2))
+    first, second = (asyncio.create_task(flights.run("key", work)) for _ in range(2))
     await settle()
     first.cancel()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
-            await flights.once("key", work)
+            await flights.run("key", work)
     await settle()
     assert first.cancelled()
     work.ready.set()
@@ -109,7 +109,7 @@ async def test_failure_without_waiters_is_not_reported_by_asyncio() -> None:
     flights: SingleFlight[int] = SingleFlight()
     work = Work()
     work.error = ValueError("broken")
-    flights.behind("key", work)
+    flights.start("key", work)
     await settle()
     work.ready.set()
     await settle()
@@ -121,7 +121,7 @@ async def test_failure_without_waiters_is_not_reported_by_asyncio() -> None:
 async def test_cancel_ends_all_tasks_and_waiters() -> None:
     flights: SingleFlight[int] = SingleFlight()
     work = Work()
-    callers = [asyncio.create_task(flights.once(key, work)) for key in range(3)]
+    callers = [asyncio.create_task(flights.run(key, work)) for key in range(3)]
     await settle()
     await flights.cancel()
     await settle()
@@ -132,7 +132,7 @@ async def test_cancel_ends_all_tasks_and_waiters() -> None:
 async def test_task_without_waiters_is_cancelled() -> None:
     flights: SingleFlight[int] = SingleFlight()
     work = Work()
-    callers = [asyncio.create_task(flights.once("key", work)) for _ in range(2)]
+    callers = [asyncio.create_task(flights.run("key", work)) for _ in range(2)]
     await settle()
     for caller in callers:
         assert "key" in flights
@@ -141,17 +141,17 @@ async def test_task_without_waiters_is_cancelled() -> None:
     assert "key" not in flights
     # A caller that arrives right after the last one left does not join the cancelled task.
     work.ready.set()
-    assert await flights.once("key", work) == 2
+    assert await flights.run("key", work) == 2
 
 
 async def test_task_being_cancelled_is_not_joined() -> None:
     flights: SingleFlight[int] = SingleFlight()
     work = Work()
-    caller = asyncio.create_task(flights.once("key", work))
+    caller = asyncio.create_task(flights.run("key", work))
     await settle()
     caller.cancel()
     await asyncio.sleep(0)
-    late = asyncio.create_task(flights.once("key", work))
+    late = asyncio.create_task(flights.run("key", work))
     await settle()
     work.ready.set()
     assert await late == 2
@@ -160,12 +160,12 @@ async def test_task_being_cancelled_is_not_joined() -> None:
 async def test_background_task_runs_without_waiters() -> None:
     flights: SingleFlight[int] = SingleFlight()
     work = Work()
-    flights.behind("key", work)
-    caller = asyncio.create_task(flights.once("key", work))
+    flights.start("key", work)
+    caller = asyncio.create_task(flights.run("key", work))
     await settle()
     caller.cancel()
     await settle()
-    late = asyncio.create_task(flights.once("key", work))
+    late = asyncio.create_task(flights.run("key", work))
     await settle()
     work.ready.set()
     assert await late == 1

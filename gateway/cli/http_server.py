@@ -1,15 +1,16 @@
-"""The code that depends on internals of uvicorn, and the reason why its minor version is pinned.
+"""The parts of the HTTP server that depend on uvicorn's internals, and why it is pinned.
 
 uvicorn has no options for these needs:
 
-- `BoundedProtocol` bounds the size of a request's head, of chunk extensions and of trailers, and
-the time for a head to arrive and for a response to be read. The application bounds the body. - It
-ignores offers to upgrade to another protocol (RFC 9110, 7.8), which some clients send with an
-ordinary request. httptools takes such a request to end with its head; the rest is fed to it again
-as the body that it is. - It strips trailing whitespace from the values of headers. -
-`GracefulServer` loses no request when it stops.
+- ``BoundedProtocol`` bounds the size of a request's head, of chunk extensions and of trailers, and
+  the time for a head to arrive and for a response to be read. The application bounds the body.
+- It ignores offers to upgrade to another protocol (RFC 9110, 7.8), which some clients send with an
+  ordinary request. httptools ends such a request with its head, so the rest is parsed again as the
+  body.
+- It strips trailing whitespace from the values of headers.
+- ``GracefulServer`` loses no request when it stops.
 
-tests/web/test_uvicorn.py fails where a new version of uvicorn may break this.
+tests/web/test_uvicorn.py fails if a new version of uvicorn may break this.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.errors import ErrorCode
 from gateway.web import header_limit as head
-from gateway.web.answer import refused
+from gateway.web.answer import refusal_response
 
 if TYPE_CHECKING:
     import socket
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 HEAD_TIMEOUT = 10.0
-"""Seconds for a head to arrive; for the first one they start with the connection."""
+"""Seconds for a head to arrive; for the first head, they begin with the connection."""
 READ_TIMEOUT = 60.0
 """Seconds for a client to read a response, or the parts that have been sent so far."""
 LAST_REQUEST_WAIT = 0.5
@@ -44,18 +45,19 @@ FRAMING = {b"content-length", b"transfer-encoding"}
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes connections with an endless or slow head or an unread response.
+    """Closes connections with an endless or slow head, or a response that the client does not read.
 
-    Ignores trailers.
+    Trailers are ignored.
     """
 
     _head_timer: asyncio.TimerHandle | None = None
     _read_timer: asyncio.TimerHandle | None = None
     # True while the head is parsed again after an ignored upgrade, so that callbacks skip it.
     _reparsing = False
-    # The one of the pipelined requests that is being answered.
+    # The pipelined request that is being answered.
     _answering: RequestResponseCycle | None = None
-    # Counts the beginnings and ends of heads, and the bytes since the last one outside of bodies.
+    # ``_section`` counts the beginnings and ends of heads, ``_overhead`` the bytes outside of
+    # bodies since the last of them.
     _section = 0
     _overhead = 0
 
@@ -106,7 +108,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._overhead -= len(body)
 
     def on_message_complete(self) -> None:
-        """End the request; what comes next is another head."""
+        """End the request; the next data is another head."""
         if self._reparsing:
             return
         super().on_message_complete()
@@ -202,7 +204,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._end_head()
         # The head may be incomplete, so its X-Request-Id is not used.
-        response = refused({"headers": []}, status, message, code=code)
+        response = refusal_response({"headers": []}, status, message, code=code)
         response.headers["Connection"] = "close"
         lines = [STATUS_LINE[status]]
         lines += [name + b": " + value + b"\r\n" for name, value in response.raw_headers]

@@ -108,7 +108,7 @@ async def test_retry_during_a_journal_check_is_seen(
     await processes.command.retry(LOG_ID)
     late = asyncio.create_task(processes.attempts())
     flights = processes.server.gateway._watcher._flights
-    while flights._flights["journal"].wanted_by < 2:  # noqa: ASYNC110
+    while flights._flights["journal"].waiters < 2:  # noqa: ASYNC110
         await asyncio.sleep(0)
     go_on.set()
     assert await late == [2, 1]

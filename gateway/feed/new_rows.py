@@ -1,13 +1,13 @@
-"""What is new since a cursor: what those who poll have not seen, however late a vendor lists it.
+"""Find the logs that are new to a polling client, however late a vendor lists them.
 
-A place in time is no place in what was seen. A vendor may list a log minutes after its time, a
-source may be down for an hour, and one wrong clock may put a log on top for a day. So the cursor
-of a newest page remembers the logs that were seen down to a time, its floor::
+Comparing times is not enough. A vendor may list a log minutes after its time, a source may be down
+for an hour, and one wrong clock may keep a log at the top for a day. So the cursor of the newest
+page remembers the logs that were returned down to a time, its floor::
 
     seen by 10:00     09:59 09:57 09:55 | floor 09:50
     listed at 10:01   10:00 09:58 09:57 09:55 ...       10:00 and 09:58 are new
 
-A source that failed, or was given from stale pages, keeps the floor that it had.
+A source that failed, or was read from stale pages, keeps its earlier floor.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ if TYPE_CHECKING:
 
 MINUTE = 60_000_000_000
 LATENESS = 10 * MINUTE
-"""How late a vendor may list a log so that it is found, in nanoseconds."""
-LEAST = 32
-"""Logs that are remembered however old they are, if they were read."""
-MOST = 100
-"""Logs that are remembered; with more in the time of ``LATENESS``, the floor rises."""
-MOST_MARKS = 2 * MOST
+"""Maximum delay in nanoseconds with which a vendor may list a log, so that it is still found."""
+MIN_REMEMBERED = 32
+"""Number of newest logs that are remembered at any age, if they were read."""
+MAX_REMEMBERED = 100
+"""Maximum number of remembered logs; if there are more within ``LATENESS``, the floor rises."""
+MAX_MARKS = 2 * MAX_REMEMBERED
 UNDATED_TOP = 16
-"""Logs at the top of a list without times that are remembered."""
+"""Number of remembered logs at the top of a list without times."""
 
 
 def time_of(row: Row) -> Timestamp:
-    """Return the time that is compared with a floor: an odd row's position, or its own time."""
+    """Return the time to compare with a floor: an odd row's position, or its own time if later."""
     return max(row.time, row.log.triggered_at or row.time)
 
 
-class News:
-    """Tells which rows of a merge are new since a cursor; rows come in the order of the merge."""
+class NewRows:
+    """Decides which rows of a merge are new since a cursor. Rows must be passed in merged order."""
 
     def __init__(self, before: Cursor) -> None:
         self._before = before
         self._memory = before.memory
-        self._met = {*before.given, *before.known}
+        self._at_cursor = {*before.returned, *before.known}
         self._passed: set[bytes] = set()
         self._seen = self._memory.marks if self._memory else frozenset()
         self.remembered = len(self._seen)
@@ -62,7 +62,7 @@ class News:
         """Return whether the row is one of those that the cursor remembers."""
         if self._memory is None:
             return False
-        found = row.mark in self._seen or row.mark in self._met
+        found = row.mark in self._seen or row.mark in self._at_cursor
         if found:
             self._passed.add(reader.key)
         return found
@@ -71,25 +71,25 @@ class News:
         """Return whether a row that is not remembered was not seen before."""
         before = self._before
         if self._memory is None:
-            return self._stands_before(row)
+            return self._is_above(row)
         if time_of(row) >= self.floor_of(reader.key, reader.source.name):
             return True
         if row.time == UNDATED:
-            # Of these only the order tells where they stand.
+            # Undated rows can only be compared by their order.
             return reader.key in self._memory.undated and reader.key not in self._passed
         return row.time == before.time
 
-    def _stands_before(self, row: Row) -> bool:
-        """Return whether a row stands before a cursor that remembers none."""
+    def _is_above(self, row: Row) -> bool:
+        """Return whether a row is above a cursor that has no memory."""
         before = self._before
-        if row.mark in before.given[-1:]:
+        if row.mark in before.returned[-1:]:
             self._passed.add(b"")
         if row.time == UNDATED == before.time:
             return not self._passed
         if row.time != before.time:
             return row.time > before.time
-        # One of that time that was not met before is new.
-        return row.mark in before.given[:-1] or row.mark not in self._met
+        # A row with that time is new unless the cursor lists it.
+        return row.mark in before.returned[:-1] or row.mark not in self._at_cursor
 
 
 def remember(
@@ -100,11 +100,10 @@ def remember(
     failed: Iterable[str],
     now: Timestamp,
 ) -> Memory:
-    """Make the memory of a newest page.
+    """Build the memory for the cursor of the newest page.
 
-    ``rows`` are those that count as seen, beside those that wait in the readers, and ``before`` is
-    the memory that the page was polled with. ``failed`` are the sources whose lists were not all
-    found.
+    ``rows`` count as seen, as do the rows waiting in the readers. ``before`` is the memory of the
+    cursor that was polled with. ``failed`` are the sources whose lists were not all found.
     """
     seen: dict[bytes, list[Row]] = {reader.key: [] for reader in readers}
     for reader, row in rows:
@@ -117,14 +116,14 @@ def remember(
     marks: dict[bytes, None] = {}
     undated: list[bytes] = []
     failing: list[bytes] = []
-    lost = set(failed)
-    for name in lost:
+    failed_sources = set(failed)
+    for name in failed_sources:
         key = source_key(name)
         failing.append(key)
         floors[key] = before.floor_of(b"", key) if before else floor
     for reader in readers:
         own = _own_floor(reader, before, floor, now)
-        if own != floor or reader.error is not None or reader.source.name in lost:
+        if own != floor or reader.error is not None or reader.source.name in failed_sources:
             floors[reader.key] = own
         if reader.error is not None:
             failing.append(reader.key)
@@ -133,15 +132,15 @@ def remember(
         if known and known[0].time == UNDATED:
             undated.append(reader.key)
             marks |= dict.fromkeys(row.mark for row in known[:UNDATED_TOP])
-    if before is not None and lost:
-        # What is known of lists that were not found stays known.
+    if before is not None and failed_sources:
+        # Lists that were not found keep what was remembered about them.
         found = {source_key(reader.source.name) for reader in readers}
-        kept = {key: old for key, old in before.floors.items() if key not in {*seen, *found}}
-        floors = {**kept, **floors}
+        remaining = {key: old for key, old in before.floors.items() if key not in {*seen, *found}}
+        floors = {**remaining, **floors}
         undated += [key for key in before.undated if key not in seen]
     return Memory(
         floor,
-        b"".join(list(marks)[:MOST_MARKS]),
+        b"".join(list(marks)[:MAX_MARKS]),
         floors,
         _held(before, failing),
         tuple(failing),
@@ -150,30 +149,30 @@ def remember(
 
 
 def _held(before: Memory | None, failing: Collection[bytes]) -> bytes:
-    """Return the marks that were seen before the failures that last."""
+    """Return the marks that were seen before the present failures began."""
     if before is None or not failing:
         return b""
     begins = any(key not in before.failing for key in failing)
     held = before.seen + before.held if begins else before.held
-    return held[: MOST_MARKS * MARK_LENGTH]
+    return held[: MAX_MARKS * MARK_LENGTH]
 
 
 def _floor(seen: Iterable[Iterable[Row]], now: Timestamp) -> Timestamp:
-    """Return the time down to which the logs of lists that were read that far are remembered."""
+    """Return the floor for lists that were read far enough."""
     times = sorted((time_of(row) for rows in seen for row in rows), reverse=True)
     floor = Timestamp(now - LATENESS)
-    floor = UNDATED if len(times) < LEAST else min(floor, times[LEAST - 1])
-    if len(times) > MOST:
-        floor = max(floor, Timestamp(times[MOST] + 1))
+    floor = UNDATED if len(times) < MIN_REMEMBERED else min(floor, times[MIN_REMEMBERED - 1])
+    if len(times) > MAX_REMEMBERED:
+        floor = max(floor, Timestamp(times[MAX_REMEMBERED] + 1))
     return min(floor, LATEST)
 
 
 def _covered(reader: Reader) -> Timestamp:
-    """Return the time down to which all of a list was read."""
+    """Return the time down to which a list was read completely."""
     down_to = UNDATED if reader.down_to is None else reader.down_to
     if reader.covered in {UNDATED, NOT_READ}:
         return down_to
-    # Others of the last row's moment may follow it.
+    # More rows with the time of the last one may follow.
     return max(down_to, Timestamp(min(reader.covered + 1, LATEST)))
 
 
@@ -182,7 +181,8 @@ def _own_floor(
 ) -> Timestamp:
     """Return the floor of one list.
 
-    It is lower where the list was not read as it is now, and higher where it was not read so far.
+    It is earlier than the common floor if the data is stale, and later if the list was not read
+    that far.
     """
     old = before.floor_of(reader.key, source_key(reader.source.name)) if before else None
     if reader.error is not None:

@@ -1,0 +1,38 @@
+"""Requests have exactly the documented method, path, headers and parameters."""
+
+from __future__ import annotations
+
+import base64
+
+from gateway.upstream.operation import Operation
+from gateway.vendors.pages import Criteria
+from tests.vendors.requests import (
+    PLAIN,
+    asked,
+    list_logs,
+)
+
+
+async def test_webhooks_and_audit_entries() -> None:
+    empty = {"entries": [], "webhooks": [], "page": 1, "perPage": 50, "totalItems": 0}
+    source, vendor = await asked("language-weaver", empty)
+    await source.hooks(Operation(5))
+    await list_logs(source)
+    await list_logs(
+        source,
+        wanted=Criteria(failed=True, events=("translation.created", "adaptedlp.created")),
+        offset=100,
+    )
+    await source.read_log(("88",), Operation(5))
+    audit = "GET /api/v2/audit/webhooks"
+    assert vendor.asked == [
+        "GET /api/v2/webhooks?page=1&perPage=50",
+        f"{audit}?page=1&perPage=50",
+        f"{audit}?page=3&perPage=50&failed=true&event=translation.created%2Cadaptedlp.created",
+        f"{audit}?page=1&perPage=50",
+    ]
+    assert dict(vendor.requests[0].headers) == {
+        **PLAIN,
+        "host": "vendor.example",
+        "authorization": "Basic " + base64.b64encode(b"u_key:").decode(),
+    }
