@@ -28,7 +28,7 @@ from gateway.upstream.envelopes import (
     is_answer_to_action,
 )
 from gateway.upstream.errors import ReadError, not_json, plain_text, refusal, without_traceback
-from gateway.upstream.exchange import exchange
+from gateway.upstream.exchange import exchange, request_url
 from gateway.upstream.guard import FAILURES, UpstreamGuard, is_refusal
 from gateway.upstream.known_secrets import KnownSecrets
 from gateway.upstream.network_errors import Peer
@@ -124,7 +124,7 @@ class UpstreamClient:
         self._guard = self._make_guard()
         self._private_guards: dict[bytes, UpstreamGuard] = {}
         # Building a URL takes as long as sending it.
-        self._located = functools.lru_cache(MAX_URLS)(functools.partial(_located, base_url))
+        self._located = functools.lru_cache(MAX_URLS)(functools.partial(request_url, base_url))
 
     @property
     def health(self) -> Health:
@@ -348,13 +348,3 @@ class UpstreamClient:
             raise not_json(answer, self.source) from None
         if action and not is_answer_to_action(document):
             raise not_json(answer, self.source)
-
-
-def _located(
-    base_url: str, path: str, params: tuple[tuple[str, str], ...]
-) -> tuple[httpx.URL, str]:
-    """Return a URL, and its path and query as they are sent."""
-    url = httpx.URL(base_url + path)
-    if params:
-        url = url.copy_merge_params(list(params))
-    return url, url.raw_path.decode("ascii")

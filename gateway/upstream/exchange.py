@@ -63,6 +63,16 @@ def _trust(ca_bundle: pathlib.Path | None) -> ssl.SSLContext:
     return context
 
 
+def request_url(
+    base_url: str, path: str, params: tuple[tuple[str, str], ...]
+) -> tuple[httpx.URL, str]:
+    """Return a URL, and its path and query as they are sent."""
+    url = httpx.URL(base_url + path)
+    if params:
+        url = url.copy_merge_params(list(params))
+    return url, url.raw_path.decode("ascii")
+
+
 async def exchange(
     client: httpx.AsyncClient,
     request: httpx.Request,

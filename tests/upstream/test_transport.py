@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.upstream import transport as module
+from gateway.upstream import connection as connection_module
+from gateway.upstream import transport as transport_module
 from gateway.upstream.answer import Answer as Received
 from gateway.upstream.auth import FixedCredential
 from gateway.upstream.exchange import exchange, http_client
@@ -508,7 +509,7 @@ async def test_old_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) ->
         calling() as client,
         kept(server, client) as connection,
     ):
-        monkeypatch.setattr(module, "IDLE_SECONDS", -1.0)
+        monkeypatch.setattr(transport_module, "IDLE_SECONDS", -1.0)
         async with kept(server, client):
             assert await connection.request() == b""
         assert server.opened == 2
@@ -582,10 +583,10 @@ async def test_other_scheme_is_refused(url: str) -> None:
 async def test_reason_of_several_addresses_is_found() -> None:
     """An IPv6 address without a route must not hide that nothing listens on the IPv4 one."""
     told = "Multiple exceptions: [Errno 111] Connect call failed ('::1', 1), [Errno 101] x"
-    found = module._reason(OSError(told))
+    found = connection_module._reason(OSError(told))
     assert isinstance(found, OSError)
     assert found.errno == errno.ECONNREFUSED
-    assert str(module._reason(OSError("x"))) == "x"
+    assert str(connection_module._reason(OSError("x"))) == "x"
 
 
 async def test_refused_addresses_of_a_name_are_named() -> None:
