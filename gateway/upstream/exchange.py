@@ -5,14 +5,12 @@ httpx has no size limit, and would send cookies from one response with the next 
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import http.cookiejar
 import logging
 import ssl
 import zlib
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -22,6 +20,7 @@ from gateway.upstream.answer import Answer
 from gateway.upstream.network_errors import Peer, unreachable
 from gateway.upstream.packing import GZIP, TooLargeError, unpack
 from gateway.upstream.progress import Progress
+from gateway.upstream.transport import AiohttpTransport
 
 if TYPE_CHECKING:
     import pathlib
@@ -29,17 +28,15 @@ if TYPE_CHECKING:
 MAX_BYTES = 16 * 2**20
 """Enough for a page of 100 logs of any vendor; small enough to hold one for every source."""
 
-# They log headers, and whole URLs with the secrets in their queries.
-for _name in ("httpx", "httpcore"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
+# It logs whole URLs, with the secrets in their queries.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def http_client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
     """Return a client that adds nothing of its own: no cookies, redirects, proxies or timeouts."""
-    return httpx.AsyncClient(
+    return _Client(
         transport=transport,
-        timeout=None,  # noqa: S113 - the operation's deadline bounds each call
-        cookies=_NoCookies(),
+        timeout=None,  # the operation's deadline bounds each call
         headers={
             "User-Agent": f"webhook-log-gateway/{__version__}",
             "Accept": "application/json",
@@ -51,20 +48,29 @@ def http_client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
 def network_transport(ca_bundle: pathlib.Path | None, concurrency: int) -> httpx.AsyncBaseTransport:
     """Return the real transport, which verifies TLS, with the bundle alone if there is one.
 
-    It has a connection for each of ``concurrency`` callers and one for a token, because httpx's
-    pool gets slow when callers queue in it.
+    It has a connection for each of ``concurrency`` callers and one for a token.
     """
-    limits = httpx.Limits(
-        max_connections=concurrency + 1, max_keepalive_connections=concurrency + 1
-    )
-    return httpx.AsyncHTTPTransport(verify=_trust(ca_bundle), limits=limits)
+    return AiohttpTransport(_trust(ca_bundle), concurrency + 1)
 
 
 @functools.cache  # takes 17 ms, and most sources trust the same authorities
 def _trust(ca_bundle: pathlib.Path | None) -> ssl.SSLContext:
     if ca_bundle is None:
-        return httpx.create_ssl_context()
-    return ssl.create_default_context(cafile=ca_bundle)
+        context = httpx.create_ssl_context()
+    else:
+        context = ssl.create_default_context(cafile=ca_bundle)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def request_url(
+    base_url: str, path: str, params: tuple[tuple[str, str], ...]
+) -> tuple[httpx.URL, str]:
+    """Return a URL, and its path and query as they are sent."""
+    url = httpx.URL(base_url + path)
+    if params:
+        url = url.copy_merge_params(list(params))
+    return url, url.raw_path.decode("ascii")
 
 
 async def exchange(
@@ -79,7 +85,7 @@ async def exchange(
     timeout. Raises UpstreamError if the response is missing or incomplete.
     """
     progress = progress or Progress()
-    request.extensions["trace"] = progress.trace
+    request.extensions["progress"] = progress
     status = None
     try:
         response = await client.send(request, stream=True)
@@ -100,11 +106,7 @@ async def exchange(
             source=peer.source,
             status=status,
         ) from None
-    except asyncio.CancelledError:
-        await progress.close()
-        raise
-    # httpx does not wrap TLS errors while a body is read, nor errors for host names that IDNA can't
-    # encode.
+    # Errors for host names that IDNA can't encode are not those of httpx.
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, zlib.error) as error:
         raise unreachable(error, peer, request.url) from None
     return Answer(response.status_code, response.headers, content, packing)
@@ -120,6 +122,20 @@ async def _read(chunks: AsyncIterator[bytes]) -> bytes:
     return bytes(content)
 
 
-class _NoCookies(http.cookiejar.CookieJar):
-    def extract_cookies(self, response: Any, request: Any) -> None:
+class _NoCookies(httpx.Cookies):
+    def extract_cookies(self, response: httpx.Response) -> None:
         """Ignore cookies, so that none reaches the next request."""
+
+
+class _Client(httpx.AsyncClient):
+    @property
+    def cookies(self) -> httpx.Cookies:
+        """None, ever: httpx's jar would also parse the headers of each response once more."""
+        return _NO_COOKIES
+
+    @cookies.setter
+    def cookies(self, cookies: object) -> None:
+        raise NotImplementedError
+
+
+_NO_COOKIES = _NoCookies()

@@ -110,11 +110,11 @@ _BROKEN_HTTP = {
     "transfer-encoding": "a Transfer-Encoding that the gateway does not know",
     "content-length": "a Content-Length that is no number, or with two of them",
     "chunk": "a body whose chunks are not as HTTP has them",
-    "header line|missing colon|header (name|value)": "a header that HTTP does not allow",
+    "header line|missing colon|header (name|value|token)": "a header that HTTP does not allow",
     "buffer|too long|too large": "headers that are too long",
     "switch|upgrade": "a change of the protocol, for which it was not asked",
 }
-"""Faults in a response that is HTTP otherwise, by h11's words."""
+"""Faults in a response that is HTTP otherwise, by words of its parser (llhttp, through aiohttp)."""
 _CUT = "broke the connection in the middle of its answer; try again"
 
 
@@ -196,7 +196,7 @@ def _resolution(error: socket.gaierror) -> str:
 
 
 def _protocol(message: str, url: httpx.URL) -> str:
-    """Describe h11's error for an invalid or incomplete response."""
+    """Describe the transport's error for an invalid or incomplete response."""
     tls = f": {_TLS_HINT}" if url.scheme == "http" else ""
     if "without sending a response" in message:
         return f"closed the connection without an answer; try again, and check base_url{tls}"

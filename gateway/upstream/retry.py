@@ -68,4 +68,18 @@ async def with_retries(
             return False
         return seconds if vendor_wait else True
 
-    return await _caller(wait, attempt)
+    failure: UpstreamError | None = None
+    try:
+        return await attempt()
+    except UpstreamError as error:
+        failure = error
+
+    async def again() -> T:
+        # stamina is slow to begin; its first attempt is the one that has failed.
+        nonlocal failure
+        if failure is None:
+            return await attempt()
+        first, failure = failure, None
+        raise first
+
+    return await _caller(wait, again)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 from typing import Any
 
 import httpx
@@ -182,15 +181,3 @@ async def test_cancelled_calls_return_their_connections() -> None:
         later = [call(client, seconds=60) for _ in range(6)]
         assert await asyncio.gather(*later) == [{}] * 6
         await client.close()
-
-
-async def test_certificates_are_verified_and_connections_bounded() -> None:
-    transport = real_network(None, 7)
-    assert isinstance(transport, httpx.AsyncHTTPTransport)
-    pool = transport._pool
-    trust = pool._ssl_context
-    assert trust is not None
-    assert (trust.verify_mode, trust.check_hostname) == (ssl.CERT_REQUIRED, True)
-    # One more than the number of concurrent calls, for a token request.
-    assert (pool._max_connections, pool._max_keepalive_connections) == (8, 8)
-    await transport.aclose()
