@@ -11,12 +11,13 @@ from gateway.callers import ANONYMOUS, Caller, Method, Role
 from gateway.callers.caller import Grant
 from gateway.schema.context import Context
 from gateway.service import Gateway
+from tests.support.clock import SECOND
 from tests.support.moment import MOMENT
 from tests.support.operations import Operation
 from tests.support.spoilt_records import Readings, encoded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from gateway.sandbox import Sandbox
     from gateway.schema import Schema
@@ -75,8 +76,9 @@ async def opened(
     *,
     writes: bool = True,
     spoilt: float = 0,
+    clock: Callable[[], int] = lambda: MOMENT * SECOND,
 ) -> AsyncIterator[Side]:
-    """Open a gateway over the simulated vendors, at a moment that does not pass."""
+    """Open a gateway over the simulated vendors, at a moment that only a clock moves."""
     vendors = httpx.ASGITransport(sandbox.app)
-    async with Gateway(settings, transport=vendors, clock=lambda: MOMENT * 10**9) as gateway:
+    async with Gateway(settings, transport=vendors, clock=clock) as gateway:
         yield Side(gateway, schema, writes=writes, spoilt=spoilt)

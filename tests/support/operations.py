@@ -47,6 +47,12 @@ class Operation(msgspec.Struct):
     variables: dict[str, Any]
     lists: int
 
+    def flip(self) -> None:
+        """Negate the booleans among the variables."""
+        for name, value in self.variables.items():
+            if isinstance(value, bool):
+                self.variables[name] = not value
+
 
 class Operations:
     """Makes operations. ``cursors`` are those of the list without a filter."""
