@@ -16,7 +16,7 @@ from gateway.web.assets import STATIC
 ROOT = Path(gateway.__file__).parent
 
 LAYERS = [
-    {"model", "sandbox", "single_flight", "__init__"},
+    {"model", "sandbox", "single_flight", "row_memo", "__init__"},
     {"errors", "normalise"},
     {"ids", "config"},
     {"limits", "upstream", "cache"},

@@ -81,6 +81,14 @@ class Answer:
             found = self._raw[name] = self._decode_raw(name)
         return found
 
+    def outline(self, name: str) -> Any:
+        """Return the document of ``with_raw_rows`` with the first of its rows alone, decoded."""
+        document = self.with_raw_rows(name)
+        if document is None:
+            return None
+        first = [decode_row((document[name] if name else document)[0])]
+        return {**document, name: first} if name else first
+
     def _decode_raw(self, name: str) -> Any:
         content = self.content
         if self._charset not in _DEFAULTS or self._secrets.may_be_in(content):

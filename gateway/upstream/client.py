@@ -315,8 +315,13 @@ class UpstreamClient:
 
     def _error_in(self, answer: Answer, call: _Call) -> VendorError | None:
         """Return the error inside a 2xx response, if there is one."""
-        if not httpx.codes.is_success(answer.status) or answer.is_blank or _has_rows(answer, call):
+        if not httpx.codes.is_success(answer.status) or answer.is_blank:
             return None
+        if call.rows is not None:
+            # One row shows whether they are rows, or the parts of an error.
+            outline = answer.outline(call.rows)
+            if outline is not None and error_in_success(outline, self._read_error) is None:
+                return None
         try:
             document = answer.json()
         except ValueError:

@@ -133,6 +133,7 @@ def test_defaults_of_every_table() -> None:
     assert settings.server.model_dump() == {
         "host": "127.0.0.1",
         "port": 8000,
+        "workers": 1,
         "root_path": "",
         "deadline": 10.0,
         "scan_limit": 2000,

@@ -34,7 +34,7 @@ SPOILT = 0.02
 FAILING = 0.02
 """Share of the operations for which a source fails."""
 
-CALLS = re.compile(rb'("upstreamCalls[01]?":)\d+')
+CALLS = re.compile(rb'("(?:upstreamCalls|lastSuccessAt)[01]?":)(?:\d+|"[^"]*")')
 """Calls for an operation so far, which depends on how lists that are read together take turns."""
 
 

@@ -58,10 +58,14 @@ class Readings:
 
     def _watch(self, source: Source) -> None:
         read_page, read_hooks, read_log = source.page, source.hooks, source.log
+        peek_at_page = source.peek_page
+
+        def fails(what: str) -> bool:
+            return source.name in self.failing and self._only in {None, what}
 
         def count(what: str) -> None:
             self.counts[source.name, what] += 1
-            if source.name in self.failing and self._only in {None, what}:
+            if fails(what):
                 raise UpstreamError(
                     ErrorCode.UPSTREAM_ERROR, "The vendor failed.", source=source.name, status=503
                 )
@@ -69,6 +73,13 @@ class Readings:
         async def page(*given: Any, **named: Any) -> Cached[Page]:
             count("page")
             cached = await read_page(*given, **named)
+            return replace(cached, value=self._spoil(cached.value))
+
+        def peek_page(*given: Any, **named: Any) -> Cached[Page] | None:
+            cached = None if fails("page") else peek_at_page(*given, **named)
+            if cached is None:
+                return None
+            count("page")
             return replace(cached, value=self._spoil(cached.value))
 
         async def hooks(*given: Any) -> Any:
@@ -79,7 +90,7 @@ class Readings:
             count("log")
             return await read_log(*given)
 
-        vars(source).update(page=page, hooks=hooks, log=log)
+        vars(source).update(page=page, peek_page=peek_page, hooks=hooks, log=log)
 
     def _spoil(self, page: Page) -> Page:
         """Return the page with some records spoilt, the same object each time."""
