@@ -7,7 +7,6 @@ one.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 import socket
 import ssl
@@ -81,7 +80,6 @@ class Connection(ResponseHandler):
             if message.code == httpx.codes.SWITCHING_PROTOCOLS:
                 raise httpx.RemoteProtocolError("unasked upgrade")
             message, body = await self.read()
-        self._awaits_head = False
         coding = ", ".join(message.headers.getall("Transfer-Encoding", ()))
         if coding and coding.lower() != "chunked":
             raise httpx.RemoteProtocolError("unknown Transfer-Encoding")
@@ -101,10 +99,13 @@ class Connection(ResponseHandler):
         if self.should_close or not self.is_connected():
             return False
         # The event loop may not know yet.
-        with contextlib.suppress(BlockingIOError):
+        try:
             self._sock.recv(1, socket.MSG_PEEK)
-            return False
-        return True
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False
 
     def abort(self) -> None:
         """Close the connection at once, without the farewells of TLS."""
@@ -116,22 +117,31 @@ class Connection(ResponseHandler):
         if self._is_idle:
             self.abort()
             return
+        if not data:  # the body has room for what has been read already
+            super().data_received(data)
+            return
         self.heard = True
-        if self._awaits_head:
-            # The parser returns no response together with an error in the bytes behind it.
+        # A head is parsed by itself: the parser returns no response together with an error in the
+        # bytes behind it.
+        while data and self._awaits_head and self.exception() is None:
             end = data.find(b"\r\n\r\n") + 4
-            self._head_left -= len(data) if end < 4 else end
+            head, data = (data, b"") if end < 4 else (data[:end], data[end:])
+            self._head_left -= len(head)
             if self._head_left < 0:
                 too_long = LineTooLong("headers", MAX_HEAD)
                 self.set_exception(too_long, too_long)
                 self.abort()
-                return
-            if end >= 4:
-                super().data_received(_settled(data[:end]))
-                if end == len(data):
-                    return
-                data = data[end:]
-        super().data_received(data)
+            elif end < 4:
+                super().data_received(head)
+            else:
+                super().data_received(_settled(head))
+        if data and self.exception() is None:
+            super().data_received(data)
+
+    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
+        """Take a response's head; further bytes are its body, unless another head follows."""
+        self._awaits_head = 100 <= data[0].code < 200
+        super().feed_data(data, size)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Fail the response, unless it is complete."""

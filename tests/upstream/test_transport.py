@@ -164,6 +164,7 @@ READABLE: dict[str, bytes] = {
     "invalid cookie": OK + b"Set-Cookie: ;;=\x01\r\nContent-Length: 2\r\n\r\n{}",
     "continue": b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE,
     "early hints": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 20 + WHOLE,
+    "hints and bytes behind it": b"HTTP/1.1 103 Early Hints\r\n\r\n" + WHOLE + b"junk",
     "bytes behind it": WHOLE + b"junk",
     "another response behind it": WHOLE + b"HTTP/1.1 500 X\r\nContent-Length: 2\r\n\r\n[]",
 }
@@ -343,6 +344,40 @@ async def test_connection_that_was_closed_is_not_used(
         assert (await second).content == b"{}"
         assert await connection.request() == b""
         await other.close()
+
+
+@pytest.mark.parametrize("linger", [0, 1], ids=["close", "reset"])
+async def test_end_that_the_event_loop_has_not_seen_is_noticed(linger: int) -> None:
+    """The second request begins before the loop can read from the closed connection."""
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        async with calling() as client:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/logs"
+            for _ in range(2):
+                call = asyncio.create_task(client.put(url))
+                sock, _address = await loop.sock_accept(listener)
+                with sock:
+                    await loop.sock_recv(sock, 1000)
+                    await loop.sock_sendall(sock, WHOLE)
+                    assert (await call).content == b"{}"
+                    ends = struct.pack("ii", linger, 0)
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ends)
+
+
+async def test_body_is_no_head() -> None:
+    """On uvloop, a large body may have been read before the caller is given its head."""
+    body = b"\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n" + b"x" * 200_000
+    async with listening() as server, calling() as client, kept(server, client):
+        (idle,) = client._transport._idle  # type: ignore[attr-defined]
+        asked = asyncio.create_task(idle.ask(b"", bodiless=False))
+        await asyncio.sleep(0)
+        idle.data_received(b"HTTP/1.1 100 Continue\r\n\r\n")
+        idle.data_received(OK + b"Content-Length: %d\r\n\r\n" % len(body))
+        idle.data_received(body[:1000])
+        idle.data_received(body[1000:])
+        _, content = await asked
+        assert await content.read() == body
 
 
 @pytest.mark.parametrize("end", [Connection.close, Connection.reset], ids=["close", "reset"])
