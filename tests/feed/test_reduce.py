@@ -10,7 +10,7 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import ErrorCode, UpstreamError
@@ -18,6 +18,7 @@ from gateway.feed import cursor, filters, positions, reduce
 from gateway.feed.feed import Feed, Slice
 from gateway.model import Timestamp
 from gateway.upstream.operation import Operation
+from tests.support.examples import examples
 from tests.support.fake_source import FakeSource, log
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ NOW = Timestamp(10**18)
 SECOND = 10**9
 MOST = 2000
 """Characters of a cursor."""
+MANY = [140, *(pytest.param(count, marks=pytest.mark.slow) for count in (500, 2000))]
 KINDS = ["window", "moment", "offset", "page"]
 
 
@@ -69,7 +71,7 @@ def make_odd(source: FakeSource, stream: int, chance: random.Random) -> None:
             logs[index] = log(source.name, int(logs[index].upstream_id), time)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     kinds=st.lists(
         st.lists(st.sampled_from(KINDS), min_size=1, max_size=4), min_size=1, max_size=3
@@ -126,7 +128,7 @@ def many(count: int, kind: str, *, ties: bool, odd: bool = False) -> list[FakeSo
 
 @pytest.mark.parametrize("ties", [True, False])
 @pytest.mark.parametrize("kind", ["window", "offset"])
-@pytest.mark.parametrize("count", [140, 500, 2000])
+@pytest.mark.parametrize("count", MANY)
 async def test_cursor_is_short_with_many_lists(count: int, kind: str, ties: bool) -> None:
     sources = many(count, kind, ties=ties, odd=kind == "offset")
     seen, texts = await walk(sources, 100, 6)
@@ -147,7 +149,7 @@ async def test_walk_to_the_end_of_many_lists_gives_each_log_once(kind: str) -> N
     assert set(seen) == set(ids_of(sources))
 
 
-@pytest.mark.parametrize("count", [140, 500, 2000])
+@pytest.mark.parametrize("count", MANY)
 async def test_pollers_cursor_is_short_with_many_lists_and_outages(count: int) -> None:
     """It remembers more than the others, and most where sources fail."""
     sources = many(count, "window", ties=False)
