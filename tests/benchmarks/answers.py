@@ -105,8 +105,9 @@ def check(answer: bytes, form: Form, expected: Sequence[Row], *, bodies: bool = 
     codes = [error.get("extensions", {}).get("code") for error in errors]
     if codes != ([] if bodies or not asked else ["FORBIDDEN"] * len(expected)):
         raise WrongAnswerError(f"{len(errors)} errors: {json.dumps(errors)[:400]}")
-    if len(rows) != len(expected):
-        raise WrongAnswerError(f"{len(rows)} rows instead of {len(expected)}")
+    if not isinstance(rows, list) or len(rows) != len(expected):
+        count = len(rows) if isinstance(rows, list) else "no"
+        raise WrongAnswerError(f"{count} rows instead of {len(expected)}")
     for row, right in zip(rows, expected, strict=True):
         _check_row(row, form, right, bodies=bodies, asked=asked)
 

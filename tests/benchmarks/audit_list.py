@@ -182,16 +182,16 @@ class Connection(asyncio.Protocol):
         *heads, self._received = (self._received + data).split(b"\r\n\r\n")
         for head in heads:
             Connection.requests += 1
-            self._transport.write(self._response(head.split(b" ", 2)[1].decode()))
+            self._transport.write(self.response(head.split(b" ", 2)[1].decode()))
 
-    def _response(self, target: str) -> bytes:
+    def response(self, target: str) -> bytes:
         path, _, query = target.partition("?")
         asked = dict(part.partition("=")[::2] for part in query.split("&"))
         name = path.removesuffix("/api/v2/audit/webhooks").strip("/")
         part = "first" if asked.get("page", "1") == "1" else "later"
         if path == "/requests":
             number = Connection.requests
-            content = f"Active: 1\nserver accepts handled requests\n 1 1 {number} \n".encode()
+            content = f"Active connections: 1 \nserver accepts handled requests\n 1 1 {number} \n".encode()
         elif (found := self._read(f"{name}/{part}/{asked.get('perPage')}.json")) is None:
             return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
         else:

@@ -137,7 +137,7 @@ def number(value: float) -> str:
 
 def ratio_text(value: float | None) -> str:
     """Format a ratio."""
-    return "" if value is None else f"{value:.2g}x" if value < 10 else f"{value:.0f}x"
+    return "" if value is None else f"{value:.2f}x" if value < 1 else f"{value:.1f}x"
 
 
 def table(lines: Sequence[Sequence[str]]) -> str:

@@ -2,7 +2,7 @@
 
 Tailcall is the executable ``tailcall``, or the one that the variable TAILCALL names. Hive Gateway
 is in the ``node_modules`` of the folder that the variable HIVE names. Both are also found in
- ``~/.cache/webhook-log-peers``.
+``~/.cache/webhook-log-peers``.
 """
 
 from __future__ import annotations
