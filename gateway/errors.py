@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gateway.model import Hook
+
 
 class ErrorCode(enum.Enum):
     """Error codes in ``errors[].extensions.code`` and in ``sourceReports``."""
@@ -93,7 +95,8 @@ class UpstreamError(GatewayError):
     ``status`` is the HTTP status of the vendor's response. ``vendor_code``, ``vendor_message`` and
     ``vendor_request_id`` are the vendor's own description, redacted. All of them can be None.
     ``retry_after`` is in seconds. ``sent`` is False only if the request certainly did not reach the
-    vendor, so that an action can be repeated.
+    vendor, so that an action can be repeated. ``hooks`` are those that were listed before the
+    failure.
     """
 
     def __init__(
@@ -117,6 +120,7 @@ class UpstreamError(GatewayError):
         self.vendor_request_id = vendor_request_id
         self.retry_after = retry_after
         self.sent = sent
+        self.hooks: Sequence[Hook] = ()
         super().__init__(message)
 
 

@@ -55,6 +55,11 @@ def encode(kind: Kind, source: str, *place: str) -> str:
 @functools.lru_cache(maxsize=8192)
 def decode(text: str, kind: Kind | None = None) -> Reference:
     """Decode an id; RequestError if it is not an id of this gateway, or of another kind."""
+    if not text:
+        raise RequestError(
+            ErrorCode.INVALID_ID,
+            "That id is empty. Give the id of a webhook log, hook or source as a query gave it.",
+        )
     try:
         reference = _decoder.decode(unpack(text, MAX_LENGTH))
     except (ValueError, msgspec.MsgspecError):

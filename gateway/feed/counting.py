@@ -52,13 +52,14 @@ async def _count(reader: Reader, operation: Operation, max_age: float | None) ->
             page = await _read(reader, 0, operation, max_age)
             total, end = page.total, page.read
             facts.learn(page, end if page.offset == 0 else None)
-        if total is None or facts.contradicted:
+        if total is None or facts.contradicted or len(reader.pages.seen) - reader.known > total:
             return None
         if not facts.confirmed or (total <= end and not facts.exceeded):
             # A total may be any number; nothing may stand behind as many rows.
             page = await _read(reader, max(total, end), operation, max_age)
-            if set(page.marks) - reader.pages.seen:
-                facts.contradicted = True
+            # Rows that were seen before may be of a vendor that ignores offsets.
+            facts.contradicted = not reader.pages.seen.issuperset(page.marks)
+            if page.read:
                 return None
             facts.confirmed = True
     except (UpstreamError, StreamsChanged):

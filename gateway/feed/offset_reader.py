@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 STEPS_DOWN = 3
 """Pages that a lost place in a list without times is looked for further down."""
+MOST_STUCK = 20
+"""Pages in turn that lead no further before a list counts as ended."""
 
 
 class OffsetReader(ListReader):
@@ -73,6 +75,11 @@ class OffsetReader(ListReader):
         """True while nothing stood behind the last row when that was looked for again."""
         self._idle = 0
         self._marks: Sequence[bytes] = ()
+        self._asked = -1
+        self._stuck = self._furthest = 0
+        """How many pages in turn led no further than the furthest, and where that ended."""
+        self._cut_at = self._size = 0
+        """Where the last page ended, and how many rows it had."""
         self._window = Window(limit=self._limit)
 
     async def read(self) -> Sequence[ListedRow]:
@@ -160,7 +167,8 @@ class OffsetReader(ListReader):
         if self.pages.continued is not None:
             return page, 0
         behind = _behind(page, last)
-        if self._is_last and not trusted and not 0 <= _total(page) < self._total:
+        has_shrunk = 0 < _total(page) < self._total and not self.pages.facts.contradicted
+        if self._is_last and not trusted and not has_shrunk:
             return page, behind if self._begin(page) < self._window.offset else 0
         if trusted and _total(page) >= self._total:
             # Further down, the last row stands a second time.
@@ -249,11 +257,23 @@ class OffsetReader(ListReader):
         if self._is_numbered and not fresh:
             # The next page number leads further, though rows may come twice on this page.
             end = max(end, self._begin(page) + min(self._limit, page.read))
-        is_repeated = bool(page.marks) and page.marks == self._marks
-        self._marks = page.marks
+        # Where a page has room for the overlap only, two calls in turn ask for the same one.
+        is_repeated = (
+            bool(page.marks) and page.marks == self._marks and self._window.offset != self._asked
+        )
+        self._marks, self._asked = page.marks, self._window.offset
         self._idle = 0 if fresh else self._idle + 1
         facts = self.pages.facts
-        has_room = page.read < facts.largest_page
+        if fresh and 0 < self._cut_at < end and self.pages.continued is None:
+            facts.learn_cut(self._size)
+        if self._is_numbered and facts.varies:
+            self.pages.lose("The vendor's pages change in size, so that their numbers lead astray.")
+        has_room = page.read < facts.largest_page and not (
+            facts.varies
+            or self._is_numbered
+            or page.read > self._overlap
+            or (end < total and not facts.contradicted)
+        )
         if (
             page.read == 0
             or facts.ends(page, end)
@@ -264,9 +284,15 @@ class OffsetReader(ListReader):
             self._end(end)
         elif self._idle >= REPEATS and is_repeated:
             self._end_repeated(page)
+        elif self._stuck > MOST_STUCK:
+            self.ended = True
+            self.pages.lose("The vendor's pages lead no further down; what follows can't be read.")
         if page.marks:
             self._last = page.marks[-1]
         self._offset, self._total = end, total
+        self._cut_at, self._size = end, page.read
+        self._stuck = 0 if fresh or end > self._furthest else self._stuck + 1
+        self._furthest = max(end, self._furthest)
 
     def _end(self, end: int) -> None:
         self.ended = True

@@ -17,7 +17,7 @@ from gateway.feed.reader import Reader, source_key, stream_key
 from gateway.feed.stream_pages import StreamPages
 from gateway.model import Timestamp
 from gateway.vendors.calls import together
-from gateway.vendors.pages import StreamsChanged, Wanted
+from gateway.vendors.pages import Found, StreamsChanged, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gateway.model import Hook
     from gateway.sources.source import Source
     from gateway.upstream.operation import Operation
-    from gateway.vendors.pages import Found, Stream
+    from gateway.vendors.pages import Stream
 
 log = logging.getLogger(__name__)
 
@@ -180,21 +180,35 @@ class Opening:
         operation = copy.copy(self._operation)
         operation.on_hooks = begin_hooks if after is None else None
         try:
-            found: Found = await source.find_streams(operation)
+            found: Found = await self._find(source, operation)
             turn = Turn()
             for stream in found.streams:
                 await turn.end()
                 begin(stream)
             await _all(filling)
-        except UpstreamError as error:
-            raise await _cause(error, filling, readers.values()) from None
+            errors = [await _cause(error, filling, readers.values()) for error in found.errors]
+            if errors and not found.streams:
+                raise errors[0]
         finally:
             await _cancel(filling)
-        if found.errors:
-            self._reports[source.name].error = found.errors[0]
+        if errors:
+            self._reports[source.name].error = errors[0]
             self.unfound.add(source.name)
         # In the order of the streams, whichever was known first.
         return [readers[stream.key] for stream in found.streams if stream.key in readers]
+
+    async def _find(self, source: Source, operation: Operation) -> Found:
+        """Find the streams of a source, those too whose hooks were listed before a failure."""
+        try:
+            found = await source.find_streams(operation)
+        except UpstreamError as error:
+            found = Found([], [error])
+        known = {stream.key: stream for stream in found.streams}
+        for failure in found.errors:
+            for hook in failure.hooks:
+                if stream := source.stream_of(hook):
+                    known.setdefault(stream.key, stream)
+        return Found(list(known.values()), found.errors)
 
     def _pages(self, source: Source, stream: Stream) -> StreamPages:
         return StreamPages(

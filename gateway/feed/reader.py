@@ -15,7 +15,7 @@ from gateway.feed.offset_reader import OffsetReader
 from gateway.feed.order import Order
 from gateway.feed.ready import Row, Run, newer_than, ready
 from gateway.feed.stream_pages import StreamPages
-from gateway.feed.window_reader import SLACK, WindowReader, is_ignored
+from gateway.feed.window_reader import FEW, SLACK, WindowReader
 from gateway.model import Freshness, Timestamp
 from gateway.vendors.pages import Window
 
@@ -140,7 +140,7 @@ class Reader:
             return False
         if self._after is None or until is None:
             run: Run | None = placed.from_top()
-        elif is_ignored(placed.newer_than(Timestamp(until + SLACK)), len(page.logs)):
+        elif placed.newer_than(Timestamp(until + SLACK)) > FEW:
             return False
         else:
             run = placed.below(until, self._after.given_marks)
@@ -208,6 +208,13 @@ class Reader:
         return OffsetReader(
             self.pages, anchor=before.anchor, bound=bound, unordered=before.unordered
         )
+
+    @property
+    def known(self) -> int:
+        """How many marks were known before the first row was read."""
+        if self._after is None or self._again:
+            return 0
+        return len({*self._after.given, *self.before.marks})
 
     @property
     def reads(self) -> Sequence[Freshness]:
@@ -297,6 +304,8 @@ class Reader:
             self.covered = UNDATED
         if self._list.successor is not None:
             self._list = self._list.successor
+        if not self.rows and not self.exhausted:
+            await self.pages.take_turn()
 
     def _take(self, placed: Sequence[Placed]) -> None:
         for each in placed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -151,6 +152,17 @@ class StreamPages:
         self._trail.append(kept.value)
         self._learn(kept, window)
         return kept.value
+
+    async def take_turn(self) -> None:
+        """Let others run, as cached pages come without waiting; UpstreamError when it is late."""
+        await asyncio.sleep(0)
+        if asyncio.get_running_loop().time() > self.operation.deadline:
+            raise UpstreamError(
+                ErrorCode.UPSTREAM_TIMEOUT,
+                f"The list of source {self.source.name} could not be read on before the operation's"
+                " time was up. Try again, or give it more time.",
+                source=self.source.name,
+            )
 
     async def _continue(self, window: Window, error: UpstreamError) -> Continuation:
         async def recall(window: Window, since: Timestamp) -> Cached[Page] | None:

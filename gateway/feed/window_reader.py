@@ -30,17 +30,14 @@ if TYPE_CHECKING:
     from gateway.feed.stream_pages import ListedRow, StreamPages
 
 MILLISECOND = 1_000_000
-SLACK = 1_000_000_000
-"""Nanoseconds by which a vendor may round a bound up."""
+SLACK = 2_000_000_000
+"""Nanoseconds by which a kit and its vendor may round a bound up."""
+OVERLAP = 2
+"""Rows by which two windows usually overlap."""
 MANY = 20
 """Pages without a new row after which a moment is left."""
 FEW = 3
 """Rows newer than its window that a page may have; more tell that the window was ignored."""
-
-
-def is_ignored(newer: int, read: int) -> bool:
-    """Return whether so many rows of a page are newer than its window that it was ignored."""
-    return newer > FEW or newer == read > 1
 
 
 class WindowReader(ListReader):
@@ -65,6 +62,20 @@ class WindowReader(ListReader):
         self._from_top = 0
         self._idle = 0
         self._marks: Sequence[bytes] = ()
+        self._exact = False
+        """True once a window a little too wide had no new rows."""
+        self._meets = True
+        """Whether the last page had a row that was seen before."""
+        self._step = MILLISECOND
+        """By how much to go down where the vendor lists no more of a moment."""
+        self._crowded = 0
+        """How many rows of one moment the vendor listed when more may have followed."""
+        self._read = 0
+        """How many rows the last page with new ones had."""
+        self._met: list[Timestamp] = []
+        """The times of the rows read so far."""
+        self._newer = 0
+        """How many of the last pages had only rows newer than their window."""
         self._dated = self._odd = 0
         self._context: Sequence[Timestamp] = ()
         """Times of rows in order on the last page."""
@@ -79,7 +90,12 @@ class WindowReader(ListReader):
     async def read(self) -> Sequence[ListedRow]:
         """Read the next window."""
         self._go_on_later()
-        window = Window(limit=self.pages.source.page_size, offset=self._offset, until=self._until)
+        window = Window(
+            limit=self.pages.source.page_size,
+            offset=self._offset,
+            until=self._until,
+            exact=self._exact,
+        )
         page = await self.pages.read(window)
         if self._until is not None and self._is_ignored(page, self._until):
             self.successor = OffsetReader(
@@ -95,6 +111,7 @@ class WindowReader(ListReader):
         self.has_joined = self.has_joined or (
             self._bound is not None and any(mark in self.pages.seen for mark in page.marks)
         )
+        self._meets = any(mark in self.pages.seen for mark in page.marks)
         for row, time in zip(self.pages.rows(page), placed, strict=True):
             if row.mark not in self.pages.seen:
                 self.pages.seen.add(row.mark)
@@ -107,20 +124,14 @@ class WindowReader(ListReader):
             )
         self._note_before(page, flags, fresh)
         if fresh:
-            self._bound = None
+            self._note_fresh(page, fresh)
         is_repeated = bool(page.marks) and page.marks == self._marks
         self._marks = page.marks
         self._idle = 0 if fresh else self._idle + 1
         if self._until is None and page.marks:
             self._from_top, self._last = self.pages.end(page, window), page.marks[-1]
         end = self.pages.end(page, window)
-        if (
-            page.read == 0
-            or (not page.more and not page.repeats)
-            or (page.offset is not None and self.pages.facts.ends(page, end))
-            # The vendor had room for more.
-            or (not fresh and page.read < self.pages.facts.largest_page)
-        ):
+        if self._is_last(page, end, has_fresh=bool(fresh)):
             self._end(end)
         else:
             self._hand_over(page, times, flags, end)
@@ -137,6 +148,37 @@ class WindowReader(ListReader):
             ]
         return fresh
 
+    def _note_fresh(self, page: Page, fresh: Sequence[ListedRow]) -> None:
+        """Take into account that a page has new rows, so that the one before was not the last."""
+        self._bound = None
+        if self._exact and not self._meets:
+            self.pages.lose("So many logs are of one second that some may be passed over.")
+        self._exact = False
+        self._step = MILLISECOND
+        if self._crowded:
+            self._lose_crowd()
+        if self._read and self.pages.continued is None:
+            self.pages.facts.learn_cut(self._read)
+        self._read = page.read
+        self._met += [row.log.triggered_at for row in fresh if row.log.triggered_at]
+
+    def _is_last(self, page: Page, end: int, *, has_fresh: bool) -> bool:
+        has_room = page.read < self.pages.facts.largest_page and not self._is_cut(page)
+        return (
+            page.read == 0
+            or (not page.more and not page.repeats)
+            or (page.offset is not None and self.pages.facts.ends(page, end))
+            or (not has_fresh and has_room)
+        )
+
+    def _is_cut(self, page: Page) -> bool:
+        """Return whether a page without new rows may be short by the vendor's choice."""
+        if self.pages.facts.varies or self._until is None:
+            return self.pages.facts.varies
+        known = sum(time <= self._until for time in self._met) - self._offset
+        # That a page has room for the usual overlap and no more is too much of a coincidence.
+        return page.read < known or page.read > OVERLAP
+
     def _end(self, end: int) -> None:
         self.ended = True
         if self._until is None:
@@ -148,7 +190,9 @@ class WindowReader(ListReader):
             return True
         times = [log.triggered_at for log in page.logs]
         newer = sum(time is not None and time > until + SLACK for time in times)
-        return is_ignored(newer, len(times))
+        is_newer = newer == len(times) > 0
+        self._newer = self._newer + 1 if is_newer else 0
+        return newer > FEW or (is_newer and (newer > 1 or self._newer > 1))
 
     def _times(self, page: Page) -> list[Timestamp | None]:
         """Return the times of a page, without those of rows that are known to be odd."""
@@ -196,6 +240,10 @@ class WindowReader(ListReader):
                 if self._until is None or moment < self._until:
                     self._until, self._offset = moment, 0
                     return
+        if not self._exact and self._until is not None and max(whole) > self._until:
+            # What is newer than the window, by less than a second, leaves no room for the rest.
+            self._exact, self._offset = True, 0
+            return
         if self._idle and ((is_repeated and self._offset) or self._idle > MANY):
             self._step_over(page, run)
             return
@@ -205,8 +253,16 @@ class WindowReader(ListReader):
     def _step_over(self, page: Page, run: Sequence[Timestamp]) -> None:
         """Leave a moment with more logs than the vendor lists."""
         if run[0] - run[-1] < MILLISECOND:
-            self.pages.lose(
-                f"More than {page.read} logs share one millisecond; the vendor does not list the"
-                " others."
-            )
-        self._until, self._offset = Timestamp(run[-1] - MILLISECOND), 0
+            self._crowded = page.read
+            if page.read > OVERLAP:
+                self._lose_crowd()
+        lowest = run[-1] if self._until is None else min(run[-1], self._until)
+        self._until, self._offset = Timestamp(lowest - self._step), 0
+        # While the vendor goes on to list the same, it may heed no windows at all.
+        self._step *= 10
+
+    def _lose_crowd(self) -> None:
+        self.pages.lose(
+            f"More than {self._crowded} logs share one millisecond; the vendor does not list the"
+            " others."
+        )

@@ -14,13 +14,15 @@ class ListFacts(msgspec.Struct):
     """Observations about all lists of one source, since no contract states them.
 
     ``largest_page`` is the largest number of rows on one page: a page with fewer rows had room for
-    more. ``exceeded`` is true once a total was larger than the end of its page, so that totals are
-    not merely offset + length. ``contradicted`` is true once the rows of a list did not match its
+    more, unless ``varies`` is true, as it is once a page was smaller that more rows stood behind.
+    ``exceeded`` is true once a total was larger than the end of its page, so that totals are not
+    merely offset + length. ``contradicted`` is true once the rows of a list did not match its
     total, and ``confirmed`` once nothing stood behind as many rows as a total says.
     """
 
     largest_page: int = 0
     exceeded: bool = False
+    varies: bool = False
     contradicted: bool = False
     confirmed: bool = False
 
@@ -39,6 +41,10 @@ class ListFacts(msgspec.Struct):
         self.exceeded = self.exceeded or page.total > end
         return end <= page.total
 
+    def learn_cut(self, rows: int) -> None:
+        """Take the number of rows of a page into account that turned out not to be the last."""
+        self.varies = self.varies or rows < self.largest_page
+
     @property
     def trusts_totals(self) -> bool:
         """True while the source's totals look like the number of rows in its lists."""
@@ -48,6 +54,7 @@ class ListFacts(msgspec.Struct):
         """Return whether a trusted total shows that a page is the last one."""
         return (
             self.trusts_totals
+            and not self.varies
             and page.total is not None
             and page.total <= end
             and page.read < self.largest_page

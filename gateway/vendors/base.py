@@ -269,13 +269,18 @@ async def read_hooks(
     ``read_rows`` takes the number of rows read so far and the id of the last one. It returns the
     next rows, and whether more may follow; a short page does not rule that out. ``parse`` returns
     the id of a row, with None in place of a hook for a row that sends no webhooks. A page without a
-    new id is the last, because some vendors ignore paging parameters.
+    new id is the last, because some vendors ignore paging parameters. Where a page fails, the error
+    has the hooks read before it.
     """
     found: dict[str, Hook | None] = {}
     unreadable: list[str] = []
     read, more = 0, True
     while more:
-        rows, more = await read_rows(read, next(reversed(found), ""))
+        try:
+            rows, more = await read_rows(read, next(reversed(found), ""))
+        except UpstreamError as error:
+            error.hooks = [hook for hook in found.values() if hook is not None]
+            raise
         fresh, reasons = parse_rows(rows, parse)
         known = len(found)
         operation.tell_of_hooks([hook for id, hook in fresh if hook and id not in found])

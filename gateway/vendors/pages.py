@@ -44,12 +44,14 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """A part of a stream: ``limit`` logs after ``offset``, none newer than ``until``.
 
-    ``until`` is inclusive, and set for ``windowed`` streams only.
+    ``until`` is inclusive, and set for ``windowed`` streams only. A kit asks for up to a second
+    more, for vendors that round it down, unless it is ``exact``.
     """
 
     limit: int
     offset: int = 0
     until: Timestamp | None = None
+    exact: bool = False
 
 
 class PushedOff(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True):

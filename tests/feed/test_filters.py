@@ -213,6 +213,8 @@ def test_all_comparators_and_fields_must_hold() -> None:
         None,
         {},
         {"event": None, "search": None, "and": None, "or": None, "not": None},
+        {"search": ""},
+        {"and": [{"search": ""}]},
         {"event": {}, "triggeredAt": {"gt": None}},
         {"and": []},
         {"and": [{}, {"and": [{"event": {"in": None}}]}]},
@@ -636,7 +638,13 @@ REFUSALS: list[tuple[Any, tuple[str, str]]] = [
     ({"hook": {"eq": ids.encode(ids.Kind.HOOK, "nope", "1")}}, unknown("nope")),
     ({"hook": {"nin": [ids.encode(ids.Kind.HOOK, "nope", "1")]}}, unknown("nope")),
     ({"hook": {"eq": "990085"}}, ("INVALID_ID", NO_ID)),
-    ({"hook": {"in": [ALL_HOOKS[0], ""]}}, ("INVALID_ID", NO_ID)),
+    (
+        {"hook": {"in": [ALL_HOOKS[0], ""]}},
+        (
+            "INVALID_ID",
+            "That id is empty. Give the id of a webhook log, hook or source as a query gave it.",
+        ),
+    ),
     (
         {"hook": {"neq": LOG_ID}},
         ("INVALID_ID", "That id belongs to a webhook log, not to a hook."),

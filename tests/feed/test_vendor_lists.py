@@ -39,14 +39,20 @@ TIMES: dict[str, Callable[[str], dict[str, Any]]] = {
 class List(msgspec.Struct, kw_only=True):
     """A vendor's list of logs: ids from 1 on and the minutes since they were recorded, in order.
 
-    ``cap`` is the most rows of a page, and ``total`` what the vendor says of the list's length.
+    ``cap`` is the most rows of a page, ``caps`` those of the calls in turn, ``rows_of_page``
+    the rows of each whatever is asked for, and ``total`` what the vendor says of the list's length.
     ``before_call`` may change the rows between two calls.
     """
 
     rows: list[tuple[int, float | None]]
     cap: int = 100
+    caps: tuple[int, ...] = ()
+    rows_of_page: int | None = None
     total: str = "none"
     heeds_windows: bool = True
+    rounds: bool = False
+    excludes: bool = False
+    says_size: bool = True
     before_call: Callable[[list[tuple[int, float | None]]], None] = lambda _: None
 
     def page(self, offset: int, limit: int, until: str | None) -> tuple[list[Any], int | None]:
@@ -54,14 +60,22 @@ class List(msgspec.Struct, kw_only=True):
         rows = self.rows
         if until is not None and self.heeds_windows:
             bound = dt.datetime.fromisoformat(until.replace("+0000", "+00:00"))
+            if self.rounds:
+                bound = bound.replace(microsecond=0)
+            if self.excludes:
+                bound -= dt.timedelta(microseconds=1)
             rows = [row for row in rows if row[1] is None or moment(row[1]) <= bound]
-        found = rows[offset : offset + min(limit, self.cap)]
+        if self.caps:
+            self.cap, *others = self.caps
+            self.caps = (*others, self.cap)
+        found = rows[offset : offset + (self.rows_of_page or min(limit, self.cap))]
         totals = {
             "none": None,
             "right": len(rows),
             "zero": 0,
             "40": 40,
             "so far": offset + len(found),
+            "page": len(found),
         }
         return found, totals[self.total]
 
@@ -97,8 +111,13 @@ def respond(provider: str, lists: List) -> Callable[[httpx.Request], httpx.Respo
             return answer([document(provider, row) for row in found])
         if provider == "language-weaver":
             number, size = int(values["page"]), int(values["perPage"])
-            found, total = lists.page((number - 1) * min(size, lists.cap), size, None)
-            envelope = {"page": number, "perPage": min(size, lists.cap)}
+            if lists.caps:
+                lists.cap = lists.caps[0]
+            actual = lists.rows_of_page or min(size, lists.cap)
+            found, total = lists.page((number - 1) * actual, size, None)
+            envelope = {"page": number}
+            if lists.says_size:
+                envelope["perPage"] = actual
             if total is not None:
                 envelope["totalItems"] = total
             return answer({"entries": [document(provider, row) for row in found], **envelope})
@@ -217,6 +236,125 @@ async def test_windows_that_are_ignored_are_replaced_by_offsets(first: int) -> N
     assert any("may have more logs" in text for text in said(pages))
 
 
+@pytest.mark.parametrize("first", [100, 7, 1])
+@pytest.mark.parametrize("total", ["none", "right", "page"])
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_pages_of_one_row_are_read_to_the_end(provider: str, total: str, first: int) -> None:
+    lists = List(rows=newest_first(24), cap=1, total=total)
+    given, pages, _ = await read_all(source(provider, lists), first)
+    assert given == list(range(24, 0, -1)), said(pages)
+    if provider != "yandex-tracker":
+        # Without offsets, another log of the same millisecond could not be listed.
+        assert not any(report.error for page in pages for report in page.reports)
+
+
+@pytest.mark.parametrize("first", [100, 7])
+@pytest.mark.parametrize("says_size", [True, False])
+@pytest.mark.parametrize("total", ["none", "right"])
+@pytest.mark.parametrize("provider", ["language-weaver", "elastic-path"])
+async def test_pages_with_more_rows_than_asked_for_lose_no_row(
+    provider: str, total: str, first: int, *, says_size: bool
+) -> None:
+    lists = List(rows=newest_first(101), rows_of_page=80, total=total, says_size=says_size)
+    given, pages, _ = await read_all(source(provider, lists), first)
+    assert given == list(range(101, 0, -1)), said(pages)
+    assert not any(report.error for page in pages for report in page.reports)
+
+
+@pytest.mark.parametrize("total", ["so far", "page", "40"])
+@pytest.mark.parametrize("provider", ["codearts", "language-weaver", "elastic-path"])
+async def test_total_is_null_where_one_page_shows_more_rows(provider: str, total: str) -> None:
+    """The row behind as many rows as the total says was read for the page already."""
+    lists = List(rows=newest_first(101), cap=25, total=total)
+    _, _, counted = await read_all(source(provider, lists), 100)
+    assert counted is None
+
+
+@pytest.mark.parametrize("first", [100, 7])
+@pytest.mark.parametrize("excludes", [True, False])
+@pytest.mark.parametrize("rounds", [True, False])
+@pytest.mark.parametrize("step", [0.01, 0.3, 40.0])
+@pytest.mark.parametrize("provider", ["codearts", "yandex-tracker"])
+async def test_windows_that_a_vendor_rounds_down_or_excludes_lose_no_row(
+    provider: str, step: float, first: int, *, rounds: bool, excludes: bool
+) -> None:
+    """``step`` is the seconds between two logs; at the least, a page holds less than a second."""
+    rows: list[tuple[int, float | None]] = [
+        (120 - number, number * step / 60 + 0.001) for number in range(120)
+    ]
+    lists = List(rows=rows, cap=20, rounds=rounds, excludes=excludes)
+    given, pages, _ = await read_all(source(provider, lists), first)
+    assert len(given) == len(set(given))
+    is_told = any(report.error for page in pages for report in page.reports)
+    assert given == list(range(120, 0, -1)) or (is_told and step < 0.1), said(pages)
+    assert not (is_told and step > 0.1)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_short_list_of_a_vendor_without_windows_and_true_totals_takes_few_calls(
+    provider: str, count: int
+) -> None:
+    calls = 0
+
+    def count_call(_: Any) -> None:
+        nonlocal calls
+        calls += 1
+
+    rows: list[tuple[int, float | None]] = [(count - number, 0.0) for number in range(count)]
+    lists = List(rows=rows, heeds_windows=False, total="page", before_call=count_call)
+    given, pages, _ = await read_all(source(provider, lists), 25)
+    assert given == list(range(count, 0, -1)), said(pages)
+    assert calls < 20
+    if provider != "yandex-tracker":
+        assert not any(report.error for page in pages for report in page.reports), said(pages)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_list_of_few_logs_of_one_moment_is_no_cause_for_alarm(
+    provider: str, count: int
+) -> None:
+    """Each new trigger of Tracker has such a list."""
+    rows: list[tuple[int, float | None]] = [(count - number, 0.0) for number in range(count)]
+    _, pages, counted = await read_all(source(provider, List(rows=rows)), 25)
+    assert not any(report.error for page in pages for report in page.reports)
+    assert counted == count
+
+
+@pytest.mark.parametrize("first", [100, 25, 7])
+@pytest.mark.parametrize("total", ["none", "right"])
+@pytest.mark.parametrize("caps", [(20, 7, 13, 4, 25), (30, 20, 10, 5), (20, 3), (4, 9, 2, 30)])
+@pytest.mark.parametrize("step", [1, 9])
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_pages_that_change_in_size_lose_no_row_in_silence(
+    provider: str, step: int, caps: tuple[int, ...], total: str, first: int
+) -> None:
+    rows: list[tuple[int, float | None]] = [
+        (60 - number, float(number // step)) for number in range(60)
+    ]
+    given, pages, counted = await read_all(
+        source(provider, List(rows=rows, caps=caps, total=total)), first
+    )
+    assert len(given) == len(set(given))
+    is_told = any(report.error for page in pages for report in page.reports)
+    assert given == list(range(60, 0, -1)) or is_told, said(pages)
+    assert counted in {60, None} or is_told
+
+
+@pytest.mark.parametrize("first", [100, 7, 1])
+async def test_windows_that_are_ignored_on_pages_of_one_row_do_not_keep_the_gateway_busy(
+    first: int,
+) -> None:
+    """Reading cached pages in a circle would stop the whole process, for every caller."""
+    rows: list[tuple[int, float | None]] = [
+        (24 - number, float(number // 9)) for number in range(24)
+    ]
+    lists = List(rows=rows, cap=1, heeds_windows=False)
+    given, pages, _ = await read_all(source("codearts", lists), first)
+    assert given == list(range(24, 0, -1)), said(pages)
+
+
 @pytest.mark.parametrize(
     ("provider", "change", "total"),
     [
@@ -249,3 +387,41 @@ async def test_list_that_changes_between_two_calls_loses_no_row(
     given, pages, _ = await read_all(source(provider, lists), 25)
     assert len(given) == len(set(given))
     assert set(range(1, 161)) - gone <= set(given), said(pages)
+
+
+@pytest.mark.parametrize("first", [100, 3])
+@pytest.mark.parametrize("provider", ["codearts", "yandex-tracker", "elastic-path"])
+async def test_logs_of_hooks_listed_before_a_failure_are_given(provider: str, first: int) -> None:
+    """A later page of hooks that fails takes away the logs of its own hooks only."""
+    ids = [f"2f2f0f9e-6f5c-4a0b-8f4e-{number:012}" for number in range(1, 7)]
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        if granted := token(request):
+            return granted
+        path, values = request.url.path, request.url.params
+        if path.endswith("/integrations/logs"):
+            return answer({}, 404)
+        if path.endswith(("/logs", "/log")):
+            if values.get("offset", "0") != "0" or values.get("page[offset]", "0") != "0":
+                return answer({"data": []} if provider == "elastic-path" else [])
+            number = int(path.split("/")[-3 if provider == "yandex-tracker" else -2][-3:])
+            rows = [document(provider, (number, float(number)))]
+            return answer({"data": rows} if provider == "elastic-path" else rows)
+        later = values.get("offset", "0") != "0" or values.get("page[offset]", "0") != "0"
+        if later or values.get("id"):
+            return answer({}, 500)
+        hooks = [
+            {
+                "id": ids[number - 1] if provider == "elastic-path" else number,
+                "actions": [{"type": "Webhook"}],
+            }
+            for number in range(1, 6)
+        ]
+        return answer({"data": hooks} if provider == "elastic-path" else hooks)
+
+    settings: Any = {} if provider != "codearts" else {"hooks": []}
+    made = make(provider, Vendor(respond), **settings)
+    given, pages, _ = await read_all(made, first)
+    assert sorted(given) == [1, 2, 3, 4, 5]
+    assert all(report.error for page in pages for report in page.reports)
+    assert not any(report.failed for page in pages for report in page.reports)

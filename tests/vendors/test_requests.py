@@ -30,7 +30,7 @@ from tests.vendors.vendors import (
 
 UNTIL = Timestamp(1_772_615_411_120_000_000)
 SINCE = Timestamp(UNTIL - 3_600_000_000_000)
-SINCE_Z, UNTIL_Z = "2026-03-04T08%3A10%3A11.119Z", "2026-03-04T09%3A10%3A11.121Z"
+SINCE_Z, UNTIL_Z = "2026-03-04T08%3A10%3A10.120Z", "2026-03-04T09%3A10%3A12.000Z"
 SINCE_0, UNTIL_0 = SINCE_Z.replace("Z", "%2B0000"), UNTIL_Z.replace("Z", "%2B0000")
 PLAIN = {
     "accept": "application/json",
@@ -111,7 +111,7 @@ async def test_tracker() -> None:
         "GET /v3/queues/DEV/triggers?perPage=50",
         f"{log}?limit=50",
         f"{log}?limit=50&from={SINCE_0}&to={UNTIL_0}&issueId=67c6",
-        f"{log}?limit=100&from={UNTIL_0.replace('121', '119')}&to={UNTIL_0}",
+        f"{log}?limit=100&from={UNTIL_0.replace('12.000', '10.120')}&to={UNTIL_0}",
     ]
     assert dict(vendor.requests[0].headers) == {
         **PLAIN,

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from gateway.upstream.operation import Operation
 
 MILLISECOND = 1_000_000
+SECOND = 1_000_000_000
 HOOKS_PER_PAGE = 100
 IDS_END = 2**31
 Scope = tuple[str, str]
@@ -234,15 +235,19 @@ def _hook_path(place: Sequence[str]) -> str:
 def _filters(window: Window, wanted: Wanted) -> Params:
     """Return the query parameters for the bounds.
 
-    Whether the vendor's bounds are inclusive is not documented, so each is a millisecond wider.
+    Whether the vendor's bounds are inclusive is not documented, nor whether they are rounded to
+    whole seconds, so they are wider, unless the window is exact by now.
     """
     filters = []
     untils = [moment for moment in (window.until, wanted.until) if moment is not None]
     if untils:
-        before = Timestamp(min(untils) + MILLISECOND)
+        until = min(untils)
+        before = Timestamp(
+            until + MILLISECOND if window.exact else until // SECOND * SECOND + SECOND
+        )
         filters.append(("created_before", timestamps.format_millis(before)))
     if wanted.since is not None:
-        after = Timestamp(wanted.since - MILLISECOND)
+        after = Timestamp(wanted.since - SECOND)
         filters.append(("created_after", timestamps.format_millis(after)))
     if wanted.correlation_id is not None and is_sendable(wanted.correlation_id):
         filters.append(("uuid", wanted.correlation_id))

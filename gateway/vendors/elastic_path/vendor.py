@@ -100,7 +100,8 @@ class ElasticPath(Vendor[ElasticPathSettings]):
             # The store has no list if the first page is refused; further down, a refusal is about
             # the offset. Lists by integration can be read instead if the integrations are known.
             gives_up = not window.offset and listed.status in {400, 404, 405}
-            if stream.place or not gives_up or isinstance(integrations, UpstreamError):
+            known = integrations.hooks if isinstance(integrations, UpstreamError) else True
+            if stream.place or not gives_up or not known:
                 raise listed
             self._store_wide = False
             raise StreamsChanged(listed)
@@ -202,7 +203,9 @@ class ElasticPath(Vendor[ElasticPathSettings]):
 
 
 def _by_id(integrations: Hooks | UpstreamError) -> Mapping[str, Hook]:
-    """Return the integrations by id; none if they could not be listed."""
+    """Return the integrations by id, as far as they could be listed."""
     if isinstance(integrations, UpstreamError):
-        return {}
-    return {hook.upstream_id: hook for hook in integrations.readable}
+        listed = integrations.hooks
+    else:
+        listed = integrations.readable
+    return {hook.upstream_id: hook for hook in listed}

@@ -57,6 +57,9 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
     )
     lacks: ClassVar = frozenset({"http_status", "correlation_id"})
 
+    _larger = 0
+    """The rows of a page of a vendor that gives more than requested, and does not say so."""
+
     async def find_streams(self, operation: Operation) -> Found:
         """Return the only stream."""
         del operation
@@ -67,11 +70,15 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
     ) -> Page:
         """Request the page that contains the offset."""
         del stream
-        limit, offset = window.limit, window.offset
+        offset = window.offset
+        limit = max(window.limit, self._larger)
         page, size = await self._page(offset // limit + 1, limit, wanted, operation)
         if page.offset is not None and page.offset > offset:
             # The vendor's pages are larger than requested, so that number is of a later page.
+            later = page
             page, size = await self._page(offset // size + 1, limit, wanted, operation)
+            if not later.read and (page.offset or 0) + page.read <= offset:
+                page = replace(later, offset=offset)
         elif page.offset == offset // limit * limit and 0 < page.read <= offset - page.offset:
             # Either the list ends with that page, or the vendor's pages are smaller than requested
             # and it does not say so.
@@ -79,7 +86,9 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
             following, _ = await self._page(number, limit, wanted, operation)
             if following.read:
                 size = page.read
-            page = replace(following, offset=page.offset + page.read)
+            if following.offset == (number - 1) * limit:
+                following = replace(following, offset=page.offset + page.read)
+            page = following
         if size < limit:
             self.page_size = size
         return page
@@ -97,6 +106,8 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
         envelope = Fields(document or {})
         total = envelope.count("totalItems")
         number = min(number, envelope.count("page") or number)
+        if read > size and "perPage" not in envelope:
+            self._larger = size = read
         if (number - 1) * size + read != total:
             # The largest page size is not documented, so the vendor may use another one and state
             # it in perPage. On the last page, that may be the number of rows instead.

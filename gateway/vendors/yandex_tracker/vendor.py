@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from gateway.upstream.operation import Operation
 
 MILLISECOND = 1_000_000
+SECOND = 1_000_000_000
 TIMES_END = 2**62
 MAX_LIMIT = 100
 TRIGGERS_PER_PAGE = 50
@@ -163,8 +164,15 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
         page = await none_if_missing(
             self.read_page, stream, window, Wanted(since=moment), operation
         )
-        logs = page.logs if page else ()
-        return next((log for log in logs if log.upstream_id == place[3]), None)
+        log = _find(page, place[3])
+        if log is None and page and page.read and moment is not None:
+            # So many logs are of that second that not all of them were listed.
+            window = Window(limit=MAX_LIMIT, until=moment, exact=True)
+            page = await none_if_missing(
+                self.read_page, stream, window, Wanted(since=moment), operation
+            )
+            log = _find(page, place[3])
+        return log
 
     def hook_of(self, place: tuple[str, ...]) -> str | None:
         """Return the id of the trigger in a log's place."""
@@ -225,6 +233,11 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
         return chosen is None or trigger in chosen
 
 
+def _find(page: Page | None, upstream_id: str) -> WebhookLog | None:
+    logs = page.logs if page else ()
+    return next((log for log in logs if log.upstream_id == upstream_id), None)
+
+
 def _triggers_path(queue: str) -> str:
     return f"/v3/queues/{quote(queue, safe='')}/triggers"
 
@@ -236,15 +249,19 @@ def _log_path(place: Sequence[str]) -> str:
 def _filters(window: Window, wanted: Wanted) -> Params:
     """Return the query parameters for the bounds.
 
-    Whether the vendor's bounds are inclusive is not documented, so each is a millisecond wider.
+    Whether the vendor's bounds are inclusive is not documented, nor whether they are rounded to
+    whole seconds, so they are wider, unless the window is exact by now.
     """
     filters = []
     if wanted.since is not None:
-        after = Timestamp(wanted.since - MILLISECOND)
+        after = Timestamp(wanted.since - SECOND)
         filters.append(("from", timestamps.format_millis(after, "+0000")))
     untils = [moment for moment in (window.until, wanted.until) if moment is not None]
     if untils:
-        before = Timestamp(min(untils) + MILLISECOND)
+        until = min(untils)
+        before = Timestamp(
+            until + MILLISECOND if window.exact else until // SECOND * SECOND + SECOND
+        )
         filters.append(("to", timestamps.format_millis(before, "+0000")))
     if wanted.correlation_id is not None and is_sendable(wanted.correlation_id):
         filters.append(("issueId", wanted.correlation_id))
