@@ -179,7 +179,7 @@ class WindowReader(ListReader):
         has_room = page.read < self.pages.facts.largest_page and not self._is_cut(page)
         return (
             page.read == 0
-            or (not page.more and len(page.marks) == len(set(page.marks)))
+            or (not page.more and not page.repeats)
             or (page.offset is not None and self.pages.facts.ends(page, end))
             or (not has_fresh and has_room)
         )
