@@ -66,7 +66,7 @@ class SourceCache:
         self._source = settings.name
         self._client = client
         self._cache = cache
-        self._row_memo = row_memo or RowMemo()
+        self._row_memo = RowMemo() if row_memo is None else row_memo
         # A source of the same name in another gateway that shares the cache may see other data.
         self._partition = (
             f"{settings.name}.{fingerprint(settings)}" if cache.shared else settings.name

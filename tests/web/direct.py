@@ -81,6 +81,8 @@ class Vendors(httpx.AsyncBaseTransport):
         self.calls: list[str] = []
         self.status: int | None = None
         self.gate: asyncio.Event | None = None
+        self.edits: dict[bytes, bytes] = {}
+        """Replacements in the bodies of responses."""
         self._network = httpx.ASGITransport(sandbox.app)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -89,7 +91,12 @@ class Vendors(httpx.AsyncBaseTransport):
             await self.gate.wait()
         if self.status is not None:
             return httpx.Response(self.status)
-        return await self._network.handle_async_request(request)
+        response = await self._network.handle_async_request(request)
+        content = await response.aread()
+        for old, new in self.edits.items():
+            content = content.replace(old, new)
+        headers = {"content-type": response.headers.get("content-type", "")}
+        return httpx.Response(response.status_code, content=content, headers=headers)
 
 
 class Direct:

@@ -1,0 +1,287 @@
+"""When a whole answer is sent again, and what ends it."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gateway.cache.evictions import EvictionLog
+from gateway.journal import ActionKind
+from gateway.sandbox import Sandbox
+from gateway.service import Gateway
+from gateway.web.answers import MEMORY, KeptAnswers
+from tests.support.moment import stopped
+from tests.web.direct import KEY, LONG_WAY, Direct, Reply, direct, watch_ways
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+ONE = """{ webhookLogs(first: 3, filter: { source: { eq: "translations" } }) {
+  nodes { id event status } totalCount } }"""
+OTHER = '{ webhookLogs(first: 3, filter: { source: { eq: "shop" } }) { nodes { id } } }'
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    return Sandbox(clock=stopped, logs=300)
+
+
+@pytest.fixture
+async def app(
+    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Direct]:
+    watch_ways(monkeypatch)
+    async with direct(tmp_path, sandbox, monkeypatch) as app:
+        yield app
+
+
+async def ask(app: Direct, query: Any = ONE) -> Reply:
+    return await app.post(query, key=KEY)
+
+
+async def kept(app: Direct, query: Any = ONE) -> Reply:
+    """Send a query until its answer is kept."""
+    for _ in range(6):
+        reply = await ask(app, query)
+    assert reply.way == "kept", query
+    return reply
+
+
+async def test_third_equal_request_by_the_short_way_is_not_executed(app: Direct) -> None:
+    await ask(app, "{ __typename }")
+    await ask(app)  # the document is executed by graphql-core when it is first seen
+    lists = []
+    for _ in range(4):
+        before = app.lists
+        await ask(app)
+        lists.append(app.lists - before)
+    assert lists == [1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("action", ["retry", "delete"])
+async def test_action_ends_an_answer(app: Direct, action: str) -> None:
+    before = await kept(app)
+    other = await kept(app, OTHER)
+    id = before.data["webhookLogs"]["nodes"][0]["id"]
+    name = f"{action}WebhookLog"
+    change = f'mutation {{ {name}(id: "{id}") {{ __typename }} }}'
+    done = await ask(app, change)
+    assert "errors" not in json.loads(done.text), done.text
+    after = await ask(app)
+    assert after.way == "door"
+    ids = [node["id"] for node in after.data["webhookLogs"]["nodes"]]
+    assert (id in ids) == (action == "retry")
+    assert (await ask(app, OTHER)).comparable == other.comparable
+    assert (await ask(app, OTHER)).way == "kept"
+
+
+async def test_invalidation_ends_an_answer(app: Direct) -> None:
+    await kept(app)
+    tags = '["source:translations"]'
+    await ask(app, f"mutation {{ invalidateCache(tags: {tags}) {{ entries }} }}")
+    asked = len(app.vendors.calls)
+    assert (await ask(app)).way == "door"
+    assert len(app.vendors.calls) > asked
+
+
+async def test_expiry_ends_an_answer(app: Direct) -> None:
+    await kept(app)
+    app.clock.advance(4.9)
+    assert (await ask(app)).way == "kept"
+    app.clock.advance(0.2)
+    assert (await ask(app)).way == "door"
+
+
+async def test_changed_row_ends_an_answer_and_an_equal_page_does_not(app: Direct) -> None:
+    await kept(app, _without_total(ONE))
+    # A page that was refreshed once knows when it was first read.
+    app.clock.advance(60)
+    before = await kept(app, _without_total(ONE))
+    app.clock.advance(60)
+    # Others have the page refreshed.
+    await app.post(_without_total(ONE).replace("id ", "id raw "), key=KEY)
+    again = await ask(app, _without_total(ONE))
+    assert (again.way, again.text) == ("kept", before.text)
+    event = before.data["webhookLogs"]["nodes"][0]["event"]
+    app.vendors.edits = {f'"{event}"'.encode(): b'"changed"'}
+    app.clock.advance(60)
+    await app.post(_without_total(ONE).replace("id ", "id raw "), key=KEY)
+    after = await ask(app, _without_total(ONE))
+    assert after.way == "door"
+    assert after.data["webhookLogs"]["nodes"][0]["event"] == "changed"
+
+
+def _without_total(query: str) -> str:
+    return query.replace("totalCount", "")
+
+
+async def test_action_of_another_process_ends_an_answer(app: Direct) -> None:
+    before = await kept(app)
+    id = before.data["webhookLogs"]["nodes"][0]["id"]
+    async with Gateway(app.gateway.settings, transport=app.vendors, clock=app.clock) as other:
+        await other.act(other.operation(), ActionKind.DELETE, id)
+    after = await ask(app)
+    assert after.way == "door"
+    assert id not in [node["id"] for node in after.data["webhookLogs"]["nodes"]]
+
+
+async def test_eviction_by_another_worker_ends_an_answer(
+    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch_ways(monkeypatch)
+    ring = EvictionLog()
+    other = EvictionLog(os.dup(ring._descriptor))
+    async with direct(tmp_path, sandbox, monkeypatch, evictions=ring) as app:
+        await kept(app)
+        other.append(["source:translations"])
+        assert (await ask(app)).way == "door"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        '{ webhookLogs(first: 2, filter: { triggeredAt: { gte: "PT1H" } }) { nodes { id } } }',
+        "{ webhookLogs(first: 2) { nodes { freshness { age } } } }",
+        "{ webhookLogs(first: 2) { nodes { freshness { status } } } }",
+        "{ webhookLogs(first: 2) { sourceReports { age } } }",
+        "{ webhookLogs(first: 2) { sourceReports { fetchedAt } } }",
+        "{ webhookLogs(first: 2) { nodes { source { health { status } } } } }",
+        "{ webhookLogs(first: 2) { nodes { availableActions { action available } } } }",
+        "{ webhookLogs(first: 2, cache: { maxAge: 60 }) { nodes { id } } }",
+        "{ webhookLogs(first: 200) { nodes { id } } }",
+        "{ viewer { name } }",
+    ],
+)
+async def test_answer_that_is_not_lasting_is_not_kept(app: Direct, query: str) -> None:
+    for _ in range(6):
+        assert (await ask(app, query)).way != "kept"
+
+
+async def test_no_cache_passes_by_kept_answers(app: Direct) -> None:
+    await kept(app)
+    asked = len(app.vendors.calls)
+    app.clock.advance(2)
+    reply = await app.post(ONE, ("cache-control", "no-cache"), key=KEY)
+    assert reply.way == "view"
+    assert len(app.vendors.calls) > asked
+
+
+async def test_stale_pages_are_not_kept(app: Direct) -> None:
+    await kept(app)
+    app.vendors.status = 503
+    app.clock.advance(60)
+    for _ in range(5):
+        reply = await ask(app)
+        assert (reply.status, reply.way) == (200, "door")
+
+
+async def test_failure_to_count_is_not_kept(app: Direct) -> None:
+    """The list is cached, so that the response has no error; the next one may have the count."""
+    await kept(app, _without_total(ONE))
+    app.vendors.status = 500
+    for _ in range(5):
+        reply = await ask(app)
+        assert reply.data["webhookLogs"]["totalCount"] is None
+        assert reply.way != "kept"
+    app.vendors.status = None
+    app.clock.advance(3)  # behind the breaker and the limit of calls
+    assert (await ask(app)).data["webhookLogs"]["totalCount"]
+
+
+async def test_failed_refresh_of_a_fresh_page_is_told(app: Direct) -> None:
+    """Only the reports and Cache-Status can tell that the vendor fails."""
+    query = ONE.replace("totalCount", "sourceReports { notes }")
+    before = await kept(app, query)
+    app.vendors.status = 503
+    app.clock.advance(2)
+    await app.post(_without_total(ONE), ("cache-control", "no-cache"), key=KEY)
+    after = await ask(app, query)
+    assert after.text != before.text
+    assert after.text == (await app.post(query, LONG_WAY, key=KEY)).text
+
+
+async def test_totals_are_not_kept_while_what_is_known_of_a_list_changes(app: Direct) -> None:
+    await kept(app)
+    app.gateway.sources["translations"].list_facts.contradicted = True
+    assert (await ask(app)).way == "door"
+
+
+async def test_answer_of_pages_that_follow_each_other_ends_with_a_refresh(app: Direct) -> None:
+    """A later page that is older than the first might not continue it."""
+    query = _without_total(ONE).replace("first: 3", "first: 100")
+    before = await kept(app, query)
+    assert len(before.data["webhookLogs"]["nodes"]) > 50  # a page of the vendor
+    app.clock.advance(6)
+    await app.post(_without_total(ONE), ("cache-control", "no-cache"), key=KEY)
+    assert (await ask(app, query)).way == "door"
+
+
+async def test_kept_answers_do_not_keep_pages(app: Direct) -> None:
+    """The cache bounds its pages; kept answers could otherwise hold thousands more."""
+    await kept(app)
+    store: Any = app.gateway._cache._store
+    pages = [
+        weakref.ref(store._entries._cache[key].value) for key in store._sizes if "/page/" in key
+    ]
+    assert pages
+    await store.close()
+    await kept(app, OTHER)
+    gc.collect()
+    assert [page() for page in pages] == [None] * len(pages)
+    assert (await ask(app)).way == "door"
+
+
+def test_kept_answers_are_bounded() -> None:
+    class Operation:
+        used: tuple[Any, ...] = ()
+        is_lasting = is_cached = True
+        is_chained = is_shareable = incomplete = False
+
+    class Facts:
+        def list_facts(self) -> None:
+            return None
+
+    answers = KeptAnswers(Facts())  # type: ignore[arg-type]
+    operation: Any = Operation()
+    body = b"a" * 2**17
+    for number in range(300):
+        for _ in range(2):
+            answers.keep(((), b"%d" % number), body, operation)
+    assert 100 < len(answers._kept) < 130
+    assert answers._kept.currsize <= MEMORY
+    for number in range(9000):
+        answers.keep(((), b"%d" % number), b"", operation)
+    assert len(answers._seen) <= 4096
+    large = b"a" * (MEMORY + 1)
+    for _ in range(2):
+        answers.keep(((), b"large"), large, operation)
+    assert answers.find(((), b"large")) is None
+
+
+@pytest.mark.parametrize(
+    ("tables", "expected"),
+    [
+        ({"cache": {"reuse_answers": False}}, "door"),
+        ({"server": {"compiled": False}}, "door"),
+        ({"cache": {"reuse_rows": False}}, "kept"),
+    ],
+)
+async def test_each_layer_has_a_switch(
+    tmp_path: Path,
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    tables: dict[str, Any],
+    expected: str,
+) -> None:
+    watch_ways(monkeypatch)
+    async with direct(tmp_path, sandbox, monkeypatch, **tables) as app:
+        found = [(await ask(app)).way for _ in range(6)]
+        assert found[-1] == expected
+        memo: Any = app.gateway.sources["translations"]._cache._row_memo
+        assert bool(len(memo)) == tables.get("cache", {}).get("reuse_rows", True)
