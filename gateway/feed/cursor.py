@@ -322,3 +322,14 @@ def decode(text: str, wanted: Filter) -> Cursor:
             " Repeat the filter of the query that gave it, or begin without a cursor.",
         )
     return cursor
+
+
+@functools.lru_cache(maxsize=8192)
+def stream_key(source: str, stream: str) -> bytes:
+    """Return the mark of a list in cursors."""
+    return ids.mark(f"{source}/{stream}")
+
+
+def source_key(source: str) -> bytes:
+    """Return the mark of a source in cursors."""
+    return ids.mark(f"{source}//")

@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import TYPE_CHECKING
 
 from gateway import ids
-from gateway.feed.cursor import LATEST, SHORT_MARK_LENGTH, UNDATED, Memory
-from gateway.feed.reader import NOT_READ, source_key
+from gateway.feed.cursor import LATEST, SHORT_MARK_LENGTH, UNDATED, Memory, source_key
+from gateway.feed.reader import NOT_READ
 from gateway.model import Timestamp
 
 if TYPE_CHECKING:

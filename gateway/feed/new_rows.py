@@ -14,9 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.feed.cursor import UNDATED
+from gateway.feed.cursor import UNDATED, source_key
 from gateway.feed.memory import EVERY, LATENESS, time_of
-from gateway.feed.reader import source_key
 
 if TYPE_CHECKING:
     from gateway.feed.cursor import Cursor

@@ -17,9 +17,11 @@ from gateway.feed.cursor import (
     Reduced,
     layout,
     pack_hint,
+    source_key,
 )
-from gateway.feed.reader import NOT_READ, source_key
+from gateway.feed.reader import NOT_READ
 from gateway.feed.reduce import MOST_BYTES, pack_again, reduced
+from gateway.feed.resume import position_after
 from gateway.model import Timestamp
 
 if TYPE_CHECKING:
@@ -249,7 +251,8 @@ class Positions:
             indices, pending = indices[max(0, taken - RECENT) : taken], pending[:1]
         else:
             indices = indices[:taken]
-        return reader.position(
+        return position_after(
+            reader,
             [self.rows[other] for other in indices],
             [*(self.rows[other] for other in pending), *reader.rows],
             time,

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from gateway import ids
-from gateway.feed.cursor import UNDATED, Anchor, Cursor, Hint, Position
+from gateway.feed.cursor import UNDATED, Cursor, Hint, Position, stream_key
 from gateway.feed.offset_reader import OffsetReader
 from gateway.feed.order import Order
 from gateway.feed.ready import Row, Run, newer_than, ready
@@ -29,10 +28,6 @@ NOT_READ = Timestamp(2**63 - 1)
 """The time of a row that is not read yet and may have any time, so the merge must read it first."""
 MIN_BELOW = 3
 """Minimum number of rows in order below a bound that end a list; fewer may be odd."""
-RECENT_MARKS = 4
-"""Number of a list's latest rows that a cursor contains, in case one is deleted."""
-MAX_MARKS = 32
-"""Odd rows of a list that a cursor knows."""
 NOWHERE = Position()
 """The position of a list that the time of the cursor leads back to."""
 
@@ -109,7 +104,7 @@ class Reader:
         if not self._again:
             return False
         was_read = "_list" in self.__dict__ and self.waits_at is None and self.error is None
-        return not was_read or self.has_odd or self._is_unordered
+        return not was_read or self.has_odd or self.is_unordered
 
     def _was_given(self, positioned: PositionedRow) -> bool:
         """Return whether a row of a list that is read from its top stands before the cursor."""
@@ -225,8 +220,8 @@ class Reader:
             self.stream.windowed
             and not self.has_odd
             and self.before == NOWHERE
-            and not self._is_unordered
-            and not self._is_by_offset
+            and not self.is_unordered
+            and not self.is_by_offset
         )
 
     @property
@@ -239,7 +234,7 @@ class Reader:
         return NOT_READ if self.waits_at is None else self.waits_at
 
     @property
-    def _is_by_offset(self) -> bool:
+    def is_by_offset(self) -> bool:
         """Whether the list is read by offset, so far as is known."""
         if "_list" in self.__dict__:
             return isinstance(self._list, OffsetReader)
@@ -247,7 +242,8 @@ class Reader:
         return not self.stream.windowed or before.from_top or before.anchor is not None
 
     @property
-    def _is_unordered(self) -> bool:
+    def is_unordered(self) -> bool:
+        """Whether the list is not newest first, so far as is known."""
         return self._order.unordered if "_order" in self.__dict__ else self.before.unordered
 
     def hint(self, hint: Hint) -> None:
@@ -326,47 +322,11 @@ class Reader:
 
     def _is_below(self, positioned: Sequence[PositionedRow], bound: Timestamp) -> bool:
         """Return whether the rest of a list that is newest first lies below a bound."""
-        if self._is_unordered or not positioned:
+        if self.is_unordered or not positioned:
             return False
         return self._below >= MIN_BELOW or all(
             each.time < bound and not each.is_odd for each in positioned
         )
-
-    def position(
-        self, returned: Sequence[Row], pending: Sequence[Row], time: Timestamp
-    ) -> Position | None:
-        """Return the position after the rows in ``returned``; None if the cursor's time is enough.
-
-        ``pending`` are the rows that were read but not returned.
-        """
-        anchor = returned[-1].anchor if returned else self.before.anchor
-        recent = [row.mark for row in returned[-RECENT_MARKS:]]
-        if anchor is not None:
-            marks = tuple([*self.before.marks, *recent][-RECENT_MARKS:])
-            if self.error is not None and not self._is_unordered:
-                # What a failed stream did not give must not come later, out of order.
-                anchor = replace(anchor, mark=b"")
-            return Position(anchor, None, marks, self._is_unordered)
-        if self._is_by_offset and self.stream.windowed and pending:
-            return self._offset_position(returned, pending[0])
-        if not self.stream.windowed:
-            return Position(unordered=True) if self._is_unordered else None
-        if self.waits_at is not None:
-            return None if self.before == NOWHERE else self.before
-        waiting = [*pending, *self.held]
-        if waiting and not self.has_odd and not self.before.marks:
-            return None
-        return self._window_position(returned, waiting, time)
-
-    def _offset_position(self, returned: Sequence[Row], first: Row) -> Position | None:
-        """Return the position of a list that turned out to need offsets."""
-        if first.anchor is None:
-            return None
-        at = first.anchor
-        if returned and at.offset:
-            anchor = Anchor(at.offset - 1, returned[-1].mark, -1, at.until)
-            return Position(anchor, unordered=self._is_unordered)
-        return Position(None, at.until, (), self._is_unordered, from_top=True)
 
     @property
     def held(self) -> Sequence[Row]:
@@ -380,33 +340,3 @@ class Reader:
             Row(row.log, row.mark, UNDATED, row.anchor, row.freshness, self._order.level)
             for row in self._order.held
         ]
-
-    def _window_position(
-        self, returned: Sequence[Row], waiting: Sequence[Row], time: Timestamp
-    ) -> Position | None:
-        """Return the time from which to continue, so that no odd row is missed or repeated."""
-        # A row with a position below its own time must be requested by its own time.
-        until = UNDATED
-        for row in waiting:
-            own = row.log.triggered_at or UNDATED
-            until = max(until, row.until or UNDATED, own if own > row.time else UNDATED)
-        if not waiting:
-            # The next page, which is not read yet, overlaps by two rows.
-            until = max(row.time for row in returned[-2:]) if returned else UNDATED
-        marks = [mark for mark in self.before.marks if self.pages.may_repeat(mark, time)]
-        marks += [row.mark for row in returned if row.log.triggered_at != row.time]
-        if until == UNDATED and not marks:
-            return None
-        marks = list(dict.fromkeys(marks))[-MAX_MARKS:]
-        return Position(None, None if until == UNDATED else until, tuple(marks))
-
-
-@functools.lru_cache(maxsize=8192)
-def stream_key(source: str, stream: str) -> bytes:
-    """Return the mark of a list in cursors."""
-    return ids.mark(f"{source}/{stream}")
-
-
-def source_key(source: str) -> bytes:
-    """Return the mark of a source in cursors."""
-    return ids.mark(f"{source}//")

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gateway.errors import ErrorCode, UpstreamError, internal_error
-from gateway.feed.cursor import LATEST, layout, unpack_hints
+from gateway.feed.cursor import LATEST, layout, source_key, stream_key, unpack_hints
 from gateway.feed.filter_tests import Partial
 from gateway.feed.merge import Turn, fill
-from gateway.feed.reader import Reader, source_key, stream_key
+from gateway.feed.reader import Reader
 from gateway.feed.stream_pages import StreamPages
 from gateway.model import Timestamp
 from gateway.vendors.calls import together

@@ -30,6 +30,7 @@ from gateway.upstream.envelopes import (
 from gateway.upstream.errors import ReadError, not_json, plain_text, refusal, without_traceback
 from gateway.upstream.exchange import exchange, request_url
 from gateway.upstream.guard import FAILURES, UpstreamGuard, is_refusal
+from gateway.upstream.health import Health
 from gateway.upstream.known_secrets import KnownSecrets
 from gateway.upstream.network_errors import Peer
 from gateway.upstream.progress import Progress
@@ -57,19 +58,6 @@ Params = Sequence[tuple[str, str]]
 
 class NotModified(Exception):  # noqa: N818 - not a failure
     """The vendor confirmed the ETag of the operation by a 304."""
-
-
-class Health(msgspec.Struct, frozen=True):
-    """The results of a source's latest calls; times are Unix times in nanoseconds.
-
-    ``retry_at`` is when an open breaker lets a probe through.
-    """
-
-    last_success_at: int | None = None
-    last_failure_at: int | None = None
-    last_error: UpstreamError | None = None
-    breaker: BreakerState = BreakerState.CLOSED
-    retry_at: int | None = None
 
 
 class _Call(NamedTuple):
@@ -342,7 +330,7 @@ class UpstreamClient:
         if httpx.codes.is_success(answer.status) and vendor_error is None:
             if wait := waits.retry_after(answer.headers, now):
                 limit.pause(min(wait, MAX_SLOWDOWN))
-            if not _has_rows(answer, call):
+            if call.rows is None or answer.with_raw_rows(call.rows) is None:
                 self._check_document(answer, action=action)
             return answer
         error = refusal(
@@ -364,8 +352,3 @@ class UpstreamClient:
             raise not_json(answer, self.source) from None
         if action and not is_answer_to_action(document):
             raise not_json(answer, self.source)
-
-
-def _has_rows(answer: Answer, call: _Call) -> bool:
-    """Return whether the response has the rows that were asked for, so that it is no error."""
-    return call.rows is not None and answer.with_raw_rows(call.rows) is not None
