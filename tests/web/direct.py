@@ -92,10 +92,16 @@ class Vendors(httpx.AsyncBaseTransport):
         if self.status is not None:
             return httpx.Response(self.status)
         response = await self._network.handle_async_request(request)
+        if not self.edits:
+            return response
         content = await response.aread()
         for old, new in self.edits.items():
             content = content.replace(old, new)
-        headers = {"content-type": response.headers.get("content-type", "")}
+        headers = [
+            (name, value)
+            for name, value in response.headers.multi_items()
+            if name not in {"content-length", "content-encoding", "transfer-encoding"}
+        ]
         return httpx.Response(response.status_code, content=content, headers=headers)
 
 
