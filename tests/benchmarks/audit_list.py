@@ -191,8 +191,8 @@ class Connection(asyncio.Protocol):
         part = "first" if asked.get("page", "1") == "1" else "later"
         if path == "/requests":
             number = Connection.requests
-            counts = f"Active connections: 1 \nserver accepts handled requests\n 1 1 {number} \n"
-            content = counts.encode()
+            head = "Active connections: 1 \nserver accepts handled requests"
+            content = f"{head}\n 1 1 {number} \n".encode()
         elif (found := self._read(f"{name}/{part}/{asked.get('perPage')}.json")) is None:
             return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
         else:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -228,6 +229,7 @@ def main() -> int:
     if not shutil.which("wrk"):
         say("wrk is not installed: the load comes from Python, and takes more of the machine")
     failure = None
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended, too
     with tempfile.TemporaryDirectory(prefix="gateway-speed-") as folder:
         comparison = Comparison(options, Path(folder))
         try:
