@@ -107,7 +107,7 @@ class Steps:
         await self.app.post(change, key=ADMIN.credential)
 
     async def ask(self, caller: Caller) -> None:
-        query = self.random.choice(self._queries)
+        query, texts = self.random.choice(self._queries), [""]
         for _ in range(3):
             texts = await self.both(caller, query)
             if self.app.vendors.status is not None or "UPSTREAM" in "".join(texts):
