@@ -54,7 +54,8 @@ def valid(operations: Operations, schema: Schema) -> Operation:
 
 
 @pytest.mark.parametrize(
-    ("seed", "count"), [(1, 150), pytest.param(2, 5000, marks=pytest.mark.slow)]
+    ("seed", "count"),
+    [(1, 150), *(pytest.param(seed, 500, marks=pytest.mark.slow) for seed in range(2, 12))],
 )
 async def test_random_operations_have_the_results_of_graphql_core(
     sandbox: Sandbox,
