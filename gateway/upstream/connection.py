@@ -49,8 +49,6 @@ class Connection(ResponseHandler):
     def __init__(self, origin: Origin, sock: socket.socket) -> None:
         super().__init__(asyncio.get_running_loop())
         self.origin = origin
-        self.heard = False
-        """Whether anything has arrived since the latest request."""
         self.idle_since = 0.0
         self._is_idle = False
         self._awaits_head = False
@@ -61,7 +59,7 @@ class Connection(ResponseHandler):
         self, content: bytes, *, bodiless: bool
     ) -> tuple[RawResponseMessage, StreamReader]:
         """Send a request; return the final response and its body."""
-        self._is_idle = self.heard = False
+        self._is_idle = False
         self._awaits_head = True
         self._head_left = MAX_HEAD
         self.set_response_params(
@@ -120,7 +118,6 @@ class Connection(ResponseHandler):
         if not data:  # the body has room for what has been read already
             super().data_received(data)
             return
-        self.heard = True
         # A head is parsed by itself: the parser returns no response together with an error in the
         # bytes behind it.
         while data and self._awaits_head and self.exception() is None:

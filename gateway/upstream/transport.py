@@ -26,9 +26,9 @@ _FIELD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [^\0\r\n]*\r\n")
 class AiohttpTransport(httpx.AsyncBaseTransport):
     """Sends requests over at most ``connections`` connections, which are kept for a while.
 
-    A server may close an idle connection at the moment a request is sent on it. Such a request is
-    sent again on a new connection if it is a GET and no byte of a response has arrived; anything
-    else is sent once. ``trust`` is the TLS context for https.
+    Each request is sent once, even if the server closes an idle connection at that moment: the
+    caller knows whether it may be repeated, and counts what is sent. ``trust`` is the TLS context
+    for https.
     """
 
     def __init__(self, trust: ssl.SSLContext, connections: int) -> None:
@@ -50,13 +50,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         await self._slots.acquire()
         self._active += 1
         try:
-            if (connection := self._kept(origin)) is not None:
-                try:
-                    return await self._ask(connection, request, content, progress)
-                except httpx.TransportError:
-                    if request.method != "GET" or connection.heard:
-                        raise
-            connection = await self._opened(origin, progress)
+            connection = self._kept(origin) or await self._opened(origin, progress)
             return await self._ask(connection, request, content, progress)
         except BaseException:
             self._leave()
