@@ -136,12 +136,12 @@ PACKED: list[tuple[str, bytes]] = [
     ("br", PLAIN),
     ("gzip", PLAIN),
     ("deflate", b" \n" + PLAIN),
-    ("gzip;q=1.0", gzip.compress(PLAIN)),
-    ("deflate", gzip.compress(PLAIN)),
+    ("gzip;q=1.0", gzip.compress(PLAIN, mtime=0)),
+    ("deflate", gzip.compress(PLAIN, mtime=0)),
     ("8bit", PLAIN),
     # A file that was compressed in advance.
-    ("", gzip.compress(PLAIN)),
-    ("identity", gzip.compress(PLAIN)),
+    ("", gzip.compress(PLAIN, mtime=0)),
+    ("identity", gzip.compress(PLAIN, mtime=0)),
 ]
 
 
@@ -173,10 +173,10 @@ async def test_unknown_coding_is_named(packing: str) -> None:
     [
         ("deflate", zlib.compress(PLAIN)[:-3]),
         ("deflate", b"\xff\xff\xff"),
-        ("gzip", gzip.compress(PLAIN) + gzip.compress(PLAIN)[:-9]),
-        ("gzip, gzip, gzip, gzip", gzip.compress(PLAIN)),
+        ("gzip", gzip.compress(PLAIN, mtime=0) + gzip.compress(PLAIN, mtime=0)[:-9]),
+        ("gzip, gzip, gzip, gzip", gzip.compress(PLAIN, mtime=0)),
         ("gzip", b"packed"),
-        ("", gzip.compress(PLAIN)[:-9]),
+        ("", gzip.compress(PLAIN, mtime=0)[:-9]),
     ],
 )
 async def test_damaged_compression_is_reported(packing: str, content: bytes) -> None:
