@@ -549,12 +549,10 @@ async def test_close_fails_requests_in_flight() -> None:
 async def test_connection_that_opens_during_the_close_is_not_kept() -> None:
     async with listening() as server, calling() as client:
         call = asyncio.create_task(get(client, server))
-        while server.opened == 0:
-            await asyncio.sleep(0)
+        connection = await server.connection()
         transport = client._transport
         assert isinstance(transport, AiohttpTransport)
         transport._is_closed = True  # as if the pool had been closed before
-        connection = await server.connection()
         await connection.request()
         await connection.send(WHOLE)
         assert (await call).content == b"{}"
