@@ -38,6 +38,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
         self._active = 0
+        self._is_closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; return the response as soon as its headers have arrived.
@@ -50,7 +51,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         await self._slots.acquire()
         self._active += 1
         try:
-            connection = self._kept(origin) or await self._opened(origin, progress)
+            connection = self._kept(origin)
+            if connection is None:  # its length is the number of unread responses
+                connection = await self._opened(origin, progress)
             return await self._ask(connection, request, content, progress)
         except BaseException:
             self._leave()
@@ -58,6 +61,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close all connections; requests in flight fail."""
+        self._is_closed = True
         for connection in (*self._idle, *self._busy):
             connection.abort()
         self._idle.clear()
@@ -66,7 +70,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     def release(self, connection: Connection) -> None:
         """Keep a connection after its response, unless it is unread, or either side closes it."""
         self._busy.discard(connection)
-        if connection.rest():
+        if self._is_closed:
+            connection.abort()
+        elif connection.rest():
             self._idle.append(connection)
         self._leave()
 

@@ -546,6 +546,20 @@ async def test_close_fails_requests_in_flight() -> None:
         await connection.close()
 
 
+async def test_connection_that_opens_during_the_close_is_not_kept() -> None:
+    async with listening() as server, calling() as client:
+        call = asyncio.create_task(get(client, server))
+        connection = await server.connection()
+        transport = client._transport
+        assert isinstance(transport, AiohttpTransport)
+        transport._is_closed = True  # as if the pool had been closed before
+        await connection.request()
+        await connection.send(WHOLE)
+        assert (await call).content == b"{}"
+        assert await connection.request() == b""
+        await connection.close()
+
+
 async def test_ipv6_host_is_called() -> None:
     try:
         async with listening("::1") as server, calling() as client:
