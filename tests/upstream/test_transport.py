@@ -356,7 +356,7 @@ async def test_end_that_the_event_loop_has_not_seen_is_noticed(linger: int) -> N
             url = f"http://127.0.0.1:{listener.getsockname()[1]}/logs"
             for _ in range(2):
                 call = asyncio.create_task(client.put(url))
-                sock, _address = await loop.sock_accept(listener)
+                sock, _address = await asyncio.wait_for(loop.sock_accept(listener), PATIENCE)
                 with sock:
                     await loop.sock_recv(sock, 1000)
                     await loop.sock_sendall(sock, WHOLE)
