@@ -11,6 +11,8 @@ from gateway.errors import ErrorCode, UpstreamError
 from gateway.model import CacheStatus, Timestamp
 from tests.cache.vendor import Clock, Vendor, settle
 
+pytestmark = pytest.mark.sampled(2)
+
 HIT, MISS, STALE, REVALIDATED = (
     CacheStatus.HIT,
     CacheStatus.MISS,

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from gateway.model import WebhookLog
     from gateway.settings import Settings
 
+pytestmark = pytest.mark.sampled(2)
+
 LIST = "{ webhookLogs(first: 3) { nodes { id event status } } }"
 
 

@@ -21,6 +21,8 @@ from gateway.upstream.exchange import MAX_BYTES
 from tests.support.virtual_time import VIRTUAL_TIME, Backend, now
 from tests.upstream.network import NOW, Body, call, client_of, document
 
+pytestmark = pytest.mark.sampled(2)
+
 
 @pytest.fixture(scope="module")
 def anyio_backend() -> Backend:

@@ -27,6 +27,8 @@ from gateway.upstream.transport import AiohttpTransport
 from tests.upstream.network import client_of
 from tests.upstream.test_network import identity, pem, server_context
 
+pytestmark = pytest.mark.sampled(6)
+
 OK = b"HTTP/1.1 200 OK\r\n"
 WHOLE = OK + b"Content-Length: 2\r\n\r\n{}"
 PATIENCE = 10.0

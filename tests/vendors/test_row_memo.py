@@ -21,6 +21,8 @@ from gateway.vendors.pages import Criteria, Page, Window
 from tests.vendors.documents import HOOKS, ROWS, STREAMS, changed, listing
 from tests.vendors.vendors import PROVIDERS, START, Clock, Vendor, answer, make, token
 
+pytestmark = pytest.mark.sampled(4)
+
 SECRET = "aK7tokenOfTheGateway"
 AUTH: dict[str, Any] = {
     "codearts": {"auth": {"type": "token", "token": SecretStr(SECRET)}},

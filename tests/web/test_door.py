@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+pytestmark = pytest.mark.sampled(3)
+
 TOKEN = next(each for each in CALLERS if each.method == "jwt" and each.grant.role).credential
 LISTS = "query L($n: Int) { webhookLogs(first: $n) { nodes { id } totalCount } }"
 GRAPHQL = "application/graphql-response+json"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+pytestmark = pytest.mark.sampled(2)
+
 ONE = """{ webhookLogs(first: 3, filter: { source: { eq: "translations" } }) {
   nodes { id event status } totalCount } }"""
 OTHER = '{ webhookLogs(first: 3, filter: { source: { eq: "shop" } }) { nodes { id } } }'
