@@ -166,7 +166,15 @@ BAD_INPUT: dict[str, tuple[str, dict[str, Any], Any, tuple[str, str]]] = {
     ),
     "an unknown source": ('{ source(name: "nope") { name } }', {}, {"source": None}, NO_SOURCE),
     "no id of a log": (LOG, {"id": "664201931"}, {"webhookLog": None}, NO_ID),
-    "an empty id": (LOG, {"id": ""}, {"webhookLog": None}, NO_ID),
+    "an empty id": (
+        LOG,
+        {"id": ""},
+        {"webhookLog": None},
+        (
+            "INVALID_ID",
+            "That id is empty. Give the id of a webhook log, hook or source as a query gave it.",
+        ),
+    ),
     "an id of a hook": (
         LOG,
         {"id": id_of("HOOK", "1")},

@@ -34,9 +34,11 @@ SPOILT = 0.02
 FAILING = 0.02
 """Share of the operations for which a source fails."""
 
-TURNS = re.compile(rb'"upstreamCalls[01]?":\d+|"HIT"|"MISS"')
-"""What depends on how lists that are read together take turns: calls for the operation so far, and
-which list was the first to ask for a page."""
+TURNS = re.compile(
+    rb'"upstreamCalls[01]?":\d+|"HIT"|"MISS"|"last(?:Success|Failure)At[01]?":(?:null|"[^"]*")'
+)
+"""What depends on how lists that are read together take turns: calls for the operation so far,
+which list was the first to ask for a page, and when a source was last called."""
 
 
 @pytest.fixture(scope="module")
