@@ -195,7 +195,7 @@ class Replicas(RuleBasedStateMachine):
             for name in ("begin", "complete", "handle_completed"):
                 self._watch(gateway._actions._journal, name)
             if store is None:
-                self._watch(gateway._cache._store, "_ask")
+                self._watch(gateway._cache._store, "_call")
         return made
 
     def _watch(self, thing: Any, name: str) -> None:
