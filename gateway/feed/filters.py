@@ -20,6 +20,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from cachetools import LRUCache
 
 from gateway import ids
 from gateway.errors import ErrorCode, RequestError
@@ -96,7 +97,7 @@ class Filter(msgspec.Struct, frozen=True):
         return None
 
 
-_compiled: dict[tuple[str, frozenset[str], frozenset[str]], Filter] = {}
+_compiled: LRUCache[tuple[str, frozenset[str], frozenset[str]], Filter] = LRUCache(MAX_KEPT)
 
 
 def prepare(
@@ -119,8 +120,6 @@ def prepare(
         builder = _Builder(now, known, open_ones)
         found = _compile(_given(document or {}), builder)
         if not found.depends_on_now and len(key[0]) <= MAX_KEPT_LENGTH:
-            if len(_compiled) >= MAX_KEPT:
-                del _compiled[next(iter(_compiled))]
             _compiled[key] = found
     return found
 

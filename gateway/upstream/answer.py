@@ -86,7 +86,10 @@ class Answer:
         document = self.with_raw_rows(name)
         if document is None:
             return None
-        first = [decode_row((document[name] if name else document)[0])]
+        try:
+            first = [decode_row((document[name] if name else document)[0])]
+        except UnreadableError:
+            return None
         return {**document, name: first} if name else first
 
     def _decode_raw(self, name: str) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,7 +28,7 @@ from gateway.upstream.envelopes import (
 )
 from gateway.upstream.errors import ReadError, not_json, plain_text, refusal, without_traceback
 from gateway.upstream.exchange import exchange, request_url
-from gateway.upstream.guard import FAILURES, UpstreamGuard, is_refusal
+from gateway.upstream.guard import FAILURES, PrivateGuards, UpstreamGuard, is_refusal
 from gateway.upstream.health import Health
 from gateway.upstream.known_secrets import KnownSecrets
 from gateway.upstream.network_errors import Peer
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
 
 SLOW = 0.75
 """Share of the timeout after which a call counts as failed for the breaker."""
-MAX_GUARDS = 1000
-"""Maximum number of callers' credentials whose rate limits and breakers are remembered."""
 MAX_URLS = 256
 """Maximum number of URLs that are kept for the next call."""
 MAX_SLOWDOWN = 30.0
@@ -109,9 +106,9 @@ class UpstreamClient:
         self._clock = clock
         self._private = private
         self._secrets = secrets or KnownSecrets()
-        self._make_guard = functools.partial(UpstreamGuard, source, rate_limit, monotonic)
-        self._guard = self._make_guard()
-        self._private_guards: dict[bytes, UpstreamGuard] = {}
+        make_guard = functools.partial(UpstreamGuard, source, rate_limit, monotonic)
+        self._guard = make_guard()
+        self._private_guards = PrivateGuards(make_guard) if private else None
         # Building a URL takes as long as sending it.
         self._located = functools.lru_cache(MAX_URLS)(functools.partial(request_url, base_url))
 
@@ -205,15 +202,9 @@ class UpstreamClient:
         return _Call(method, url, operation, credential, guard, secrets, etag, rows)
 
     async def _guard_of(self, credential: Credential) -> UpstreamGuard:
-        if not self._private:
+        if self._private_guards is None:
             return self._guard
-        headers = sorted((await credential.headers()).items())
-        key = hashlib.sha256(repr(headers).encode()).digest()
-        guards = self._private_guards
-        guards[key] = guard = guards.pop(key) if key in guards else self._make_guard()
-        if len(guards) > MAX_GUARDS:
-            del guards[next(iter(guards))]
-        return guard
+        return self._private_guards.of(await credential.headers())
 
     async def _attempt(self, call: _Call) -> Answer:
         loop = asyncio.get_running_loop()
@@ -244,17 +235,18 @@ class UpstreamClient:
                         bound.reschedule(loop.time() + call_timeout)
                         headers = await credential.headers()
                         sent = True
-                        answer = await self._exchange(call, headers, progress)
-                        if self._is_unauthorized(answer, call) and credential.forget(headers):
+                        answer, vendor_error = await self._exchange(call, headers, progress)
+                        unauthorized = _is_unauthorized(answer, vendor_error, call)
+                        if unauthorized and credential.forget(headers):
                             sent = False
                             headers = await credential.headers()
                             sent = True
                             guard.limit.take()
                             progress = Progress()
-                            answer = await self._exchange(call, headers, progress)
+                            answer, vendor_error = await self._exchange(call, headers, progress)
                     finally:
                         self._slots.release()
-                return self._checked(answer, call)
+                return self._checked(answer, vendor_error, call)
         except TimeoutError:
             if call_timeout is None and (paused := guard.limit.pause_error(operation.seconds)):
                 raise paused from None
@@ -277,7 +269,8 @@ class UpstreamClient:
 
     async def _exchange(
         self, call: _Call, headers: Mapping[str, str], progress: Progress
-    ) -> Answer:
+    ) -> tuple[Answer, VendorError | None]:
+        """Send the request; return the response, and the error inside it if it is a 2xx one."""
         call.operation.calls[self.source] += 1
         # The client's build_request takes twice as long.
         merged = httpx.Headers(self._http.headers)
@@ -288,18 +281,8 @@ class UpstreamClient:
         if call.operation.trace is not None:
             request.headers.update(call.operation.trace.headers())
         answer = await exchange(self._http, request, self._peer, progress)
-        return answer.masked(call.secrets)
-
-    def _is_unauthorized(self, answer: Answer, call: _Call) -> bool:
-        if answer.status == httpx.codes.UNAUTHORIZED:
-            return True
-        if call.method != "GET":
-            return False  # the error may concern the result of the action
-        vendor_error = self._error_in(answer, call)
-        return (
-            vendor_error is not None
-            and error_code_of(vendor_error) is ErrorCode.UPSTREAM_UNAUTHORIZED
-        )
+        answer = answer.masked(call.secrets)
+        return answer, self._error_in(answer, call)
 
     def _error_in(self, answer: Answer, call: _Call) -> VendorError | None:
         """Return the error inside a 2xx response, if there is one."""
@@ -316,7 +299,7 @@ class UpstreamClient:
             document = plain_text(answer)
         return error_in_success(document, self._read_error, of_action=call.method != "GET")
 
-    def _checked(self, answer: Answer, call: _Call) -> Answer:
+    def _checked(self, answer: Answer, vendor_error: VendorError | None, call: _Call) -> Answer:
         """Return a 2xx response, raise UpstreamError for others; apply rate limit headers."""
         now = self._clock()
         limit = call.guard.limit
@@ -325,13 +308,11 @@ class UpstreamClient:
         limit.read_headers(answer.headers, now)
         if answer.status == httpx.codes.NOT_MODIFIED and call.etag is not None:
             return answer
-        action = call.method != "GET"
-        vendor_error = self._error_in(answer, call)
         if httpx.codes.is_success(answer.status) and vendor_error is None:
             if wait := waits.retry_after(answer.headers, now):
                 limit.pause(min(wait, MAX_SLOWDOWN))
             if call.rows is None or answer.with_raw_rows(call.rows) is None:
-                self._check_document(answer, action=action)
+                self._check_document(answer, action=call.method != "GET")
             return answer
         error = refusal(
             answer, self._read_error, source=self.source, now=now, url=call.url, vendor=vendor_error
@@ -352,3 +333,14 @@ class UpstreamClient:
             raise not_json(answer, self.source) from None
         if action and not is_answer_to_action(document):
             raise not_json(answer, self.source)
+
+
+def _is_unauthorized(answer: Answer, vendor_error: VendorError | None, call: _Call) -> bool:
+    if answer.status == httpx.codes.UNAUTHORIZED:
+        return True
+    # The error in the response to an action may concern its result.
+    return (
+        call.method == "GET"
+        and vendor_error is not None
+        and error_code_of(vendor_error) is ErrorCode.UPSTREAM_UNAUTHORIZED
+    )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+
+from cachetools import LRUCache
 
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.breaker import Breaker
@@ -20,6 +23,10 @@ FAILURES = frozenset(
     }
 )
 """Failures that open the breaker. Refusals do not count: the vendor is working."""
+
+
+MAX_GUARDS = 1000
+"""Maximum number of callers' credentials whose rate limits and breakers are remembered."""
 
 
 class UpstreamGuard:
@@ -94,6 +101,22 @@ class UpstreamGuard:
             retry_after=seconds,
             sent=False,
         )
+
+
+class PrivateGuards:
+    """The guards of credentials that callers send, those used last; found by their headers."""
+
+    def __init__(self, make: Callable[[], UpstreamGuard]) -> None:
+        self._make = make
+        self._guards: LRUCache[bytes, UpstreamGuard] = LRUCache(MAX_GUARDS)
+
+    def of(self, headers: Mapping[str, str]) -> UpstreamGuard:
+        """Return the guard of the credential in the headers."""
+        key = hashlib.sha256(repr(sorted(headers.items())).encode()).digest()
+        guard = self._guards.get(key)
+        if guard is None:
+            guard = self._guards[key] = self._make()
+        return guard
 
 
 def is_refusal(error: UpstreamError) -> bool:

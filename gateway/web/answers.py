@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gateway.model import Freshness, Timestamp
     from gateway.service import Gateway
     from gateway.upstream.operation import Operation
+    from gateway.web.caching import Reads
 
 MEMORY = 16 * 2**20
 """Bytes of kept answers, with their keys."""
@@ -38,7 +39,6 @@ SEEN = 4096
 """Operations seen once that are remembered."""
 
 Key = tuple[tuple["Grant", ...], bytes]
-Reads = dict[str, list["Freshness"]]
 
 
 class _Value(msgspec.Struct, frozen=True):
@@ -90,7 +90,7 @@ class KeptAnswers:
         """Return the freshness of what an answer was made of; None if any of it has changed."""
         if answer.facts != self._gateway.list_facts():
             return None
-        reads: Reads = {}
+        reads: dict[str, list[Freshness]] = {}
         for one in answer.values:
             value = one.find()
             if value is None:

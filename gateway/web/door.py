@@ -29,6 +29,7 @@ from gateway.single_flight import SingleFlight
 from gateway.web.body import TIMEOUT
 from gateway.web.caching import cache_status, collapsed
 from gateway.web.disconnect import cancel_on_disconnect, within
+from gateway.web.header_limit import size_of
 from gateway.web.request import Refusal, decode_operation, request_id
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class Door:
         gateway, media_type = passed
         if gateway.caller.method is Method.JWT or gateway.personal:
             return
-        if sum(map(_size, key)) <= MOST_BYTES:
+        if sum(map(size_of, key)) <= MOST_BYTES:
             self._verdicts[key] = Verdict(gateway, media_type)
 
     def _is_plain(self, message: Message) -> bool:
@@ -295,12 +296,8 @@ def _is_short(headers: Sequence[Header], key: Sequence[Header]) -> bool:
     """Return whether the headers that are not in the key are within their limit."""
     if len(headers) == len(key):
         return True
-    free = sum([len(name) + len(value) for name, value in headers if name in FREE])
+    free = sum([size_of(header) for header in headers if header[0] in FREE])
     return free <= MOST_FREE and len(headers) <= MOST_LINES
-
-
-def _size(header: Header) -> int:
-    return len(header[0]) + len(header[1])
 
 
 async def _next(receive: Receive) -> Message:

@@ -31,7 +31,7 @@ class HeaderLimit:
         if scope["type"] == "http":
             headers = scope["headers"]
             size = len(scope["query_string"]) + len(scope.get("raw_path") or b"")
-            if len(headers) > MAX_HEADERS or size + sum(map(_size, headers)) > MAX_BYTES:
+            if len(headers) > MAX_HEADERS or size + sum(map(size_of, headers)) > MAX_BYTES:
                 app = refusal_response(
                     scope,
                     431,
@@ -42,5 +42,6 @@ class HeaderLimit:
         await app(scope, receive, send)
 
 
-def _size(header: tuple[bytes, bytes]) -> int:
+def size_of(header: tuple[bytes, bytes]) -> int:
+    """Return the bytes of a header."""
     return len(header[0]) + len(header[1])
