@@ -17,7 +17,6 @@ from tests.web.direct import KEPT, KEY, LIST, LONG_WAY, Direct, direct, repeat, 
 from tests.web.protected import CALLERS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
 pytestmark = pytest.mark.sampled(3)
@@ -33,15 +32,6 @@ DOOR = ["view", "door", "door", "door"]
 @pytest.fixture(scope="module")
 def sandbox() -> Sandbox:
     return Sandbox(clock=stopped, logs=300)
-
-
-@pytest.fixture
-async def app(
-    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Direct]:
-    watch_ways(monkeypatch)
-    async with direct(tmp_path, sandbox, monkeypatch) as app:
-        yield app
 
 
 REQUESTS: dict[str, tuple[Any, list[str], int]] = {

@@ -19,7 +19,6 @@ from tests.support.moment import stopped
 from tests.web.direct import KEY, LONG_WAY, Direct, Reply, direct, watch_ways
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
 pytestmark = pytest.mark.sampled(2)
@@ -32,15 +31,6 @@ OTHER = '{ webhookLogs(first: 3, filter: { source: { eq: "shop" } }) { nodes { i
 @pytest.fixture
 def sandbox() -> Sandbox:
     return Sandbox(clock=stopped, logs=300)
-
-
-@pytest.fixture
-async def app(
-    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Direct]:
-    watch_ways(monkeypatch)
-    async with direct(tmp_path, sandbox, monkeypatch) as app:
-        yield app
 
 
 async def ask(app: Direct, query: Any = ONE) -> Reply:

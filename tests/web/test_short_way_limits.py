@@ -15,7 +15,6 @@ from tests.support.moment import stopped
 from tests.web.direct import KEY, LIST, LONG_WAY, Direct, direct, repeat, watch_ways, ways
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
 LISTS = "query L($n: Int) { webhookLogs(first: $n) { nodes { id } totalCount } }"
@@ -24,15 +23,6 @@ LISTS = "query L($n: Int) { webhookLogs(first: $n) { nodes { id } totalCount } }
 @pytest.fixture(scope="module")
 def sandbox() -> Sandbox:
     return Sandbox(clock=stopped, logs=300)
-
-
-@pytest.fixture
-async def app(
-    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Direct]:
-    watch_ways(monkeypatch)
-    async with direct(tmp_path, sandbox, monkeypatch) as app:
-        yield app
 
 
 @pytest.mark.parametrize("mode", ["enforce", "warn"])
