@@ -20,7 +20,7 @@ from gateway.feed import cursor
 from gateway.limits import LimitError
 from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
-from tests.schema.sides import caller, opened
+from tests.schema.sides import Side, caller, opened
 from tests.support.clock import SECOND, Clock
 from tests.support.moment import MOMENT, stopped
 from tests.support.operations import Operation, Operations
@@ -34,11 +34,12 @@ SPOILT = 0.02
 FAILING = 0.02
 """Share of the operations for which a source fails."""
 
-CALLED = re.compile(rb'"last(?:Success|Failure)At[01]?":(?:null|"[^"]*")')
-"""When a source was last called, which counts read together can put off."""
-TURNS = re.compile(rb'"upstreamCalls[01]?":\d+|"HIT"|"MISS"')
-"""What depends on how lists that are read together take turns: calls for the operation so far, and
-which list was the first to ask for a page."""
+NO_DATA = b'{"data":null'
+TURNS = re.compile(
+    rb'"upstreamCalls[01]?":\d+|"last(?:Success|Failure)At[01]?":(?:null|"[^"]*")|"HIT"|"MISS"'
+)
+"""What depends on how lists that are read together take turns: calls for the operation so far, when
+a vendor answered last, and which list was the first to ask for a page."""
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def valid(operations: Operations, schema: Schema) -> Operation:
 
 @pytest.mark.parametrize(
     ("seed", "count"),
-    [(1, 25), pytest.param(1, 150, marks=pytest.mark.slow)],
+    [(1, 25), *(pytest.param(seed, 500, marks=pytest.mark.slow) for seed in range(2, 12))],
 )
 async def test_random_operations_have_the_results_of_graphql_core(
     sandbox: Sandbox,
@@ -107,19 +108,19 @@ async def test_random_operations_have_the_results_of_graphql_core(
                     side.readings.begin(failing, era=number // 5)
                 found, is_written = await ours.execute(asked, seen_by)
                 expected, _ = await core.execute(asked, seen_by)
-                found, expected = (CALLED.sub(b"?", one) for one in (found, expected))
-                if asked.lists > 1:
-                    found, expected = (TURNS.sub(b"?", one) for one in (found, expected))
-                assert found == expected, (asked.text, asked.variables, seen_by)
+                assert comparable(asked, found) == comparable(asked, expected), (asked, seen_by)
                 # Without data, no list was read: the operation was refused, or all of it failed.
-                lists += 0 if found.startswith(b'{"data":null') else asked.lists
+                lists += 0 if found.startswith(NO_DATA) else asked.lists
                 written += asked.lists * is_written
-                if b'"errors":' in found:
-                    # graphql-core cancels what it no longer needs, at some point.
-                    await settled()
-                else:
+                is_same = ours.readings.counts == core.readings.counts
+                if b'"errors":' not in found:
                     without_errors += asked.lists
-                    assert ours.readings.counts == core.readings.counts, asked
+                    assert is_same, asked
+                else:
+                    await settled()
+                    if asked.lists > 1 or not is_same:
+                        # graphql-core cancels what it no longer needs, at some point.
+                        await read_anew(ours, core)
     with capsys.disabled():
         sys.stdout.write(
             f" {written} of {lists} lists were written ({written / lists:.1%}),"
@@ -129,7 +130,23 @@ async def test_random_operations_have_the_results_of_graphql_core(
     assert written > 0.9 * without_errors
 
 
+def comparable(asked: Operation, response: bytes) -> bytes:
+    """Return what has to be the same in a response, whatever the turns of its lists."""
+    if asked.lists == 1:
+        return response
+    # Without data, it depends on the turns which fields of the other lists failed before.
+    return NO_DATA if response.startswith(NO_DATA) else TURNS.sub(b"?", response)
+
+
 async def settled() -> None:
     """Let the work end that graphql-core leaves in the background."""
     for _ in range(50):
         await asyncio.sleep(0)
+
+
+async def read_anew(*sides: Side) -> None:
+    """Let both sides have read the same at the same time."""
+    for side in sides:
+        side.readings.begin(set(), era=side.readings.era)
+        await side.gateway.invalidate([f"source:{name}" for name in side.gateway.sources])
+        await side.gateway.logs(side.gateway.operation(), first=5)

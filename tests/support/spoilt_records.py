@@ -36,7 +36,7 @@ class Readings:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.failing: set[str] = set()
         self._only: str | None = None
-        self._era = 0
+        self.era = 0
         self._spoilt = spoilt
         self._records: dict[str, model.WebhookLog] = {}
         self._pages: dict[int, tuple[Page, Page]] = {}
@@ -49,8 +49,8 @@ class Readings:
         In another ``era``, other records are spoilt.
         """
         self.counts.clear()
-        if era != self._era:
-            self._era = era
+        if era != self.era:
+            self.era = era
             self._records.clear()
             self._pages.clear()
         self.failing = failing
@@ -102,7 +102,7 @@ class Readings:
 
     def _record(self, log: model.WebhookLog) -> model.WebhookLog:
         if log.id not in self._records:
-            chance = random.Random(f"{self._era} {log.id}")
+            chance = random.Random(f"{self.era} {log.id}")
             is_spoilt = chance.random() < self._spoilt
             self._records[log.id] = _spoilt(log, chance) if is_spoilt else log
         return self._records[log.id]
