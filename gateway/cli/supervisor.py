@@ -31,7 +31,7 @@ STARTUP_TIMEOUT = 120.0
 """Seconds that a worker may take until it serves."""
 STEADY = 60.0
 """Seconds after which the end of a worker is no longer put down to its start."""
-LONGEST_PAUSE = 30.0
+MAX_PAUSE = 30.0
 """Seconds before the next start of a worker that keeps ending; they double up to that."""
 LAST_WAIT = 5.0
 """Seconds that workers have to stop at once before they are killed."""
@@ -221,7 +221,7 @@ class Supervisor:
                 continue
             lived = asyncio.get_running_loop().time() - worker.started_at
             failures = 1 if lived >= STEADY else failures + 1
-            pause = min(LONGEST_PAUSE, 2.0 ** (failures - 2)) if failures > 1 else 0.0
+            pause = min(MAX_PAUSE, 2.0 ** (failures - 2)) if failures > 1 else 0.0
             when = f" in {pause:.0f} seconds" if pause else ""
             print_error(f"Worker {worker.pid} {worker.fate}. Another takes its place{when}.")
             await asyncio.sleep(pause)

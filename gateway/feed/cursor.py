@@ -72,12 +72,11 @@ class Position(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 class Memory(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The newest logs that a polling client has seen, so that it gets every other log once.
 
-    ``seen`` has the marks of the logs that are no older than ``floor``, one after the other; what
-    is older is not told apart any more, and counts as seen. ``floors`` has other floors: earlier
-    ones of lists, or of all lists of a source, that failed or were given from stale pages, and
-    later ones of lists that were not read so far. ``held`` are the marks that were seen when what
-    is ``failing`` began to fail. ``undated`` are the lists without times. Of each mark there are
-    the first ``width`` bytes.
+    ``seen`` is the marks of the logs that are not older than ``floor``, joined; older logs count as
+    seen. ``floors`` has the lists, and sources, with floors of their own: earlier ones if they
+    failed or were read from stale pages, later ones if they were not read so far. ``held`` is the
+    marks that were seen when what is ``failing`` began to fail. ``undated`` are the lists without
+    times. ``width`` is the number of bytes of each mark.
     """
 
     floor: Time
@@ -103,13 +102,13 @@ class Memory(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
 
 
 class Reduced(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What a cursor holds that would else be too long (``gateway.feed.reduce``).
+    """How a cursor was shortened that would be too long otherwise (``gateway.feed.reduce``).
 
-    Each hint has so many ``bits``; those of less than 8 tell which of the ``levels`` the list goes
-    on below. ``through`` are the marks of the source and of the list that the cursor's log is of:
-    lists before that one have given all logs of the cursor's time, those behind it none. ``again``
-    has a bit for each list that is to be read from its top. ``partial`` tells that ``given`` has
-    only the last logs of the cursor's list.
+    ``bits`` is the width of each hint; one of less than 8 is the number of the time in ``levels``
+    below which its list continues. ``through`` has the marks of the source and of the list of the
+    cursor's log: of the lists before it, all logs of the cursor's time were returned, and none of
+    the lists after it. ``again`` has a bit for each list that has to be read from its top.
+    ``partial`` is true if ``returned`` has only the last logs of the cursor's list.
     """
 
     bits: Literal[16, 8, 4, 2, 1, 0] = 16
@@ -157,8 +156,8 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     reduced: Reduced | None = None
 
     @functools.cached_property
-    def given_marks(self) -> frozenset[bytes]:
-        """The logs of its time that were given."""
+    def returned_marks(self) -> frozenset[bytes]:
+        """The marks of the logs of its time that were returned."""
         return frozenset(self.returned)
 
     @property

@@ -30,17 +30,17 @@ SLACKS = (MINUTE, 10 * SECOND, SECOND, 0)
 """How late it may be after its page was read, the longest first that fits."""
 LEAST = 32
 """Logs that are remembered however old they are, if they were read."""
-MOST = 100
+MAX_REMEMBERED = 100
 """Logs that are remembered; with more in the time of ``LATENESS``, the floor rises."""
-MOST_MARKS = 170
+MAX_MARKS = 170
 """Logs that are remembered where lists differ."""
-MOST_HELD = 260
+MAX_HELD = 260
 """Logs that are remembered together with those that were seen before a failure."""
-MOST_LISTS = 10
+MAX_LISTS = 10
 """Lists that are named; where there are more, their sources are, or all."""
-UNDATED_TOP, MOST_UNDATED = 16, 64
+UNDATED_TOP, MAX_UNDATED = 16, 64
 """Logs at the top of a list without times that are remembered, and of all such lists."""
-MOST_LOOKED_AT = 3000
+MAX_LOOKED_AT = 3000
 """Logs that are looked at for those that lists of another floor have to remember."""
 EVERY = ids.mark("//")
 """Stands for all lists, where they are too many to be named."""
@@ -132,7 +132,7 @@ def remember(
         if reader.error is not None:
             failing.append(reader.key)
     floors = {**kept, **floors}
-    if len(floors) > MOST_LISTS:
+    if len(floors) > MAX_LISTS:
         floors, floor = _shared(floors, own, floor)
     marks, cut = _marks(seen, readers, floors, floor)
     lasting = {reader for reader in readers if reader.error is not None}
@@ -151,7 +151,7 @@ def remember(
         floor,
         b"".join(mark[:SHORT_MARK_LENGTH] for mark in marks),
         floors,
-        _held(before, failing, MOST_HELD - len(marks)),
+        _held(before, failing, MAX_HELD - len(marks)),
         tuple(failing),
         tuple(_few(undated, readers)),
         SHORT_MARK_LENGTH,
@@ -172,17 +172,17 @@ def _floor(seen: Seen, fresh: Sequence[Reader], now: Timestamp) -> Timestamp:
 
     It lies before the time at which any of the ``fresh`` lists was read, if that fits.
     """
-    times = [time_of(row) for row, _ in seen.newest(MOST + 1)]
+    times = [time_of(row) for row, _ in seen.newest(MAX_REMEMBERED + 1)]
     floor = Timestamp(now - LATENESS)
     floor = UNDATED if len(times) < LEAST else min(floor, times[LEAST - 1])
-    if len(times) > MOST:
-        floor = max(floor, Timestamp(times[MOST] + 1))
+    if len(times) > MAX_REMEMBERED:
+        floor = max(floor, Timestamp(times[MAX_REMEMBERED] + 1))
     floor = min(floor, LATEST)
     read_at = min((read.fetched_at for reader in fresh for read in reader.reads), default=now)
     if read_at - MINUTE >= floor:
         return floor
-    newest = seen.newest(MOST_MARKS + 1)
-    lowest = time_of(newest[-1][0]) if len(newest) > MOST_MARKS else UNDATED
+    newest = seen.newest(MAX_MARKS + 1)
+    lowest = time_of(newest[-1][0]) if len(newest) > MAX_MARKS else UNDATED
     for slack in SLACKS:
         if read_at - slack > lowest:
             return min(floor, Timestamp(read_at - slack))
@@ -202,23 +202,23 @@ def _marks(
     }
     lowest = min(own.values(), default=floor)
     marks: dict[bytes, None] = {}
-    share = max(1, MOST_UNDATED // max(1, len(seen.undated)))
-    for rows in list(seen.undated.values())[:MOST_UNDATED]:
+    share = max(1, MAX_UNDATED // max(1, len(seen.undated)))
+    for rows in list(seen.undated.values())[:MAX_UNDATED]:
         marks.update(dict.fromkeys(row.mark for row in rows[:share]))
-    count = MOST_MARKS
-    while count < MOST_LOOKED_AT:
+    count = MAX_MARKS
+    while count < MAX_LOOKED_AT:
         newest = seen.newest(count)
-        for row, reader in newest[count - MOST_MARKS :]:
+        for row, reader in newest[count - MAX_MARKS :]:
             time = time_of(row)
             if time < lowest:
                 return list(marks), None
             if time >= own[reader] and row.mark not in marks:
-                if len(marks) >= MOST_MARKS:
+                if len(marks) >= MAX_MARKS:
                     return list(marks), time
                 marks[row.mark] = None
         if len(newest) < count:
             break
-        count += MOST_MARKS
+        count += MAX_MARKS
     return list(marks), None
 
 
@@ -234,18 +234,18 @@ def _shared(
         shared[key] = min(its_floor, shared.get(key, floors.get(key, its_floor)))
     others = {key: each for key, each in floors.items() if key not in listed and key not in shared}
     shared = {**others, **{key: each for key, each in shared.items() if each != floor}}
-    if len(shared) <= MOST_LISTS:
+    if len(shared) <= MAX_LISTS:
         return shared, floor
     return {}, min(floor, *shared.values())
 
 
 def _few(keys: Sequence[bytes], readers: Sequence[Reader]) -> list[bytes]:
     """Return the marks of lists, or of their sources, or that of all, so that they are few."""
-    if len(keys) <= MOST_LISTS:
+    if len(keys) <= MAX_LISTS:
         return list(keys)
     sources = {reader.key: source_key(reader.source.name) for reader in readers}
     found = list(dict.fromkeys(sources.get(key, key) for key in keys))
-    return found if len(found) <= MOST_LISTS else [EVERY]
+    return found if len(found) <= MAX_LISTS else [EVERY]
 
 
 def _held(before: Memory | None, failing: Collection[bytes], room: int) -> bytes:

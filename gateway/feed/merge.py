@@ -23,7 +23,7 @@ ROWS_PER_TURN = 10
 """Rows after which others get their turn; a large filter takes its time."""
 
 
-LONGEST_TURN = 0.003
+MAX_TURN = 0.003
 """Seconds after which other operations get their turn."""
 
 
@@ -48,7 +48,7 @@ class Turn:
 
     async def end(self) -> None:
         """Let the others go first if this turn is over."""
-        if time.perf_counter() - self._began > LONGEST_TURN:
+        if time.perf_counter() - self._began > MAX_TURN:
             await asyncio.sleep(0)
             self._began = time.perf_counter()
 

@@ -20,7 +20,7 @@ from gateway.feed.cursor import (
     source_key,
 )
 from gateway.feed.reader import NOT_READ
-from gateway.feed.reduce import MOST_BYTES, pack_again, reduced
+from gateway.feed.reduce import MAX_BYTES, pack_again, reduced
 from gateway.feed.resume import position_after
 from gateway.model import Timestamp
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 MARK_BYTES, POSITION_BYTES, FIXED_BYTES = 8, 400, 100
 """What parts of a cursor take at most; of a position, beside its many odd rows."""
-MOST_LEVELS = 14
+MAX_LEVELS = 14
 RECENT = 4
 """Number of a list's latest rows from which its position is built, unless it has odd rows."""
 
@@ -59,7 +59,7 @@ class Positions:
         self._after = after
         self._size = size
         self._packed: tuple[bytearray | None, int] = (None, -1)
-        """The hints that were packed last, and the row that they are behind."""
+        """The hints that were packed last, and the row that they follow."""
 
     def add(self, reader: Reader, row: Row) -> None:
         """Take the next row of the merge."""
@@ -136,7 +136,7 @@ class Positions:
         """Return whether a cursor is certainly short enough."""
         marks = len(cursor.returned) + len(cursor.known)
         most = MARK_BYTES * marks + POSITION_BYTES * len(cursor.positions) + len(cursor.hints)
-        return cursor.memory is None and most < MOST_BYTES - FIXED_BYTES
+        return cursor.memory is None and most < MAX_BYTES - FIXED_BYTES
 
     @functools.cached_property
     def _again(self) -> Reduced | None:
@@ -147,7 +147,7 @@ class Positions:
         return Reduced(again=pack_again([reader.key for reader in self._readers], again))
 
     def _own(self, index: int) -> list[bytes]:
-        """Return the given marks of a row's time that are of its list."""
+        """Return the returned marks of a row's time that are of its list."""
         row, own = self.rows[index], self.owners[index]
         first = index
         while first and self.rows[first - 1].time == row.time:
@@ -167,7 +167,7 @@ class Positions:
         levels: list[Timestamp] = []
         step = self._size or len(self.rows)
         at = index + step
-        while at < len(self._times) and len(levels) < MOST_LEVELS and self._times[at] > 0:
+        while at < len(self._times) and len(levels) < MAX_LEVELS and self._times[at] > 0:
             level = Timestamp(self._times[at] - 1)
             if not levels or level < levels[-1]:
                 levels.append(level)
@@ -177,7 +177,7 @@ class Positions:
         return levels
 
     def _hints(self, index: int) -> bytes:
-        """Return the hints for all readers behind a row."""
+        """Return the hints for all readers after a row."""
         packed, at = self._packed
         if index < at or packed is None:
             packed = bytearray()
@@ -282,7 +282,7 @@ class Positions:
 
 
 class Entry:
-    """A log on a page, and how to get the cursor that stands behind it.
+    """A log on a page; builds its cursor on demand.
 
     ``record`` is the log as it is cached, the same object for every page and caller.
     """

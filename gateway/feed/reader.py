@@ -77,14 +77,14 @@ class Reader:
         """How many of them were taken."""
         self._held: Sequence[Row] = ()
         self._bound = after.time if after else None
-        """The highest position that a row may have that was not given."""
+        """The highest position that a row may have that was not returned."""
         self._again = False
-        """Whether the list is read from its top, and what was given is passed over."""
+        """Whether the list is read from its top, skipping what was returned."""
         self._passes_over = False
-        """Whether rows of the cursor's time are passed over until one is met that was given."""
+        """Whether rows of the cursor's time are skipped up to the first that was returned."""
 
     def resume(self, *, is_passed: bool, again: bool) -> None:
-        """Take what a reduced cursor knows about the list: see ``Reduced``."""
+        """Apply what a reduced cursor knows about the list; see ``Reduced``."""
         after = self._after
         if after is None or after.reduced is None:
             return
@@ -106,13 +106,13 @@ class Reader:
         was_read = "_list" in self.__dict__ and self.waits_at is None and self.error is None
         return not was_read or self.has_odd or self.is_unordered
 
-    def _was_given(self, positioned: PositionedRow) -> bool:
+    def _was_returned(self, positioned: PositionedRow) -> bool:
         """Return whether a row of a list that is read from its top stands before the cursor."""
         if self._after is None or self._bound is None:
             return False
         if positioned.time != self._after.time or self._bound != self._after.time:
             return positioned.time > self._bound
-        if positioned.row.mark in self._after.given_marks:
+        if positioned.row.mark in self._after.returned_marks:
             self._passes_over = False
             return True
         return self._passes_over
@@ -140,7 +140,7 @@ class Reader:
         elif is_ignored(positioned.newer_than(Timestamp(until + ROUNDING)), len(page.logs)):
             return False
         else:
-            run = positioned.below(until, self._after.given_marks)
+            run = positioned.below(until, self._after.returned_marks)
         if run is None:
             return False
         self._run = run
@@ -265,7 +265,7 @@ class Reader:
             await self._read()
 
     async def _repeat(self) -> None:
-        """Read the page that the list began with row by row, to go on behind it."""
+        """Read the page that the list began with row by row, to continue after it."""
         self._run = None
         self.has_odd, self._below = False, 0
         self.pages.repeat()
@@ -303,7 +303,7 @@ class Reader:
     def _take(self, positioned: Sequence[PositionedRow]) -> None:
         for each in positioned:
             self.has_odd = self.has_odd or each.is_odd
-            if self._again and self._was_given(each):
+            if self._again and self._was_returned(each):
                 continue
             row = each.row
             is_below = self.down_to is not None and each.time < self.down_to

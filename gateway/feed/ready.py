@@ -1,9 +1,9 @@
 """The rows of a cached page, placed once for all lists that begin with it.
 
 Most pages are newest first, with a time and an id of its own in every row. Where a list begins with
-such a page, its rows have the same positions for every caller, so they are kept beside the page.
-``Reader`` takes them without reading the page row by row; only where it has to read on behind them,
-the page is read again in the ordinary way, which leads to the same rows.
+such a page, its rows have the same positions for every caller, so they are cached with the page.
+``Reader`` takes them without reading the page row by row. Only if it has to continue after them is
+the page read again in the ordinary way, which leads to the same rows.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 class Row(msgspec.Struct, frozen=True):
     """A log with its position in the merged order.
 
-    ``anchor`` is where it stood in a list with offsets; ``until`` is the time to ask a list with
-    windows for so that it is listed again, where its own time may not be true. ``freshness`` is
-    None where the row is on the first page of its list: callers share such rows.
+    ``anchor`` is its position in a list with offsets. ``until`` is the time from which a list with
+    windows must be requested to contain it again, if its own time may be wrong. ``freshness`` is
+    None on the first page of a list, whose rows callers share.
     """
 
     log: WebhookLog
@@ -43,8 +43,7 @@ class Row(msgspec.Struct, frozen=True):
 class Run(msgspec.Struct, frozen=True):
     """Rows of a page that are next in a list.
 
-    The first ``certain`` ones are sure to be in order; the others are, unless what follows the page
-    is newer than they.
+    The first ``certain`` rows are in order. The others are, unless the next page has newer rows.
     """
 
     rows: Sequence[Row]
@@ -75,16 +74,16 @@ class ReadyPage:
         """Return the rows of a list that begins with the page."""
         return self._from_top
 
-    def below(self, bound: Timestamp, given: Collection[bytes]) -> Run | None:
-        """Return the rows that are no newer than ``bound`` and not ``given``.
+    def below(self, bound: Timestamp, returned: Collection[bytes]) -> Run | None:
+        """Return the rows that are no newer than ``bound`` and not ``returned``.
 
-        ``given`` are marks of logs of that very time. Returns None if no row is certain.
+        ``returned`` are marks of logs of that very time. Returns None if no row is certain.
         """
         times = self._times
         begin = newer_than(self._rows, bound)
         end = newer_than(self._rows, bound - 1)
         rows = self._rows[end:]
-        fresh = [row for row in self._rows[begin:end] if row.mark not in given]
+        fresh = [row for row in self._rows[begin:end] if row.mark not in returned]
         if not fresh and not rows:
             return None
         first = self._rows.index(fresh[0], begin) if fresh else end

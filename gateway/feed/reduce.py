@@ -1,10 +1,9 @@
-"""Cursors that stay short, however many lists there are.
+"""Keep cursors short, however many lists there are.
 
-A cursor that would be longer than ``MOST_BYTES`` is reduced, and what it loses costs calls, never
-logs:
+A cursor of more than ``MAX_BYTES`` is reduced. What it loses costs calls, never logs:
 
-- Of many logs of one moment, only those of the last list are named. The lists before it, in the
-  order of all lists, have given all that they had of the moment; those behind it none.
+- Of many logs of one moment, only those of the last list are named. Of the lists before it, in the
+  order of all lists, all logs of the moment were returned, and of the lists after it none.
 - Hints take fewer bits each. A list may then be asked sooner than needed.
 - Positions that don't fit are left out, those first that are found again with the fewest calls.
   Such a list is read from its top, down to the time of the cursor.
@@ -23,28 +22,28 @@ from gateway.model import Timestamp
 if TYPE_CHECKING:
     from gateway.feed.reader import Reader
 
-MOST_BYTES = 1480
+MAX_BYTES = 1480
 """Length of a cursor; as text it is a third longer."""
 FEW = 8
 """Logs of one moment that are named in any case."""
 WIDTHS = (8, 4, 2, 1, 0)
 """Bits of a hint."""
 KEY_BYTES = 8
-MOST_GIVEN = 60
+MAX_RETURNED = 60
 """Logs of one moment and one list that are named."""
 
 
 def reduced(
     cursor: Cursor,
     readers: Sequence[Reader],
-    given: Sequence[bytes],
+    returned: Sequence[bytes],
     through: tuple[bytes, bytes],
     levels: Sequence[Timestamp],
     before: Reduced | None = None,
 ) -> Cursor:
     """Return the cursor, reduced until it fits.
 
-    ``given`` are the logs of its moment that are of its own list, which ``through`` names, and
+    ``returned`` are the logs of its moment that are of its own list, which ``through`` names, and
     ``levels`` are the times at which the next pages end. ``before`` is how the cursor was reduced
     that this one follows at the same moment.
     """
@@ -55,15 +54,15 @@ def reduced(
     keys = [reader.key for reader in readers]
     if goes_on or len(cursor.returned) + len(cursor.known) > FEW:
         details = replace(details, through=through)
-        most = FEW if cursor.memory else MOST_GIVEN
-        if len(given) > most or (
+        most = FEW if cursor.memory else MAX_RETURNED
+        if len(returned) > most or (
             before is not None and before.partial and before.through == through
         ):
             again = details.again_keys(keys) | {through[1]}
             details = replace(details, partial=True, again=pack_again(keys, again))
             others = {key: each for key, each in cursor.positions.items() if key != through[1]}
             cursor = replace(cursor, positions=others)
-        cursor = replace(cursor, returned=tuple(given[-most:]), known=(), reduced=details)
+        cursor = replace(cursor, returned=tuple(returned[-most:]), known=(), reduced=details)
         if _fits(cursor):
             return cursor
     small = cursor
@@ -81,7 +80,7 @@ def reduced(
 
 
 def _fits(cursor: Cursor) -> bool:
-    return len(encoded(cursor)) <= MOST_BYTES
+    return len(encoded(cursor)) <= MAX_BYTES
 
 
 def _without_positions(cursor: Cursor, keys: Sequence[bytes]) -> Cursor:
@@ -90,7 +89,7 @@ def _without_positions(cursor: Cursor, keys: Sequence[bytes]) -> Cursor:
     before = details.again_keys(keys)
     every = frozenset(before | cursor.positions.keys())
     bare = replace(cursor, positions={}, reduced=replace(details, again=pack_again(keys, every)))
-    room = MOST_BYTES - len(encoded(bare)) - 2
+    room = MAX_BYTES - len(encoded(bare)) - 2
     kept: dict[bytes, Position] = {}
     for key, position in sorted(cursor.positions.items(), key=lambda item: -_calls(item[1])):
         room -= KEY_BYTES + len(encoded(position))

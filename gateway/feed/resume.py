@@ -1,4 +1,4 @@
-"""Where a list goes on behind the rows that were returned, as cursors say it."""
+"""Find the position from which a list is continued after the rows that were returned."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 RECENT_MARKS = 4
 """Number of a list's latest rows that a cursor contains, in case one is deleted."""
 MAX_MARKS = 32
-"""Odd rows of a list that a cursor knows."""
+"""Maximum number of a list's odd rows that a cursor contains."""
 
 
 def position_after(

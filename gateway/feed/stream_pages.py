@@ -84,7 +84,7 @@ class StreamPages:
 
     @property
     def seen(self) -> set[bytes]:
-        """The marks of the logs that were given, or are not to be."""
+        """The marks of the logs that were returned, or must not be."""
         if not self._is_noted and self._begun_with is not None:
             self._seen.update(self._begun_with.marks)
             self._is_noted = True

@@ -1,7 +1,7 @@
 """What was written of records, kept beside them within a bound.
 
 It is in a record's ``__dict__["written"]``, by *marks*, and ends with the record. The cache does
-not count it, so that it has a bound of its own: ``MOST_KEPT`` marks of one record, and ``ROOM``
+not count it, so that it has a bound of its own: ``MAX_KEPT`` marks of one record, and ``ROOM``
 bytes of all. What was written first is dropped first.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from gateway.model import WebhookLog
 
-MOST_KEPT = 4
+MAX_KEPT = 4
 """Marks of one record: selections, as callers of one visibility class see them."""
 LARGE = 2**14
 """Bytes of a row that is too large to keep."""
@@ -35,7 +35,7 @@ class Kept:
         if size > LARGE:
             return
         own = record.__dict__.setdefault("written", {})
-        if len(own) >= MOST_KEPT:
+        if len(own) >= MAX_KEPT:
             del own[next(iter(own))]
         own[mark] = written
         self._written.append((weakref.ref(record), mark, size + OVERHEAD))

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from gateway.schema.documents import Document, Documents
     from gateway.service import Page
 
-MOST_PLANS = 8
+MAX_PLANS = 8
 """Plans of an operation, one for each combination of values of @skip and @include."""
 UNDERSTOOD = {"skip", "include"}
 
@@ -161,7 +161,7 @@ class _Outline:
         # Other operations of the document may have the others.
         self._booleans = [name for name in booleans if name in declared]
         self._fragments = {one.name.value: FragmentDetails(one) for one in document.fragments}
-        self._plans: MutableMapping[tuple[bool, ...], Plan | None] = LRUCache(MOST_PLANS)
+        self._plans: MutableMapping[tuple[bool, ...], Plan | None] = LRUCache(MAX_PLANS)
 
     def plan(self, variables: VariableValues) -> Plan | None:
         """Return the plan for the values of the variables; None if it can't be planned."""

@@ -31,7 +31,7 @@ from gateway.model import WebhookLog
 from gateway.schema import action_resolvers, resolvers, source_resolvers
 from gateway.schema.kept import KEPT
 from gateway.schema.selection import (
-    MOST,
+    MAX_BYTES,
     Compiler,
     DeclinedError,
     Info,
@@ -198,7 +198,7 @@ class _Layout:
             taken = []
             for part in parts:
                 taken.append(part if isinstance(part, bytes) else part(record, info))
-                if (size := size + len(taken[-1])) > MOST:
+                if (size := size + len(taken[-1])) > MAX_BYTES:
                     raise SurpriseError
             runs.append(b"".join(taken))
         return tuple(runs) if self._live else runs[0]

@@ -9,7 +9,7 @@ Invariants:
   collected by graphql-core itself, so that aliases, fragments and merged fields can't differ.
 - Nothing is awaited, except by a ``WriteLater``, for which its user has to ask. Other fields with
   an asynchronous resolver, and fields with arguments, can't be compiled.
-- A value of more than ``MOST`` bytes is not written: aliases could repeat it any number of times.
+- A value of more than ``MAX_BYTES`` is not written: aliases could repeat it any number of times.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from gateway.schema.context import Context
 
-MOST = 2**20
+MAX_BYTES = 2**20
 """Bytes of one value or object at most."""
 NULL = b"null"
 
@@ -254,7 +254,7 @@ class Compiler:
 
 def check_size(parts: Iterable[bytes]) -> None:
     """Raise SurpriseError if the parts are too large to be written."""
-    if sum(map(len, parts)) > MOST:
+    if sum(map(len, parts)) > MAX_BYTES:
         raise SurpriseError
 
 
@@ -263,7 +263,7 @@ def joined(parts: Iterable[bytes]) -> bytes:
     taken, size = [], 0
     for part in parts:
         size += len(part)
-        if size > MOST:
+        if size > MAX_BYTES:
             raise SurpriseError
         taken.append(part)
     return b",".join(taken)

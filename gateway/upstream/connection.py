@@ -119,7 +119,7 @@ class Connection(ResponseHandler):
             super().data_received(data)
             return
         # A head is parsed by itself: the parser returns no response together with an error in the
-        # bytes behind it.
+        # bytes that follow.
         while data and self._awaits_head and self.exception() is None:
             end = data.find(b"\r\n\r\n") + 4
             head, data = (data, b"") if end < 4 else (data[:end], data[end:])
@@ -131,7 +131,7 @@ class Connection(ResponseHandler):
             elif end < 4:
                 super().data_received(head)
             else:
-                super().data_received(_settled(head))
+                super().data_received(_without_repeated_lengths(head))
         if data and self.exception() is None:
             super().data_received(data)
 
@@ -180,7 +180,7 @@ async def connect(origin: Origin, trust: ssl.SSLContext, progress: Progress) -> 
     return connection
 
 
-def _settled(head: bytes) -> bytes:
+def _without_repeated_lengths(head: bytes) -> bytes:
     """Drop lengths that contradict nothing, which the parser refuses (RFC 9112, section 6.3).
 
     These are equal ones, and any next to chunks.

@@ -45,13 +45,13 @@ if TYPE_CHECKING:
     from gateway.web.request import GraphQLRequest
     from gateway.web.view import GraphQLView
 
-MOST_VERDICTS = 4096
+MAX_VERDICTS = 4096
 """Sets of headers that are remembered."""
-MOST_BYTES = 2048
+MAX_BYTES = 2048
 """Bytes of the headers of a request that may have a verdict, those in ``FREE`` apart."""
-MOST_FREE = 1024
+MAX_FREE = 1024
 """Bytes of its headers in ``FREE``, so that it is within ``gateway.web.header_limit``."""
-MOST_LINES = 50
+MAX_LINES = 50
 FREE = frozenset({b"content-length", b"user-agent", b"x-request-id"})
 OTHERS = frozenset(
     {
@@ -96,7 +96,7 @@ class Door:
         self._app = app
         self._view = view
         self._answers = answers
-        self._verdicts: LRUCache[tuple[Header, ...], Verdict] = LRUCache(MOST_VERDICTS)
+        self._verdicts: LRUCache[tuple[Header, ...], Verdict] = LRUCache(MAX_VERDICTS)
         self._flights: SingleFlight[Outcome] = SingleFlight()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -135,7 +135,7 @@ class Door:
         gateway, media_type = passed
         if gateway.caller.method is Method.JWT or gateway.personal:
             return
-        if sum(map(size_of, key)) <= MOST_BYTES:
+        if sum(map(size_of, key)) <= MAX_BYTES:
             self._verdicts[key] = Verdict(gateway, media_type)
 
     def _is_plain(self, message: Message) -> bool:
@@ -297,7 +297,7 @@ def _is_short(headers: Sequence[Header], key: Sequence[Header]) -> bool:
     if len(headers) == len(key):
         return True
     free = sum([size_of(header) for header in headers if header[0] in FREE])
-    return free <= MOST_FREE and len(headers) <= MOST_LINES
+    return free <= MAX_FREE and len(headers) <= MAX_LINES
 
 
 async def _next(receive: Receive) -> Message:

@@ -100,9 +100,9 @@ async def test_walk_with_reduced_cursors_gives_each_log_once(
                 make_odd(source, stream, chance)
     with pytest.MonkeyPatch.context() as patch:
         for module in (reduce, positions):
-            patch.setattr(module, "MOST_BYTES", most)
+            patch.setattr(module, "MAX_BYTES", most)
         patch.setattr(reduce, "FEW", 1)
-        patch.setattr(reduce, "MOST_GIVEN", 3)
+        patch.setattr(reduce, "MAX_RETURNED", 3)
         patch.setattr(positions, "FIXED_BYTES", 10**6)
         seen, _ = await walk(sources, first)
     assert len(seen) == len(set(seen))
