@@ -132,8 +132,13 @@ class Reader:
         if kept is None:
             return False
         page = kept.value
+        facts = self.pages.facts
         positioned = ready(page, by_offset=not self.stream.windowed)
-        if positioned is None or (until is not None and page.offset is not None):
+        # Lists with windows may turn out to need offsets.
+        needs_offsets = page.offset is not None and (
+            until is not None or (self.stream.windowed and facts.are_too_small(window.limit))
+        )
+        if positioned is None or needs_offsets:
             return False
         if self._after is None or until is None:
             run: Run | None = positioned.from_top()
@@ -147,7 +152,6 @@ class Reader:
         self.waits_at = None
         self.pages.begin(kept, window)
         end = self.pages.end(page, window)
-        facts = self.pages.facts
         ended = not page.more or (page.offset is not None and facts.ends(page, end))
         if ended and until is None:
             self.pages.note_count(end)

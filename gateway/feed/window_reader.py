@@ -121,10 +121,8 @@ class WindowReader(ListReader):
         flags = in_order(times)
         positioned = positions(times, flags, None)
         # Before the first new row, a row that was seen was returned by an earlier operation.
-        self.has_joined = self.has_joined or (
-            self._bound is not None and any(mark in self.pages.seen for mark in page.marks)
-        )
         self._meets = any(mark in self.pages.seen for mark in page.marks)
+        self.has_joined = self.has_joined or (self._bound is not None and self._meets)
         for row, time in zip(self.pages.rows(page), positioned, strict=True):
             if row.mark not in self.pages.seen:
                 self.pages.seen.add(row.mark)
@@ -203,9 +201,8 @@ class WindowReader(ListReader):
             return True
         times = [log.triggered_at for log in page.logs]
         newer = sum(time is not None and time > until + ROUNDING for time in times)
-        is_newer = newer == len(times) > 0
-        self._newer = self._newer + 1 if is_newer else 0
-        return newer > MAX_NEWER or (is_newer and (newer > 1 or self._newer > 1))
+        self._newer = self._newer + 1 if newer == len(times) > 0 else 0
+        return is_ignored(newer, len(times)) or self._newer > 1
 
     def _times(self, page: Page) -> list[Timestamp | None]:
         """Return the times of a page, without those of rows that are known to be odd."""
@@ -226,13 +223,20 @@ class WindowReader(ListReader):
             self.pages.report_loss(
                 "The list is not newest first, and was asked for by time, which may pass over logs."
             )
-        if not any(flags) or is_mostly_odd or is_page_unordered:
-            self.unordered = any(flags)
+        is_small = self.pages.facts.are_too_small(self.pages.source.page_size)
+        if is_small and page.offset is None and self._until is not None and self._idle == 0:
+            self.pages.report_loss(
+                "The vendor's pages are too small to tell the order of the list, and it was asked"
+                " for by time, which may pass over logs."
+            )
+        if not any(flags) or is_mostly_odd or is_page_unordered or (is_small and page.offset == 0):
+            self.unordered = any(flags) and (is_mostly_odd or is_page_unordered)
             self.successor = OffsetReader(
                 self.pages,
                 offset=end,
                 until=self._until,
-                last=page.marks[-1] if page.marks else None,
+                # To read the only row of a list once more would tell nothing, and cost a call.
+                last=page.marks[-1] if page.marks and not (is_small and page.read == 1) else None,
                 unordered=self.unordered,
             )
 

@@ -9,6 +9,9 @@ import msgspec
 if TYPE_CHECKING:
     from gateway.vendors.pages import Page
 
+SMALL_PAGE = 8
+"""Number of rows among which the odd ones of an ordered list can't be told from no order."""
+
 
 class ListFacts(msgspec.Struct):
     """Observations about all lists of one source, since no contract states them.
@@ -44,6 +47,10 @@ class ListFacts(msgspec.Struct):
     def learn_cut(self, rows: int) -> None:
         """Record the number of rows of a page that turned out not to be the last."""
         self.varies = self.varies or rows < self.largest_page
+
+    def are_too_small(self, limit: int) -> bool:
+        """Return whether no page so far shows the order of its list, though it had the room."""
+        return self.largest_page <= SMALL_PAGE < limit
 
     @property
     def trusts_totals(self) -> bool:
