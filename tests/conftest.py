@@ -57,7 +57,7 @@ CHROMIUM_FLAGS = (
 PROGRAMS = {
     "browser": ("browser", "slow"),
     "postgres": ("postgres", "slow"),
-    "redis": ("redis",),
+    "redis": ("redis", "slow"),
     "run": ("node", "slow"),
 }
 """The marks of tests by the fixtures that they use."""
@@ -90,6 +90,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(10_000)
     gc.enable()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests have recorded as ``shown``."""
+    for report in terminalreporter.getreports("passed"):
+        for name, text in report.user_properties:
+            if name == "shown":
+                terminalreporter.write_line(f"{report.nodeid.partition('[')[0]}: {text}")
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gateway.model import WebhookLog
     from gateway.settings import Settings
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(5)
 
 LIST = "{ webhookLogs(first: 3) { nodes { id event status } } }"
 

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import random
 import re
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +25,8 @@ from tests.support.moment import MOMENT, stopped
 from tests.support.operations import Operation, Operations
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.schema import Schema
     from gateway.settings import Settings
 
@@ -65,7 +66,7 @@ async def test_random_operations_have_the_results_of_graphql_core(
     demo_settings: Settings,
     seed: int,
     count: int,
-    capsys: pytest.CaptureFixture[str],
+    record_property: Callable[[str, object], None],
 ) -> None:
     """No client can tell how its query was executed."""
     chance = random.Random(seed)
@@ -121,11 +122,11 @@ async def test_random_operations_have_the_results_of_graphql_core(
                     if asked.lists > 1 or not is_same:
                         # graphql-core cancels what it no longer needs, at some point.
                         await read_anew(ours, core)
-    with capsys.disabled():
-        sys.stdout.write(
-            f" {written} of {lists} lists were written ({written / lists:.1%}),"
-            f" {written / without_errors:.1%} of those without errors. "
-        )
+    record_property(
+        "shown",
+        f"seed {seed}: {written} of {lists} lists were written ({written / lists:.1%}),"
+        f" {written / without_errors:.1%} of those without errors",
+    )
     assert written > 0.8 * lists
     assert written > 0.9 * without_errors
 

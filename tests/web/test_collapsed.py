@@ -25,7 +25,7 @@ AGES = "{ webhookLogs(first: 3) { nodes { freshness { age } } } }"
 @pytest.fixture
 async def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Direct]:
     watch_ways(monkeypatch)
-    sandbox = Sandbox(clock=stopped, logs=300)
+    sandbox = Sandbox(clock=stopped, logs=60)
     async with direct(tmp_path, sandbox, monkeypatch) as app:
         yield app
 

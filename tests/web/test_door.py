@@ -19,7 +19,7 @@ from tests.web.protected import CALLERS
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(8)
 
 TOKEN = next(each for each in CALLERS if each.method == "jwt" and each.grant.role).credential
 LISTS = "query L($n: Int) { webhookLogs(first: $n) { nodes { id } totalCount } }"
@@ -31,7 +31,7 @@ DOOR = ["view", "door", "door", "door"]
 
 @pytest.fixture(scope="module")
 def sandbox() -> Sandbox:
-    return Sandbox(clock=stopped, logs=300)
+    return Sandbox(clock=stopped, logs=60)
 
 
 REQUESTS: dict[str, tuple[Any, list[str], int]] = {

@@ -22,7 +22,7 @@ LISTS = "query L($n: Int) { webhookLogs(first: $n) { nodes { id } totalCount } }
 
 @pytest.fixture(scope="module")
 def sandbox() -> Sandbox:
-    return Sandbox(clock=stopped, logs=300)
+    return Sandbox(clock=stopped, logs=60)
 
 
 @pytest.mark.parametrize("mode", ["enforce", "warn"])
