@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections import Counter, deque
+from collections import deque
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,14 +20,14 @@ from gateway.feed.filters import Filter
 from gateway.feed.memory import remember
 from gateway.feed.merge import ROWS_PER_TURN, Merge, Turn, merge
 from gateway.feed.new_rows import NewRows
-from gateway.feed.positions import Entry, Positions
+from gateway.feed.positions import Entries, Positions
 from gateway.feed.reader import Reader
 from gateway.feed.report import UNREAD, Report
 from gateway.feed.stream_opener import StreamOpener, partial_of
 from gateway.model import Capability, Timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from gateway.feed.cursor import Memory
     from gateway.feed.ready import Row
@@ -49,7 +49,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     limit. On an empty page, both are the cursor of the request, if there was one.
     """
 
-    entries: Sequence[Entry]
+    entries: Entries
     find_start: Callable[[], Cursor]
     find_end: Callable[[], Cursor]
     has_next: bool
@@ -117,8 +117,7 @@ class Feed:
         self._readers = await self._opener.open(after, lambda _key, _source: since)
         positions = Positions(self._filter, self._readers, after, first)
         found = await self._look_through(positions, first)
-        self._count_scanned(positions)
-        entries = [Entry(positions, index) for index in found]
+        entries = Entries(positions, found)
         if after is None:
             begin = entries[0].index if entries else len(positions.rows)
             seen = zip(positions.owners[begin:], positions.rows[begin:], strict=True)
@@ -132,34 +131,36 @@ class Feed:
             else top,
             has_next=any(reader.next_time is not None for reader in self._readers),
             has_previous=after is not None,
-            reports=self._finish(entries),
+            reports=self._finish(),
         )
 
     async def _look_through(self, positions: Positions, first: int) -> list[int]:
         """Add the rows of the merge down to the ``first`` match; return the indices of those."""
         merge = Merge(self._readers, self._scan_limit if first else 0)
         turn = Turn()
-        test = self._filter.test
         found: list[int] = []
-        scanned = 0
+        scanned = refused = 0
         while True:
-            most = first - len(found) if self._filter.matches_all else 1
-            while (taken := merge.take(most)) is not None:
-                reader, rows = taken
+            missing = first - len(found)
+            while ahead := merge.ahead(self._filter.rows_at_once(missing, scanned)):
+                reader, rows = ahead
+                matches = self._filter.matches(rows, missing)
+                if len(matches) == missing:
+                    rows = rows[: matches[-1] + 1]
+                merge.take(reader, len(rows))
                 positions.extend(reader, rows)
+                self._note(reader, len(rows), len(matches))
+                found += [scanned + index for index in matches]
+                if len(matches) == missing:
+                    return found
+                missing -= len(matches)
                 before, scanned = scanned, scanned + len(rows)
-                if self._filter.matches_all or test(rows[0].log) is True:
-                    found += range(before, scanned)
-                    if len(found) == first:
-                        return found
-                else:
-                    await self._give_turn(scanned - len(found))
+                refused += len(rows) - len(matches)
+                await self._give_turn(refused, len(rows) - len(matches))
                 if scanned // ROWS_PER_TURN > before // ROWS_PER_TURN:
                     await turn.end()
-                    if self._is_late(scanned):
+                    if self._is_late(scanned, len(rows)):
                         return found
-                if self._filter.matches_all:
-                    most = first - len(found)
             if not await merge.read_on():
                 return found
 
@@ -173,7 +174,7 @@ class Feed:
         self._readers = await self._opener.open(None, new_rows.floor_of)
         new_rows.open(self._opener.passed(self._readers, before))
         positions = Positions(self._filter, self._readers, None, last)
-        entries: deque[Entry] = deque(maxlen=last)
+        chosen: deque[int] = deque(maxlen=last)
         remembered: list[int] = []
         found = scanned = 0
         async for reader, row in merge(self._readers, self._scan_limit + new_rows.remembered + 1):
@@ -184,12 +185,16 @@ class Feed:
             scanned += 1
             self._check_scanned(scanned)
             if new_rows.is_new(reader, row) and self._matches(row.log):
-                entries.append(Entry(positions, len(positions.rows) - 1))
+                chosen.append(len(positions.rows) - 1)
                 found += 1
             else:
                 await self._give_turn(scanned - found)
-        self._count_scanned(positions)
-        reports = self._finish(entries)
+        for owner in positions.owners:
+            self._note(owner, 1, 0)
+        for index in chosen:
+            self._note(positions.owners[index], 0, 1)
+        entries = Entries(positions, list(chosen))
+        reports = self._finish()
         if entries:
             begin = entries[0].index
             above = [index for index in remembered if index < begin]
@@ -197,7 +202,7 @@ class Feed:
             seen = [(positions.owners[index], positions.rows[index]) for index in indices]
             positions.top, positions.memory = begin, self._memory(seen, before.memory)
         return Slice(
-            entries=list(entries),
+            entries=entries,
             find_start=entries[0].cursor if entries else lambda: before,
             find_end=entries[-1].cursor if entries else lambda: before,
             has_next=True,
@@ -205,9 +210,10 @@ class Feed:
             reports=reports,
         )
 
-    def _count_scanned(self, positions: Positions) -> None:
-        for owner, count in Counter(positions.owners).items():
-            self._reports[owner.source.name].scanned += count
+    def _note(self, reader: Reader, scanned: int, returned: int) -> None:
+        report = self._reports[reader.source.name]
+        report.scanned += scanned
+        report.returned += returned
 
     def _check_scanned(self, scanned: int) -> None:
         if scanned > self._scan_limit:
@@ -216,7 +222,7 @@ class Feed:
                 f"More than {self._scan_limit} logs are newer than that cursor."
                 " Begin without a cursor and read forward.",
             )
-        if self._is_late(scanned):
+        if self._is_late(scanned, 1):
             raise RequestError(
                 ErrorCode.CURSOR_TOO_OLD,
                 "There was no time to look at all logs that are newer than that cursor."
@@ -239,14 +245,20 @@ class Feed:
 
         return make
 
-    async def _give_turn(self, refused: int) -> None:
-        """Let other operations have their turn now and then while logs are refused."""
-        if not refused % ROWS_PER_TURN:
+    async def _give_turn(self, refused: int, more: int = 1) -> None:
+        """Let other operations have their turn now and then while logs are refused.
+
+        ``more`` were refused since the last call.
+        """
+        if refused % ROWS_PER_TURN < more:
             await asyncio.sleep(0)
 
-    def _is_late(self, scanned: int) -> bool:
-        """Return whether the deadline has passed; the clock is checked only now and then."""
-        if scanned % CLOCK_INTERVAL:
+    def _is_late(self, scanned: int, more: int) -> bool:
+        """Return whether the deadline has passed; the clock is checked only now and then.
+
+        ``more`` logs were examined since the last call.
+        """
+        if scanned % CLOCK_INTERVAL >= more:
             return False
         late = asyncio.get_running_loop().time() > self._operation.deadline
         if late:
@@ -269,10 +281,8 @@ class Feed:
             return None
         return await count_all(self._readers, self._operation, self._max_age)
 
-    def _finish(self, entries: Iterable[Entry]) -> list[Report]:
+    def _finish(self) -> list[Report]:
         """Complete the reports; AllSourcesFailedError when there is nothing else to tell."""
-        for name, count in Counter(entry.record.source for entry in entries).items():
-            self._reports[name].returned += count
         readers: dict[str, list[Reader]] = {name: [] for name in self._reports}
         for reader in self._readers:
             readers[reader.source.name].append(reader)

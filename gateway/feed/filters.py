@@ -15,12 +15,14 @@ may exclude sources that no longer exist.
 from __future__ import annotations
 
 import enum
+import itertools
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from cachetools import LRUCache
+from msgspec.structs import replace
 
 from gateway import ids
 from gateway.errors import ErrorCode, RequestError
@@ -29,12 +31,21 @@ from gateway.feed.filter_tests import Partial, Term, Test, all_of, field_tests, 
 from gateway.model import Timestamp, WebhookLogStatus
 from gateway.normalise import timestamps
 
+if TYPE_CHECKING:
+    from gateway.feed.ready import Row
+
 MAX_DEPTH = 10
 MAX_PARTS = 200
 """Maximum number of comparators, searches, and filters nested in ``and``, ``or`` and ``not``, all
 together."""
 MAX_OPERANDS = 100
 MAX_TEXT = 1000
+
+MAX_ROWS, ROWS_PER_TURN = 100, 10
+"""Rows that are tested in one go: by their time alone, and by other tests, which may take long."""
+BOUNDS = {"gt", "gte", "lt", "lte"}
+ENDLESS = 2**63
+"""A moment later than any other."""
 
 Document = Mapping[str, Any]
 """A filter as callers write it."""
@@ -50,7 +61,8 @@ class Filter(msgspec.Struct, frozen=True):
     ``test`` returns whether a log matches. ``terms`` are the comparators that every match
     satisfies, by the attribute of the log, for vendors that can apply them. ``fingerprint`` is the
     same for equal filters. ``matches_all`` is true for an empty filter, ``depends_on_now`` for one
-    with a duration, which counts back from now.
+    with a duration, which counts back from now. ``window`` has the first and the last moment of
+    matches, if they depend on nothing but that.
     """
 
     test: Test
@@ -58,6 +70,33 @@ class Filter(msgspec.Struct, frozen=True):
     fingerprint: bytes
     matches_all: bool = False
     depends_on_now: bool = False
+    window: tuple[int, int] | None = None
+
+    def rows_at_once(self, missing: int, tested: int) -> int:
+        """Return how many rows to test in one go, if so many matches are missing.
+
+        So many were ``tested`` before; each step ends at a multiple.
+        """
+        if self.matches_all:
+            return missing
+        step = MAX_ROWS if self.window else ROWS_PER_TURN
+        return step - tested % step
+
+    def matches(self, rows: Sequence[Row], most: int) -> Sequence[int]:
+        """Return the indices of the first rows that match, at most so many."""
+        if self.matches_all:
+            return range(min(len(rows), most))
+        if self.window:
+            first, last = self.window
+            found = [
+                index
+                for index, row in enumerate(rows)
+                if (time := row.log.triggered_at) is not None and first <= time <= last
+            ]
+            return found[:most]
+        test = self.test
+        matching = (index for index, row in enumerate(rows) if test(row.log) is True)
+        return list(itertools.islice(matching, most))
 
     def may_match(self, partial: Partial) -> bool:
         """Return whether any log of a source or stream can match."""
@@ -146,7 +185,15 @@ def _compile(given: Document, builder: _Builder) -> Filter:
             )
         ):
             raise _impossible(f"no {name} can meet all of its conditions at once")
-    return ready
+    return replace(ready, window=_window(given, ready))
+
+
+def _window(given: Document, ready: Filter) -> tuple[int, int] | None:
+    """Return the first and the last moment of matches; None if they depend on more than that."""
+    if given.keys() != {"triggeredAt"} or not given["triggeredAt"].keys() <= BOUNDS:
+        return None
+    first, last = ready.bounds("triggered_at")
+    return -ENDLESS if first is None else first, ENDLESS if last is None else last
 
 
 def _given(document: Document) -> Document:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import itertools
 import logging
 import time
 from typing import TYPE_CHECKING
@@ -66,7 +67,7 @@ class Merge:
         ]
         heapq.heapify(self._heap)
 
-    def take(self, most: int = 1) -> tuple[Reader, Sequence[Row]] | None:
+    def ahead(self, most: int = 1) -> tuple[Reader, Sequence[Row]] | None:
         """Return the next rows, at most so many, which are of one list.
 
         Returns None at the end, and where a list has to be read on before.
@@ -84,9 +85,17 @@ class Merge:
                 heapq.heapreplace(heap, (-time, order))
                 continue
             count = most if most == 1 else self._count(rows, min(most, len(rows)))
-            self._limit -= count
-            return reader, [rows.popleft() for _ in range(count)]
+            return reader, list(itertools.islice(rows, count))
         return None
+
+    def take(self, reader: Reader, count: int) -> None:
+        """Take so many of the rows ahead."""
+        self._limit -= count
+        if count == len(reader.rows):
+            reader.rows.clear()
+        else:
+            for _ in range(count):
+                reader.rows.popleft()
 
     def _count(self, rows: Sequence[Row], most: int) -> int:
         """Return how many of the first rows of the first list stand above all other lists."""
@@ -124,10 +133,12 @@ async def merge(readers: Sequence[Reader], limit: int) -> AsyncIterator[tuple[Re
     turn = Turn()
     count = 0
     while True:
-        while (found := merge.take()) is not None:
+        while (found := merge.ahead()) is not None:
+            reader, rows = found
+            merge.take(reader, 1)
             count += 1
             if not count % ROWS_PER_TURN:
                 await turn.end()
-            yield found[0], found[1][0]
+            yield reader, rows[0]
         if not await merge.read_on():
             return

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import bisect
 import functools
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, overload
 
 from msgspec.structs import replace
 
@@ -25,7 +26,7 @@ from gateway.feed.resume import position_after
 from gateway.model import Timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator
 
     from gateway.feed.cursor import Memory, Position
     from gateway.feed.filters import Filter
@@ -306,3 +307,36 @@ class Entry:
     def cursor(self) -> Cursor:
         """Build the cursor; call it only for cursors that were selected, as it takes time."""
         return self._positions.cursor(self.index)
+
+
+class Entries(Sequence[Entry]):
+    """The logs on a page, by the indices of their rows; an entry is made when it is looked at."""
+
+    def __init__(self, positions: Positions, indices: Sequence[int]) -> None:
+        self._positions = positions
+        self._indices = indices
+
+    @functools.cached_property
+    def records(self) -> Sequence[WebhookLog]:
+        """The logs as they are cached."""
+        rows = self._positions.rows
+        return [rows[index].log for index in self._indices]
+
+    @functools.cached_property
+    def _entries(self) -> Sequence[Entry]:
+        return [Entry(self._positions, index) for index in self._indices]
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Entry]: ...
+
+    def __getitem__(self, index: int | slice) -> Entry | Sequence[Entry]:
+        return self._entries[index]
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries)

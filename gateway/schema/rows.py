@@ -26,7 +26,7 @@ from graphql import GraphQLObjectType, get_named_type
 from graphql.execution.collect_fields import FieldDetails
 
 from gateway.callers import Role
-from gateway.feed.positions import Entry
+from gateway.feed.positions import Entries, Entry
 from gateway.model import WebhookLog
 from gateway.schema import action_resolvers, resolvers, source_resolvers
 from gateway.schema.kept import KEPT
@@ -118,12 +118,12 @@ class Rows:
         self._complete = _Layout(_parts(compiler, kind, details, complete=True))
         self._listed = _Layout(_parts(compiler, kind, details, complete=False))
 
-    def write(self, entries: Sequence[Entry], output: Output) -> None:
+    def write(self, entries: Entries, output: Output) -> None:
         """Write the list, except for what has to be awaited."""
         caller = output.info.context.gateway.caller
         marks = _Marks(self._complete, caller)
         output.parts.append(b"[")
-        if (rows := self._complete.kept(entries, marks)) is None:
+        if (rows := self._complete.kept(entries.records, marks)) is None:
             self._write_each(entries, marks, _Marks(self._listed, caller), output)
         else:
             written = b",".join(rows)
@@ -167,12 +167,12 @@ class _Layout:
             else:
                 self._runs[-1].append(part)
 
-    def kept(self, entries: Sequence[Entry], marks: _Marks) -> list[bytes] | None:
+    def kept(self, records: Sequence[WebhookLog], marks: _Marks) -> list[bytes] | None:
         """Return the rows without live fields if all are kept."""
         if self._live:
             return None
         try:
-            rows = [each.record.__dict__["written"][marks[each.record.source]] for each in entries]
+            rows = [record.__dict__["written"][marks[record.source]] for record in records]
         except KeyError:
             return None
         return None if None in rows else rows
