@@ -80,7 +80,7 @@ class WindowReader(ListReader):
         self._was_full = False
         """Whether the page of that wider window had no room for another row."""
         self._meets = True
-        """Whether the last page had a row that was seen before."""
+        """Whether the last page had a row with a time that was seen before."""
         self._step = MILLISECOND
         """By how much to go down where the vendor lists no more of a moment."""
         self._crowded = 0
@@ -123,8 +123,12 @@ class WindowReader(ListReader):
         flags = in_order(times)
         positioned = positions(times, flags, None)
         # Before the first new row, a row that was seen was returned by an earlier operation.
-        self._meets = any(mark in self.pages.seen for mark in page.marks)
-        self.has_joined = self.has_joined or (self._bound is not None and self._meets)
+        met = [
+            time for mark, time in zip(page.marks, times, strict=True) if mark in self.pages.seen
+        ]
+        self.has_joined = self.has_joined or (self._bound is not None and bool(met))
+        # Rows without a time may be in every window.
+        self._meets = any(time is not None for time in met)
         for row, time in zip(self.pages.rows(page), positioned, strict=True):
             if row.mark not in self.pages.seen:
                 self.pages.seen.add(row.mark)

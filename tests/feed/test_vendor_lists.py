@@ -123,6 +123,17 @@ async def test_vendor_count_is_compared_with_pages_that_repeat_rows() -> None:
     assert f"The vendor counts 60 logs but lists {len(given)}." in said(pages)
 
 
+async def test_undated_row_does_not_hide_that_a_second_was_passed_over() -> None:
+    """It is in every window, so that windows seem to overlap."""
+    rows: list[tuple[int, float | None]] = [
+        (40 - number, number // 2 * 0.1 / 60) for number in range(40)
+    ]
+    rows[5] = (35, None)
+    given, pages, _ = await read_all(source("codearts", List(rows=rows, cap=10, rounds=True)), 100)
+    assert len(given) < 40
+    assert any(report.error for page in pages for report in page.reports)
+
+
 @pytest.mark.parametrize("first", [100, 3])
 @pytest.mark.parametrize("provider", ["codearts", "yandex-tracker"])
 async def test_list_does_not_end_in_silence_within_a_second(provider: str, first: int) -> None:
