@@ -144,7 +144,7 @@ def _redact_value(value: Any, depth: int, *, hidden: bool) -> Any:
 
 def _redact_object(members: dict[str, Any], depth: int, *, hidden: bool) -> dict[str, Any]:
     keys = [_read_key(key) if len(key) <= _MAX_KEY else _Key(key) for key in members]
-    labelled, columns = False, _NO_COLUMNS
+    labelled, dual, columns = False, False, _NO_COLUMNS
     if True in [key.holds_value for key in keys]:
         labelled = members.get("type") in _SECRET_TYPES or members.get("kind") == "Secret"
         if "op" in members:  # RFC 6902
@@ -152,7 +152,10 @@ def _redact_object(members: dict[str, Any], depth: int, *, hidden: bool) -> dict
         for key in keys:
             if key.holds_label:
                 item = members[key.name]
-                labelled = labelled or is_secret_label(item)
+                if key.holds_value:
+                    dual = dual or is_secret_label(item)
+                else:
+                    labelled = labelled or is_secret_label(item)
                 columns |= _secret_columns(key.name, item)
     clean: dict[str, Any] = {}
     for key in keys:
@@ -160,8 +163,8 @@ def _redact_object(members: dict[str, Any], depth: int, *, hidden: bool) -> dict
         item = members[name]
         secret = hidden or key.secret
         if key.holds_value and not secret:
-            # A label is not a value, even if its key is "text".
-            secret = labelled and not (isinstance(item, str) and is_secret_label(item))
+            # Under "text", a label or a value may stand. It is the label if no other key has one.
+            secret = labelled or (dual and not (key.holds_label and is_secret_label(item)))
             item = _mask_columns(item, columns) if columns else item
         if secret or not isinstance(item, str):
             item = _redact_value(item, depth, hidden=secret)

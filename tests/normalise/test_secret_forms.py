@@ -235,6 +235,7 @@ DOCUMENTS = [
     {"columns": ["id", "password"], "rows": [["1", S]]},
     {"args": ["gh", "--token", S]},
     {"args": ["mysql", "-u", "root", f"-p{S}"]},
+    {"args": ["mysql", f"-p{S}"]},
     {"args": ["sshpass", "-p", S, "ssh"]},
     {"args": ["curl", "-u", f"admin:{S}"]},
     {"args": ["curl", "-H", f"X-Api-Key: {S}"]},
@@ -249,6 +250,15 @@ def test_secret_in_a_document_is_masked(document: Any) -> None:
     assert S not in clean
     assert MASK in clean
     assert S not in redact_text(json.dumps({"a": json.dumps(document)}))
+
+
+@pytest.mark.parametrize("secret", ["SuperSecret1!", "Password1", "api-token-77x"])
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_secret_that_reads_like_a_name_of_a_secret_is_masked(document: Any, secret: str) -> None:
+    """People like to have the word password in their passwords."""
+    written = json.dumps(document).replace(S, secret)
+    assert secret not in json.dumps(redact_json(json.loads(written)))
+    assert secret not in redact_text(written)
 
 
 HARMLESS = [
