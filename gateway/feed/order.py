@@ -107,6 +107,11 @@ def is_unordered(times: Times, flags: Sequence[bool]) -> bool:
     return odd > max(2, dated // 8) if dated > TAIL else 1 < odd == dated - 1
 
 
+def is_of_one_moment(times: Times) -> bool:
+    """Return whether rows in order, more than two, share one time: the list may have any order."""
+    return len(times) > 2 and times[0] == times[-1]
+
+
 def count_settled(
     times: Times, flags: Sequence[bool], leaps: int = TAIL, before: Iterable[Timestamp] = ()
 ) -> int:

@@ -135,9 +135,12 @@ class Reader:
         facts = self.pages.facts
         positioned = ready(page, by_offset=not self.stream.windowed)
         # Lists with windows may turn out to need offsets.
-        needs_offsets = page.offset is not None and (
-            until is not None or (self.stream.windowed and facts.are_too_small(window.limit))
+        is_unclear = (
+            positioned is not None
+            and self.stream.windowed
+            and (positioned.is_of_one_moment or facts.are_too_small(window.limit))
         )
+        needs_offsets = page.offset is not None and (until is not None or is_unclear)
         if positioned is None or needs_offsets:
             return False
         if self._after is None or until is None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.feed.cursor import Anchor
-from gateway.feed.order import CONTEXT, count_settled
+from gateway.feed.order import CONTEXT, count_settled, is_of_one_moment
 from gateway.model import Freshness, Timestamp, WebhookLog
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class ReadyPage:
         ]
         self._times = times
         self._from_top = Run(self._rows, _certain(times))
+        self.is_of_one_moment = is_of_one_moment(times)
 
     def from_top(self) -> Run:
         """Return the rows of a list that begins with the page."""

@@ -27,6 +27,7 @@ from gateway.feed.order import (
     Times,
     count_settled,
     in_order,
+    is_of_one_moment,
     is_unordered,
     positions,
 )
@@ -229,14 +230,16 @@ class WindowReader(ListReader):
             self.pages.report_loss(
                 "The list is not newest first, and was asked for by time, which may pass over logs."
             )
+        run = [time for time, flag in zip(times, flags, strict=True) if flag]
         is_small = self.pages.facts.are_too_small(self.pages.source.page_size)
         if is_small and page.offset is None and self._until is not None and self._idle == 0:
             self.pages.report_loss(
                 "The vendor's pages are too small to tell the order of the list, and it was asked"
                 " for by time, which may pass over logs."
             )
-        if not any(flags) or is_mostly_odd or is_page_unordered or (is_small and page.offset == 0):
-            self.unordered = any(flags) and (is_mostly_odd or is_page_unordered)
+        is_unclear = page.offset == 0 and (is_small or is_of_one_moment(run))
+        if not run or is_mostly_odd or is_page_unordered or is_unclear:
+            self.unordered = bool(run) and (is_mostly_odd or is_page_unordered)
             self.successor = OffsetReader(
                 self.pages,
                 offset=end,
