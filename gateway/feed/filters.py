@@ -15,6 +15,7 @@ may exclude sources that no longer exist.
 from __future__ import annotations
 
 import enum
+import functools
 import itertools
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -55,19 +56,19 @@ MAX_KEPT, MAX_KEPT_LENGTH = 256, 4000
 """Compiled filters that are kept, and the length of their documents in characters."""
 
 
-class Filter(msgspec.Struct, frozen=True):
+class Filter(msgspec.Struct, frozen=True, dict=True):
     """A compiled filter.
 
     ``test`` returns whether a log matches. ``terms`` are the comparators that every match
-    satisfies, by the attribute of the log, for vendors that can apply them. ``fingerprint`` is the
-    same for equal filters. ``matches_all`` is true for an empty filter, ``depends_on_now`` for one
+    satisfies, by the attribute of the log, for vendors that can apply them. ``given`` is what was
+    compiled, without nulls. ``matches_all`` is true for an empty filter, ``depends_on_now`` for one
     with a duration, which counts back from now. ``window`` has the first and the last moment of
     matches, if they depend on nothing but that.
     """
 
     test: Test
     terms: Mapping[str, Sequence[Term]]
-    fingerprint: bytes
+    given: Document
     matches_all: bool = False
     depends_on_now: bool = False
     window: tuple[int, int] | None = None
@@ -98,6 +99,11 @@ class Filter(msgspec.Struct, frozen=True):
         matching = (index for index, row in enumerate(rows) if test(row.log) is True)
         return list(itertools.islice(matching, most))
 
+    @functools.cached_property
+    def fingerprint(self) -> bytes:
+        """The same for equal filters; computed on access, as only cursors need it."""
+        return ids.mark(json.dumps(self.given, sort_keys=True, default=_name))
+
     def may_match(self, partial: Partial) -> bool:
         """Return whether any log of a source or stream can match."""
         return self.test(partial) is not False
@@ -107,15 +113,19 @@ class Filter(msgspec.Struct, frozen=True):
 
         ``triggered_at`` is in nanoseconds. None is no bound.
         """
-        least: list[int] = []
-        greatest: list[int] = []
-        for term in self.terms.get(attribute, ()):
-            match term.comparator:
-                case "gt" | "gte":
-                    least.append(term.operand + (term.comparator == "gt"))
-                case "lt" | "lte":
-                    greatest.append(term.operand - (term.comparator == "lt"))
-        return max(least, default=None), min(greatest, default=None)
+        found: tuple[Any, Any] | None = self.__dict__.get(attribute)
+        if found is None:
+            least: list[int] = []
+            greatest: list[int] = []
+            for term in self.terms.get(attribute, ()):
+                match term.comparator:
+                    case "gt" | "gte":
+                        least.append(term.operand + (term.comparator == "gt"))
+                    case "lt" | "lte":
+                        greatest.append(term.operand - (term.comparator == "lt"))
+            found = max(least, default=None), min(greatest, default=None)
+            self.__dict__[attribute] = found
+        return found
 
     def only(self, attribute: str) -> frozenset[Any] | None:
         """Return the values that a match can have if the filter lists them, else None."""
@@ -168,7 +178,7 @@ def _compile(given: Document, builder: _Builder) -> Filter:
     ready = Filter(
         test,
         builder.terms,
-        ids.mark(json.dumps(given, sort_keys=True, default=_name)),
+        given,
         matches_all=not given,
         depends_on_now=builder.depends_on_now,
     )

@@ -67,6 +67,8 @@ class Operation:
         self.began_at = began_at
         self.calls: Counter[str] = Counter()
         self.reads: dict[str, list[Freshness]] = defaultdict(list)
+        self.is_caught_up = False
+        """Whether what actions of other processes have made obsolete has been evicted."""
         self.background = False
         """Whether it is a background refresh, after the caller has got a response."""
         self.incomplete = False
@@ -132,6 +134,13 @@ class Operation:
             for name, digest in before.items()
             if name.startswith(PART)
         )
+
+    def reporting_hooks(self, on_hooks: Callable[[Sequence[Hook]], None] | None) -> Operation:
+        """Return the same operation, whose hooks are reported to a function as they are listed."""
+        # copy.copy takes several times as long, which counts in every list.
+        other = object.__new__(Operation)
+        other.__dict__.update(self.__dict__, on_hooks=on_hooks)
+        return other
 
     def with_longest_deadline(self, limit: float) -> Operation:
         """Return the operation with the longest deadline instead of the caller's own.

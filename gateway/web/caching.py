@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -126,6 +127,7 @@ def _seconds_left(reads: Sequence[Freshness], now: int) -> int:
     return (min(read.fresh_until for read in reads) - now) // 10**9
 
 
+@functools.lru_cache(256)
 def _quoted(text: str) -> str:
     """Return a string of RFC 9651; it holds printable ASCII only."""
     escaped = re.sub(r'(["\\])', r"\\\1", text)
