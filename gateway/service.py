@@ -156,6 +156,13 @@ class Gateway:
         """Return what is known of the vendors' lists at this moment."""
         return tuple(copy.copy(source.list_facts) for source in self.sources.values())
 
+    def has_list_facts(self, facts: Sequence[ListFacts]) -> bool:
+        """Return whether that is what ``list_facts`` would return."""
+        return len(facts) == len(self.sources) and all(
+            source.list_facts == known
+            for source, known in zip(self.sources.values(), facts, strict=True)
+        )
+
     async def catch_up(self) -> None:
         """Evict what actions of other processes have made obsolete."""
         await self._watcher.catch_up()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiocache import SimpleMemoryCache  # type: ignore[import-untyped]
 from aiocache.serializers import NullSerializer  # type: ignore[import-untyped]
+from msgspec.structs import replace
 
 from gateway.cache.entry import SKEW
 from gateway.cache.store import Generation, Store, Usage
@@ -91,7 +92,7 @@ class MemoryStore(Store):
         if kept is not None and entry.asked_at < kept.asked_at <= self._clock() + SKEW:
             return
         try:
-            size = len(_encoder.encode(entry))
+            size = _size_of(entry)
         except (msgspec.MsgspecError, TypeError, ValueError, OverflowError):
             # The value can't be encoded, so no other store could hold it either.
             self.failures += 1
@@ -161,3 +162,12 @@ class MemoryStore(Store):
         """Evict everything."""
         for key in list(self._sizes):
             await self._forget(key)
+
+
+def _size_of(entry: Entry[Any]) -> int:
+    """Return the bytes of JSON that an entry takes; raises if its value can't be encoded."""
+    measure = getattr(entry.value, "encoded_size", None)
+    if measure is None:
+        return len(_encoder.encode(entry))
+    own: int = measure(_encoder)
+    return own + len(_encoder.encode(replace(entry, value=None)))

@@ -42,8 +42,8 @@ together."""
 MAX_OPERANDS = 100
 MAX_TEXT = 1000
 
-MAX_ROWS, ROWS_PER_TURN = 100, 10
-"""Rows that are tested in one go: by their time alone, and by other tests, which may take long."""
+MAX_ROWS, ROWS_PER_TURN = 50, 10
+"""Rows that are tested in one go, and those that are searched, which may take long."""
 BOUNDS = {"gt", "gte", "lt", "lte"}
 ENDLESS = 2**63
 """A moment later than any other."""
@@ -63,7 +63,7 @@ class Filter(msgspec.Struct, frozen=True, dict=True):
     satisfies, by the attribute of the log, for vendors that can apply them. ``given`` is what was
     compiled, without nulls. ``matches_all`` is true for an empty filter, ``depends_on_now`` for one
     with a duration, which counts back from now. ``window`` has the first and the last moment of
-    matches, if they depend on nothing but that.
+    matches, if they depend on nothing but that. ``searches`` is true if bodies are looked through.
     """
 
     test: Test
@@ -72,6 +72,7 @@ class Filter(msgspec.Struct, frozen=True, dict=True):
     matches_all: bool = False
     depends_on_now: bool = False
     window: tuple[int, int] | None = None
+    searches: bool = False
 
     def rows_at_once(self, missing: int, tested: int) -> int:
         """Return how many rows to test in one go, if so many matches are missing.
@@ -80,7 +81,7 @@ class Filter(msgspec.Struct, frozen=True, dict=True):
         """
         if self.matches_all:
             return missing
-        step = MAX_ROWS if self.window else ROWS_PER_TURN
+        step = ROWS_PER_TURN if self.searches else MAX_ROWS
         return step - tested % step
 
     def matches(self, rows: Sequence[Row], most: int) -> Sequence[int]:
@@ -181,6 +182,7 @@ def _compile(given: Document, builder: _Builder) -> Filter:
         given,
         matches_all=not given,
         depends_on_now=builder.depends_on_now,
+        searches=builder.searches,
     )
     named = {field.attribute: name for name, field in FIELDS.items()}
     for attribute in ready.terms:
@@ -240,6 +242,7 @@ class _Builder:
         self._sources = sources
         self._parts = 0
         self.depends_on_now = False
+        self.searches = False
 
     def node(self, document: Document, depth: int, *, conjoined: bool) -> Test:
         """Compile a subtree. If ``conjoined`` is true, every match satisfies it."""
@@ -261,6 +264,7 @@ class _Builder:
                     tests.append(negated(self._nested(value, depth)))
                 case "search":
                     self._count()
+                    self.searches = True
                     tests.append(search_test(_text(name, value).casefold(), self._readable))
                 case _:
                     terms = [self._term(name, key, given) for key, given in value.items()]

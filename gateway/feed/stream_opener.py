@@ -237,12 +237,14 @@ def _bounds(wanted: Filter) -> Criteria:
 
 
 async def _all(tasks: Sequence[asyncio.Task[None]]) -> None:
-    if tasks:
+    if len(tasks) == 1:
+        await tasks[0]
+    elif tasks:
         await asyncio.gather(*tasks)
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    if not tasks:
+    if all(task.done() and not task.cancelled() and not task.exception() for task in tasks):
         return
     for task in tasks:
         task.cancel()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import random
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +64,9 @@ def request_id(scope: Scope) -> str:
     if "request_id" not in state:
         lines = [value for name, value in scope["headers"] if name == b"x-request-id"]
         given = b",".join(lines).decode("latin-1")
-        state["request_id"] = given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
+        state["request_id"] = (
+            given if _REQUEST_ID.fullmatch(given) else f"{_random.getrandbits(128):032x}"
+        )
     return state["request_id"]
 
 
@@ -186,4 +188,5 @@ def _checked(given: Any, where: str) -> GraphQLRequest:
 
 
 _SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
+_random = random.Random()  # noqa: S311 - ids have to differ, not to be secret
 _REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
