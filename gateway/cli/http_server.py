@@ -63,7 +63,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """Start the timer of the first head."""
-        super().connection_made(_JoiningTransport(transport, self.loop))
+        joining: Any = _JoiningTransport(transport, self.loop)
+        super().connection_made(joining)
         self._start_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
