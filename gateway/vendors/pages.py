@@ -105,9 +105,9 @@ class Page(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True, dict=True, 
         """
         size = len(encoder.encode(replace(self, logs=()))) + len(self.logs)
         for log in self.logs:
-            own = log.__dict__.get("encoded_size")
+            own = log.__dict__.get("json_size")
             if own is None:
-                own = log.__dict__["encoded_size"] = len(encoder.encode(log))
+                own = log.__dict__["json_size"] = len(encoder.encode(log))
             size += own
         return size
 
