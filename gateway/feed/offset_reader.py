@@ -65,6 +65,8 @@ class OffsetReader(ListReader):
         self._resumes = anchor is not None
         self._ranks: dict[bytes, int] = {}
         """The marks of the rows read in this operation, with their order."""
+        self._began = self._unreadable = 0
+        """The offset of the first page, and how many rows could not be parsed."""
         self._lowest = bound
         """The time of the last row that was returned."""
         self._is_numbered = False
@@ -249,6 +251,9 @@ class OffsetReader(ListReader):
         if fresh:
             # From here on, the vendor's order decides what is new, not the times.
             self._bound = None
+        if not self._ranks:
+            self._began = offset
+        self._unreadable += len(page.unreadable)
         for mark in page.marks:
             self._ranks[mark] = len(self._ranks)
         self._advance(page, fresh, total)
@@ -303,7 +308,8 @@ class OffsetReader(ListReader):
     def _end(self, end: int) -> None:
         self.ended = True
         if self._until is None:
-            self.pages.note_count(end)
+            # Pages that repeat rows lead no further down, whatever their offsets are.
+            self.pages.note_count(min(end, self._began + len(self._ranks) + self._unreadable))
 
     def _end_repeated(self, page: Page) -> None:
         """End a list whose vendor ignores offsets and returns the same page again and again."""

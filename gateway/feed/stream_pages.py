@@ -225,6 +225,11 @@ class StreamPages:
         begin = window.offset if page.offset is None else page.offset
         return begin + page.read - page.repeats
 
+    @property
+    def listed(self) -> int:
+        """Number of rows of a list that was read from its top, each of them counted once."""
+        return len(self.seen) + len(self.unreadable)
+
     def note(self, text: str) -> None:
         """Add a note to the source's report, unless it is there already."""
         if text not in self.notes:

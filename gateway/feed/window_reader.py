@@ -76,7 +76,9 @@ class WindowReader(ListReader):
         self._idle = 0
         self._marks: Sequence[bytes] = ()
         self._exact = False
-        """True once a window a little too wide had no new rows."""
+        """True once a window a little too wide had no new rows, until the next moment."""
+        self._was_full = False
+        """Whether the page of that wider window had no room for another row."""
         self._meets = True
         """Whether the last page had a row that was seen before."""
         self._step = MILLISECOND
@@ -162,9 +164,8 @@ class WindowReader(ListReader):
     def _note_fresh(self, page: Page, fresh: Sequence[ListedRow]) -> None:
         """Take into account that a page has new rows, so that the one before was not the last."""
         self._bound = None
-        if self._exact and not self._meets:
-            self.pages.report_loss("So many logs are of one second that some may be passed over.")
-        self._exact = False
+        if self._exact and not self._meets and not self._offset:
+            self._lose_second()
         self._step = MILLISECOND
         if self._crowded:
             self._lose_crowd()
@@ -192,8 +193,9 @@ class WindowReader(ListReader):
 
     def _end(self, end: int) -> None:
         self.ended = True
-        if self._until is None:
-            self.pages.note_count(end)
+        if self._exact and not self._marks and self._misses_rows():
+            self._lose_second()
+        self.pages.note_count(self.pages.listed if self._until is not None else end)
 
     def _is_ignored(self, page: Page, until: Timestamp) -> bool:
         """Return whether the vendor ignored the window and returned the list from the top."""
@@ -219,7 +221,7 @@ class WindowReader(ListReader):
         self._odd += dated - sum(flags)
         is_page_unordered = is_unordered(times, flags)
         is_mostly_odd = self._odd > max(MAX_NEWER, self._dated // 8)
-        if is_mostly_odd and self._until is not None and not is_page_unordered:
+        if (is_mostly_odd or is_page_unordered) and self._until is not None:
             self.pages.report_loss(
                 "The list is not newest first, and was asked for by time, which may pass over logs."
             )
@@ -257,11 +259,12 @@ class WindowReader(ListReader):
         if self._idle == 0:
             for moment in continuations(run, page.read):
                 if self._until is None or moment < self._until:
-                    self._until, self._offset = moment, 0
+                    self._until, self._offset, self._exact = moment, 0, False
                     return
         if not self._exact and self._until is not None and max(whole) > self._until:
             # What is newer than the window, by less than a second, leaves no room for the rest.
             self._exact, self._offset = True, 0
+            self._was_full = page.read >= self.pages.facts.largest_page
             return
         if self._idle and ((is_repeated and self._offset) or self._idle > MAX_REPEATS):
             self._skip_moment(page, run)
@@ -279,6 +282,16 @@ class WindowReader(ListReader):
         self._until, self._offset = Timestamp(lowest - self._step), 0
         # While the vendor goes on to list the same, it may heed no windows at all.
         self._step *= 10
+
+    def _misses_rows(self) -> bool:
+        """Return whether rows of a full page belong in the last window, which was empty."""
+        until = self._until
+        if until is None or self._offset or not self._was_full:
+            return False
+        return any(time <= until for time in self._met)
+
+    def _lose_second(self) -> None:
+        self.pages.report_loss("So many logs are of one second that some may be passed over.")
 
     def _lose_crowd(self) -> None:
         self.pages.report_loss(

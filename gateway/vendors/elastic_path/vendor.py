@@ -17,7 +17,7 @@ from gateway.errors import UpstreamError
 from gateway.model import Capability, Hook, WebhookLog
 from gateway.normalise.fields import Fields
 from gateway.vendors.base import CachedHooks, Vendor, parse_rows, read_hooks
-from gateway.vendors.calls import Params, both, first_accepted, none_if_missing
+from gateway.vendors.calls import REFUSED, Params, both, first_accepted, none_if_missing
 from gateway.vendors.elastic_path.parsing import (
     ID,
     PROVIDER,
@@ -88,14 +88,8 @@ class ElasticPath(Vendor[ElasticPathSettings]):
         """Request a page of logs, and the integrations, which have their events and URLs."""
         del criteria
         path = "/".join(("/integrations", *stream.place, "logs"))
-        paging = (("page[limit]", str(window.limit)), ("page[offset]", str(window.offset)))
         listed, integrations = await both(
-            first_accepted(
-                lambda params: self._get(path, params, operation, rows="data"),
-                # The specification has no paging; without it, the first page is the whole list.
-                [paging] if window.offset else [paging, ()],
-            ),
-            self._integrations(operation),
+            self._list(path, window, operation), self._integrations(operation)
         )
         if isinstance(listed, UpstreamError):
             # The store has no list if the first page is refused; further down, a refusal is about
@@ -124,10 +118,35 @@ class ElasticPath(Vendor[ElasticPathSettings]):
             logs=logs,
             unreadable=unreadable,
             read=read,
-            offset=window.offset,
+            offset=window.offset if taken else 0,
             total=total,
             more=bool(taken) and read > 0,
         )
+
+    async def _list(self, path: str, window: Window, operation: Operation) -> tuple[Any, Params]:
+        """Return a page of a list, and the parameters that were accepted.
+
+        The specification has no paging; without it, the first page is the whole list. A vendor that
+        refuses only the size of the page is asked for pages of its own size. A refusal further down
+        is about the offset, unless the first page is refused, too.
+        """
+        get = functools.partial(self._get, path, operation=operation, rows="data")
+
+        def paging(offset: int) -> tuple[Params, Params]:
+            begin = ("page[offset]", str(offset))
+            return (("page[limit]", str(window.limit)), begin), (begin,)
+
+        if not window.offset:
+            return await first_accepted(get, [*paging(0), ()])
+        try:
+            return await first_accepted(get, paging(window.offset))
+        except UpstreamError as error:
+            if error.status not in REFUSED:
+                raise
+            document, taken = await first_accepted(get, [*paging(0), ()])
+            if taken:
+                raise
+            return document, taken
 
     async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Request the logs of the job in the place, one for each attempt, and select the log."""

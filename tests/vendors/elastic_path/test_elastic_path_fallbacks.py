@@ -12,6 +12,7 @@ from gateway.errors import ErrorCode, UpstreamError
 from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Criteria, StreamsChanged, Window
+from tests.feed.vendor_lists import List, document, newest_first, read_all, respond, said
 from tests.vendors.documents import hook_source
 from tests.vendors.elastic_path.case import CASE, INTEGRATION
 from tests.vendors.fallbacks import read
@@ -134,6 +135,31 @@ async def test_elastic_path_without_pages() -> None:
     page = await read(source, CASE.stream)
     assert (page.read, page.more) == (1, False)
     assert len(await source.hooks(Operation(5))) == 1
+
+
+@pytest.mark.parametrize("refused", [{"page[limit]", "page[offset]"}, {"page[limit]"}])
+@pytest.mark.parametrize("first", [100, 25, 10, 3])
+async def test_elastic_path_list_is_read_to_its_end_where_paging_is_refused(
+    first: int, refused: set[str]
+) -> None:
+    """A vendor that refuses only the size of a page has more than one."""
+    lists = List(rows=newest_first(60), cap=25)
+    handle = respond("elastic-path", lists)
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        if refused & set(request.url.params):
+            return answer({}, 400)
+        if not request.url.params and "logs" in request.url.path:
+            rows = lists.rows if "page[offset]" in refused else lists.rows[:25]
+            return answer({"data": [document("elastic-path", row) for row in rows]})
+        if "logs" in request.url.path:
+            request.url = request.url.copy_set_param("page[limit]", "25")
+        return handle(request)
+
+    given, pages, _ = await read_all(
+        make("elastic-path", Vendor(refuse), integrations=[INTEGRATION]), first
+    )
+    assert given == list(range(60, 0, -1)), said(pages)
 
 
 async def test_elastic_path_logs_are_served_where_integrations_are_forbidden() -> None:
