@@ -122,7 +122,7 @@ class Feed:
         if after is None:
             begin = found[0] if found else len(positions.rows)
             indices = range(begin, len(positions.rows))
-            positions.top, positions.memory = begin, self._memory(positions, indices, None)
+            positions.top, positions.memory = begin, self._memory(indices, None)
         top = positions.top_cursor if after is None else lambda: after
         return Slice(
             entries=entries,
@@ -201,7 +201,7 @@ class Feed:
             above = [index for index in remembered if index < begin]
             indices = [*above, *range(begin, len(positions.rows))]
             positions.top = begin
-            positions.memory = self._memory(positions, indices, before.memory)
+            positions.memory = self._memory(indices, before.memory)
         return Slice(
             entries=entries,
             find_start=entries[0].cursor if entries else lambda: before,
@@ -234,15 +234,16 @@ class Feed:
         return self._filter.test(log) is True
 
     def _memory(
-        self, positions: Positions, indices: Sequence[int], before: Memory | None
-    ) -> Callable[[], Memory]:
+        self, indices: Sequence[int], before: Memory | None
+    ) -> Callable[[Positions], Memory]:
         """Return a function that builds the memory for polling when it is first needed.
 
         The rows of the indices count as seen.
         """
         built: list[Memory] = []
 
-        def build() -> Memory:
+        # Without a reference to the positions, which would be garbage for the collector alone.
+        def build(positions: Positions) -> Memory:
             if not built:
                 seen = [(positions.owners[index], positions.rows[index]) for index in indices]
                 incomplete = self._opener.incomplete

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from cachetools import LRUCache
-from msgspec.structs import replace
 
 from gateway import ids
 from gateway.errors import ErrorCode, RequestError
@@ -44,6 +43,7 @@ MAX_TEXT = 1000
 
 MAX_ROWS, ROWS_PER_TURN = 50, 10
 """Rows that are tested in one go, and those that are searched, which may take long."""
+NAMES = {field.attribute: name for name, field in FIELDS.items()}
 BOUNDS = {"gt", "gte", "lt", "lte"}
 ENDLESS = 2**63
 """A moment later than any other."""
@@ -62,8 +62,7 @@ class Filter(msgspec.Struct, frozen=True, dict=True):
     ``test`` returns whether a log matches. ``terms`` are the comparators that every match
     satisfies, by the attribute of the log, for vendors that can apply them. ``given`` is what was
     compiled, without nulls. ``matches_all`` is true for an empty filter, ``depends_on_now`` for one
-    with a duration, which counts back from now. ``window`` has the first and the last moment of
-    matches, if they depend on nothing but that. ``searches`` is true if bodies are looked through.
+    with a duration, which counts back from now. ``searches`` is true if bodies are looked through.
     """
 
     test: Test
@@ -71,7 +70,6 @@ class Filter(msgspec.Struct, frozen=True, dict=True):
     given: Document
     matches_all: bool = False
     depends_on_now: bool = False
-    window: tuple[int, int] | None = None
     searches: bool = False
 
     def rows_at_once(self, missing: int, tested: int) -> int:
@@ -104,6 +102,15 @@ class Filter(msgspec.Struct, frozen=True, dict=True):
     def fingerprint(self) -> bytes:
         """The same for equal filters; computed on access, as only cursors need it."""
         return ids.mark(json.dumps(self.given, sort_keys=True, default=_name))
+
+    @functools.cached_property
+    def window(self) -> tuple[int, int] | None:
+        """The first and the last moment of matches; None if they depend on more than that."""
+        given = self.given
+        if given.keys() != {"triggeredAt"} or not given["triggeredAt"].keys() <= BOUNDS:
+            return None
+        first, last = self.bounds("triggered_at")
+        return -ENDLESS if first is None else first, ENDLESS if last is None else last
 
     def may_match(self, partial: Partial) -> bool:
         """Return whether any log of a source or stream can match."""
@@ -184,9 +191,9 @@ def _compile(given: Document, builder: _Builder) -> Filter:
         depends_on_now=builder.depends_on_now,
         searches=builder.searches,
     )
-    named = {field.attribute: name for name, field in FIELDS.items()}
     for attribute in ready.terms:
-        name, field = named[attribute], FIELDS[named[attribute]]
+        name = NAMES[attribute]
+        field = FIELDS[name]
         least, greatest = ready.bounds(field.attribute)
         values = ready.only(field.attribute)
         if (least is not None and greatest is not None and least > greatest) or (
@@ -197,15 +204,7 @@ def _compile(given: Document, builder: _Builder) -> Filter:
             )
         ):
             raise _impossible(f"no {name} can meet all of its conditions at once")
-    return replace(ready, window=_window(given, ready))
-
-
-def _window(given: Document, ready: Filter) -> tuple[int, int] | None:
-    """Return the first and the last moment of matches; None if they depend on more than that."""
-    if given.keys() != {"triggeredAt"} or not given["triggeredAt"].keys() <= BOUNDS:
-        return None
-    first, last = ready.bounds("triggered_at")
-    return -ENDLESS if first is None else first, ENDLESS if last is None else last
+    return ready
 
 
 def _given(document: Document) -> Document:
@@ -219,7 +218,7 @@ def _inner(name: str, value: Any) -> Any:
         return [part for part in map(_given, value) if part] or None
     if name == "or" and value is not None:
         return list(map(_given, value))
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         # An empty comparator matches everything, so its negation would match nothing.
         return _given(value) or ({} if name == "not" else None)
     if name == "search":

@@ -19,6 +19,9 @@ PART = "part:"
 """Prefix of the names of cached parts among the answers; no path begins with it."""
 
 
+_NO_MEMO = RowMemo(enabled=False)
+
+
 class Used(NamedTuple):
     """A fresh value from the cache that a result was made of, by its source and its key.
 
@@ -93,7 +96,7 @@ class Operation:
         """Whether the result is known to say nothing about the calls made for this operation."""
         self.made_of: Freshness | None = None
         """The freshness of the cache entries that the result was built from, if any."""
-        self.memo: Callable[..., RowsMemo] = RowMemo(enabled=False).within
+        self.memo: Callable[..., RowsMemo] = _NO_MEMO.within
         """Returns the records of rows that were read before with the same credential, by their
         context: the list, and what else counts."""
         self._longest = seconds if longest is None else longest
