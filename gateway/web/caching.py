@@ -87,7 +87,7 @@ def cache_status(reads: Reads, now: int) -> str:
 
 
 def _member(source: str, reads: Sequence[Freshness], now: int) -> str:
-    if len(reads) == 1 and reads[0].status is CacheStatus.HIT and not reads[0].failure:
+    if all(read.status is CacheStatus.HIT and not read.failure for read in reads):
         # What most responses have, and what they would have anyway.
         return f"gateway; hit; ttl={_seconds_left(reads, now)}; key={_quoted(source)}"
     status = max((read.status for read in reads), key=BEST_FIRST.index)
