@@ -143,7 +143,7 @@ async def test_row_that_cannot_be_written_in_its_turn_is_left_to_graphql_core(
     async with opened() as side:
         page = await side.gateway.logs(side.gateway.operation(), first=50)
         record = page.slice.entries.records[COUNT // 2]
-        record.request.__dict__["body_json"] = ValueError("odd")  # type: ignore[union-attr]
+        record.request.__dict__["body_json"] = ValueError("odd")
         monkeypatch.setattr(rows, "TURN", 0)
         answer, is_written = await side.execute(WITH_LIVE)
         assert not is_written

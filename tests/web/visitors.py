@@ -87,8 +87,9 @@ class PersonalVendor(httpx.AsyncBaseTransport):
     @classmethod
     def install(cls, vendors: Vendors) -> PersonalVendor:
         """Put it in front of the sandbox, behind what makes that fail."""
-        vendors._network = cls(vendors._network)
-        return vendors._network
+        own = cls(vendors._network)
+        vendors._network = own
+        return own
 
     def arrive(self, owner: str, *, failed: bool) -> None:
         """Add a log, the newest one; the number of each owner's logs begins with another digit."""
