@@ -24,7 +24,7 @@ HEADER = "X-Vendor-Key"
 OWNERS = "", "alice", "bob"
 """Whose credential reads a log: that of any user, or of one."""
 USERS = {f"Bearer {name}": name for name in OWNERS if name}
-PERSONAL = f"""
+TABLE = f"""
 [[sources]]
 name = "{OWN}"
 provider = "language-weaver"
@@ -61,6 +61,9 @@ VISITORS = [
     for (role, names), (key, _) in _KEYS.items()
     for user in (OWNERS[1:] if OWN in names else OWNERS[:1])
 ]
+SAME = [it for it in VISITORS if it.sources == SOURCES]
+ALONE = [it for it in VISITORS if len(it.sources) == 1 and not it.user]
+PERSONAL = [it for it in VISITORS if it.user]
 ADMINS = [it for it in VISITORS if it.role is Role.ADMIN and it.sources == (*SOURCES, OWN)]
 
 
@@ -68,7 +71,7 @@ def configured(folder: Path, sandbox: Sandbox) -> Settings:
     """Return the demo's settings with the visitors, and with the source of their own."""
     file = write_configuration(folder, sandbox, NOWHERE, port=0)
     tables = "\n".join(table for _, table in _KEYS.values())
-    text = file.read_text(encoding="utf-8") + AUTH + "\n" + tables + PERSONAL
+    text = file.read_text(encoding="utf-8") + AUTH + "\n" + tables + TABLE
     file.write_text(text, encoding="utf-8")
     return load(file, {})
 
@@ -84,9 +87,9 @@ class PersonalVendor(httpx.AsyncBaseTransport):
     @classmethod
     def install(cls, vendors: Vendors) -> PersonalVendor:
         """Put it in front of the sandbox, behind what makes that fail."""
-        personal = cls(vendors._network)
-        vendors._network = personal
-        return personal
+        own = cls(vendors._network)
+        vendors._network = own
+        return own
 
     def arrive(self, owner: str, *, failed: bool) -> None:
         """Add a log, the newest one; the number of each owner's logs begins with another digit."""
@@ -106,7 +109,7 @@ class PersonalVendor(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if not request.url.path.startswith(f"/{OWN}/"):
             return await self._others.handle_async_request(request)
-        user = USERS[request.headers["authorization"]]
+        user = USERS.get(request.headers["authorization"], "")
         shown = [row for row in self.rows if owner_of(row["id"]) in {"", user}]
         *_, collection, last = request.url.path.split("/")
         if request.method == "GET":
