@@ -138,7 +138,8 @@ class Gateway:
         view = copy.copy(self)
         view.caller = caller
         view.sources = {name: source for name, source in self.sources.items() if caller.sees(name)}
-        view.__dict__.pop("_names", None)
+        for name in ("_names", "_least_age"):
+            view.__dict__.pop(name, None)
         return view
 
     @property
@@ -155,6 +156,13 @@ class Gateway:
         """Return what is known of the vendors' lists at this moment."""
         return tuple(copy.copy(source.list_facts) for source in self.sources.values())
 
+    def has_list_facts(self, facts: Sequence[ListFacts]) -> bool:
+        """Return whether that is what ``list_facts`` would return."""
+        return len(facts) == len(self.sources) and all(
+            source.list_facts == known
+            for source, known in zip(self.sources.values(), facts, strict=True)
+        )
+
     async def catch_up(self) -> None:
         """Evict what actions of other processes have made obsolete."""
         await self._watcher.catch_up()
@@ -168,6 +176,15 @@ class Gateway:
         """The names of the sources, and of those whose bodies the caller may see."""
         readable = (name for name in self.sources if self.caller.may(Role.READER, name))
         return frozenset(self.sources), frozenset(readable)
+
+    @functools.cached_property
+    def _least_age(self) -> Mapping[str, float]:
+        """The configured least age, for the sources where it applies to the caller."""
+        return {
+            name: self.settings.cache.least_age
+            for name in self.sources
+            if not self.caller.may(Role.OPERATOR, name)
+        }
 
     def now(self) -> Timestamp:
         """Return the current time."""
@@ -188,7 +205,7 @@ class Gateway:
         configuration names are passed on. ``seconds`` shortens the server's deadline but never
         extends it. See ``Operation`` for ``max_age`` and ``trace``.
         """
-        passed = {
+        passed = self._passed and {
             header: (headers or {}).get(header, "")
             for name, header in self._passed.items()
             if name in self.sources
@@ -202,11 +219,7 @@ class Gateway:
             max_age=max_age,
             trace=trace,
             began_at=self.now(),
-            least_age={
-                name: self.settings.cache.least_age
-                for name in self.sources
-                if not self.caller.may(Role.OPERATOR, name)
-            },
+            least_age=self._least_age,
         )
 
     def source(self, name: str) -> Source:
@@ -238,7 +251,8 @@ class Gateway:
         # Clients whose cursor is not nullable send empty text for the first page.
         after, before = after or None, before or None
         paging.check(first, after, last, before)
-        await self._watcher.catch_up()
+        if not operation.is_caught_up:
+            await self._watcher.catch_up()
         now = self.now()
         ready = filters.prepare(wanted, now, *self._names)
         feed = Feed(

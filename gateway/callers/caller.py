@@ -64,12 +64,16 @@ class Caller(msgspec.Struct, frozen=True):
 
     def role_on(self, source: str) -> Role | None:
         """Return the highest role on a source; None if the caller must not see it."""
-        return max((grant.role for grant in self.grants if grant.covers(source)), default=None)
+        highest = None
+        for grant in self.grants:
+            if grant.covers(source) and (highest is None or highest < grant.role):
+                highest = grant.role
+        return highest
 
     def may(self, role: Role, source: str) -> bool:
         """Return whether the caller has at least a role on a source."""
         held = self.role_on(source)
-        return held is not None and held >= role
+        return held is not None and _RANKS[held] >= _RANKS[role]
 
     def may_everywhere(self, role: Role) -> bool:
         """Return whether the caller has a role on all sources, including removed ones."""

@@ -63,7 +63,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """Start the timer of the first head."""
-        super().connection_made(transport)
+        joining: Any = _JoiningTransport(transport, self.loop)
+        super().connection_made(joining)
         self._start_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -155,7 +156,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.pipeline:
             self._answering = self.pipeline[-1][0]
         super().on_response_complete()
-        self._start_read_timer()
+        if self.transport.get_write_buffer_size():
+            self._start_read_timer()
 
     def pause_writing(self) -> None:
         """Start the timer for reading the part of a response sent so far."""
@@ -210,6 +212,49 @@ class BoundedProtocol(HttpToolsProtocol):
         lines += [name + b": " + value + b"\r\n" for name, value in response.raw_headers]
         self.transport.write(b"".join([*lines, b"\r\n", bytes(response.body)]))
         self.transport.close()
+
+
+class _JoiningTransport:
+    """Sends what is written in one turn of the event loop at once.
+
+    uvicorn writes the head of a response and its body one after the other, which would be two
+    system calls and two packets.
+    """
+
+    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head = b""
+        self._later: asyncio.Handle | None = None
+
+    def write(self, data: bytes) -> None:
+        """Send data with the data before it, or hold it until the end of the turn."""
+        if self._later is None:
+            self._head, self._later = data, self._loop.call_soon(self._flush)
+        else:
+            self._later.cancel()
+            self._later = None
+            self._transport.writelines((self._head, data))
+
+    def _flush(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+            self._transport.write(self._head)
+
+    def close(self) -> None:
+        """Close the connection once everything has been sent."""
+        self._flush()
+        self._transport.close()
+
+    def get_write_buffer_size(self) -> int:
+        """Return how many bytes have not been sent."""
+        self._flush()
+        size: int = self._transport.get_write_buffer_size()
+        return size
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 class GracefulServer(uvicorn.Server):

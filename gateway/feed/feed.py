@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gateway.feed.cursor import Memory
-    from gateway.feed.ready import Row
     from gateway.model import WebhookLog
     from gateway.sources.source import Source
     from gateway.upstream.operation import Operation
@@ -84,12 +83,14 @@ class Feed:
         now: Timestamp,
         max_age: float | None = None,
     ) -> None:
-        chosen = [
-            source
-            for source in sources
-            if wanted.may_match(Partial(source=source.name, provider=source.provider))
-        ]
-        self._sources = [source for source in chosen if wanted.may_match(partial_of(source))]
+        chosen = self._sources = sources
+        if not wanted.matches_all:
+            chosen = [
+                source
+                for source in sources
+                if wanted.may_match(Partial(source=source.name, provider=source.provider))
+            ]
+            self._sources = [source for source in chosen if wanted.may_match(partial_of(source))]
         self._filter = wanted
         self._operation = operation
         self._scan_limit = scan_limit
@@ -119,13 +120,13 @@ class Feed:
         found = await self._look_through(positions, first)
         entries = Entries(positions, found)
         if after is None:
-            begin = entries[0].index if entries else len(positions.rows)
-            seen = zip(positions.owners[begin:], positions.rows[begin:], strict=True)
-            positions.top, positions.memory = begin, self._memory(list(seen), None)
+            begin = found[0] if found else len(positions.rows)
+            indices = range(begin, len(positions.rows))
+            positions.top, positions.memory = begin, self._memory(indices, None)
         top = positions.top_cursor if after is None else lambda: after
         return Slice(
             entries=entries,
-            find_start=entries[0].cursor if entries else top,
+            find_start=functools.partial(positions.cursor, found[0]) if found else top,
             find_end=functools.partial(positions.cursor, len(positions.rows) - 1)
             if positions.rows
             else top,
@@ -199,8 +200,8 @@ class Feed:
             begin = entries[0].index
             above = [index for index in remembered if index < begin]
             indices = [*above, *range(begin, len(positions.rows))]
-            seen = [(positions.owners[index], positions.rows[index]) for index in indices]
-            positions.top, positions.memory = begin, self._memory(seen, before.memory)
+            positions.top = begin
+            positions.memory = self._memory(indices, before.memory)
         return Slice(
             entries=entries,
             find_start=entries[0].cursor if entries else lambda: before,
@@ -233,17 +234,25 @@ class Feed:
         return self._filter.test(log) is True
 
     def _memory(
-        self, seen: Sequence[tuple[Reader, Row]], before: Memory | None
-    ) -> Callable[[], Memory]:
-        """Return a function that builds the memory for polling when it is first needed."""
+        self, indices: Sequence[int], before: Memory | None
+    ) -> Callable[[Positions], Memory]:
+        """Return a function that builds the memory for polling when it is first needed.
 
-        @functools.cache
-        def make() -> Memory:
-            return remember(
-                self._readers, seen, self._matches, before, self._opener.incomplete, self._now
-            )
+        The rows of the indices count as seen.
+        """
+        built: list[Memory] = []
 
-        return make
+        # Without a reference to the positions, which would be garbage for the collector alone.
+        def build(positions: Positions) -> Memory:
+            if not built:
+                seen = [(positions.owners[index], positions.rows[index]) for index in indices]
+                incomplete = self._opener.incomplete
+                built.append(
+                    remember(self._readers, seen, self._matches, before, incomplete, self._now)
+                )
+            return built[0]
+
+        return build
 
     async def _give_turn(self, refused: int, more: int = 1) -> None:
         """Let other operations have their turn now and then while logs are refused.

@@ -15,6 +15,7 @@ may exclude sources that no longer exist.
 from __future__ import annotations
 
 import enum
+import functools
 import itertools
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -22,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from cachetools import LRUCache
-from msgspec.structs import replace
 
 from gateway import ids
 from gateway.errors import ErrorCode, RequestError
@@ -41,8 +41,9 @@ together."""
 MAX_OPERANDS = 100
 MAX_TEXT = 1000
 
-MAX_ROWS, ROWS_PER_TURN = 100, 10
-"""Rows that are tested in one go: by their time alone, and by other tests, which may take long."""
+MAX_ROWS, ROWS_PER_TURN = 50, 10
+"""Rows that are tested in one go, and those that are searched, which may take long."""
+NAMES = {field.attribute: name for name, field in FIELDS.items()}
 BOUNDS = {"gt", "gte", "lt", "lte"}
 ENDLESS = 2**63
 """A moment later than any other."""
@@ -55,22 +56,21 @@ MAX_KEPT, MAX_KEPT_LENGTH = 256, 4000
 """Compiled filters that are kept, and the length of their documents in characters."""
 
 
-class Filter(msgspec.Struct, frozen=True):
+class Filter(msgspec.Struct, frozen=True, dict=True):
     """A compiled filter.
 
     ``test`` returns whether a log matches. ``terms`` are the comparators that every match
-    satisfies, by the attribute of the log, for vendors that can apply them. ``fingerprint`` is the
-    same for equal filters. ``matches_all`` is true for an empty filter, ``depends_on_now`` for one
-    with a duration, which counts back from now. ``window`` has the first and the last moment of
-    matches, if they depend on nothing but that.
+    satisfies, by the attribute of the log, for vendors that can apply them. ``given`` is what was
+    compiled, without nulls. ``matches_all`` is true for an empty filter, ``depends_on_now`` for one
+    with a duration, which counts back from now. ``searches`` is true if bodies are looked through.
     """
 
     test: Test
     terms: Mapping[str, Sequence[Term]]
-    fingerprint: bytes
+    given: Document
     matches_all: bool = False
     depends_on_now: bool = False
-    window: tuple[int, int] | None = None
+    searches: bool = False
 
     def rows_at_once(self, missing: int, tested: int) -> int:
         """Return how many rows to test in one go, if so many matches are missing.
@@ -79,7 +79,7 @@ class Filter(msgspec.Struct, frozen=True):
         """
         if self.matches_all:
             return missing
-        step = MAX_ROWS if self.window else ROWS_PER_TURN
+        step = ROWS_PER_TURN if self.searches else MAX_ROWS
         return step - tested % step
 
     def matches(self, rows: Sequence[Row], most: int) -> Sequence[int]:
@@ -98,6 +98,20 @@ class Filter(msgspec.Struct, frozen=True):
         matching = (index for index, row in enumerate(rows) if test(row.log) is True)
         return list(itertools.islice(matching, most))
 
+    @functools.cached_property
+    def fingerprint(self) -> bytes:
+        """The same for equal filters; computed on access, as only cursors need it."""
+        return ids.mark(json.dumps(self.given, sort_keys=True, default=_name))
+
+    @functools.cached_property
+    def window(self) -> tuple[int, int] | None:
+        """The first and the last moment of matches; None if they depend on more than that."""
+        given = self.given
+        if given.keys() != {"triggeredAt"} or not given["triggeredAt"].keys() <= BOUNDS:
+            return None
+        first, last = self.bounds("triggered_at")
+        return -ENDLESS if first is None else first, ENDLESS if last is None else last
+
     def may_match(self, partial: Partial) -> bool:
         """Return whether any log of a source or stream can match."""
         return self.test(partial) is not False
@@ -107,15 +121,19 @@ class Filter(msgspec.Struct, frozen=True):
 
         ``triggered_at`` is in nanoseconds. None is no bound.
         """
-        least: list[int] = []
-        greatest: list[int] = []
-        for term in self.terms.get(attribute, ()):
-            match term.comparator:
-                case "gt" | "gte":
-                    least.append(term.operand + (term.comparator == "gt"))
-                case "lt" | "lte":
-                    greatest.append(term.operand - (term.comparator == "lt"))
-        return max(least, default=None), min(greatest, default=None)
+        found: tuple[Any, Any] | None = self.__dict__.get(attribute)
+        if found is None:
+            least: list[int] = []
+            greatest: list[int] = []
+            for term in self.terms.get(attribute, ()):
+                match term.comparator:
+                    case "gt" | "gte":
+                        least.append(term.operand + (term.comparator == "gt"))
+                    case "lt" | "lte":
+                        greatest.append(term.operand - (term.comparator == "lt"))
+            found = max(least, default=None), min(greatest, default=None)
+            self.__dict__[attribute] = found
+        return found
 
     def only(self, attribute: str) -> frozenset[Any] | None:
         """Return the values that a match can have if the filter lists them, else None."""
@@ -168,13 +186,14 @@ def _compile(given: Document, builder: _Builder) -> Filter:
     ready = Filter(
         test,
         builder.terms,
-        ids.mark(json.dumps(given, sort_keys=True, default=_name)),
+        given,
         matches_all=not given,
         depends_on_now=builder.depends_on_now,
+        searches=builder.searches,
     )
-    named = {field.attribute: name for name, field in FIELDS.items()}
     for attribute in ready.terms:
-        name, field = named[attribute], FIELDS[named[attribute]]
+        name = NAMES[attribute]
+        field = FIELDS[name]
         least, greatest = ready.bounds(field.attribute)
         values = ready.only(field.attribute)
         if (least is not None and greatest is not None and least > greatest) or (
@@ -185,15 +204,7 @@ def _compile(given: Document, builder: _Builder) -> Filter:
             )
         ):
             raise _impossible(f"no {name} can meet all of its conditions at once")
-    return replace(ready, window=_window(given, ready))
-
-
-def _window(given: Document, ready: Filter) -> tuple[int, int] | None:
-    """Return the first and the last moment of matches; None if they depend on more than that."""
-    if given.keys() != {"triggeredAt"} or not given["triggeredAt"].keys() <= BOUNDS:
-        return None
-    first, last = ready.bounds("triggered_at")
-    return -ENDLESS if first is None else first, ENDLESS if last is None else last
+    return ready
 
 
 def _given(document: Document) -> Document:
@@ -207,7 +218,7 @@ def _inner(name: str, value: Any) -> Any:
         return [part for part in map(_given, value) if part] or None
     if name == "or" and value is not None:
         return list(map(_given, value))
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         # An empty comparator matches everything, so its negation would match nothing.
         return _given(value) or ({} if name == "not" else None)
     if name == "search":
@@ -230,6 +241,7 @@ class _Builder:
         self._sources = sources
         self._parts = 0
         self.depends_on_now = False
+        self.searches = False
 
     def node(self, document: Document, depth: int, *, conjoined: bool) -> Test:
         """Compile a subtree. If ``conjoined`` is true, every match satisfies it."""
@@ -251,6 +263,7 @@ class _Builder:
                     tests.append(negated(self._nested(value, depth)))
                 case "search":
                     self._count()
+                    self.searches = True
                     tests.append(search_test(_text(name, value).casefold(), self._readable))
                 case _:
                     terms = [self._term(name, key, given) for key, given in value.items()]

@@ -54,7 +54,7 @@ class Positions:
         self.rows: list[Row] = []
         self.owners: list[Reader] = []
         self.top: int | None = None
-        self.memory: Callable[[], Memory | None] = lambda: None
+        self.memory: Callable[[Positions], Memory | None] = lambda _: None
         self._filter = wanted
         self._readers = readers
         self._after = after
@@ -93,7 +93,7 @@ class Positions:
             layout=self._layout,
             since=LATEST,
             hints=b"",
-            memory=self.memory(),
+            memory=self.memory(self),
         )
 
     def cursor(self, index: int) -> Cursor:
@@ -122,7 +122,7 @@ class Positions:
             layout=self._layout,
             since=self.rows[0].time,
             hints=self._hints(index),
-            memory=self.memory() if index == self.top else None,
+            memory=self.memory(self) if index == self.top else None,
             reduced=self._again,
         )
         after = self._after

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from gateway.feed.cursor import UNDATED, Cursor, Hint, Position, stream_key
 from gateway.feed.offset_reader import OffsetReader
 from gateway.feed.order import Order
-from gateway.feed.ready import Row, Run, newer_than, ready
+from gateway.feed.ready import Row, Run, ready
 from gateway.feed.stream_pages import StreamPages
 from gateway.feed.window_reader import ROUNDING, WindowReader, is_ignored
 from gateway.model import Freshness, Timestamp
@@ -166,7 +166,7 @@ class Reader:
         rows, bound = run.rows, self.down_to
         count, above = run.certain, run.certain
         if bound is not None:
-            above = newer_than(rows, bound - 1, count)
+            above = run.count_above(bound)
             self._below = count - above
             count = min(count, above + MIN_BELOW)
         self.rows.extend(rows if count == len(rows) else rows[:count])

@@ -44,10 +44,16 @@ class Run(msgspec.Struct, frozen=True):
     """Rows of a page that are next in a list.
 
     The first ``certain`` rows are in order. The others are, unless the next page has newer rows.
+    ``keys`` are the negative times of the rows, in ascending order.
     """
 
     rows: Sequence[Row]
     certain: int
+    keys: Sequence[int]
+
+    def count_above(self, bound: int) -> int:
+        """Return how many of the certain rows are no older than a moment."""
+        return bisect.bisect_right(self.keys, -bound, 0, self.certain)
 
     @property
     def tail(self) -> Sequence[Row]:
@@ -68,7 +74,8 @@ class ReadyPage:
             )
         ]
         self._times = times
-        self._from_top = Run(self._rows, _certain(times))
+        self._keys = [-time for time in times]
+        self._from_top = Run(self._rows, _certain(times), self._keys)
         self.is_of_one_moment = is_of_one_moment(times)
 
     def from_top(self) -> Run:
@@ -81,8 +88,8 @@ class ReadyPage:
         ``returned`` are marks of logs of that very time. Returns None if no row is certain.
         """
         times = self._times
-        begin = newer_than(self._rows, bound)
-        end = newer_than(self._rows, bound - 1)
+        begin = bisect.bisect_left(self._keys, -bound)
+        end = bisect.bisect_right(self._keys, -bound)
         rows = self._rows[end:]
         fresh = [row for row in self._rows[begin:end] if row.mark not in returned]
         if not fresh and not rows:
@@ -91,11 +98,13 @@ class ReadyPage:
         moments = [bound] * len(fresh) + list(times[end:])
         before = times[max(0, first - CONTEXT) : first]
         certain = _certain(moments, before)
-        return Run([*fresh, *rows], certain) if certain else None
+        if not certain:
+            return None
+        return Run([*fresh, *rows], certain, [-bound] * len(fresh) + self._keys[end:])
 
     def newer_than(self, bound: Timestamp) -> int:
         """Return how many rows are newer than a moment."""
-        return newer_than(self._rows, bound)
+        return bisect.bisect_left(self._keys, -bound)
 
 
 def ready(page: Page, *, by_offset: bool) -> ReadyPage | None:
@@ -110,11 +119,6 @@ def ready(page: Page, *, by_offset: bool) -> ReadyPage | None:
             kept[name] = None
     found: ReadyPage | None = kept[name]
     return found
-
-
-def newer_than(rows: Sequence[Row], bound: int, end: int | None = None) -> int:
-    """Return how many of the rows up to ``end``, newest first, are newer than a bound."""
-    return bisect.bisect_left(rows, -bound, 0, end, key=lambda row: -row.time)
 
 
 def _is_plain(page: Page, times: Sequence[Timestamp | None]) -> bool:

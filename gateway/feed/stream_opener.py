@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import copy
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -163,7 +162,9 @@ class StreamOpener:
         def begin(stream: Stream | None) -> None:
             if stream is None or stream.key in readers:
                 return
-            if not self._filter.may_match(partial_of(source, stream)):
+            if not self._filter.matches_all and not self._filter.may_match(
+                partial_of(source, stream)
+            ):
                 return
             key = stream_key(source.name, stream.key)
             reader = Reader(
@@ -177,8 +178,7 @@ class StreamOpener:
             for hook in hooks:
                 begin(source.stream_of(hook))
 
-        operation = copy.copy(self._operation)
-        operation.on_hooks = begin_hooks if after is None else None
+        operation = self._operation.reporting_hooks(begin_hooks if after is None else None)
         try:
             found: Found = await self._find(source, operation)
             turn = Turn()
@@ -203,6 +203,8 @@ class StreamOpener:
             found = await source.find_streams(operation)
         except UpstreamError as error:
             found = Found([], [error])
+        if not found.errors:
+            return found
         known = {stream.key: stream for stream in found.streams}
         for failure in found.errors:
             for hook in failure.hooks:
@@ -235,12 +237,14 @@ def _bounds(wanted: Filter) -> Criteria:
 
 
 async def _all(tasks: Sequence[asyncio.Task[None]]) -> None:
-    if tasks:
+    if len(tasks) == 1:
+        await tasks[0]
+    elif tasks:
         await asyncio.gather(*tasks)
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    if not tasks:
+    if all(task.done() and not task.cancelled() and not task.exception() for task in tasks):
         return
     for task in tasks:
         task.cancel()

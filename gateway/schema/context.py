@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -35,11 +36,17 @@ class Context:
         self.endings: list[Callable[[], Awaitable[None]]] = []
         self.read_ahead: dict[str | int, asyncio.Future[Page]] = {}
         self._batches: set[asyncio.Task[object]] = set()
-        self._logs: DataLoader[str, WebhookLog] = DataLoader(
-            lambda ids: self._all(ids, lambda key: gateway.log(operation, key))
+
+    @functools.cached_property
+    def _logs(self) -> DataLoader[str, WebhookLog]:
+        return DataLoader(
+            lambda ids: self._all(ids, lambda key: self.gateway.log(self.operation, key))
         )
-        self._hooks: DataLoader[str, Hook] = DataLoader(
-            lambda ids: self._all(ids, lambda key: gateway.hook(operation, key))
+
+    @functools.cached_property
+    def _hooks(self) -> DataLoader[str, Hook]:
+        return DataLoader(
+            lambda ids: self._all(ids, lambda key: self.gateway.hook(self.operation, key))
         )
 
     async def log(self, id: str) -> WebhookLog:

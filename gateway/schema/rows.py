@@ -11,6 +11,8 @@ Invariants:
 - A record never changes, and is one object for all callers. Its runs are kept (``gateway.schema.
   kept``) by a mark that stands for one compiled selection and one visibility class: below READER,
   below ADMIN, or ADMIN. Runs of one class are never given to another.
+- Writing gives other work its turn: what takes longer than ``TURN`` is written after the rest of
+  the answer, in turns (``_Unwritten``).
 - A record that can't be written keeps None in place of its runs, so that it is tried once.
 - What only depends on the source is written once per list, and so is each hook.
 - A field of a log with a resolver of its own has to be named below; queries of others are left to
@@ -19,6 +21,8 @@ Invariants:
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,7 +33,7 @@ from gateway.callers import Role
 from gateway.feed.positions import Entries, Entry
 from gateway.model import WebhookLog
 from gateway.schema import action_resolvers, resolvers, source_resolvers
-from gateway.schema.kept import KEPT
+from gateway.schema.kept import KEPT, LARGE
 from gateway.schema.selection import (
     MAX_BYTES,
     Compiler,
@@ -53,6 +57,9 @@ BY_SOURCE = {source_resolvers.source_of, action_resolvers.available_actions}
 ON_DEMAND = {"headers", "body", "bodyJson"}
 """Fields of the request and response that a record may have been listed without."""
 
+TURN = 0.004
+"""Seconds for which records are written before other work gets its turn."""
+
 Runs = tuple[bytes, ...]
 Later = Callable[[], Awaitable[bytes]]
 
@@ -60,8 +67,9 @@ Later = Callable[[], Awaitable[bytes]]
 class Output:
     """The JSON of one operation as it is written.
 
-    ``later`` has functions to await, each with the indices of ``parts`` where its bytes belong.
-    No more than about ``most`` bytes are written, unless that is None.
+    ``later`` has functions to await, each with the indices of ``parts`` where its bytes belong, of
+    which there are none if it fills in parts itself. No more than about ``most`` bytes are written,
+    unless that is None.
     """
 
     def __init__(self, info: Info, most: int | None = None) -> None:
@@ -125,6 +133,11 @@ class Rows:
         output.parts.append(b"[")
         if (rows := self._complete.kept(entries.records, marks)) is None:
             self._write_each(entries, marks, _Marks(self._listed, caller), output)
+        elif rows and len(rows[0]) > LARGE:
+            output.reserve(sum(map(len, rows)))
+            for row in rows:
+                output.parts += (row, b",")
+            output.parts.pop()
         else:
             written = b",".join(rows)
             output.reserve(len(written))
@@ -135,22 +148,58 @@ class Rows:
         self, entries: Sequence[Entry], complete: _Marks, listed: _Marks, output: Output
     ) -> None:
         shared: dict[tuple[_Live, object], bytes] = {}
+        unwritten = _Unwritten(output)
         comma = b""
         for entry in entries:
             record = entry.record
             layout, marks = self._complete, complete
             if not record.complete:
                 layout, marks = self._listed, listed
-            runs = layout.runs_of(record, marks[record.source], output.info)
-            if runs is None:
-                raise SurpriseError
-            output.reserve(_size(runs))
             output.parts.append(comma)
             comma = b","
+            runs = unwritten.runs_of(layout, record, marks[record.source])
             if isinstance(runs, bytes):
                 output.parts.append(runs)
             else:
                 layout.write_live(entry, runs, shared, output)
+        if unwritten.records:
+            output.later[unwritten] = unwritten.fill, []
+
+
+class _Unwritten:
+    """The records of a list that there is no time for now, with the indices of their runs."""
+
+    def __init__(self, output: Output) -> None:
+        self.records: list[tuple[slice, _Layout, WebhookLog, object]] = []
+        self._output = output
+        self._end = time.monotonic() + TURN
+
+    def runs_of(self, layout: _Layout, record: WebhookLog, mark: object) -> bytes | Runs:
+        """Return the runs of a record, which come next; empty ones if there is no time."""
+        if mark in record.__dict__.get("written", ()) or time.monotonic() < self._end:
+            return self._written(layout, record, mark)
+        # Each field between two runs is one part.
+        first = len(self._output.parts)
+        indices = slice(first, first + 2 * len(layout.blank) - 1, 2)
+        self.records.append((indices, layout, record, mark))
+        return layout.blank
+
+    def _written(self, layout: _Layout, record: WebhookLog, mark: object) -> bytes | Runs:
+        runs = layout.runs_of(record, mark, self._output.info)
+        if runs is None:
+            raise SurpriseError
+        self._output.reserve(_size(runs))
+        return runs
+
+    async def fill(self) -> bytes:
+        """Write the records, and leave time for other work between them."""
+        for indices, layout, record, mark in self.records:
+            if time.monotonic() >= self._end:
+                await asyncio.sleep(0)
+                self._end = time.monotonic() + TURN
+            runs = self._written(layout, record, mark)
+            self._output.parts[indices] = (runs,) if isinstance(runs, bytes) else runs
+        return b""
 
 
 class _Layout:
@@ -166,6 +215,7 @@ class _Layout:
                 self._runs.append([])
             else:
                 self._runs[-1].append(part)
+        self.blank: Runs = (b"",) * len(self._runs)
 
     def kept(self, records: Sequence[WebhookLog], marks: _Marks) -> list[bytes] | None:
         """Return the rows without live fields if all are kept."""

@@ -171,13 +171,11 @@ class Compiler:
         """Compile a field that gives an object, attributes of which may have to be awaited."""
         kind: Any = get_named_type(field.type)
         fields = self.fields(kind, field.details)
-        members = [(each.key, self.later(each)) for each in fields]
+        members = [(b"," + each.key, self.later(each)) for each in fields]
 
         async def write(parent: Any, info: Info) -> bytes:
             value = field.resolve(parent, info)
-            return (
-                b"{" + joined([key + await member(value, info) for key, member in members]) + b"}"
-            )
+            return joined([(key, await member(value, info)) for key, member in members], b"{}")
 
         return write
 
@@ -219,20 +217,20 @@ class Compiler:
         def write(value: Any, info: Info) -> bytes:
             if type(value) not in (list, tuple):
                 raise SurpriseError
-            return b"[" + joined(item(each, info) for each in value) + b"]"
+            return joined(((b",", item(each, info)) for each in value), b"[]")
 
         return write
 
     def object(self, kind: GraphQLObjectType, details: list[FieldDetails]) -> Write:
         """Compile an object, whose type is known."""
         fields = self.fields(kind, details)
-        members = [(field.key, self.field(field)) for field in fields]
+        members = [(b"," + each.key, self.field(each)) for each in fields]
         is_type_of: Any = kind.is_type_of
 
         def write(value: Any, info: Info) -> bytes:
             if is_type_of and not is_type_of(value, info):
                 raise SurpriseError
-            return b"{" + joined(key + member(value, info) for key, member in members) + b"}"
+            return joined(((key, member(value, info)) for key, member in members), b"{}")
 
         return write
 
@@ -252,21 +250,22 @@ class Compiler:
         return write
 
 
-def check_size(parts: Iterable[bytes]) -> None:
-    """Raise SurpriseError if the parts are too large to be written."""
-    if sum(map(len, parts)) > MAX_BYTES:
-        raise SurpriseError
+def joined(members: Iterable[tuple[bytes, bytes]], brackets: bytes) -> bytes:
+    """Join the members of a list or object, of which each is written if there is room for it.
 
-
-def joined(parts: Iterable[bytes]) -> bytes:
-    """Join the parts of a list or object, of which each is written if there is room for it."""
-    taken, size = [], 0
-    for part in parts:
-        size += len(part)
+    Each comes with what is written before it, which begins with a comma. A value is copied once
+    for each level that it is on, so that bodies are not copied more often than need be.
+    """
+    taken, size = [brackets[:1]], 0
+    for member in members:
+        size += len(member[0]) + len(member[1])
         if size > MAX_BYTES:
             raise SurpriseError
-        taken.append(part)
-    return b",".join(taken)
+        taken += member
+    if size:
+        taken[1] = taken[1][1:]
+    taken.append(brackets[1:])
+    return b"".join(taken)
 
 
 def _leaf(kind: GraphQLLeafType) -> Write:

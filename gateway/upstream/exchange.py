@@ -11,6 +11,7 @@ import ssl
 import zlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import httpx
 
@@ -67,9 +68,14 @@ def request_url(
     base_url: str, path: str, params: tuple[tuple[str, str], ...]
 ) -> tuple[httpx.URL, str]:
     """Return a URL, and its path and query as they are sent."""
-    url = httpx.URL(base_url + path)
-    if params:
-        url = url.copy_merge_params(list(params))
+    target = base_url + path
+    if not params:
+        url = httpx.URL(target)
+    elif "?" in target or "#" in target:
+        url = httpx.URL(target).copy_merge_params(list(params))
+    else:
+        # Merging would parse the URL once more.
+        url = httpx.URL(f"{target}?{urlencode(params)}")
     return url, url.raw_path.decode("ascii")
 
 

@@ -19,6 +19,9 @@ PART = "part:"
 """Prefix of the names of cached parts among the answers; no path begins with it."""
 
 
+_NO_MEMO = RowMemo(enabled=False)
+
+
 class Used(NamedTuple):
     """A fresh value from the cache that a result was made of, by its source and its key.
 
@@ -67,6 +70,8 @@ class Operation:
         self.began_at = began_at
         self.calls: Counter[str] = Counter()
         self.reads: dict[str, list[Freshness]] = defaultdict(list)
+        self.is_caught_up = False
+        """Whether what actions of other processes have made obsolete has been evicted."""
         self.background = False
         """Whether it is a background refresh, after the caller has got a response."""
         self.incomplete = False
@@ -91,7 +96,7 @@ class Operation:
         """Whether the result is known to say nothing about the calls made for this operation."""
         self.made_of: Freshness | None = None
         """The freshness of the cache entries that the result was built from, if any."""
-        self.memo: Callable[..., RowsMemo] = RowMemo(enabled=False).within
+        self.memo: Callable[..., RowsMemo] = _NO_MEMO.within
         """Returns the records of rows that were read before with the same credential, by their
         context: the list, and what else counts."""
         self._longest = seconds if longest is None else longest
@@ -132,6 +137,13 @@ class Operation:
             for name, digest in before.items()
             if name.startswith(PART)
         )
+
+    def reporting_hooks(self, on_hooks: Callable[[Sequence[Hook]], None] | None) -> Operation:
+        """Return the same operation, whose hooks are reported to a function as they are listed."""
+        # copy.copy takes several times as long, which counts in every list.
+        other = object.__new__(Operation)
+        other.__dict__.update(self.__dict__, on_hooks=on_hooks)
+        return other
 
     def with_longest_deadline(self, limit: float) -> Operation:
         """Return the operation with the longest deadline instead of the caller's own.

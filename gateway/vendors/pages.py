@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway import ids
 from gateway.errors import UpstreamError
@@ -96,6 +97,19 @@ class Page(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True, dict=True, 
     def marks(self) -> Sequence[bytes]:
         """The marks of the logs, computed once per cached page."""
         return [ids.mark_of(log) for log in self.logs]
+
+    def encoded_size(self, encoder: msgspec.json.Encoder) -> int:
+        """Return the bytes of JSON that the page takes.
+
+        Each log is encoded once: a refreshed page mostly has logs that were there before.
+        """
+        size = len(encoder.encode(replace(self, logs=()))) + len(self.logs)
+        for log in self.logs:
+            own = log.__dict__.get("json_size")
+            if own is None:
+                own = log.__dict__["json_size"] = len(encoder.encode(log))
+            size += own
+        return size
 
     @functools.cached_property
     def repeats(self) -> int:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gateway.callers import Grant
     from gateway.model import Freshness, Timestamp
     from gateway.service import Gateway
+    from gateway.sources.list_facts import ListFacts
     from gateway.upstream.operation import Operation
     from gateway.web.caching import Reads
 
@@ -61,7 +62,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     body: bytes
     values: Sequence[_Value]
-    facts: object
+    facts: Sequence[ListFacts]
     size: int
 
 
@@ -88,7 +89,7 @@ class KeptAnswers:
 
     def _reads(self, answer: Answer) -> Reads | None:
         """Return the freshness of what an answer was made of; None if any of it has changed."""
-        if answer.facts != self._gateway.list_facts():
+        if not self._gateway.has_list_facts(answer.facts):
             return None
         reads: dict[str, list[Freshness]] = {}
         for one in answer.values:

@@ -95,13 +95,16 @@ def decode_json(content: bytes, charset: str = "utf-8") -> Any:
     if text[:1].isspace():
         # White space may stand before the mark.
         text = text.lstrip(" \t\r\n").removeprefix("\ufeff")
-    json.loads(text, object_pairs_hook=_check_keys)
+    _WITH_KEYS_CHECKED.decode(text)
     return msgspec.json.decode(text)
 
 
 def _check_keys(pairs: list[tuple[str, Any]]) -> None:
     if len({key for key, _ in pairs}) < len(pairs):
         raise RepeatedKeyError
+
+
+_WITH_KEYS_CHECKED = json.JSONDecoder(object_pairs_hook=_check_keys)
 
 
 def depth(value: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -86,6 +87,9 @@ def cache_status(reads: Reads, now: int) -> str:
 
 
 def _member(source: str, reads: Sequence[Freshness], now: int) -> str:
+    if all(read.status is CacheStatus.HIT and not read.failure for read in reads):
+        # What most responses have, and what they would have anyway.
+        return f"gateway; hit; ttl={_seconds_left(reads, now)}; key={_quoted(source)}"
     status = max((read.status for read in reads), key=BEST_FIRST.index)
     worst = [read for read in reads if read.status is status]
     left = f"ttl={_seconds_left(reads, now)}"
@@ -126,6 +130,7 @@ def _seconds_left(reads: Sequence[Freshness], now: int) -> int:
     return (min(read.fresh_until for read in reads) - now) // 10**9
 
 
+@functools.lru_cache(256)
 def _quoted(text: str) -> str:
     """Return a string of RFC 9651; it holds printable ASCII only."""
     escaped = re.sub(r'(["\\])', r"\\\1", text)

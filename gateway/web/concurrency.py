@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Callable
 
     from gateway.limits import Limits
 
@@ -31,20 +30,21 @@ class ConcurrencyLimit:
         self._free = asyncio.Semaphore(self._limit.max)
         self._waiting = 0
 
-    @contextlib.asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Hold a slot while the context lasts; raise OverloadedError if none becomes free."""
-        if self._free.locked() and not self._limit.refuses:
-            self._limits.refuses("operations", self._limit.max + 1)
-            yield
-            return
-        await self._acquire()
-        try:
-            yield
-        finally:
-            self._free.release()
+    async def take(self) -> Callable[[], None]:
+        """Take a slot, and return the function that releases it.
 
-    async def _acquire(self) -> None:
+        Raises OverloadedError if none becomes free.
+        """
+        if not self._free.locked():
+            await self._free.acquire()  # at once
+            return self._free.release
+        if not self._limit.refuses:
+            self._limits.refuses("operations", self._limit.max + 1)
+            return _nothing
+        await self._wait()
+        return self._free.release
+
+    async def _wait(self) -> None:
         if self._waiting < self._limit.max:
             self._waiting += 1
             try:
@@ -58,3 +58,7 @@ class ConcurrencyLimit:
                 self._waiting -= 1
         self._limits.refuses("operations", self._limit.max + 1)
         raise OverloadedError
+
+
+def _nothing() -> None:
+    """Release nothing: no slot was taken."""

@@ -125,6 +125,7 @@ class Door:
             await self._app(scope, again, send)
             return
         request = _Request(verdict, message.get("body", b""), scope, again, send)
+        await verdict.gateway.catch_up()
         if self._answers is None or not await self._send_kept(request, self._answers):
             await self._execute(request)
 
@@ -149,7 +150,6 @@ class Door:
     async def _send_kept(self, request: _Request, answers: KeptAnswers) -> bool:
         """Send a kept answer; False if there is none."""
         gateway = request.verdict.gateway
-        await gateway.catch_up()
         kept = answers.find(request.key)
         if kept is None:
             return False
@@ -173,6 +173,7 @@ class Door:
         try:
             headers = await view.count(gateway.caller, request.http)
             operation = gateway.operation(request_id=request_id(request.scope))
+            operation.is_caught_up = True
             result, made_by, exceeds, _ = await self._run(request, asked, operation)
             if isinstance(result, bytes):
                 reads: Reads = made_by.reads

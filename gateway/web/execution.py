@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -60,25 +59,23 @@ class Execution:
         self._check(asked)
         text = self._persisted.text(asked)
         context = Context(gateway, operation, in_parts=in_parts)
+        goes_on, release = False, None
         try:
-            async with contextlib.AsyncExitStack() as stack:
-                stack.callback(self._check_deadline, operation)
-                stack.push_async_callback(context.close)
-                await stack.enter_async_context(self._concurrency.slot())
-                if written and (body := await self._written(text, asked, context)):
-                    return body
-                result = await self._schema.execute(
-                    text,
-                    variable_values=asked.variables,
-                    operation_name=asked.operation_name or None,
-                    context_value=context,
-                    allowed_operation_types=kinds,
-                    operation_extensions=asked.extensions,
-                )
-                if isinstance(result, InitialResult):
-                    # The execution goes on until the last part.
-                    result.resources = stack.pop_all()
-                return result
+            release = await self._concurrency.take()
+            if written and (body := await self._written(text, asked, context)):
+                return body
+            result = await self._schema.execute(
+                text,
+                variable_values=asked.variables,
+                operation_name=asked.operation_name or None,
+                context_value=context,
+                allowed_operation_types=kinds,
+                operation_extensions=asked.extensions,
+            )
+            if isinstance(result, InitialResult):
+                # The execution goes on until the last part.
+                result.resources.push_async_callback(self._end, context, release)
+                goes_on = True
         except OverloadedError as error:
             wait = {"Retry-After": "1"}
             raise Refusal(503, str(error), code=ErrorCode.OVERLOADED, **wait) from None
@@ -92,6 +89,21 @@ class Execution:
             if kind == "mutation":
                 raise Refusal(405, "Send mutations by POST.", Allow="POST") from None
             raise Refusal(400, f"No {kind} is executed here.") from None
+        else:
+            return result
+        finally:
+            if not goes_on:
+                await self._end(context, release)
+
+    async def _end(self, context: Context, release: Callable[[], None] | None) -> None:
+        """Release what an operation has used, and count it if it took the server's deadline."""
+        if release is not None:
+            release()
+        try:
+            await context.close()
+        finally:
+            taken = asyncio.get_running_loop().time() - context.operation.began
+            self._limits.refuses("deadline", math.nextafter(taken, math.inf))
 
     async def _written(
         self, text: str | None, asked: GraphQLRequest, context: Context
@@ -122,11 +134,6 @@ class Execution:
                 bounded.append(body)
                 total += own
         return bounded
-
-    def _check_deadline(self, operation: Operation) -> None:
-        """Count an operation that took the server's whole deadline."""
-        taken = asyncio.get_running_loop().time() - operation.began
-        self._limits.refuses("deadline", math.nextafter(taken, math.inf))
 
     def _check(self, asked: GraphQLRequest) -> None:
         """Check the variables against their limits."""

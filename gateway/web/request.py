@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import re
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 
 from gateway.errors import ErrorCode
@@ -63,8 +62,11 @@ def request_id(scope: Scope) -> str:
     """
     state: dict[str, str] = scope.setdefault("state", {})
     if "request_id" not in state:
-        given = ",".join(Headers(scope=scope).getlist("x-request-id"))
-        state["request_id"] = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        lines = [value for name, value in scope["headers"] if name == b"x-request-id"]
+        given = b",".join(lines).decode("latin-1")
+        state["request_id"] = (
+            given if _REQUEST_ID.fullmatch(given) else f"{_random.getrandbits(128):032x}"
+        )
     return state["request_id"]
 
 
@@ -186,4 +188,5 @@ def _checked(given: Any, where: str) -> GraphQLRequest:
 
 
 _SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
+_random = random.Random()  # noqa: S311 - ids have to differ, not to be secret
 _REQUEST_ID = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)

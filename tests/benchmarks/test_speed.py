@@ -128,12 +128,15 @@ def test_keys_differ_in_roles_and_sources() -> None:
 
 
 def test_calls_too_few_or_too_many_are_refused() -> None:
-    check_calls(WORKLOADS["cold"], 1000, 1000)
-    check_calls(WORKLOADS["warm"], 1000, 5)
+    check_calls(WORKLOADS["cold"], 1000, 1000, 2)
+    check_calls(WORKLOADS["warm"], 1000, 5, 2)
+    check_calls(WORKLOADS["large"], 6, 2, 2)
     with pytest.raises(WrongAnswerError):
-        check_calls(WORKLOADS["cold"], 1000, 900)
+        check_calls(WORKLOADS["cold"], 1000, 900, 2)
     with pytest.raises(WrongAnswerError):
-        check_calls(WORKLOADS["warm"], 1000, 200)
+        check_calls(WORKLOADS["warm"], 1000, 200, 2)
+    with pytest.raises(WrongAnswerError):
+        check_calls(WORKLOADS["large"], 6, 6, 2)
 
 
 def test_changed_rows_differ_from_call_to_call(tmp_path: Path) -> None:

@@ -93,8 +93,8 @@ async def test_large_entry_evicts_only_as_much_as_needed() -> None:
     assert len(store._sizes) == 19
 
 
-async def test_entry_over_a_tenth_of_the_memory_is_not_stored() -> None:
-    store = MemoryStore(max_entries=100, max_bytes=10 * size(entry("v" * 10)))
+async def test_entry_over_half_of_the_memory_is_not_stored() -> None:
+    store = MemoryStore(max_entries=100, max_bytes=2 * size(entry("v" * 10)))
     await keep(store, "small", entry("v"))
     await keep(store, "key", entry("v" * 10))
     assert await found(store, "key") == "v" * 10

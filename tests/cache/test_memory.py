@@ -37,7 +37,7 @@ async def test_bytes_are_bounded() -> None:
     assert all(usage.size is not None and usage.size <= 10_000 for usage in usages)
     assert usages[-1].entries in range(8, 12)
     # An entry that would evict all others is not stored, and the entry it replaces is removed.
-    await store.write("49", entry("x" * 2000), 0)
+    await store.write("49", entry("x" * 8000), 0)
     assert await keys(store, "49", "48") == ["48"]
 
 

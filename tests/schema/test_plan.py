@@ -208,9 +208,6 @@ def test_oldest_rows_are_dropped_when_there_is_no_room() -> None:
         store.keep(rows[0], object(), b"x" * 100, 100)
     assert len(rows[0].__dict__["written"]) <= kept.MAX_KEPT
     assert store.size == 3 * (kept.OVERHEAD + 100)
-    large = log("shop", 9, 9)
-    store.keep(large, "mark", b"", kept.LARGE + 1)
-    assert large.__dict__ == {}
 
 
 async def test_few_plans_are_kept_for_combinations_of_variables(side: Side) -> None:

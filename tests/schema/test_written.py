@@ -18,7 +18,7 @@ from gateway.callers import ANONYMOUS, Role
 from gateway.feed import cursor
 from gateway.limits import LimitError
 from gateway.sandbox import Sandbox
-from gateway.schema import build_schema
+from gateway.schema import build_schema, rows
 from tests.schema.sides import Side, caller, opened
 from tests.support.clock import SECOND, Clock
 from tests.support.moment import MOMENT, stopped
@@ -67,6 +67,7 @@ async def test_random_operations_have_the_results_of_graphql_core(
     seed: int,
     count: int,
     record_property: Callable[[str, object], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """No client can tell how its query was executed."""
     chance = random.Random(seed)
@@ -97,6 +98,8 @@ async def test_random_operations_have_the_results_of_graphql_core(
         operations = Operations(schema._schema, chance, cursors)
         for number in range(count):
             asked = valid(operations, schema)
+            # Each record in its turn, or all of them at once.
+            monkeypatch.setattr(rows, "TURN", number % 2 * 3600)
             failing = {chance.choice(names)} if chance.random() < FAILING else set()
             if number % 5 == 0:
                 clock.advance(1)

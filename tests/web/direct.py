@@ -83,7 +83,7 @@ class Vendors(httpx.AsyncBaseTransport):
         self.gate: asyncio.Event | None = None
         self.edits: dict[bytes, bytes] = {}
         """Replacements in the bodies of responses."""
-        self._network = httpx.ASGITransport(sandbox.app)
+        self._network: httpx.AsyncBaseTransport = httpx.ASGITransport(sandbox.app)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.calls.append(request.url.path)

@@ -197,12 +197,15 @@ class Work:
 
     async def run(self) -> str:
         try:
-            async with self._places.slot():
-                self.running += 1
-                await self.end.wait()
-                self.running -= 1
+            release = await self._places.take()
         except OverloadedError:
             return "refused"
+        self.running += 1
+        try:
+            await self.end.wait()
+        finally:
+            self.running -= 1
+            release()
         return "done"
 
 

@@ -124,7 +124,17 @@ class Connection(asyncio.Transport):
     """A connection with a number of unread bytes."""
 
     unread = 0
-    aborted = False
+    aborted = closed = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[bytes] = []
+
+    def write(self, data: Any) -> None:
+        self.sent.append(bytes(data))
+
+    def close(self) -> None:
+        self.closed = True
 
     def get_write_buffer_size(self) -> int:
         return self.unread
@@ -149,10 +159,36 @@ def protocol_() -> Iterator[Any]:
 
 @pytest.mark.parametrize("unread", [0, 1])
 def test_connection_is_aborted_only_with_unread_data(protocol_: Any, unread: int) -> None:
+    connection = protocol_.transport._transport
+    connection.unread = 1
     protocol_.on_response_complete()
-    protocol_.transport.unread = unread
+    connection.unread = unread
     protocol_._read_timer._callback()
-    assert protocol_.transport.aborted is bool(unread)
+    assert connection.aborted is bool(unread)
+
+
+def test_no_timer_starts_once_all_was_sent(protocol_: Any) -> None:
+    protocol_.on_response_complete()
+    assert protocol_._read_timer is None
+
+
+def test_head_and_body_are_sent_at_once(protocol_: Any) -> None:
+    transport, connection = protocol_.transport, protocol_.transport._transport
+    transport.write(b"head")
+    transport.write(b"body")
+    assert connection.sent == [b"headbody"]
+
+
+def test_head_alone_is_sent_at_the_end_of_the_turn(protocol_: Any) -> None:
+    transport, connection = protocol_.transport, protocol_.transport._transport
+    transport.write(b"head")
+    assert connection.sent == []
+    protocol_.loop.call_soon(protocol_.loop.stop)
+    protocol_.loop.run_forever()
+    transport.write(b"body")
+    transport.close()
+    assert connection.sent == [b"head", b"body"]
+    assert connection.closed
 
 
 def test_read_timer_restarts_with_each_part(protocol_: Any) -> None:
