@@ -279,7 +279,9 @@ class Feed:
         if any(report.error for report in page.reports):
             return None
         if not page.has_previous and not page.has_next:
-            return len(page.entries)
+            # Which of the two is wrong can't be known.
+            is_short = any(reader.pages.is_short for reader in self._readers)
+            return None if is_short else len(page.entries)
         if not all(Capability.COUNT in source.capabilities for source in self._sources):
             return None
         # The vendors' counts do not apply if the filter tests single logs.

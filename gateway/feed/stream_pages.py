@@ -69,6 +69,8 @@ class StreamPages:
         self.top = 0
         """Number of rows on the first page of the list."""
         self.loss: UpstreamError | None = None
+        self.is_short = False
+        """Whether the list ended before as many rows as the vendor counts."""
         self.notes: list[str] = []
         self.unreadable: list[str] = []
         self.reads: list[Freshness] = []
@@ -238,6 +240,7 @@ class StreamPages:
     def note_count(self, end: int) -> None:
         """Say so if a list ended before as many rows as the vendor counts."""
         if self.whole and self.total is not None and end < self.total:
+            self.is_short = True
             self.note(f"The vendor counts {self.total} logs but lists {end}.")
 
     def report_loss(self, why: str) -> None:

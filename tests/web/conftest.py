@@ -1,4 +1,4 @@
-"""The application that the tests of the short way call; each module has its own sandbox."""
+"""The application for the tests of the short way; each module has its own sandbox."""
 
 from __future__ import annotations
 
