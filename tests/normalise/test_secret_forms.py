@@ -235,6 +235,7 @@ DOCUMENTS = [
     {"columns": ["id", "password"], "rows": [["1", S]]},
     {"args": ["gh", "--token", S]},
     {"args": ["mysql", "-u", "root", f"-p{S}"]},
+    {"args": ["mysqldump", f"-p{S}"]},
     {"args": ["sshpass", "-p", S, "ssh"]},
     {"args": ["curl", "-u", f"admin:{S}"]},
     {"args": ["curl", "-H", f"X-Api-Key: {S}"]},
