@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from typing import TYPE_CHECKING, Any
 
 import httptools
@@ -28,7 +29,6 @@ from gateway.web import header_limit as head
 from gateway.web.answer import refusal_response
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Iterator
 
     from starlette.types import Message, Receive, Scope, Send
@@ -63,6 +63,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """Start the timer of the first head."""
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            # uvloop sets it; asyncio does not for these listeners, and later parts of a response
+            # would wait for the client to acknowledge the first.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         joining: Any = _JoiningTransport(transport, self.loop)
         super().connection_made(joining)
         self._start_head()

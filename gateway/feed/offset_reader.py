@@ -277,17 +277,20 @@ class OffsetReader(ListReader):
             self.pages.report_loss(
                 "The vendor's pages change in size, so that their numbers lead astray."
             )
-        has_room = page.read < facts.largest_page and not (
+        # The last page number leads to the rows before an offset that has no row.
+        begin = self._begin(page)
+        largest = facts.largest_page or 1
+        is_behind = 0 < begin <= self._window.offset - page.read and begin % largest == 0
+        has_room = page.read < largest and not (
             facts.varies
-            or self._is_numbered
-            or page.read > self._overlap
+            or (not is_behind if self._is_numbered else page.read > self._overlap)
             or (end < total and not facts.contradicted)
         )
         if (
             page.read == 0
             or facts.ends(page, end)
             # The page had room for more rows.
-            or (not fresh and has_room and end >= self._offset)
+            or (not fresh and has_room and end >= self._furthest)
             or (not page.more and not page.repeats)
         ):
             self._end(end)
@@ -314,7 +317,8 @@ class OffsetReader(ListReader):
     def _end_repeated(self, page: Page) -> None:
         """End a list whose vendor ignores offsets and returns the same page again and again."""
         self.ended = True
-        if page.total != len(set(page.marks)) or page.read >= self._window.limit:
+        is_whole = page.total == len(set(page.marks)) and not self.pages.facts.contradicted
+        if not is_whole or page.read >= self._window.limit:
             self.pages.report_loss(
                 f"The vendor returns the same page of {page.read} logs whatever is requested; the"
                 " logs after it can't be read."

@@ -164,7 +164,7 @@ class Positions:
         return marks
 
     def _levels(self, index: int) -> list[Timestamp]:
-        """Return moments before which the next pages end."""
+        """Estimate the times at which the next pages end: each just below their last rows."""
         levels: list[Timestamp] = []
         step = self._size or len(self.rows)
         at = index + step

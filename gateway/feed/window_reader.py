@@ -152,6 +152,7 @@ class WindowReader(ListReader):
         if self._is_last(page, end, has_fresh=bool(fresh)):
             self._end(end)
         else:
+            await self._check_size(page)
             self._switch_to_offsets(page, times, flags, end)
         if self.successor is None:
             self._choose_later = functools.partial(
@@ -219,6 +220,18 @@ class WindowReader(ListReader):
             for log, mark in zip(page.logs, page.marks, strict=True)
         ]
 
+    async def _check_size(self, page: Page) -> None:
+        """Report a loss if the pages are small by the vendor's choice, and not by a short list."""
+        limit = self.pages.source.page_size
+        is_small = self.pages.facts.are_too_small(limit) and self.pages.loss is None
+        if is_small and page.offset is None and self._until is not None and self._idle == 0:
+            top = await self.pages.read(Window(limit=limit), follows=False)
+            if not set(page.marks) <= set(top.marks):
+                self.pages.report_loss(
+                    "The vendor's pages are too small to tell the order of the list, and it was"
+                    " asked for by time, which may pass over logs."
+                )
+
     def _switch_to_offsets(self, page: Page, times: Times, flags: Sequence[bool], end: int) -> None:
         """Continue by offset if the list is not newest first, or has no times."""
         dated = sum(time is not None for time in times)
@@ -232,11 +245,6 @@ class WindowReader(ListReader):
             )
         run = [time for time, flag in zip(times, flags, strict=True) if flag]
         is_small = self.pages.facts.are_too_small(self.pages.source.page_size)
-        if is_small and page.offset is None and self._until is not None and self._idle == 0:
-            self.pages.report_loss(
-                "The vendor's pages are too small to tell the order of the list, and it was asked"
-                " for by time, which may pass over logs."
-            )
         is_unclear = page.offset == 0 and (is_small or is_of_one_moment(run))
         if not run or is_mostly_odd or is_page_unordered or is_unclear:
             self.unordered = bool(run) and (is_mostly_odd or is_page_unordered)
@@ -274,16 +282,20 @@ class WindowReader(ListReader):
             self._was_full = page.read >= self.pages.facts.largest_page
             return
         if self._idle and ((is_repeated and self._offset) or self._idle > MAX_REPEATS):
-            self._skip_moment(page, run)
+            self._skip_moment(page, run, max(whole) - min(whole))
             return
         # More logs share this time than a page has room for.
         self._offset += page.read
 
-    def _skip_moment(self, page: Page, run: Sequence[Timestamp]) -> None:
-        """Skip a moment that has more logs than the vendor lists."""
-        if run[0] - run[-1] < MILLISECOND:
+    def _skip_moment(self, page: Page, run: Sequence[Timestamp], span: int) -> None:
+        """Skip a moment that has more logs than the vendor lists.
+
+        ``span`` is the time between the newest and the oldest log of the page.
+        """
+        if span < MILLISECOND:
             self._crowded = page.read
-            if page.read > OVERLAP:
+            facts = self.pages.facts
+            if page.read > OVERLAP and (page.read >= facts.largest_page or facts.varies):
                 self._lose_crowd()
         lowest = run[-1] if self._until is None else min(run[-1], self._until)
         self._until, self._offset = Timestamp(lowest - self._step), 0

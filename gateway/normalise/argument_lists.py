@@ -30,11 +30,8 @@ def mask_arguments(items: list[Any]) -> list[Any]:
     """Mask the secrets in ``["X-Api-Key", "S"]`` and in ``["mysql", "-pS", "--token", "S"]``."""
     if not isinstance(items[0], str):
         return items
-    if len(items) == 2 and not items[0].startswith("-"):
-        if is_secret_label(items[0]):
-            return [items[0], mask(items[1]) if isinstance(items[1], str) else items[1]]
-        if not (isinstance(items[1], str) and items[1].startswith("-p")):
-            return items
+    if len(items) == 2 and not items[0].startswith("-") and is_secret_label(items[0]):
+        return [items[0], mask(items[1]) if isinstance(items[1], str) else items[1]]
     if not all(isinstance(item, str) for item in items):
         return items
     joined = " ".join(items).lower()

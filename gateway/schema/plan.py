@@ -6,7 +6,7 @@ variables are resolved at that time: there is a plan for each combination of the
 
 Invariants:
 
-- graphql-core stays the reference. A plan writes the bytes that its result would give, or nothing:
+- graphql-core stays the reference. A plan writes the bytes of the same result, or nothing:
   it never writes an error. Whatever can't be written is left to graphql-core.
 - It runs only for documents that have been validated, and for operations that exceed no limit, so
   that there is nothing to count. A document is executed by graphql-core when it is first seen.

@@ -20,7 +20,7 @@ from gateway.cache.evictions import SIZE, EvictionLog
 
 
 def pair() -> tuple[EvictionLog, EvictionLog]:
-    """Return one log as two processes have it."""
+    """Return one log twice, as if opened by two processes."""
     log = EvictionLog()
     return log, EvictionLog(os.dup(log._descriptor))
 

@@ -31,6 +31,44 @@ async def test_short_pages_and_wrong_totals_lose_no_row(
     assert not any(report.error for page in pages for report in page.reports)
 
 
+@pytest.mark.sampled(13)
+@pytest.mark.parametrize("total", ["none", "right", "zero", "so far", "page"])
+@pytest.mark.parametrize("says_size", [True, False])
+@pytest.mark.parametrize("count", [25, 26, 27, 51, 53])
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_last_page_of_few_rows_is_read_and_ends_the_list(
+    provider: str, count: int, total: str, *, says_size: bool
+) -> None:
+    lists = List(rows=newest_first(count), cap=25, total=total, says_size=says_size)
+    given, pages, counted = await read_all(source(provider, lists), 100)
+    assert given == list(range(count, 0, -1)), said(pages)
+    assert counted in {count, None}
+    assert not any(report.error for page in pages for report in page.reports), said(pages)
+
+
+@pytest.mark.sampled(7)
+@pytest.mark.parametrize("first", [100, 3, 1])
+@pytest.mark.parametrize("ties", [1, 2])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 8, 9])
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_short_list_is_not_taken_for_small_pages(
+    provider: str, count: int, ties: int, first: int
+) -> None:
+    rows: list[tuple[int, float | None]] = [
+        (count - number, float(number // ties)) for number in range(count)
+    ]
+    given, pages, _ = await read_all(source(provider, List(rows=rows)), first)
+    assert given == list(range(count, 0, -1)), said(pages)
+    assert not any(report.error for page in pages for report in page.reports), said(pages)
+
+
+async def test_moment_with_several_logs_ends_a_list_without_an_alarm() -> None:
+    rows: list[tuple[int, float | None]] = [(20 - number, number // 10) for number in range(20)]
+    given, pages, _ = await read_all(source("yandex-tracker", List(rows=rows)), 100)
+    assert given == list(range(20, 0, -1))
+    assert not any(report.error for page in pages for report in page.reports), said(pages)
+
+
 @pytest.mark.sampled(37)
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("odd", [None, 9000.0, -60.0], ids=["undated", "old", "ahead"])

@@ -236,6 +236,7 @@ DOCUMENTS = [
     {"args": ["gh", "--token", S]},
     {"args": ["mysql", "-u", "root", f"-p{S}"]},
     {"args": ["mysql", f"-p{S}"]},
+    {"args": ["mysqldump", f"-p{S}"]},
     {"args": ["sshpass", "-p", S, "ssh"]},
     {"args": ["curl", "-u", f"admin:{S}"]},
     {"args": ["curl", "-H", f"X-Api-Key: {S}"]},

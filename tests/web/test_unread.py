@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from uvicorn.server import ServerState
 
-from gateway.cli import http_server
+from gateway.cli import http_server, server
 from gateway.cli.http_server import BoundedProtocol
 from gateway.cli.server import config_of, listen, serving
 
@@ -144,6 +144,35 @@ class Connection(asyncio.Transport):
 
     def is_closing(self) -> bool:
         return False
+
+
+@pytest.mark.parametrize("loop", ["auto", "asyncio"])
+def test_parts_of_a_response_do_not_wait_for_each_other(
+    loop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With Nagle's algorithm, a deferred part would come 40 ms late or more."""
+    options: list[int] = []
+
+    def with_loop(app: Any, grace: float) -> Any:
+        config = config_of(app, grace)
+        config.loop = loop
+        return config
+
+    def on_headers_complete(self: BoundedProtocol) -> None:
+        connection = self.transport.get_extra_info("socket")
+        options.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        completing(self)
+
+    completing = BoundedProtocol.on_headers_complete
+    monkeypatch.setattr(BoundedProtocol, "on_headers_complete", on_headers_complete)
+    monkeypatch.setattr(server, "config_of", with_loop)
+    with (
+        listen("127.0.0.1", 0) as listener,
+        serving(Unread().app, listener, 1.0),
+        ask(listener, b"/") as connection,
+    ):
+        assert connection.recv(1)
+    assert options == [1]
 
 
 @pytest.fixture

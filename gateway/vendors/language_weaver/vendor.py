@@ -59,6 +59,8 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
 
     _larger = 0
     """The rows of a page of a vendor that gives more than requested, and does not say so."""
+    _smaller = 0
+    """The rows of a page of a vendor that gives fewer than requested, and does not say so."""
 
     async def find_streams(self, operation: Operation) -> Found:
         """Return the only stream."""
@@ -71,7 +73,7 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
         """Request the page that contains the offset."""
         del stream
         offset = window.offset
-        limit = max(window.limit, self._larger)
+        limit = max(min(window.limit, self._smaller or window.limit), self._larger)
         page, size = await self._page(offset // limit + 1, limit, criteria, operation)
         if page.offset is not None and page.offset > offset:
             # The vendor's pages are larger than requested, so that number is of a later page.
@@ -85,6 +87,9 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
             number = offset // limit + 2
             following, _ = await self._page(number, limit, criteria, operation)
             if following.read:
+                if size == limit:
+                    # Asked for in this size, a page number means the same rows to the vendor.
+                    self._smaller = page.read
                 size = page.read
             if following.offset == (number - 1) * limit:
                 following = replace(following, offset=page.offset + page.read)
