@@ -137,6 +137,7 @@ class WindowReader(ListReader):
                     fresh.append(row)
         # A row stays odd once it was, whatever other rows are on a page with it.
         if not all(flags):
+            self.pages.facts.has_odd = True
             self.pages.watched.update(
                 mark for mark, flag in zip(page.marks, flags, strict=True) if not flag
             )
@@ -295,7 +296,9 @@ class WindowReader(ListReader):
         if span < MILLISECOND:
             self._crowded = page.read
             facts = self.pages.facts
-            if page.read > OVERLAP and (page.read >= facts.largest_page or facts.varies):
+            # A page with room for more ends its list, unless odd rows hint at another order.
+            has_room = page.read < facts.largest_page and not facts.varies and not facts.has_odd
+            if page.read > OVERLAP and not has_room:
                 self._lose_crowd()
         lowest = run[-1] if self._until is None else min(run[-1], self._until)
         self._until, self._offset = Timestamp(lowest - self._step), 0

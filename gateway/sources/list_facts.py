@@ -20,7 +20,8 @@ class ListFacts(msgspec.Struct):
     more, unless ``varies`` is true, as it is once a page was smaller that more rows stood behind.
     ``exceeded`` is true once a total was larger than the end of its page, so that totals are not
     merely offset + length. ``contradicted`` is true once the rows of a list did not match its
-    total, and ``confirmed`` once nothing stood behind as many rows as a total says.
+    total, and ``confirmed`` once nothing stood behind as many rows as a total says. ``has_odd`` is
+    true once a row was newer than those before it.
     """
 
     largest_page: int = 0
@@ -28,6 +29,7 @@ class ListFacts(msgspec.Struct):
     varies: bool = False
     contradicted: bool = False
     confirmed: bool = False
+    has_odd: bool = False
 
     def learn(self, page: Page, end: int | None) -> bool:
         """Take a page into account; return False if it contradicts its own total.
