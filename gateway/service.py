@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import functools
+import operator
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -158,10 +159,7 @@ class Gateway:
 
     def has_list_facts(self, facts: Sequence[ListFacts]) -> bool:
         """Return whether that is what ``list_facts`` would return."""
-        return len(facts) == len(self.sources) and all(
-            source.list_facts == known
-            for source, known in zip(self.sources.values(), facts, strict=True)
-        )
+        return all(map(operator.eq, (one.list_facts for one in self.sources.values()), facts))
 
     async def catch_up(self) -> None:
         """Evict what actions of other processes have made obsolete."""
