@@ -36,11 +36,11 @@ FAILING = 0.02
 """Share of the operations for which a source fails."""
 
 NO_DATA = b'{"data":null'
-TURNS = re.compile(
-    rb'"upstreamCalls[01]?":\d+|"last(?:Success|Failure)At[01]?":(?:null|"[^"]*")|"HIT"|"MISS"'
-)
-"""What depends on how lists that are read together take turns: calls for the operation so far, when
-a vendor answered last, and which list was the first to ask for a page."""
+TURNS = re.compile(rb'"upstreamCalls[01]?":\d+|"HIT"|"MISS"')
+"""What depends on how lists that are read together take turns: calls for the operation so far, and
+which list was the first to ask for a page."""
+TIMES = re.compile(rb'"last(?:Success|Failure)At[01]?":(?:null|"[^"]*")')
+"""When a vendor answered last, which depends on the turns of earlier operations, too."""
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +136,7 @@ async def test_random_operations_have_the_results_of_graphql_core(
 
 def comparable(asked: Operation, response: bytes) -> bytes:
     """Return what has to be the same in a response, whatever the turns of its lists."""
+    response = TIMES.sub(b"?", response)
     if asked.lists == 1:
         return response
     # Without data, it depends on the turns which fields of the other lists failed before.
