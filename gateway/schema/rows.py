@@ -276,7 +276,7 @@ class _Layout:
 
 
 class _Marks(dict[str, object]):
-    """The mark of a layout for a caller, by source."""
+    """The marks of a layout by source; each stands for what the caller may see of it."""
 
     def __init__(self, layout: _Layout, caller: Caller) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Nobody gets by a short way what graphql-core alone would not have given at that moment.
+"""The short ways give no caller anything that graphql-core would not have given at that moment.
 
-And nobody gets what a new gateway with an empty cache would not give, once the cache had to be
-passed: behind an invalidation, when all has expired, and with ``no-cache``.
+Nor do they give anything that a new gateway with an empty cache would not give, where the cache may
+not be used: after an invalidation, when everything has expired, and with ``no-cache``.
 """
 
 from __future__ import annotations
