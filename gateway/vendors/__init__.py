@@ -19,6 +19,7 @@ _KITS = (
     "yandex_tracker",
     "language_weaver",
     "elastic_path",
+    "github",
 )
 
 VENDORS: dict[str, type[Vendor[Any]]] = {
