@@ -169,6 +169,7 @@ async def test_group_has_no_totals(client: httpx.AsyncClient) -> None:
         ({"page": "-1"}, "page is invalid"),
         ({"status": "failed"}, "status does not have a valid value"),
         ({"status": "299"}, "status does not have a valid value"),
+        ({"status": "200-299"}, "status does not have a valid value"),
     ],
 )
 async def test_parameters_out_of_bounds_are_refused(

@@ -43,7 +43,8 @@ _CLASSES = {
     "client_failure": range(400, 500),
     "server_failure": range(500, 600),
 }
-_CODES = {str(status.value) for status in HTTPStatus}
+_CODES = {str(code) for code in {*HTTPStatus, 306, 509} - {418}}
+"""Those that Rack knows; any other value is refused."""
 
 _MESSAGES = {
     401: "401 Unauthorized",
