@@ -27,6 +27,8 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     language_weaver_password: str = "oat-Harbour-77-sail"
     elastic_path_client_id: str = "nKx4WvUq0ZtLr8YbMc2HsDfJg6PaEi9oTy1QwRu5Xe"
     elastic_path_client_secret: str = "Gz7TbNq3VxLk9RfWm1HcPd5YsJu8EaKo0ZiXt4Qw6B"
+    svix_token: str = "testsk_pR3vXw8LzQ1nKt6YbM4cHs9D.eu"
+    hookdeck_key: str = "1kq8Zr5TnW2yXc7VbL0mJp4Gs9HdFe3Au6Ri"
 
 
 class Tokens:
