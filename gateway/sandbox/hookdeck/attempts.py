@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gateway.sandbox.hookdeck.connections import Connection
 
 _CANCELLED_EVERY = 83
-PAUSED_FOR = 12 * 3600 * SECOND
+PAUSED_FOR = 24 * 3600 * SECOND
 """How long before the start a paused connection was paused."""
 
 ERROR_CODES = {

@@ -62,7 +62,7 @@ def response_text(seed: int, secrets: Mapping[str, str], log: Delivery) -> str:
     outcome = log.outcome
     if outcome.status is None:
         error = f"error sending request for url ({log.stream.url}): {_ERRORS[outcome]}"
-        return error if log.number % 4 else ""
+        return error if log.number % 3 else ""
     if outcome.status == HTTPStatus.NO_CONTENT:
         return ""
     random = seeded(seed, "svix", log.number)
