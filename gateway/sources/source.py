@@ -76,6 +76,10 @@ class Source:
         """Return the list of one hook's logs; None if the vendor has no lists by hook."""
         return self.vendor.stream_of(hook)
 
+    def applicable(self, criteria: Criteria) -> Criteria:
+        """Return the criteria that the vendor can apply, by which pages are cached."""
+        return self.vendor.applicable(criteria)
+
     async def page(
         self,
         stream: Stream,
@@ -266,7 +270,7 @@ class Source:
 
 
 def _page_name(stream: Stream, window: Window, criteria: Criteria) -> str:
-    request = msgspec.json.encode((stream.key, window, criteria))
+    request = msgspec.json.encode((stream.key, window)) + criteria.encoded()
     return f"page/{hashlib.blake2b(request, digest_size=16).hexdigest()}"
 
 

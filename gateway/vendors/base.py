@@ -148,6 +148,13 @@ class Vendor(abc.ABC, Generic[S_contra]):
         del hook
         return None
 
+    def applicable(self, criteria: Criteria) -> Criteria:
+        """Return the criteria without those that the vendor can't apply.
+
+        Lists that differ only in these share their cached pages.
+        """
+        return criteria
+
     @abc.abstractmethod
     async def read_page(
         self, stream: Stream, window: Window, criteria: Criteria, operation: Operation

@@ -11,21 +11,37 @@ from msgspec.structs import replace
 
 from gateway import ids
 from gateway.errors import UpstreamError
-from gateway.model import D_co, Hook, Timestamp, WebhookLog
+from gateway.model import D_co, Hook, Timestamp, WebhookLog, WebhookLogStatus
+
+MAX_STATUS_CODE = 999
+"""The greatest number that an HTTP status can be; an upper bound that is none."""
 
 
 class Criteria(msgspec.Struct, frozen=True, kw_only=True):
     """Conditions that every log matching the filter meets.
 
     A kit passes on those that its vendor supports and ignores the rest, as the feed filters again.
-    ``since`` and ``until`` are inclusive. ``failed`` is the delivery's result.
+    What it passes on may let more logs through, but none of those that meet the conditions may be
+    missing: where a vendor's own "failed" is narrower than the gateway's, it is of no use.
+
+    ``since`` and ``until`` are inclusive, and so are the two ``status_codes``, which rule out logs
+    without a code. ``statuses`` are never empty. ``hooks`` are the last items of hooks' places, and
+    None for a list of one hook; they may be of other lists of the source.
     """
 
     since: Timestamp | None = None
     until: Timestamp | None = None
-    failed: bool | None = None
+    statuses: frozenset[WebhookLogStatus] | None = None
     events: tuple[str, ...] | None = None
     correlation_id: str | None = None
+    hooks: tuple[str, ...] | None = None
+    status_codes: tuple[int, int] | None = None
+
+    def encoded(self) -> bytes:
+        """Return bytes that are the same for equal criteria only."""
+        # A set has no order of its own.
+        statuses = self.statuses and sorted(status.value for status in self.statuses)
+        return msgspec.json.encode((replace(self, statuses=None), statuses))
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
