@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gateway.errors import ErrorCode, RequestError, UpstreamError
-from gateway.model import Capability, Hook, Timestamp, WebhookLog, WebhookLogStatus, worst
+from gateway.model import (
+    Attempt,
+    Capability,
+    Hook,
+    Timestamp,
+    WebhookLog,
+    WebhookLogStatus,
+    worst,
+)
 from gateway.sources.caching import Read, SourceCache, tag
 from gateway.sources.list_facts import ListFacts
 from gateway.sources.stale_pages import with_pushed_off
@@ -22,10 +30,12 @@ if TYPE_CHECKING:
     from gateway.upstream.client import UpstreamClient
     from gateway.upstream.operation import Operation, Used
     from gateway.vendors.base import Vendor
+    from gateway.vendors.retried import Retried
 
 
 PAGE_READS = 4096
 """Pages whose names are remembered."""
+_ATTEMPTS: Any = tuple[Attempt, ...] | None
 
 
 class Source:
@@ -150,7 +160,7 @@ class Source:
             tags = (tag("log", id), *((tag("hook", hook_id),) if hook_id else ()))
             if log is None:
                 return lifetimes.negative, tags
-            return lifetimes.detail if self._is_final(log) else lifetimes.first_page, tags
+            return self._detail_lifetime(log.status), tags
 
         read = Read(
             name=f"log/{id}",
@@ -160,13 +170,18 @@ class Source:
         )
         return await self._cache.get(read, operation)
 
-    async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Read the complete log from the vendor; None if there is no log at the place."""
+    async def read_log(
+        self, place: tuple[str, ...], operation: Operation, *, uncached: bool = False
+    ) -> WebhookLog | None:
+        """Read the complete log from the vendor; None if there is no log at the place.
+
+        Where it has to be searched, cached pages are used unless ``uncached`` is true.
+        """
         scan = self.vendor.scan_for(place)
         if scan is None:
             return await self.vendor.read_log(place, operation)
         try:
-            return await self._scan(scan, operation)
+            return await self._scan(scan, operation, uncached=uncached)
         except StreamsChanged:
             return None
         except UpstreamError as error:
@@ -174,11 +189,39 @@ class Source:
                 return None
             raise
 
-    def _is_final(self, log: WebhookLog) -> bool:
+    def _detail_lifetime(self, status: WebhookLogStatus) -> float:
+        """Return the seconds for which a log is fresh: many if it will not change any more."""
+        lifetimes = self._cache.lifetimes
+        return lifetimes.detail if self._is_final(status) else lifetimes.first_page
+
+    def _is_final(self, status: WebhookLogStatus) -> bool:
         """Return whether a log will not change; a failed one may if it can be retried."""
-        if log.status is WebhookLogStatus.FAILED:
+        if self.vendor.resends_in_place:
+            return False
+        if status is WebhookLogStatus.FAILED:
             return Capability.RETRY not in self.capabilities
-        return log.status is WebhookLogStatus.SUCCEEDED
+        return status in {WebhookLogStatus.SUCCEEDED, WebhookLogStatus.CANCELLED}
+
+    async def attempts(
+        self, place: tuple[str, ...], operation: Operation
+    ) -> Sequence[Attempt] | None:
+        """Return the attempts of a delivery, cached if possible; None if the vendor has none."""
+        if Capability.ATTEMPTS not in self.capabilities:
+            return None
+        id, hook_id = self.vendor.ids.log(*place), self.vendor.hook_of(place)
+        tags = (tag("log", id), *((tag("hook", hook_id),) if hook_id else ()))
+
+        async def read(detached: Operation) -> tuple[Attempt, ...] | None:
+            found = await self.vendor.read_attempts(place, detached)
+            return None if found is None else tuple(found)
+
+        def classify(found: tuple[Attempt, ...] | None) -> tuple[float, tuple[str, ...]]:
+            latest = found[-1].status if found else WebhookLogStatus.UNKNOWN
+            return self._detail_lifetime(latest), tags
+
+        wanted = Read(name=f"attempts/{id}", kind=_ATTEMPTS, read=read, classify=classify)
+        attempts: tuple[Attempt, ...] | None = (await self._cache.get(wanted, operation)).value
+        return attempts
 
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
         """Return the hooks that the configuration covers."""
@@ -188,17 +231,9 @@ class Source:
         """Return whether the configuration covers a log's place; checked before an action."""
         return self.vendor.grants(place)
 
-    async def retry(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Send a delivery again, once; return the updated log if it can be read."""
-        log = await self.vendor.retry(place, operation)
-        scan = self.vendor.scan_for(place)
-        if log is not None or scan is None:
-            return log
-        try:
-            return await self._scan(scan, operation, uncached=True)
-        except UpstreamError:
-            # The retry itself has succeeded.
-            return None
+    async def retry(self, place: tuple[str, ...], operation: Operation) -> Retried:
+        """Send a delivery again, once; ``gateway.sources.retries`` reads what came of it."""
+        return await self.vendor.retry(place, operation)
 
     async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Delete a log, once; return it as it was if the vendor's answer contains it."""

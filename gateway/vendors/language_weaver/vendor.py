@@ -27,6 +27,7 @@ from gateway.vendors.language_weaver.parsing import (
 )
 from gateway.vendors.language_weaver.settings import LanguageWeaverSettings, credential
 from gateway.vendors.pages import Criteria, Found, Hooks, Page, Scan, Stream, Window
+from gateway.vendors.retried import Retried, RetryKind
 
 if TYPE_CHECKING:
     from gateway.upstream.operation import Operation
@@ -173,11 +174,11 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
         """Return whether the place is an entry's number; the configuration covers the whole log."""
         return len(place) == 1 and is_number(place[0])
 
-    async def retry(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Retry an entry. The body of the answer is not documented."""
+    async def retry(self, place: tuple[str, ...], operation: Operation) -> Retried:
+        """Retry an entry, which counts its retries. The body of the answer is not documented."""
         path = f"/api/v2/audit/webhooks/{place[0]}/retry"
         await self.client.act("PUT", path, operation=operation)
-        return None
+        return Retried(RetryKind.SAME_LOG)
 
     async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Delete an entry, which the vendor returns."""
