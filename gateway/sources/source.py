@@ -17,12 +17,12 @@ from gateway.model import (
     Timestamp,
     WebhookLog,
     WebhookLogStatus,
-    worst,
 )
 from gateway.sources.caching import Read, SourceCache, tag
 from gateway.sources.list_facts import ListFacts
-from gateway.sources.stale_pages import with_pushed_off
-from gateway.vendors.pages import Criteria, Found, Page, Scan, Stream, StreamsChanged, Window
+from gateway.sources.log_search import LogSearch
+from gateway.sources.stale_pages import with_pushed_off, with_same_next
+from gateway.vendors.pages import Criteria, Found, Page, Stream, StreamsChanged, Window
 
 if TYPE_CHECKING:
     from gateway.cache import Cached
@@ -123,7 +123,7 @@ class Source:
 
     def _make_page_read(self, stream: Stream, window: Window, criteria: Criteria) -> Read:
         lifetimes = self._cache.lifetimes
-        first = window.offset == 0 and window.until is None
+        first = window.offset == 0 and window.until is None and window.token is None
         seconds = lifetimes.first_page if first else lifetimes.page
         tags = (tag("hook", stream.hook_id) if stream.hook_id else self._lists,)
         return Read(
@@ -131,7 +131,7 @@ class Source:
             kind=self._page_type,
             read=lambda detached: self.vendor.read_page(stream, window, criteria, detached),
             classify=lambda _: (seconds, tags),
-            renew=with_pushed_off,
+            renew=with_same_next if stream.by_token else with_pushed_off,
         )
 
     async def recall_page(
@@ -181,7 +181,7 @@ class Source:
         if scan is None:
             return await self.vendor.read_log(place, operation)
         try:
-            return await self._scan(scan, operation, uncached=uncached)
+            return await LogSearch(self, scan, operation, uncached=uncached).find()
         except StreamsChanged:
             return None
         except UpstreamError as error:
@@ -261,47 +261,6 @@ class Source:
     def _lists(self) -> str:
         """The tag of lists with the logs of several hooks."""
         return tag("lists", self.name)
-
-    async def _scan(
-        self, scan: Scan, operation: Operation, *, uncached: bool = False
-    ) -> WebhookLog | None:
-        """Search a whole list for a log, newest first, until the operation's deadline.
-
-        If ``uncached`` is true, neither the cache nor calls in flight are used. While the vendor
-        fails, the cached pages are searched. A log that none of them contains may still exist, so
-        the list is then read from the vendor.
-        """
-        offset = 0
-        not_before: Timestamp | None = None
-        failure: UpstreamError | None = None
-        while True:
-            window = Window(limit=self.page_size, offset=offset)
-            request = (scan.stream, window, Criteria(), operation)
-            if uncached:
-                page = await self.vendor.read_page(*request)
-            else:
-                try:
-                    cached = await self.page(*request, not_before=not_before)
-                except UpstreamError as error:
-                    failure = error
-                    stale = await self.recall_page(*request, error=error, not_before=Timestamp(0))
-                    if stale is None:
-                        raise
-                    cached = stale
-                page, not_before = cached.value, cached.freshness.fetched_at
-                operation.made_of = worst(filter(None, (operation.made_of, cached.freshness)))
-            for log in page.logs:
-                if log.upstream_id == scan.upstream_id:
-                    return log
-            end = (page.offset or 0) + page.read
-            if not page.more or scan.is_past(page) or end <= offset:
-                if failure:
-                    raise failure
-                if operation.made_of and operation.made_of.failure:
-                    operation.made_of = None
-                    return await self._scan(scan, operation, uncached=True)
-                return None
-            offset = end
 
 
 def _page_name(stream: Stream, window: Window, criteria: Criteria) -> str:
