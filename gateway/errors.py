@@ -54,7 +54,7 @@ class ErrorCode(enum.Enum):
     UPSTREAM_UNAUTHORIZED = "The vendor rejected the gateway's credential (401)."
     UPSTREAM_FORBIDDEN = "The gateway's credential lacks a permission at the vendor (403)."
     UPSTREAM_NOT_FOUND = "The vendor has nothing at the requested address (404)."
-    UPSTREAM_RATE_LIMITED = "The vendor's rate limit is reached (429, or the configured limit)."
+    UPSTREAM_RATE_LIMITED = "The vendor's rate limit, or the configured one, is reached."
     UPSTREAM_REJECTED = "The vendor refused the request (another 3xx or 4xx)."
     UPSTREAM_ERROR = "The vendor failed (5xx)."
     UPSTREAM_TIMEOUT = "The vendor did not respond in time."

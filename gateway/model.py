@@ -38,6 +38,7 @@ class WebhookLogStatus(Described):
     SUCCEEDED = "SUCCEEDED", "The receiver accepted the delivery."
     FAILED = "FAILED", "The receiver refused the delivery, or could not be reached."
     PENDING = "PENDING", "The delivery has no result yet."
+    CANCELLED = "CANCELLED", "The delivery was called off: nothing was sent, and nothing will be."
     UNKNOWN = "UNKNOWN", "The vendor records no result, or one that the gateway can't read."
 
 
@@ -63,6 +64,7 @@ class Capability(enum.Enum):
 
     LIST = "List webhook logs."
     GET = "Read a webhook log by its id in one call."
+    ATTEMPTS = "List the attempts of a delivery."
     RETRY = "Send a delivery again."
     DELETE = "Delete a webhook log."
     FILTER_TIME = "Filter by time at the vendor, so that a deep page costs no more than the first."
@@ -171,6 +173,22 @@ class Failure(msgspec.Struct, frozen=True):
     retryable: bool
 
 
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt of a delivery, where a vendor's log is of the delivery as a whole.
+
+    ``number`` starts at 1, and ``duration_ms`` is in milliseconds. ``error`` and ``response_body``
+    are redacted.
+    """
+
+    number: int | None = None
+    at: Timestamp | None = None
+    status: WebhookLogStatus
+    status_code: int | None = None
+    duration_ms: float | None = None
+    error: str | None = None
+    response_body: str | None = None
+
+
 class Details(msgspec.Struct, frozen=True, kw_only=True):
     """Base of the type that a vendor's kit defines for fields that no other vendor has."""
 
@@ -182,10 +200,11 @@ D_co = TypeVar("D_co", bound=Details, covariant=True, default=Details)
 class WebhookLog(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True, dict=True, weakref=True):
     """One delivery of one webhook.
 
-    ``id`` and ``hook_id`` are the gateway's ids (``gateway.ids``), ``upstream_id`` the vendor's.
-    ``provider`` is the vendor's name in the configuration. ``complete`` is False if the vendor has
-    headers or bodies that only its detail call returns. ``freshness`` is None until the log is
-    returned to a caller.
+    ``id``, ``hook_id`` and ``redelivery_of`` are the gateway's ids (``gateway.ids``), and
+    ``upstream_id`` is the vendor's. ``provider`` is the vendor's name in the configuration.
+    ``redelivery_of`` is the log that was sent again, which made this one. ``complete`` is False if
+    the vendor has headers or bodies that only its detail call returns. ``freshness`` is None until
+    the log is returned to a caller.
     """
 
     id: str
@@ -201,6 +220,8 @@ class WebhookLog(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True, dict=
     duration_ms: float | None = None
     attempt: int | None = None
     correlation_id: str | None = None
+    is_redelivery: bool | None = None
+    redelivery_of: str | None = None
     request: HttpRequest | None = None
     response: HttpResponse | None = None
     details: D_co

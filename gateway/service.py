@@ -27,7 +27,7 @@ from gateway.feed import cursor, filters, paging
 from gateway.feed.feed import Feed, Slice
 from gateway.feed.filters import Document
 from gateway.journal import ActionFilter, ActionKind, ActionPage, Journal
-from gateway.model import Hook, Timestamp, WebhookLog
+from gateway.model import Attempt, Hook, Timestamp, WebhookLog
 from gateway.sources import Source, make_source
 from gateway.sources.source import not_found
 from gateway.upstream.operation import Operation
@@ -264,9 +264,8 @@ class Gateway:
         if max_age is not None or ready.depends_on_now:
             operation.is_lasting = False
         if before is not None:
-            place = cursor.decode(before, ready)
             size = paging.PAGE_SIZE if last is None else last
-            return Page(await feed.backward(size, place), feed)
+            return Page(await feed.backward(size, cursor.decode(before, ready)), feed)
         start = None if after is None else cursor.decode(after, ready)
         return Page(await feed.forward(paging.PAGE_SIZE if first is None else first, start), feed)
 
@@ -279,6 +278,11 @@ class Gateway:
         if cached is None or cached.value is None:
             raise not_found("webhook log")
         return replace(cached.value, freshness=cached.freshness)
+
+    async def attempts(self, operation: Operation, id: str) -> Sequence[Attempt] | None:
+        """Return the attempts of a delivery; None if its vendor has a log for each attempt."""
+        reference = ids.decode(id, ids.Kind.LOG)
+        return await self.source(reference.source).attempts(reference.place, operation)
 
     async def hook(self, operation: Operation, id: str) -> Hook:
         """Return one hook; RequestError if there is none."""
@@ -305,10 +309,9 @@ class Gateway:
         )
 
     async def invalidate(self, tags: Sequence[str]) -> int | AnyProblem:
-        """Evict cache entries by tag: ``source:NAME``, ``hook:ID`` or ``log:ID``.
+        """Evict cache entries by tag (``source:NAME``, ``hook:ID`` or ``log:ID``) and count them.
 
-        Returns how many entries there were, or the problem that prevented it. The caller has to be
-        an admin of each source.
+        Returns a problem instead if the caller is not an admin of each source, or a tag is wrong.
         """
         found = tags_to_evict(tags, self.source, self.caller)
         return await self._cache.evict(found) if isinstance(found, set) else found
@@ -323,7 +326,7 @@ class Gateway:
         """Take one of the ``limit`` uses of a name within ``seconds``, across replicas.
 
         Returns the number of uses left, which may be a fraction, and is negative if there was none
-        to take. Returns None if replicas share no cache, or it does not respond.
+        to take; None if replicas share no cache, or it does not respond.
         """
         return await self._cache.take(name, limit, seconds)
 
@@ -332,10 +335,7 @@ class Gateway:
         return denial(kind, source, self.caller, supporting_sources(kind, self.sources))
 
     async def actions(self, first: int, after: str | None, wanted: ActionFilter) -> ActionPage:
-        """Return a page of the journal, limited to sources that the caller is an admin of.
-
-        Raises RequestError if there are none.
-        """
+        """Return a page of the journal, of sources whose admin the caller is; else RequestError."""
         paging.check(first, after, None, None)
         if not self.caller.may_everywhere(Role.ADMIN):
             sources = frozenset(name for name in self.sources if self.caller.may(Role.ADMIN, name))

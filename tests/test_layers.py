@@ -35,7 +35,7 @@ LAYERS = [
 ONLY_IMPORTERS = {
     "httpx": {"upstream", "sources", "service", "web"},
     "aiocache": {"cache"},
-    "joserfc": {"callers", "config"},
+    "joserfc": {"callers", "config", "upstream"},
     "stamina": {"upstream"},
     "sqlalchemy": {"journal"},
     "alembic": {"journal"},

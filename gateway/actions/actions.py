@@ -7,9 +7,12 @@ repeats one: when the response is lost, the outcome is reported as unknown.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
 
 from gateway import ids
 from gateway.actions.outcomes import (
@@ -33,7 +36,8 @@ from gateway.actions.problems import (
 )
 from gateway.errors import ErrorCode, JournalError, RequestError, UpstreamError, internal_error
 from gateway.journal import Action, ActionFilter, ActionKind, ActionPage, Journal, Outcome
-from gateway.model import WebhookLog
+from gateway.sources.retries import Retry
+from gateway.vendors.retried import RetryKind
 
 if TYPE_CHECKING:
     from gateway.callers import Caller
@@ -51,6 +55,8 @@ MAX_SECONDS = 900.0
 """Seconds that an action may take if no deadline is enforced; every wait within it is shorter."""
 MARGIN = 5.0
 """Seconds after the operation's deadline in which the outcome can still be recorded."""
+TIME_TO_RECORD = 0.5
+"""Seconds before a caller's deadline at which a retry stops waiting for the log that it makes."""
 
 
 class _Target(NamedTuple):
@@ -59,12 +65,25 @@ class _Target(NamedTuple):
     source: Source
     place: tuple[str, ...]
 
-    async def act(self, kind: ActionKind, operation: Operation, evict: Evict) -> WebhookLog | None:
-        act = self.source.retry if kind is ActionKind.RETRY else self.source.delete
+    async def act(
+        self, kind: ActionKind, operation: Operation, evict: Evict, deadline: float
+    ) -> ActionResult:
+        """Send an action, and wait for the log that it makes, but not until the deadline."""
+        tags = self.source.affected_tags(self.place)
         try:
-            return await act(self.place, operation)
+            if kind is ActionKind.DELETE:
+                return ActionResult(log=await self.source.delete(self.place, operation))
+            retry = Retry(self.source, self.place, operation)
+            retried = await retry.send()
+            if retried.kind is RetryKind.NEW_LOG:
+                # Nobody has to wait for the new log to be found.
+                await evict(tags)
+            # It was sent, whatever happens now.
+            with contextlib.suppress(asyncio.CancelledError):
+                await retry.read(retried, deadline - TIME_TO_RECORD)
+            return ActionResult(kind=retried.kind, log=retry.log, replacement=retry.replacement)
         finally:
-            await evict(self.source.affected_tags(self.place))
+            await evict(tags)
 
 
 def _find(
@@ -178,8 +197,9 @@ class Actions:
                 sent = begun.action if begun.new else None
             finally:
                 recorded.set()
-            answer = await self._send(begun.action, target, operation, evict) if sent else None
-            return begun.action, answer
+            if sent is None:
+                return begun.action, None
+            return sent, await self._send(sent, target, operation, evict, waiting.deadline)
 
         task = asyncio.create_task(run())
         self._in_progress[task] = asyncio.get_running_loop().time()
@@ -240,14 +260,19 @@ class Actions:
         return decode(action.answer, action)
 
     async def _send(
-        self, action: Action, target: _Target, operation: Operation, evict: Evict
+        self,
+        action: Action,
+        target: _Target,
+        operation: Operation,
+        evict: Evict,
+        deadline: float,
     ) -> ActionResult:
-        """Send an action and record its outcome."""
+        """Send an action and record its outcome; the caller waits until the deadline."""
         error: UpstreamError | None = None
-        log_after: WebhookLog | None = None
+        answer = ActionResult()
         calls = operation.calls[action.source]
         try:
-            log_after = await target.act(action.kind, operation, evict)
+            answer = await target.act(action.kind, operation, evict, deadline)
         except UpstreamError as failure:
             error = failure
         except asyncio.CancelledError:
@@ -260,9 +285,8 @@ class Actions:
         except Exception:
             log.exception("Action %s met a defect.", action.id)
             error = internal_error(action.source, sent=operation.calls[action.source] > calls)
-        if error is None:
-            answer, outcome = ActionResult(log=log_after), Outcome.SUCCEEDED
-        else:
+        outcome = Outcome.SUCCEEDED
+        if error is not None:
             answer, outcome = failure_result(action, error)
         try:
             await (await self.journal()).complete(
@@ -271,7 +295,7 @@ class Actions:
                 error_code=error.code.name if error else None,
                 message=message_of(outcome, error) if error else None,
                 # A vendor's response to a caller's own credential is private to that caller.
-                answer=None if target.source.personal else encode(answer),
+                answer=encode(answer, private=target.source.personal),
             )
         except JournalError:
             # The caller gets the outcome; the journal will show UNKNOWN.
@@ -297,11 +321,13 @@ async def _private_result(action: Action, target: _Target, operation: Operation)
     answer = outcome_only(action)
     if answer.problem:
         return answer
+    if action.answer is not None:
+        answer = ActionResult(kind=decode(action.answer, action).kind)
     try:
         kept = await target.source.log(target.place, operation)
     except UpstreamError:
         return answer
-    return ActionResult(log=kept.value)
+    return replace(answer, log=kept.value)
 
 
 def _has_failed(task: asyncio.Task[Journal]) -> bool:

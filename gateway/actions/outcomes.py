@@ -16,6 +16,7 @@ from gateway.actions.problems import (
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.journal import Action, Outcome
 from gateway.model import WebhookLog
+from gateway.vendors.retried import RetryKind
 
 _REFUSED = frozenset(
     {
@@ -31,26 +32,42 @@ _UNCLEAR_STATUSES = frozenset({303, 408, 460, 499})
 
 
 class ActionResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The result for the caller: a problem, or the log after its retry or before its deletion."""
+    """The result for the caller: a problem, or the log after its retry or before its deletion.
+
+    ``kind`` and ``replacement`` are those of a retry. ``kind`` is also None for retries that an
+    earlier version recorded.
+    """
 
     log: WebhookLog | None = None
+    kind: RetryKind | None = None
+    replacement: WebhookLog | None = None
     problem: AnyProblem | None = None
 
 
 _decoder = msgspec.json.Decoder(ActionResult)
 
 
-def encode(answer: ActionResult) -> bytes:
-    """Encode a result for the journal."""
+def encode(answer: ActionResult, *, private: bool = False) -> bytes | None:
+    """Encode a result for the journal.
+
+    Of a ``private`` one, which only its caller may see, nothing is left but the kind of the retry.
+    """
+    if private:
+        if answer.kind is None:
+            return None
+        answer = ActionResult(kind=answer.kind)
     return msgspec.json.encode(answer)
 
 
 def vendor_response(action: Action) -> Any:
-    """Return the vendor's redacted response: the log's own document, or the fields of a refusal.
+    """Return the vendor's redacted response: the document of a log, or the fields of a refusal.
 
-    None if there was none, or if the credential was the caller's own.
+    The document is that of the new log if a retry made one, otherwise that of the log itself. None
+    if there was none, or if the credential was the caller's own.
     """
     match decode(action.answer, action) if action.answer is not None else None:
+        case ActionResult(replacement=WebhookLog(raw=document)):
+            return document
         case ActionResult(log=WebhookLog(raw=document)):
             return document
         case ActionResult(problem=UpstreamRejected() as refusal):

@@ -169,8 +169,8 @@ def _logs(
     status: Annotated[
         str | None,
         typer.Option(
-            parser=options.one_of("succeeded", "failed", "pending", "unknown"),
-            metavar="succeeded|failed|pending|unknown",
+            parser=options.one_of("succeeded", "failed", "pending", "cancelled", "unknown"),
+            metavar="succeeded|failed|pending|cancelled|unknown",
             help="Logs with this status, in any case.",
         ),
     ] = None,
@@ -228,12 +228,12 @@ Ids = Annotated[
 
 
 @app.command("retry")
-def _retry(ids: Ids, *, config: Config = None) -> None:
+def _retry(ids: Ids, *, config: Config = None, as_json: Json = False) -> None:
     """Retry deliveries: the vendor sends each of them once more."""
     from gateway.cli.actions import perform
     from gateway.journal import ActionKind
 
-    _work(config, lambda gateway: perform(gateway, ActionKind.RETRY, ids))
+    _work(config, lambda gateway: perform(gateway, ActionKind.RETRY, ids, as_json=as_json))
 
 
 @app.command("delete")

@@ -12,19 +12,28 @@ import typer
 
 from gateway.actions.outcomes import vendor_response
 from gateway.callers import ANONYMOUS
+from gateway.cli.document import document, dumps
 from gateway.cli.screen import line, print_error
 from gateway.journal import ActionFilter, ActionKind
 from gateway.normalise import timestamps
+from gateway.vendors.retried import RetryKind
 
 if TYPE_CHECKING:
+    from gateway.actions.outcomes import ActionResult
     from gateway.journal import Action
+    from gateway.model import WebhookLog
     from gateway.service import Gateway
 
 DONE = {ActionKind.RETRY: "Sent again", ActionKind.DELETE: "Deleted"}
 
 
-async def perform(gateway: Gateway, kind: ActionKind, ids: list[str]) -> int:
-    """Perform an action on each log in turn; return 1 if one failed, else 0."""
+async def perform(
+    gateway: Gateway, kind: ActionKind, ids: list[str], *, as_json: bool = False
+) -> int:
+    """Perform an action on each log in turn; return 1 if one failed, else 0.
+
+    JSON has a line for each log, as the payload of the mutation.
+    """
     # A user who can read the configuration has all rights; the journal records the name.
     gateway = gateway.seen_by(msgspec.structs.replace(ANONYMOUS, name=_user()))
     failed = 0
@@ -33,12 +42,37 @@ async def perform(gateway: Gateway, kind: ActionKind, ids: list[str]) -> int:
         if answer.problem:
             failed += 1
             print_error(f"{id}: {answer.problem.message}")
-        elif answer.log:
-            status = answer.log.status.name.lower()
-            typer.echo(f"{DONE[kind]}: {line(answer.log.upstream_id)} ({status}) {id}")
-        else:
-            typer.echo(f"{DONE[kind]}: {id}")
+        if as_json:
+            typer.echo(dumps(_payload(id, answer)))
+        elif not answer.problem:
+            typer.echo(_sentence(kind, id, answer))
     return 1 if failed else 0
+
+
+def _sentence(kind: ActionKind, id: str, answer: ActionResult) -> str:
+    match answer.kind:
+        case RetryKind.NEW_LOG if answer.replacement:
+            return f"Sent again: {id}, with a new log: {_named(answer.replacement)}"
+        case RetryKind.NEW_LOG:
+            return f"Sent again: {id}. Its new log is not listed yet."
+        case RetryKind.MANY_LOGS:
+            return f"Sent again, with other deliveries: {id}. List the logs to see them."
+    return f"{DONE[kind]}: {_named(answer.log) if answer.log else id}"
+
+
+def _named(log: WebhookLog) -> str:
+    return f"{line(log.upstream_id)} ({log.status.name.lower()}) {log.id}"
+
+
+def _payload(id: str, answer: ActionResult) -> dict[str, object]:
+    problem = answer.problem
+    return {
+        "id": id,
+        "kind": answer.kind and answer.kind.name,
+        "webhookLog": answer.log and document(answer.log),
+        "replacement": answer.replacement and document(answer.replacement),
+        "userErrors": [{"code": problem.code.name, "message": problem.message}] if problem else [],
+    }
 
 
 def _user() -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.model import HttpRequest, HttpResponse, WebhookLog
+from gateway.model import Attempt, HttpRequest, HttpResponse, Timestamp, WebhookLog
 from gateway.normalise.timestamps import format_rfc3339
 from gateway.vendors.base import enum_name
 
@@ -18,7 +18,7 @@ Exchange = HttpRequest | HttpResponse
 def document(log: WebhookLog) -> dict[str, Any]:
     """Return a log as a query returns it, without ``raw``, which repeats everything.
 
-    Headers and bodies that only a detail call returns are omitted.
+    Headers and bodies that only a detail call returns are omitted, and so are attempts.
     """
     return {
         "id": log.id,
@@ -28,13 +28,13 @@ def document(log: WebhookLog) -> dict[str, Any]:
         "event": log.event,
         "status": log.status.name,
         "failure": _plain(log.failure),
-        "triggeredAt": None if log.triggered_at is None else format_rfc3339(log.triggered_at),
-        "lastAttemptedAt": None
-        if log.last_attempted_at is None
-        else format_rfc3339(log.last_attempted_at),
+        "triggeredAt": _time(log.triggered_at),
+        "lastAttemptedAt": _time(log.last_attempted_at),
         "durationMs": log.duration_ms,
         "attempt": log.attempt,
         "correlationId": log.correlation_id,
+        "isRedelivery": log.is_redelivery,
+        "redeliveryOf": log.redelivery_of,
         "request": _exchange(log.request, HttpRequest(), complete=log.complete),
         "response": _exchange(log.response, HttpResponse(), complete=log.complete),
         "details": _plain(log.details),
@@ -42,9 +42,19 @@ def document(log: WebhookLog) -> dict[str, Any]:
     }
 
 
+def attempt_document(attempt: Attempt) -> dict[str, Any]:
+    """Return an attempt of a delivery as a query returns it."""
+    written: dict[str, Any] = _plain(attempt)
+    return written | {"at": _time(attempt.at)}
+
+
 def dumps(value: object, *, indent: int | None = None) -> str:
     """Return JSON in ASCII, safe for every encoding and without control characters."""
     return json.dumps(value, indent=indent)
+
+
+def _time(moment: Timestamp | None) -> str | None:
+    return None if moment is None else format_rfc3339(moment)
 
 
 def _exchange(part: Exchange | None, unknown: Exchange, *, complete: bool) -> Any:

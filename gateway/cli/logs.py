@@ -30,6 +30,7 @@ _COLOURS = {
     WebhookLogStatus.SUCCEEDED: "green",
     WebhookLogStatus.FAILED: "red",
     WebhookLogStatus.PENDING: "yellow",
+    WebhookLogStatus.CANCELLED: "dim",
     WebhookLogStatus.UNKNOWN: "magenta",
 }
 _BEFORE_HOST = re.compile(r"https?://(?:[^/@]*@)?")

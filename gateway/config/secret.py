@@ -110,12 +110,10 @@ _JSON_SCHEMA: dict[str, Any] = {
     "errorMessage": f"must be {_FORM}",
 }
 
-Secret = Annotated[
-    SecretStr,
-    BeforeValidator(_resolve),
-    AfterValidator(_check_text),
-    WithJsonSchema(_JSON_SCHEMA),
-]
+Reference = Annotated[SecretStr, BeforeValidator(_resolve), WithJsonSchema(_JSON_SCHEMA)]
+"""A secret of any text that is not empty."""
+
+Secret = Annotated[Reference, AfterValidator(_check_text)]
 """A secret that is sent in a body: any text without control characters."""
 
 HeaderSecret = Annotated[Secret, AfterValidator(_check_header)]

@@ -45,6 +45,9 @@ async def _count_source(
 
 
 async def _count(reader: Reader, operation: Operation, max_age: float | None) -> int | None:
+    if reader.stream.by_token:
+        # No page after the vendor's total could be read, to see that nothing follows.
+        return None
     facts = reader.source.list_facts
     try:
         total, end = reader.pages.total, reader.pages.top

@@ -2,7 +2,7 @@
 
 A cursor holds a time and the marks of the logs with exactly that time that were returned so far. So
 logs that arrive between two pages shift, repeat and hide nothing. It also holds the positions of
-lists that can't be continued from a time (lists with offsets, and those with odd rows), two bytes
+lists that can't be continued from a time (lists with offsets or tokens, or odd rows), two bytes
 for each list with the earliest time of its next log, and, for polling with ``before``, the newest
 logs that were returned.
 
@@ -27,6 +27,8 @@ from gateway.model import Timestamp
 MAX_LENGTH = 2**18
 """Maximum length of a cursor in characters; cursors of the gateway are much shorter."""
 MAX_MARKS = 1000
+MAX_TOKEN = 250
+"""Maximum length of a vendor's page token in a cursor; a longer one is left out."""
 UNDATED = Timestamp(-(2**63))
 """The position of undated logs at the end of a list, with no dated log after them."""
 LATEST = Timestamp(2**62)
@@ -41,22 +43,25 @@ Time = Annotated[Timestamp, msgspec.Meta(ge=UNDATED, le=LATEST)]
 
 
 class Anchor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The position of the last log taken from a list with offsets.
+    """The position of the last log taken from a list with offsets or page tokens.
 
     ``mark`` identifies the log (empty if it is no longer known), and ``total`` is the vendor's
     count at the time, or -1. If ``until`` is set, the offset counts only logs that are not newer.
+    ``token`` is that of the page with the log, and None for the first page, and for lists without
+    tokens; the offset is then a rough one.
     """
 
     offset: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
     mark: Annotated[bytes, msgspec.Meta(max_length=MARK_LENGTH)]
     total: Annotated[int, msgspec.Meta(ge=-1, lt=2**31)] = -1
     until: Time | None = None
+    token: Annotated[str, msgspec.Meta(max_length=MAX_TOKEN)] | None = None
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """How far one list was read, if the time of the cursor is not enough to continue it.
 
-    ``anchor`` is where to continue by offset, otherwise ``until`` is where to continue by time.
+    ``anchor`` is where to continue by offset or token, otherwise ``until`` is where by time.
     ``marks`` are logs that were returned and may be listed again. ``unordered`` is true if the list
     is not newest first. If ``from_top`` is true, the list is also continued by offset, within
     ``until``, and none of its logs was returned.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,13 +18,15 @@ Test = Callable[[Any], bool | None]
 class Partial(msgspec.Struct, frozen=True, kw_only=True):
     """The values that all logs of a source or stream have, known before any is read.
 
-    ``lacks`` are the attributes that none of them has.
+    ``lacks`` are the attributes that none of them has; ``supposed`` are values of other attributes
+    that some of them may have.
     """
 
     source: str
     provider: str
     hook_id: str | None = None
     lacks: frozenset[str] = frozenset()
+    supposed: Mapping[str, Any] = {}
 
 
 class Term(msgspec.Struct, frozen=True):
@@ -53,16 +55,19 @@ def _of_source(term: Term) -> Test:
 def _field_test(field: Field, term: Term) -> Test:
     absent = term.comparator.removesuffix(IGNORE_CASE) in NEGATIONS
 
-    def test(log: Any) -> bool | None:
-        early = isinstance(log, Partial)
-        if early and field.attribute in log.lacks:
+    def test_partial(known: Partial) -> bool | None:
+        if field.attribute in known.lacks:
             return absent
-        if early and not field.early:
-            return None
+        value = known.supposed.get(field.attribute)
+        if value is None and field.early:
+            value = field.value(known)
+        return None if value is None else term.matches(value)
+
+    def test(log: Any) -> bool | None:
+        if isinstance(log, Partial):
+            return test_partial(log)
         value = field.value(log)
-        if value is None:
-            return None if early else absent
-        return term.matches(value)
+        return absent if value is None else term.matches(value)
 
     return test
 

@@ -28,7 +28,7 @@ from gateway import ids
 from gateway.errors import ErrorCode, RequestError
 from gateway.feed.filter_fields import COMPARISONS, FIELDS, IGNORE_CASE, LISTING, Field
 from gateway.feed.filter_tests import Partial, Term, Test, all_of, field_tests, negated, search_test
-from gateway.model import Timestamp, WebhookLogStatus
+from gateway.model import Timestamp
 from gateway.normalise import timestamps
 
 if TYPE_CHECKING:
@@ -60,13 +60,15 @@ class Filter(msgspec.Struct, frozen=True, dict=True):
     """A compiled filter.
 
     ``test`` returns whether a log matches. ``terms`` are the comparators that every match
-    satisfies, by the attribute of the log, for vendors that can apply them. ``given`` is what was
-    compiled, without nulls. ``matches_all`` is true for an empty filter, ``depends_on_now`` for one
-    with a duration, which counts back from now. ``searches`` is true if bodies are looked through.
+    satisfies, by the attribute of the log. ``operands`` are those of all comparators, anywhere in
+    the tree. ``given`` is what was compiled, without nulls. ``matches_all`` is true for an empty
+    filter, ``depends_on_now`` for one with a duration, which counts back from now. ``searches`` is
+    true if bodies are looked through.
     """
 
     test: Test
     terms: Mapping[str, Sequence[Term]]
+    operands: Mapping[str, Collection[Any]]
     given: Document
     matches_all: bool = False
     depends_on_now: bool = False
@@ -144,15 +146,6 @@ class Filter(msgspec.Struct, frozen=True, dict=True):
                 values = listed if values is None else values & listed
         return values
 
-    def failed(self) -> bool | None:
-        """Return True if every match has failed, False if every match has succeeded, else None."""
-        match list(self.only("status") or ()):
-            case [WebhookLogStatus.FAILED]:
-                return True
-            case [WebhookLogStatus.SUCCEEDED]:
-                return False
-        return None
-
 
 _compiled: LRUCache[tuple[str, frozenset[str], frozenset[str]], Filter] = LRUCache(MAX_KEPT)
 
@@ -186,6 +179,7 @@ def _compile(given: Document, builder: _Builder) -> Filter:
     ready = Filter(
         test,
         builder.terms,
+        builder.operands,
         given,
         matches_all=not given,
         depends_on_now=builder.depends_on_now,
@@ -232,11 +226,12 @@ def _name(value: enum.Enum) -> str:
 
 
 class _Builder:
-    """Compiles the tree to one function, and collects the ``terms`` that every match satisfies."""
+    """Compiles the tree to one function, and collects its ``terms`` and ``operands``."""
 
     def __init__(self, now: Timestamp, sources: frozenset[str], readable: Collection[str]) -> None:
         self._readable = readable
         self.terms: dict[str, list[Term]] = {}
+        self.operands: dict[str, list[Any]] = {}
         self._now = now
         self._sources = sources
         self._parts = 0
@@ -296,6 +291,7 @@ class _Builder:
         if name == "source" and plain in {"eq", "in"}:
             for item in listed:
                 self._require(item, folds=folds)
+        self.operands.setdefault(field.attribute, []).extend(operands)
         compare = COMPARISONS[field.kind][plain]
         operand = frozenset(operands) if isinstance(given, list) else operands[0]
 

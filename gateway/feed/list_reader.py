@@ -18,8 +18,8 @@ REPEATS = 3
 class ListReader(abc.ABC):
     """Reads one upstream list page by page, each row once and in the vendor's order.
 
-    There is one subclass for each way of paging: ``WindowReader`` and ``OffsetReader``; page tokens
-    would need a third. ``ended`` is true if nothing follows. ``successor`` is the reader that
+    There is one subclass for each way of paging: ``WindowReader``, ``OffsetReader`` and
+    ``TokenReader``. ``ended`` is true if nothing follows. ``successor`` is the reader that
     continues a list that turned out not to support this one's way of paging. ``has_joined`` is true
     once a row was read that was returned before the operation. ``before`` are the times of the rows
     in order before the first one returned, and ``unordered`` is true if the list is not newest

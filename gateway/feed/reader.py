@@ -14,6 +14,7 @@ from gateway.feed.offset_reader import OffsetReader
 from gateway.feed.order import Order
 from gateway.feed.ready import Row, Run, ready
 from gateway.feed.stream_pages import StreamPages
+from gateway.feed.token_reader import TokenReader
 from gateway.feed.window_reader import ROUNDING, WindowReader, is_ignored
 from gateway.model import Freshness, Timestamp
 from gateway.vendors.pages import Window
@@ -193,7 +194,7 @@ class Reader:
     @functools.cached_property
     def _list(self) -> ListReader:
         if self._again:
-            return (WindowReader if self.stream.windowed else OffsetReader)(self.pages)
+            return self._from_top()
         if self._after:
             met = len(self.pages.seen)
             self.pages.seen.update(self._after.returned)
@@ -202,6 +203,10 @@ class Reader:
             self.known = len(self.pages.seen) - met
         bound = self._bound
         before = self.before
+        if self.stream.by_token:
+            return TokenReader(
+                self.pages, anchor=before.anchor, bound=bound, unordered=before.unordered
+            )
         if before.from_top:
             return OffsetReader(
                 self.pages, until=before.until, bound=bound, unordered=before.unordered
@@ -214,6 +219,11 @@ class Reader:
         return OffsetReader(
             self.pages, anchor=before.anchor, bound=bound, unordered=before.unordered
         )
+
+    def _from_top(self) -> ListReader:
+        if self.stream.by_token:
+            return TokenReader(self.pages)
+        return WindowReader(self.pages) if self.stream.windowed else OffsetReader(self.pages)
 
     @property
     def reads(self) -> Sequence[Freshness]:

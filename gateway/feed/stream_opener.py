@@ -9,14 +9,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gateway.errors import ErrorCode, UpstreamError, internal_error
-from gateway.feed.cursor import LATEST, layout, source_key, stream_key, unpack_hints
+from gateway.feed.cursor import layout, source_key, stream_key, unpack_hints
 from gateway.feed.filter_tests import Partial
 from gateway.feed.merge import Turn, fill
+from gateway.feed.push_down import criteria_of
 from gateway.feed.reader import Reader
 from gateway.feed.stream_pages import StreamPages
 from gateway.model import Timestamp
 from gateway.vendors.calls import together
-from gateway.vendors.pages import Criteria, Found, StreamsChanged
+from gateway.vendors.pages import Found, StreamsChanged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,12 +28,9 @@ if TYPE_CHECKING:
     from gateway.model import Hook
     from gateway.sources.source import Source
     from gateway.upstream.operation import Operation
-    from gateway.vendors.pages import Stream
+    from gateway.vendors.pages import Criteria, Stream
 
 log = logging.getLogger(__name__)
-
-MINUTE = 60_000_000_000
-EVERYTHING = Criteria()
 
 DownTo = Callable[[bytes, str], Timestamp | None]
 """Returns the time down to which a list has to be read, by its mark and its source."""
@@ -61,7 +59,7 @@ class StreamOpener:
         self._reports = reports
         self._now = now
         self._max_age = max_age
-        self._criteria = _bounds(wanted)
+        self._criteria: dict[tuple[str, bool], Criteria] = {}
 
     async def open(self, after: Cursor | None, down_to: DownTo) -> list[Reader]:
         """Find the streams of every source and read the first rows of each, all at once."""
@@ -213,27 +211,14 @@ class StreamOpener:
         return Found(list(known.values()), found.errors)
 
     def _pages(self, source: Source, stream: Stream) -> StreamPages:
+        of_one_hook = stream.hook_id is not None
+        criteria = self._criteria.get((source.name, of_one_hook))
+        if criteria is None:
+            found = criteria_of(self._filter, partial_of(source), of_one_hook=of_one_hook)
+            criteria = self._criteria[source.name, of_one_hook] = source.applicable(found)
         return StreamPages(
-            source, stream, self._criteria, self._operation, now=self._now, max_age=self._max_age
+            source, stream, criteria, self._operation, now=self._now, max_age=self._max_age
         )
-
-
-def _bounds(wanted: Filter) -> Criteria:
-    """Return the bounds of a filter that vendors may apply."""
-    if not wanted.terms:
-        return EVERYTHING
-    since, until = wanted.bounds("triggered_at")
-    events, correlations = wanted.only("event"), wanted.only("correlation_id")
-    return Criteria(
-        # Bounds that move with every call would find nothing in the cache.
-        since=_moment(since and since - since % MINUTE),
-        until=_moment(until and until + -until % MINUTE),
-        failed=wanted.failed(),
-        events=tuple(sorted(events)) if events else None,
-        correlation_id=next(iter(correlations))
-        if correlations and len(correlations) == 1
-        else None,
-    )
 
 
 async def _all(tasks: Sequence[asyncio.Task[None]]) -> None:
@@ -269,7 +254,3 @@ def partial_of(source: Source, stream: Stream | None = None) -> Partial:
         hook_id=stream.hook_id if stream else None,
         lacks=source.lacks,
     )
-
-
-def _moment(bound: int | None) -> Timestamp | None:
-    return Timestamp(bound) if bound is not None and 0 < bound < LATEST else None

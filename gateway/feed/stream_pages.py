@@ -120,16 +120,22 @@ class StreamPages:
         """True if the whole list is requested, so that the vendor's total counts all of it."""
         return self._criteria == Criteria()
 
-    async def read(self, window: Window, *, follows: bool = True) -> Page:
-        """Read a page; if it ``follows`` the last one, stale pages may replace it."""
+    async def read(self, window: Window, *, follows: bool = True, anew: bool = False) -> Page:
+        """Read a page; if it ``follows`` the last one, stale pages may replace it.
+
+        If ``anew`` is true, it is not taken from the cache if it was requested before the last one,
+        or is that itself.
+        """
         self.continued = None
         if (again := self._again) is not None:
             self._again = None
             return again
         not_before = None
         if self._last is not None:
-            since = self._last.value.since if follows else None
+            since = self._last.value.since if follows and not anew else None
             not_before = since or self._last.freshness.fetched_at
+            if anew:
+                not_before = Timestamp(not_before + 1)
         peeked, self._peeked = self._peeked, None
         try:
             cached = (
@@ -145,7 +151,8 @@ class StreamPages:
                 )
             )
         except UpstreamError as error:
-            if self._last is None or not follows:
+            # A refreshed page names another next page than the one that is cached.
+            if self._last is None or not follows or self.stream.by_token:
                 raise
             self.continued = await self._continue(window, error)
             cached = self.continued.cached
@@ -196,7 +203,7 @@ class StreamPages:
         page = cached.value
         self.reads.append(cached.freshness)
         self.unreadable.extend(page.unreadable)
-        if self.total is None and self.whole and window.until is None:
+        if self.total is None and self.whole and window.until is None and window.token is None:
             self.total, self.top = page.total, self.end(page, window)
         if self.watched:
             for log, mark in zip(page.logs, page.marks, strict=True):

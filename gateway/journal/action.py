@@ -31,8 +31,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
     ``log_id`` is the gateway's id of the webhook log, ``upstream_id`` the vendor's. ``message`` and
     ``answer`` are redacted. ``answer`` is the response to the caller, encoded by
-    ``gateway.actions``; it is None if only that caller may see it. ``completed_at`` is None until
-    the outcome is recorded; after ``lease_until`` the outcome is UNKNOWN.
+    ``gateway.actions``: what others may see of it, or None. ``completed_at`` is None until the
+    outcome is recorded; after ``lease_until`` the outcome is UNKNOWN.
     """
 
     id: str

@@ -55,7 +55,8 @@ class Action:
     message: str | None = described("Error message, redacted. Null if there was no error.")
     answer: JSON | None = described(
         "The vendor's response, redacted: the log's document after the retry or before the"
-        " deletion, or an object with the vendor's error. Null if there was none, or if callers"
+        " deletion, that of the new log if the retry made one, or an object with the vendor's"
+        " error. Null if there was none, or if callers"
         " of the source bring their own vendor credentials."
     )
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from strawberry.dataloader import DataLoader
 from strawberry.types import Info as StrawberryInfo
 
-from gateway.model import Hook, WebhookLog
+from gateway.model import Attempt, Hook, WebhookLog
 from gateway.service import Gateway, Page
 from gateway.upstream.operation import Operation
 
@@ -49,9 +49,19 @@ class Context:
             lambda ids: self._all(ids, lambda key: self.gateway.hook(self.operation, key))
         )
 
+    @functools.cached_property
+    def _attempts(self) -> DataLoader[str, Sequence[Attempt] | None]:
+        return DataLoader(
+            lambda ids: self._all(ids, lambda key: self.gateway.attempts(self.operation, key))
+        )
+
     async def log(self, id: str) -> WebhookLog:
         """Return a log with headers and bodies; raises as ``Gateway.log`` does."""
         return await _shared(self._logs.load(id))
+
+    async def attempts(self, id: str) -> Sequence[Attempt] | None:
+        """Return the attempts of a delivery; raises as ``Gateway.attempts`` does."""
+        return await _shared(self._attempts.load(id))
 
     async def hook(self, id: str) -> Hook:
         """Return a hook; raises as ``Gateway.hook`` does."""

@@ -82,9 +82,10 @@ DETAIL_CALL = frozenset(
         "HttpResponse.headers",
         "HttpResponse.body",
         "HttpResponse.bodyJson",
+        "WebhookLog.attempts",
     }
 )
-"""Fields that share one detail call per log."""
+"""Fields that need a detail call per log; those of one type share it."""
 LIST_OF_SOURCES = frozenset({"Query.sources", "WebhookLogConnection.sourceReports"})
 LIST_OF_ACTIONS = frozenset({"WebhookLog.availableActions"})
 ROWS = frozenset({"edges", "nodes"})

@@ -26,6 +26,7 @@ from gateway.model import (
 from gateway.upstream.breaker import BreakerState
 from gateway.vendors import VENDORS
 from gateway.vendors.base import enum_name
+from gateway.vendors.retried import RetryKind
 
 __all__ = [
     "ActionKind",
@@ -37,6 +38,7 @@ __all__ = [
     "Method",
     "Outcome",
     "Provider",
+    "RetryKind",
     "Role",
     "SourceOutcome",
     "SourceStatus",
@@ -91,6 +93,7 @@ _describe(ErrorCode)
 _describe(ActionKind)
 _describe(UserErrorCode)
 _describe(Outcome)
+_describe(RetryKind)
 _describe(Role)
 _describe(
     Method,

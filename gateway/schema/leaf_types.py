@@ -11,6 +11,7 @@ from gateway.schema.enums import (
     ErrorCode,
     FailureCategory,
     SourceStatus,
+    WebhookLogStatus,
 )
 from gateway.schema.fields import described
 from gateway.schema.scalars import JSON, DateTime
@@ -46,6 +47,30 @@ class HttpResponse:
     headers: list[HttpHeader] | None = described(_HEADERS)
     body: str | None = described(_BODY)
     body_json: JSON | None = described(_BODY_JSON)
+
+
+@strawberry.type(description="An attempt of a delivery.")
+class Attempt:
+    number: int | None = described(
+        "Number of the attempt, starting at 1. Null if the vendor does not record it."
+    )
+    at: DateTime | None = described("Time of the attempt. Null if the vendor does not record it.")
+    status: WebhookLogStatus = described("Result of the attempt.")
+    status_code: int | None = described(
+        "HTTP status of the receiver's response. Null if there was none, or the vendor does not"
+        " record it."
+    )
+    duration_ms: float | None = described(
+        "Response time of the receiver, in milliseconds. Null if the vendor does not record it."
+    )
+    error: str | None = described(
+        "The vendor's error message, redacted. Null if the attempt did not fail, or the vendor"
+        " records none."
+    )
+    response_body: str | None = described(
+        "Body of the receiver's response, redacted. Null if the vendor does not record it. Requires"
+        " the role READER."
+    )
 
 
 @strawberry.type(description="The reason why a delivery failed.")

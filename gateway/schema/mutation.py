@@ -12,7 +12,7 @@ from gateway import model
 from gateway.actions import problems
 from gateway.schema.arguments import Id
 from gateway.schema.context import Info
-from gateway.schema.enums import ActionKind, Role, UserErrorCode
+from gateway.schema.enums import ActionKind, RetryKind, Role, UserErrorCode
 from gateway.schema.fields import described, instance_of
 from gateway.schema.types import WebhookLog
 
@@ -104,6 +104,8 @@ class Payload(msgspec.Struct):
     """Result of a retry or deletion."""
 
     webhook_log: model.WebhookLog | None = None
+    kind: RetryKind | None = None
+    replacement: model.WebhookLog | None = None
     deleted_webhook_log_id: str | None = None
     user_errors: tuple[problems.Problem, ...] = ()
 
@@ -111,7 +113,17 @@ class Payload(msgspec.Struct):
 @strawberry.type(description="Result of a retry.")
 class RetryWebhookLogPayload:
     webhook_log: WebhookLog | None = described(
-        "The log after the retry. Null if the retry failed, or the log could not be read after it."
+        "The retried log, as it is after the retry. Null if the retry failed, or the log could not"
+        " be read after it."
+    )
+    kind: RetryKind | None = described(
+        "What the retry does to the vendor's logs. Null if it failed, or if an earlier version of"
+        " the gateway recorded it."
+    )
+    replacement: WebhookLog | None = described(
+        "The new log, if kind is NEW_LOG. Null for other kinds, and if the new log was not there"
+        " within a few seconds: the vendor has accepted the retry, so do not repeat it, but poll"
+        " webhookLogs with before."
     )
     user_errors: list[UserError] = described("Errors. Empty if the action succeeded.")
 
@@ -144,7 +156,12 @@ async def _retry(info: Info, id: Id, idempotency_key: IdempotencyKey = UNSET) ->
     context = info.context
     key = None if idempotency_key is UNSET else idempotency_key
     answer = await context.gateway.act(context.operation, ActionKind.RETRY, id, key)
-    return Payload(answer.log, None, (answer.problem,) if answer.problem else ())
+    return Payload(
+        answer.log,
+        answer.kind,
+        answer.replacement,
+        user_errors=(answer.problem,) if answer.problem else (),
+    )
 
 
 async def _delete(info: Info, id: Id) -> Payload:
@@ -152,7 +169,7 @@ async def _delete(info: Info, id: Id) -> Payload:
     answer = await context.gateway.act(context.operation, ActionKind.DELETE, id)
     if answer.problem:
         return Payload(user_errors=(answer.problem,))
-    return Payload(answer.log, id)
+    return Payload(answer.log, deleted_webhook_log_id=id)
 
 
 @strawberry.type(description="Result of clearing the cache.")

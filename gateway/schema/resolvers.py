@@ -216,6 +216,27 @@ def response_of_log(log: Parent[model.WebhookLog], info: Info) -> Any:
     return _masked(info, log, _OnDemand(log, "response", listed, info.context))
 
 
+class _MaskedAttempt:
+    """An attempt without the response body, for lesser roles."""
+
+    def __init__(self, attempt: model.Attempt) -> None:
+        self._attempt = attempt
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._attempt, name)
+
+    @property
+    def response_body(self) -> Any:
+        return service.forbidden(Role.READER, "see bodies")
+
+
+async def attempts_of_log(log: Parent[model.WebhookLog], info: Info) -> Any:
+    attempts = await info.context.attempts(log.id)
+    if not attempts or info.context.gateway.caller.may(Role.READER, log.source):
+        return attempts
+    return [_MaskedAttempt(attempt) for attempt in attempts]
+
+
 def edges(page: Parent[service.Page]) -> Sequence[Entry]:
     return page.slice.entries
 

@@ -54,6 +54,11 @@ BY_RECORD = {*PARTS, resolvers.raw_of_log}
 """Resolvers whose result only depends on the record and the visibility class."""
 BY_SOURCE = {source_resolvers.source_of, action_resolvers.available_actions}
 """Resolvers whose result only depends on the record's source, within one list."""
+AWAITED: dict[object, Callable[[WebhookLog], object]] = {
+    resolvers.attempts_of_log: lambda log: log.id,
+    resolvers.hook_of_log: lambda log: (log.source, log.hook_id),
+}
+"""Resolvers to await, each with a key that records with the same result share."""
 ON_DEMAND = {"headers", "body", "bodyJson"}
 """Fields of the request and response that a record may have been listed without."""
 
@@ -327,8 +332,8 @@ def _is_on_demand(compiler: Compiler, field: Field) -> bool:
 
 def _part(compiler: Compiler, kind: GraphQLObjectType, field: Field) -> Write | _Live | _Awaited:
     resolver = field.resolver
-    if resolver is resolvers.hook_of_log:
-        return _Awaited(compiler.later(field), lambda log: (log.source, log.hook_id))
+    if key := AWAITED.get(resolver):
+        return _Awaited(compiler.later(field), key)
     write = compiler.field(field)
     # An edge has no attributes of the record.
     if field.name == "__typename" or (resolver is None and kind.name == LOG):

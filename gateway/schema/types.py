@@ -12,6 +12,7 @@ from gateway.schema.details import WebhookLogDetails
 from gateway.schema.enums import CacheStatus, Capability, Provider, SourceOutcome, WebhookLogStatus
 from gateway.schema.fields import described, instance_of
 from gateway.schema.leaf_types import (
+    Attempt,
     CacheState,
     Failure,
     Freshness,
@@ -64,6 +65,14 @@ class WebhookLog(Node):
     correlation_id: str | None = described(
         "Id that all attempts to deliver one event share. Null if the vendor has none."
     )
+    is_redelivery: bool | None = described(
+        "Whether the delivery repeats an earlier one, which has a log of its own. Null if the"
+        " vendor does not say."
+    )
+    redelivery_of: ID | None = described(
+        "Id of the log that was sent again. It is no object, so that lists need no further call;"
+        " webhookLog reads it. Null if this is no redelivery, or the vendor does not say of which."
+    )
     request: HttpRequest | None = described(
         "The request that was sent. If the vendor's lists leave out headers and bodies, selecting"
         " them costs one upstream call per log.",
@@ -74,6 +83,11 @@ class WebhookLog(Node):
         " vendor's lists leave out headers and bodies, selecting them costs one upstream call per"
         " log.",
         resolvers.response_of_log,
+    )
+    attempts: list[Attempt] | None = described(
+        "The attempts of the delivery, the first one first. Null if the vendor has a log for each"
+        " attempt instead. Selecting them costs one upstream call per log.",
+        resolvers.attempts_of_log,
     )
     details: WebhookLogDetails = described("Fields that only this vendor has.")
     raw: JSON | None = described(

@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gateway.errors import ErrorCode, RequestError, UpstreamError
-from gateway.model import Capability, Hook, Timestamp, WebhookLog, WebhookLogStatus, worst
+from gateway.model import (
+    Attempt,
+    Capability,
+    Hook,
+    Timestamp,
+    WebhookLog,
+    WebhookLogStatus,
+)
 from gateway.sources.caching import Read, SourceCache, tag
 from gateway.sources.list_facts import ListFacts
-from gateway.sources.stale_pages import with_pushed_off
-from gateway.vendors.pages import Criteria, Found, Page, Scan, Stream, StreamsChanged, Window
+from gateway.sources.log_search import LogSearch
+from gateway.sources.stale_pages import with_pushed_off, with_same_next
+from gateway.vendors.pages import Criteria, Found, Page, Stream, StreamsChanged, Window
 
 if TYPE_CHECKING:
     from gateway.cache import Cached
@@ -22,10 +30,12 @@ if TYPE_CHECKING:
     from gateway.upstream.client import UpstreamClient
     from gateway.upstream.operation import Operation, Used
     from gateway.vendors.base import Vendor
+    from gateway.vendors.retried import Retried
 
 
 PAGE_READS = 4096
 """Pages whose names are remembered."""
+_ATTEMPTS: Any = tuple[Attempt, ...] | None
 
 
 class Source:
@@ -76,6 +86,10 @@ class Source:
         """Return the list of one hook's logs; None if the vendor has no lists by hook."""
         return self.vendor.stream_of(hook)
 
+    def applicable(self, criteria: Criteria) -> Criteria:
+        """Return the criteria that the vendor can apply, by which pages are cached."""
+        return self.vendor.applicable(criteria)
+
     async def page(
         self,
         stream: Stream,
@@ -109,7 +123,7 @@ class Source:
 
     def _make_page_read(self, stream: Stream, window: Window, criteria: Criteria) -> Read:
         lifetimes = self._cache.lifetimes
-        first = window.offset == 0 and window.until is None
+        first = window.offset == 0 and window.until is None and window.token is None
         seconds = lifetimes.first_page if first else lifetimes.page
         tags = (tag("hook", stream.hook_id) if stream.hook_id else self._lists,)
         return Read(
@@ -117,7 +131,7 @@ class Source:
             kind=self._page_type,
             read=lambda detached: self.vendor.read_page(stream, window, criteria, detached),
             classify=lambda _: (seconds, tags),
-            renew=with_pushed_off,
+            renew=with_same_next if stream.by_token else with_pushed_off,
         )
 
     async def recall_page(
@@ -146,7 +160,7 @@ class Source:
             tags = (tag("log", id), *((tag("hook", hook_id),) if hook_id else ()))
             if log is None:
                 return lifetimes.negative, tags
-            return lifetimes.detail if self._is_final(log) else lifetimes.first_page, tags
+            return self._detail_lifetime(log.status), tags
 
         read = Read(
             name=f"log/{id}",
@@ -156,13 +170,18 @@ class Source:
         )
         return await self._cache.get(read, operation)
 
-    async def read_log(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Read the complete log from the vendor; None if there is no log at the place."""
+    async def read_log(
+        self, place: tuple[str, ...], operation: Operation, *, uncached: bool = False
+    ) -> WebhookLog | None:
+        """Read the complete log from the vendor; None if there is no log at the place.
+
+        Where it has to be searched, cached pages are used unless ``uncached`` is true.
+        """
         scan = self.vendor.scan_for(place)
         if scan is None:
             return await self.vendor.read_log(place, operation)
         try:
-            return await self._scan(scan, operation)
+            return await LogSearch(self, scan, operation, uncached=uncached).find()
         except StreamsChanged:
             return None
         except UpstreamError as error:
@@ -170,11 +189,39 @@ class Source:
                 return None
             raise
 
-    def _is_final(self, log: WebhookLog) -> bool:
+    def _detail_lifetime(self, status: WebhookLogStatus) -> float:
+        """Return the seconds for which a log is fresh: many if it will not change any more."""
+        lifetimes = self._cache.lifetimes
+        return lifetimes.detail if self._is_final(status) else lifetimes.first_page
+
+    def _is_final(self, status: WebhookLogStatus) -> bool:
         """Return whether a log will not change; a failed one may if it can be retried."""
-        if log.status is WebhookLogStatus.FAILED:
+        if self.vendor.resends_in_place:
+            return False
+        if status is WebhookLogStatus.FAILED:
             return Capability.RETRY not in self.capabilities
-        return log.status is WebhookLogStatus.SUCCEEDED
+        return status in {WebhookLogStatus.SUCCEEDED, WebhookLogStatus.CANCELLED}
+
+    async def attempts(
+        self, place: tuple[str, ...], operation: Operation
+    ) -> Sequence[Attempt] | None:
+        """Return the attempts of a delivery, cached if possible; None if the vendor has none."""
+        if Capability.ATTEMPTS not in self.capabilities:
+            return None
+        id, hook_id = self.vendor.ids.log(*place), self.vendor.hook_of(place)
+        tags = (tag("log", id), *((tag("hook", hook_id),) if hook_id else ()))
+
+        async def read(detached: Operation) -> tuple[Attempt, ...] | None:
+            found = await self.vendor.read_attempts(place, detached)
+            return None if found is None else tuple(found)
+
+        def classify(found: tuple[Attempt, ...] | None) -> tuple[float, tuple[str, ...]]:
+            latest = found[-1].status if found else WebhookLogStatus.UNKNOWN
+            return self._detail_lifetime(latest), tags
+
+        wanted = Read(name=f"attempts/{id}", kind=_ATTEMPTS, read=read, classify=classify)
+        attempts: tuple[Attempt, ...] | None = (await self._cache.get(wanted, operation)).value
+        return attempts
 
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
         """Return the hooks that the configuration covers."""
@@ -184,17 +231,9 @@ class Source:
         """Return whether the configuration covers a log's place; checked before an action."""
         return self.vendor.grants(place)
 
-    async def retry(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Send a delivery again, once; return the updated log if it can be read."""
-        log = await self.vendor.retry(place, operation)
-        scan = self.vendor.scan_for(place)
-        if log is not None or scan is None:
-            return log
-        try:
-            return await self._scan(scan, operation, uncached=True)
-        except UpstreamError:
-            # The retry itself has succeeded.
-            return None
+    async def retry(self, place: tuple[str, ...], operation: Operation) -> Retried:
+        """Send a delivery again, once; ``gateway.sources.retries`` reads what came of it."""
+        return await self.vendor.retry(place, operation)
 
     async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Delete a log, once; return it as it was if the vendor's answer contains it."""
@@ -223,50 +262,9 @@ class Source:
         """The tag of lists with the logs of several hooks."""
         return tag("lists", self.name)
 
-    async def _scan(
-        self, scan: Scan, operation: Operation, *, uncached: bool = False
-    ) -> WebhookLog | None:
-        """Search a whole list for a log, newest first, until the operation's deadline.
-
-        If ``uncached`` is true, neither the cache nor calls in flight are used. While the vendor
-        fails, the cached pages are searched. A log that none of them contains may still exist, so
-        the list is then read from the vendor.
-        """
-        offset = 0
-        not_before: Timestamp | None = None
-        failure: UpstreamError | None = None
-        while True:
-            window = Window(limit=self.page_size, offset=offset)
-            request = (scan.stream, window, Criteria(), operation)
-            if uncached:
-                page = await self.vendor.read_page(*request)
-            else:
-                try:
-                    cached = await self.page(*request, not_before=not_before)
-                except UpstreamError as error:
-                    failure = error
-                    stale = await self.recall_page(*request, error=error, not_before=Timestamp(0))
-                    if stale is None:
-                        raise
-                    cached = stale
-                page, not_before = cached.value, cached.freshness.fetched_at
-                operation.made_of = worst(filter(None, (operation.made_of, cached.freshness)))
-            for log in page.logs:
-                if log.upstream_id == scan.upstream_id:
-                    return log
-            end = (page.offset or 0) + page.read
-            if not page.more or scan.is_past(page) or end <= offset:
-                if failure:
-                    raise failure
-                if operation.made_of and operation.made_of.failure:
-                    operation.made_of = None
-                    return await self._scan(scan, operation, uncached=True)
-                return None
-            offset = end
-
 
 def _page_name(stream: Stream, window: Window, criteria: Criteria) -> str:
-    request = msgspec.json.encode((stream.key, window, criteria))
+    request = msgspec.json.encode((stream.key, window)) + criteria.encoded()
     return f"page/{hashlib.blake2b(request, digest_size=16).hexdigest()}"
 
 

@@ -87,6 +87,17 @@ def with_pushed_off(page: Page, entry: Entry[Page]) -> Page:
     return replace(page, since=None, pushed_off=found)
 
 
+def with_same_next(page: Page, entry: Entry[Page]) -> Page:
+    """Return a refreshed page of a list by tokens; ``since`` is set if the same page follows it.
+
+    Such a list is not continued from stale pages after others: the token of each is another.
+    """
+    before = entry.value
+    if page.next_token is None or page.next_token != before.next_token:
+        return page
+    return replace(page, since=before.since or entry.stored_at)
+
+
 async def continue_stale(
     trail: Sequence[Page],
     window: Window,

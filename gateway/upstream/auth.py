@@ -10,10 +10,11 @@ import asyncio
 import base64
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
 import msgspec
+from joserfc import jwt
 
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.normalise import timestamps
@@ -27,9 +28,15 @@ from gateway.upstream.network_errors import Peer
 from gateway.upstream.operation import Operation
 from gateway.upstream.progress import Progress
 
+if TYPE_CHECKING:
+    from joserfc.jwk import RSAKey
+
 SECOND = 1_000_000_000
 REFRESH_MARGIN = 60 * SECOND
 """Nanoseconds before expiry at which a token is refreshed, so that none expires in transit."""
+SIGNED_LIFETIME, SIGNED_EARLIER = 600, 60
+"""Seconds for which a signed token is valid, the most that vendors accept, and how many of them are
+in the past: vendors whose clock is late refuse tokens of the future."""
 MAX_LIFETIME = 30 * 24 * 3600 * SECOND
 """Maximum lifetime in nanoseconds; no vendor documents a longer one."""
 
@@ -173,6 +180,35 @@ class TokenCredential:
         return token
 
 
+class SignedCredential(TokenCredential):
+    """Headers made of a token that is signed here, and made again before it expires.
+
+    The token is a JWT (RFC 7519) that ``key`` signs by RS256. It says nothing but who the
+    ``issuer`` is. Each is added to ``known`` secrets.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        key: RSAKey,
+        headers: Callable[[str], Mapping[str, str]],
+        clock: Callable[[], int],
+        known: KnownSecrets,
+    ) -> None:
+        super().__init__(self._signed, headers, clock)
+        self._issuer = issuer
+        self._key = key
+        self._known = known
+
+    async def _signed(self) -> Token:
+        issued = self._clock() // SECOND - SIGNED_EARLIER
+        expires = issued + SIGNED_LIFETIME
+        claims = {"iat": issued, "exp": expires, "iss": self._issuer}
+        value = jwt.encode({"alg": "RS256"}, claims, self._key, algorithms=["RS256"])
+        self._known.add_token(value)
+        return Token(value, expires * SECOND - REFRESH_MARGIN)
+
+
 class TokenEndpoint:
     """Where tokens are fetched: one POST, outside the source's own limits and credential.
 
@@ -211,6 +247,12 @@ class TokenEndpoint:
     ) -> TokenCredential:
         """Return a credential whose tokens ``fetch`` gets from this endpoint."""
         return TokenCredential(fetch, headers, self._clock)
+
+    def signed(
+        self, issuer: str, key: RSAKey, headers: Callable[[str], Mapping[str, str]]
+    ) -> SignedCredential:
+        """Return a credential whose tokens are signed here, for a vendor that issues none."""
+        return SignedCredential(issuer, key, headers, self._clock, self._secrets)
 
     async def post(
         self, *, json: Any = None, form: Mapping[str, str] | None = None

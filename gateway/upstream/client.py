@@ -12,7 +12,7 @@ import functools
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import msgspec
@@ -20,13 +20,16 @@ import msgspec
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream import waits
 from gateway.upstream.breaker import BreakerState
-from gateway.upstream.envelopes import (
-    VendorError,
-    error_code_of,
-    error_in_success,
-    is_answer_to_action,
+from gateway.upstream.call import Call, Headers, Request, encoded
+from gateway.upstream.envelopes import VendorError, error_in_success, is_answer_to_action
+from gateway.upstream.errors import (
+    ReadError,
+    is_rate_limited,
+    not_json,
+    plain_text,
+    refusal,
+    without_traceback,
 )
-from gateway.upstream.errors import ReadError, not_json, plain_text, refusal, without_traceback
 from gateway.upstream.exchange import exchange, request_url
 from gateway.upstream.guard import FAILURES, PrivateGuards, UpstreamGuard, is_refusal
 from gateway.upstream.health import Health
@@ -55,17 +58,6 @@ Params = Sequence[tuple[str, str]]
 
 class NotModified(Exception):  # noqa: N818 - not a failure
     """The vendor confirmed the ETag of the operation by a 304."""
-
-
-class _Call(NamedTuple):
-    method: str
-    url: httpx.URL
-    operation: Operation
-    credential: Credential
-    guard: UpstreamGuard
-    secrets: KnownSecrets
-    etag: str | None = None
-    rows: str | None = None
 
 
 class UpstreamClient:
@@ -129,39 +121,65 @@ class UpstreamClient:
         await self._http.aclose()
 
     async def json(
-        self, path: str, params: Params = (), *, operation: Operation, rows: str | None = None
+        self,
+        path: str,
+        params: Params = (),
+        *,
+        operation: Operation,
+        rows: str | None = None,
+        body: Any = None,
     ) -> tuple[Any, httpx.Headers]:
         """Get a JSON document and the response's headers, which some vendors use for paging.
 
         The document is None for a 204 or 205. With ``rows``, the rows of that list in it may be
-        undecoded; see ``Answer.with_raw_rows``. Temporary failures are retried until the
-        operation's deadline; the credential is refreshed once on 401. Raises UpstreamError unless
-        the response is 2xx with a document that is not an error, and NotModified if the vendor
-        confirms the operation's ETag.
+        undecoded; see ``Answer.with_raw_rows``. With a ``body``, which is sent as JSON, the method
+        is POST: for vendors that list in this way, and change nothing. Temporary failures are
+        retried until the operation's deadline; the credential is refreshed once on 401. Raises
+        UpstreamError unless the response is 2xx with a document that is not an error, and
+        NotModified if the vendor confirms the operation's ETag.
         """
         url, target = self._located(path, tuple(params))
+        if body is None:
+            request = Request("GET", url, rows=rows, etag=operation.etags.get(target))
+        else:
+            # A condition would mean something else with a POST (RFC 9110, 13.1.2).
+            request = Request("POST", url, rows=rows, content=encoded(body))
         with self._record_health():
-            call = await self._prepare("GET", url, operation, operation.etags.get(target), rows)
+            call = await self._prepare(request, operation)
             answer = await with_retries(lambda: self._attempt(call), call.guard, operation.deadline)
         if answer.status == httpx.codes.NOT_MODIFIED:
             raise NotModified
-        etag = answer.headers.get("ETag", "")
-        operation.validators[target] = etag if _ETAG.fullmatch(etag) else ""
+        if body is None:
+            etag = answer.headers.get("ETag", "")
+            operation.validators[target] = etag if _ETAG.fullmatch(etag) else ""
+        else:
+            # Without a validator, so that another answer's is no proof that nothing has changed.
+            operation.validators[f"POST {target}"] = ""
         if answer.status in NO_CONTENT:
             return None, answer.headers
         document = None if rows is None else answer.with_raw_rows(rows)
         return answer.json() if document is None else document, answer.headers
 
-    async def act(self, method: str, path: str, *, operation: Operation) -> Any:
+    async def act(
+        self,
+        method: str,
+        path: str,
+        *,
+        operation: Operation,
+        params: Params = (),
+        body: Any = None,
+        headers: Headers = (),
+    ) -> Any:
         """Send an action once; return the response's document, None without a body.
 
-        Only a request that was refused for its credential is sent again. Raises UpstreamError
-        unless the response is 2xx and plausible for a JSON API; its ``sent`` shows whether the
-        vendor may have acted.
+        ``body`` is sent as JSON. Only a request that was refused for its credential is sent again,
+        with the same ``headers``. Raises UpstreamError unless the response is 2xx and plausible for
+        a JSON API; its ``sent`` shows whether the vendor may have acted.
         """
+        url, _ = self._located(path, tuple(params))
+        request = Request(method, url, is_action=True, content=encoded(body), headers=headers)
         with self._record_health():
-            url, _ = self._located(path, ())
-            answer = await self._attempt(await self._prepare(method, url, operation))
+            answer = await self._attempt(await self._prepare(request, operation))
         return None if answer.is_blank else answer.json()
 
     async def deadline_error(self, operation: Operation) -> UpstreamError:
@@ -186,32 +204,25 @@ class UpstreamClient:
             raise
         self._health = msgspec.structs.replace(self._health, last_success_at=self._clock())
 
-    async def _prepare(
-        self,
-        method: str,
-        url: httpx.URL,
-        operation: Operation,
-        etag: str | None = None,
-        rows: str | None = None,
-    ) -> _Call:
+    async def _prepare(self, request: Request, operation: Operation) -> Call:
         credential = self._credential.for_operation(operation)
         guard = await self._guard_of(credential)
         secrets = self._secrets
         if self._private:
             secrets = secrets.extended(credential.secrets)
-        return _Call(method, url, operation, credential, guard, secrets, etag, rows)
+        return Call(request, operation, credential, guard, secrets)
 
     async def _guard_of(self, credential: Credential) -> UpstreamGuard:
         if self._private_guards is None:
             return self._guard
         return self._private_guards.of(await credential.headers())
 
-    async def _attempt(self, call: _Call) -> Answer:
+    async def _attempt(self, call: Call) -> Answer:
         loop = asyncio.get_running_loop()
         operation, credential, guard = call.operation, call.credential, call.guard
         # An action's caller may have lowered its deadline, which says nothing about the vendor.
         seconds = self._timeout
-        if call.method == "GET":
+        if not call.request.is_action:
             seconds = min(seconds, operation.seconds)
         sent = False
         call_timeout: float | None = None
@@ -236,7 +247,7 @@ class UpstreamClient:
                         headers = await credential.headers()
                         sent = True
                         answer, vendor_error = await self._exchange(call, headers, progress)
-                        unauthorized = _is_unauthorized(answer, vendor_error, call)
+                        unauthorized = call.is_unauthorized(answer, vendor_error)
                         if unauthorized and credential.forget(headers):
                             sent = False
                             headers = await credential.headers()
@@ -268,54 +279,52 @@ class UpstreamClient:
             raise
 
     async def _exchange(
-        self, call: _Call, headers: Mapping[str, str], progress: Progress
+        self, call: Call, headers: Mapping[str, str], progress: Progress
     ) -> tuple[Answer, VendorError | None]:
         """Send the request; return the response, and the error inside it if it is a 2xx one."""
         call.operation.calls[self.source] += 1
-        # The client's build_request takes twice as long.
-        merged = httpx.Headers(self._http.headers)
-        merged.update(dict(headers))
-        request = httpx.Request(call.method, call.url, headers=merged)
-        if call.etag is not None:
-            request.headers["If-None-Match"] = call.etag
-        if call.operation.trace is not None:
-            request.headers.update(call.operation.trace.headers())
+        request = call.http_request(self._http.headers, headers)
         answer = await exchange(self._http, request, self._peer, progress)
         answer = answer.masked(call.secrets)
-        return answer, self._error_in(answer, call)
+        return answer, self._error_in(answer, call.request)
 
-    def _error_in(self, answer: Answer, call: _Call) -> VendorError | None:
+    def _error_in(self, answer: Answer, request: Request) -> VendorError | None:
         """Return the error inside a 2xx response, if there is one."""
         if not httpx.codes.is_success(answer.status) or answer.is_blank:
             return None
-        if call.rows is not None:
+        if request.rows is not None:
             # One row shows whether they are rows, or the parts of an error.
-            outline = answer.outline(call.rows)
+            outline = answer.outline(request.rows)
             if outline is not None and error_in_success(outline, self._read_error) is None:
                 return None
         try:
             document = answer.json()
         except ValueError:
             document = plain_text(answer)
-        return error_in_success(document, self._read_error, of_action=call.method != "GET")
+        return error_in_success(document, self._read_error, of_action=request.is_action)
 
-    def _checked(self, answer: Answer, vendor_error: VendorError | None, call: _Call) -> Answer:
+    def _checked(self, answer: Answer, vendor_error: VendorError | None, call: Call) -> Answer:
         """Return a 2xx response, raise UpstreamError for others; apply rate limit headers."""
         now = self._clock()
-        limit = call.guard.limit
-        if answer.status != httpx.codes.TOO_MANY_REQUESTS:
+        request, limit = call.request, call.guard.limit
+        if not is_rate_limited(answer, now):
             limit.answered()
         limit.read_headers(answer.headers, now)
-        if answer.status == httpx.codes.NOT_MODIFIED and call.etag is not None:
+        if answer.status == httpx.codes.NOT_MODIFIED and request.etag is not None:
             return answer
         if httpx.codes.is_success(answer.status) and vendor_error is None:
             if wait := waits.retry_after(answer.headers, now):
                 limit.pause(min(wait, MAX_SLOWDOWN))
-            if call.rows is None or answer.with_raw_rows(call.rows) is None:
-                self._check_document(answer, action=call.method != "GET")
+            if request.rows is None or answer.with_raw_rows(request.rows) is None:
+                self._check_document(answer, action=request.is_action)
             return answer
         error = refusal(
-            answer, self._read_error, source=self.source, now=now, url=call.url, vendor=vendor_error
+            answer,
+            self._read_error,
+            source=self.source,
+            now=now,
+            url=request.url,
+            vendor=vendor_error,
         )
         if error.code is ErrorCode.UPSTREAM_RATE_LIMITED and error.retry_after is not None:
             limit.pause(error.retry_after)
@@ -333,14 +342,3 @@ class UpstreamClient:
             raise not_json(answer, self.source) from None
         if action and not is_answer_to_action(document):
             raise not_json(answer, self.source)
-
-
-def _is_unauthorized(answer: Answer, vendor_error: VendorError | None, call: _Call) -> bool:
-    if answer.status == httpx.codes.UNAUTHORIZED:
-        return True
-    # The error in the response to an action may concern its result.
-    return (
-        call.method == "GET"
-        and vendor_error is not None
-        and error_code_of(vendor_error) is ErrorCode.UPSTREAM_UNAUTHORIZED
-    )

@@ -16,7 +16,15 @@ from gateway.upstream.envelopes import ReadError, VendorError, describe, error_c
 if TYPE_CHECKING:
     from gateway.upstream.answer import Answer
 
-__all__ = ["ReadError", "VendorError", "not_json", "plain_text", "refusal", "without_traceback"]
+__all__ = [
+    "ReadError",
+    "VendorError",
+    "is_rate_limited",
+    "not_json",
+    "plain_text",
+    "refusal",
+    "without_traceback",
+]
 
 _WANTS_TLS = "Its port wants TLS; begin base_url with https://."
 _WANTS_CERTIFICATE = "It wants a client certificate, which the gateway does not have."
@@ -87,13 +95,14 @@ def refusal(
     ``token_setting`` names the setting with the address.
     """
     status = answer.status
+    limited = is_rate_limited(answer, now)
     if vendor is not None:
         code = error_code_of(vendor)
         advice = _ADVICE_BY_CODE.get(code, "Check the source's configuration.")
         answered = f"answered {_phrase(status)} with an error"
     else:
         vendor = _vendor_error(answer, read_error)
-        code, advice = _explain(answer, url, token_setting)
+        code, advice = _ADVICE[429] if limited else _explain(answer, url, token_setting)
         answered = f"answered {_phrase(status)}"
     if token_setting is not None:
         outcome = f"got no token: its token endpoint {answered}"
@@ -102,6 +111,9 @@ def refusal(
     message = _shown(vendor.message)
     said = f" and said: {message.rstrip('.')}" if message else ""
     wait = waits.retry_after(answer.headers, now)
+    if limited:
+        resets = waits.exhausted(answer.headers, now)
+        wait = max(resets if wait is None else [wait, *resets], default=None)
     if wait is not None and wait > waits.PLAUSIBLE:
         advice += (
             f" It asks for a pause of {wait:.3g} seconds, which can't be right; it is called again"
@@ -118,6 +130,18 @@ def refusal(
         vendor_request_id=_shown(vendor.request_id or answer.headers.get("X-Request-Id")),
         retry_after=wait,
     )
+
+
+def is_rate_limited(answer: Answer, now: int) -> bool:
+    """Return whether a response refuses a call for a rate limit: a 429, or a 403 that says so.
+
+    Some vendors answer 403, with ``Retry-After`` or with no calls left, where others answer 429. A
+    403 without either is about a permission.
+    """
+    if answer.status != httpx.codes.FORBIDDEN:
+        return answer.status == httpx.codes.TOO_MANY_REQUESTS
+    headers = answer.headers
+    return waits.retry_after(headers, now) is not None or waits.is_exhausted(headers)
 
 
 def not_json(answer: Answer, source: str) -> UpstreamError:
@@ -188,7 +212,7 @@ def _explain(answer: Answer, url: httpx.URL, token_setting: str | None) -> tuple
         return ErrorCode.UPSTREAM_ERROR, advice
     if 300 <= status < 400:
         return ErrorCode.UPSTREAM_REJECTED, _redirected(answer, url, token_setting or "base_url")
-    if token_setting is not None and status != httpx.codes.TOO_MANY_REQUESTS:
+    if token_setting is not None:
         if status in {400, 401, 403}:
             return _ADVICE[401]
         return ErrorCode.UPSTREAM_REJECTED, f"Check {token_setting}."

@@ -24,6 +24,7 @@ ATTEMPTS = 3
 PASSING = frozenset(
     {
         (ErrorCode.UPSTREAM_UNREACHABLE, None),
+        (ErrorCode.UPSTREAM_RATE_LIMITED, 403),
         (ErrorCode.UPSTREAM_RATE_LIMITED, 429),
         *((ErrorCode.UPSTREAM_ERROR, status) for status in (502, 503, 504)),
     }

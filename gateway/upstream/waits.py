@@ -72,16 +72,24 @@ def retry_after(headers: Mapping[str, str], now: int) -> float | None:
 
 def exhausted(headers: Mapping[str, str], now: int) -> Iterator[float]:
     """Return the seconds until the reset of each limit that is used up."""
-    found = {name: value for name, value in headers.items() if "limit" in name}
-    if not found:
-        return
-    for left, reset in _limits(found):
-        if _is_none(left) and (seconds := _read(reset, now)) is not None:
+    for reset in _used_up(headers):
+        if (seconds := _read(reset, now)) is not None:
             yield seconds
 
 
+def is_exhausted(headers: Mapping[str, str]) -> bool:
+    """Return whether any limit is used up, even if it names no reset."""
+    return any(True for _ in _used_up(headers))
+
+
+def _used_up(headers: Mapping[str, str]) -> Iterator[str]:
+    """Return the reset of each limit without calls left, ``""`` if it has none."""
+    found = {name: value for name, value in headers.items() if "limit" in name}
+    return (reset for left, reset in _limits(found) if found and _is_none(left))
+
+
 def _limits(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Return the remaining calls and the reset of each limit in the headers.
+    """Return the remaining calls and the reset of each limit in the headers, ``""`` without one.
 
     The RateLimit header has had two forms: ``limit=9, remaining=0, reset=30``, and
     ``"one";r=0;t=30, "other";r=8;t=900`` (versions 07 and 08 of the draft). Separate headers hold
@@ -97,8 +105,8 @@ def _limits(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         parameters = _QUOTED.sub("", policy)
         left, reset = _LEFT.search(parameters), _RESET.search(parameters)
         when = reset[1] if reset else windows.get(policy.partition(";")[0].strip())
-        if left and when:
-            yield left[1], when
+        if left:
+            yield left[1], when or ""
     remaining: dict[str, str] = {}
     resets: dict[str, str] = {}
     for name, value in headers.items():

@@ -41,13 +41,14 @@ from gateway.vendors.pages import Hooks
 
 if TYPE_CHECKING:
     from gateway.config.source import SourceTable
-    from gateway.model import Details, Hook, WebhookLog
+    from gateway.model import Attempt, Details, Hook, WebhookLog
     from gateway.row_memo import RowsMemo
     from gateway.upstream.auth import Credential, TokenEndpoint
     from gateway.upstream.client import UpstreamClient
     from gateway.upstream.errors import VendorError
     from gateway.upstream.operation import Operation
     from gateway.vendors.pages import Criteria, Found, Page, Scan, Stream, Window
+    from gateway.vendors.retried import Retried
 
 T = TypeVar("T")
 S_contra = TypeVar("S_contra", bound="SourceTable", contravariant=True)
@@ -103,6 +104,11 @@ class Vendor(abc.ABC, Generic[S_contra]):
     """The actions and filters that the vendor's API supports."""
     lacks: ClassVar[frozenset[str]] = frozenset()
     """Attributes that no log of this vendor has, as named in ``gateway.feed.filter_fields``."""
+    resends_in_place: ClassVar[bool] = False
+    """Whether a successful delivery can be sent again in the same log, which may then change."""
+    appends_retries: ClassVar[bool] = False
+    """Whether a retry makes a new log that the answer does not name. What is listed is then read
+    before a retry, too, to tell the new log from those of earlier retries."""
 
     def __init__(
         self, settings: S_contra, client: UpstreamClient, cached_hooks: CachedHooks
@@ -112,6 +118,12 @@ class Vendor(abc.ABC, Generic[S_contra]):
         self.client = client
         self.page_size = settings.page_size
         self.cached_hooks = cached_hooks
+
+    @classmethod
+    def for_settings(cls, settings: Any) -> type[Vendor[Any]]:
+        """Return the vendor for a source's settings; another one if they say more of it."""
+        del settings
+        return cls
 
     @staticmethod
     @abc.abstractmethod
@@ -141,6 +153,13 @@ class Vendor(abc.ABC, Generic[S_contra]):
         """
         del hook
         return None
+
+    def applicable(self, criteria: Criteria) -> Criteria:
+        """Return the criteria without those that the vendor can't apply.
+
+        Lists that differ only in these share their cached pages.
+        """
+        return criteria
 
     @abc.abstractmethod
     async def read_page(
@@ -193,8 +212,19 @@ class Vendor(abc.ABC, Generic[S_contra]):
             f"Logs of source {self.name} can't be found by upstreamId alone; refer to them by id.",
         )
 
-    async def retry(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Send a delivery again, once; return the log if the vendor's answer contains it.
+    async def read_attempts(
+        self, place: tuple[str, ...], operation: Operation
+    ) -> Sequence[Attempt] | None:
+        """Read the attempts of the delivery at a place, the first one first; None if it has none.
+
+        Called for vendors with Capability.ATTEMPTS. As with ``read_log``, the configuration may not
+        cover the place.
+        """
+        del place, operation
+        return None
+
+    async def retry(self, place: tuple[str, ...], operation: Operation) -> Retried:
+        """Send a delivery again, once; return what that does to the logs.
 
         Use ``self.client.act``, which never repeats a call. The place has passed ``grants``.
         """
@@ -202,7 +232,7 @@ class Vendor(abc.ABC, Generic[S_contra]):
         raise self._unsupported("retry")
 
     async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Delete a log, once, as ``retry`` does; return it if the vendor's answer contains it."""
+        """Delete a log, once; return it if the vendor's answer contains it."""
         del place, operation
         raise self._unsupported("delete")
 

@@ -11,21 +11,40 @@ from msgspec.structs import replace
 
 from gateway import ids
 from gateway.errors import UpstreamError
-from gateway.model import D_co, Hook, Timestamp, WebhookLog
+from gateway.model import D_co, Hook, Timestamp, WebhookLog, WebhookLogStatus
+
+MAX_STATUS_CODE = 999
+"""The greatest number that an HTTP status can be; an upper bound that is none."""
+
+TOKEN_REFUSED = frozenset({400, 404, 410, 422})
+"""Statuses with which vendors refuse page tokens that they no longer know."""
 
 
 class Criteria(msgspec.Struct, frozen=True, kw_only=True):
     """Conditions that every log matching the filter meets.
 
     A kit passes on those that its vendor supports and ignores the rest, as the feed filters again.
-    ``since`` and ``until`` are inclusive. ``failed`` is the delivery's result.
+    What it passes on may let more logs through, but none of those that meet the conditions may be
+    missing: where a vendor's own "failed" is narrower than the gateway's, it is of no use.
+
+    ``since`` and ``until`` are inclusive, and so are the two ``status_codes``, which rule out logs
+    without a code. ``statuses`` are never empty. ``hooks`` are the last items of hooks' places, and
+    None for a list of one hook; they may be of other lists of the source.
     """
 
     since: Timestamp | None = None
     until: Timestamp | None = None
-    failed: bool | None = None
+    statuses: frozenset[WebhookLogStatus] | None = None
     events: tuple[str, ...] | None = None
     correlation_id: str | None = None
+    hooks: tuple[str, ...] | None = None
+    status_codes: tuple[int, int] | None = None
+
+    def encoded(self) -> bytes:
+        """Return bytes that are the same for equal criteria only."""
+        # A set has no order of its own.
+        statuses = self.statuses and sorted(status.value for status in self.statuses)
+        return msgspec.json.encode((replace(self, statuses=None), statuses))
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,26 +52,37 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 
     ``key`` is its name, unique within the source; ``place`` is for the kit's own use, such as for a
     path. ``hook_id`` is set if all its logs are of one hook. A ``windowed`` stream can be read from
-    a moment backwards; any other only by offset.
+    a moment backwards, one ``by_token`` only by the vendor's own page tokens, and any other by
+    offset.
+
+    ``granularity`` is the smallest step of a windowed list's upper bound, in nanoseconds. A kit
+    rounds bounds up to it, so that logs of up to two steps more may be on a page; the reader drops
+    those that it had before.
     """
 
     key: str
     place: tuple[str, ...] = ()
     hook_id: str | None = None
     windowed: bool = False
+    by_token: bool = False
+    granularity: int = 1_000_000
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """A part of a stream: ``limit`` logs after ``offset``, none newer than ``until``.
 
     ``until`` is inclusive, and set for ``windowed`` streams only. A kit asks for up to a second
-    more, for vendors that round it down, unless it is ``exact``.
+    more, for vendors that round it down, unless it is ``exact``; then for no more than the
+    stream's ``granularity`` makes necessary. ``token`` names the page of a stream ``by_token``;
+    None is the first. It may come back from a caller, so it must not be sent as anything but the
+    value of the one parameter that it is for.
     """
 
     limit: int
     offset: int = 0
     until: Timestamp | None = None
     exact: bool = False
+    token: str | None = None
 
 
 class PushedOff(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True):
@@ -75,10 +105,11 @@ class Page(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True, dict=True, 
 
     ``offset`` is the actual offset of the first row, which is smaller than the requested one if a
     vendor with page numbers returns the page around it; None if the page was read from the window's
-    ``until``. ``total`` is the vendor's count of the list that was requested, or None if it
-    gives none. ``read`` is the number of rows, unreadable ones included, and ``unreadable``
-    has the reason for each of those. ``more`` is False only if this is certainly the last page; a
-    short page may not be.
+    ``until`` or by its ``token``. ``total`` is the vendor's count of the list that was requested,
+    or None if it gives none. ``read`` is the number of rows, unreadable ones included, and
+    ``unreadable`` has the reason for each of those. ``more`` is False only if this is certainly the
+    last page; a short page may not be. ``next_token`` is the token of the next page of a stream
+    ``by_token``, and None on the last one, whatever ``more`` is; an empty page may have one, too.
 
     The cache adds ``since``, when a page with the same end was first read if that was earlier, and
     ``pushed_off``, logs that were on the page before a refresh.
@@ -89,6 +120,7 @@ class Page(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True, dict=True, 
     offset: int | None = None
     total: int | None = None
     read: int = 0
+    next_token: str | None = None
     unreadable: Sequence[str] = ()
     since: Timestamp | None = None
     pushed_off: Sequence[PushedOff[D_co]] = ()

@@ -71,6 +71,9 @@ class OddSource:
         del operation
         return Found([Stream(key="0", windowed=self.habits.paging in {"window", "moment"})])
 
+    def applicable(self, criteria: Criteria) -> Criteria:
+        return criteria
+
     async def page(
         self,
         stream: Stream,

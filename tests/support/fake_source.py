@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from gateway import ids
 from gateway.cache import Cached
+from gateway.errors import ErrorCode, UpstreamError
 from gateway.model import (
     CacheStatus,
     Capability,
@@ -52,7 +53,9 @@ class FakeSource:
 
     ``now`` is the time of the calls. After ``freeze`` the lists stay as they were, stale.
     ``kinds`` is how each stream is paged: "window" by time (and offset), "moment" by time only,
-    "offset", or "page" by whole pages only.
+    "offset", "page" by whole pages only, or "token". A token names the log that its page begins
+    with; once that is gone, the vendor refuses it, or returns an empty page if
+    ``gives_empty_pages``.
     """
 
     provider = "language-weaver"
@@ -74,6 +77,7 @@ class FakeSource:
         self.logs: list[list[WebhookLog]] = [[] for _ in kinds]
         self.calls: list[tuple[str, Window]] = []
         self.errors: dict[str, Exception] = {}
+        self.gives_empty_pages = False
         self.now: int | None = None
         self.frozen_at: int | None = None
         self._frozen: list[list[WebhookLog]] = []
@@ -101,10 +105,18 @@ class FakeSource:
             raise error
         return Found(
             [
-                Stream(key=str(index), windowed=kind in {"window", "moment"})
+                Stream(
+                    key=str(index),
+                    windowed=kind in {"window", "moment"},
+                    by_token=kind == "token",
+                )
                 for index, kind in enumerate(self.kinds)
             ]
         )
+
+    def applicable(self, criteria: Criteria) -> Criteria:
+        """Return all, though none are applied; they count as a request for a part of the list."""
+        return criteria
 
     async def page(
         self,
@@ -164,6 +176,8 @@ class FakeSource:
             offset = 0
         if kind == "page":
             offset -= offset % window.limit
+        if kind == "token":
+            return self._page_of_token(logs, window)
         rows = logs[offset : offset + window.limit]
         whole = kind in {"offset", "page"} or (kind == "window" and until is None)
         return Page(
@@ -173,6 +187,30 @@ class FakeSource:
             total=len(logs) if whole and wanted == Criteria() else None,
             more=len(rows) > 0,
         )
+
+    def _page_of_token(self, logs: Sequence[WebhookLog], window: Window) -> Page:
+        numbers = [row.upstream_id for row in logs]
+        token = window.token and window.token.removeprefix("v1_")
+        if token is not None and token not in numbers:
+            if self.gives_empty_pages:
+                return Page(logs=[], more=False)
+            raise refused(self.name)
+        begin = 0 if token is None else numbers.index(token)
+        rows = logs[begin : begin + window.limit]
+        following = numbers[begin + window.limit : begin + window.limit + 1]
+        return Page(
+            logs=rows,
+            read=len(rows),
+            more=bool(following),
+            next_token=f"v1_{following[0]}" if following else None,
+        )
+
+
+def refused(source: str) -> UpstreamError:
+    """Return the error for a token that the vendor no longer knows."""
+    return UpstreamError(
+        ErrorCode.UPSTREAM_REJECTED, f"Source {source} refused it.", source=source, status=422
+    )
 
 
 def _time(row: WebhookLog) -> int:

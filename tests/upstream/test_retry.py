@@ -97,6 +97,15 @@ async def test_temporary_failure_is_retried(fault: Step) -> None:
     assert (client.health.last_success_at, client.health.last_failure_at) == (NOW, None)
 
 
+async def test_list_by_post_is_retried_with_the_same_body() -> None:
+    vendor = Vendor(RESET, answered(503), document({"good": True}))
+    read, _ = await made(vendor).json("/query", operation=Operation(10), body={"status": "failed"})
+    assert read == {"good": True}
+    assert [(request.method, request.content) for request in vendor.requests] == [
+        ("POST", b'{"status":"failed"}')
+    ] * 3
+
+
 async def test_read_is_attempted_three_times_at_most() -> None:
     vendor = Vendor(answered(503))
     error = await failure_of(call(made(vendor)))
@@ -134,7 +143,7 @@ async def test_action_is_sent_once(fault: Step) -> None:
 @pytest.mark.parametrize(
     "header", ["3", formatdate(NOW / 1e9 + 3, usegmt=True)], ids=["seconds", "date"]
 )
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", [403, 429, 503])
 async def test_retry_waits_as_long_as_the_vendor_asks(status: int, header: str) -> None:
     vendor = Vendor(answered(status, Retry_After=header), document({}))
     await call(made(vendor), seconds=10)
@@ -142,7 +151,7 @@ async def test_retry_waits_as_long_as_the_vendor_asks(status: int, header: str) 
     assert 3.0 <= wait <= 3.3
 
 
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", [403, 429, 503])
 async def test_wait_beyond_the_deadline_fails_at_once(status: int) -> None:
     vendor = Vendor(answered(status, Retry_After="9"))
     began = now()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Serve = Callable[[ASGIApp], str]
 
-EXAMPLES = ["NewestFailures", "OneSource", "OneLog", "SourcesAndHooks"]
+EXAMPLES = ["NewestFailures", "OneSource", "OneLog", "SourcesAndHooks", "Retry"]
 
 
 @strawberry.type

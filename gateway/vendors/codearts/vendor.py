@@ -134,6 +134,12 @@ class CodeArts(Vendor[CodeArtsSettings]):
             source=self.name,
         )
 
+    def applicable(self, criteria: Criteria) -> Criteria:
+        """Keep the times and the correlation id."""
+        return Criteria(
+            since=criteria.since, until=criteria.until, correlation_id=criteria.correlation_id
+        )
+
     async def read_page(
         self, stream: Stream, window: Window, criteria: Criteria, operation: Operation
     ) -> Page:

@@ -82,6 +82,11 @@ class ElasticPath(Vendor[ElasticPathSettings]):
     def _stream(self, integration: str) -> Stream:
         return Stream(key=integration, place=(integration,), hook_id=self.ids.hook(integration))
 
+    def applicable(self, criteria: Criteria) -> Criteria:
+        """Keep none: the lists have no filters."""
+        del criteria
+        return Criteria()
+
     async def read_page(
         self, stream: Stream, window: Window, criteria: Criteria, operation: Operation
     ) -> Page:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec.structs import replace
 
-from gateway.model import Capability, Hook, WebhookLog
+from gateway.model import Capability, Hook, WebhookLog, WebhookLogStatus
 from gateway.normalise.fields import Fields, is_number
 from gateway.vendors.base import Vendor, parse_rows, read_hooks
 from gateway.vendors.calls import Params, is_sendable, may_have_more
@@ -27,12 +27,19 @@ from gateway.vendors.language_weaver.parsing import (
 )
 from gateway.vendors.language_weaver.settings import LanguageWeaverSettings, credential
 from gateway.vendors.pages import Criteria, Found, Hooks, Page, Scan, Stream, Window
+from gateway.vendors.retried import Retried, RetryKind
 
 if TYPE_CHECKING:
     from gateway.upstream.operation import Operation
 
 STREAM = Stream(key="audit")
 MAX_EVENTS = 10
+FAILED, SUCCEEDED = WebhookLogStatus.FAILED, WebhookLogStatus.SUCCEEDED
+STATUSES = {frozenset({FAILED}): "true", frozenset({SUCCEEDED}): "false"}
+"""The values of the vendor's filter ``failed``. Entries without errorMessage, whose status is
+unknown, may be in either list, or in none."""
+RECORDED = frozenset({FAILED, SUCCEEDED, WebhookLogStatus.UNKNOWN})
+"""All statuses that entries have."""
 
 
 class LanguageWeaver(Vendor[LanguageWeaverSettings]):
@@ -66,6 +73,16 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
         """Return the only stream."""
         del operation
         return Found([STREAM])
+
+    def applicable(self, criteria: Criteria) -> Criteria:
+        """Keep the one status, and events that fit into a parameter."""
+        statuses = criteria.statuses and criteria.statuses & RECORDED
+        events = criteria.events or ()
+        are_sendable = all(is_sendable(event) and "," not in event for event in events)
+        return Criteria(
+            statuses=statuses if statuses in STATUSES else None,
+            events=events if 0 < len(events) <= MAX_EVENTS and are_sendable else None,
+        )
 
     async def read_page(
         self, stream: Stream, window: Window, criteria: Criteria, operation: Operation
@@ -102,7 +119,11 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
         self, number: int, size: int, criteria: Criteria, operation: Operation
     ) -> tuple[Page, int]:
         """Request a page by number; return it with the actual size of the vendor's pages."""
-        params = [("page", str(number)), ("perPage", str(size)), *_filters(criteria)]
+        params = [
+            ("page", str(number)),
+            ("perPage", str(size)),
+            *_filters(self.applicable(criteria)),
+        ]
         document, _ = await self.client.json(
             "/api/v2/audit/webhooks", params, operation=operation, rows="entries"
         )
@@ -153,11 +174,11 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
         """Return whether the place is an entry's number; the configuration covers the whole log."""
         return len(place) == 1 and is_number(place[0])
 
-    async def retry(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
-        """Retry an entry. The body of the answer is not documented."""
+    async def retry(self, place: tuple[str, ...], operation: Operation) -> Retried:
+        """Retry an entry, which counts its retries. The body of the answer is not documented."""
         path = f"/api/v2/audit/webhooks/{place[0]}/retry"
         await self.client.act("PUT", path, operation=operation)
-        return None
+        return Retried(RetryKind.SAME_LOG)
 
     async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Delete an entry, which the vendor returns."""
@@ -189,17 +210,14 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
 
 
 def _filters(criteria: Criteria) -> Params:
-    """Return the query parameters for the criteria.
+    """Return the query parameters for the criteria that are applicable.
 
     The vendor's filter by a part of the URL is not used. Callers see URLs redacted, and the number
     of logs that match a part would reveal what is masked.
     """
     filters = []
-    if criteria.failed is not None:
-        filters.append(("failed", "true" if criteria.failed else "false"))
-    events = criteria.events or ()
-    if 0 < len(events) <= MAX_EVENTS and all(
-        is_sendable(event) and "," not in event for event in events
-    ):
-        filters.append(("event", ",".join(events)))
+    if criteria.statuses is not None:
+        filters.append(("failed", STATUSES[criteria.statuses]))
+    if criteria.events is not None:
+        filters.append(("event", ",".join(criteria.events)))
     return tuple(filters)

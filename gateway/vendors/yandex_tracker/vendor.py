@@ -115,6 +115,12 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
         hooks = await self._queue_hooks(queue, operation)
         return queue, [hook.upstream_id for hook in hooks.readable], self.unreadable_errors(hooks)
 
+    def applicable(self, criteria: Criteria) -> Criteria:
+        """Keep the times and the correlation id."""
+        return Criteria(
+            since=criteria.since, until=criteria.until, correlation_id=criteria.correlation_id
+        )
+
     async def read_page(
         self, stream: Stream, window: Window, criteria: Criteria, operation: Operation
     ) -> Page:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import base64
 
+import pytest
+
+from gateway.model import WebhookLogStatus
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Criteria
 from tests.vendors.requests import (
     PLAIN,
     asked,
     list_logs,
+)
+
+FAILED, SUCCEEDED, PENDING, UNKNOWN = (
+    WebhookLogStatus[name] for name in ("FAILED", "SUCCEEDED", "PENDING", "UNKNOWN")
 )
 
 
@@ -20,7 +27,9 @@ async def test_webhooks_and_audit_entries() -> None:
     await list_logs(source)
     await list_logs(
         source,
-        wanted=Criteria(failed=True, events=("translation.created", "adaptedlp.created")),
+        wanted=Criteria(
+            statuses=frozenset({FAILED}), events=("translation.created", "adaptedlp.created")
+        ),
         offset=100,
     )
     await source.read_log(("88",), Operation(5))
@@ -36,3 +45,25 @@ async def test_webhooks_and_audit_entries() -> None:
         "host": "vendor.example",
         "authorization": "Basic " + base64.b64encode(b"u_key:").decode(),
     }
+
+
+@pytest.mark.parametrize(
+    ("statuses", "sent"),
+    [
+        ({FAILED}, "&failed=true"),
+        ({FAILED, PENDING}, "&failed=true"),
+        ({SUCCEEDED}, "&failed=false"),
+        ({SUCCEEDED, UNKNOWN}, ""),
+        ({FAILED, UNKNOWN}, ""),
+        ({FAILED, SUCCEEDED}, ""),
+        ({UNKNOWN}, ""),
+        ({PENDING}, ""),
+    ],
+)
+async def test_failed_is_sent_only_if_it_lists_all_matches(
+    statuses: set[WebhookLogStatus], sent: str
+) -> None:
+    """No entry is pending. In which list those of unknown status are is not documented."""
+    source, vendor = await asked("language-weaver", {"entries": []})
+    await list_logs(source, wanted=Criteria(statuses=frozenset(statuses)))
+    assert vendor.asked == [f"GET /api/v2/audit/webhooks?page=1&perPage=50{sent}"]
