@@ -27,6 +27,7 @@ class Compiled:
         finders = {key: scope.find for key, scope in description.scopes.items() if scope.find}
         self.finders = {key: Listing(find) for key, find in finders.items()}
         self.finder_ids = {key: read_id(find.id) for key, find in finders.items()}
+        self.id_of = read_id(description.log.id)
         self.own_id = IdTable(path=("id",))
         """The form of the other ids in a place."""
         listed = (description.list.path, description.list.params)
