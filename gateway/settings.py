@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args
 
 from pydantic import Field, StrictBool, ValidationError, field_validator
-from pydantic.json_schema import GenerateJsonSchema
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
 from gateway.config.auth import AuthSettings, unknown_sources
 from gateway.config.cache import CacheSettings
 from gateway.config.documents import DocumentSettings
+from gateway.config.file_form import FileForm
 from gateway.config.files import BYTE_ORDER_MARK, UnreadableFileError, read_text
 from gateway.config.journal import JournalSettings
 from gateway.config.limits import LimitSettings, TimeLimit
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pydantic.fields import FieldInfo
-    from pydantic.json_schema import JsonSchemaValue
-    from pydantic_core import core_schema
 
 
 if TYPE_CHECKING:
@@ -165,23 +163,8 @@ def _leaked_headers(settings: Settings) -> Iterator[Problem]:
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of the file, draft 2020-12, for editors."""
-    schema = Settings.model_json_schema(schema_generator=_FileForm)
-    return {"$schema": _FileForm.schema_dialect, **schema}
-
-
-class _FileForm(GenerateJsonSchema):
-    """Omits null, which TOML can't write, and titles that only repeat a key."""
-
-    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        return self.generate_inner(schema["schema"])
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        if schema.get("default", ...) is None:
-            return self.generate_inner(schema["schema"])
-        return super().default_schema(schema)
-
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's hook
-        return False
+    schema = Settings.model_json_schema(schema_generator=FileForm)
+    return {"$schema": FileForm.schema_dialect, **schema}
 
 
 _NOTHING = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -17,6 +17,8 @@ from gateway.normalise import damaged, header_lists, timestamps, unicode_text
 from gateway.normalise.redaction import redact_headers, redact_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gateway.model import Header, Timestamp
 
 MAX_ID = 100
@@ -26,6 +28,31 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,18}")
 _DAY = 86_400 * 1_000_000_000
 # The latest moment accepted, in the year 2116: it leaves room for arithmetic in 64 bits.
 _LAST = 2**62
+
+
+class HeaderPlaces(NamedTuple):
+    """The dotted paths of a row's HTTP headers, and of the objects that they are in."""
+
+    paths: frozenset[str]
+    parents: frozenset[str]
+
+    @classmethod
+    def of(cls, paths: Iterable[str]) -> HeaderPlaces:
+        """Return the places of headers: some paths, and those that are usual."""
+        known = frozenset(paths) | _USUAL_PATHS
+        parents: set[str] = set()
+        for path in known:
+            steps = path.split(".")
+            parents.update(".".join(steps[:length]) for length in range(1, len(steps)))
+        return cls(known, frozenset(parents))
+
+
+_USUAL_PATHS = frozenset(
+    f"{parent}{name}"
+    for parent in ("", "request.", "response.")
+    for name in ("headers", "request_headers", "response_headers")
+)
+_USUAL = HeaderPlaces.of(())
 
 
 class UnreadableError(ValueError):
@@ -206,13 +233,16 @@ class Fields:
             self._warn_of_type(name, self._document.get(name), "an object")
         return found
 
-    def redacted(self) -> Fields:
-        """Return the row with its secrets masked, from which all that callers see is read."""
+    def redacted(self, places: HeaderPlaces | None = None) -> Fields:
+        """Return the row with its secrets masked, from which all that callers see is read.
+
+        ``places`` are those of HTTP headers, if it has any where most vendors have none.
+        """
         headers: dict[str, tuple[Header, ...]] = {}
         whole = unicode_text.encodable_json(self._document)
         if whole is not self._document:
             self._warn_of_surrogates("row")
-        document = _redact(whole, "", headers)
+        document = _redact(whole, "", headers, places or _USUAL)
         return Fields(document, self.warnings, headers=headers)
 
     @property
@@ -273,18 +303,21 @@ def _is_placeholder(moment: Timestamp) -> bool:
 
 
 def _redact(
-    document: dict[str, Any], path: str, headers: dict[str, tuple[Header, ...]]
+    document: dict[str, Any],
+    path: str,
+    headers: dict[str, tuple[Header, ...]],
+    places: HeaderPlaces,
 ) -> dict[str, Any]:
     """Redact an object; the rules for headers, which know more names, apply to its headers."""
     redacted: dict[str, Any] = {}
     for name, value in document.items():
-        if name in {"headers", "request_headers", "response_headers"}:
+        if path + name in places.paths:
             pairs = header_lists.pairs(value)
             if pairs is not None:
                 headers[path + name] = shown = redact_headers(pairs)
                 redacted[name] = header_lists.rebuilt(value, shown)
-        elif isinstance(value, dict) and name in {"request", "response"} and not path:
-            redacted[name] = _redact(value, f"{name}.", headers)
+        elif isinstance(value, dict) and path + name in places.parents:
+            redacted[name] = _redact(value, f"{path}{name}.", headers, places)
     if not redacted:
         clean: dict[str, Any] = redact_json(document)
         return clean

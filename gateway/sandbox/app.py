@@ -20,9 +20,11 @@ from gateway.sandbox.github.hooks import ORGANIZATION, REPOSITORIES
 from gateway.sandbox.gitlab import GitLab
 from gateway.sandbox.gitlab.hooks import GROUP as GITLAB_GROUP
 from gateway.sandbox.gitlab.hooks import PROJECT as GITLAB_PROJECT
+from gateway.sandbox.hookdeck import Hookdeck
 from gateway.sandbox.language_weaver import LanguageWeaver
 from gateway.sandbox.middleware import FaultMiddleware, Record
 from gateway.sandbox.planted import plant
+from gateway.sandbox.svix import Svix
 from gateway.sandbox.vendor import Vendor, answer, vendor_at
 from gateway.sandbox.yandex_tracker import YandexTracker
 from gateway.sandbox.yandex_tracker.triggers import CLOUD_ORG_ID, ORG_ID, QUEUES
@@ -36,7 +38,11 @@ if TYPE_CHECKING:
 
     from gateway.sandbox.faults import Fault
 
-_VENDORS = (CodeArts, YandexTracker, LanguageWeaver, ElasticPath, GitHub, GitHubApp, GitLab)
+_VENDORS = (
+    *(CodeArts, YandexTracker, LanguageWeaver, ElasticPath),
+    *(GitHub, GitHubApp, GitLab),
+    *(Svix, Hookdeck),
+)
 """All vendors. New ones come last, so that the history of those before them stays the same."""
 _BY_DEFAULT = [vendor.name for vendor in _VENDORS[:4]]
 

@@ -33,6 +33,8 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     github_app_id: str = "1287734"
     github_app_key: str = PRIVATE_KEY
     gitlab_token: str = "glpat-Wm4ZxQ7nRt2KvLb9YcHs"
+    svix_token: str = "testsk_pR3vXw8LzQ1nKt6YbM4cHs9D.eu"
+    hookdeck_key: str = "1kq8Zr5TnW2yXc7VbL0mJp4Gs9HdFe3Au6Ri"
 
 
 class Tokens:

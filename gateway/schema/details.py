@@ -1,4 +1,4 @@
-"""Fields that only one vendor has: one type per vendor kit, built from its details record."""
+"""Fields that only one vendor has: a type for each details record of the vendors' kits."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec
 import strawberry
 
 from gateway.schema.fields import described, instance_of
+from gateway.schema.scalars import JSON
 from gateway.vendors import VENDORS
 
 
@@ -18,7 +19,8 @@ def _type_of(record: type[msgspec.Struct]) -> type:
     members: dict[str, Any] = {"is_type_of": instance_of(record), "__annotations__": {}}
     for name, hint in hints.items():
         field_type, meta = typing.get_args(hint)
-        members["__annotations__"][name] = field_type
+        is_json = typing.get_origin(field_type) is dict
+        members["__annotations__"][name] = JSON if is_json else field_type
         members[name] = described(meta.description)
     made = type(record.__name__, (), members)
     return strawberry.type(made, description=record.__doc__)
@@ -28,9 +30,9 @@ if typing.TYPE_CHECKING:
     WebhookLogDetails = Any
 else:
     WebhookLogDetails = Annotated[
-        Union[tuple(_type_of(kit.details) for kit in VENDORS.values())],  # noqa: UP007
+        Union[tuple(map(_type_of, dict.fromkeys(kit.details for kit in VENDORS.values())))],  # noqa: UP007
         strawberry.union(
             "WebhookLogDetails",
-            description="Fields that only one vendor has, with one type for each provider.",
+            description="Fields that only one vendor has.",
         ),
     ]

@@ -42,7 +42,7 @@ def make_source(
     returns Unix time in nanoseconds, ``monotonic`` seconds. With ``reuse_rows``, a row that has not
     changed is not parsed again. ``shared`` counts the calls of all workers.
     """
-    kit = VENDORS[settings.provider]
+    kit = VENDORS[settings.provider].for_settings(settings)
     http = http_client(transport or network_transport(settings.ca_bundle, settings.concurrency))
     secrets = KnownSecrets(in_settings(settings))
 

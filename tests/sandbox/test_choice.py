@@ -10,7 +10,7 @@ from tests.support.clock import Clock
 from .conftest import START
 
 FIRST = ("codearts", "yandex-tracker", "language-weaver", "elastic-path")
-LATER = ("github", "github-app", "gitlab")
+LATER = ("github", "github-app", "gitlab", "svix", "hookdeck")
 
 
 def history(sandbox: Sandbox) -> list[tuple[str, int, int, int | None]]:
