@@ -73,7 +73,14 @@ VENDORS = {
     for provider, kit in _VENDORS.items()
 }
 """The name and the capabilities of each vendor, by provider."""
-VENDOR_METHODS = (*sorted(Vendor.__abstractmethods__), "read_log", "scan_for", "retry", "delete")
+VENDOR_METHODS = (
+    *sorted(Vendor.__abstractmethods__),
+    "read_log",
+    "read_attempts",
+    "scan_for",
+    "retry",
+    "delete",
+)
 """The methods that a new vendor must or may implement."""
 FAULTS: tuple[str, ...] = typing.get_args(typing.get_type_hints(Fault)["kind"])
 """The kinds of faults of a simulated vendor."""
