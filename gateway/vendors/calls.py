@@ -124,6 +124,7 @@ def linked_parameter(links: str, relation: str, name: str) -> str | None:
 
     The header is that of RFC 8288: ``<https://vendor.example/logs?page=2>; rel="next", ...``.
     """
+    target: str
     for target, attributes in _LINK.findall(links):
         found = _RELATION.search(attributes)
         if found is None or relation not in (found[1] or found[2]).lower().split():
