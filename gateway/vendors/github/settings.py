@@ -20,7 +20,9 @@ HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "202
 GitHubRepository = Annotated[
     str,
     # The name is not made of dots alone, which would lead to another path.
-    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}/[A-Za-z0-9._-]{0,99}[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$"),
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}/[A-Za-z0-9._-]{0,99}[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$"
+    ),
     error_message('must be a repository with its owner, such as "acme/shop"'),
 ]
 GitHubOrganization = Annotated[
@@ -101,7 +103,9 @@ class GitHubSettings(SourceTable, title="GitHub"):
         if is_app and value.type == "token":
             raise ValueError('must be of type "app" for the webhook of an app')
         if is_app is False and value.type == "app":
-            raise ValueError('of type "app" gives access to the webhook of the app alone: app = true')
+            raise ValueError(
+                'of type "app" gives access to the webhook of the app alone: app = true'
+            )
         return value
 
 

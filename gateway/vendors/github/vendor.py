@@ -112,10 +112,7 @@ class GitHub(Vendor[GitHubSettings]):
         if not found:
             raise errors[0]
         streams = [
-            stream
-            for hooks in found
-            for hook in hooks.readable
-            if (stream := self.stream_of(hook))
+            stream for hooks in found for hook in hooks.readable if (stream := self.stream_of(hook))
         ]
         missing = self._chosen - {stream.place[-1] for stream in streams}
         for hooks in found:
