@@ -138,7 +138,8 @@ class VendorCase:
     """Builds an error that has a text in all its fields."""
     credentials: dict[str, CredentialForm]
     """Every form of credential, by a name for the test's output."""
-    token_request: TokenRequest
+    token_request: TokenRequest | None = None
+    """None if no form of credential is exchanged for a token."""
     token_answers: Sequence[Any] = ()
     """Other forms of an answer that issues the token ``t1``."""
 

@@ -45,9 +45,6 @@ class GitHubDetails(Details, frozen=True, kw_only=True, tag="github"):
             " redeliveries share."
         ),
     ] = None
-    redelivery: Annotated[
-        bool | None, Meta(description="Whether an earlier delivery was sent again.")
-    ] = None
     action: Annotated[
         str | None, Meta(description="What was done, as a part of the event: opened, closed.")
     ] = None
@@ -72,7 +69,7 @@ def parse_log(
     status, code, failure = _result(row)
     duration = row.number("duration")
     request, response = shown.object("request"), shown.object("response")
-    guid, is_redelivery = row.text("guid"), row.boolean("redelivery")
+    guid = row.text("guid")
     delivered_at = row.sort_time("delivered_at")
     answered = response is not None and ("headers" in response or "payload" in response)
     return WebhookLog(
@@ -88,7 +85,7 @@ def parse_log(
         last_attempted_at=delivered_at,
         duration_ms=None if duration is None else round(duration * 1000, 6),
         correlation_id=guid,
-        is_redelivery=is_redelivery,
+        is_redelivery=row.boolean("redelivery"),
         request=HttpRequest(
             url=shown.text("url"),
             headers=request.headers("headers") if request else None,
@@ -105,7 +102,6 @@ def parse_log(
         else None,
         details=GitHubDetails(
             guid=guid,
-            redelivery=is_redelivery,
             action=row.text("action"),
             status_text=shown.text("status"),
             installation_id=row.text("installation_id"),
