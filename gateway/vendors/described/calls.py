@@ -300,7 +300,9 @@ class ListTable(PagesTable):
     """
 
     method: ListMethod = "GET"
-    """With "POST", parameters are sent as the members of a JSON object."""
+    """With "POST", parameters are sent as members of a JSON object; dots lead into it."""
+    body: dict[Key, Any] = Field(default_factory=dict)
+    """Other members of that object."""
     total: Place | None = None
     """Where the answer says how many logs the whole list has."""
     until: BoundTable | None = None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gateway.model import Capability
+from gateway.vendors.described.attempts import Attempts
+from gateway.vendors.described.calls import RetryTable
 from gateway.vendors.described.description import Description
-from gateway.vendors.described.filters import STEPS
+from gateway.vendors.described.filters import STEPS, Filters
 from gateway.vendors.described.listing import Listing
+from gateway.vendors.described.outcomes import recorded
 from gateway.vendors.described.parsing import error_reader, hook_parser, log_parser, read_id
 from gateway.vendors.described.templates import variables_of
 from gateway.vendors.described.terms import IdTable
@@ -26,6 +27,11 @@ class Compiled:
         self.hook_pages = Listing(description.hooks) if description.hooks else None
         finders = {key: scope.find for key, scope in description.scopes.items() if scope.find}
         self.finders = {key: Listing(find) for key, find in finders.items()}
+        self.attempts = Attempts(description.attempts) if description.attempts else None
+        self.attempt_pages = Listing(description.attempts) if description.attempts else None
+        self.filters = Filters(
+            description.list, description.request.lists, recorded(description.log.status)
+        )
         self.finder_ids = {key: read_id(find.id) for key, find in finders.items()}
         self.id_of = read_id(description.log.id)
         self.own_id = IdTable(path=("id",))
@@ -36,19 +42,28 @@ class Compiled:
         self.scope_length = 2 if description.scopes else 0
         self.stream_length = self.scope_length + self.by_hook
         self.place_length = self.stream_length + len(description.log.place) + 1
-        self.windowed = description.list.until is not None
-        self.stream_options = self._stream_options()
+        until = description.list.until
+        self.windowed = until is not None
+        self.appends_retries = _appends_retries(description.retry)
+        self.granularity = STEPS[until.granularity if until else "millisecond"]
         self.capabilities = frozenset(_capabilities(description))
         self.lacks = frozenset(_lacking(description, by_hook=self.by_hook))
 
-    def _stream_options(self) -> dict[str, Any]:
-        options: dict[str, Any] = {}
-        until = self.description.list.until
-        if "by_token" in Stream.__struct_fields__:
-            options["by_token"] = self.pages.by_token and until is None
-        if "granularity" in Stream.__struct_fields__ and until is not None:
-            options["granularity"] = STEPS[until.granularity]
-        return options
+    def stream(self, place: tuple[str, ...], hook_id: str | None) -> Stream:
+        """Return the stream at a place."""
+        return Stream(
+            key="/".join(place) or "logs",
+            place=place,
+            hook_id=hook_id,
+            windowed=self.windowed,
+            by_token=self.pages.by_token and not self.windowed,
+            granularity=self.granularity,
+        )
+
+
+def _appends_retries(table: RetryTable | None) -> bool:
+    """Return whether a retry makes a new log that the answer does not name."""
+    return table is not None and table.makes == "NEW_LOG" and table.new_id is table.log is None
 
 
 def _capabilities(description: Description) -> set[Capability]:
@@ -57,6 +72,7 @@ def _capabilities(description: Description) -> set[Capability]:
     can = {
         Capability.LIST: True,
         Capability.GET: description.detail is not None,
+        Capability.ATTEMPTS: attempts is not None,
         Capability.RETRY: description.retry is not None,
         Capability.DELETE: description.delete is not None,
         Capability.FILTER_TIME: list.until is not None,
@@ -67,20 +83,16 @@ def _capabilities(description: Description) -> set[Capability]:
         Capability.RESPONSE_BODY: log.response_body is not None
         or (attempts is not None and attempts.completes and attempts.response_body is not None),
     }
-    found = {capability for capability, able in can.items() if able}
-    if attempts is not None and "ATTEMPTS" in Capability.__members__:
-        found.add(Capability["ATTEMPTS"])
-    return found
+    return {capability for capability, able in can.items() if able}
 
 
 def _lacking(description: Description, *, by_hook: bool) -> set[str]:
     """Return the attributes of the filter that no log has."""
     log = description.log
-    completed = description.attempts or None
     has = {
         "event": log.event,
         "url": log.url,
-        "http_status": log.response_status or (completed and completed.completes),
+        "http_status": log.response_status,
         "hook_id": log.hook or by_hook,
         "correlation_id": log.correlation_id,
         "triggered_at": log.triggered_at,

@@ -67,6 +67,8 @@ def _missing_tables(values: dict[str, Any]) -> Iterator[Problem]:
         yield Problem(("auth",), "is empty: give at least one form, such as [auth.token]")
     if "completes" in _table(values, "attempts") and "detail" not in values:
         yield Problem(("attempts", "completes"), "needs the call of a single log, under [detail]")
+    if "body" in _table(values, "list") and _table(values, "list").get("method") != "POST":
+        yield Problem(("list", "body"), 'stands only beside method = "POST"')
     if "new_id" in _table(values, "retry") and _table(values, "retry").get("makes") not in {
         None,
         "NEW_LOG",

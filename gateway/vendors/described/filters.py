@@ -5,10 +5,9 @@ Each leaves in every row that the criteria want, and maybe more: the feed filter
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
-from gateway.model import Timestamp
+from gateway.model import Timestamp, WebhookLogStatus
 from gateway.normalise import timestamps
 from gateway.vendors.calls import Params, is_sendable
 from gateway.vendors.described.calls import (
@@ -61,32 +60,73 @@ def _written(bound: BoundTable, moment: int) -> str:
     return text if bound.format == "no-zone" else f"{text}Z"
 
 
-def criteria_params(table: ListTable, default_style: str, criteria: Criteria) -> Params:
-    """Return the parameters of the vendor's filters, each name once."""
-    filters = table.filters
-    found: dict[str, Params] = {}
+class Filters:
+    """The filters of a list; ``style`` is how parameters with several values are sent.
 
-    def add(filter: ValuesFilter | StatusFilter | None, values: Sequence[str] | None) -> None:
-        if filter is None or not values or filter.param in found:
-            return
-        style = filter.style or default_style
-        if isinstance(filter, ValuesFilter) and len(values) > filter.max:
-            return
-        if not all(is_sendable(value) for value in values):
-            return
-        if params := styled(filter.param, values, style):
-            found[filter.param] = params
+    ``recorded`` are the statuses that logs may have.
+    """
 
-    # Codes are the narrower ones, where a vendor has one parameter for both.
-    add(filters.codes, _codes(filters.codes, criteria))
-    add(filters.status, _statuses(filters.status, criteria))
-    add(filters.events, criteria.events)
-    add(filters.hooks, getattr(criteria, "hooks", None))
-    add(
-        filters.correlation_id,
-        None if criteria.correlation_id is None else [criteria.correlation_id],
-    )
-    return tuple(param for params in found.values() for param in params)
+    def __init__(
+        self, table: ListTable, style: str, recorded: Collection[WebhookLogStatus]
+    ) -> None:
+        self._table = table
+        self._style = style
+        self._recorded = frozenset(recorded)
+
+    def applicable(self, criteria: Criteria) -> Criteria:
+        """Return the criteria without those that the vendor can't apply."""
+        table, applied = self._table, self._applied(criteria)
+        return Criteria(
+            since=criteria.since if table.since else None,
+            until=criteria.until if table.until else None,
+            **{name: getattr(criteria, name) for name in applied},
+        )
+
+    def params(self, criteria: Criteria) -> Params:
+        """Return the parameters of the filters."""
+        return tuple(param for params in self._applied(criteria).values() for param in params)
+
+    def _applied(self, criteria: Criteria) -> dict[str, Params]:
+        """Return the parameters by the name of the criterion; a parameter is used for one only."""
+        filters = self._table.filters
+        correlation_id = criteria.correlation_id
+        # Codes are the narrower ones, where a vendor has one parameter for both.
+        wanted: tuple[tuple[str, ValuesFilter | StatusFilter | None, Sequence[str] | None], ...] = (
+            ("status_codes", filters.codes, _codes(filters.codes, criteria)),
+            ("statuses", filters.status, self._statuses(criteria)),
+            ("events", filters.events, criteria.events),
+            ("hooks", filters.hooks, criteria.hooks),
+            ("correlation_id", filters.correlation_id, correlation_id and [correlation_id]),
+        )
+        found: dict[str, Params] = {}
+        names: set[str] = set()
+        for criterion, filter, values in wanted:
+            if filter is None or not values or filter.param in names:
+                continue
+            if params := _sendable(filter, values, self._style):
+                found[criterion] = params
+                names.add(filter.param)
+        return found
+
+    def _statuses(self, criteria: Criteria) -> list[str] | None:
+        """Return all values that rows of the wanted statuses may have."""
+        filter = self._table.filters.status
+        if filter is None or criteria.statuses is None:
+            return None
+        names = {status.name for status in criteria.statuses & self._recorded}
+        if not names <= filter.values.keys():
+            return None
+        lists = [values for name, values in filter.values.items() if name in names]
+        return list(dict.fromkeys(value for values in lists for value in values))
+
+
+def _sendable(filter: ValuesFilter | StatusFilter, values: Sequence[str], style: str) -> Params:
+    """Return the parameters of a filter; () if these values can't be sent."""
+    if isinstance(filter, ValuesFilter) and len(values) > filter.max:
+        return ()
+    if not all(is_sendable(value) for value in values):
+        return ()
+    return styled(filter.param, values, filter.style or style)
 
 
 def styled(name: str, values: Sequence[str], style: str) -> Params:
@@ -99,23 +139,10 @@ def styled(name: str, values: Sequence[str], style: str) -> Params:
     return tuple((name + ends.format(index), value) for index, value in enumerate(values))
 
 
-def _statuses(filter: StatusFilter | None, criteria: Criteria) -> list[str] | None:
-    """Return all values that rows of the wanted statuses may have."""
-    wanted: Any = getattr(criteria, "statuses", None)
-    if filter is None or wanted is None:
-        return None
-    names = {status.name for status in wanted}
-    if not names <= filter.values.keys():
-        return None
-    values = [value for name, values in filter.values.items() if name in names for value in values]
-    return list(dict.fromkeys(values))
-
-
 def _codes(filter: CodesFilter | None, criteria: Criteria) -> list[str] | None:
-    wanted: tuple[int, int] | None = getattr(criteria, "status_codes", None)
-    if filter is None or wanted is None or wanted[1] - wanted[0] > 600:
+    if filter is None or criteria.status_codes is None:
         return None
-    least, most = wanted
+    least, most = max(criteria.status_codes[0], 100), min(criteria.status_codes[1], 599)
     if filter.classes:
         return [str(code) for code in range(least // 100 * 100, most + 1, 100)]
     return [str(code) for code in range(least, most + 1)]

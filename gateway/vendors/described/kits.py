@@ -31,6 +31,7 @@ def kit_of(description: Description, provider: str, **members: Any) -> type[Desc
             "capabilities": compiled.capabilities,
             "lacks": compiled.lacks,
             "resends_in_place": description.resends_in_place,
+            "appends_retries": compiled.appends_retries,
             "read_error": staticmethod(compiled.read_error),
             "credential": staticmethod(credential_of(description)),
             **members,

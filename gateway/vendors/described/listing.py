@@ -23,7 +23,7 @@ from gateway.vendors.described.calls import (
 )
 from gateway.vendors.described.outcomes import first_value
 from gateway.vendors.described.paths import plain_steps, value_at
-from gateway.vendors.described.templates import Variables, params_of
+from gateway.vendors.described.templates import Variables, filled, params_of
 from gateway.vendors.described.terms import HEADER
 
 MAX_TOKEN = 4000
@@ -60,6 +60,8 @@ class Listing:
         """Whether pages have numbers."""
         self.by_offset = isinstance(self._paging, OffsetPaging)
         """Whether pages begin after a number of rows."""
+        self.by_post = isinstance(table, ListTable) and table.method == "POST"
+        """Whether parameters are sent in a body."""
         steps = plain_steps(table.items) if table.items else ()
         self.raw_rows = ".".join(steps) if steps is not None and len(steps) < 2 else None
         """The name of the field whose rows need not be decoded, "" for the document itself."""
@@ -83,6 +85,21 @@ class Listing:
         elif isinstance(paging, CursorPaging | LinkPaging | LastIdPaging) and token:
             params.append((paging.param, token))
         return tuple(params)
+
+    def body(self, params: Params, variables: Variables) -> dict[str, Any]:
+        """Return the JSON object that is sent in place of parameters."""
+        document: dict[str, Any] = filled(getattr(self.table, "body", {}), variables)
+        paging = self._paging
+        numbers = {self.table.size.param} if self.table.size else set()
+        if isinstance(paging, PagePaging | OffsetPaging):
+            numbers.add(paging.param)
+        for name, text in params:
+            *parents, last = name.split(".")
+            parent = document
+            for step in parents:
+                parent = parent.setdefault(step, {})
+            parent[last] = int(text) if name in numbers else text
+        return document
 
     def rows(self, document: Any, headers: Mapping[str, str]) -> Rows | None:
         """Return the rows of a page; None if the document is none."""

@@ -13,7 +13,7 @@ from gateway.normalise.failures import classify
 from gateway.normalise.fields import Fields
 from gateway.vendors.described.paths import Reader, reader, value_at
 from gateway.vendors.described.records import FailureTable, StatusTable
-from gateway.vendors.described.terms import DurationTable, FieldTable
+from gateway.vendors.described.terms import CountTable, DurationTable, FieldTable
 
 UNITS = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
 """Milliseconds in each unit."""
@@ -26,9 +26,6 @@ _RETRYABLE = frozenset(
         FailureCategory.HTTP_SERVER_ERROR,
     }
 )
-
-Outcome = tuple[WebhookLogStatus, Failure | None, int | None, float | None]
-"""Status, failure, the receiver's HTTP status, and the duration in milliseconds."""
 
 
 def nothing(_: Any) -> None:
@@ -73,6 +70,21 @@ def first_value(paths: Sequence[str]) -> Callable[[Any], Any]:
     )
 
 
+def count(spec: CountTable | None) -> Reader:
+    """Return the reader of a count."""
+    if spec is None:
+        return nothing
+    number, plus = reader(spec.path, "count"), spec.plus
+    if not plus:
+        return number
+
+    def more(row: Fields) -> int | None:
+        found = number(row)
+        return None if found is None else found + plus
+
+    return more
+
+
 def duration(spec: DurationTable | None) -> Callable[[Fields], float | None]:
     """Return the reader of a duration in milliseconds."""
     if spec is None:
@@ -85,6 +97,13 @@ def duration(spec: DurationTable | None) -> Callable[[Fields], float | None]:
         return None if found is None else round(found * factor, 6)
 
     return milliseconds
+
+
+def recorded(table: StatusTable) -> set[WebhookLogStatus]:
+    """Return all statuses that the rule may give."""
+    names = {table.missing, *table.values.values(), *table.codes.values(), "UNKNOWN"}
+    names |= {name for name in (table.empty, table.otherwise) if name}
+    return {WebhookLogStatus[name] for name in names}
 
 
 def status(table: StatusTable) -> Callable[[Fields], WebhookLogStatus]:

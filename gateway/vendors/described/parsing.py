@@ -31,10 +31,18 @@ from gateway.normalise.redaction import MASK
 from gateway.upstream.errors import VendorError
 from gateway.vendors.base import SourceIds
 from gateway.vendors.described.description import Description
-from gateway.vendors.described.outcomes import duration, failure, nothing, read, status, status_code
-from gateway.vendors.described.paths import Reader, reader, value_at
+from gateway.vendors.described.outcomes import (
+    count,
+    duration,
+    failure,
+    nothing,
+    read,
+    status,
+    status_code,
+)
+from gateway.vendors.described.paths import reader, value_at
 from gateway.vendors.described.records import LogTable
-from gateway.vendors.described.terms import CountTable, IdTable, MappedTable
+from gateway.vendors.described.terms import IdTable, MappedTable
 
 TEXT_ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9_.:~@+=-]{1,100}", re.ASCII)
 """Ids of objects that can be named in a path."""
@@ -88,7 +96,7 @@ def log_parser(description: Description, provider: str) -> ParseLog:
     event, correlation_id = read(log.event, "text"), read(log.correlation_id, "text")
     triggered_at = read(log.triggered_at, "sort_time")
     last_attempted_at = read(log.last_attempted_at, "time")
-    attempt = _count(log.attempt)
+    attempt = count(log.attempt)
     request, response = _request(log), _response(log)
     details = _details(log)
     warn = _warnings(log)
@@ -96,7 +104,7 @@ def log_parser(description: Description, provider: str) -> ParseLog:
     headers = HeaderPlaces.of(filter(None, (log.request_headers, log.response_headers)))
     lists_are_complete = description.detail is None or not description.detail.adds
     scope = 2 if description.scopes else 0
-    others = _others(description)
+    redelivery = _redelivery(log)
 
     def parse(
         row: Fields, ids: SourceIds, place: Place = (), *, complete: bool = False
@@ -113,6 +121,7 @@ def log_parser(description: Description, provider: str) -> ParseLog:
         shown = row.redacted(headers)
         hook = hook_of(row) if len(place) <= scope else place[scope]
         outcome, code = read_status(row), code_of(row)
+        is_redelivery, redelivery_of = redelivery(row, ids, (*place, *own))
         warn(row)
         return WebhookLog(
             id=log_id,
@@ -128,13 +137,14 @@ def log_parser(description: Description, provider: str) -> ParseLog:
             duration_ms=milliseconds(row),
             attempt=attempt(row),
             correlation_id=correlation_id(row),
+            is_redelivery=is_redelivery,
+            redelivery_of=redelivery_of,
             request=request(shown),
             response=response(shown, code),
             details=details(shown),
             raw=shown.document,
             warnings=tuple(dict.fromkeys(row.warnings)) if row.warnings else (),
             complete=complete or lists_are_complete,
-            **(others(row, ids, (*place, *own)) if others else {}),
         )
 
     return parse
@@ -170,20 +180,6 @@ def _response(log: LogTable) -> Callable[[Fields, int | None], HttpResponse | No
     return response
 
 
-def _count(spec: CountTable | None) -> Reader:
-    if spec is None:
-        return nothing
-    count, plus = reader(spec.path, "count"), spec.plus
-    if not plus:
-        return count
-
-    def more(row: Fields) -> int | None:
-        found = count(row)
-        return None if found is None else found + plus
-
-    return more
-
-
 def _details(log: LogTable) -> Callable[[Fields], DescribedDetails]:
     values = [(name, [value_at(path) for path in spec.path]) for name, spec in log.values.items()]
 
@@ -210,26 +206,22 @@ def _warnings(log: LogTable) -> Callable[[Fields], None]:
     return warn
 
 
-def _others(
-    description: Description,
-) -> Callable[[Fields, SourceIds, Place], dict[str, Any]] | None:
+def _redelivery(
+    log: LogTable,
+) -> Callable[[Fields, SourceIds, Place], tuple[bool | None, str | None]]:
     """Return the reader of what few vendors tell: whether a log was sent again, and which."""
-    log = description.log
     if log.is_redelivery is None and log.redelivery_of is None:
-        return None
+        return lambda _, __, ___: (None, None)
     again = reader((log.is_redelivery,), "boolean") if log.is_redelivery else nothing
     other = reader((log.redelivery_of,), "text") if log.redelivery_of else nothing
 
-    def others(row: Fields, ids: SourceIds, place: Place) -> dict[str, Any]:
+    def redelivery(row: Fields, ids: SourceIds, place: Place) -> tuple[bool | None, str | None]:
         original = other(row)
-        return {
-            "is_redelivery": again(row),
-            "redelivery_of": ids.log(*place, original)
-            if original is not None and is_id(original, log.id)
-            else None,
-        }
+        if original is None or not is_id(original, log.id):
+            return again(row), None
+        return again(row), ids.log(*place, original)
 
-    return others
+    return redelivery
 
 
 def _hidden(names: tuple[str, ...]) -> Callable[[Fields], Fields] | None:

@@ -18,6 +18,7 @@ from gateway.vendors.described.terms import (
     Path,
     Paths,
     PlainPath,
+    Size,
     Status,
     ValueTable,
     VariableName,
@@ -122,5 +123,9 @@ class AttemptsTable(PagesTable, OutcomeTable):
     """The number of the attempt, from 1; by default they are counted."""
     at: FieldSpec | None = None
     """The time of the attempt."""
+    most: Size | None = None
+    """How many attempts the list has at most; if it has as many, there may have been others."""
+    response_headers: PlainPath | None = None
+    """The headers of the response, for ``completes``."""
     completes: bool = False
     """Whether the newest attempt has the outcome of the log, which a single log lacks."""

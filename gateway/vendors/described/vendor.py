@@ -10,37 +10,40 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gateway.errors import UpstreamError
 from gateway.ids import decode
-from gateway.model import Hook, WebhookLog
+from gateway.model import Attempt, Hook, WebhookLog
 from gateway.normalise.fields import Fields, UnreadableError
-from gateway.vendors.base import CachedHooks, Vendor, parse_rows, read_hooks
+from gateway.vendors.base import CachedHooks, Vendor, read_hooks
 from gateway.vendors.calls import (
-    Params,
-    first_accepted,
+    both,
     none_if_missing,
     result_or_error,
     split_results,
     together,
 )
-from gateway.vendors.described.calls import ActionTable, PagesTable
+from gateway.vendors.described.attempts import Outcome, completed
+from gateway.vendors.described.calls import ActionTable, DetailTable, PagesTable
 from gateway.vendors.described.compiled import Compiled
-from gateway.vendors.described.filters import bounds, criteria_params
-from gateway.vendors.described.listing import Listing, Rows
+from gateway.vendors.described.listing import Listing
+from gateway.vendors.described.pages import LogPages, checked
 from gateway.vendors.described.parsing import Place, is_id
 from gateway.vendors.described.paths import value_at
-from gateway.vendors.described.templates import SCOPE, Variables, params_of, path_of
+from gateway.vendors.described.places import ALL, Places
+from gateway.vendors.described.templates import Variables, filled, params_of, path_of
 from gateway.vendors.pages import Criteria, Found, Hooks, Page, Scan, Stream, Window
+from gateway.vendors.retried import Retried, RetryKind
 
 if TYPE_CHECKING:
     from gateway.config.source import SourceTable
     from gateway.upstream.client import UpstreamClient
     from gateway.upstream.operation import Operation
 
-HOOKS_PER_PAGE = 100
+ROWS_PER_PAGE = 100
+"""Rows to request of lists other than those of logs."""
 Scope = tuple[str, ...]
 """The key and the value of a scope; empty if the description has none."""
 
@@ -55,17 +58,11 @@ class DescribedVendor(Vendor[Any]):
         self, settings: SourceTable, client: UpstreamClient, cached_hooks: CachedHooks
     ) -> None:
         super().__init__(settings, client, cached_hooks)
-        self.page_size = self.compiled.pages.limit(settings.page_size)
-        self._scopes: list[Scope] = [
-            (key, value)
-            for key in self.compiled.description.scopes
-            for value in _own(settings, "scopes", key) or ()
-        ]
-        self._settings = {
-            name: value
-            for name in self.compiled.description.settings
-            if (value := _own(settings, "settings", name)) is not None
-        }
+        self._places = Places(self.compiled, settings)
+        self._pages = LogPages(
+            self.compiled, self._places, client, self.ids, self.unexpected, settings.page_size
+        )
+        self.page_size = self._pages.page_size
 
     async def find_streams(self, operation: Operation) -> Found:
         """Return a stream for each hook, each scope or the source; scopes may have to be found."""
@@ -92,24 +89,18 @@ class DescribedVendor(Vendor[Any]):
         return self._stream(place) if len(place) == self.compiled.stream_length else None
 
     def _stream(self, place: Place) -> Stream:
-        compiled = self.compiled
-        return Stream(
-            key="/".join(place) or "logs",
-            place=place,
-            hook_id=self.ids.hook(*place) if compiled.by_hook else None,
-            windowed=compiled.windowed,
-            **compiled.stream_options,
-        )
+        hook_id = self.ids.hook(*place) if self.compiled.by_hook else None
+        return self.compiled.stream(place, hook_id)
 
     async def _found_scopes(self, operation: Operation) -> tuple[list[Scope], list[UpstreamError]]:
         """Return the scopes of the configuration, or all that the vendor has."""
         description = self.compiled.description
         if not description.scopes:
             return [()], []
-        if self._scopes:
-            return self._scopes, []
+        if self._places.scopes:
+            return self._places.scopes, []
         if description.scopes_optional:
-            return [("", "")], []
+            return [ALL], []
         found: list[Scope] = []
         errors: list[UpstreamError] = []
         for key, listing in self.compiled.finders.items():
@@ -127,7 +118,7 @@ class DescribedVendor(Vendor[Any]):
             id = read_id(row)
             return id, Hook(id=self.ids.hook(key, id), upstream_id=id, source=self.name, url=None)
 
-        return await self._all_rows(table, listing, self._settings, parse, operation)
+        return await self._all_rows(table, listing, self._places.settings, parse, operation)
 
     # Hooks.
 
@@ -147,7 +138,7 @@ class DescribedVendor(Vendor[Any]):
             return await self._all_rows(
                 listing.table,
                 listing,
-                self._variables(scope),
+                self._places.variables(scope),
                 lambda row: self.compiled.parse_hook(row, self.ids, scope),
                 operation,
             )
@@ -163,7 +154,7 @@ class DescribedVendor(Vendor[Any]):
         operation: Operation,
     ) -> Hooks:
         """Read a list of hooks or scopes to its end."""
-        limit = listing.limit(HOOKS_PER_PAGE)
+        limit = listing.limit(ROWS_PER_PAGE)
         numbers, token = itertools.count(), None
         path = path_of(table.path, variables)
 
@@ -171,8 +162,10 @@ class DescribedVendor(Vendor[Any]):
             nonlocal token
             offset = next(numbers) * limit if listing.by_page else read
             params = listing.params(variables, limit, offset=offset, token=token)
-            page = self._checked(
-                listing, *await self.client.json(path, params, operation=operation)
+            page = checked(
+                listing,
+                *await self.client.json(path, params, operation=operation),
+                self.unexpected,
             )
             token = page.token
             return page.rows, page.more
@@ -181,111 +174,40 @@ class DescribedVendor(Vendor[Any]):
 
     # Lists of logs.
 
+    def applicable(self, criteria: Criteria) -> Criteria:
+        """Return the criteria without those that the vendor can't apply."""
+        return self.compiled.filters.applicable(criteria)
+
     async def read_page(
         self, stream: Stream, window: Window, criteria: Criteria, operation: Operation
     ) -> Page:
-        """Request a page, without the filters if the vendor refuses those."""
-        table = self.compiled.description.list
-        own = bounds(table, window, criteria)
-        filters = criteria_params(table, self.compiled.description.request.lists, criteria)
-        page, _ = await first_accepted(
-            lambda params: self._page(stream, window, params, operation), ((*own, *filters), own)
-        )
+        """Request a page."""
+        page = await self._pages.read(stream, window, criteria, operation)
+        self.page_size = self._pages.page_size
         return page
-
-    async def _page(
-        self, stream: Stream, window: Window, filters: Params, operation: Operation
-    ) -> Page:
-        pages = self.compiled.pages
-        limit = pages.limit(window.limit)
-        read = functools.partial(self._rows, stream, limit, filters, operation)
-        if pages.by_token:
-            return await self._page_by_token(stream, window, read, operation)
-        offset = window.offset
-        rows, begin = await read(offset)
-        if pages.by_page and rows.size and rows.size < limit and begin is not None:
-            # The vendor's pages are smaller than requested, so that number is of an earlier page.
-            limit = self.page_size = rows.size
-            rows, begin = await self._rows(stream, limit, filters, operation, offset)
-        logs, unreadable = self._parsed(stream, rows, operation)
-        return Page(
-            logs=logs,
-            unreadable=unreadable,
-            read=len(rows.rows),
-            offset=None if window.until is not None else begin,
-            total=None if window.until is not None else rows.total,
-            more=rows.more,
-        )
-
-    async def _page_by_token(
-        self, stream: Stream, window: Window, read: Any, operation: Operation
-    ) -> Page:
-        """Read the page of a token, or the one after some rows of the window."""
-        token: str | None = getattr(window, "token", None)
-        rows, _ = await read(0, token)
-        before = 0
-        while token is None and before + len(rows.rows) <= window.offset and rows.token:
-            before += len(rows.rows)
-            rows, _ = await read(0, rows.token)
-            if not rows.rows:
-                break
-        logs, unreadable = self._parsed(stream, rows, operation)
-        options: dict[str, Any] = {}
-        if "next_token" in Page.__struct_fields__:
-            options["next_token"] = rows.token if rows.more else None
-        return Page(
-            logs=logs,
-            unreadable=unreadable,
-            read=len(rows.rows),
-            offset=None if token or window.until is not None else before,
-            total=None if token or window.until is not None else rows.total,
-            more=rows.more,
-            **options,
-        )
-
-    async def _rows(
-        self,
-        stream: Stream,
-        limit: int,
-        filters: Params,
-        operation: Operation,
-        offset: int,
-        token: str | None = None,
-    ) -> tuple[Rows, int | None]:
-        """Request a page; return its rows, and the offset of the first."""
-        pages = self.compiled.pages
-        variables = self._variables(stream.place)
-        path = path_of(pages.table.path, variables)
-        params = (*pages.params(variables, limit, offset=offset, token=token), *filters)
-        document, headers = await self.client.json(
-            path, params, operation=operation, rows=pages.raw_rows
-        )
-        rows = self._checked(pages, document, headers)
-        if pages.by_page:
-            return rows, offset // limit * limit
-        return rows, offset if pages.by_offset else 0
-
-    def _parsed(
-        self, stream: Stream, rows: Rows, operation: Operation
-    ) -> tuple[list[WebhookLog], list[str]]:
-        parse, ids, place = self.compiled.parse_log, self.ids, stream.place
-        return parse_rows(rows.rows, lambda row: parse(row, ids, place), operation.memo(stream.key))
-
-    def _checked(self, listing: Listing, document: Any, headers: Mapping[str, str]) -> Rows:
-        rows = listing.rows(document, headers)
-        if rows is None:
-            name = listing.table.items
-            raise self.unexpected(f"an object with {name}" if name else "a list")
-        return rows
 
     # Single logs.
 
     async def read_log(self, place: Place, operation: Operation) -> WebhookLog | None:
         """Request a log that the configuration covers."""
-        detail = self.compiled.description.detail
+        detail, attempts = self.compiled.description.detail, self.compiled.description.attempts
         if detail is None or not self.grants(place):
             return None
-        variables = self._log_variables(place)
+        if attempts is None or not attempts.completes:
+            return await self._read_detail(detail, place, operation)
+        log, outcomes = await both(
+            self._read_detail(detail, place, operation), self._outcomes(place, operation)
+        )
+        if isinstance(log, UpstreamError):
+            raise log
+        if log is None or isinstance(outcomes, UpstreamError) or not outcomes:
+            return log
+        return completed(log, outcomes[-1])
+
+    async def _read_detail(
+        self, detail: DetailTable, place: Place, operation: Operation
+    ) -> WebhookLog | None:
+        variables = self._places.log_variables(place)
         answer = await none_if_missing(
             self.client.json,
             path_of(detail.path, variables),
@@ -293,6 +215,29 @@ class DescribedVendor(Vendor[Any]):
             operation=operation,
         )
         return None if answer is None else self._log_in(answer[0], detail.item, place)
+
+    async def read_attempts(self, place: Place, operation: Operation) -> Sequence[Attempt] | None:
+        """Read the attempts of a log that the configuration covers, the first one first."""
+        if not self.grants(place):
+            return None
+        outcomes = await self._outcomes(place, operation)
+        return None if outcomes is None else [outcome.attempt for outcome in outcomes]
+
+    async def _outcomes(self, place: Place, operation: Operation) -> list[Outcome] | None:
+        attempts, listing = self.compiled.attempts, self.compiled.attempt_pages
+        if attempts is None or listing is None:
+            return None
+        variables = self._places.log_variables(place)
+        answer = await none_if_missing(
+            self.client.json,
+            path_of(listing.table.path, variables),
+            listing.params(variables, listing.limit(ROWS_PER_PAGE)),
+            operation=operation,
+        )
+        if answer is None:
+            return None
+        rows = checked(listing, *answer, self.unexpected)
+        return attempts.parse(rows.rows, more=rows.more)
 
     def _log_in(self, document: Any, item: str, place: Place) -> WebhookLog | None:
         """Return the log in a document; None if there is a list without it."""
@@ -339,87 +284,53 @@ class DescribedVendor(Vendor[Any]):
 
     def grants(self, place: Place) -> bool:
         """Return whether a place is inside the configuration, and has ids that may exist."""
-        compiled = self.compiled
-        if len(place) != compiled.place_length or not is_id(place[-1], compiled.description.log.id):
-            return False
-        own = place[compiled.stream_length : -1]
-        if not all(is_id(text, compiled.own_id) for text in own):
-            return False
-        hooks = compiled.description.hooks
-        if compiled.by_hook and hooks and not is_id(place[compiled.scope_length], hooks.id):
-            return False
-        return not compiled.scope_length or self._covers(place[:2])
-
-    def _covers(self, scope: Scope) -> bool:
-        if self._scopes:
-            return scope in self._scopes
-        if self.compiled.description.scopes_optional:
-            return scope == ("", "")
-        spec = self.compiled.finders.get(scope[0])
-        return spec is not None and is_id(scope[1], self.compiled.own_id)
+        return self._places.grants(place)
 
     def hook_of(self, place: Place) -> str | None:
         """Return the id of the hook in a log's place."""
         compiled = self.compiled
         return self.ids.hook(*place[: compiled.stream_length]) if compiled.by_hook else None
 
-    # Variables of paths.
-
-    def _variables(self, place: Place) -> dict[str, str]:
-        """Return the variables of a scope's or a stream's place."""
-        compiled = self.compiled
-        variables = dict(self._settings)
-        if compiled.scope_length:
-            for scope in compiled.description.scopes.values():
-                variables.setdefault(scope.name, "")
-            scope_table = compiled.description.scopes.get(place[0])
-            if scope_table:
-                variables[scope_table.name] = place[1]
-            variables[SCOPE] = path_of(scope_table.path, variables) if scope_table else ""
-        if len(place) > compiled.scope_length:
-            variables["hook"] = place[compiled.scope_length]
-        return variables
-
-    def _log_variables(self, place: Place) -> dict[str, str]:
-        """Return the variables of a log's place."""
-        compiled = self.compiled
-        variables = self._variables(place[: compiled.stream_length])
-        names = (*compiled.description.log.place, "id")
-        return variables | dict(zip(names, place[compiled.stream_length :], strict=True))
-
     # Actions.
 
-    async def retry(self, place: Place, operation: Operation) -> Any:
+    async def retry(self, place: Place, operation: Operation) -> Retried:
         """Send a delivery again."""
         table = self.compiled.description.retry
         if table is None:
             return await super().retry(place, operation)
         document = await self._act(table, place, operation)
-        if table.log is None or document is None:
-            return None
-        return self._log_in(document, table.log, place)
+        kind = RetryKind[table.makes]
+        log = self._log_of(table, document, place)
+        if log is not None and log.id != self.ids.log(*place):
+            return Retried(RetryKind.NEW_LOG, place=decode(log.id).place)
+        new_id = table.new_id is not None and value_at(table.new_id)(document)
+        if isinstance(new_id, str | int) and is_id(str(new_id), self.compiled.description.log.id):
+            return Retried(kind, place=(*place[:-1], str(new_id)))
+        return Retried(kind, log)
 
     async def delete(self, place: Place, operation: Operation) -> WebhookLog | None:
         """Delete a log; return it if the answer has it."""
         table = self.compiled.description.delete
         if table is None:
             return await super().delete(place, operation)
-        document = await self._act(table, place, operation)
-        if table.log is None or document is None:
-            return None
-        return self._log_in(document, table.log, place)
+        return self._log_of(table, await self._act(table, place, operation), place)
 
     async def _act(self, table: ActionTable, place: Place, operation: Operation) -> Any:
-        variables = self._log_variables(place)
+        variables = self._places.log_variables(place)
         return await self.client.act(
-            table.method, path_of(table.path, variables), operation=operation
+            table.method,
+            path_of(table.path, variables),
+            operation=operation,
+            params=params_of(table.params, variables),
+            body=None if table.body is None else filled(table.body, variables),
+            headers=params_of(table.headers, variables),
         )
 
-
-def _own(settings: Any, table: str, key: str) -> Any:
-    """Return the value of a key that only this vendor has.
-
-    It stands in a table of its own where the description is the user's.
-    """
-    tables = getattr(settings, table, None)
-    return getattr(settings, key, None) if tables is None else tables.get(key)
+    def _log_of(self, table: ActionTable, document: Any, place: Place) -> WebhookLog | None:
+        """Return the log in the answer to an action, which has succeeded whatever it says."""
+        if table.log is None or document is None:
+            return None
+        try:
+            return self._log_in(document, table.log, place)
+        except UpstreamError:
+            return None
