@@ -1,4 +1,4 @@
-"""Brings the explorer's third-party files into every wheel and editable install."""
+"""Brings third-party files of the explorer and the console into every wheel and sdist."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class ExplorerBuildHook(BuildHookInterface):
+class WebBuildHook(BuildHookInterface):
     """Fetches the files into the tree; a build without them succeeds, and says so."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
@@ -20,9 +20,9 @@ class ExplorerBuildHook(BuildHookInterface):
             assets["fetch"](static)
         except assets["AssetError"] as error:
             self.app.display_warning(
-                "WARNING: GraphiQL is not built in; the page at /graphql will load it from a "
-                "public CDN. With Node.js and npm installed, install the gateway again to have "
-                f"the gateway serve it. The reason: {error}"
+                "WARNING: The console at / is not built in, and neither is GraphiQL: the page at "
+                "/graphql will load it from a public CDN. With Node.js and npm installed, install "
+                f"the gateway again to have the gateway serve both. The reason: {error}"
             )
             return
         build_data["force_include"].update(

@@ -70,6 +70,8 @@ class ServerSettings(Table):
     """Origins of other sites whose pages may send requests and read the responses."""
     graphiql: StrictBool = True
     """Serve the GraphiQL explorer to browsers at /graphql."""
+    console: StrictBool = True
+    """Serve the console, a page for people, to browsers at /. Its documents are trusted."""
     introspection: StrictBool = True
     """Let callers read the schema. Without it, error messages suggest no names of the schema, and
     GraphiQL, which needs it, is off."""

@@ -20,6 +20,7 @@ from gateway.schema import build_schema
 from gateway.service import Gateway
 from gateway.web.answer import refusal_response
 from gateway.web.answers import KeptAnswers
+from gateway.web.console import console_documents, console_routes
 from gateway.web.cors import cors
 from gateway.web.door import Door
 from gateway.web.explorer import explorer_page, explorer_routes
@@ -68,6 +69,7 @@ def create_app(
         authenticator or Authenticator(settings.auth),
         limits,
         explorer_page if graphiql else None,
+        console_documents().values() if settings.server.console else (),
     )
 
     async def healthz(_: Request) -> Response:
@@ -98,6 +100,7 @@ def create_app(
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             *(explorer_routes() if graphiql else ()),
+            *(console_routes(graphiql=graphiql) if settings.server.console else ()),
         ],
         middleware=[
             *([Middleware(PathPrefix, prefix)] if prefix else ()),

@@ -1,4 +1,4 @@
-"""The third-party files of the explorer, pinned, and their download during a build.
+"""The third-party files of the explorer and the console, pinned, and their download during a build.
 
 The build hook runs this file by its path, without the package's dependencies, so it imports the
 standard library only.
@@ -78,16 +78,69 @@ LICENSES = (
         "sha384-dIN5gxuW3odCH42AKpxql36fRQlrVsjCi4EJgGC2Ty8Ihkcq9cdrChEZpKhSAfks",
     ),
 )
-ASSETS = (*STYLES, *SCRIPTS, *LICENSES)
+EXPLORER = (*STYLES, *SCRIPTS, *LICENSES)
+
+# The console imports the modules, and uPlot where it draws a chart.
+CONSOLE = (
+    Asset(
+        "preact.mjs",
+        "preact@11.2.0",
+        "dist/preact.mjs",
+        "sha384-k/EbA8To4I3ncNvT4R+JKSGfXaos0GHF0QjilyGENHN3dfDvol5wxZlDSy5JsgjZ",
+    ),
+    Asset(
+        "preact-hooks.mjs",
+        "preact@11.2.0",
+        "hooks/dist/hooks.mjs",
+        "sha384-6F3ul+Ho/nKCCDmlU/B6eYlkriJbeXtDjrsI5tzV7s/OZ+Dky6DAB2MW5Tn0UxO9",
+    ),
+    Asset(
+        "htm.mjs",
+        "htm@3.1.1",
+        "dist/htm.mjs",
+        "sha384-k7/PyxcXOQ/zfJq1v0TM/CcBLQ2m2NzGg2tfHehdgJGqcY7RBwIP4Ye+ssG+QK1I",
+    ),
+    Asset(
+        "uplot.js",
+        "uplot@1.6.32",
+        "dist/uPlot.iife.min.js",
+        "sha384-Gx3t0zdBAuQOuvvmaLZj7HKEiSgWTAs+VdtNY7wt19QDPTDQjFIwAuXDj0zeN00c",
+    ),
+    Asset(
+        "uplot.css",
+        "uplot@1.6.32",
+        "dist/uPlot.min.css",
+        "sha384-IfV0B7MIOYuO95kO9G5ySKPz/85zqFNOAs8iy4tkK5zd9izhJAB8b7lHrwYqqmYE",
+    ),
+    Asset(
+        "preact.LICENSE.txt",
+        "preact@11.2.0",
+        "LICENSE",
+        "sha384-xMn7eKwbmbh7PQrJ/p7EPGNYY7Ayr/2qEForngAvQzJ4zPfmwvAZRLmQUXkAYJ1W",
+    ),
+    Asset(
+        "htm.LICENSE.txt",
+        "htm@3.1.1",
+        "LICENSE",
+        "sha384-y6ya0NFYQBWrDYk1ryOS/8CoUlx/L1khJoWJvyVMtEjWvngakLiFBsblQKBT1C9q",
+    ),
+    Asset(
+        "uplot.LICENSE.txt",
+        "uplot@1.6.32",
+        "LICENSE",
+        "sha384-LBMwZlHtMnim4BBA9gOI4OOPUI5cNjaxzIZCJRYYEyIykienqB4X7/vxq0t1Ihgd",
+    ),
+)
+ASSETS = (*EXPLORER, *CONSOLE)
 
 
 class AssetError(Exception):
     """The files can't be downloaded; ``str(error)`` says why."""
 
 
-def missing(folder: Path) -> list[str]:
+def missing(folder: Path, assets: tuple[Asset, ...] = ASSETS) -> list[str]:
     """Return the names of the files that ``folder`` lacks or has with different content."""
-    return [asset.name for asset in ASSETS if not _is_in(folder, asset)]
+    return [asset.name for asset in assets if not _is_in(folder, asset)]
 
 
 def fetch(folder: Path, *, npm: str | None = None, seconds: float = 60) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import FileResponse, HTMLResponse
 from starlette.routing import Route
 
-from gateway.web.assets import ASSETS, SCRIPTS, STATIC, STYLES, Asset, missing
+from gateway.web.assets import EXPLORER, SCRIPTS, STATIC, STYLES, Asset, missing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -49,7 +49,7 @@ def explorer_routes(graphql_path: str = "/graphql", *, static: Path = STATIC) ->
     """
     paths = list(_OWN_FILES)
     if _is_built_in(static):
-        paths += [static / asset.name for asset in ASSETS]
+        paths += [static / asset.name for asset in EXPLORER]
     else:
         logging.getLogger(__name__).warning(
             "GraphiQL is not built in: the page at %s loads it from %s", graphql_path, CDN
@@ -126,7 +126,7 @@ def _folder() -> str:
 @functools.cache
 def _version() -> str:
     contents = [path.read_bytes() for path in _OWN_FILES]
-    contents += [asset.integrity.encode() for asset in ASSETS]
+    contents += [asset.integrity.encode() for asset in EXPLORER]
     return hashlib.sha256(b"".join(contents)).hexdigest()[:16]
 
 
@@ -137,4 +137,4 @@ def _template() -> string.Template:
 
 @functools.cache
 def _is_built_in(static: Path) -> bool:
-    return not missing(static)
+    return not missing(static, EXPLORER)

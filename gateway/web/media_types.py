@@ -13,6 +13,8 @@ from typing import NamedTuple
 GRAPHQL = "application/graphql-response+json"
 JSON = "application/json"
 MULTIPART = "multipart/mixed"
+PAGES = {"text/html", "text/*", "application/xhtml+xml"}
+"""Media types that browsers accept for a page, and that GraphQL clients do not name."""
 
 
 class MediaType(NamedTuple):
@@ -68,6 +70,11 @@ def quality(accepted: MediaType) -> float:
     """Return the weight of a range in Accept, from 0 to 1; 0 if it is invalid."""
     text = accepted.parameters.get("q", "1")
     return min(float(text), 1.0) if _QUALITY.fullmatch(text) else 0.0
+
+
+def accepts_page(accepted: Iterable[MediaType]) -> bool:
+    """Return whether a browser asks for a page to show."""
+    return any(one.name in PAGES and quality(one) > 0 for one in accepted)
 
 
 def preferred(accepted: Iterable[MediaType]) -> str | None:

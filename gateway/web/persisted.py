@@ -28,18 +28,24 @@ if TYPE_CHECKING:
 class PersistedDocuments:
     """Finds the document of a request.
 
-    ``documents`` remembers those that were executed before. Raises ConfigurationError, which names
-    every trusted document that could never be executed.
+    ``documents`` remembers those that were executed before. Those that are ``built_in`` are trusted
+    by their hashes, besides the configured ones. Raises ConfigurationError, which names every
+    trusted document that could never be executed.
     """
 
-    def __init__(self, settings: DocumentSettings, documents: Documents) -> None:
+    def __init__(
+        self, settings: DocumentSettings, documents: Documents, built_in: Iterable[str] = ()
+    ) -> None:
         self._automatic = settings.automatic
         self._documents = documents
         self._trusted = _trusted(settings.trusted, documents)
         self._texts = set(self._trusted.values())
+        self._built_in = {document_id(text): text for text in built_in}
 
     def text(self, graphql: GraphQLRequest) -> str | None:
         """Return the document's text, or None; raise Refusal if it must not be executed."""
+        if graphql.query is None and graphql.document_id in self._built_in:
+            return self._built_in[graphql.document_id]
         persisted = (graphql.extensions or {}).get("persistedQuery")
         if self._trusted:
             return self._trusted_text(graphql, persisted)
@@ -89,6 +95,11 @@ class PersistedDocuments:
         return text
 
 
+def document_id(text: str) -> str:
+    """Return the id of a document by its hash, as in GraphQL over HTTP, appendix A."""
+    return f"sha256:{digest(text)}"
+
+
 def _hash(persisted: Any) -> str:
     match persisted:
         case {"version": 1, "sha256Hash": str(hash_)}:
@@ -111,7 +122,7 @@ def _trusted(manifests: Iterable[Manifest], documents: Documents) -> dict[str, s
                 problems.append(f"{manifest.path}: the document {json.dumps(id_)} {fault}")
     if problems:
         raise ConfigurationError(problems)
-    return {f"sha256:{digest(text)}": text for text in texts.values()} | texts
+    return {document_id(text): text for text in texts.values()} | texts
 
 
 def _fault(text: str, documents: Documents) -> str | None:

@@ -21,11 +21,11 @@ class PathPrefix:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Strip the prefix, and pass the request on."""
-        # Below a prefix /graphql, the explorer's own files still have to be found without it.
+        # Below a prefix /graphql or /console, the pages' own files still have to be found without it.
         if (
             scope["type"] == "http"
             and scope["path"].startswith(f"{self._prefix}/")
-            and not scope["path"].startswith("/graphql/static/")
+            and not scope["path"].startswith(("/graphql/static/", "/console/static/"))
         ):
             scope = {**scope, "path": scope["path"].removeprefix(self._prefix)}
         await self._app(scope, receive, send)

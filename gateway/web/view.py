@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -32,7 +32,7 @@ from gateway.web.answer import error_body, json_response, refusal_response, resu
 from gateway.web.disconnect import cancel_on_disconnect
 from gateway.web.execution import Execution
 from gateway.web.incremental import IncrementalResponse, accepts_parts
-from gateway.web.media_types import GRAPHQL, JSON, MediaType, parse_list, preferred, quality
+from gateway.web.media_types import GRAPHQL, JSON, accepts_page, parse_list, preferred
 from gateway.web.origin import is_cross_origin, is_simple
 from gateway.web.persisted import PersistedDocuments
 from gateway.web.rates import RateLimitedError, RateLimiter, SharedStore
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 DOCUMENT_PARAMETERS = {"query", "documentId", "extensions"}
 """The parameters of a URL that name or hold a document."""
-PAGES = {"text/html", "text/*", "application/xhtml+xml"}
-"""Media types that browsers accept for a page, and that GraphQL clients do not name."""
 ALLOWED = {
     "GET": {OperationType.QUERY},
     "POST": {OperationType.QUERY, OperationType.MUTATION},
@@ -60,7 +58,8 @@ class GraphQLView:
     """The endpoint, an ASGI application.
 
     ``explorer`` returns the page for browsers. Anyone may load it, since its queries are
-    authenticated like those of any other caller.
+    authenticated like those of any other caller. ``built_in`` are documents of the gateway's own
+    pages, which are always trusted.
     """
 
     def __init__(
@@ -70,13 +69,14 @@ class GraphQLView:
         authenticator: Authenticator,
         limits: Limits,
         explorer: Callable[[], Response] | None = None,
+        built_in: Collection[str] = (),
     ) -> None:
         self._schema = schema
         self._gateway = gateway
         self._authenticator = authenticator
         self._limits = limits
         self._rates = RateLimiter(limits, SharedStore(gateway.take))
-        documents = PersistedDocuments(gateway.settings.documents, schema.documents)
+        documents = PersistedDocuments(gateway.settings.documents, schema.documents, built_in)
         self._execution = Execution(schema, limits, documents)
         self._explorer = explorer
 
@@ -100,7 +100,7 @@ class GraphQLView:
             if request.method == "GET" and not DOCUMENT_PARAMETERS.intersection(
                 request.query_params
             ):
-                if self._explorer and _accepts_page(accepted):
+                if self._explorer and accepts_page(accepted):
                     return self._explorer()
                 page = ", or open this page in a browser" if self._explorer else ""
                 raise Refusal(400, f"There is no query. Send one{page}.")
@@ -286,10 +286,6 @@ def _method_refusal(request: Request) -> Refusal:
             "A page of another origin asks for permission, and there are no cors_origins here."
         )
     return Refusal(405, message, Allow="GET, POST")
-
-
-def _accepts_page(accepted: Sequence[MediaType]) -> bool:
-    return any(one.name in PAGES and quality(one) > 0 for one in accepted)
 
 
 def _begin_operation(gateway: Gateway, request: Request) -> Operation:
