@@ -15,6 +15,7 @@ from gateway.model import Timestamp, WebhookLog
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Page, Window
 from tests.feed.test_stale_pages import PAGE, Listing
+from tests.support.clock import SECOND
 
 
 async def forward(source: Listing, first: int, after: Cursor | None = None) -> Slice:
