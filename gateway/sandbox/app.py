@@ -15,21 +15,36 @@ from gateway.sandbox.credentials import Credentials
 from gateway.sandbox.deliveries import Traffic, seeded
 from gateway.sandbox.elastic_path import ElasticPath
 from gateway.sandbox.etags import ETags
+from gateway.sandbox.github import GitHub, GitHubApp
+from gateway.sandbox.github.hooks import ORGANIZATION, REPOSITORIES
+from gateway.sandbox.gitlab import GitLab
+from gateway.sandbox.gitlab.hooks import GROUP as GITLAB_GROUP
+from gateway.sandbox.gitlab.hooks import PROJECT as GITLAB_PROJECT
+from gateway.sandbox.hookdeck import Hookdeck
 from gateway.sandbox.language_weaver import LanguageWeaver
 from gateway.sandbox.middleware import FaultMiddleware, Record
 from gateway.sandbox.planted import plant
+from gateway.sandbox.svix import Svix
 from gateway.sandbox.vendor import Vendor, answer, vendor_at
 from gateway.sandbox.yandex_tracker import YandexTracker
 from gateway.sandbox.yandex_tracker.triggers import CLOUD_ORG_ID, ORG_ID, QUEUES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.types import ASGIApp
 
     from gateway.sandbox.faults import Fault
+
+_VENDORS = (
+    *(CodeArts, YandexTracker, LanguageWeaver, ElasticPath),
+    *(GitHub, GitHubApp, GitLab),
+    *(Svix, Hookdeck),
+)
+"""All vendors. New ones come last, so that the history of those before them stays the same."""
+_BY_DEFAULT = [vendor.name for vendor in _VENDORS[:4]]
 
 
 class Sandbox:
@@ -38,7 +53,8 @@ class Sandbox:
     ``app`` serves each vendor below its own prefixes, and also ``/control``. It needs no lifespan.
     Sandboxes with the same seed, clock and number of logs are equal. ``latency`` is the shortest
     and longest response time of a vendor in seconds. Logs arrive as the clock advances. With
-    ``etags``, responses have an ``ETag`` and may be revalidated.
+    ``etags``, responses have an ``ETag`` and may be revalidated. ``vendors`` names those that there
+    are.
     """
 
     codearts_projects: ClassVar[tuple[str, ...]] = PROJECTS
@@ -47,6 +63,10 @@ class Sandbox:
     tracker_org_id: ClassVar[str] = ORG_ID
     tracker_cloud_org_id: ClassVar[str] = CLOUD_ORG_ID
     tracker_queues: ClassVar[tuple[str, ...]] = tuple(QUEUES)
+    github_repositories: ClassVar[tuple[str, ...]] = tuple(REPOSITORIES)
+    github_organization: ClassVar[str] = ORGANIZATION
+    gitlab_project: ClassVar[str] = GITLAB_PROJECT
+    gitlab_group: ClassVar[str] = GITLAB_GROUP
 
     app: ASGIApp
     credentials: Credentials
@@ -61,16 +81,19 @@ class Sandbox:
         latency: tuple[float, float] = (0.0, 0.0),
         logs: int = 20_000,
         etags: bool = False,
+        vendors: Collection[str] = _BY_DEFAULT,
     ) -> None:
         self.credentials = Credentials()
         secrets = plant(seeded(seed, "secrets"))
+        if unknown := set(vendors) - {make.name for make in _VENDORS}:
+            raise ValueError(f"unknown vendors: {', '.join(sorted(unknown))}")
         self.vendors: list[Vendor] = [
             make(seed, secrets, self.credentials, clock)
-            for make in (CodeArts, YandexTracker, LanguageWeaver, ElasticPath)
+            for make in _VENDORS
+            if make.name in vendors
         ]
-        vendors = self.vendors
         traffic = Traffic(
-            [vendor.archive for vendor in vendors],
+            [vendor.archive for vendor in self.vendors],
             seed=seed,
             clock=clock,
             arrivals_per_second=arrivals_per_second,
@@ -78,12 +101,12 @@ class Sandbox:
         )
         faults: dict[str, Fault] = {}
         record = Record()
-        control = Control(vendors, traffic, secrets, faults, record)
+        control = Control(self.vendors, traffic, secrets, faults, record)
 
         async def refuse(request: Request, error: Exception) -> Response:
             if not isinstance(error, HTTPException):
                 raise error
-            vendor = vendor_at(request.scope["path"], vendors)
+            vendor = vendor_at(request.scope["path"], self.vendors)
             if vendor is None:
                 return answer({"error": error.detail}, error.status_code)
             return vendor.error(error.status_code, error.detail)
@@ -91,7 +114,7 @@ class Sandbox:
         app = Starlette(
             routes=[
                 *control.routes(),
-                *(route for vendor in vendors for route in vendor.routes()),
+                *(route for vendor in self.vendors for route in vendor.routes()),
             ],
             exception_handlers={HTTPException: refuse},
         )
@@ -99,7 +122,7 @@ class Sandbox:
         self.app = FaultMiddleware(
             ETags(app) if etags else app,
             seed=seed,
-            vendors=vendors,
+            vendors=self.vendors,
             traffic=traffic,
             faults=faults,
             record=record,

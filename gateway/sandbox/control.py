@@ -61,7 +61,7 @@ class Control:
             [
                 _entry(vendor, log)
                 for vendor in self._vendors.values()
-                for log in vendor.archive.deliveries
+                for log in vendor.archive.listed(self._traffic.now())
             ]
         )
 

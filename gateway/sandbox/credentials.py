@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gateway.sandbox.app_key import PRIVATE_KEY
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,6 +29,12 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     language_weaver_password: str = "oat-Harbour-77-sail"
     elastic_path_client_id: str = "nKx4WvUq0ZtLr8YbMc2HsDfJg6PaEi9oTy1QwRu5Xe"
     elastic_path_client_secret: str = "Gz7TbNq3VxLk9RfWm1HcPd5YsJu8EaKo0ZiXt4Qw6B"
+    github_token: str = "ghp_Vt7mQzL2xRwK9bYcN4sHdJ8fEuGaPo3Xi5Ty"
+    github_app_id: str = "1287734"
+    github_app_key: str = PRIVATE_KEY
+    gitlab_token: str = "glpat-Wm4ZxQ7nRt2KvLb9YcHs"
+    svix_token: str = "testsk_pR3vXw8LzQ1nKt6YbM4cHs9D.eu"
+    hookdeck_key: str = "1kq8Zr5TnW2yXc7VbL0mJp4Gs9HdFe3Au6Ri"
 
 
 class Tokens:

@@ -1,17 +1,20 @@
-"""The deliveries that the simulated vendors have recorded: two weeks of history, and new ones."""
+"""The deliveries that the simulated vendors have recorded: some days of history, and new ones."""
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import deque
+from functools import partial
 from hashlib import blake2b
+from operator import itemgetter
 from random import Random
 from typing import TYPE_CHECKING
 from zlib import crc32
 
 import msgspec
 
-from gateway.sandbox.outcomes import FAILURES, INCIDENTS, SUCCESSES, Outcome, WeightedChoice
+from gateway.sandbox.outcomes import FAILURES, INCIDENTS, OK, SUCCESSES, Outcome, WeightedChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,21 +63,33 @@ class Archive:
     """The deliveries of one vendor, oldest first, in total and by stream.
 
     ``precision`` is that of the vendor's timestamps in nanoseconds. A vendor that ``resends``
-    records each attempt of a job as a delivery of its own. ``count`` includes removed deliveries.
+    records each attempt of a job as a delivery of its own. ``days`` are those of the history;
+    ``listed_days`` are those that the vendor lists, if it does not list all. ``count`` includes
+    removed deliveries.
     """
 
     def __init__(
-        self, streams: Sequence[Stream], *, precision: int = 1, resends: bool = False
+        self,
+        streams: Sequence[Stream],
+        *,
+        precision: int = 1,
+        resends: bool = False,
+        days: int = _DAYS,
+        listed_days: int | None = None,
     ) -> None:
         self.streams = tuple(streams)
         self.precision = precision
         self.resends = resends
+        self.days = days
+        self._listed_days = listed_days
+        self._planned: list[tuple[int, Delivery]] = []
         self.deliveries: list[Delivery] = []
         self.by_stream: dict[str, list[Delivery]] = {stream.id: [] for stream in streams}
         self.count = 0
 
     def add(self, delivery: Delivery) -> None:
-        """Add the newest delivery."""
+        """Add the newest delivery, and number it."""
+        delivery.number = self.count
         self.deliveries.append(delivery)
         self.by_stream[delivery.stream.id].append(delivery)
         self.count += 1
@@ -83,6 +98,34 @@ class Archive:
         """Remove a delivery; its number is not used again."""
         self.deliveries.remove(delivery)
         self.by_stream[delivery.stream.id].remove(delivery)
+
+    def listed(self, now: int, stream: str | None = None) -> Sequence[Delivery]:
+        """Return the deliveries that the vendor lists at this time, in total or of a stream."""
+        deliveries = self.deliveries if stream is None else self.by_stream[stream]
+        if self._listed_days is None:
+            return deliveries
+        oldest = now - self._listed_days * 24 * _HOUR
+        return deliveries[bisect_left(deliveries, oldest, key=lambda delivery: delivery.time) :]
+
+    def plan_resend(self, delivery: Delivery, time: int) -> Delivery:
+        """Plan another attempt at a delivery, which is added when its time has come; return it."""
+        again = Delivery(
+            stream=delivery.stream,
+            number=-1,
+            time=time // self.precision * self.precision,
+            outcome=OK if delivery.outcome.transient else delivery.outcome,
+            duration_ms=delivery.duration_ms,
+            attempt=delivery.attempt + 1,
+            job=delivery.job,
+        )
+        self._planned.append((time, again))
+        return again
+
+    def due(self, now: int) -> list[tuple[int, Delivery]]:
+        """Take the planned deliveries whose times have come, with these times."""
+        due = [planned for planned in self._planned if planned[0] <= now]
+        self._planned = [planned for planned in self._planned if planned[0] > now]
+        return due
 
 
 class Traffic:
@@ -104,6 +147,7 @@ class Traffic:
         self._success = WeightedChoice(SUCCESSES)
         self._failure = WeightedChoice(FAILURES)
         self._unsettled: dict[str, deque[Delivery]] = {}
+        self._archives = archives
         self._archive_of = {
             stream.id: archive for archive in archives for stream in archive.streams
         }
@@ -112,7 +156,7 @@ class Traffic:
         ]
         self._shares = [stream.share for stream in self._active]
         self._arrived = 0
-        self.start = self._now()
+        self.start = self.now()
         moments = [
             self._moment() // step * step
             for step in (SECOND, MILLISECOND, MILLISECOND)
@@ -122,45 +166,54 @@ class Traffic:
             self._write_history(archive, logs / _FULL_HISTORY, moments)
 
     def catch_up(self) -> None:
-        """Add the arrivals since the last call, with times up to now."""
-        if not self._arrivals_per_second:
-            return
-        elapsed = (self._now() - self.start) / SECOND
-        due = int(elapsed * self._arrivals_per_second)
+        """Add, in order, what has arrived or been sent again since the last call."""
+        now = self.now()
+        added: list[tuple[int, Callable[[], object]]] = [
+            (time, partial(archive.add, delivery))
+            for archive in self._archives
+            for time, delivery in archive.due(now)
+        ]
+        due = int((now - self.start) / SECOND * self._arrivals_per_second)
         for count in range(self._arrived + 1, due + 1):
-            self._arrive(self.start + int(count / self._arrivals_per_second * SECOND))
+            time = self.start + int(count / self._arrivals_per_second * SECOND)
+            added.append((time, partial(self._arrive, time)))
         self._arrived = max(self._arrived, due)
+        for _, add in sorted(added, key=itemgetter(0)):
+            add()
 
     def arrive(self, count: int) -> list[Delivery]:
         """Add ``count`` deliveries of this moment, spread over all vendors and streams."""
         self.catch_up()
-        now = self._now()
+        now = self.now()
         return [self._arrive(now) for _ in range(count)]
 
-    def _now(self) -> int:
+    def now(self) -> int:
+        """Return the time in nanoseconds since 1970."""
         return nanoseconds(self._clock())
 
-    def _moment(self) -> int:
-        """Return a random time in the two weeks before the start, weighted by traffic."""
+    def _moment(self, days: int = _DAYS) -> int:
+        """Return a random time in the days before the start, weighted by traffic."""
         while True:
-            time = self.start - 1 - int(self._random.random() * _DAYS * 24 * _HOUR)
+            time = self.start - 1 - int(self._random.random() * days * 24 * _HOUR)
             if self._random.random() < _BUSY[time // _HOUR % 24]:
                 return time
 
     def _write_history(self, archive: Archive, scale: float, moments: list[int]) -> None:
+        start = self.start - archive.days * 24 * _HOUR
+        shared = [moment for moment in moments if moment >= start]
         plan = [
             (time // archive.precision * archive.precision, stream)
             for stream in archive.streams
-            for time in self._times(math.ceil(stream.share * scale), moments)
+            for time in self._times(math.ceil(stream.share * scale), archive.days, shared)
         ]
         plan.sort(key=lambda planned: planned[0])
         for time, stream in plan:
             self._deliver(archive, stream, time)
 
-    def _times(self, count: int, moments: list[int]) -> list[int]:
+    def _times(self, count: int, days: int, moments: list[int]) -> list[int]:
         """Return ordered times with bursts, and ties within the stream and with others."""
         random = self._random
-        times = sorted(self._moment() for _ in range(count))
+        times = sorted(self._moment(days) for _ in range(count))
         for index in range(1, count):
             if random.random() < _TIE_RATE:
                 times[index] = times[index - 1]

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import email.utils
 import itertools
+import math
 import struct
 from socket import SO_LINGER, SOL_SOCKET
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
@@ -42,7 +43,7 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     kind: Literal[
         "latency",  # seconds: delay of the response
         "status",  # status, headers: of an error in the vendor's format
-        "rate-limit",  # retry_after: seconds, or a date that many `seconds` from now, or no header
+        "rate-limit",  # retry_after: seconds, a date or none; seconds: until a date or a reset
         "reset",
         "refuse-window",
         "no-v2",
@@ -114,6 +115,8 @@ def _status(fault: Fault, call: Call) -> Response:
 
 def _rate_limit(fault: Fault, call: Call) -> Response:
     response = call.vendor.error(429, "")
+    if "X-RateLimit-Reset" in response.headers:
+        response.headers["X-RateLimit-Reset"] = str(math.ceil(call.now + fault.seconds))
     if fault.retry_after == "http-date":
         date = email.utils.formatdate(call.now + fault.seconds, usegmt=True)
         response.headers["Retry-After"] = date

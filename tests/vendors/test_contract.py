@@ -30,7 +30,7 @@ class OneVendor(Sandboxed):
         self.provider = provider
         self.case = CASES[provider]
         self.clock = Clock(START)
-        super().__init__(Sandbox(clock=self.clock.unix, logs=1000))
+        super().__init__(Sandbox(clock=self.clock.unix, logs=1000, vendors={provider}))
         self.operation = Operation(30)
         self.source = self.make()
 
@@ -118,6 +118,8 @@ async def test_hooks_are_remembered(demo: OneVendor) -> None:
 
 @pytest.mark.sampled(3)
 async def test_hooks_are_not_asked_for_when_the_configuration_names_them(demo: OneVendor) -> None:
+    if not demo.case.names_hooks:
+        pytest.skip("The configuration can't name hooks.")
     source = demo.make(**demo.case.named)
     found = await source.find_streams(demo.operation)
     assert found.streams

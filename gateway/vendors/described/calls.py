@@ -243,6 +243,9 @@ class BoundTable(Table):
     """The smallest step of the parameter. Moments are rounded so that no row is lost."""
     inclusive: bool = False
     """Whether it is certain that rows of exactly this moment are listed."""
+    alone: bool = True
+    """Whether the newest rows come first even without the other bound. If not, this one is sent
+    only together with that."""
 
 
 class ValuesFilter(Table):
@@ -316,7 +319,8 @@ class DetailTable(Table):
     path: Template
     """The path of a log."""
     item: Path = ""
-    """Where the log is in the document; "" if it is the document itself."""
+    """Where the log is in the document; "" if it is the document itself. In a list, it is the
+    row with its id."""
     params: Parameters = Field(default_factory=dict)
     """Parameters of the call."""
     adds: bool = True

@@ -33,6 +33,7 @@ class Compiled:
             description.list, description.request.lists, recorded(description.log.status)
         )
         self.finder_ids = {key: read_id(find.id) for key, find in finders.items()}
+        self.id_of = read_id(description.log.id)
         self.own_id = IdTable(path=("id",))
         """The form of the other ids in a place."""
         listed = (description.list.path, description.list.params)

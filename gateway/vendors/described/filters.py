@@ -40,7 +40,7 @@ def bounds(table: ListTable, window: Window, criteria: Criteria) -> Params:
         if not table.until.inclusive:
             whole = until // step * step + step
         found.append((table.until.param, _written(table.until, min(whole, timestamps.LATEST))))
-    if table.since and criteria.since is not None:
+    if table.since and criteria.since is not None and (table.since.alone or found):
         step = STEPS[table.since.granularity]
         whole = criteria.since // step * step
         if not table.since.inclusive:

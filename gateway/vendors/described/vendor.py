@@ -7,6 +7,7 @@ scopes, the last one if each hook has a list of its own.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 from collections.abc import Sequence
@@ -238,13 +239,25 @@ class DescribedVendor(Vendor[Any]):
         rows = checked(listing, *answer, self.unexpected)
         return attempts.parse(rows.rows, more=rows.more)
 
-    def _log_in(self, document: Any, item: str, place: Place) -> WebhookLog:
+    def _log_in(self, document: Any, item: str, place: Place) -> WebhookLog | None:
+        """Return the log in a document; None if there is a list without it."""
         row = value_at(item)(document)
+        if isinstance(row, list):
+            row = self._row_of(place[-1], row)
+            if row is None:
+                return None
         stream = place[: self.compiled.stream_length]
         try:
             return self.compiled.parse_log(Fields(row), self.ids, stream, complete=True)
         except UnreadableError:
             raise self.unexpected("a webhook log") from None
+
+    def _row_of(self, upstream_id: str, rows: list[Any]) -> Any:
+        for row in rows:
+            with contextlib.suppress(UnreadableError):
+                if self.compiled.id_of(Fields(row)) == upstream_id:
+                    return row
+        return None
 
     def scan_for(self, place: Place) -> Scan | None:
         """Return the list to search for a log, if no call reads a single one."""

@@ -1,0 +1,5 @@
+"""The simulator of Svix."""
+
+from gateway.sandbox.svix.api import Svix
+
+__all__ = ["Svix"]
