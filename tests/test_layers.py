@@ -42,6 +42,7 @@ ONLY_IMPORTERS = {
     "alembic": {"journal"},
     "strawberry": {"schema", "web"},
     "starlette": {"web", "sandbox", "cli"},
+    "jmespath": {"vendors"},
     "typer": {"cli"},
     "rich": {"cli"},
 }

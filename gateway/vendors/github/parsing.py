@@ -52,7 +52,7 @@ class GitHubDetails(Details, frozen=True, kw_only=True, tag="github"):
     installation_id: Annotated[
         str | None, Meta(description="Id of the installation of the app, if the event is of one.")
     ] = None
-    repository_id: Annotated[
+    event_repository_id: Annotated[
         str | None, Meta(description="Id of the repository in which the event happened.")
     ] = None
     throttled_at: Annotated[
@@ -105,7 +105,7 @@ def parse_log(
             action=row.text("action"),
             status_text=shown.text("status"),
             installation_id=row.text("installation_id"),
-            repository_id=row.text("repository_id"),
+            event_repository_id=row.text("repository_id"),
             throttled_at=row.text("throttled_at"),
         ),
         raw=shown.document,
@@ -151,7 +151,17 @@ def parse_hook(row: Fields, ids: SourceIds, scope: tuple[str, ...]) -> tuple[str
         events=row.texts("events"),
         enabled=row.boolean("active"),
         created_at=row.time("created_at"),
+        note=_last_response(shown),
     )
+
+
+def _last_response(shown: Fields) -> str | None:
+    """Return a sentence on the last response, which hooks of repositories alone have."""
+    last = shown.object("last_response")
+    if last is None:
+        return None
+    said = " ".join(text for text in (last.text("code"), last.text("message")) if text)
+    return f"Last response: {said}." if said else None
 
 
 def read_error(body: Any) -> VendorError:

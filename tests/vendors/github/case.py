@@ -56,7 +56,7 @@ def error_with(text: str) -> object:
 CASE = VendorCase(
     settings={
         "repositories": [REPOSITORY],
-        "auth": {"type": "token", "token": SecretStr("ghp_token")},
+        "auth": {"type": "token", "token": SecretStr("ghp_Wq93ZtRb")},
     },
     on_sandbox=on_sandbox,
     named={

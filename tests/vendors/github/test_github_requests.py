@@ -78,7 +78,7 @@ async def test_hooks_logs_and_redelivery_of_a_scope(
             "host": "vendor.example",
             "accept": "application/vnd.github+json",
             "x-github-api-version": "2022-11-28",
-            "authorization": "Bearer ghp_token",
+            "authorization": "Bearer ghp_Wq93ZtRb",
         }.items()
         for request in vendor.requests
     )

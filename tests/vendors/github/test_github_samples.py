@@ -48,7 +48,7 @@ async def test_documented_deliveries() -> None:
         action="opened",
         status_text="OK",
         installation_id="123",
-        repository_id="456",
+        event_repository_id="456",
         throttled_at="2019-06-03T00:57:16Z",
     )
     assert first.warnings == ()
@@ -187,3 +187,12 @@ async def test_hook() -> None:
     assert hook.events == ("push", "pull_request")
     assert hook.enabled is True
     assert hook.created_at == timestamps.parse("2019-06-03T00:57:16Z")
+    assert hook.note == "Last response: 502 failed to connect."
+
+
+@pytest.mark.parametrize(
+    "last", [None, {"code": None, "status": "unused", "message": None}, {}, "odd"]
+)
+async def test_hook_without_a_response_has_no_note(last: Any) -> None:
+    rows = [sample("github/hooks")[0] | {"last_response": last}]
+    assert [hook.note for hook in await hooks_of("github", rows)] == [None]

@@ -43,7 +43,6 @@ def complaint(**values: Any) -> str:
 def test_settings_that_fit(values: dict[str, Any]) -> None:
     settings = read(**values)
     assert settings.base_url == "https://api.github.com"
-    assert settings.rate_limit == 15.0
 
 
 def test_enterprise_server_has_its_own_address() -> None:
