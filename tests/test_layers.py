@@ -24,6 +24,7 @@ LAYERS = [
     {"settings"},
     {"sources"},
     {"feed", "actions"},
+    {"stats"},
     {"service"},
     {"schema"},
     {"web"},
