@@ -130,7 +130,7 @@ def linked_parameter(links: str, relation: str, name: str) -> str | None:
         if found is None or relation not in (found[1] or found[2]).lower().split():
             continue
         try:
-            values = parse_qs(urlsplit(target).query).get(name)
+            values: list[str] = parse_qs(urlsplit(target).query).get(name, [])
         except ValueError:
             continue
         if values:

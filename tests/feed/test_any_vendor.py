@@ -36,8 +36,8 @@ class Habits(msgspec.Struct, frozen=True, kw_only=True):
     """A vendor's undocumented habits.
 
     ``paging`` is "window" (time and offset), "moment" (time alone), "offset", "number" (pages of
-    the vendor's size), or "token" (the number of the row that a page begins with). ``cap`` is the maximum number of rows on a page, and ``total`` the
-    length that the vendor reports.
+    the vendor's size), or "token" (the number of the row that a page begins with). ``cap`` is the
+    maximum number of rows on a page, and ``total`` the length that the vendor reports.
     """
 
     paging: str

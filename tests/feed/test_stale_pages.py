@@ -63,6 +63,7 @@ class Kit(LanguageWeaver):
     def __init__(self, settings: Any, kind: str, listing: Listing) -> None:
         super().__init__(settings, None, None)  # type: ignore[arg-type]  # nothing is sent
         self.list = FakeSource("one", [kind], page_size=PAGE)
+        self._stream = Stream(key="0", by_token=kind == "token")
         self._listing = listing
 
     async def find_streams(self, operation: Operation) -> Found:
@@ -81,7 +82,7 @@ class Kit(LanguageWeaver):
         return page
 
     def scan_for(self, place: tuple[str, ...]) -> Scan | None:
-        return Scan(Stream(key="0"), place[0])
+        return Scan(self._stream, place[0])
 
 
 class Listing(Source):

@@ -87,6 +87,11 @@ class OptionalParameters(NamedTuple):
     others: list[str]
 
 
+async def no_other_form(_: Sandbox, __: httpx.AsyncClient) -> list[Settings]:
+    """Return no further form of authentication."""
+    return []
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VendorCase:
     """One vendor's settings, documents and peculiarities."""
@@ -97,9 +102,14 @@ class VendorCase:
     """Settings of a source that covers everything at the sandbox's vendor."""
     named: Settings
     """For ``on_sandbox``: name the hooks of the lists, so that no hooks need to be read."""
+    names_hooks: bool = True
+    """Whether ``named`` does so; otherwise it names only what the hooks belong to."""
     several_scopes: Settings = dataclasses.field(default_factory=dict)
     """Settings that cause several reads at the same time, if the vendor supports any."""
-    authentication: Callable[[Sandbox, httpx.AsyncClient], Awaitable[list[Settings]]]
+
+    authentication: Callable[[Sandbox, httpx.AsyncClient], Awaitable[list[Settings]]] = (
+        no_other_form
+    )
     """Returns all other forms of authentication that the sandbox accepts; the client calls it."""
 
     stream: Stream
@@ -114,6 +124,8 @@ class VendorCase:
 
     rows: list[Row]
     """Sample rows of a list of logs."""
+    essential: Row = dataclasses.field(default_factory=dict)
+    """The fields besides the id without which a row can't be read."""
     hooks: list[Row]
     """Sample rows of a list of hooks."""
     hook_id: str = "id"
@@ -138,7 +150,8 @@ class VendorCase:
     """Builds an error that has a text in all its fields."""
     credentials: dict[str, CredentialForm]
     """Every form of credential, by a name for the test's output."""
-    token_request: TokenRequest
+    token_request: TokenRequest | None = None
+    """None if no form of credential is exchanged for a token."""
     token_answers: Sequence[Any] = ()
     """Other forms of an answer that issues the token ``t1``."""
 
@@ -159,8 +172,3 @@ def sample(name: str) -> Any:
     provider, _, document = name.partition("/")
     path = Path(__file__).parent / provider.replace("-", "_") / "samples" / f"{document}.json"
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-async def no_other_form(_: Sandbox, __: httpx.AsyncClient) -> list[Settings]:
-    """Return no further form of authentication."""
-    return []

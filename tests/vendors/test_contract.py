@@ -30,7 +30,7 @@ class OneVendor(Sandboxed):
         self.provider = provider
         self.case = CASES[provider]
         self.clock = Clock(START)
-        super().__init__(Sandbox(clock=self.clock.unix, logs=1000))
+        super().__init__(Sandbox(clock=self.clock.unix, logs=1500, vendors={provider}))
         self.operation = Operation(30)
         self.source = self.make()
 
@@ -59,13 +59,18 @@ class OneVendor(Sandboxed):
     async def list_to_the_end(
         self, stream: Stream, wanted: Criteria | None = None
     ) -> list[WebhookLog]:
-        """Read a whole stream as the feed does: by time if possible, otherwise by offset."""
+        """Read a whole stream as the feed does: by token, by time or by offset."""
         logs: dict[str, WebhookLog] = {}
-        offset, until = 0, None
+        offset, until, token = 0, None, None
         while True:
-            page = await self.page(stream, wanted, offset=offset, until=until)
+            page = await self.page(stream, wanted, offset=offset, until=until, token=token)
             known = len(logs)
             logs |= {log.id: log for log in page.logs}
+            if stream.by_token:
+                if page.next_token is None:
+                    return list(logs.values())
+                token = page.next_token
+                continue
             if not page.more:
                 return list(logs.values())
             if stream.windowed:
@@ -118,6 +123,8 @@ async def test_hooks_are_remembered(demo: OneVendor) -> None:
 
 @pytest.mark.sampled(3)
 async def test_hooks_are_not_asked_for_when_the_configuration_names_them(demo: OneVendor) -> None:
+    if not demo.case.names_hooks:
+        pytest.skip("The configuration can't name hooks.")
     source = demo.make(**demo.case.named)
     found = await source.find_streams(demo.operation)
     assert found.streams
@@ -225,8 +232,11 @@ async def test_declared_capabilities_are_true(demo: OneVendor) -> None:
     for capability, fact in {
         Capability.COUNT: sum(total or 0 for total in totals) == len(listed),
         Capability.FILTER_TIME: all(stream.windowed for stream in streams),
-        Capability.FILTER_STATUS: await is_narrower(
-            demo, listed, Criteria(statuses=frozenset({WebhookLogStatus.FAILED}))
+        Capability.FILTER_STATUS: any(
+            [
+                await is_narrower(demo, listed, Criteria(statuses=frozenset({status})))
+                for status in WebhookLogStatus
+            ]
         ),
         Capability.FILTER_EVENT: await is_narrower(
             demo, listed, Criteria(events=tuple({log.event for log in listed[:1] if log.event}))

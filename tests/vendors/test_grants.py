@@ -6,9 +6,10 @@ import pytest
 
 from gateway.vendors import VENDORS
 from gateway.vendors.base import ACTIONS
+from tests.vendors.cases import CASES
 from tests.vendors.vendors import always, make
 
-ACTING = [name for name, kit in VENDORS.items() if not kit.capabilities.isdisjoint(ACTIONS)]
+ACTING = [name for name in CASES if not VENDORS[name].capabilities.isdisjoint(ACTIONS)]
 
 
 @pytest.mark.parametrize("provider", ACTING)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from gateway.config.values import HeaderName, Table, Text
 from gateway.vendors.described.terms import (
+    CodeRange,
     FieldSpec,
     Granularity,
     IdSpec,
@@ -276,6 +277,8 @@ class CodesFilter(ValuesFilter):
 
     classes: bool = False
     """Whether a value stands for a hundred: 500 for 500 to 599."""
+    ranges: dict[CodeRange, Text] = Field(default_factory=dict)
+    """The values for ranges, if there are no others: "500-599" = "server_failure"."""
 
 
 class FiltersTable(Table):

@@ -45,9 +45,6 @@ class GitHubDetails(Details, frozen=True, kw_only=True, tag="github"):
             " redeliveries share."
         ),
     ] = None
-    redelivery: Annotated[
-        bool | None, Meta(description="Whether an earlier delivery was sent again.")
-    ] = None
     action: Annotated[
         str | None, Meta(description="What was done, as a part of the event: opened, closed.")
     ] = None
@@ -55,7 +52,7 @@ class GitHubDetails(Details, frozen=True, kw_only=True, tag="github"):
     installation_id: Annotated[
         str | None, Meta(description="Id of the installation of the app, if the event is of one.")
     ] = None
-    repository_id: Annotated[
+    event_repository_id: Annotated[
         str | None, Meta(description="Id of the repository in which the event happened.")
     ] = None
     throttled_at: Annotated[
@@ -72,7 +69,7 @@ def parse_log(
     status, code, failure = _result(row)
     duration = row.number("duration")
     request, response = shown.object("request"), shown.object("response")
-    guid, is_redelivery = row.text("guid"), row.boolean("redelivery")
+    guid = row.text("guid")
     delivered_at = row.sort_time("delivered_at")
     answered = response is not None and ("headers" in response or "payload" in response)
     return WebhookLog(
@@ -88,7 +85,7 @@ def parse_log(
         last_attempted_at=delivered_at,
         duration_ms=None if duration is None else round(duration * 1000, 6),
         correlation_id=guid,
-        is_redelivery=is_redelivery,
+        is_redelivery=row.boolean("redelivery"),
         request=HttpRequest(
             url=shown.text("url"),
             headers=request.headers("headers") if request else None,
@@ -105,11 +102,10 @@ def parse_log(
         else None,
         details=GitHubDetails(
             guid=guid,
-            redelivery=is_redelivery,
             action=row.text("action"),
             status_text=shown.text("status"),
             installation_id=row.text("installation_id"),
-            repository_id=row.text("repository_id"),
+            event_repository_id=row.text("repository_id"),
             throttled_at=row.text("throttled_at"),
         ),
         raw=shown.document,
@@ -155,7 +151,17 @@ def parse_hook(row: Fields, ids: SourceIds, scope: tuple[str, ...]) -> tuple[str
         events=row.texts("events"),
         enabled=row.boolean("active"),
         created_at=row.time("created_at"),
+        note=_last_response(shown),
     )
+
+
+def _last_response(shown: Fields) -> str | None:
+    """Return a sentence on the last response, which hooks of repositories alone have."""
+    last = shown.object("last_response")
+    if last is None:
+        return None
+    said = " ".join(text for text in (last.text("code"), last.text("message")) if text)
+    return f"Last response: {said}." if said else None
 
 
 def read_error(body: Any) -> VendorError:

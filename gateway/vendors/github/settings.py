@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from gateway.config.private_key import PrivateKey, private_key
 from gateway.config.secret import HeaderSecret
 from gateway.config.source import PassThrough, SourceTable
-from gateway.config.values import Address, ListOf, Rate, Table, error_message
+from gateway.config.values import Address, ListOf, Table, error_message
 from gateway.upstream.auth import Credential, FixedCredential, PassedCredential
 from gateway.vendors.base import MakeEndpoint
 
@@ -64,8 +64,6 @@ class GitHubSettings(SourceTable, title="GitHub"):
     """The vendor, which determines the other keys."""
     base_url: Address = "https://api.github.com"
     """The address of the API. That of an Enterprise Server ends with /api/v3."""
-    rate_limit: Rate = 15.0
-    """Calls to the vendor that may start per second, on average. GitHub accepts 900 a minute."""
     repositories: ListOf[GitHubRepository] = ()
     """The repositories whose webhooks are read, with their owners."""
     organizations: ListOf[GitHubOrganization] = ()
