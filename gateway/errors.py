@@ -44,6 +44,7 @@ class ErrorCode(enum.Enum):
     CURSOR_TOO_OLD = "Too many logs are newer than the cursor to read back to it."
     INVALID_PAGE_SIZE = "A page size or a number of ids is out of bounds, or directions mix."
     INVALID_FILTER = "The filter contradicts itself, is too large, or has an invalid value."
+    INVALID_BUCKET = "The size of the buckets is no usable duration, or makes too many of them."
     UNKNOWN_SOURCE = "There is no source of that name, or the caller may not see it."
     UNAUTHENTICATED = "The request has no API key or token that the gateway accepts."
     TOO_MANY_ATTEMPTS = "Too many API keys or tokens from this address were rejected."

@@ -30,9 +30,15 @@ class Kind(enum.Enum):
     LOG = "l"
     HOOK = "h"
     SOURCE = "s"
+    GROUP = "g"
 
 
-_NOUNS = {Kind.LOG: "webhook log", Kind.HOOK: "hook", Kind.SOURCE: "source"}
+_NOUNS = {
+    Kind.LOG: "webhook log",
+    Kind.HOOK: "hook",
+    Kind.SOURCE: "source",
+    Kind.GROUP: "failure group",
+}
 
 
 class Reference(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

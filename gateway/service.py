@@ -30,6 +30,7 @@ from gateway.journal import ActionFilter, ActionKind, ActionPage, Journal
 from gateway.model import Attempt, Hook, Timestamp, WebhookLog
 from gateway.sources import Source, make_source
 from gateway.sources.source import not_found
+from gateway.stats import reading as stats
 from gateway.upstream.operation import Operation
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from gateway.model import Freshness
     from gateway.settings import Settings
     from gateway.sources.list_facts import ListFacts
+    from gateway.stats.reading import Reading
     from gateway.upstream.call_counts import CallCounts
     from gateway.upstream.operation import Used
     from gateway.upstream.trace import Trace
@@ -271,6 +273,29 @@ class Gateway:
             return Page(await feed.backward(size, cursor.decode(before, ready)), feed)
         start = None if after is None else cursor.decode(after, ready)
         return Page(await feed.forward(paging.PAGE_SIZE if first is None else first, start), feed)
+
+    async def reading(
+        self, operation: Operation, wanted: Document | None = None, max_age: float | None = None
+    ) -> Reading:
+        """Read the matches of a filter as far as the scan limit allows, for statistics.
+
+        ``max_age`` is that of ``logs``. Raises RequestError for an invalid filter; sources that
+        fail are told in the reports, even if all of them do.
+        """
+        if not operation.is_caught_up:
+            await self._watcher.catch_up()
+        now = self.now()
+        ready = filters.prepare(wanted, now, *self._names)
+        if max_age is not None or ready.depends_on_now:
+            operation.is_lasting = False
+        return await stats.read(
+            list(self.sources.values()),
+            ready,
+            operation,
+            scan_limit=self.settings.server.scan_limit,
+            now=now,
+            max_age=max_age,
+        )
 
     async def log(self, operation: Operation, id: str) -> WebhookLog:
         """Return one complete log; RequestError if there is none that the caller may see."""

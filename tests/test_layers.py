@@ -25,6 +25,7 @@ LAYERS = [
     {"settings"},
     {"sources"},
     {"feed", "actions"},
+    {"stats"},
     {"service"},
     {"schema"},
     {"web"},

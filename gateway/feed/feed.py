@@ -22,7 +22,7 @@ from gateway.feed.merge import ROWS_PER_TURN, Merge, Turn, merge
 from gateway.feed.new_rows import NewRows
 from gateway.feed.positions import Entries, Positions
 from gateway.feed.reader import Reader
-from gateway.feed.report import UNREAD, Report
+from gateway.feed.report import UNREAD, Report, complete_all
 from gateway.feed.stream_opener import StreamOpener, partial_of
 from gateway.model import Capability, Timestamp
 
@@ -83,25 +83,12 @@ class Feed:
         now: Timestamp,
         max_age: float | None = None,
     ) -> None:
-        chosen = self._sources = sources
-        if not wanted.matches_all:
-            chosen = [
-                source
-                for source in sources
-                if wanted.may_match(Partial(source=source.name, provider=source.provider))
-            ]
-            self._sources = [source for source in chosen if wanted.may_match(partial_of(source))]
+        self._sources, self._reports = choose(sources, wanted, now)
         self._filter = wanted
         self._operation = operation
         self._scan_limit = scan_limit
         self._now = now
         self._max_age = max_age
-        self._reports = {
-            source.name: Report(
-                source=source.name, notes=[] if source in self._sources else [UNREAD], now=now
-            )
-            for source in chosen
-        }
         self._readers: list[Reader] = []
         self._opener = StreamOpener(
             self._sources, wanted, operation, self._reports, now=now, max_age=max_age
@@ -294,13 +281,28 @@ class Feed:
 
     def _finish(self) -> list[Report]:
         """Complete the reports; AllSourcesFailedError when there is nothing else to tell."""
-        readers: dict[str, list[Reader]] = {name: [] for name in self._reports}
-        for reader in self._readers:
-            readers[reader.source.name].append(reader)
-        for name, report in self._reports.items():
-            report.complete(readers[name], self._operation.calls[name])
-            self._operation.incomplete |= report.error is not None
-        reports = list(self._reports.values())
+        reports = complete_all(self._reports, self._readers, self._operation)
         if reports and all(report.failed for report in reports):
             raise AllSourcesFailedError([report.error for report in reports if report.error])
         return reports
+
+
+def choose(
+    sources: Sequence[Source], wanted: Filter, now: Timestamp
+) -> tuple[Sequence[Source], dict[str, Report]]:
+    """Return the sources to read, and reports of all that the filter allows.
+
+    Some of those need not be read, because their vendor's logs lack what the filter asks for.
+    """
+    chosen = read = sources
+    if not wanted.matches_all:
+        chosen = [
+            source
+            for source in sources
+            if wanted.may_match(Partial(source=source.name, provider=source.provider))
+        ]
+        read = [source for source in chosen if wanted.may_match(partial_of(source))]
+    return read, {
+        source.name: Report(source=source.name, notes=[] if source in read else [UNREAD], now=now)
+        for source in chosen
+    }

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from gateway import ids
+from gateway.feed.failure_groups import group_of
 from gateway.model import FailureCategory, WebhookLog
 
 
@@ -15,13 +17,14 @@ class Field(msgspec.Struct, frozen=True):
     """A field of the filter: the type of its operands, and a function that returns a log's value.
 
     ``early`` is true if the value is the same for a whole source or stream, so that it is known
-    before any log is read.
+    before any log is read. ``id_kind`` is the kind of ids that are its operands, if it has any.
     """
 
     kind: str
     attribute: str
     value: Callable[[Any], Any]
     early: bool = False
+    id_kind: ids.Kind = ids.Kind.HOOK
 
 
 def _url(log: WebhookLog) -> str | None:
@@ -46,6 +49,7 @@ FIELDS = {
     "failure": Field("enum", "failure", _category),
     "hook": Field("id", "hook_id", operator.attrgetter("hook_id"), early=True),
     "correlationId": Field("text", "correlation_id", operator.attrgetter("correlation_id")),
+    "failureGroup": Field("id", "failure_group", group_of, id_kind=ids.Kind.GROUP),
     "triggeredAt": Field("time", "triggered_at", operator.attrgetter("triggered_at")),
 }
 

@@ -26,6 +26,7 @@ from cachetools import LRUCache
 
 from gateway import ids
 from gateway.errors import ErrorCode, RequestError
+from gateway.feed import failure_groups
 from gateway.feed.filter_fields import COMPARISONS, FIELDS, IGNORE_CASE, LISTING, Field
 from gateway.feed.filter_tests import Partial, Term, Test, all_of, field_tests, negated, search_test
 from gateway.model import Timestamp
@@ -44,6 +45,7 @@ MAX_TEXT = 1000
 MAX_ROWS, ROWS_PER_TURN = 50, 10
 """Rows that are tested in one go, and those that are searched, which may take long."""
 NAMES = {field.attribute: name for name, field in FIELDS.items()}
+GROUP = "failureGroup"
 BOUNDS = {"gt", "gte", "lt", "lte"}
 ENDLESS = 2**63
 """A moment later than any other."""
@@ -261,11 +263,29 @@ class _Builder:
                     self.searches = True
                     tests.append(search_test(_text(name, value).casefold(), self._readable))
                 case _:
-                    terms = [self._term(name, key, given) for key, given in value.items()]
-                    tests += field_tests(name, terms)
-                    if conjoined:
-                        self.terms.setdefault(FIELDS[name].attribute, []).extend(terms)
+                    tests += self._field(name, value, depth, conjoined=conjoined)
         return tests[0] if len(tests) == 1 else all_of(tests)
+
+    def _field(
+        self, name: str, given: Mapping[str, Any], depth: int, *, conjoined: bool
+    ) -> list[Test]:
+        tests = self._implied(given, depth, conjoined=conjoined) if name == GROUP else []
+        terms = [self._term(name, key, operand) for key, operand in given.items()]
+        if conjoined:
+            self.terms.setdefault(FIELDS[name].attribute, []).extend(terms)
+        return [*tests, *field_tests(name, terms)]
+
+    def _implied(self, given: Mapping[str, Any], depth: int, *, conjoined: bool) -> list[Test]:
+        """Compile what ids of failure groups tell of their logs, so that vendors get it too."""
+        tests = []
+        for key in LISTING & given.keys():
+            listed = given[key] if isinstance(given[key], list) else [given[key]]
+            parts = [failure_groups.document_of(id) for id in listed]
+            if len(parts) == 1:
+                tests.append(self.node(parts[0], depth, conjoined=conjoined))
+            elif parts:
+                tests.append(self.node({"or": parts}, depth, conjoined=conjoined))
+        return tests
 
     def _nested(self, document: Document, depth: int, *, conjoined: bool = False) -> Test:
         self._count()
@@ -312,7 +332,7 @@ class _Builder:
                 except ValueError as error:
                     raise _impossible(f"{where}: {error}") from None
             case "id":
-                self._require(ids.decode(given, ids.Kind.HOOK).source)
+                self._require(ids.decode(given, field.id_kind).source)
         return given.casefold() if folds else given
 
     def _require(self, source: str, *, folds: bool = False) -> None:

@@ -10,9 +10,10 @@ from gateway.errors import ErrorCode, UpstreamError
 from gateway.model import Freshness, Timestamp, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gateway.feed.reader import Reader
+    from gateway.upstream.operation import Operation
 
 UNREAD = "It was not read: no log of its vendor has what the filter asks for."
 """The note on a source that matches the filter but need not be read."""
@@ -58,3 +59,16 @@ class Report(msgspec.Struct, kw_only=True):
                 f" {what[:1].lower()}{what[1:]}."
             )
         self.upstream_calls = calls
+
+
+def complete_all(
+    reports: Mapping[str, Report], readers: Sequence[Reader], operation: Operation
+) -> list[Report]:
+    """Complete the reports of all sources with the results of their readers."""
+    owned: dict[str, list[Reader]] = {name: [] for name in reports}
+    for reader in readers:
+        owned[reader.source.name].append(reader)
+    for name, report in reports.items():
+        report.complete(owned[name], operation.calls[name])
+        operation.incomplete |= report.error is not None
+    return list(reports.values())

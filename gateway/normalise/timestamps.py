@@ -136,18 +136,30 @@ def _offset(text: str) -> int:
     return -seconds if text[0] == "-" else seconds
 
 
+def parse_duration(text: str) -> int:
+    """Parse an ISO 8601 duration to nanoseconds; ValueError with a sentence for the caller."""
+    shown = repr(text[:40])
+    if match := _DURATION.fullmatch(text):
+        return _elapsed(shown, match) * _SECOND
+    raise ValueError(f"{shown} is not a duration such as PT5M, PT1H or P1D.")
+
+
 def _back(shown: str, duration: re.Match[str], now: Timestamp) -> Timestamp:
+    timestamp = now - _elapsed(shown, duration) * _SECOND
+    if timestamp < EARLIEST:
+        raise ValueError(f"{shown} reaches back to before the year 1.")
+    return Timestamp(timestamp)
+
+
+def _elapsed(shown: str, duration: re.Match[str]) -> int:
+    """Return the length of a duration in seconds."""
     if duration["years"] or duration["months"]:
         raise ValueError(
             f"{shown} counts in years or months, whose length varies;"
             " give weeks, days, hours, minutes or seconds, such as P30D."
         )
     weeks, days, hours, minutes, seconds = (int(part or 0) for part in duration.groups()[2:])
-    elapsed = (weeks * 7 + days) * _DAY + hours * 3600 + minutes * 60 + seconds
-    timestamp = now - elapsed * _SECOND
-    if timestamp < EARLIEST:
-        raise ValueError(f"{shown} reaches back to before the year 1.")
-    return Timestamp(timestamp)
+    return (weeks * 7 + days) * _DAY + hours * 3600 + minutes * 60 + seconds
 
 
 def _clock(seconds: int) -> str:

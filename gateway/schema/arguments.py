@@ -7,6 +7,7 @@ from typing import Annotated
 import strawberry
 from strawberry import ID
 
+from gateway.schema.enums import StatsDimension
 from gateway.schema.filters import WebhookLogFilter
 
 First = Annotated[
@@ -68,3 +69,23 @@ CacheArgument = Annotated[
 Id = Annotated[ID, strawberry.argument(description="Id from a response of this API.")]
 Ids = Annotated[list[ID], strawberry.argument(description="Up to 100 ids.")]
 Name = Annotated[str, strawberry.argument(description="Name of the source in the configuration.")]
+Bucket = Annotated[
+    str | None,
+    strawberry.argument(
+        description=(
+            "Size of the buckets, as an ISO 8601 duration from PT1S to P366D, such as PT5M, PT1H or"
+            " P1D. They are aligned to UTC: days begin at midnight, weeks on Monday. Null means no"
+            " buckets."
+        )
+    ),
+]
+By = Annotated[
+    list[StatsDimension] | None,
+    strawberry.argument(
+        description="What the logs of a group share. Null or an empty list means no groups."
+    ),
+]
+FirstGroups = Annotated[
+    int | None,
+    strawberry.argument(description="Number of groups, 0 to 100. Null means 25."),
+]

@@ -10,8 +10,10 @@ from typing import TypeVar
 from strawberry.dataloader import DataLoader
 from strawberry.types import Info as StrawberryInfo
 
+from gateway.feed.filters import Document
 from gateway.model import Attempt, Hook, WebhookLog
 from gateway.service import Gateway, Page
+from gateway.stats.reading import Reading
 from gateway.upstream.operation import Operation
 
 T = TypeVar("T")
@@ -36,6 +38,7 @@ class Context:
         self.endings: list[Callable[[], Awaitable[None]]] = []
         self.read_ahead: dict[str | int, asyncio.Future[Page]] = {}
         self._batches: set[asyncio.Task[object]] = set()
+        self._readings: dict[tuple[str, float | None], asyncio.Task[Reading]] = {}
 
     @functools.cached_property
     def _logs(self) -> DataLoader[str, WebhookLog]:
@@ -67,6 +70,14 @@ class Context:
         """Return a hook; raises as ``Gateway.hook`` does."""
         return await _shared(self._hooks.load(id))
 
+    async def reading(self, wanted: Document | None, max_age: float | None) -> Reading:
+        """Return what ``Gateway.reading`` returns; fields with equal filters share one."""
+        key = (repr(wanted), max_age)
+        if key not in self._readings:
+            reading = self.gateway.reading(self.operation, wanted, max_age)
+            self._readings[key] = asyncio.ensure_future(reading)
+        return await _shared(self._readings[key])
+
     async def _all(
         self, ids: Sequence[str], read: Callable[[str], Awaitable[T]]
     ) -> list[T | BaseException]:
@@ -80,8 +91,8 @@ class Context:
 
     async def close(self) -> None:
         """Cancel the reads that are still in flight."""
-        for batch in self._batches:
-            batch.cancel()
+        for task in (*self._batches, *self._readings.values()):
+            task.cancel()
         for read in self.read_ahead.values():
             read.cancel()
         for end in self.endings:

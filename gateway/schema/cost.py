@@ -47,6 +47,7 @@ from graphql import (
 from gateway.feed.paging import MAX_PAGE_SIZE, PAGE_SIZE
 from gateway.journal import ActionKind
 from gateway.schema.shape import CEILING
+from gateway.stats.buckets import MAX_BUCKETS
 
 CALL = 10
 """Cost of a call to a vendor, or of a read from the journal."""
@@ -67,13 +68,20 @@ ONE_CALL = frozenset(
         "Query.actions",
         "Source.hooks",
         "Source.logs",
+        "WebhookLogStatsGroup.count",
         "Mutation.retryWebhookLog",
         "Mutation.deleteWebhookLog",
     }
 )
 SCANNED_FOR = {"Query.webhookLogs": {"filter", "before"}, "Source.logs": {"filter", "before"}}
 """Arguments that may require a scan of the list."""
-CALL_A_SOURCE = frozenset({"Query.webhookLogs", "WebhookLogConnection.totalCount"})
+SCANS = frozenset({"Query.webhookLogStats", "Query.failureGroups"})
+"""Fields that always require a scan."""
+CALL_A_SOURCE = SCANS | {
+    "Query.webhookLogs",
+    "WebhookLogConnection.totalCount",
+    "WebhookLogStats.count",
+}
 DETAIL_CALL = frozenset(
     {
         "HttpRequest.headers",
@@ -86,7 +94,17 @@ DETAIL_CALL = frozenset(
     }
 )
 """Fields that need a detail call per log; those of one type share it."""
-LIST_OF_SOURCES = frozenset({"Query.sources", "WebhookLogConnection.sourceReports"})
+LIST_OF_SOURCES = frozenset(
+    {
+        "Query.sources",
+        "WebhookLogConnection.sourceReports",
+        "WebhookLogStats.sourceReports",
+        "FailureGroups.sourceReports",
+    }
+)
+LIST_OF_BUCKETS = frozenset({"WebhookLogStats.buckets"})
+GROUPS = frozenset({"WebhookLogStats.groups", "FailureGroups.groups"})
+"""Lists that are as long as the argument ``first`` of the field that has them."""
 LIST_OF_ACTIONS = frozenset({"WebhookLog.availableActions"})
 ROWS = frozenset({"edges", "nodes"})
 """Lists of a connection that are as long as its page."""
@@ -178,14 +196,14 @@ class _Calculation:
         inner = self.selected(node.selection_set, get_named_type(field.type)).plus(_parts(node))
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         wanted = [self._value(given[one]) for one in SCANNED_FOR.get(key, ()) if one in given]
-        if not all(map(_is_blank, wanted)):
+        if key in SCANS or not all(map(_is_blank, wanted)):
             own += max(SCAN, self._weight(given.get("filter")))
         if "first" in field.args:
             sizes = [self._size(given[end]) for end in ("first", "last") if end in given]
             return Cost(own + inner.once + max(sizes, default=PAGE_SIZE) * inner.row)
         if not is_list_type(get_nullable_type(field.type)):
             return Cost(own + inner.once)
-        if name in ROWS and parent.name.endswith("Connection"):
+        if key in GROUPS or (name in ROWS and parent.name.endswith("Connection")):
             return Cost(own, inner.once)
         return Cost((own + inner.once) * self._length(key, name, given))
 
@@ -193,6 +211,8 @@ class _Calculation:
         """Maximum length of a list that does not hold the rows of a connection."""
         if key in LIST_OF_SOURCES:
             return self._sources
+        if key in LIST_OF_BUCKETS:
+            return MAX_BUCKETS
         if key in LIST_OF_ACTIONS:
             return len(ActionKind)
         if key.startswith("__"):

@@ -23,6 +23,7 @@ from gateway.model import (
     FailureCategory,
     WebhookLogStatus,
 )
+from gateway.stats.tally import StatsDimension
 from gateway.upstream.breaker import BreakerState
 from gateway.vendors import VENDORS
 from gateway.vendors.base import enum_name
@@ -42,6 +43,7 @@ __all__ = [
     "Role",
     "SourceOutcome",
     "SourceStatus",
+    "StatsDimension",
     "UserErrorCode",
     "WebhookLogStatus",
 ]
@@ -105,5 +107,6 @@ _describe(
 )
 _describe(SourceOutcome)
 _describe(SourceStatus)
+_describe(StatsDimension)
 _describe(BreakerState)
 _describe(Provider)

@@ -143,6 +143,9 @@ class WebhookLogFilter:
     correlation_id: StringComparator | None = _condition(
         "Id that all attempts to deliver one event share."
     )
+    failure_group: IDComparator | None = _condition(
+        "Id of the group of failures, as in FailureGroup.id."
+    )
     triggered_at: DateTimeComparator | None = _condition("When the delivery was triggered.")
     search: str | None = _condition(
         "Text, in any case, to find in the vendor's id, event, URL, correlation id, failure message"

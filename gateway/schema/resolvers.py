@@ -94,6 +94,11 @@ async def node(info: Info, id: Id) -> model.WebhookLog | model.Hook | Source:
             return await info.context.hook(id)
         case ids.Kind.SOURCE:
             return info.context.gateway.source(reference.source)
+        case ids.Kind.GROUP:
+            raise RequestError(
+                ErrorCode.INVALID_ID,
+                "A failure group is no node. Read it by failureGroups, with its id in the filter.",
+            )
 
 
 def check_count(count: int, what: str) -> None:

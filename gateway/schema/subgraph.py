@@ -18,8 +18,9 @@ from gateway import ids
 from gateway.errors import ErrorCode, RequestError
 from gateway.schema.context import Info
 from gateway.schema.fields import described
+from gateway.schema.query import Query
 from gateway.schema.resolvers import check_count, node
-from gateway.schema.types import Hook, Query, Source, WebhookLog
+from gateway.schema.types import Hook, Source, WebhookLog
 from gateway.service import Gateway
 
 VERSION: Final = "2.9"

@@ -1,4 +1,4 @@
-"""Object types that refer to each other, and the query root."""
+"""Object types that refer to each other."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from strawberry import ID, federation
 
 from gateway import model, sources
 from gateway.schema import action_resolvers, resolvers, source_resolvers
-from gateway.schema.action_types import ActionConnection, AvailableAction, Viewer
+from gateway.schema.action_types import AvailableAction
 from gateway.schema.details import WebhookLogDetails
 from gateway.schema.enums import CacheStatus, Capability, Provider, SourceOutcome, WebhookLogStatus
 from gateway.schema.fields import described, instance_of
 from gateway.schema.leaf_types import (
     Attempt,
-    CacheState,
     Failure,
     Freshness,
     HttpRequest,
@@ -227,41 +226,3 @@ class HookConnection:
     nodes: list[Hook] = described("The hooks.")
     page_info: PageInfo = described("Position of the page.")
     total_count: int = described("Number of hooks of the source.")
-
-
-@strawberry.type(description="Entry points for reading.")
-class Query:
-    webhook_logs: WebhookLogConnection = described(
-        "Webhook logs of all sources in one list, newest first. Page forward with first and after;"
-        " poll for new logs with last and before, passing the startCursor of a page. If a source"
-        " fails, its logs are missing and sourceReports says why; repeating the query with the same"
-        " cursor returns them once the source is back. If all sources fail, the list is an error.",
-        resolvers.webhook_logs,
-    )
-    webhook_log: WebhookLog | None = described(
-        "A webhook log by its id. Null, with an error, if it can't be read.", resolvers.webhook_log
-    )
-    node: Node | None = described(
-        "A webhook log, hook or source by its id. Null, with an error, if it can't be read.",
-        resolvers.node,
-    )
-    nodes: list[Node | None] = described(
-        "Up to 100 webhook logs, hooks or sources by their ids, in the order of the ids. Those"
-        " that can't be read are null, each with an error.",
-        resolvers.nodes,
-    )
-    sources: list[Source] = described(
-        "All sources that the caller may see, ordered by name.", source_resolvers.sources
-    )
-    source: Source | None = described(
-        "A source by its name. Null, with an error, if there is none.", source_resolvers.source
-    )
-    actions: ActionConnection | None = described(
-        "The journal of all retries and deletions, newest first. Requires the role ADMIN, and is"
-        " limited to the sources for which the caller has it.",
-        action_resolvers.actions,
-    )
-    cache: CacheState | None = described(
-        "State of the cache. Requires the role ADMIN for every source.", resolvers.cache_state
-    )
-    viewer: Viewer = described("The caller, with its roles.", action_resolvers.viewer)

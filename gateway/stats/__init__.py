@@ -1,0 +1,1 @@
+"""Statistics of webhook logs, and groups of failures that belong together."""

@@ -1,0 +1,335 @@
+"""Read the matches of a filter, newest first, and record how far each list was read.
+
+Lists are read by the same pages as the merged list, so that they share the cache. What is counted
+is known for a span of time only: a list that was read from 10:00 down to 09:12 tells nothing about
+09:00. A list that is newest first but for a few late logs is known down to its lowest position plus
+twice the longest delay seen, as unread logs may be late too::
+
+    times        10:00 09:50 09:55 09:40        09:55 is five minutes late
+    known from   09:50 on
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gateway.feed.counting import count_all
+from gateway.feed.cursor import LATEST, UNDATED
+from gateway.feed.feed import choose
+from gateway.feed.merge import Turn, fill
+from gateway.feed.report import Report, complete_all
+from gateway.feed.stream_opener import StreamOpener, partial_of
+from gateway.model import Capability, Timestamp
+from gateway.vendors.pages import StreamsChanged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from gateway.feed.filters import Filter
+    from gateway.feed.reader import Reader
+    from gateway.feed.ready import Row
+    from gateway.sources.source import Source
+    from gateway.upstream.operation import Operation
+
+AT_ONCE = 4
+"""Lists that are read on at the same time."""
+ROWS_AT_ONCE = 50
+"""Rows that are tested in one go."""
+
+
+class ListReading:
+    """The matches that were read from one list.
+
+    All of the list's logs from ``since`` on were read: UNDATED if that is all of them, LATEST if
+    it is none. ``until`` is the time of the reading, before which they were triggered.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.source = reader.source.name
+        self.hook_id = reader.stream.hook_id
+        self.rows: list[Row] = []
+        self.scanned = 0
+        self._lowest: Timestamp | None = None
+        self._delay = 0
+
+    def take(self, rows: Sequence[Row], matches: Iterable[int]) -> None:
+        """Take the next rows of the list, some of which match."""
+        self.scanned += len(rows)
+        self.rows += [rows[index] for index in matches]
+        self._lowest = rows[-1].time
+        for row in rows:
+            own = row.log.triggered_at
+            if own is not None and own - row.time > self._delay:
+                self._delay = own - row.time
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the list was read to its end, or below the filter's time."""
+        reader = self.reader
+        return reader.exhausted and reader.error is None and not reader.rows
+
+    @property
+    def since(self) -> Timestamp:
+        """The time from which on all logs of the list were read."""
+        pages = self.reader.pages
+        if pages.loss is not None:
+            return LATEST
+        if self.is_ended and not pages.is_short:
+            return UNDATED
+        if self._lowest in {None, UNDATED} or self.reader.is_unordered:
+            return LATEST
+        assert self._lowest is not None  # noqa: S101 - checked above
+        # Others of the last row's moment may follow it.
+        return Timestamp(min(LATEST, self._lowest + 1 + 2 * self._delay))
+
+    @property
+    def until(self) -> Timestamp:
+        """The time up to which the list is known; LATEST if nothing was read."""
+        reads = self.reader.reads
+        return min((read.fetched_at for read in reads), default=LATEST)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether older data was read in place of a failure."""
+        return any(read.failure for read in self.reader.reads)
+
+
+class Span(msgspec.Struct, frozen=True):
+    """What is known of some lists.
+
+    All their logs from ``since`` on were read (UNDATED: all of them), up to ``until``, except those
+    of lists of which nothing is known; ``is_whole`` is true if there are none. ``since`` is LATEST
+    if nothing is known. ``oldest`` and ``newest`` are the bounds of the time of which anything was
+    read, and ``asked`` are those of the filter. ``is_complete`` is true if all logs were read.
+    """
+
+    since: Timestamp
+    until: Timestamp
+    oldest: Timestamp
+    newest: Timestamp
+    asked: tuple[Timestamp | None, Timestamp | None]
+    is_whole: bool
+    is_complete: bool
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no time of which all is known."""
+        return self.since >= LATEST
+
+    @property
+    def begin(self) -> Timestamp | None:
+        """The earliest time of which all is known; None if there is none."""
+        if self.is_empty or self.since == UNDATED:
+            return None if self.is_empty else self.asked[0]
+        return self.since if self.asked[0] is None else max(self.since, self.asked[0])
+
+    @property
+    def end(self) -> Timestamp | None:
+        """The latest time of which all is known; None if there is none."""
+        if self.is_empty:
+            return None
+        return self.until if self.asked[1] is None else min(self.until, self.asked[1])
+
+    def knows(self, start: int) -> bool:
+        """Return whether all logs from ``start`` on were read, up to ``until`` at least."""
+        return self.is_whole and self.since <= start < self.until
+
+    def touches(self, start: int, end: int) -> bool:
+        """Return whether some list was read for a part of the time from ``start`` to ``end``."""
+        return self.oldest < end and start < self.newest
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """The matches of a filter in some sources, as far as they were read.
+
+    ``broken`` are the sources whose lists were not all found.
+    """
+
+    wanted: Filter
+    lists: Sequence[ListReading]
+    reports: Sequence[Report]
+    broken: frozenset[str]
+    now: Timestamp
+    operation: Operation
+    max_age: float | None
+
+    @property
+    def scanned(self) -> int:
+        """Number of logs that were examined."""
+        return sum(one.scanned for one in self.lists)
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether a list was not read to its end, although its vendor did not fail."""
+        return any(not one.is_ended and one.reader.error is None for one in self.lists)
+
+    def of(self, source: str | None = None, hook_id: str | None = None) -> Sequence[ListReading]:
+        """Return the lists that may have logs of a source and a hook; None is any."""
+        return [
+            one
+            for one in self.lists
+            if source in {None, one.source} and (hook_id is None or one.hook_id in {None, hook_id})
+        ]
+
+    def span(self, source: str | None = None, hook_id: str | None = None) -> Span:
+        """Return what is known of the lists that may have logs of a source and a hook."""
+        lists = self.of(source, hook_id)
+        bounds = [(one.since, one.until) for one in lists]
+        known = [(since, until) for since, until in bounds if since < LATEST]
+        is_whole = len(known) == len(bounds) and not self._is_broken(lists, source, hook_id)
+        nothing = not known and not is_whole
+        since = LATEST if nothing else max((since for since, _ in known), default=UNDATED)
+        return Span(
+            since=since,
+            until=min([self.now, *(until for _, until in known)]),
+            oldest=LATEST if nothing else min((since for since, _ in known), default=UNDATED),
+            newest=max([until for _, until in known], default=self.now),
+            asked=self.wanted.bounds("triggered_at"),
+            is_whole=is_whole,
+            is_complete=is_whole and since == UNDATED and not any(one.is_stale for one in lists),
+        )
+
+    def _is_broken(
+        self, lists: Sequence[ListReading], source: str | None, hook_id: str | None
+    ) -> bool:
+        """Return whether lists that may have such logs were not found."""
+        if hook_id is not None and lists and all(one.hook_id == hook_id for one in lists):
+            return False
+        return bool(self.broken if source is None else source in self.broken)
+
+    async def count(self, source: str | None = None, hook_id: str | None = None) -> int | None:
+        """Count the matches of a source and a hook exactly; None if that is not possible.
+
+        Where they were not all read, the vendors are asked for their counts.
+        """
+        lists = self.of(source, hook_id)
+        if self._is_broken(lists, source, hook_id):
+            return None
+        names = dict.fromkeys(one.source for one in lists)
+        total = 0
+        for name in names:
+            found = await self._count_source(name, self.of(name, hook_id), hook_id)
+            if found is None:
+                return None
+            total += found
+        return total
+
+    async def _count_source(
+        self, source: str, lists: Sequence[ListReading], hook_id: str | None
+    ) -> int | None:
+        if self.span(source, hook_id).is_complete:
+            rows = (row for one in lists for row in one.rows)
+            return sum(hook_id is None or row.log.hook_id == hook_id for row in rows)
+        # The vendor's counts do not apply if the filter tests single logs.
+        readers = [one.reader for one in lists]
+        if not all(
+            Capability.COUNT in reader.source.capabilities
+            and (hook_id is None or reader.stream.hook_id == hook_id)
+            and reader.error is None
+            and self.wanted.test(partial_of(reader.source, reader.stream)) is True
+            for reader in readers
+        ):
+            return None
+        return await count_all(readers, self.operation, self.max_age)
+
+
+async def read(
+    sources: Sequence[Source],
+    wanted: Filter,
+    operation: Operation,
+    *,
+    scan_limit: int,
+    now: Timestamp,
+    max_age: float | None = None,
+) -> Reading:
+    """Read the matches of a filter.
+
+    The first page of each list is read, and then the newest lists are read on until ``scan_limit``
+    logs were examined. Before the operation's deadline passes, it ends with what it has.
+    """
+    chosen, reports = choose(sources, wanted, now)
+    opener = StreamOpener(chosen, wanted, operation, reports, now=now, max_age=max_age)
+    since, _ = wanted.bounds("triggered_at")
+    readers = await opener.open(None, lambda _key, _source: since)
+    lists = [ListReading(reader) for reader in readers]
+    await _Scan(wanted, operation, lists, scan_limit).run()
+    for one in lists:
+        report = reports[one.source]
+        report.scanned += one.scanned
+        report.returned += len(one.rows)
+    return Reading(
+        wanted=wanted,
+        lists=lists,
+        reports=complete_all(reports, readers, operation),
+        broken=frozenset(opener.incomplete),
+        now=now,
+        operation=operation,
+        max_age=max_age,
+    )
+
+
+class _Scan:
+    """Reads lists on, those first that are known down to a later time than others."""
+
+    def __init__(
+        self, wanted: Filter, operation: Operation, lists: Sequence[ListReading], limit: int
+    ) -> None:
+        self._wanted = wanted
+        self._operation = operation
+        self._lists = lists
+        self._limit = limit
+        self._turn = Turn()
+        self._longest = 0.0
+        """Seconds of the longest round of calls so far."""
+
+    async def run(self) -> None:
+        """Read until the limit, the ends of all lists, or the deadline."""
+        for one in self._lists:
+            await self._drain(one)
+        while batch := self._next():
+            began = asyncio.get_running_loop().time()
+            await asyncio.gather(*(_fill(one.reader) for one in batch))
+            for one in batch:
+                await self._drain(one)
+            self._longest = max(self._longest, asyncio.get_running_loop().time() - began)
+        for one in self._lists:
+            # Rows that could not be placed were read all the same.
+            if not one.is_ended and not one.reader.rows and (held := one.reader.held):
+                one.rows += [held[index] for index in self._wanted.matches(held, len(held))]
+
+    def _next(self) -> list[ListReading]:
+        """Return the lists to read on: those that are known least far back."""
+        left = self._limit - sum(one.scanned for one in self._lists)
+        unread = [one for one in self._lists if not one.reader.exhausted]
+        if left <= 0 or not unread or self._is_late(self._longest):
+            return []
+        pages = -(-left // max(one.reader.source.page_size for one in unread))
+        return heapq.nlargest(min(AT_ONCE, pages), unread, key=lambda one: one.reader.covered)
+
+    async def _drain(self, one: ListReading) -> None:
+        """Take the rows that a list has ready."""
+        rows, step = one.reader.rows, self._wanted.rows_at_once(ROWS_AT_ONCE, 0)
+        while rows and not self._is_late():
+            some = [rows.popleft() for _ in range(min(step, len(rows)))]
+            one.take(some, self._wanted.matches(some, len(some)))
+            await self._turn.end()
+
+    def _is_late(self, ahead: float = 0.0) -> bool:
+        """Return whether the deadline will have passed in so many seconds."""
+        late = asyncio.get_running_loop().time() + ahead > self._operation.deadline
+        if late:
+            self._operation.is_lasting = False
+        return late
+
+
+async def _fill(reader: Reader) -> None:
+    try:
+        await fill(reader)
+    except StreamsChanged as change:
+        # The next operation finds the new streams.
+        reader.end(change.refusal)
