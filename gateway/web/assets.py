@@ -80,7 +80,7 @@ LICENSES = (
 )
 EXPLORER = (*STYLES, *SCRIPTS, *LICENSES)
 
-# The console imports the modules, and uPlot where it draws a chart.
+# What the console imports.
 CONSOLE = (
     Asset(
         "preact.mjs",
@@ -101,18 +101,6 @@ CONSOLE = (
         "sha384-k7/PyxcXOQ/zfJq1v0TM/CcBLQ2m2NzGg2tfHehdgJGqcY7RBwIP4Ye+ssG+QK1I",
     ),
     Asset(
-        "uplot.js",
-        "uplot@1.6.32",
-        "dist/uPlot.iife.min.js",
-        "sha384-Gx3t0zdBAuQOuvvmaLZj7HKEiSgWTAs+VdtNY7wt19QDPTDQjFIwAuXDj0zeN00c",
-    ),
-    Asset(
-        "uplot.css",
-        "uplot@1.6.32",
-        "dist/uPlot.min.css",
-        "sha384-IfV0B7MIOYuO95kO9G5ySKPz/85zqFNOAs8iy4tkK5zd9izhJAB8b7lHrwYqqmYE",
-    ),
-    Asset(
         "preact.LICENSE.txt",
         "preact@11.2.0",
         "LICENSE",
@@ -123,12 +111,6 @@ CONSOLE = (
         "htm@3.1.1",
         "LICENSE",
         "sha384-y6ya0NFYQBWrDYk1ryOS/8CoUlx/L1khJoWJvyVMtEjWvngakLiFBsblQKBT1C9q",
-    ),
-    Asset(
-        "uplot.LICENSE.txt",
-        "uplot@1.6.32",
-        "LICENSE",
-        "sha384-LBMwZlHtMnim4BBA9gOI4OOPUI5cNjaxzIZCJRYYEyIykienqB4X7/vxq0t1Ihgd",
     ),
 )
 ASSETS = (*EXPLORER, *CONSOLE)

@@ -21,7 +21,7 @@ class PathPrefix:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Strip the prefix, and pass the request on."""
-        # Below a prefix /graphql or /console, the pages' own files still have to be found without it.
+        # Below a prefix /graphql or /console, the pages' files still have to be found without it.
         if (
             scope["type"] == "http"
             and scope["path"].startswith(f"{self._prefix}/")

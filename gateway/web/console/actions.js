@@ -136,8 +136,8 @@ export function BulkDialog() {
     </div>`}
     <footer class="row-of-buttons">
       ${state === "asking" &&
-      html`<${Button} onClick=${close}>Cancel<//>
-        <${Button} kind=${words.kind} reason=${total ? null : "None of them can be."} onClick=${run}>
+      html`<${Button} autofocus=${kind === "delete"} onClick=${close}>Cancel<//>
+        <${Button} kind=${words.kind} autofocus=${kind === "retry"} reason=${total ? null : "None of them can be."} onClick=${run}>
           ${words.verb} ${count(total, "delivery", "deliveries")}<//
         >`}
       ${state === "running" &&

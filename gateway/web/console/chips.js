@@ -33,6 +33,7 @@ export function FilterBar({ searchRef }) {
       ${chip("event", html`<${TextChoice} name="event" parameters=${parameters} hint="order.paid, order.* or *paid*" />`)}
       ${chip("hook", html`<${HookChoice} parameters=${parameters} />`)}
       ${chip("host", html`<${TextChoice} name="host" parameters=${parameters} hint="Part of the URL" />`)}
+      ${parameters.has("group") && html`<${Fixed} name="group" parameters=${parameters} />`}
       ${parameters.has("correlation") && chip("correlation", html`<${TextChoice} name="correlation" parameters=${parameters} hint="Id of the event" />`)}
       ${isFiltered(parameters) &&
       html`<button type="button" class="button plain clear" onClick=${() => update(CLEAR)}>Clear all</button>`}
@@ -52,17 +53,24 @@ function Chip({ name, parameters, children }) {
     >
       ${children}
     <//>
-    ${isSet &&
-    html`<button
-      type="button"
-      class="chip-remove"
-      aria-label=${`Remove the filter ${LABELS[name]}: ${text}`}
-      onClick=${() => update({ [name]: null })}
-    >
-      <${Icon} name="cross" size=${12} />
-    </button>`}
+    ${isSet && html`<${RemoveChip} name=${name} text=${text} />`}
   </span>`;
 }
+
+/** A condition that can only be removed. */
+const Fixed = ({ name, parameters }) => html`<span class="chip set">
+  <span class="chip-text"><span class="chip-name">${LABELS[name]}</span> <span class="chip-value">${chipText(name, parameters)}</span></span>
+  <${RemoveChip} name=${name} text="" />
+</span>`;
+
+const RemoveChip = ({ name, text }) => html`<button
+  type="button"
+  class="chip-remove"
+  aria-label=${`Remove the filter ${LABELS[name]}${text && `: ${text}`}`}
+  onClick=${() => update({ [name]: null })}
+>
+  <${Icon} name="cross" size=${12} />
+</button>`;
 
 function Search({ parameters, searchRef }) {
   const given = parameters.get("q") ?? "";

@@ -6,7 +6,7 @@ import { CLEAR, conditionsOf, isFiltered, queryFilter } from "./filters.js";
 import { Grid } from "./grid.js";
 import { useKeys } from "./keys.js";
 import { classes, html, useEffect, useMemo, useObservable, useReducer, useRef, useState } from "./lib.js";
-import { count } from "./names.js";
+import { count, digits } from "./names.js";
 import { Pages } from "./pages.js";
 import { Reports } from "./reports.js";
 import { changed, go, route, update } from "./route.js";
@@ -14,6 +14,8 @@ import { Button, Empty, Icon, say } from "./ui.js";
 import { me } from "./viewer.js";
 
 const POLL = 10_000;
+/** Rows that are selected at once at most. */
+const MOST = 500;
 
 export function Deliveries() {
   const parameters = useObservable(route);
@@ -67,6 +69,10 @@ export function Deliveries() {
     anchor.current = place;
     setActive(place);
     setSelected(next);
+  };
+  const selectAll = () => {
+    const held = list.pages.flatMap((page) => page.rows ?? []);
+    setSelected(new Map(selected.size ? [] : held.slice(0, MOST).map((row) => [row.id, row])));
   };
   const move = (step) => {
     const place = current();
@@ -128,6 +134,7 @@ export function Deliveries() {
       const row = currentRow();
       if (row) select(current(), row, false);
     },
+    a: selectAll,
     r: () => (selected.size ? many("retry") : retryOne(currentRow())),
     n: () => list.freshCount && showFresh(),
     ".": reload,
@@ -156,6 +163,7 @@ export function Deliveries() {
               active=${current()}
               onOpen=${open}
               onSelect=${select}
+              onSelectAll=${selectAll}
               onRetry=${retryOne}
               label="Deliveries, newest first"
             />`
@@ -163,7 +171,7 @@ export function Deliveries() {
       </div>
       ${selected.size > 0 &&
       html`<div class="selection" role="toolbar" aria-label="Selected deliveries">
-        <strong aria-live="polite">${selected.size.toLocaleString("en-GB")} selected</strong>
+        <strong aria-live="polite">${digits(selected.size)} selected</strong>
         <${Button} icon="retry" onClick=${() => many("retry")}>Retry<//>
         <${Button} icon="trash" onClick=${() => many("delete")}>Delete<//>
         <${Button} kind="plain" onClick=${() => setSelected(new Map())}>Clear<//>
@@ -221,7 +229,7 @@ function Nothing({ list, parameters, again }) {
         >
         <${Button} onClick=${() => update(CLEAR)}>Clear the filters<//>`}
     >
-      <p>None of the ${list.scanned.toLocaleString("en-GB")} newest deliveries matches. There may be older ones.</p>
+      <p>None of the ${digits(list.scanned)} newest deliveries matches. There may be older ones.</p>
     <//>`;
   if (isFiltered(parameters))
     return html`<${Empty}

@@ -78,7 +78,7 @@ export function Delivery({ id, parameters, onClose, onRetried, onDeleted, onMove
       </div>
       ${log &&
       html`<div class="row-of-buttons">
-        <${Button} kind="primary" icon="retry" busy=${isBusy} reason=${can("RETRY")} onClick=${send}>
+        <${Button} kind=${log.status === "FAILED" && "primary"} icon="retry" busy=${isBusy} reason=${can("RETRY")} onClick=${send}>
           ${isBusy ? "Sending…" : "Retry"}<//
         >
         <${Button} icon="trash" reason=${can("DELETE")} onClick=${() => setAsking(true)}>Delete<//>

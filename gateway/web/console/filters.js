@@ -3,7 +3,7 @@ import { CATEGORIES, STATUSES, hostOf } from "./names.js";
 import { full } from "./time.js";
 
 /** The parameters that are conditions, in the order of their chips. */
-export const FIELDS = ["source", "status", "reason", "code", "event", "hook", "host", "time", "correlation", "q"];
+export const FIELDS = ["source", "status", "reason", "code", "event", "hook", "host", "time", "group", "correlation", "q"];
 
 export const LABELS = {
   source: "Source",
@@ -14,6 +14,7 @@ export const LABELS = {
   hook: "Hook",
   host: "Target",
   time: "Time",
+  group: "Failure group",
   correlation: "Correlation",
   q: "Text",
 };
@@ -87,6 +88,7 @@ export function queryFilter(parameters) {
   add("event", (texts) => anyOf(texts.map((text) => ({ event: eventCondition(text) }))));
   add("hook", (texts) => ({ hook: { in: texts.map((text) => text.split("~")[0]) } }));
   add("host", (texts) => anyOf(texts.map((text) => ({ url: { containsIgnoreCase: text } }))));
+  add("group", (ids) => ({ failureGroup: { in: ids } }));
   add("correlation", (texts) => ({ correlationId: { in: texts } }));
   const { from, to } = timeOf(parameters);
   if (from || to) all.push({ triggeredAt: { ...(from && { gte: from }), ...(to && { lt: to }) } });
@@ -106,6 +108,7 @@ export function chipText(name, parameters) {
     if (name === "status") return STATUSES[value]?.name ?? value;
     if (name === "reason") return CATEGORIES[value] ?? value;
     if (name === "hook") return value.split("~")[1] ?? "one hook";
+    if (name === "group") return "these failures";
     if (name === "host") return hostOf(value);
     return value;
   });

@@ -1,6 +1,6 @@
 // The rows of the list. Only those in the window are in the page.
 import { classes, html, useEffect, useLayoutEffect, useObservable, useRef, useState, useTick } from "./lib.js";
-import { CATEGORIES, hostOf } from "./names.js";
+import { CATEGORIES, digits, hostOf } from "./names.js";
 import { zone } from "./preferences.js";
 import { address } from "./route.js";
 import { ago, clock, dayName, duration, full, zoneName } from "./time.js";
@@ -64,7 +64,7 @@ function visible(pages, { tops, height, rowHeight }, from, to) {
  * The list. `active` is the place of the current row. `controls` gets functions that the keys of
  * the screen use: reveal, top.
  */
-export function Grid({ list, version, active, opened, selected, link, onOpen, onSelect, onRetry, controls, label }) {
+export function Grid({ list, version, active, opened, selected, link, onOpen, onSelect, onSelectAll, onRetry, controls, label }) {
   useObservable(zone);
   useTick(10_000);
   const scroller = useRef();
@@ -140,7 +140,18 @@ export function Grid({ list, version, active, opened, selected, link, onOpen, on
     aria-multiselectable="true"
   >
     <div class="grid-head" role="row" aria-rowindex="1">
-      <span role="columnheader" class="cell select"><span class="hidden">Selected</span></span>
+      <span role="columnheader" class="cell select">
+        <label>
+          <input
+            type="checkbox"
+            tabindex="-1"
+            aria-label="Select all that are loaded (a)"
+            checked=${selected.size > 0}
+            indeterminate=${selected.size > 0 && selected.size < list.length}
+            onClick=${onSelectAll}
+          />
+        </label>
+      </span>
       <span role="columnheader" class="cell status-cell">Status</span>
       <span role="columnheader" class="cell time"
         >${msInView === undefined ? "Time" : dayName(msInView, now)} <span class="muted">${zoneName()}</span></span
@@ -228,7 +239,7 @@ function Row({ row, top, position, page, index, now, isActive, isOpen, isSelecte
     </span>
     <span role="gridcell" class="cell source">${row.source}</span>
     <span role="gridcell" class="cell event">
-      <a href=${address(link(row.id))} tabindex="-1">${row.event ?? row.hook ?? "No event"}</a>
+      <a class=${row.event ? "" : "unnamed"} href=${address(link(row.id))} tabindex="-1">${row.event ?? row.hook ?? "No event"}</a>
       ${row.isRedelivery && html`<span class="tag" title="This delivery repeats an earlier one">again</span>`}
     </span>
     <span role="gridcell" class=${classes("cell code", row.code >= 400 && "bad")}>${row.code ?? "–"}</span>
@@ -265,7 +276,7 @@ function End({ list }) {
     </div>`;
   if (list.isPaused)
     return html`<div class="end">
-      <span>Nothing more matches among ${list.scanned.toLocaleString("en-GB")} deliveries that were searched.</span>
+      <span>Nothing more matches among ${digits(list.scanned)} deliveries that were searched.</span>
       <button type="button" class="button" onClick=${() => list.more()}>Search further back</button>
     </div>`;
   if (list.isComplete)

@@ -7,6 +7,7 @@ import { Journal } from "./journal.js";
 import { useKeys } from "./keys.js";
 import { html, render, useEffect, useObservable, useState } from "./lib.js";
 import { words } from "./names.js";
+import { Overview } from "./overview.js";
 import { zone } from "./preferences.js";
 import { address, follow, go, route, screenOf } from "./route.js";
 import { zoneName } from "./time.js";
@@ -14,6 +15,7 @@ import { Button, Empty, Messages } from "./ui.js";
 import { highestRole, loadMe, mayAct, me } from "./viewer.js";
 
 const SCREENS = {
+  overview: { name: "Overview", component: Overview },
   deliveries: { name: "Deliveries", component: Deliveries },
   journal: { name: "Journal", component: Journal },
 };

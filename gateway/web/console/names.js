@@ -40,9 +40,12 @@ export function hostOf(url) {
   return url?.match(/^[a-z][\w+.-]*:\/\/(?:[^@/?#]*@)?([^/?#]+)/i)?.[1] ?? url ?? "";
 }
 
+/** Return a number as people read it: 1,112. */
+export const digits = (number) => number.toLocaleString("en-GB");
+
 /** Return a number with its noun in the singular or plural: 1 source, 2 sources. */
 export const count = (number, noun, plural = `${noun}s`) =>
-  `${number.toLocaleString("en-GB")} ${number === 1 ? noun : plural}`;
+  `${digits(number)} ${number === 1 ? noun : plural}`;
 
 const HELP = {
   TIMEOUT: [

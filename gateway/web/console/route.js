@@ -12,7 +12,7 @@ addEventListener("popstate", () => {
 });
 
 /** The screens by their names in the URL. */
-export const SCREENS = ["deliveries", "journal"];
+export const SCREENS = ["overview", "deliveries", "journal"];
 
 /** Return the name of the screen that the parameters show. */
 export function screenOf(parameters) {

@@ -1,0 +1,245 @@
+// What fails, where, and since when: deliveries over time, sources, groups of failures.
+import { Health } from "./account.js";
+import { Chart, Legend } from "./chart.js";
+import { execute, read } from "./client.js";
+import { RANGES, timeOf } from "./filters.js";
+import { useKeys } from "./keys.js";
+import { classes, html, useEffect, useObservable, useRef, useState } from "./lib.js";
+import { CATEGORIES, count, digits, hostOf, title } from "./names.js";
+import { zone } from "./preferences.js";
+import { Reports } from "./reports.js";
+import { address, changed, follow, go, route, update } from "./route.js";
+import { duration, full, parse } from "./time.js";
+import { Ago, Button, Empty, Icon } from "./ui.js";
+
+const USUAL = "PT6H";
+const REFRESH = 20_000;
+const GROUPS = 50;
+const MINUTE = 60_000;
+/** The sizes that buckets may have, in minutes, with their ISO 8601 texts. */
+const SIZES = [[0.25, "PT15S"], [1, "PT1M"], [5, "PT5M"], [15, "PT15M"], [30, "PT30M"], [60, "PT1H"], [180, "PT3H"], [720, "PT12H"], [1440, "P1D"], [10080, "P7D"]];
+const LENGTHS = { PT15M: 15, PT1H: 60, PT6H: 360, P1D: 1440, P7D: 10080, P30D: 43200 };
+
+/** Return the size of buckets for a span: of the sizes, the first that makes no more than 80. */
+function bucketOf({ from, to }) {
+  const end = to ? Date.parse(to) : Date.now();
+  const minutes = LENGTHS[from] ?? (end - Date.parse(from)) / MINUTE;
+  return (SIZES.find(([size]) => minutes / size <= 80) ?? SIZES.at(-1))[1];
+}
+
+/** Read a document now and again while the page is seen; what was read stays until there is newer. */
+function useAnswer(ask, key, turn) {
+  const [state, setState] = useState({ data: null, error: null, key: null });
+  useEffect(() => {
+    const abort = new AbortController();
+    const load = () =>
+      ask(abort.signal)
+        .then((data) => setState({ data, error: null, key }))
+        .catch((error) => !abort.signal.aborted && setState((old) => ({ ...old, error })));
+    load();
+    const timer = setInterval(() => document.visibilityState === "visible" && load(), REFRESH);
+    return () => {
+      abort.abort();
+      clearInterval(timer);
+    };
+  }, [key, turn]);
+  return { ...state, isOld: state.key !== key };
+}
+
+export function Overview() {
+  const parameters = useObservable(route);
+  useObservable(zone);
+  const [turn, setTurn] = useState(0);
+  const time = parameters.get("time") ?? USUAL;
+  const ends = timeOf(changed(parameters, { time }));
+  const filter = { triggeredAt: { ...(ends.from && { gte: ends.from }), ...(ends.to && { lt: ends.to }) } };
+  const traffic = useAnswer(
+    (signal) => execute("Traffic", { filter, bucket: bucketOf(ends) }, { signal }).then(traffics),
+    time,
+    turn,
+  );
+  const failures = useAnswer(
+    (signal) => read("Failures", { filter, first: GROUPS }, "failureGroups", { signal }),
+    time,
+    turn,
+  );
+  const sources = useAnswer((signal) => read("Sources", {}, "sources", { signal }), "", turn);
+  const again = () => setTurn(turn + 1);
+  useKeys({ ".": again });
+  const isRange = time in RANGES;
+  return html`<div class="page overview">
+    <header class="page-head overview-head">
+      <h1>Overview</h1>
+      <span class="space"></span>
+      <div class="ranges" role="group" aria-label="Time">
+        ${Object.keys(RANGES).map(
+          (value) => html`<button
+            key=${value}
+            type="button"
+            aria-pressed=${value === time}
+            title=${RANGES[value]}
+            onClick=${() => update({ time: value })}
+          >
+            ${value.replace(/^P(?:T)?(\d+)(.)$/, (_, number, unit) => `${number} ${{ M: "min", H: "h", D: "d" }[unit]}`)}
+          </button>`,
+        )}
+      </div>
+      <${Button} icon="refresh" label="Load again (.)" onClick=${again} />
+    </header>
+    <section class="card" aria-labelledby="over-time">
+      <${Traffic} answer=${traffic} time=${time} isRange=${isRange} again=${again} />
+    </section>
+    <${SourceStrip} answer=${sources} traffic=${traffic.isOld ? null : traffic.data} time=${time} />
+    <${Groups} answer=${failures} time=${time} />
+  </div>`;
+}
+
+function traffics({ data, errors }) {
+  if (!data.all) throw new Error(errors[0]?.message ?? "The gateway gave no data.");
+  return data;
+}
+
+function Traffic({ answer, time, isRange, again }) {
+  const { data, error, isOld } = answer;
+  const head = (text) => html`<h2 id="over-time">Deliveries over time <span class="muted">${text}</span></h2>`;
+  if (error && !data) return html`${head("")}<${Problem} what="The numbers" error=${error} again=${again} />`;
+  if (!data) return html`${head("")}<div class="chart-blank" role="status"><span class="spinner"></span> Counting…</div>`;
+  const { all } = data;
+  const failed = all.groups.find((group) => group.status === "FAILED")?.found ?? 0;
+  const number = all.count ?? all.found ?? 0;
+  const zoom = (from, to) => update({ time: `${new Date(from).toISOString()}~${new Date(to).toISOString()}` });
+  const listed = changed(new URLSearchParams({ view: "deliveries" }), { time });
+  return html`<div class="card-head">
+      ${head(isRange ? RANGES[time].toLowerCase() : "zoomed")}
+      <span class="space"></span>
+      ${!isRange && html`<${Button} kind="small" icon="left" onClick=${() => update({ time: null })}>Zoom out<//>`}
+      <a class="button small" href=${address(listed)} onClick=${follow(listed)}>Show in the list</a>
+    </div>
+    <${Reports} list=${{ reports: all.sourceReports, length: all.found }} again=${again} />
+    <dl class="numbers">
+      <div><dt>Deliveries</dt><dd>${all.count === null && number > 0 && html`<span title="At least">≥ </span>`}${digits(number)}</dd></div>
+      <div class=${failed ? "bad" : ""}>
+        <dt>Failed</dt>
+        <dd>${digits(failed)} <small>${all.found ? percent(failed / all.found) : ""}</small></dd>
+      </div>
+      <div><dt>Median duration</dt><dd>${duration(all.durations?.p50) || "–"}</dd></div>
+      <div><dt>95 % within</dt><dd>${duration(all.durations?.p95) || "–"}</dd></div>
+    </dl>
+    <div class=${isOld ? "old" : ""} aria-busy=${isOld}>
+      <${Chart} stats=${all} onZoom=${zoom} />
+      <${Legend} groups=${all.groups} />
+    </div>
+    ${!all.complete &&
+    html`<p class="honest">
+      <${Icon} name="warning" size=${14} />
+      ${all.sampled
+        ? `A sample: ${count(all.scanned, "delivery was", "deliveries were")} read${all.from ? `, all of them since ${full(parse(all.from)).replace(/\.\d+/, "")}` : ""}. Hatched times were not read to the end, so their bars are the least there is.`
+        : "Not all sources could be read, so the numbers are the least there is."}
+    </p>`}`;
+}
+
+const percent = (share) => (share > 0 && share < 0.001 ? "< 0.1 %" : `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`);
+
+const Problem = ({ what, error, again }) => html`<div class="problem">
+  <${Icon} name="warning" /><p>${what} could not be loaded. ${error.message}</p>
+  <${Button} kind="small" icon="refresh" onClick=${again}>Try again<//>
+</div>`;
+
+/** One card a source: health, failures, its newest delivery, and how old what is shown is. */
+function SourceStrip({ answer, traffic, time }) {
+  const { data, error } = answer;
+  if (!data) return error ? html`<${Problem} what="The sources" error=${error} />` : null;
+  const numbers = new Map();
+  for (const { source, status, found } of traffic?.bySource?.groups ?? []) {
+    const one = numbers.get(source.name) ?? { all: 0, failed: 0 };
+    one.all += found;
+    if (status === "FAILED") one.failed += found;
+    numbers.set(source.name, one);
+  }
+  return html`<section aria-labelledby="sources">
+    <h2 id="sources" class="section-head">Sources</h2>
+    <ul class="strip">
+      ${data.map((source) => html`<${SourceCard} key=${source.name} source=${source} numbers=${numbers.get(source.name)} time=${time} />`)}
+    </ul>
+  </section>`;
+}
+
+function SourceCard({ source, numbers, time }) {
+  const { name, provider, health, logs } = source;
+  const next = changed(new URLSearchParams({ view: "deliveries" }), { source: name, time });
+  const newest = logs?.nodes[0];
+  const report = logs?.sourceReports[0];
+  const isDown = health.status === "DOWN" || !logs;
+  const share = numbers?.all ? numbers.failed / numbers.all : 0;
+  return html`<li class=${classes("source-card", isDown && "down")}>
+    <p class="source-name">
+      <${Health} health=${logs && health.status === "UNKNOWN" ? { ...health, status: "UP" } : health} />
+      <a href=${address(next)} onClick=${follow(next)}>${name}</a>
+      <span class="muted">${title(provider)}</span>
+    </p>
+    <meter class="share" min="0" max="1" value=${share} aria-label=${`Failed deliveries of ${name}`}></meter>
+    <p class="source-line">
+      ${numbers ? html`<span><strong class=${numbers.failed ? "bad-text" : ""}>${digits(numbers.failed)}</strong> of ${digits(numbers.all)} failed</span>` : html`<span class="muted">None in this time</span>`}
+      <span class="muted">${numbers?.failed ? percent(share) : ""}</span>
+    </p>
+    <p class="source-line ages muted">
+      ${newest ? html`<span>Newest <${Ago} time=${newest.triggeredAt} /></span>` : html`<span>No delivery</span>`}
+      ${report?.fetchedAt && html`<span title="Age of what is shown">read <${Ago} time=${report.fetchedAt} />${report.cache === "STALE" ? " (old)" : ""}</span>`}
+    </p>
+    ${health.breaker !== "CLOSED" && html`<p class="source-fault">Calls are paused${health.retryAt && ` until ${full(parse(health.retryAt)).replace(/\.\d+/, "")}`}.</p>`}
+    ${isDown && health.lastError && html`<p class="source-fault" title=${health.lastError.message}>${health.lastError.message}</p>`}
+  </li>`;
+}
+
+/** Failures that belong together, those with the latest first. */
+function Groups({ answer, time }) {
+  const { data, error, isOld } = answer;
+  const [at, setAt] = useState(-1);
+  const list = useRef();
+  const groups = data?.groups ?? [];
+  const move = (step) => {
+    const next = Math.max(0, Math.min(groups.length - 1, at + step));
+    setAt(next);
+    list.current?.querySelectorAll("a.group-link")[next]?.focus();
+  };
+  useKeys({ j: () => move(1), k: () => move(-1), ArrowDown: () => move(1), ArrowUp: () => move(-1) });
+  return html`<section aria-labelledby="groups" class="groups">
+    <h2 id="groups" class="section-head">
+      Failures that belong together
+      ${data && html`<span class="muted">${groups.length < data.groupCount ? `${groups.length} of ${data.groupCount}` : data.groupCount}${data.sampled ? "+" : ""}</span>`}
+    </h2>
+    ${error && !data && html`<${Problem} what="The groups" error=${error} />`}
+    ${!data && !error && html`<div class="skeleton" role="status"><span class="hidden">Loading…</span>${[1, 2, 3].map(() => html`<div class="skeleton-row"><i></i><i></i><i></i></div>`)}</div>`}
+    ${data && !groups.length && html`<${Empty} icon="check" title="No failures"><p>${time in RANGES ? `None in the ${RANGES[time].toLowerCase()}` : "None in this time"}${data.sampled ? ", as far as was read" : ""}.</p><//>`}
+    ${groups.length > 0 &&
+    html`<ol ref=${list} class=${classes("group-list", isOld && "old")}>
+      ${groups.map((group, index) => html`<${Group} key=${group.id} group=${group} onFocus=${() => setAt(index)} />`)}
+    </ol>`}
+  </section>`;
+}
+
+function Group({ group, onFocus }) {
+  const { id, source, hook, category, statusCode, message, found, firstSeen, lastSeen, share, retryable, sample } = group;
+  const next = changed(new URLSearchParams({ view: "deliveries" }), { group: id });
+  const one = changed(next, { log: sample.id });
+  const canRetry = sample.availableActions.some(({ action, available }) => action === "RETRY" && available);
+  const [first, last] = [parse(firstSeen), parse(lastSeen)];
+  return html`<li class="group" onClick=${(event) => !event.target.closest("a") && !String(getSelection()) && go(next)}>
+    <p class="group-when">
+      <strong><${Ago} time=${last} /></strong>
+      <span class="muted">${first < last ? html`first <${Ago} time=${first} />` : "once"}</span>
+    </p>
+    <div class="group-what">
+      <p><span class="category">${CATEGORIES[category]}${statusCode ? ` ${statusCode}` : ""}</span> <a class="group-link" href=${address(next)} onClick=${follow(next)} onFocus=${onFocus}>${message}</a></p>
+      <p class="muted">
+        ${source.name} · ${hook?.name ?? (hostOf(hook?.url ?? sample.request?.url) || "no hook")}
+        ${canRetry && retryable > 0 && html` · <span class="retryable"><${Icon} name="retry" size=${12} />${retryable === found ? "likely to work if sent again" : `${retryable} likely to work if sent again`}</span>`}
+      </p>
+    </div>
+    <p class="group-count">
+      <strong>${group.count === null ? html`<span title="At least">≥ </span>` : ""}${digits(found)}</strong>
+      <span class="muted">${share == null ? "" : html`${percent(share)} <span class="of">of the hook</span>`}</span>
+    </p>
+    <a class="button small" href=${address(one)} onClick=${follow(one)}>Open newest</a>
+  </li>`;
+}
