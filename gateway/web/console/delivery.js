@@ -1,26 +1,14 @@
 // One delivery, beside the list: what was sent, what came back, why it failed, what one can do.
-import { remove, retry } from "./actions.js";
-import { Body, masked } from "./body.js";
-import { documentText, read } from "./client.js";
-import { Compare, compared, toggled } from "./compare.js";
-import { curlOf } from "./curl.js";
-import { useKeys } from "./keys.js";
-import { classes, html, useEffect, useObservable, useRef, useState } from "./lib.js";
-import { CATEGORIES, explain, hostOf, title } from "./names.js";
-import { zone } from "./preferences.js";
-import { address, changed, follow, route, update } from "./route.js";
-import { ago, clock, dayName, duration, full, parse } from "./time.js";
-import { Ago, Button, Dialog, Empty, Icon, Status, copy, say } from "./ui.js";
-import { mayAct } from "./viewer.js";
+import { CATEGORIES, STATUSES, address, ago, changed, classes, clock, dayName, documentText, duration, explain, follow, full, hostOf, html, mayAct, parse, read, route, title, update, useEffect, useMemo, useObservable, useRef, useState, zone } from "./core.js";
+import { Ago, Button, Empty, Icon, Status, copy, retry, say, useKeys } from "./parts.js";
 
 const { explorer } = document.body.dataset;
 /** Milliseconds after which a delivery without a result is read again. */
 const AGAIN = 4000;
 
-export function Delivery({ id, parameters, onClose, onRetried, onDeleted, onMove }) {
+export function Delivery({ id, parameters, onClose, onRetried, onDelete, onMove }) {
   const [state, setState] = useState({ log: null, error: null });
   const [isBusy, setBusy] = useState(false);
-  const [isAsking, setAsking] = useState(false);
   const [turn, setTurn] = useState(0);
   const pane = useRef();
   useObservable(zone);
@@ -81,7 +69,7 @@ export function Delivery({ id, parameters, onClose, onRetried, onDeleted, onMove
         <${Button} kind=${log.status === "FAILED" && "primary"} icon="retry" busy=${isBusy} reason=${can("RETRY")} onClick=${send}>
           ${isBusy ? "Sending…" : "Retry"}<//
         >
-        <${Button} icon="trash" reason=${can("DELETE")} onClick=${() => setAsking(true)}>Delete<//>
+        <${Button} icon="trash" reason=${can("DELETE")} onClick=${() => onDelete(log)}>Delete<//>
         <${Button} icon="copy" onClick=${() => copy(id, "The id")}>Copy id<//>
         ${log.request && html`<${Button} icon="code" onClick=${copyCurl}>Copy as curl<//>`}
         ${explorer && html`<${ExplorerLink} id=${id} />`}
@@ -102,15 +90,6 @@ export function Delivery({ id, parameters, onClose, onRetried, onDeleted, onMove
           ? html`<${Details} log=${log} parameters=${parameters} key=${id} />`
           : html`<div class="skeleton" role="status"><span class="hidden">Loading…</span>${[1, 2, 3, 4, 5].map(() => html`<div class="skeleton-row"><i></i><i></i></div>`)}</div>`}
     </div>
-    ${isAsking &&
-    html`<${DeleteDialog}
-      log=${log}
-      onClose=${() => setAsking(false)}
-      onDone=${() => {
-        setAsking(false);
-        onDeleted(id);
-      }}
-    />`}
   </aside>`;
 }
 
@@ -273,7 +252,7 @@ function Step({ status, at, gap, mark, code, ms, text, name, link, isCurrent, co
 }
 
 /** Headers as a table, and the body. */
-export function Message({ name, message, reads, children }) {
+function Message({ name, message, reads, children }) {
   if (!message)
     return html`<section><h3>${name}</h3><p class="muted">${name === "Response" ? "There was none, or the vendor does not record it." : "The vendor does not record it."}</p></section>`;
   const { headers, body } = message;
@@ -339,30 +318,272 @@ function ExplorerLink({ id }) {
   return html`<a class="button" href=${href} target="_blank" rel="noopener"><${Icon} name="out" /><span>GraphiQL</span></a>`;
 }
 
-function DeleteDialog({ log, onClose, onDone }) {
-  const [isBusy, setBusy] = useState(false);
-  const [fault, setFault] = useState(null);
-  const run = async () => {
-    setBusy(true);
-    try {
-      await remove(log.id);
-      say({ text: "The delivery was deleted.", tone: "good" });
-      onDone();
-    } catch (error) {
-      setFault(error.message);
-      setBusy(false);
+// Bodies as people read them: JSON in lines, other text as it is, masked parts marked.
+
+/** Characters beyond which a body is cut until the reader asks for all of it. */
+const CUT = 60_000;
+/** Characters beyond which nothing is coloured. */
+const COLOURED = 120_000;
+const MASK = /\*{3,}/;
+
+const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null|[{}[\],:]/g;
+
+/**
+ * Return JSON with a line for each value, as pairs of a kind and a text; null if it is no JSON.
+ * The text of each value stays as it is, as numbers may be larger than JavaScript's.
+ */
+function pretty(text) {
+  try {
+    if (!/^\s*[[{]/.test(text)) return null;
+    JSON.parse(text);
+  } catch {
+    return null;
+  }
+  const parts = [];
+  let depth = 0;
+  const line = () => parts.push(["", `\n${"  ".repeat(depth)}`]);
+  const tokens = text.match(TOKEN);
+  tokens.forEach((token, index) => {
+    const next = tokens[index + 1];
+    if (token === "{" || token === "[") {
+      parts.push(["mark", token]);
+      if (next === "}" || next === "]") return;
+      depth += 1;
+      line();
+    } else if (token === "}" || token === "]") {
+      const before = tokens[index - 1];
+      if (before !== "{" && before !== "[") {
+        depth -= 1;
+        line();
+      }
+      parts.push(["mark", token]);
+    } else if (token === ",") {
+      parts.push(["mark", token]);
+      line();
+    } else if (token === ":") parts.push(["mark", ": "]);
+    else if (token[0] === '"') parts.push([next === ":" ? "name" : "text", token]);
+    else parts.push(["value", token]);
+  });
+  return parts;
+}
+
+/** Return a text with every masked part marked as such. */
+function masked(text) {
+  if (!MASK.test(text)) return text;
+  return text
+    .split(/(\*{3,})/)
+    .map((part, index) => (index % 2 ? html`<${Mask} key=${index}>${part}<//>` : part));
+}
+
+const Mask = ({ children }) =>
+  html`<span class="mask" title="Masked by the gateway or the vendor">${children}<span class="hidden"> (masked)</span></span>`;
+
+/** A body with its size, and buttons to copy it and to see it as it was sent. */
+function Body({ text, label }) {
+  const [isRaw, setRaw] = useState(false);
+  const [isWhole, setWhole] = useState(false);
+  const parts = useMemo(() => pretty(text), [text]);
+  const plain = useMemo(
+    () => (parts && !isRaw ? parts.map(([, part]) => part).join("") : text),
+    [parts, isRaw, text],
+  );
+  const isCut = plain.length > CUT && !isWhole;
+  const isColoured = parts && !isRaw && plain.length <= COLOURED;
+  return html`<figure class="body">
+    <figcaption>
+      <span class="muted">${parts ? "JSON" : "Text"}, ${size(text)}</span>
+      ${MASK.test(text) && html`<span class="tag"><${Icon} name="lock" size=${12} />masked parts</span>`}
+      <span class="space"></span>
+      ${parts &&
+      html`<${Button} kind="plain small" aria-pressed=${isRaw} onClick=${() => setRaw(!isRaw)}>As sent<//>`}
+      <${Button} kind="plain small" icon="copy" label=${`Copy the ${label}`} onClick=${() => copy(text, `The ${label}`)} />
+    </figcaption>
+    <pre tabindex="0" role="region" aria-label=${label} dir="auto"><code>${
+      isColoured && !isCut ? coloured(parts) : isCut ? masked(plain.slice(0, CUT)) : masked(plain)
+    }</code></pre>
+    ${isCut &&
+    html`<div class="cut">
+      <span class="muted">The first ${size(plain.slice(0, CUT))} of ${size(plain)}.</span>
+      <${Button} kind="small" onClick=${() => setWhole(true)}>Show all<//>
+    </div>`}
+  </figure>`;
+}
+
+/** Join neighbours of one kind, so that the page has fewer elements. */
+function coloured(parts) {
+  const spans = [];
+  let plain = "";
+  for (const [kind, text] of parts) {
+    if (kind === "" || kind === "mark") plain += text;
+    else {
+      if (plain) spans.push(plain);
+      plain = "";
+      spans.push(html`<span class=${`json-${kind}`}>${masked(text)}</span>`);
     }
+  }
+  return [...spans, plain];
+}
+
+/** Return the size of a text in UTF-8: 812 B, 14 KB or 1.0 MB. */
+function size(text) {
+  const bytes = new Blob([text]).size;
+  if (bytes < 1000) return `${bytes} B`;
+  return bytes < 1e6 ? `${Math.round(bytes / 1000)} KB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+// The request as a command for a shell.
+
+const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+
+/** Headers that curl sets itself, from the URL and the body. */
+const OWN = new Set(["host", "content-length", "connection", "accept-encoding", "transfer-encoding"]);
+
+/** Return a command that sends a request; its first lines name what is masked or not recorded. */
+function curlOf(request) {
+  const { url, method, headers, body } = request;
+  const sent = (headers ?? []).filter(({ name }) => !OWN.has(name.toLowerCase()));
+  const notes = [];
+  const maskedNames = sent.filter(({ redacted, value }) => redacted || value == null).map(({ name }) => name);
+  if (url?.includes("***")) maskedNames.unshift("parts of the URL");
+  if (body?.includes("***")) maskedNames.push("parts of the body");
+  if (maskedNames.length) notes.push(`Masked, fill in before sending: ${maskedNames.join(", ")}.`);
+  if (!method) notes.push("The vendor does not record the method; POST is the usual one.");
+  if (headers == null) notes.push("The vendor does not record the headers.");
+  if (body == null) notes.push("The vendor does not record the body.");
+  const lines = [`curl -X ${method ?? "POST"} ${quoted(url ?? "https://receiver.invalid/")}`];
+  for (const { name, value } of sent) lines.push(`  -H ${quoted(`${name}: ${value ?? "***"}`)}`);
+  if (body != null) lines.push(`  --data-binary ${quoted(body)}`);
+  return [...notes.map((note) => `# ${note}`), lines.join(" \\\n")].join("\n");
+}
+
+// Two attempts, or two deliveries, side by side.
+
+/** Lines of a body that are compared at most. */
+const LINES = 600;
+
+/** Return what the parameters say to compare: a0 is the first attempt, lID a delivery. */
+const compared = (parameters) => parameters.getAll("compare").slice(0, 2);
+
+/** Return the pair with one more, or one less; the oldest choice makes room. */
+const toggled = (pair, one) =>
+  pair.includes(one) ? pair.filter((other) => other !== one) : [...pair, one].slice(-2);
+
+/** The comparison of a pair; it loads what it needs. */
+function Compare({ log, pair, reads }) {
+  const [sides, setSides] = useState(null);
+  const [fault, setFault] = useState(null);
+  useEffect(() => {
+    const abort = new AbortController();
+    Promise.all(pair.map((one) => sideOf(one, log, reads, abort.signal)))
+      .then((loaded) => setSides(loaded.toSorted((a, b) => a.at - b.at)))
+      .catch((error) => !abort.signal.aborted && setFault(error.message));
+    return () => abort.abort();
+  }, [...pair, log]);
+  return html`<section class="compare" aria-labelledby="compare">
+    <h3 id="compare">
+      Compared
+      <${Button} kind="plain small" icon="cross" label="End the comparison" onClick=${() => update({ compare: null }, { replace: true })} />
+    </h3>
+    ${fault ? html`<p class="fault">${fault}</p>` : sides ? html`<${Table} sides=${sides} />` : html`<p class="muted">Loading…</p>`}
+  </section>`;
+}
+
+async function sideOf(one, log, full, signal) {
+  if (one.startsWith("a")) {
+    const attempt = log.attempts?.[Number(one.slice(1))];
+    if (!attempt) throw new Error("There is no such attempt.");
+    return {
+      title: `Attempt ${attempt.number ?? Number(one.slice(1)) + 1}`,
+      at: parse(attempt.at),
+      status: attempt.status,
+      code: attempt.statusCode,
+      ms: attempt.durationMs,
+      error: attempt.error,
+      response: attempt.responseBody,
+    };
+  }
+  const id = one.slice(1);
+  const other = id === log.id ? log : await read("Delivery", { id, full }, "webhookLog", { signal });
+  return {
+    title: other.attempt ? `Attempt ${other.attempt}` : id === log.id ? "This delivery" : "Other delivery",
+    at: parse(other.triggeredAt),
+    status: other.status,
+    code: other.response?.statusCode,
+    ms: other.durationMs,
+    category: other.failure?.category,
+    error: other.failure?.message,
+    url: other.request?.url,
+    headers: headerLines(other.request?.headers),
+    body: other.request?.body,
+    responseHeaders: headerLines(other.response?.headers),
+    response: other.response?.body,
   };
-  return html`<${Dialog} title="Delete this delivery?" onClose=${onClose}>
-    <p>
-      The vendor of <strong>${log.source.name}</strong> will delete the log of
-      <strong>${log.event ?? log.upstreamId}</strong>${log.triggeredAt && ` of ${full(parse(log.triggeredAt))}`} for good. This
-      can't be undone.
-    </p>
-    ${fault && html`<p class="fault" role="alert">${fault}</p>`}
-    <footer class="row-of-buttons">
-      <${Button} onClick=${onClose}>Cancel<//>
-      <${Button} kind="danger" icon="trash" busy=${isBusy} onClick=${run}>${isBusy ? "Deleting…" : "Delete"}<//>
-    </footer>
-  <//>`;
+}
+
+const headerLines = (headers) => headers?.map(({ name, value }) => `${name}: ${value ?? "hidden"}`).join("\n");
+
+function Table({ sides }) {
+  const row = (name, show) => {
+    const texts = sides.map(show);
+    if (texts.every((text) => text == null || text === "")) return null;
+    const differs = texts[0] !== texts[1];
+    return html`<tr class=${differs ? "differs" : ""}>
+      <th scope="row">${name}${differs && html`<span class="hidden"> (differs)</span>`}</th>
+      ${texts.map((text) => html`<td dir="auto">${text || html`<span class="muted">–</span>`}</td>`)}
+    </tr>`;
+  };
+  return html`<table class="pair">
+      <thead>
+        <tr><td></td>${sides.map((side) => html`<th scope="col">${side.title}</th>`)}</tr>
+      </thead>
+      <tbody>
+        ${row("Time", ({ at }) => (Number.isNaN(at) ? "" : full(at)))} ${row("Status", ({ status }) => STATUSES[status].name)}
+        ${row("Code", ({ code }) => code && String(code))} ${row("Duration", ({ ms }) => duration(ms))}
+        ${row("Reason", ({ category }) => CATEGORIES[category])} ${row("Error", ({ error }) => error)}
+        ${row("Target", ({ url }) => url)}
+      </tbody>
+    </table>
+    <${Lines} name="Request headers" texts=${sides.map((side) => side.headers)} />
+    <${Lines} name="Request body" texts=${sides.map((side) => inLines(side.body))} />
+    <${Lines} name="Response headers" texts=${sides.map((side) => side.responseHeaders)} />
+    <${Lines} name="Response body" texts=${sides.map((side) => inLines(side.response))} />`;
+}
+
+const inLines = (text) => (text ? (pretty(text)?.map(([, part]) => part).join("") ?? text) : text);
+
+/** Two texts line by line: what only one of them has is marked with a sign and a colour. */
+function Lines({ name, texts }) {
+  if (!texts[0] && !texts[1]) return null;
+  if (texts[0] === texts[1]) return html`<p class="same"><${Icon} name="check" />${name}: the same</p>`;
+  const [left, right] = texts.map((text) => (text ?? "").split("\n").slice(0, LINES));
+  return html`<details open>
+    <summary>${name}: different</summary>
+    <div class="diff" tabindex="0" role="region" aria-label=${`${name}, line by line`}>
+      ${differences(left, right).map(
+        ({ sign, text }, index) => html`<div key=${index} class=${{ "-": "gone", "+": "come" }[sign] ?? ""}>
+          <span class="sign">${sign}</span><span class="line-text">${text || " "}</span>
+        </div>`,
+      )}
+    </div>
+  </details>`;
+}
+
+/** Return the lines of both texts in order, by their longest common subsequence. */
+function differences(left, right) {
+  const length = Array.from({ length: left.length + 1 }, () => new Uint16Array(right.length + 1));
+  for (let i = left.length - 1; i >= 0; i--)
+    for (let j = right.length - 1; j >= 0; j--)
+      length[i][j] = left[i] === right[j] ? length[i + 1][j + 1] + 1 : Math.max(length[i + 1][j], length[i][j + 1]);
+  const lines = [];
+  let [i, j] = [0, 0];
+  while (i < left.length || j < right.length) {
+    if (i < left.length && j < right.length && left[i] === right[j]) {
+      lines.push({ sign: " ", text: left[i] });
+      i += 1;
+      j += 1;
+    } else if (j >= right.length || (i < left.length && length[i + 1][j] >= length[i][j + 1])) {
+      lines.push({ sign: "-", text: left[i++] });
+    } else lines.push({ sign: "+", text: right[j++] });
+  }
+  return lines;
 }

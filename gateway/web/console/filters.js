@@ -1,11 +1,11 @@
 // The filter of the list: parameters of the URL, chips, and the filter of the GraphQL query.
-import { CATEGORIES, STATUSES, hostOf } from "./names.js";
-import { full } from "./time.js";
+import { CATEGORIES, STATUSES, address, changed, classes, follow, full, hostOf, html, me, read, route, title, update, useEffect, useObservable, useRef, useState, views } from "./core.js";
+import { Icon, Menu, Status, say } from "./parts.js";
 
 /** The parameters that are conditions, in the order of their chips. */
-export const FIELDS = ["source", "status", "reason", "code", "event", "hook", "host", "time", "group", "correlation", "q"];
+const FIELDS = ["source", "status", "reason", "code", "event", "hook", "host", "time", "group", "correlation", "q"];
 
-export const LABELS = {
+const LABELS = {
   source: "Source",
   status: "Status",
   reason: "Reason",
@@ -44,7 +44,7 @@ export function conditionsOf(parameters) {
 const CODE = /^(\d{3})$|^(\d)xx$|^(\d{3})?-(\d{3})?$/i;
 
 /** Return whether a text is a status code, a class such as 5xx, or a range such as 500-504. */
-export const isCode = (text) => CODE.test(text) && text !== "-";
+const isCode = (text) => CODE.test(text) && text !== "-";
 
 function codeCondition(text) {
   const [, code, family, from, to] = text.match(CODE) ?? [];
@@ -101,7 +101,7 @@ export function queryFilter(parameters) {
 }
 
 /** Return what the chip of a field shows for its values. */
-export function chipText(name, parameters) {
+function chipText(name, parameters) {
   const values = parameters.getAll(name);
   if (name === "time") return timeText(parameters);
   const shown = values.map((value) => {
@@ -124,4 +124,371 @@ function timeText(parameters) {
   };
   if (from && to) return `${point(from)} to ${point(to)}`;
   return from ? `since ${point(from)}` : to ? `before ${point(to)}` : "";
+}
+
+// The filter bar: a chip for each condition, the search, and the views.
+
+const SEARCH_DELAY = 350;
+
+/** Views that everyone has. */
+const GIVEN = [
+  { name: "All", query: "" },
+  { name: "Failed", query: "status=FAILED" },
+  { name: "Failed today", query: "status=FAILED&time=P1D" },
+  { name: "Pending", query: "status=PENDING" },
+];
+
+export function FilterBar({ searchRef }) {
+  const parameters = useObservable(route);
+  const chip = (name, body) => html`<${Chip} key=${name} name=${name} parameters=${parameters}>${body}<//>`;
+  return html`<div class="filters">
+    <${Views} parameters=${parameters} />
+    <div class="chips" role="group" aria-label="Filters">
+      <${Search} parameters=${parameters} searchRef=${searchRef} />
+      ${chip("source", html`<${SourceChoice} parameters=${parameters} />`)}
+      ${chip("status", html`<${StatusChoice} parameters=${parameters} />`)}
+      ${chip("reason", html`<${ReasonChoice} parameters=${parameters} />`)}
+      ${chip("time", (close) => html`<${TimeChoice} parameters=${parameters} close=${close} />`)}
+      ${chip("code", html`<${CodeChoice} parameters=${parameters} />`)}
+      ${chip("event", html`<${TextChoice} name="event" parameters=${parameters} hint="order.paid, order.* or *paid*" />`)}
+      ${chip("hook", html`<${HookChoice} parameters=${parameters} />`)}
+      ${chip("host", html`<${TextChoice} name="host" parameters=${parameters} hint="Part of the URL" />`)}
+      ${parameters.has("group") && html`<${Fixed} name="group" parameters=${parameters} />`}
+      ${parameters.has("correlation") && chip("correlation", html`<${TextChoice} name="correlation" parameters=${parameters} hint="Id of the event" />`)}
+      ${isFiltered(parameters) &&
+      html`<button type="button" class="button plain clear" onClick=${() => update(CLEAR)}>Clear all</button>`}
+    </div>
+  </div>`;
+}
+
+function Chip({ name, parameters, children }) {
+  const isSet = parameters.has(name);
+  const text = isSet ? chipText(name, parameters) : "";
+  return html`<span class=${classes("chip", isSet && "set")}>
+    <${Menu}
+      label=${`Filter by ${LABELS[name].toLowerCase()}`}
+      class="chip-button"
+      button=${html`<span class="chip-name">${LABELS[name]}</span>${isSet && html`<span class="chip-value">${text}</span>`}
+        <${Icon} name="down" size=${12} />`}
+    >
+      ${children}
+    <//>
+    ${isSet && html`<${RemoveChip} name=${name} text=${text} />`}
+  </span>`;
+}
+
+/** A condition that can only be removed. */
+const Fixed = ({ name, parameters }) => html`<span class="chip set">
+  <span class="chip-text"><span class="chip-name">${LABELS[name]}</span> <span class="chip-value">${chipText(name, parameters)}</span></span>
+  <${RemoveChip} name=${name} text="" />
+</span>`;
+
+const RemoveChip = ({ name, text }) => html`<button
+  type="button"
+  class="chip-remove"
+  aria-label=${`Remove the filter ${LABELS[name]}${text && `: ${text}`}`}
+  onClick=${() => update({ [name]: null })}
+>
+  <${Icon} name="cross" size=${12} />
+</button>`;
+
+function Search({ parameters, searchRef }) {
+  const given = parameters.get("q") ?? "";
+  const [text, setText] = useState(given);
+  const timer = useRef();
+  useEffect(() => setText(given), [given]);
+  const set = (value, wait) => {
+    setText(value);
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => update({ q: value.trim() || null }, { replace: given !== "" }), wait);
+  };
+  return html`<label class="search">
+    <${Icon} name="search" />
+    <span class="hidden">Search in ids, events, URLs, messages and bodies</span>
+    <input
+      ref=${searchRef}
+      type="search"
+      placeholder="Search"
+      maxlength="1000"
+      spellcheck="false"
+      value=${text}
+      onInput=${(event) => set(event.target.value, SEARCH_DELAY)}
+      onKeyDown=${(event) => {
+        if (event.key === "Enter") set(event.target.value, 0);
+        if (event.key === "Escape") event.target.blur();
+      }}
+    />
+    <kbd aria-hidden="true">/</kbd>
+  </label>`;
+}
+
+/** Boxes to tick; each change is shown at once. */
+function Choices({ name, parameters, options, empty }) {
+  const chosen = new Set(parameters.getAll(name));
+  const toggle = (value) => {
+    if (!chosen.delete(value)) chosen.add(value);
+    update({ [name]: [...chosen] });
+  };
+  if (!options.length) return html`<p class="muted menu-note">${empty}</p>`;
+  return html`<ul class="choices">
+    ${options.map(
+      ({ value, label, note }) => html`<li key=${value}>
+        <label>
+          <input type="checkbox" checked=${chosen.has(value)} onChange=${() => toggle(value)} />
+          <span>${label}</span>${note && html`<span class="muted choice-note">${note}</span>`}
+        </label>
+      </li>`,
+    )}
+  </ul>`;
+}
+
+const StatusChoice = ({ parameters }) => html`<${Choices}
+  name="status"
+  parameters=${parameters}
+  options=${Object.keys(STATUSES).map((value) => ({ value, label: html`<${Status} value=${value} />` }))}
+/>`;
+
+const ReasonChoice = ({ parameters }) => html`<${Choices}
+  name="reason"
+  parameters=${parameters}
+  options=${Object.entries(CATEGORIES).map(([value, label]) => ({
+    value,
+    label,
+    note: { HTTP_CLIENT_ERROR: "4xx", HTTP_SERVER_ERROR: "5xx", REDIRECT: "3xx" }[value],
+  }))}
+/>`;
+
+function SourceChoice({ parameters }) {
+  const { sources } = useObservable(me);
+  return html`<${Choices}
+    name="source"
+    parameters=${parameters}
+    options=${sources.map(({ name, provider }) => ({ value: name, label: name, note: title(provider) }))}
+    empty="You may see no source."
+  />`;
+}
+
+function TimeChoice({ parameters, close }) {
+  const { from, to } = timeOf(parameters);
+  const local = (text) => {
+    const ms = Date.parse(text);
+    if (Number.isNaN(ms)) return "";
+    return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+  };
+  const [begin, setBegin] = useState(local(from));
+  const [end, setEnd] = useState(local(to));
+  const iso = (text) => (text ? new Date(text).toISOString() : "");
+  return html`<ul class="choices">
+      ${Object.entries(RANGES).map(
+        ([value, label]) => html`<li key=${value}>
+          <button
+            type="button"
+            class="choice"
+            aria-pressed=${from === value && !to}
+            onClick=${() => {
+              update({ time: value });
+              close();
+            }}
+          >
+            ${label}
+          </button>
+        </li>`,
+      )}
+    </ul>
+    <div class="menu-form">
+      <label>From <input type="datetime-local" value=${begin} onInput=${(event) => setBegin(event.target.value)} /></label>
+      <label>Until <input type="datetime-local" value=${end} onInput=${(event) => setEnd(event.target.value)} /></label>
+      <button
+        type="button"
+        class="button"
+        onClick=${() => {
+          update({ time: begin || end ? `${iso(begin)}~${iso(end)}` : null });
+          close();
+        }}
+      >
+        Apply
+      </button>
+    </div>`;
+}
+
+/** Texts to type, one at a time. */
+function TextChoice({ name, parameters, hint, check = () => true, fault, children }) {
+  const values = parameters.getAll(name);
+  const [text, setText] = useState("");
+  const [isWrong, setWrong] = useState(false);
+  const add = (event) => {
+    event.preventDefault();
+    const value = text.trim();
+    if (!value) return;
+    if (!check(value)) return setWrong(true);
+    setText("");
+    setWrong(false);
+    if (!values.includes(value)) update({ [name]: [...values, value] });
+  };
+  return html`<form class="menu-form" onSubmit=${add}>
+    <label
+      >${LABELS[name]}
+      <input
+        value=${text}
+        placeholder=${hint}
+        spellcheck="false"
+        autocomplete="off"
+        maxlength="1000"
+        aria-invalid=${isWrong ? "true" : undefined}
+        aria-describedby=${isWrong ? `fault-${name}` : undefined}
+        onInput=${(event) => setText(event.target.value)}
+    /></label>
+    ${isWrong && html`<p class="fault" id=${`fault-${name}`}>${fault}</p>`}
+    <button type="submit" class="button">Add</button>
+    ${children}
+    ${values.length > 0 &&
+    html`<ul class="values">
+      ${values.map(
+        (value) => html`<li key=${value}>
+          <span>${name === "host" ? hostOf(value) : value}</span>
+          <button
+            type="button"
+            class="button plain square"
+            aria-label=${`Remove ${value}`}
+            onClick=${() => update({ [name]: values.filter((other) => other !== value) })}
+          >
+            <${Icon} name="cross" size=${12} />
+          </button>
+        </li>`,
+      )}
+    </ul>`}
+  </form>`;
+}
+
+const CODES = ["4xx", "5xx", "401", "404", "429", "500", "502", "503", "504"];
+
+function CodeChoice({ parameters }) {
+  const values = parameters.getAll("code");
+  return html`<${TextChoice}
+    name="code"
+    parameters=${parameters}
+    hint="404, 5xx or 500-504"
+    check=${isCode}
+    fault="Write a code, a class or a range: 404, 5xx, 500-504."
+  >
+    <div class="quick">
+      ${CODES.map(
+        (code) => html`<button
+          type="button"
+          class="button small"
+          aria-pressed=${values.includes(code)}
+          onClick=${() =>
+            update({ code: values.includes(code) ? values.filter((one) => one !== code) : [...values, code] })}
+        >
+          ${code}
+        </button>`,
+      )}
+    </div>
+  <//>`;
+}
+
+/** The hooks of the chosen sources, or of all. The address keeps the id and the name. */
+function HookChoice({ parameters }) {
+  const { sources } = useObservable(me);
+  const [state, setState] = useState({ options: null, failed: [] });
+  const chosen = parameters.getAll("source");
+  const names = sources.map((source) => source.name).filter((name) => !chosen.length || chosen.includes(name));
+  const holder = useRef();
+  const wanted = names.join(" ");
+  useEffect(() => {
+    const box = holder.current.closest("[popover]");
+    let isShown = true;
+    const load = async () => {
+      const answers = await Promise.allSettled(
+        names.map(async (source) => (await read("Hooks", { source }, "source")).hooks?.nodes ?? []),
+      );
+      if (!isShown) return;
+      const options = answers.flatMap(({ value = [] }, index) =>
+        value.map((hook) => ({
+          value: `${hook.id}~${(hook.name ?? hostOf(hook.url)) || "unnamed"}`,
+          label: (hook.name ?? hostOf(hook.url)) || "unnamed",
+          note: names[index],
+        })),
+      );
+      setState({ options, failed: names.filter((_, index) => answers[index].status === "rejected") });
+    };
+    if (box.matches(":popover-open")) load();
+    box.addEventListener("toggle", load, { once: true });
+    return () => {
+      isShown = false;
+      box.removeEventListener("toggle", load);
+    };
+  }, [wanted]);
+  return html`<div ref=${holder}>
+    ${state.options === null
+      ? html`<p class="muted menu-note">Loading the hooks…</p>`
+      : html`<${Choices} name="hook" parameters=${parameters} options=${state.options} empty="There are no hooks." />`}
+    ${state.failed.length > 0 && html`<p class="fault menu-note">Could not be read: ${state.failed.join(", ")}.</p>`}
+  </div>`;
+}
+
+/** The views: given ones, the caller's own, and a button to keep the current filter. */
+function Views({ parameters }) {
+  const own = useObservable(views);
+  const current = conditionsOf(parameters);
+  const parametersOf = (query) => {
+    const next = changed(parameters, CLEAR);
+    for (const [name, value] of new URLSearchParams(query)) if (FIELDS.includes(name)) next.append(name, value);
+    return next;
+  };
+  const isKnown = [...GIVEN, ...own].some((view) => view.query === current);
+  return html`<nav class="views" aria-label="Views">
+    <ul>
+      ${[...GIVEN, ...own].map((view, index) => {
+        const next = parametersOf(view.query);
+        const isOwn = index >= GIVEN.length;
+        return html`<li key=${view.name}>
+          <a
+            class="view"
+            href=${address(next)}
+            aria-current=${view.query === current ? "true" : undefined}
+            onClick=${follow(next)}
+            >${view.name}</a
+          >
+          ${isOwn &&
+          view.query === current &&
+          html`<button
+            type="button"
+            class="button plain square"
+            aria-label=${`Forget the view ${view.name}`}
+            title="Forget this view"
+            onClick=${() => (views.value = own.filter((other) => other !== view))}
+          >
+            <${Icon} name="cross" size=${12} />
+          </button>`}
+        </li>`;
+      })}
+      ${!isKnown && html`<li><${SaveView} query=${current} own=${own} /></li>`}
+    </ul>
+  </nav>`;
+}
+
+function SaveView({ query, own }) {
+  const [name, setName] = useState("");
+  return html`<${Menu}
+    label="Keep these filters as a view"
+    class="button plain small"
+    button=${html`<${Icon} name="plus" size=${12} /><span>Save view</span>`}
+  >
+    ${(close) => html`<form
+      class="menu-form"
+      onSubmit=${(event) => {
+        event.preventDefault();
+        const chosen = name.trim();
+        if (!chosen) return;
+        views.value = [...own.filter((view) => view.name !== chosen), { name: chosen, query }];
+        close();
+        setName("");
+        say({ text: `The view ${chosen} is kept in this browser.`, tone: "good" });
+      }}
+    >
+      <label>Name <input value=${name} maxlength="40" onInput=${(event) => setName(event.target.value)} /></label>
+      <button type="submit" class="button primary">Save</button>
+    </form>`}
+  <//>`;
 }

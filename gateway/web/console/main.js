@@ -1,18 +1,8 @@
 // The shell: which screen is shown, who the caller is, and what is the same everywhere.
-import { AccountDialog, Locked } from "./account.js";
-import { whenLocked } from "./client.js";
-import { Deliveries } from "./deliveries.js";
-import { HelpDialog } from "./help.js";
-import { Journal } from "./journal.js";
-import { useKeys } from "./keys.js";
-import { html, render, useEffect, useObservable, useState } from "./lib.js";
-import { words } from "./names.js";
+import { address, ago, changed, clock, credential, dayName, follow, forgetCredential, full, go, highestRole, html, isRemembered, keepCredential, loadMe, mayAct, me, parse, read, render, route, screenOf, shortcuts, title, update, useEffect, useObservable, useState, whenLocked, words, zone, zoneName } from "./core.js";
+import { Deliveries } from "./list.js";
 import { Overview } from "./overview.js";
-import { zone } from "./preferences.js";
-import { address, follow, go, route, screenOf } from "./route.js";
-import { zoneName } from "./time.js";
-import { Button, Empty, Messages } from "./ui.js";
-import { highestRole, loadMe, mayAct, me } from "./viewer.js";
+import { Button, Dialog, Empty, Icon, KEY_MAP, Messages, useKeys } from "./parts.js";
 
 const SCREENS = {
   overview: { name: "Overview", component: Overview },
@@ -122,3 +112,205 @@ const Logo = () => html`<svg class="logo" viewBox="0 0 32 32" width="22" height=
 
 document.getElementById("console").replaceChildren();
 render(html`<${App} />`, document.getElementById("console"));
+
+// Who am I, and the key: asked for, kept, forgotten.
+
+/** The page that asks for a key; `error` says why it is needed. */
+function Locked({ error, onKey }) {
+  const [text, setText] = useState("");
+  const [remember, setRemember] = useState(false);
+  const hadKey = credential() !== null;
+  const isExpired = /expired/i.test(error.message);
+  const title = !hadKey ? "A key is needed" : isExpired ? "The token has expired" : "The key is not accepted";
+  const submit = (event) => {
+    event.preventDefault();
+    const key = text.trim().replace(/^Bearer\s+/i, "");
+    if (!key) return;
+    keepCredential(key, remember);
+    onKey();
+  };
+  return html`<main class="gate" id="main">
+    <form class="gate-box" onSubmit=${submit}>
+      <span class="empty-icon"><${Icon} name=${hadKey ? "lock" : "key"} size=${22} /></span>
+      <h1>${title}</h1>
+      <p>${error.message}</p>
+      <label class="field">
+        <span>API key or access token</span>
+        <input
+          type="password"
+          name="key"
+          value=${text}
+          autocomplete="off"
+          spellcheck="false"
+          autofocus
+          required
+          onInput=${(event) => setText(event.target.value)}
+        />
+      </label>
+      <label class="check">
+        <input type="checkbox" checked=${remember} onChange=${(event) => setRemember(event.target.checked)} />
+        <span>Keep it on this device<span class="muted"> – otherwise until this tab is closed</span></span>
+      </label>
+      <button type="submit" class="button primary">Continue</button>
+      ${error.requestId && html`<p class="muted small">Request <code>${error.requestId}</code></p>`}
+    </form>
+  </main>`;
+}
+
+/** The caller: name, roles and sources, and the key that the browser keeps. */
+function AccountDialog({ onClose, onForget }) {
+  const { viewer, sources } = useObservable(me);
+  const isOpen = viewer.method === "NONE";
+  const methods = { NONE: "no credential", API_KEYS: "API key", JWT: "access token" };
+  return html`<${Dialog} title="Who am I" onClose=${onClose} wide>
+    <dl class="facts">
+      <div><dt>Name</dt><dd>${viewer.name}</dd></div>
+      <div><dt>Known by</dt><dd>${methods[viewer.method] ?? words(viewer.method)}</dd></div>
+      ${viewer.grants.map(
+        ({ role, sources: names }) => html`<div>
+          <dt>Role</dt>
+          <dd><strong>${words(role)}</strong> for ${names ? names.join(", ") : "all sources"}</dd>
+        </div>`,
+      )}
+      <div><dt>Sources</dt><dd>${sources.map((source) => source.name).join(", ") || "none"}</dd></div>
+      ${!isOpen && html`<div><dt>Key</dt><dd>kept ${isRemembered() ? "on this device" : "until this tab is closed"}</dd></div>`}
+    </dl>
+    ${isOpen && html`<p class="note"><${Icon} name="warning" />This gateway asks for no credential: whoever reaches it may do everything.</p>`}
+    ${!isOpen &&
+    html`<footer class="row-of-buttons">
+      <${Button}
+        icon="key"
+        onClick=${() => {
+          forgetCredential();
+          onForget();
+        }}
+        >Forget the key<//
+      >
+    </footer>`}
+  <//>`;
+}
+
+// The journal: who retried and deleted what, for administrators.
+
+const PAGE = 50;
+const OUTCOMES = {
+  PENDING: ["clock", "wait", "Under way"],
+  SUCCEEDED: ["check", "good", "Done"],
+  REJECTED: ["cross", "bad", "Refused"],
+  FAILED: ["cross", "bad", "Not reached"],
+  UNKNOWN: ["question", "wait", "Not known"],
+};
+
+function Journal() {
+  const parameters = useObservable(route);
+  useObservable(zone);
+  const kind = parameters.get("kind");
+  const outcome = parameters.get("outcome");
+  const [state, setState] = useState({ nodes: [], next: null, isReading: true, error: null });
+
+  const load = async (after, nodes, signal) => {
+    setState((old) => ({ ...old, nodes, isReading: true, error: null }));
+    try {
+      const filter = { kind, outcome };
+      const page = await read("Journal", { first: PAGE, after, filter }, "actions", { signal });
+      const next = page.pageInfo.hasNextPage ? page.pageInfo.endCursor : null;
+      setState({ nodes: [...nodes, ...page.nodes], next, isReading: false, error: null });
+    } catch (error) {
+      if (!signal?.aborted) setState((old) => ({ ...old, isReading: false, error }));
+    }
+  };
+  useEffect(() => {
+    const abort = new AbortController();
+    load(null, [], abort.signal);
+    return () => abort.abort();
+  }, [kind, outcome]);
+
+  const { nodes, next, isReading, error } = state;
+  const choice = (name, value, label) => html`<option value=${value ?? ""} selected=${parameters.get(name) === value}>${label}</option>`;
+  return html`<section class="page">
+    <header class="page-head">
+      <h1>Journal</h1>
+      <p class="muted">Every retry and deletion that was requested through this gateway.</p>
+      <div class="row-of-buttons">
+        <label class="select">Action
+          <select onChange=${(event) => update({ kind: event.target.value || null })}>
+            ${choice("kind", null, "All")}${choice("kind", "RETRY", "Retry")}${choice("kind", "DELETE", "Delete")}
+          </select>
+        </label>
+        <label class="select">Outcome
+          <select onChange=${(event) => update({ outcome: event.target.value || null })}>
+            ${choice("outcome", null, "All")}
+            ${Object.entries(OUTCOMES).map(([value, [, , label]]) => choice("outcome", value, label))}
+          </select>
+        </label>
+        <${Button} icon="refresh" onClick=${() => load(null, [])}>Load again<//>
+      </div>
+    </header>
+    ${error
+      ? html`<${Empty}
+          icon=${error.code === "FORBIDDEN" ? "lock" : "warning"}
+          tone="bad"
+          title=${error.code === "FORBIDDEN" ? "The journal is for administrators" : "The journal could not be loaded"}
+        >
+          <p>${error.message}</p>
+        <//>`
+      : !nodes.length && !isReading
+        ? html`<${Empty} icon="inbox" title=${kind || outcome ? "Nothing matches" : "Nothing was done yet"}>
+            <p>${kind || outcome ? "No action is of this kind." : "A retry or a deletion appears here as soon as it is requested."}</p>
+          <//>`
+        : html`<div class="table-box" tabindex="0" role="region" aria-label="Actions">
+            <table class="table">
+              <thead>
+                <tr>
+                  <th scope="col">When</th><th scope="col">Action</th><th scope="col">Outcome</th>
+                  <th scope="col">Source</th><th scope="col">Delivery</th><th scope="col">Caller</th><th scope="col">Message</th>
+                </tr>
+              </thead>
+              <tbody>${nodes.map((action) => html`<${Action} key=${action.id} action=${action} />`)}</tbody>
+            </table>
+          </div>`}
+    ${next && html`<p class="end"><${Button} busy=${isReading} onClick=${() => load(next, nodes)}>Load more<//></p>`}
+  </section>`;
+}
+
+function Action({ action }) {
+  const [icon, tone, label] = OUTCOMES[action.outcome];
+  const at = parse(action.requestedAt);
+  const log = changed(new URLSearchParams({ view: "deliveries" }), { log: action.logId });
+  return html`<tr>
+    <td class="nowrap" title=${full(at)}>${dayName(at)}, ${clock(at)} <span class="muted">${ago(at)} ago</span></td>
+    <td>${words(action.kind)}</td>
+    <td><span class=${`status ${tone}`}><${Icon} name=${icon} />${label}</span></td>
+    <td>${action.source}</td>
+    <td><a href=${address(log)} onClick=${follow(log)}><code>${action.upstreamId}</code></a></td>
+    <td class="nowrap">${action.caller}</td>
+    <td class="wide" dir="auto">${action.message ?? ""}${action.errorCode && html` <code>${action.errorCode}</code>`}</td>
+  </tr>`;
+}
+
+// The keys and where they work.
+
+function HelpDialog({ onClose }) {
+  const isOn = useObservable(shortcuts);
+  return html`<${Dialog} title="Keyboard" onClose=${onClose} wide>
+    <div class="key-map">
+      ${KEY_MAP.map(
+        ([group, keys]) => html`<section key=${group}>
+          <h3>${group}</h3>
+          <dl>
+            ${keys.map(
+              ([key, text]) => html`<div>
+                <dt>${key.split(" ").filter(Boolean).map((one) => html`<kbd>${one}</kbd>`)}</dt>
+                <dd>${text}</dd>
+              </div>`,
+            )}
+          </dl>
+        </section>`,
+      )}
+    </div>
+    <label class="check">
+      <input type="checkbox" checked=${isOn} onChange=${(event) => (shortcuts.value = event.target.checked)} />
+      <span>Single keys are shortcuts</span>
+    </label>
+  <//>`;
+}

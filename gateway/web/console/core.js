@@ -1,0 +1,504 @@
+// Preact with htm, whose templates are tagged literals, so that nothing has to be compiled; and
+// values that components observe.
+import htm from "./htm.mjs";
+import { createElement, Fragment, render } from "./preact.mjs";
+import { useLayoutEffect, useReducer } from "./preact-hooks.mjs";
+
+export { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from "./preact-hooks.mjs";
+export { Fragment, render };
+
+export const html = htm.bind(createElement);
+
+/** Return an object with a value that others can watch. */
+export function observable(initial) {
+  let value = initial;
+  const watchers = new Set();
+  return {
+    get value() {
+      return value;
+    },
+    set value(next) {
+      if (Object.is(value, next)) return;
+      value = next;
+      for (const watcher of [...watchers]) watcher(value);
+    },
+    watch(watcher) {
+      watchers.add(watcher);
+      return () => watchers.delete(watcher);
+    },
+  };
+}
+
+/** Return the value of an observable, and render the component again when it changes. */
+export function useObservable(source) {
+  const [, again] = useReducer((count) => count + 1, 0);
+  const shown = source.value;
+  useLayoutEffect(() => {
+    if (!Object.is(source.value, shown)) again();
+    return source.watch(again);
+  }, [source]);
+  return shown;
+}
+
+/** Render the component again every so many milliseconds, for times such as "3 min ago". */
+export function useTick(period) {
+  const [, again] = useReducer((count) => count + 1, 0);
+  useLayoutEffect(() => {
+    const timer = setInterval(again, period);
+    return () => clearInterval(timer);
+  }, [period]);
+}
+
+/** Join class names, leaving out those that are false. */
+export const classes = (...names) => names.filter(Boolean).join(" ");
+
+// What the browser remembers. Where storage is blocked, it lasts as long as the page.
+
+const PREFIX = "webhook-logs.";
+
+function preference(name, fallback) {
+  const key = PREFIX + name;
+  const read = (text) => {
+    try {
+      return text === null ? fallback : JSON.parse(text);
+    } catch {
+      return fallback;
+    }
+  };
+  const held = observable(read(fetchItem(localStorageOrNull(), key)));
+  held.watch((value) => storeItem(localStorageOrNull(), key, JSON.stringify(value)));
+  addEventListener("storage", (event) => {
+    if (event.key === key) held.value = read(event.newValue);
+  });
+  return held;
+}
+
+function localStorageOrNull() {
+  try {
+    return localStorage;
+  } catch {
+    return null;
+  }
+}
+
+function sessionStorageOrNull() {
+  try {
+    return sessionStorage;
+  } catch {
+    return null;
+  }
+}
+
+function fetchItem(storage, key) {
+  try {
+    return storage?.getItem(key) ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function storeItem(storage, key, text) {
+  try {
+    if (text === null) storage?.removeItem(key);
+    else storage?.setItem(key, text);
+  } catch {
+    // Full or blocked: the value lasts as long as the page.
+  }
+}
+
+/** "local" or "utc": the zone in which times are shown. */
+export const zone = preference("zone", "local");
+/** Whether single keys are shortcuts (WCAG 2.1.4). */
+export const shortcuts = preference("shortcuts", true);
+/** The caller's own views of the list: name and query. */
+export const views = preference("views", []);
+
+const KEY = PREFIX + "key";
+let key = fetchItem(sessionStorageOrNull(), KEY) ?? fetchItem(localStorageOrNull(), KEY);
+
+/** Return the API key or token of the caller; null without one. */
+export const credential = () => key;
+
+/** Whether the key is kept when the browser is closed. */
+export const isRemembered = () => fetchItem(localStorageOrNull(), KEY) !== null;
+
+/** Keep a key for this tab, or for this device if it is to be remembered. */
+export function keepCredential(text, remember) {
+  key = text;
+  storeItem(sessionStorageOrNull(), KEY, remember ? null : text);
+  storeItem(localStorageOrNull(), KEY, remember ? text : null);
+}
+
+/** Forget the key everywhere in this browser. */
+export function forgetCredential() {
+  key = null;
+  storeItem(sessionStorageOrNull(), KEY, null);
+  storeItem(localStorageOrNull(), KEY, null);
+}
+
+// What is shown stands in the query of the URL, so that it survives a reload and can be sent to
+// others. The key never does.
+
+const fromAddress = () => new URLSearchParams(location.search);
+
+/** The parameters of the URL; never changed in place. */
+export const route = observable(fromAddress());
+
+addEventListener("popstate", () => {
+  route.value = fromAddress();
+});
+
+/** The screens by their names in the URL. */
+const SCREENS = ["overview", "deliveries", "journal"];
+
+/** Return the name of the screen that the parameters show. */
+export function screenOf(parameters) {
+  const view = parameters.get("view");
+  return SCREENS.includes(view) ? view : SCREENS[0];
+}
+
+/** Return the parameters with changes: a text, a list of texts, or null to remove one. */
+export function changed(parameters, changes) {
+  const next = new URLSearchParams(parameters);
+  for (const [name, value] of Object.entries(changes)) {
+    next.delete(name);
+    for (const one of [value ?? []].flat()) next.append(name, one);
+  }
+  return next;
+}
+
+/** Return the address with these parameters, relative to the page. */
+export const address = (parameters) => `?${parameters}`;
+
+/** Show what the parameters say. Unless it replaces the current entry, Back leads here again. */
+export function go(parameters, { replace = false } = {}) {
+  if (String(parameters) === String(route.value)) return;
+  history[replace ? "replaceState" : "pushState"](null, "", address(parameters));
+  route.value = parameters;
+}
+
+/** Change some parameters, as `changed` does, and show the result. */
+export const update = (changes, options) => go(changed(route.value, changes), options);
+
+/** A handler for links that stay in the page; other clicks open them as usual. */
+export function follow(parameters) {
+  return (event) => {
+    if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey)
+      return;
+    event.preventDefault();
+    go(parameters);
+  };
+}
+
+// The GraphQL client. It sends the ids of documents, so that it also works where a gateway executes
+// trusted documents only.
+
+const { documents, endpoint } = document.body.dataset;
+const IDS = JSON.parse(documents);
+const TIMEOUT = 60_000;
+
+/**
+ * Why a request failed. The kind is one of
+ * - "locked": no key, or one that is not accepted
+ * - "throttled": too many requests, or too many wrong keys
+ * - "unreachable": no answer of the gateway
+ * - "outdated": the gateway has other documents than this page
+ * - "failed": any other error, with the code of the gateway
+ */
+export class GatewayError extends Error {
+  constructor(kind, message, { code = null, requestId = null, wait = null } = {}) {
+    super(message);
+    Object.assign(this, { kind, code, requestId, wait });
+  }
+}
+
+let onLocked = () => {};
+
+/** Call a function with the error whenever the key is missing, wrong or expired. */
+export function whenLocked(listener) {
+  onLocked = listener;
+}
+
+/** Execute a document by its name; return its data and errors. Throws GatewayError without data. */
+export async function execute(name, variables = {}, { signal } = {}) {
+  const headers = { "Content-Type": "application/json", Accept: "application/json" };
+  if (credential()) headers.Authorization = `Bearer ${credential()}`;
+  const timeout = AbortSignal.timeout(TIMEOUT);
+  let response;
+  let body;
+  try {
+    response = await fetch(endpoint, {
+      method: "POST",
+      headers,
+      body: JSON.stringify({ documentId: IDS[name], operationName: name, variables }),
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      redirect: "error",
+      cache: "no-store",
+    });
+    body = await response.json();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new GatewayError("unreachable", reasonOf(error, response));
+  }
+  if (body?.data == null) {
+    const error = refusal(response, body?.errors?.[0]);
+    if (error.kind === "locked") onLocked(error);
+    throw error;
+  }
+  return { data: body.data, errors: body.errors ?? [] };
+}
+
+/** Execute a document and return one field of its data. Throws GatewayError if it is null. */
+export async function read(name, variables, field, options) {
+  const { data, errors } = await execute(name, variables, options);
+  if (data[field] == null) throw failure(errors[0]);
+  return data[field];
+}
+
+/** Return the text of a document, for showing it in GraphiQL. */
+export async function documentText(name) {
+  const response = await fetch(new URL(`${name}.graphql`, import.meta.url));
+  return response.text();
+}
+
+function reasonOf(error, response) {
+  if (error.name === "TimeoutError") return "The gateway did not answer within a minute.";
+  if (response) return `Something answered with ${response.status}, but it is not the gateway.`;
+  return "The gateway can't be reached. Is it running, and is this machine online?";
+}
+
+function refusal(response, error) {
+  const wait = Number(response.headers.get("Retry-After")) || null;
+  const { code } = error?.extensions ?? {};
+  const unknown = code === "DOCUMENT_NOT_TRUSTED" || (response.status === 400 && code === "BAD_REQUEST");
+  if (unknown)
+    return new GatewayError("outdated", "The gateway has another version now. Load the page again.");
+  return failure(error, { 401: "locked", 429: "throttled" }[response.status], wait);
+}
+
+function failure(error, kind = "failed", wait = null) {
+  const { code = null, requestId = null } = error?.extensions ?? {};
+  return new GatewayError(kind, error?.message ?? "The gateway gave no data.", {
+    code,
+    requestId,
+    wait,
+  });
+}
+
+// Who the caller is, and what it may do.
+
+/** The caller and its sources; null until the gateway has told. */
+export const me = observable(null);
+
+/** Ask the gateway. Throws GatewayError. */
+export async function loadMe() {
+  const { data } = await execute("Me");
+  me.value = { viewer: data.viewer, sources: data.sources };
+}
+
+/** Return whether the caller has at least this role for a source, or for any source. */
+export function mayAct(role, source = null) {
+  const needed = ROLES.indexOf(role);
+  return (me.value?.viewer.grants ?? []).some(
+    (grant) =>
+      ROLES.indexOf(grant.role) >= needed &&
+      (source === null || grant.sources === null || grant.sources.includes(source)),
+  );
+}
+
+/** Return the highest role of the caller. */
+export function highestRole() {
+  return ROLES.findLast((role) => mayAct(role)) ?? null;
+}
+
+// The schema's enums in words, and what helps against a failure.
+
+export const STATUSES = {
+  SUCCEEDED: { name: "Succeeded", icon: "check", tone: "good" },
+  FAILED: { name: "Failed", icon: "cross", tone: "bad" },
+  PENDING: { name: "Pending", icon: "clock", tone: "wait" },
+  CANCELLED: { name: "Cancelled", icon: "slash", tone: "calm" },
+  UNKNOWN: { name: "Unknown", icon: "question", tone: "calm" },
+};
+
+export const CATEGORIES = {
+  TIMEOUT: "Timeout",
+  DNS: "DNS",
+  CONNECTION: "Connection",
+  TLS: "TLS",
+  REDIRECT: "Redirect",
+  HTTP_CLIENT_ERROR: "Client error",
+  HTTP_SERVER_ERROR: "Server error",
+  NO_RESPONSE: "No response",
+  UNKNOWN: "Unknown",
+};
+
+const ROLES = ["VIEWER", "READER", "OPERATOR", "ADMIN"];
+
+/** Return an enum's value in words: HTTP_CLIENT_ERROR as Http client error. */
+export function words(value) {
+  const text = value.toLowerCase().replaceAll("_", " ");
+  return text[0].toUpperCase() + text.slice(1);
+}
+
+/** Return a kind of system as a title: each word with a capital. */
+export const title = (value) =>
+  value
+    .split("_")
+    .map((word) => word[0] + word.slice(1).toLowerCase())
+    .join(" ");
+
+/** Return the host of a URL, or the URL if it has none. */
+export function hostOf(url) {
+  return url?.match(/^[a-z][\w+.-]*:\/\/(?:[^@/?#]*@)?([^/?#]+)/i)?.[1] ?? url ?? "";
+}
+
+/** Return a number as people read it: 1,112. */
+export const digits = (number) => number.toLocaleString("en-GB");
+
+/** Return a number with its noun in the singular or plural: 1 source, 2 sources. */
+export const count = (number, noun, plural = `${noun}s`) =>
+  `${digits(number)} ${number === 1 ? noun : plural}`;
+
+const HELP = {
+  TIMEOUT: [
+    "The receiver did not respond in time.",
+    "See whether the receiver is up and how long it takes; it should answer first and do its work afterwards.",
+  ],
+  DNS: [
+    "The receiver's host name could not be resolved.",
+    "Check the host in the webhook's URL, and its DNS records. Sending it again helps once the name resolves.",
+  ],
+  CONNECTION: [
+    "The connection to the receiver failed or broke off.",
+    "See whether the receiver runs and lets the sender in: port, firewall, load balancer.",
+  ],
+  TLS: [
+    "The TLS handshake failed, or the receiver's certificate was rejected.",
+    "Check the certificate's date, its chain and its host name. It will fail again until that is mended.",
+  ],
+  REDIRECT: [
+    "The receiver answered with a redirect, which senders do not follow.",
+    "Set the webhook's URL to the final address.",
+  ],
+  NO_RESPONSE: [
+    "The vendor recorded no response, and no reason.",
+    "Look for the delivery in the receiver's own log. If it never arrived, sending it again may help.",
+  ],
+  UNKNOWN: ["The delivery failed for a reason that the gateway does not recognise.", "The vendor's message says more."],
+};
+
+const BY_CODE = {
+  401: "The receiver asks for a credential: check the secret or token that the webhook sends.",
+  403: "The receiver forbids it: check the permissions, and its list of allowed addresses.",
+  404: "The receiver has nothing at this address: check the webhook's URL.",
+  405: "The receiver does not take this method: check the webhook's URL and method.",
+  410: "The receiver says that this address is gone for good: change the webhook's URL, or remove it.",
+  413: "The body is larger than the receiver takes: raise its limit, or send less.",
+  429: "The receiver gets too many requests: wait before sending it again, and send more slowly.",
+};
+
+/** Return why a delivery failed and what to do about it, one sentence each. */
+export function explain(category, code) {
+  if (category === "HTTP_CLIENT_ERROR")
+    return [
+      `The receiver refused the delivery${code ? ` with ${code}` : ""}.`,
+      BY_CODE[code] ?? "The receiver does not accept this request: compare it with what it expects.",
+    ];
+  if (category === "HTTP_SERVER_ERROR")
+    return [
+      `The receiver failed${code ? ` with ${code}` : ""} while handling the delivery.`,
+      "Look into the receiver's log at that time. When it is healthy again, send the delivery again.",
+    ];
+  return HELP[category] ?? HELP.UNKNOWN;
+}
+
+// Times as people read them, in the chosen zone.
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+const FORMS = {
+  clock: { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
+  minute: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
+  day: { weekday: "short", day: "numeric", month: "short" },
+  date: { day: "numeric", month: "short" },
+  year: { weekday: "short", day: "numeric", month: "short", year: "numeric" },
+  full: {
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    fractionalSecondDigits: 3,
+    hourCycle: "h23",
+    timeZoneName: "short",
+  },
+};
+const made = new Map();
+
+function formatted(form, ms) {
+  const utc = zone.value === "utc";
+  const name = form + utc;
+  if (!made.has(name)) {
+    const options = { ...FORMS[form], ...(utc && { timeZone: "UTC" }) };
+    made.set(name, new Intl.DateTimeFormat("en-GB", options));
+  }
+  return made.get(name).format(ms);
+}
+
+/** Return 12:30:36. */
+export const clock = (ms) => formatted("clock", ms);
+/** Return 12:30. */
+export const minute = (ms) => formatted("minute", ms);
+/** Return 29 Nov. */
+export const date = (ms) => formatted("date", ms);
+/** Return 29 Nov 2026, 12:30:36.431 UTC. */
+export const full = (ms) => formatted("full", ms);
+
+/** Return a number that is the same for all times of one day. */
+export function dayOf(ms) {
+  if (Number.isNaN(ms)) return -1;
+  if (zone.value === "utc") return Math.floor(ms / DAY);
+  const at = new Date(ms);
+  return (at.getFullYear() * 12 + at.getMonth()) * 31 + at.getDate();
+}
+
+/** Return Today, Yesterday, or Thu, 27 Nov. */
+export function dayName(ms, now = Date.now()) {
+  if (Number.isNaN(ms)) return "Without a time";
+  const name = formatted("day", ms);
+  if (dayOf(ms) === dayOf(now)) return `Today, ${date(ms)}`;
+  if (dayOf(ms) === dayOf(now - DAY)) return `Yesterday, ${date(ms)}`;
+  return now - ms > 300 * DAY ? formatted("year", ms) : name;
+}
+
+/** Return 4 s, 3 min, 5 h or 2 d. */
+export function ago(ms, now = Date.now()) {
+  const passed = Math.max(0, now - ms);
+  if (passed < MINUTE) return `${Math.floor(passed / SECOND)} s`;
+  if (passed < HOUR) return `${Math.floor(passed / MINUTE)} min`;
+  if (passed < DAY) return `${Math.floor(passed / HOUR)} h`;
+  return `${Math.floor(passed / DAY)} d`;
+}
+
+/** Return 593 ms, 1.25 s or 2 min. */
+export function duration(ms) {
+  if (ms == null) return "";
+  if (ms < 1000) return `${ms < 10 ? Number(ms.toFixed(1)) : Math.round(ms)} ms`;
+  if (ms < MINUTE) return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
+  return `${(ms / MINUTE).toFixed(1)} min`;
+}
+
+/** Return Unix milliseconds of the gateway's text; NaN for null. */
+export const parse = (text) => (text ? Date.parse(text) : NaN);
+
+/** Return the name of the zone in which times are shown. */
+export function zoneName() {
+  if (zone.value === "utc") return "UTC";
+  const parts = new Intl.DateTimeFormat("en-GB", { timeZoneName: "short" }).formatToParts();
+  return parts.find((part) => part.type === "timeZoneName").value;
+}
