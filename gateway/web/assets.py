@@ -80,37 +80,25 @@ LICENSES = (
 )
 EXPLORER = (*STYLES, *SCRIPTS, *LICENSES)
 
-# What the console imports.
+# What the console imports: htm and Preact in one module.
 CONSOLE = (
     Asset(
-        "preact.mjs",
-        "preact@11.2.0",
-        "dist/preact.mjs",
-        "sha384-k/EbA8To4I3ncNvT4R+JKSGfXaos0GHF0QjilyGENHN3dfDvol5wxZlDSy5JsgjZ",
-    ),
-    Asset(
-        "preact-hooks.mjs",
-        "preact@11.2.0",
-        "hooks/dist/hooks.mjs",
-        "sha384-6F3ul+Ho/nKCCDmlU/B6eYlkriJbeXtDjrsI5tzV7s/OZ+Dky6DAB2MW5Tn0UxO9",
-    ),
-    Asset(
-        "htm.mjs",
+        "htm-preact.mjs",
         "htm@3.1.1",
-        "dist/htm.mjs",
-        "sha384-k7/PyxcXOQ/zfJq1v0TM/CcBLQ2m2NzGg2tfHehdgJGqcY7RBwIP4Ye+ssG+QK1I",
-    ),
-    Asset(
-        "preact.LICENSE.txt",
-        "preact@11.2.0",
-        "LICENSE",
-        "sha384-xMn7eKwbmbh7PQrJ/p7EPGNYY7Ayr/2qEForngAvQzJ4zPfmwvAZRLmQUXkAYJ1W",
+        "preact/standalone.mjs",
+        "sha384-StNNHifqKmppGEDNqrv+YtX8PD3mhAhLtNbioQ4QxbPNqaTnktcDjsIPGjcDoiKa",
     ),
     Asset(
         "htm.LICENSE.txt",
         "htm@3.1.1",
         "LICENSE",
         "sha384-y6ya0NFYQBWrDYk1ryOS/8CoUlx/L1khJoWJvyVMtEjWvngakLiFBsblQKBT1C9q",
+    ),
+    Asset(
+        "preact.LICENSE.txt",
+        "preact@11.2.0",
+        "LICENSE",
+        "sha384-xMn7eKwbmbh7PQrJ/p7EPGNYY7Ayr/2qEForngAvQzJ4zPfmwvAZRLmQUXkAYJ1W",
     ),
 )
 ASSETS = (*EXPLORER, *CONSOLE)

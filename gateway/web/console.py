@@ -41,8 +41,6 @@ _MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain",
 }
-_BARE_IMPORT = b'from"preact"'
-"""How one module of Preact imports another; a browser needs an address."""
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
@@ -140,7 +138,7 @@ def _files(static: Path) -> tuple[_File, ...]:
     ]
     files = []
     for path in paths:
-        content = path.read_bytes().replace(_BARE_IMPORT, b'from"./preact.mjs"')
+        content = path.read_bytes()
         files.append(_File(path.name, content, gzip.compress(content, mtime=0)))
     return tuple(files)
 

@@ -1,13 +1,8 @@
 // Preact with htm, whose templates are tagged literals, so that nothing has to be compiled; and
 // values that components observe.
-import htm from "./htm.mjs";
-import { createElement, Fragment, render } from "./preact.mjs";
-import { useLayoutEffect, useReducer } from "./preact-hooks.mjs";
+import { html, useLayoutEffect, useReducer } from "./htm-preact.mjs";
 
-export { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from "./preact-hooks.mjs";
-export { Fragment, render };
-
-export const html = htm.bind(createElement);
+export { html, render, useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from "./htm-preact.mjs";
 
 /** Return an object with a value that others can watch. */
 export function observable(initial) {

@@ -57,7 +57,7 @@ export function Delivery({ id, parameters, onClose, onRetried, onDelete, onMove 
     <header class="drawer-head">
       <div class="drawer-title">
         ${log ? html`<${Status} value=${log.status} />` : html`<span class="muted">Delivery</span>`}
-        <h2>${log?.event ?? log?.hook?.name ?? (log ? "No event" : "Loading…")}</h2>
+        <h2>${log?.event ?? log?.hook?.name ?? (log ? "No event" : error ? "" : "Loading…")}</h2>
       </div>
       <div class="drawer-tools">
         <${Button} kind="plain" icon="left" label="Previous (k)" onClick=${() => onMove(-1)} />
@@ -81,7 +81,7 @@ export function Delivery({ id, parameters, onClose, onRetried, onDelete, onMove 
         ? html`<${Empty}
             icon="warning"
             tone="bad"
-            title=${error.code === "NOT_FOUND" ? "There is no such delivery" : "The delivery could not be loaded"}
+            title=${["NOT_FOUND", "INVALID_ID"].includes(error.code) ? "There is no such delivery" : "The delivery could not be loaded"}
             actions=${html`<${Button} icon="refresh" onClick=${() => setTurn(turn + 1)}>Try again<//>`}
           >
             <p>${error.message}</p>
@@ -259,7 +259,9 @@ function Message({ name, message, reads, children }) {
   return html`<section>
     <h3>${name}</h3>
     ${children}
+    ${headers?.length > 0 && !reads && html`<p class="muted">Headers: ${headers.map((one) => one.name).join(", ")}</p>`}
     ${headers?.length > 0 &&
+    reads &&
     html`<details open>
       <summary>${headers.length} headers</summary>
       <table class="headers">

@@ -210,7 +210,7 @@ function Search({ parameters, searchRef }) {
       type="search"
       placeholder="Search"
       maxlength="1000"
-      spellcheck="false"
+      spellcheck=${false}
       value=${text}
       onInput=${(event) => set(event.target.value, SEARCH_DELAY)}
       onKeyDown=${(event) => {
@@ -331,7 +331,7 @@ function TextChoice({ name, parameters, hint, check = () => true, fault, childre
       <input
         value=${text}
         placeholder=${hint}
-        spellcheck="false"
+        spellcheck=${false}
         autocomplete="off"
         maxlength="1000"
         aria-invalid=${isWrong ? "true" : undefined}

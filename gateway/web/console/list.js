@@ -137,7 +137,8 @@ class Pages {
     try {
       for (let turn = 0; turn < PATIENCE; turn++) {
         const variables = { last: PAGE, before: this.newest, filter: this.filter };
-        const { nodes, pageInfo } = await read("Deliveries", variables, "webhookLogs", { signal });
+        const { nodes, pageInfo, sourceReports } = await read("Deliveries", variables, "webhookLogs", { signal });
+        this.reports = sourceReports;
         this.newest = pageInfo.startCursor ?? this.newest;
         if (nodes.length) this.fresh.unshift(new Page(variables, nodes.map(slim)));
         if (!pageInfo.hasPreviousPage || !nodes.length) break;
@@ -757,6 +758,15 @@ function Nothing({ list, parameters, again }) {
     >
       <p>${list.error.message}</p>
       ${list.error.requestId && html`<p class="muted">Request <code>${list.error.requestId}</code></p>`}
+    <//>`;
+  if (list.reports.some((report) => report.outcome !== "OK"))
+    return html`<${Empty}
+      icon="warning"
+      tone="bad"
+      title="Nothing found in what could be read"
+      actions=${html`<${Button} kind="primary" icon="refresh" onClick=${again}>Try again<//>`}
+    >
+      <p>The sources named above could not be read.</p>
     <//>`;
   if (!list.isComplete)
     return html`<${Empty}

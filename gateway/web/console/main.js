@@ -1,5 +1,5 @@
 // The shell: which screen is shown, who the caller is, and what is the same everywhere.
-import { address, ago, changed, clock, credential, dayName, follow, forgetCredential, full, go, highestRole, html, isRemembered, keepCredential, loadMe, mayAct, me, parse, read, render, route, screenOf, shortcuts, title, update, useEffect, useObservable, useState, whenLocked, words, zone, zoneName } from "./core.js";
+import { address, ago, changed, clock, credential, dayName, follow, forgetCredential, full, go, highestRole, html, isRemembered, keepCredential, loadMe, mayAct, me, parse, read, render, route, screenOf, shortcuts, title, update, useEffect, useObservable, useRef, useState, whenLocked, words, zone, zoneName } from "./core.js";
 import { Deliveries } from "./list.js";
 import { Overview } from "./overview.js";
 import { Button, Dialog, Empty, Icon, KEY_MAP, Messages, useKeys } from "./parts.js";
@@ -119,6 +119,8 @@ render(html`<${App} />`, document.getElementById("console"));
 function Locked({ error, onKey }) {
   const [text, setText] = useState("");
   const [remember, setRemember] = useState(false);
+  const input = useRef();
+  useEffect(() => input.current.focus(), []);
   const hadKey = credential() !== null;
   const isExpired = /expired/i.test(error.message);
   const title = !hadKey ? "A key is needed" : isExpired ? "The token has expired" : "The key is not accepted";
@@ -133,7 +135,7 @@ function Locked({ error, onKey }) {
     <form class="gate-box" onSubmit=${submit}>
       <span class="empty-icon"><${Icon} name=${hadKey ? "lock" : "key"} size=${22} /></span>
       <h1>${title}</h1>
-      <p>${error.message}</p>
+      <p>${hadKey && !isExpired ? "Look for missing characters, or ask whoever runs the gateway for a new one." : error.message}</p>
       <label class="field">
         <span>API key or access token</span>
         <input
@@ -141,8 +143,8 @@ function Locked({ error, onKey }) {
           name="key"
           value=${text}
           autocomplete="off"
-          spellcheck="false"
-          autofocus
+          spellcheck=${false}
+          ref=${input}
           required
           onInput=${(event) => setText(event.target.value)}
         />

@@ -147,10 +147,12 @@ function SourceStrip({ answer, traffic, time }) {
     if (status === "FAILED") one.failed += found;
     numbers.set(source.name, one);
   }
+  const failed = traffic?.all.sourceReports.filter(({ outcome }) => outcome !== "OK") ?? [];
+  const unread = new Set(failed.map((report) => report.source.name));
   return html`<section aria-labelledby="sources">
     <h2 id="sources" class="section-head">Sources</h2>
     <ul class="strip">
-      ${data.map((source) => html`<${SourceCard} key=${source.name} source=${source} numbers=${numbers.get(source.name)} time=${time} />`)}
+      ${data.map((source) => html`<${SourceCard} key=${source.name} source=${source} numbers=${numbers.get(source.name)} isUnread=${unread.has(source.name)} time=${time} />`)}
     </ul>
   </section>`;
 }
@@ -168,7 +170,7 @@ function Health({ health, bare = true }) {
   return html`<span class=${`status ${tone}`} title=${text}><${Icon} name=${icon} /><span class=${bare ? "hidden" : ""}>${text}</span></span>`;
 }
 
-function SourceCard({ source, numbers, time }) {
+function SourceCard({ source, numbers, isUnread, time }) {
   const { name, provider, health, logs } = source;
   const next = changed(new URLSearchParams({ view: "deliveries" }), { source: name, time });
   const newest = logs?.nodes[0];
@@ -183,7 +185,7 @@ function SourceCard({ source, numbers, time }) {
     </p>
     <meter class="share" min="0" max="1" value=${share} aria-label=${`Failed deliveries of ${name}`}></meter>
     <p class="source-line">
-      ${numbers ? html`<span><strong class=${numbers.failed ? "bad-text" : ""}>${digits(numbers.failed)}</strong> of ${digits(numbers.all)} failed</span>` : html`<span class="muted">None in this time</span>`}
+      ${numbers ? html`<span><strong class=${numbers.failed ? "bad-text" : ""}>${digits(numbers.failed)}</strong> of ${digits(numbers.all)} failed</span>` : html`<span class="muted">${isUnread ? "Not read" : "None in this time"}</span>`}
       <span class="muted">${numbers?.failed ? percent(share) : ""}</span>
     </p>
     <p class="source-line ages muted">
@@ -373,13 +375,13 @@ function Chart({ stats, onZoom }) {
       ${bars.map((bar, index) => {
         let foot = 0;
         return html`<g key=${bar.start} class=${bar.isPart ? "part" : ""}>
-          ${(bar.isGap || bar.isPart) && html`<rect x=${x(index)} y="8" width=${step} height=${HEIGHT - FOOT - 8} fill="url(#hatch)" />`}
+          ${(bar.isGap || bar.isPart) && html`<rect x=${x(index)} y="8" width=${step} height=${HEIGHT - FOOT - 8} class="unread" fill="url(#hatch)" />`}
           ${bar.parts.map(([status, number]) => {
             if (!number) return null;
             const from = y(foot);
             foot += number;
             const height = Math.max(from - y(foot), 1.5);
-            return html`<rect class=${`bar-${status.toLowerCase()}`} x=${x(index) + step * 0.1} width=${step * 0.8} y=${from - height} height=${height} rx="1" />`;
+            return html`<rect class=${`of-${status.toLowerCase()}`} x=${x(index) + step * 0.1} width=${step * 0.8} y=${from - height} height=${height} rx="1" />`;
           })}
         </g>`;
       })}
@@ -422,7 +424,7 @@ const Legend = ({ groups }) => html`<ul class="legend">
     .filter((group) => group?.found)
     .map(
       ({ status, found }) => html`<li key=${status}>
-        <i class=${`key-${status.toLowerCase()}`}></i><${Status} value=${status} /> <span>${digits(found)}</span>
+        <i class=${`of-${status.toLowerCase()}`}></i><${Status} value=${status} /> <span>${digits(found)}</span>
       </li>`,
     )}
 </ul>`;

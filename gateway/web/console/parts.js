@@ -135,7 +135,7 @@ export function Menu({ label, button, class: name, panelClass, children, onOpen 
     >
       ${button}
     </button>
-    <div ref=${panel} popover class=${classes("menu", panelClass)} role="dialog" aria-label=${label} tabindex="-1">
+    <div ref=${panel} popover="auto" class=${classes("menu", panelClass)} role="dialog" aria-label=${label} tabindex="-1">
       ${typeof children === "function" ? children(close) : children}
     </div>`;
 }
@@ -324,7 +324,7 @@ export function Reports({ list, again }) {
 }
 
 function problemOf(report) {
-  const { source, outcome, error, cache, fetchedAt, unreadable, unreadableReasons } = report;
+  const { source, outcome, error, cache, fetchedAt, unreadable, unreadableReasons, notes } = report;
   const { name } = source;
   if (outcome !== "OK")
     return {
@@ -340,7 +340,7 @@ function problemOf(report) {
       name,
       text: `${count(unreadable, "row")} could not be read. ${unreadableReasons.join(" ")}`,
     };
-  if (cache === "STALE" && error) return { name, text: error.message, since: fetchedAt };
+  if (cache === "STALE" && notes.length) return { name, text: notes.join(" "), since: fetchedAt };
   return null;
 }
 
