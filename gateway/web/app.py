@@ -69,7 +69,7 @@ def create_app(
         authenticator or Authenticator(settings.auth),
         limits,
         explorer_page if graphiql else None,
-        console_documents().values() if settings.server.console else (),
+        console_documents() if settings.server.console else None,
     )
 
     async def healthz(_: Request) -> Response:

@@ -1,8 +1,8 @@
 """The console: a page for people, and a client of the GraphQL endpoint like any other.
 
-The page is served at ``/``, only to browsers. It runs the documents of its folder by their hashes,
-so that it works where others may not send documents of their own. Its addresses are relative, so
-that it works behind a proxy that adds a prefix to them.
+The page is served at ``/``, only to browsers. It runs the documents of its folder by their ids, so
+that it works where only trusted documents are executed. Its addresses are relative, so that it
+works behind a proxy that adds a prefix to them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import gzip
 import hashlib
-import html
 import json
 import logging
 import string
@@ -23,9 +22,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from gateway.schema.documents import digest
 from gateway.web.assets import CONSOLE, STATIC, missing
 from gateway.web.media_types import accepts_page, parse_list, quality
-from gateway.web.persisted import document_id
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -59,9 +58,14 @@ class _File(NamedTuple):
 
 @functools.cache
 def console_documents() -> Mapping[str, str]:
-    """Return the documents of the console by their names, one operation each."""
-    paths = sorted(_OWN.glob("documents/*.graphql"))
-    return MappingProxyType({path.stem: path.read_text("utf-8") for path in paths})
+    """Return the documents of the console by their ids, one operation each.
+
+    The ids change with the documents, so that a page of another version of the gateway is told to
+    load again.
+    """
+    texts = {path.stem: path.read_text("utf-8") for path in _OWN.glob("documents/*.graphql")}
+    prefix = f"console-{digest(json.dumps(texts, sort_keys=True))[:12]}-"
+    return MappingProxyType({prefix + name: text for name, text in sorted(texts.items())})
 
 
 def console_routes(*, graphiql: bool, static: Path = STATIC) -> list[Route]:
@@ -85,9 +89,7 @@ def console_routes(*, graphiql: bool, static: Path = STATIC) -> list[Route]:
             for file in files
             if file.name.endswith((".js", ".mjs"))
         ),
-        documents=html.escape(
-            json.dumps({name: document_id(text) for name, text in console_documents().items()})
-        ),
+        documents=next(iter(console_documents())).rpartition("-")[0],
         explorer="graphql" if graphiql else "",
     )
     return [

@@ -18,7 +18,7 @@ from gateway.schema.documents import digest
 from gateway.web.request import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from gateway.config import DocumentSettings, Manifest
     from gateway.schema.documents import Documents
@@ -28,24 +28,28 @@ if TYPE_CHECKING:
 class PersistedDocuments:
     """Finds the document of a request.
 
-    ``documents`` remembers those that were executed before. Those that are ``built_in`` are trusted
-    by their hashes, besides the configured ones. Raises ConfigurationError, which names every
+    ``documents`` remembers those that were executed before. Those that are ``built_in`` are
+    always trusted, by their ids. Raises ConfigurationError, which names every
     trusted document that could never be executed.
     """
 
     def __init__(
-        self, settings: DocumentSettings, documents: Documents, built_in: Iterable[str] = ()
+        self,
+        settings: DocumentSettings,
+        documents: Documents,
+        built_in: Mapping[str, str] | None = None,
     ) -> None:
         self._automatic = settings.automatic
         self._documents = documents
         self._trusted = _trusted(settings.trusted, documents)
         self._texts = set(self._trusted.values())
-        self._built_in = {document_id(text): text for text in built_in}
+        self._built_in = built_in or {}
 
     def text(self, graphql: GraphQLRequest) -> str | None:
         """Return the document's text, or None; raise Refusal if it must not be executed."""
-        if graphql.query is None and graphql.document_id in self._built_in:
-            return self._built_in[graphql.document_id]
+        built_in = self._built_in.get(graphql.document_id or "")
+        if built_in is not None and graphql.query is None:
+            return built_in
         persisted = (graphql.extensions or {}).get("persistedQuery")
         if self._trusted:
             return self._trusted_text(graphql, persisted)
@@ -95,11 +99,6 @@ class PersistedDocuments:
         return text
 
 
-def document_id(text: str) -> str:
-    """Return the id of a document by its hash, as in GraphQL over HTTP, appendix A."""
-    return f"sha256:{digest(text)}"
-
-
 def _hash(persisted: Any) -> str:
     match persisted:
         case {"version": 1, "sha256Hash": str(hash_)}:
@@ -122,7 +121,7 @@ def _trusted(manifests: Iterable[Manifest], documents: Documents) -> dict[str, s
                 problems.append(f"{manifest.path}: the document {json.dumps(id_)} {fault}")
     if problems:
         raise ConfigurationError(problems)
-    return {document_id(text): text for text in texts.values()} | texts
+    return {f"sha256:{digest(text)}": text for text in texts.values()} | texts
 
 
 def _fault(text: str, documents: Documents) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -59,7 +59,7 @@ class GraphQLView:
 
     ``explorer`` returns the page for browsers. Anyone may load it, since its queries are
     authenticated like those of any other caller. ``built_in`` are documents of the gateway's own
-    pages, which are always trusted.
+    pages by their ids, which are always trusted.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class GraphQLView:
         authenticator: Authenticator,
         limits: Limits,
         explorer: Callable[[], Response] | None = None,
-        built_in: Collection[str] = (),
+        built_in: Mapping[str, str] | None = None,
     ) -> None:
         self._schema = schema
         self._gateway = gateway

@@ -4,7 +4,6 @@ import { html, useLayoutEffect, useReducer } from "./htm-preact.mjs";
 
 export { html, render, useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from "./htm-preact.mjs";
 
-/** Return an object with a value that others can watch. */
 export function observable(initial) {
   let value = initial;
   const watchers = new Set();
@@ -44,61 +43,45 @@ export function useTick(period) {
   }, [period]);
 }
 
-/** Join class names, leaving out those that are false. */
 export const classes = (...names) => names.filter(Boolean).join(" ");
 
 // What the browser remembers. Where storage is blocked, it lasts as long as the page.
 
 const PREFIX = "webhook-logs.";
 
+/** Return a storage of the browser whose methods do nothing where it is blocked or full. */
+function storage(name) {
+  const attempt = (run) => {
+    try {
+      return run(window[name]) ?? null;
+    } catch {
+      return null;
+    }
+  };
+  return {
+    get: (key) => attempt((held) => held.getItem(PREFIX + key)),
+    set: (key, text) =>
+      attempt((held) => (text === null ? held.removeItem(PREFIX + key) : held.setItem(PREFIX + key, text))),
+  };
+}
+
+const device = storage("localStorage");
+const tab = storage("sessionStorage");
+
 function preference(name, fallback) {
-  const key = PREFIX + name;
   const read = (text) => {
     try {
-      return text === null ? fallback : JSON.parse(text);
+      return JSON.parse(text) ?? fallback;
     } catch {
       return fallback;
     }
   };
-  const held = observable(read(fetchItem(localStorageOrNull(), key)));
-  held.watch((value) => storeItem(localStorageOrNull(), key, JSON.stringify(value)));
+  const held = observable(read(device.get(name)));
+  held.watch((value) => device.set(name, JSON.stringify(value)));
   addEventListener("storage", (event) => {
-    if (event.key === key) held.value = read(event.newValue);
+    if (event.key === PREFIX + name) held.value = read(event.newValue);
   });
   return held;
-}
-
-function localStorageOrNull() {
-  try {
-    return localStorage;
-  } catch {
-    return null;
-  }
-}
-
-function sessionStorageOrNull() {
-  try {
-    return sessionStorage;
-  } catch {
-    return null;
-  }
-}
-
-function fetchItem(storage, key) {
-  try {
-    return storage?.getItem(key) ?? null;
-  } catch {
-    return null;
-  }
-}
-
-function storeItem(storage, key, text) {
-  try {
-    if (text === null) storage?.removeItem(key);
-    else storage?.setItem(key, text);
-  } catch {
-    // Full or blocked: the value lasts as long as the page.
-  }
 }
 
 /** "local" or "utc": the zone in which times are shown. */
@@ -108,27 +91,18 @@ export const shortcuts = preference("shortcuts", true);
 /** The caller's own views of the list: name and query. */
 export const views = preference("views", []);
 
-const KEY = PREFIX + "key";
-let key = fetchItem(sessionStorageOrNull(), KEY) ?? fetchItem(localStorageOrNull(), KEY);
+let key = tab.get("key") ?? device.get("key");
 
 /** Return the API key or token of the caller; null without one. */
 export const credential = () => key;
 
-/** Whether the key is kept when the browser is closed. */
-export const isRemembered = () => fetchItem(localStorageOrNull(), KEY) !== null;
+export const isRemembered = () => device.get("key") !== null;
 
-/** Keep a key for this tab, or for this device if it is to be remembered. */
+/** Keep a key for this tab, or for this device; null forgets it. */
 export function keepCredential(text, remember) {
   key = text;
-  storeItem(sessionStorageOrNull(), KEY, remember ? null : text);
-  storeItem(localStorageOrNull(), KEY, remember ? text : null);
-}
-
-/** Forget the key everywhere in this browser. */
-export function forgetCredential() {
-  key = null;
-  storeItem(sessionStorageOrNull(), KEY, null);
-  storeItem(localStorageOrNull(), KEY, null);
+  tab.set("key", remember ? null : text);
+  device.set("key", remember ? text : null);
 }
 
 // What is shown stands in the query of the URL, so that it survives a reload and can be sent to
@@ -143,10 +117,8 @@ addEventListener("popstate", () => {
   route.value = fromAddress();
 });
 
-/** The screens by their names in the URL. */
 const SCREENS = ["overview", "deliveries", "journal"];
 
-/** Return the name of the screen that the parameters show. */
 export function screenOf(parameters) {
   const view = parameters.get("view");
   return SCREENS.includes(view) ? view : SCREENS[0];
@@ -175,21 +147,20 @@ export function go(parameters, { replace = false } = {}) {
 /** Change some parameters, as `changed` does, and show the result. */
 export const update = (changes, options) => go(changed(route.value, changes), options);
 
-/** A handler for links that stay in the page; other clicks open them as usual. */
-export function follow(parameters) {
-  return (event) => {
-    if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey)
-      return;
+/** The properties of a link that stays in the page; other clicks open it as usual. */
+export const to = (parameters) => ({
+  href: address(parameters),
+  onClick(event) {
+    if (event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
     event.preventDefault();
     go(parameters);
-  };
-}
+  },
+});
 
 // The GraphQL client. It sends the ids of documents, so that it also works where a gateway executes
 // trusted documents only.
 
 const { documents, endpoint } = document.body.dataset;
-const IDS = JSON.parse(documents);
 const TIMEOUT = 60_000;
 
 /**
@@ -201,9 +172,9 @@ const TIMEOUT = 60_000;
  * - "failed": any other error, with the code of the gateway
  */
 export class GatewayError extends Error {
-  constructor(kind, message, { code = null, requestId = null, wait = null } = {}) {
+  constructor(kind, message, { code = null, requestId = null } = {}) {
     super(message);
-    Object.assign(this, { kind, code, requestId, wait });
+    Object.assign(this, { kind, code, requestId });
   }
 }
 
@@ -225,7 +196,7 @@ export async function execute(name, variables = {}, { signal } = {}) {
     response = await fetch(endpoint, {
       method: "POST",
       headers,
-      body: JSON.stringify({ documentId: IDS[name], operationName: name, variables }),
+      body: JSON.stringify({ documentId: `${documents}-${name}`, operationName: name, variables }),
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       redirect: "error",
       cache: "no-store",
@@ -263,21 +234,16 @@ function reasonOf(error, response) {
 }
 
 function refusal(response, error) {
-  const wait = Number(response.headers.get("Retry-After")) || null;
   const { code } = error?.extensions ?? {};
   const unknown = code === "DOCUMENT_NOT_TRUSTED" || (response.status === 400 && code === "BAD_REQUEST");
   if (unknown)
     return new GatewayError("outdated", "The gateway has another version now. Load the page again.");
-  return failure(error, { 401: "locked", 429: "throttled" }[response.status], wait);
+  return failure(error, { 401: "locked", 429: "throttled" }[response.status]);
 }
 
-function failure(error, kind = "failed", wait = null) {
+function failure(error, kind = "failed") {
   const { code = null, requestId = null } = error?.extensions ?? {};
-  return new GatewayError(kind, error?.message ?? "The gateway gave no data.", {
-    code,
-    requestId,
-    wait,
-  });
+  return new GatewayError(kind, error?.message ?? "The gateway gave no data.", { code, requestId });
 }
 
 // Who the caller is, and what it may do.
@@ -285,7 +251,6 @@ function failure(error, kind = "failed", wait = null) {
 /** The caller and its sources; null until the gateway has told. */
 export const me = observable(null);
 
-/** Ask the gateway. Throws GatewayError. */
 export async function loadMe() {
   const { data } = await execute("Me");
   me.value = { viewer: data.viewer, sources: data.sources };
@@ -301,7 +266,6 @@ export function mayAct(role, source = null) {
   );
 }
 
-/** Return the highest role of the caller. */
 export function highestRole() {
   return ROLES.findLast((role) => mayAct(role)) ?? null;
 }
@@ -358,11 +322,11 @@ export const count = (number, noun, plural = `${noun}s`) =>
 const HELP = {
   TIMEOUT: [
     "The receiver did not respond in time.",
-    "See whether the receiver is up and how long it takes; it should answer first and do its work afterwards.",
+    "See whether it is up and how long it takes; it should answer first and work afterwards.",
   ],
   DNS: [
     "The receiver's host name could not be resolved.",
-    "Check the host in the webhook's URL, and its DNS records. Sending it again helps once the name resolves.",
+    "Check the host in the webhook's URL, and its DNS records.",
   ],
   CONNECTION: [
     "The connection to the receiver failed or broke off.",
@@ -370,7 +334,7 @@ const HELP = {
   ],
   TLS: [
     "The TLS handshake failed, or the receiver's certificate was rejected.",
-    "Check the certificate's date, its chain and its host name. It will fail again until that is mended.",
+    "Check the certificate's date, chain and host name.",
   ],
   REDIRECT: [
     "The receiver answered with a redirect, which senders do not follow.",
@@ -378,19 +342,18 @@ const HELP = {
   ],
   NO_RESPONSE: [
     "The vendor recorded no response, and no reason.",
-    "Look for the delivery in the receiver's own log. If it never arrived, sending it again may help.",
+    "Look for the delivery in the receiver's own log.",
   ],
-  UNKNOWN: ["The delivery failed for a reason that the gateway does not recognise.", "The vendor's message says more."],
+  UNKNOWN: ["The gateway does not recognise the reason.", "The vendor's message says more."],
 };
 
 const BY_CODE = {
-  401: "The receiver asks for a credential: check the secret or token that the webhook sends.",
-  403: "The receiver forbids it: check the permissions, and its list of allowed addresses.",
-  404: "The receiver has nothing at this address: check the webhook's URL.",
-  405: "The receiver does not take this method: check the webhook's URL and method.",
-  410: "The receiver says that this address is gone for good: change the webhook's URL, or remove it.",
-  413: "The body is larger than the receiver takes: raise its limit, or send less.",
-  429: "The receiver gets too many requests: wait before sending it again, and send more slowly.",
+  401: "Check the secret or token that the webhook sends.",
+  403: "Check the receiver's permissions, and its list of allowed addresses.",
+  404: "Check the webhook's URL: the receiver has nothing at this address.",
+  410: "This address is gone for good: change the webhook's URL, or remove it.",
+  413: "Raise the receiver's limit for bodies, or send less.",
+  429: "Wait before sending it again, and send more slowly.",
 };
 
 /** Return why a delivery failed and what to do about it, one sentence each. */
@@ -420,7 +383,6 @@ const FORMS = {
   minute: { hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
   day: { weekday: "short", day: "numeric", month: "short" },
   date: { day: "numeric", month: "short" },
-  year: { weekday: "short", day: "numeric", month: "short", year: "numeric" },
   full: {
     day: "numeric",
     month: "short",
@@ -465,10 +427,9 @@ export function dayOf(ms) {
 /** Return Today, Yesterday, or Thu, 27 Nov. */
 export function dayName(ms, now = Date.now()) {
   if (Number.isNaN(ms)) return "Without a time";
-  const name = formatted("day", ms);
   if (dayOf(ms) === dayOf(now)) return `Today, ${date(ms)}`;
   if (dayOf(ms) === dayOf(now - DAY)) return `Yesterday, ${date(ms)}`;
-  return now - ms > 300 * DAY ? formatted("year", ms) : name;
+  return formatted("day", ms);
 }
 
 /** Return 4 s, 3 min, 5 h or 2 d. */

@@ -1,9 +1,8 @@
 // One delivery, beside the list: what was sent, what came back, why it failed, what one can do.
-import { CATEGORIES, STATUSES, address, ago, changed, classes, clock, dayName, documentText, duration, explain, follow, full, hostOf, html, mayAct, parse, read, route, title, update, useEffect, useMemo, useObservable, useRef, useState, zone } from "./core.js";
+import { CATEGORIES, STATUSES, ago, changed, classes, clock, dayName, documentText, duration, explain, full, hostOf, html, mayAct, parse, read, route, title, to, update, useEffect, useMemo, useObservable, useRef, useState, zone } from "./core.js";
 import { Ago, Button, Empty, Icon, Status, copy, retry, say, useKeys } from "./parts.js";
 
 const { explorer } = document.body.dataset;
-/** Milliseconds after which a delivery without a result is read again. */
 const AGAIN = 4000;
 
 export function Delivery({ id, parameters, onClose, onRetried, onDelete, onMove }) {
@@ -123,7 +122,6 @@ function Details({ log, parameters }) {
     ${mayAct("ADMIN", log.source.name) && html`<${Raw} id=${log.id} />`}`;
 }
 
-/** Why it failed, and what to do. */
 function Fault({ log }) {
   if (!log.failure) return null;
   const { category, message, retryable } = log.failure;
@@ -157,10 +155,9 @@ function Facts({ log }) {
 
 function LogLink({ id, children }) {
   const next = changed(useObservable(route), { log: id, compare: null });
-  return html`<a href=${address(next)} onClick=${follow(next)}>${children}</a>`;
+  return html`<a ...${to(next)}>${children}</a>`;
 }
 
-/** The attempts of one delivery, the first one first. */
 function Attempts({ log, parameters, pair }) {
   return html`<section>
     <h3>Attempts <span class="muted">${log.attempts.length}</span></h3>
@@ -203,7 +200,7 @@ function Related({ log, parameters, pair }) {
   return html`<section>
     <h3>
       Same correlation <span class="muted">${nodes.length}${pageInfo.hasNextPage ? "+" : ""}</span>
-      <a class="aside" href=${address(all)} onClick=${follow(all)}>Show in the list</a>
+      <a class="aside" ...${to(all)}>Show in the list</a>
     </h3>
     <ol class="timeline">
       ${[...nodes].reverse().map((node) => {
@@ -231,7 +228,7 @@ function Step({ status, at, gap, mark, code, ms, text, name, link, isCurrent, co
     <${Status} value=${status} bare />
     <div>
       <p>
-        ${link ? html`<a href=${address(link)} onClick=${follow(link)}>${name}</a> ` : name && html`<strong>${name}</strong> `}
+        ${link ? html`<a ...${to(link)}>${name}</a> ` : name && html`<strong>${name}</strong> `}
         ${Number.isNaN(at) ? html`<span class="muted">no time</span>` : html`<time title=${full(at)}>${dayName(at)}, ${clock(at)}</time>`}
         ${gap > 0 && html` <span class="muted">${ago(-gap, 0)} later</span>`}
         <span class="muted"> ${[mark, code, duration(ms)].filter(Boolean).join(" · ")}</span>
@@ -251,7 +248,6 @@ function Step({ status, at, gap, mark, code, ms, text, name, link, isCurrent, co
   </li>`;
 }
 
-/** Headers as a table, and the body. */
 function Message({ name, message, reads, children }) {
   if (!message)
     return html`<section><h3>${name}</h3><p class="muted">${name === "Response" ? "There was none, or the vendor does not record it." : "The vendor does not record it."}</p></section>`;
@@ -308,7 +304,6 @@ function Raw({ id }) {
   </section>`;
 }
 
-/** A link to GraphiQL with the query of this delivery. */
 function ExplorerLink({ id }) {
   const [href, setHref] = useState(explorer);
   useEffect(() => {
@@ -460,17 +455,14 @@ function curlOf(request) {
 
 // Two attempts, or two deliveries, side by side.
 
-/** Lines of a body that are compared at most. */
 const LINES = 600;
 
 /** Return what the parameters say to compare: a0 is the first attempt, lID a delivery. */
 const compared = (parameters) => parameters.getAll("compare").slice(0, 2);
 
-/** Return the pair with one more, or one less; the oldest choice makes room. */
 const toggled = (pair, one) =>
   pair.includes(one) ? pair.filter((other) => other !== one) : [...pair, one].slice(-2);
 
-/** The comparison of a pair; it loads what it needs. */
 function Compare({ log, pair, reads }) {
   const [sides, setSides] = useState(null);
   const [fault, setFault] = useState(null);

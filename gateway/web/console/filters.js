@@ -1,8 +1,7 @@
 // The filter of the list: parameters of the URL, chips, and the filter of the GraphQL query.
-import { CATEGORIES, STATUSES, address, changed, classes, follow, full, hostOf, html, me, read, route, title, update, useEffect, useObservable, useRef, useState, views } from "./core.js";
+import { CATEGORIES, STATUSES, address, changed, classes, full, hostOf, html, me, read, route, title, to, update, useEffect, useObservable, useRef, useState, views } from "./core.js";
 import { Icon, Menu, Status, say } from "./parts.js";
 
-/** The parameters that are conditions, in the order of their chips. */
 const FIELDS = ["source", "status", "reason", "code", "event", "hook", "host", "time", "group", "correlation", "q"];
 
 const LABELS = {
@@ -28,10 +27,8 @@ export const RANGES = {
   P30D: "Last 30 days",
 };
 
-/** Return whether the parameters hold any condition. */
 export const isFiltered = (parameters) => FIELDS.some((name) => parameters.has(name));
 
-/** Return changes that remove all conditions. */
 export const CLEAR = Object.fromEntries(FIELDS.map((name) => [name, null]));
 
 /** Return the parameters that are conditions, as a text that can be kept as a view. */
@@ -100,7 +97,6 @@ export function queryFilter(parameters) {
   return all.length ? Object.assign({}, ...all) : null;
 }
 
-/** Return what the chip of a field shows for its values. */
 function chipText(name, parameters) {
   const values = parameters.getAll(name);
   if (name === "time") return timeText(parameters);
@@ -130,7 +126,6 @@ function timeText(parameters) {
 
 const SEARCH_DELAY = 350;
 
-/** Views that everyone has. */
 const GIVEN = [
   { name: "All", query: "" },
   { name: "Failed", query: "status=FAILED" },
@@ -222,7 +217,6 @@ function Search({ parameters, searchRef }) {
   </label>`;
 }
 
-/** Boxes to tick; each change is shown at once. */
 function Choices({ name, parameters, options, empty }) {
   const chosen = new Set(parameters.getAll(name));
   const toggle = (value) => {
@@ -311,8 +305,7 @@ function TimeChoice({ parameters, close }) {
     </div>`;
 }
 
-/** Texts to type, one at a time. */
-function TextChoice({ name, parameters, hint, check = () => true, fault, children }) {
+function TextChoice({ name, parameters, hint, check = () => true, fault }) {
   const values = parameters.getAll(name);
   const [text, setText] = useState("");
   const [isWrong, setWrong] = useState(false);
@@ -340,7 +333,6 @@ function TextChoice({ name, parameters, hint, check = () => true, fault, childre
     /></label>
     ${isWrong && html`<p class="fault" id=${`fault-${name}`}>${fault}</p>`}
     <button type="submit" class="button">Add</button>
-    ${children}
     ${values.length > 0 &&
     html`<ul class="values">
       ${values.map(
@@ -360,32 +352,13 @@ function TextChoice({ name, parameters, hint, check = () => true, fault, childre
   </form>`;
 }
 
-const CODES = ["4xx", "5xx", "401", "404", "429", "500", "502", "503", "504"];
-
-function CodeChoice({ parameters }) {
-  const values = parameters.getAll("code");
-  return html`<${TextChoice}
-    name="code"
-    parameters=${parameters}
-    hint="404, 5xx or 500-504"
-    check=${isCode}
-    fault="Write a code, a class or a range: 404, 5xx, 500-504."
-  >
-    <div class="quick">
-      ${CODES.map(
-        (code) => html`<button
-          type="button"
-          class="button small"
-          aria-pressed=${values.includes(code)}
-          onClick=${() =>
-            update({ code: values.includes(code) ? values.filter((one) => one !== code) : [...values, code] })}
-        >
-          ${code}
-        </button>`,
-      )}
-    </div>
-  <//>`;
-}
+const CodeChoice = ({ parameters }) => html`<${TextChoice}
+  name="code"
+  parameters=${parameters}
+  hint="404, 5xx or 500-504"
+  check=${isCode}
+  fault="Write a code, a class or a range: 404, 5xx, 500-504."
+/>`;
 
 /** The hooks of the chosen sources, or of all. The address keeps the id and the name. */
 function HookChoice({ parameters }) {
@@ -427,7 +400,6 @@ function HookChoice({ parameters }) {
   </div>`;
 }
 
-/** The views: given ones, the caller's own, and a button to keep the current filter. */
 function Views({ parameters }) {
   const own = useObservable(views);
   const current = conditionsOf(parameters);
@@ -445,9 +417,8 @@ function Views({ parameters }) {
         return html`<li key=${view.name}>
           <a
             class="view"
-            href=${address(next)}
+            ...${to(next)}
             aria-current=${view.query === current ? "true" : undefined}
-            onClick=${follow(next)}
             >${view.name}</a
           >
           ${isOwn &&

@@ -64,7 +64,6 @@ class Pages {
     this.isPaused = false;
   }
 
-  /** Stop all requests. */
   close() {
     this.abort.abort();
   }
@@ -88,7 +87,6 @@ class Pages {
     await this.more();
   }
 
-  /** Read the next page. */
   async more() {
     if (this.isReading || this.isComplete) return;
     const { signal } = this.abort;
@@ -152,7 +150,6 @@ class Pages {
     }
   }
 
-  /** Put what is new on top. */
   showFresh() {
     if (this.freshCount > HELD / 2) return this.start();
     this.pages = [...this.fresh, ...this.pages];
@@ -199,7 +196,6 @@ class Pages {
     return null;
   }
 
-  /** Put the row of the same id in place of an older one. */
   replace(row) {
     const found = this.find(row.id);
     if (!found) return;
@@ -209,7 +205,6 @@ class Pages {
     this.changed();
   }
 
-  /** Take rows out that were deleted. */
   remove(ids) {
     for (const page of this.pages)
       if (page.rows?.some((row) => ids.has(row.id)))
@@ -292,7 +287,6 @@ function measure(pages, rowHeight) {
   return { tops, height: top, rowHeight };
 }
 
-/** Return the top of a row within its page. */
 function offsetOf(page, index, rowHeight) {
   const heads = page.heads.filter((head) => head <= index).length;
   return index * rowHeight + heads * DAY_HEIGHT;
@@ -460,7 +454,6 @@ function Grid({ list, version, active, opened, selected, link, onOpen, onSelect,
   </div>`;
 }
 
-/** Return the number of a row in the whole list. */
 function positionOf(list, { page, index }) {
   let position = index;
   for (const one of list.pages) {
@@ -532,7 +525,6 @@ function Row({ row, top, position, page, index, now, isActive, isOpen, isSelecte
   </div>`;
 }
 
-/** What comes after the last row: more, the end, or why there is no more. */
 function End({ list }) {
   if (list.state !== "ready" || !list.length) return null;
   const last = list.pages.at(-1).times.findLast((time) => !Number.isNaN(time));
@@ -554,7 +546,6 @@ function End({ list }) {
 // The merged list of deliveries, and the delivery that is open beside it.
 
 const POLL = 10_000;
-/** Rows that are selected at once at most. */
 const MOST = 500;
 
 export function Deliveries() {
@@ -733,7 +724,6 @@ export function Deliveries() {
   </div>`;
 }
 
-/** Return the held rows from one place to another. */
 function between(list, one, other) {
   const numbers = [one, other].map(({ page, index }) => [list.pages.indexOf(page), index]);
   const [from, to] = numbers.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
@@ -745,7 +735,6 @@ function between(list, one, other) {
   return rows;
 }
 
-/** What is shown in place of the list: loading, nothing yet, nothing matches, could not load. */
 function Nothing({ list, parameters, again }) {
   const { sources } = useObservable(me);
   if (list.state === "loading") return html`<${Skeleton} />`;

@@ -1,5 +1,5 @@
 // The shell: which screen is shown, who the caller is, and what is the same everywhere.
-import { address, ago, changed, clock, credential, dayName, follow, forgetCredential, full, go, highestRole, html, isRemembered, keepCredential, loadMe, mayAct, me, parse, read, render, route, screenOf, shortcuts, title, update, useEffect, useObservable, useRef, useState, whenLocked, words, zone, zoneName } from "./core.js";
+import { ago, changed, clock, credential, dayName, full, go, highestRole, html, isRemembered, keepCredential, loadMe, mayAct, me, parse, read, render, route, screenOf, shortcuts, title, to, update, useEffect, useObservable, useRef, useState, whenLocked, words, zone, zoneName } from "./core.js";
 import { Deliveries } from "./list.js";
 import { Overview } from "./overview.js";
 import { Button, Dialog, Empty, Icon, KEY_MAP, Messages, useKeys } from "./parts.js";
@@ -77,13 +77,13 @@ function Shell({ restart }) {
       >Skip to the content</a
     >
     <header class="bar">
-      <a class="brand" href="?" onClick=${follow(new URLSearchParams())}>
-        <${Logo} /><span>Webhook logs</span>
+      <a class="brand" ...${to(new URLSearchParams())}>
+        <img src=${new URL("icon.svg", import.meta.url)} width="22" height="22" alt="" /><span>Webhook logs</span>
       </a>
       <nav aria-label="Screens">
         ${names.map((name) => {
           const next = new URLSearchParams({ view: name });
-          return html`<a key=${name} href=${address(next)} aria-current=${name === screen ? "page" : undefined} onClick=${follow(next)}
+          return html`<a key=${name} ...${to(next)} aria-current=${name === screen ? "page" : undefined}
             >${SCREENS[name].name}</a
           >`;
         })}
@@ -104,18 +104,11 @@ function Shell({ restart }) {
     ${dialog === "account" && html`<${AccountDialog} onClose=${() => setDialog(null)} onForget=${restart} />`}`;
 }
 
-const Logo = () => html`<svg class="logo" viewBox="0 0 32 32" width="22" height="22" aria-hidden="true">
-  <rect width="32" height="32" rx="8" />
-  <path d="M8 11h9M8 16h6M8 21h9" opacity=".72" />
-  <path d="m19 17 3.2 3.2L27 13.5" />
-</svg>`;
-
 document.getElementById("console").replaceChildren();
 render(html`<${App} />`, document.getElementById("console"));
 
 // Who am I, and the key: asked for, kept, forgotten.
 
-/** The page that asks for a key; `error` says why it is needed. */
 function Locked({ error, onKey }) {
   const [text, setText] = useState("");
   const [remember, setRemember] = useState(false);
@@ -159,7 +152,6 @@ function Locked({ error, onKey }) {
   </main>`;
 }
 
-/** The caller: name, roles and sources, and the key that the browser keeps. */
 function AccountDialog({ onClose, onForget }) {
   const { viewer, sources } = useObservable(me);
   const isOpen = viewer.method === "NONE";
@@ -183,7 +175,7 @@ function AccountDialog({ onClose, onForget }) {
       <${Button}
         icon="key"
         onClick=${() => {
-          forgetCredential();
+          keepCredential(null, false);
           onForget();
         }}
         >Forget the key<//
@@ -206,15 +198,13 @@ const OUTCOMES = {
 function Journal() {
   const parameters = useObservable(route);
   useObservable(zone);
-  const kind = parameters.get("kind");
   const outcome = parameters.get("outcome");
   const [state, setState] = useState({ nodes: [], next: null, isReading: true, error: null });
 
   const load = async (after, nodes, signal) => {
     setState((old) => ({ ...old, nodes, isReading: true, error: null }));
     try {
-      const filter = { kind, outcome };
-      const page = await read("Journal", { first: PAGE, after, filter }, "actions", { signal });
+      const page = await read("Journal", { first: PAGE, after, filter: { outcome } }, "actions", { signal });
       const next = page.pageInfo.hasNextPage ? page.pageInfo.endCursor : null;
       setState({ nodes: [...nodes, ...page.nodes], next, isReading: false, error: null });
     } catch (error) {
@@ -225,24 +215,19 @@ function Journal() {
     const abort = new AbortController();
     load(null, [], abort.signal);
     return () => abort.abort();
-  }, [kind, outcome]);
+  }, [outcome]);
 
   const { nodes, next, isReading, error } = state;
-  const choice = (name, value, label) => html`<option value=${value ?? ""} selected=${parameters.get(name) === value}>${label}</option>`;
+  const choice = (value, label) => html`<option value=${value ?? ""} selected=${outcome === value}>${label}</option>`;
   return html`<section class="page">
     <header class="page-head">
       <h1>Journal</h1>
       <p class="muted">Every retry and deletion that was requested through this gateway.</p>
       <div class="row-of-buttons">
-        <label class="select">Action
-          <select onChange=${(event) => update({ kind: event.target.value || null })}>
-            ${choice("kind", null, "All")}${choice("kind", "RETRY", "Retry")}${choice("kind", "DELETE", "Delete")}
-          </select>
-        </label>
-        <label class="select">Outcome
+        <label>Outcome
           <select onChange=${(event) => update({ outcome: event.target.value || null })}>
-            ${choice("outcome", null, "All")}
-            ${Object.entries(OUTCOMES).map(([value, [, , label]]) => choice("outcome", value, label))}
+            ${choice(null, "All")}
+            ${Object.entries(OUTCOMES).map(([value, [, , label]]) => choice(value, label))}
           </select>
         </label>
         <${Button} icon="refresh" onClick=${() => load(null, [])}>Load again<//>
@@ -257,8 +242,8 @@ function Journal() {
           <p>${error.message}</p>
         <//>`
       : !nodes.length && !isReading
-        ? html`<${Empty} icon="inbox" title=${kind || outcome ? "Nothing matches" : "Nothing was done yet"}>
-            <p>${kind || outcome ? "No action is of this kind." : "A retry or a deletion appears here as soon as it is requested."}</p>
+        ? html`<${Empty} icon="inbox" title=${outcome ? "Nothing matches" : "Nothing was done yet"}>
+            <p>${outcome ? "No action has this outcome." : "A retry or a deletion appears here as soon as it is requested."}</p>
           <//>`
         : html`<div class="table-box" tabindex="0" role="region" aria-label="Actions">
             <table class="table">
@@ -280,12 +265,12 @@ function Action({ action }) {
   const at = parse(action.requestedAt);
   const log = changed(new URLSearchParams({ view: "deliveries" }), { log: action.logId });
   return html`<tr>
-    <td class="nowrap" title=${full(at)}>${dayName(at)}, ${clock(at)} <span class="muted">${ago(at)} ago</span></td>
+    <td title=${full(at)}>${dayName(at)}, ${clock(at)} <span class="muted">${ago(at)} ago</span></td>
     <td>${words(action.kind)}</td>
     <td><span class=${`status ${tone}`}><${Icon} name=${icon} />${label}</span></td>
     <td>${action.source}</td>
-    <td><a href=${address(log)} onClick=${follow(log)}><code>${action.upstreamId}</code></a></td>
-    <td class="nowrap">${action.caller}</td>
+    <td><a ...${to(log)}><code>${action.upstreamId}</code></a></td>
+    <td>${action.caller}</td>
     <td class="wide" dir="auto">${action.message ?? ""}${action.errorCode && html` <code>${action.errorCode}</code>`}</td>
   </tr>`;
 }

@@ -1,5 +1,5 @@
 // What fails, where, and since when: deliveries over time, sources, groups of failures.
-import { CATEGORIES, STATUSES, address, changed, classes, clock, count, date, dayOf, digits, duration, execute, follow, full, go, hostOf, html, minute, parse, read, route, title, update, useEffect, useLayoutEffect, useObservable, useRef, useState, zone } from "./core.js";
+import { CATEGORIES, STATUSES, changed, classes, clock, count, date, dayOf, digits, duration, execute, full, go, hostOf, html, minute, parse, read, route, title, to, update, useEffect, useLayoutEffect, useObservable, useRef, useState, zone } from "./core.js";
 import { RANGES, timeOf } from "./filters.js";
 import { Ago, Button, Empty, Icon, Reports, Status, useKeys } from "./parts.js";
 
@@ -104,7 +104,7 @@ function Traffic({ answer, time, isRange, again }) {
       ${head(isRange ? RANGES[time].toLowerCase() : "zoomed")}
       <span class="space"></span>
       ${!isRange && html`<${Button} kind="small" icon="left" onClick=${() => update({ time: null })}>Zoom out<//>`}
-      <a class="button small" href=${address(listed)} onClick=${follow(listed)}>Show in the list</a>
+      <a class="button small" ...${to(listed)}>Show in the list</a>
     </div>
     <${Reports} list=${{ reports: all.sourceReports, length: all.found }} again=${again} />
     <dl class="numbers">
@@ -136,7 +136,6 @@ const Problem = ({ what, error, again }) => html`<div class="problem">
   <${Button} kind="small" icon="refresh" onClick=${again}>Try again<//>
 </div>`;
 
-/** One card a source: health, failures, its newest delivery, and how old what is shown is. */
 function SourceStrip({ answer, traffic, time }) {
   const { data, error } = answer;
   if (!data) return error ? html`<${Problem} what="The sources" error=${error} />` : null;
@@ -157,7 +156,6 @@ function SourceStrip({ answer, traffic, time }) {
   </section>`;
 }
 
-/** Whether a source responds, as a shape, a colour and a word. */
 function Health({ health, bare = true }) {
   const { icon, tone, text } =
     health.breaker !== "CLOSED"
@@ -180,7 +178,7 @@ function SourceCard({ source, numbers, isUnread, time }) {
   return html`<li class=${classes("source-card", isDown && "down")}>
     <p class="source-name">
       <${Health} health=${logs && health.status === "UNKNOWN" ? { ...health, status: "UP" } : health} />
-      <a href=${address(next)} onClick=${follow(next)}>${name}</a>
+      <a ...${to(next)}>${name}</a>
       <span class="muted">${title(provider)}</span>
     </p>
     <meter class="share" min="0" max="1" value=${share} aria-label=${`Failed deliveries of ${name}`}></meter>
@@ -197,7 +195,6 @@ function SourceCard({ source, numbers, isUnread, time }) {
   </li>`;
 }
 
-/** Failures that belong together, those with the latest first. */
 function Groups({ answer, time }) {
   const { data, error, isOld } = answer;
   const [at, setAt] = useState(-1);
@@ -236,7 +233,7 @@ function Group({ group, onFocus }) {
       <span class="muted">${first < last ? html`first <${Ago} time=${first} />` : "once"}</span>
     </p>
     <div class="group-what">
-      <p><span class="category">${CATEGORIES[category]}${statusCode ? ` ${statusCode}` : ""}</span> <a class="group-link" href=${address(next)} onClick=${follow(next)} onFocus=${onFocus}>${message}</a></p>
+      <p><span class="category">${CATEGORIES[category]}${statusCode ? ` ${statusCode}` : ""}</span> <a class="group-link" ...${to(next)} onFocus=${onFocus}>${message}</a></p>
       <p class="muted">
         ${source.name} · ${hook?.name ?? (hostOf(hook?.url ?? sample.request?.url) || "no hook")}
         ${canRetry && retryable > 0 && html` · <span class="retryable"><${Icon} name="retry" size=${12} />${retryable === found ? "likely to work if sent again" : `${retryable} likely to work if sent again`}</span>`}
@@ -246,7 +243,7 @@ function Group({ group, onFocus }) {
       <strong>${group.count === null ? html`<span title="At least">≥ </span>` : ""}${digits(found)}</strong>
       <span class="muted">${share == null ? "" : html`${percent(share)} <span class="of">of the hook</span>`}</span>
     </p>
-    <a class="button small" href=${address(one)} onClick=${follow(one)}>Open newest</a>
+    <a class="button small" ...${to(one)}>Open newest</a>
   </li>`;
 }
 
@@ -256,7 +253,6 @@ function Group({ group, onFocus }) {
 const HEIGHT = 168;
 const FOOT = 22;
 const SIDE = 40;
-/** From the foot to the top of a bar. */
 const ORDER = ["FAILED", "PENDING", "UNKNOWN", "CANCELLED", "SUCCEEDED"];
 
 /** Return a round number that is not below a number, and its steps. */
@@ -267,7 +263,6 @@ function scaleTo(most) {
   return { top, steps: Array.from({ length: Math.round(top / step) + 1 }, (_, index) => index * step) };
 }
 
-/** Return the buckets with their times, and what was found of each status. */
 function barsOf({ buckets, groups }) {
   const byStatus = new Map(groups.map((group) => [group.status, group.bucketFound]));
   return buckets.map((bucket, index) => ({
@@ -418,7 +413,6 @@ function Tip({ bar, x, width }) {
   </div>`;
 }
 
-/** The statuses that are in the chart, with their numbers. */
 const Legend = ({ groups }) => html`<ul class="legend">
   ${ORDER.map((status) => groups.find((group) => group.status === status))
     .filter((group) => group?.found)

@@ -32,7 +32,6 @@ export const Icon = ({ name, size = 16 }) => html`
   </svg>
 `;
 
-/** A status as a shape, a colour and a word. */
 export function Status({ value, bare = false }) {
   const { name, icon, tone } = STATUSES[value] ?? STATUSES.UNKNOWN;
   return html`<span class=${`status ${tone}`} title=${bare ? name : undefined}>
@@ -57,7 +56,6 @@ export function Button({ icon, children, reason, kind, label, busy, class: extra
   </button>`;
 }
 
-/** A point in time: how long ago, and exactly on hover. */
 export function Ago({ time }) {
   const ms = typeof time === "string" ? parse(time) : time;
   if (Number.isNaN(ms) || ms == null) return html`<span class="muted">unknown</span>`;
@@ -164,7 +162,6 @@ function dismiss(id) {
   messages.value = messages.value.filter((message) => message.id !== id);
 }
 
-/** The messages that are shown now, announced by screen readers. */
 export function Messages() {
   const shown = useObservable(messages);
   return html`<div class="messages" role="status" aria-live="polite">
@@ -187,7 +184,6 @@ export function Messages() {
   </div>`;
 }
 
-/** Copy a text and say so. */
 export async function copy(text, what) {
   try {
     // Without TLS browsers have no clipboard for pages, but still the old command.
@@ -256,7 +252,6 @@ export function useKeys(keys) {
   }, []);
 }
 
-/** All keys as the help shows them, by group. */
 export const KEY_MAP = [
   [
     "Everywhere",
@@ -279,23 +274,15 @@ export const KEY_MAP = [
       ["r", "Retry the selected ones, or the current one"],
       ["n", "Show new deliveries"],
       ["/", "Search"],
+      ["c", "Copy the id of the open one"],
+      ["u", "Copy it as curl"],
       ["Esc", "Close, or clear the selection"],
-    ],
-  ],
-  [
-    "Delivery",
-    [
-      ["r", "Retry"],
-      ["c", "Copy the id"],
-      ["u", "Copy as curl"],
-      ["Esc", "Close"],
     ],
   ],
 ];
 
 // What could not be read, told above the list instead of in place of it.
 
-/** Sources that failed, that show old data, or whose rows could not be read. */
 export function Reports({ list, again }) {
   const [isOpen, setOpen] = useState(false);
   const problems = list.reports.map(problemOf).filter(Boolean);
@@ -344,7 +331,6 @@ function problemOf(report) {
   return null;
 }
 
-/** Return names as a list: a, b and c. */
 const listed = (names) =>
   names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 
@@ -373,7 +359,6 @@ export async function retry(id) {
   return payload;
 }
 
-/** Delete a delivery. Throws GatewayError. */
 async function remove(id) {
   const payload = await read("Delete", { id }, "deleteWebhookLog");
   throwFirst(payload.userErrors);
@@ -382,9 +367,9 @@ async function remove(id) {
 
 function throwFirst([error]) {
   if (!error) return;
-  const { code, message, vendorMessage, retryAfter } = error;
+  const { code, message, vendorMessage } = error;
   const words = vendorMessage && !message.includes(vendorMessage) ? `${message} ${vendorMessage}` : message;
-  throw new GatewayError("failed", words, { code, wait: retryAfter ?? null });
+  throw new GatewayError("failed", words, { code });
 }
 
 /** Say what a retry did; `show` opens the delivery of an id, `again` loads the list. */
@@ -415,7 +400,6 @@ export function sayRetried({ kind, webhookLog, replacement }, { show, again }) {
 /** What is done with many deliveries: null, or the state that `BulkDialog` shows. */
 const bulk = observable(null);
 
-/** Open the dialog for doing something with many rows; `kind` is "retry" or "delete". */
 export function openBulk(kind, rows, { done }) {
   const reasonOf = (row) => (kind === "retry" ? row.noRetry : row.noDelete);
   const able = rows.filter((row) => !reasonOf(row));
@@ -457,7 +441,6 @@ const WORDS = {
   delete: { title: "Delete deliveries", verb: "Delete", past: "deleted", doing: "Deleting", kind: "danger" },
 };
 
-/** Asks first, shows the progress, and sums up. */
 export function BulkDialog() {
   const shown = useObservable(bulk);
   if (!shown) return null;

@@ -25,6 +25,13 @@
     return rest;
   };
 
+  // A link may hold the operation of another tab, after the # so that no server sees it.
+  const linked = new URLSearchParams(location.hash.slice(1));
+  const tabs = JSON.parse(examples).map((query) => ({ query }));
+  if (linked.has("query")) {
+    tabs.unshift({ query: linked.get("query"), variables: linked.get("variables") ?? "" });
+  }
+
   if (window.GraphiQL) {
     const fetcher = GraphiQL.createFetcher({ url });
     ReactDOM.createRoot(container).render(
@@ -32,7 +39,9 @@
         GraphiQL,
         {
           fetcher: (request, options) => fetcher(withKnownName(request), options),
-          defaultTabs: JSON.parse(examples).map((query) => ({ query })),
+          defaultTabs: tabs,
+          // Without it, GraphiQL shows the tabs of the last visit instead.
+          storage: linked.has("query") ? null : undefined,
           defaultEditorToolsVisibility: false,
         },
         React.createElement(GraphiQL.Logo, null, document.title),
