@@ -40,6 +40,7 @@ class CoarseSource(FakeSource):
         self.step = step
         self.excludes = excludes
         self.is_unsure = is_unsure
+        self.bounds: list[Timestamp] = []
 
     async def find_streams(self, operation: Operation) -> Found:
         found = await super().find_streams(operation)
@@ -50,6 +51,7 @@ class CoarseSource(FakeSource):
     ) -> Page:
         assert len(self.calls) < 1000, "reads for ever"
         if window.until is not None:
+            self.bounds.append(window.until)
             until = -(-window.until // self.step) * self.step
             until += self.step * (self.is_unsure and not window.exact)
             if self.excludes:
@@ -144,6 +146,16 @@ async def test_bounds_are_whole_steps() -> None:
         source.add(0, 10**17 + number * 777 * MILLISECOND)
     given, _, _ = await read_all(source, 3)
     assert len(given) == 40
-    bounds = [window.until for _, window in source.calls if window.until is not None]
-    assert bounds
-    assert all(until % SECOND == 0 for until in bounds)
+    assert source.bounds
+    assert all(until % SECOND == 0 for until in source.bounds)
+
+
+async def test_logs_of_one_step_are_read_by_offset_at_once() -> None:
+    """No time leads from the first page to the next."""
+    source = CoarseSource("window", SECOND, excludes=False, is_unsure=False)
+    for number in range(5 * PAGE_SIZE):
+        source.add(0, 10**17 + number + 1)
+    given, _, pages = await read_all(source, 100)
+    assert len(given) == 5 * PAGE_SIZE
+    assert len(source.calls) <= 6
+    assert pages[-1].reports[0].error is None
