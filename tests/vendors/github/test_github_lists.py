@@ -22,7 +22,6 @@ from tests.support.demo import Sandboxed
 from tests.vendors.case import SANDBOX
 from tests.vendors.vendors import START, Clock, make_on_sandbox
 
-
 pytestmark = pytest.mark.slow
 
 
