@@ -19,8 +19,8 @@ from gateway.callers.keys import create
 from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
 from gateway.settings import load
-from gateway.vendors import VENDORS
 from tests.support.processes import started
+from tests.vendors.cases import CASES
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +68,7 @@ def test_demo_serves_until_a_signal_and_leaves_nothing_behind(stop: signal.Signa
     with demo() as running:
         assert running.file.parent.stat().st_mode & 0o777 == 0o700
         sources = load(running.file, {}).sources
-        assert {source.provider for source in sources} == set(VENDORS)
+        assert {source.provider for source in sources} == set(CASES)
         assert len(httpx.get(running.sandbox).json()) >= 20_000
         answer = running.ask(QUERY).json()
         assert len(answer["data"]["sources"]) == len(sources)

@@ -33,12 +33,15 @@ from gateway.schema import build_schema
 from gateway.settings import Settings, json_schema, load
 from gateway.vendors import VENDORS as _VENDORS
 from gateway.vendors.base import Vendor
+from gateway.vendors.described import OwnVendor
+from gateway.vendors.described.vendor import DescribedVendor
 from tests.support.moment import MOMENT, stopped
 
 __all__ = [
     "ENUMS",
     "FAULTS",
     "SETTINGS",
+    "SHIPPED",
     "TYPES",
     "VENDORS",
     "VENDOR_METHODS",
@@ -71,8 +74,13 @@ ENUMS = {
 VENDORS = {
     provider: (kit.title, {capability.name for capability in kit.capabilities})
     for provider, kit in _VENDORS.items()
+    if kit is not OwnVendor
 }
 """The name and the capabilities of each vendor, by provider."""
+SHIPPED = {
+    name for name, kit in _VENDORS.items() if issubclass(kit, DescribedVendor)
+} & VENDORS.keys()
+"""The providers of the shipped descriptions, which say themselves what their keys are."""
 VENDOR_METHODS = (*sorted(Vendor.__abstractmethods__), "read_log", "scan_for", "retry", "delete")
 """The methods that a new vendor must or may implement."""
 FAULTS: tuple[str, ...] = typing.get_args(typing.get_type_hints(Fault)["kind"])

@@ -1,4 +1,4 @@
-"""The registered vendors, each with its test case."""
+"""The vendors that have a test case: all that have a kit in Python, or a simulator."""
 
 from __future__ import annotations
 
