@@ -119,6 +119,8 @@ class VendorCase:
     """The last part of a log's place that the sandbox does not have."""
     places_outside: Callable[[Place], Sequence[Place]]
     """Places outside of ``named``, by the place of a log inside; ``ODD`` parts are tried anyway."""
+    calls_per_log: int = 1
+    """The number of calls that read a log, if any call does."""
     may_be_read: Callable[[Place], bool] = lambda _: False
     """Whether only the vendor can tell that a place with an odd part does not exist."""
 
@@ -130,6 +132,8 @@ class VendorCase:
     """Sample rows of a list of hooks."""
     hook_id: str = "id"
     """The field with a hook's id."""
+    list_path: str = "/logs"
+    """The end of the path of a list of logs."""
     log_envelope: str | None = None
     """The field of a page that holds its logs; None if the page itself is the list."""
     hook_envelope: str | None = None
@@ -139,6 +143,8 @@ class VendorCase:
     """The status of a row with only an id."""
     only_listed: Sequence[str] = ()
     """Fields of the details that only lists have, not single logs."""
+    only_single: Sequence[str] = ()
+    """Attributes that only single logs have, not lists, besides headers and bodies."""
     streams_by_hook: bool = True
     """Whether each hook has a list of its own, always or after ``refuse_common_list``."""
     refuse_common_list: Callable[[httpx.Request], bool] = lambda _: False

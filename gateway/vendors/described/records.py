@@ -69,7 +69,7 @@ class OutcomeTable(Table):
     status: StatusTable
     """How the status is told."""
     failure: FailureTable = FailureTable()
-    """How a failure is told."""
+    """How a failure is told; that of an attempt, by default like that of a log."""
     duration: DurationSpec | None = None
     """How long the request took."""
     response_status: FieldSpec | None = None

@@ -303,8 +303,8 @@ class DescribedVendor(Vendor[Any]):
         log = self._log_of(table, document, place)
         if log is not None and log.id != self.ids.log(*place):
             return Retried(RetryKind.NEW_LOG, place=decode(log.id).place)
-        new_id = table.new_id is not None and value_at(table.new_id)(document)
-        if isinstance(new_id, str | int) and is_id(str(new_id), self.compiled.description.log.id):
+        new_id = None if table.new_id is None else value_at(table.new_id)(document)
+        if type(new_id) in {str, int} and is_id(str(new_id), self.compiled.description.log.id):
             return Retried(kind, place=(*place[:-1], str(new_id)))
         return Retried(kind, log)
 
