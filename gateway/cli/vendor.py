@@ -85,7 +85,7 @@ def _check_sample(compiled: Compiled, sample: Path) -> int:
     place = ("scope", "sample", "hook")[-compiled.stream_length :] if compiled.stream_length else ()
     ids = SourceIds("sample")
     logs, unreadable = parse_rows(rows.rows, lambda row: compiled.parse_log(row, ids, place))
-    _print(line(text) if text else "" for log in logs for text in ("", *_shown(log)))
+    _print(line(text) for log in logs for text in ("", *filter(None, _shown(log))))
     for reason in unreadable:
         print_error(f"{sample}: a row can't be read: {reason}")
     if logs and (absent := _absent(compiled.description, logs)):

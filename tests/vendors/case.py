@@ -128,10 +128,16 @@ class VendorCase:
     """Sample rows of a list of logs."""
     essential: Row = dataclasses.field(default_factory=dict)
     """The fields besides the id without which a row can't be read."""
+    log_id: str = "id"
+    """The field with a log's id."""
     hooks: list[Row]
     """Sample rows of a list of hooks."""
     hook_id: str = "id"
     """The field with a hook's id."""
+    counts_all: bool = True
+    """Whether all lists have a total, if any has."""
+    page_max: int = 1000
+    """The most rows of a page."""
     list_path: str = "/logs"
     """The end of the path of a list of logs."""
     log_envelope: str | None = None
@@ -161,16 +167,30 @@ class VendorCase:
     token_answers: Sequence[Any] = ()
     """Other forms of an answer that issues the token ``t1``."""
 
+    secrets: Sequence[str] = ()
+    """Secrets in the sample documents."""
+
     optional_parameters: OptionalParameters | None = None
     """For vendors with revisions that refuse parameters of others."""
 
     def page_of_logs(self, rows: Any) -> Any:
         """Return the document of a page with these logs."""
-        return rows if self.log_envelope is None else {self.log_envelope: rows}
+        return _enveloped(self.log_envelope, rows)
 
     def page_of_hooks(self, rows: Any) -> Any:
         """Return the document of a page with these hooks."""
-        return rows if self.hook_envelope is None else {self.hook_envelope: rows}
+        return _enveloped(self.hook_envelope, rows)
+
+    def identified(self, id: Any) -> Row:
+        """Return a row with nothing but an id, and what it can't be read without."""
+        return self.essential | {self.log_id: id}
+
+
+def _enveloped(path: str | None, rows: Any) -> Any:
+    """Put rows into the field at a dotted path."""
+    for name in reversed(path.split(".") if path else ()):
+        rows = {name: rows}
+    return rows
 
 
 def sample(name: str) -> Any:

@@ -34,7 +34,10 @@ async def read(provider: str, rows: Any) -> Page:
 
 
 def changed(provider: str, **members: Any) -> dict[str, Any]:
+    """Return the first sample row with other fields; ``id`` is the one with the id."""
     row: dict[str, Any] = copy.deepcopy(ROWS[provider][0])
+    if "id" in members:
+        members[CASES[provider].log_id] = members.pop("id")
     return row | members
 
 

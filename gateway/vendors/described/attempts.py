@@ -36,7 +36,8 @@ class Attempts:
     def __init__(self, table: AttemptsTable, of_logs: FailureTable) -> None:
         self._table = table
         self._status = status(table.status)
-        self._failure = failure(table.failure if "failure" in table.model_fields_set else of_logs)
+        own = "failure" in table.model_fields_set
+        self._failure = failure(table.failure if own else of_logs, tells_response=True)
         self._code, self._duration = status_code(table.response_status), duration(table.duration)
         self._number, self._at = count(table.number), read(table.at, "time")
         self._body = read(table.response_body, "body")

@@ -91,7 +91,8 @@ def log_parser(description: Description, provider: str) -> ParseLog:
     log = description.log
     id_of, own_ids = read_id(log.id), [read_id(IdTable(path=(p,))) for p in log.place.values()]
     hook_of = read(log.hook, "text")
-    read_status, read_failure = status(log.status), failure(log.failure)
+    read_status = status(log.status)
+    read_failure = failure(log.failure, tells_response=log.response_status is not None)
     code_of, milliseconds = status_code(log.response_status), duration(log.duration)
     event, correlation_id = read(log.event, "text"), read(log.correlation_id, "text")
     triggered_at = read(log.triggered_at, "sort_time")
