@@ -50,6 +50,9 @@ def hook_source(provider: str, rows: Any) -> Source:
             return granted
         if case.refuse_common_list(request):
             return answer({}, 404)
-        return answer(case.page_of_hooks(rows))
+        document = case.page_of_hooks(rows)
+        if case.hook_envelope and case.log_envelope != case.hook_envelope:
+            document |= case.page_of_logs([])
+        return answer(document)
 
     return make(provider, Vendor(respond))

@@ -219,7 +219,7 @@ async def test_document_of_another_shape_is_refused(provider: str, document: Any
             STREAMS[provider], Window(limit=5), Criteria(), operation
         )
 
-    for work in (source.hooks, read_page):
+    for work in (source.hooks, read_page) if CASES[provider].hooks else (read_page,):
         result = await result_or_error(work, Operation(5))
         if isinstance(result, UpstreamError):
             assert result.code is ErrorCode.UPSTREAM_INVALID_RESPONSE

@@ -125,7 +125,7 @@ class DescribedVendor(Vendor[Any]):
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
         """Return the hooks of all scopes."""
         if self.compiled.hook_pages is None:
-            return ()
+            return []
         scopes, _ = await self._found_scopes(operation)
         found = await together([self._scope_hooks(scope, operation) for scope in scopes])
         return [hook for hooks in found for hook in hooks.readable]
