@@ -127,7 +127,9 @@ class LogPages:
     ) -> Rows:
         listing = self._listing
         variables = self._places.variables(stream.place)
-        params = (*listing.params(variables, limit, offset=offset, token=token), *filters)
+        narrower = {name for name, _ in filters}
+        usual = listing.params(variables, limit, offset=offset, token=token)
+        params = (*(param for param in usual if param[0] not in narrower), *filters)
         body = listing.body(params, variables) if listing.by_post else None
         document, headers = await self._client.json(
             path_of(listing.table.path, variables),

@@ -42,7 +42,10 @@ class StatusTable(Table):
     """The status if the field is an empty text."""
     values: dict[Key, Status] = Field(default_factory=dict)
     """The status for each value, in any case; booleans are "true" and "false"."""
-    codes: dict[CodeRange, Status] = Field(default_factory=dict)
+    codes: Annotated[
+        dict[CodeRange, Status],
+        error_message('must be a table of HTTP statuses, such as { "200-299" = "SUCCEEDED" }'),
+    ] = Field(default_factory=dict)
     """The status for ranges of HTTP statuses, such as "200-299"; the first that fits decides."""
     otherwise: Status | None = None
     """The status for any other value."""
