@@ -69,10 +69,14 @@ async def test_values_of_a_filter_are_repeated(statuses: set[WebhookLogStatus], 
     assert vendor.asked == [LIST + sent]
 
 
-async def test_hooks_are_sent() -> None:
+async def test_hooks_and_a_range_of_codes_are_sent() -> None:
     source, vendor = await asked("hookdeck", EMPTY)
     await list_logs(source, wanted=Criteria(hooks=("web_1", "web_2")))
-    assert vendor.asked == [f"{LIST}&webhook_id=web_1&webhook_id=web_2"]
+    await list_logs(source, wanted=Criteria(status_codes=(400, 599)))
+    assert vendor.asked == [
+        f"{LIST}&webhook_id=web_1&webhook_id=web_2",
+        f"{LIST}&response_status%5Bgte%5D=400&response_status%5Blte%5D=599",
+    ]
 
 
 async def test_retry_has_no_body_and_names_the_same_event() -> None:
