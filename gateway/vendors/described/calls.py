@@ -282,6 +282,8 @@ class CodesFilter(ValuesFilter):
         error_message('must be a table of values, such as { "500-599" = "server_failure" }'),
     ] = Field(default_factory=dict)
     """The values for ranges, if there are no others: "500-599" = "server_failure"."""
+    most: Text | None = None
+    """The parameter with the highest of the statuses, where ``param`` has the lowest."""
 
 
 class FiltersTable(Table):
