@@ -39,7 +39,7 @@ SUMMARY = {
 
 @pytest.fixture
 def sandbox(clock: Clock[float]) -> Sandbox:
-    return Sandbox(clock=clock, logs=12_000, vendors={"github", "github-app"})
+    return Sandbox(clock=clock, logs=8_000, vendors={"github", "github-app"})
 
 
 @functools.cache

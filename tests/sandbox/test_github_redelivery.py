@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def sandbox(clock: Clock[float]) -> Sandbox:
-    return Sandbox(clock=clock, logs=4_000, vendors={"github", "github-app"})
+    return Sandbox(clock=clock, logs=8_000, vendors={"github", "github-app"})
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ FIELDS = {
 
 @pytest.fixture
 def sandbox(clock: Clock[float]) -> Sandbox:
-    return Sandbox(clock=clock, logs=4_000, vendors={"gitlab"})
+    return Sandbox(clock=clock, logs=3_000, vendors={"gitlab"})
 
 
 async def read(client: httpx.AsyncClient, path: str, **parameters: str | int) -> httpx.Response:

@@ -163,7 +163,7 @@ class VendorCase:
     credentials: dict[str, CredentialForm]
     """Every form of credential, by a name for the test's output."""
     token_request: TokenRequest | None = None
-    """The request for a token, for vendors that issue them."""
+    """None if no form of credential is exchanged for a token."""
     token_answers: Sequence[Any] = ()
     """Other forms of an answer that issues the token ``t1``."""
 

@@ -15,7 +15,7 @@ from gateway.vendors.pages import Criteria, Window
 from tests.vendors.case import Words
 from tests.vendors.cases import CASES
 from tests.vendors.documents import STREAMS
-from tests.vendors.vendors import PROVIDERS, Vendor, answer, make, token
+from tests.vendors.vendors import WITH_TOKENS, Vendor, answer, make, token
 
 FORMS: list[tuple[str, int, Any, Words]] = [
     (provider, *form)
@@ -52,11 +52,11 @@ async def test_request_id_in_the_body_comes_first() -> None:
     assert failure.value.vendor_request_id == "5a7e"
 
 
-@pytest.mark.parametrize("provider", [name for name in PROVIDERS if CASES[name].token_request])
+@pytest.mark.parametrize("provider", WITH_TOKENS)
 async def test_message_of_the_token_endpoint_is_found(provider: str) -> None:
-    wanted = CASES[provider].token_request
-    assert wanted is not None
-    settings, _, _, _, refusal, words = wanted
+    request = CASES[provider].token_request
+    assert request
+    settings, _, _, _, refusal, words = request
     source = make(provider, Vendor(lambda _: answer(refusal, 401)), **settings)
     with pytest.raises(UpstreamError) as failure:
         await source.hooks(Operation(5))

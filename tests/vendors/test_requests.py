@@ -16,13 +16,22 @@ from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Criteria
 from tests.vendors.cases import CASES
 from tests.vendors.requests import asked, list_logs
-from tests.vendors.vendors import BASE, PROJECT, PROVIDERS, Vendor, answer, make, token
+from tests.vendors.vendors import (
+    BASE,
+    PROJECT,
+    PROVIDERS,
+    WITH_TOKENS,
+    Vendor,
+    answer,
+    make,
+    token,
+)
 
 
-@pytest.mark.parametrize("provider", [name for name in PROVIDERS if CASES[name].token_request])
+@pytest.mark.parametrize("provider", WITH_TOKENS)
 async def test_token_is_fetched_and_sent(provider: str) -> None:
     case = CASES[provider]
-    assert case.token_request is not None
+    assert case.token_request
     settings, url, body, headers, _, _ = case.token_request
     source, vendor = await asked(provider, case.page_of_hooks([]), **settings)
     await source.hooks(Operation(5))
@@ -48,9 +57,9 @@ async def test_token_response_may_be_wrapped(provider: str, document: dict[str, 
         return answer(CASES[provider].page_of_hooks([]))
 
     vendor = Vendor(respond)
-    wanted = CASES[provider].token_request
-    assert wanted is not None
-    await make(provider, vendor, **wanted.settings).hooks(Operation(5))
+    request = CASES[provider].token_request
+    assert request
+    await make(provider, vendor, **request.settings).hooks(Operation(5))
     assert vendor.requests[-1].headers["authorization"] == "Bearer t1"
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "PROJECT",
     "PROVIDERS",
     "START",
+    "WITH_TOKENS",
     "Clock",
     "Vendor",
     "always",
@@ -43,6 +44,8 @@ START = 1_772_615_411_250_000_000
 """2026-03-04T09:10:11.250Z."""
 
 PROVIDERS = tuple(CASES)
+WITH_TOKENS = tuple(provider for provider, case in CASES.items() if case.token_request)
+"""Vendors that issue tokens."""
 
 
 def always(document: Any, status: int = 200, **headers: str) -> Vendor:

@@ -45,7 +45,7 @@ def hooks(secrets: Mapping[str, str]) -> tuple[Hook, ...]:
             owner="repos/kestrel/checkout",
             url=f"https://ci.kestrel.example/github?access_token={secrets['query_token']}",
             events=("push", "pull_request", "repository_dispatch"),
-            share=900,
+            share=1400,
         ),
         Hook(
             id="512002",
@@ -67,7 +67,7 @@ def hooks(secrets: Mapping[str, str]) -> tuple[Hook, ...]:
             owner=f"orgs/{ORGANIZATION}",
             url=f"https://audit:{secrets['userinfo_password']}@audit.kestrel.example/github",
             events=("push", "pull_request", "member"),
-            share=800,
+            share=700,
         ),
     )
 
@@ -79,5 +79,5 @@ def app_hook(secrets: Mapping[str, str]) -> Hook:
         owner="",
         url=f"https://bot.kestrel.example/events?key={secrets['query_key']}",
         events=("pull_request", "issues", "installation"),
-        share=500,
+        share=1300,
     )

@@ -54,7 +54,7 @@ def hooks(secrets: Mapping[str, str]) -> tuple[Hook, ...]:
             shown_url="https://*****:*****@ci.kestrel.example/hooks/gitlab",
             triggers=("push_hooks", "pipeline_hooks", "tag_push_hooks"),
             custom_headers=("X-Deploy-Key",),
-            share=900,
+            share=3400,
         ),
         Hook(
             id="88013",
@@ -64,7 +64,7 @@ def hooks(secrets: Mapping[str, str]) -> tuple[Hook, ...]:
             url=review,
             shown_url=review,
             triggers=("merge_request_hooks", "note_hooks"),
-            share=700,
+            share=900,
         ),
         Hook(
             id="88020",
@@ -75,7 +75,7 @@ def hooks(secrets: Mapping[str, str]) -> tuple[Hook, ...]:
             shown_url="http://wallboard.kestrel.example/gitlab",
             triggers=("pipeline_hooks",),
             active=False,
-            share=300,
+            share=400,
         ),
         Hook(
             id="88107",
@@ -85,6 +85,6 @@ def hooks(secrets: Mapping[str, str]) -> tuple[Hook, ...]:
             url=mirror,
             shown_url=mirror,
             triggers=("push_hooks", "tag_push_hooks"),
-            share=800,
+            share=1400,
         ),
     )

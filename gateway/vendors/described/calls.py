@@ -276,6 +276,8 @@ class CodesFilter(ValuesFilter):
 
     classes: bool = False
     """Whether a value stands for a hundred: 500 for 500 to 599."""
+    most: Text | None = None
+    """The parameter with the highest of the statuses, where ``param`` has the lowest."""
 
 
 class FiltersTable(Table):
