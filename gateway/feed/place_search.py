@@ -26,8 +26,9 @@ MIN_BELOW = 3
 
 
 class PlaceSearch:
-    """A search for the place below the row with a mark, from the top or from a later page.
+    """A search for the place below the row with a mark, from a page on.
 
+    If ``from_top`` is true, the place is surely on that page or below.
     ``mark`` is empty if the row does not matter, and None if no row of the list was returned. In a
     list that is newest first, rows below the place have no position above ``bound``. ``seen`` are
     marks of rows above it. ``has_met`` is true once one of those was met, ``is_over`` once the

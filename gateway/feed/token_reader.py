@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from gateway.model import Timestamp
     from gateway.vendors.pages import Page
 
+MIN_ABOVE = 3
+"""Rows newer than the last page that show that a token led back; fewer may have wrong times."""
 MAX_IDLE = 20
 """Pages in turn without a row that was not met before, after which a list counts as ended."""
 MAX_RETURNS = 3
@@ -63,14 +65,15 @@ class TokenReader(ListReader):
         self._token = anchor.token if anchor else None
         self._offset = anchor.offset if anchor and anchor.token else 0
         self._is_whole = anchor is None and bound is None
+        self._is_again = False
+        """Whether the next page must be read anew, since it led nowhere."""
         self._search: PlaceSearch | None = None
         """The search for the place, until it is found."""
         if anchor is not None or (bound is not None and not unordered):
             self._search = self._new_search()
-        self._is_again = False
-        """Whether the next page must be read anew, since it led nowhere."""
+        self._highest: Timestamp | None = None
         self._level: Timestamp | None = None
-        """The position of the last row of the last page."""
+        """The positions of the first and the last row of the last page."""
         self._gone: dict[str, UpstreamError | None] = {}
         """Tokens that were refused, and those of empty pages."""
         self._followed: set[str] = set()
@@ -96,6 +99,9 @@ class TokenReader(ListReader):
         if token is not None and not page.read and page.next_token is None and not is_from_top:
             self._return(token, None)
             return []
+        if self._search is None and self._is_above_last(page):
+            self._end_circle()
+            return []
         fresh = self._take(page)
         if self._search is not None and self._search.has_failed:
             self._give_up_place()
@@ -108,7 +114,8 @@ class TokenReader(ListReader):
             self._place.mark if self._place else None,
             self._lowest,
             self.pages.seen,
-            from_top=self._token is None,
+            # An older first page in the cache may begin below the place.
+            from_top=self._token is None and (self._is_again or self._place is None),
         )
 
     def _return(self, token: str, error: UpstreamError | None) -> None:
@@ -151,7 +158,8 @@ class TokenReader(ListReader):
         flags = in_order(times)
         self.unordered = self.unordered or is_unordered(times, flags)
         positioned = positions(times, flags, self._level)
-        self._level = positioned[-1] if any(flags) else self._level
+        if any(flags):
+            self._highest, self._level = positioned[0], positioned[-1]
         begin = self._begin(page)
         self._offset = min(begin + page.read, MAX_OFFSET)
         rows: Sequence[Placed] = [
@@ -178,8 +186,9 @@ class TokenReader(ListReader):
         place = self._place
         if self._search is None or self._search.from_top or place is None:
             return self._offset
-        index = page.marks.index(place.mark) if place.mark in page.marks else 0
-        return max(0, place.offset - index)
+        if place.mark not in page.marks:
+            return self._offset
+        return max(0, place.offset - page.marks.index(place.mark))
 
     def _anchor(self, offset: int, mark: bytes) -> Anchor:
         is_short = self._token is not None and len(self._token) <= MAX_TOKEN
@@ -200,9 +209,19 @@ class TokenReader(ListReader):
             if self._is_whole:
                 self.pages.note_count(self.pages.listed)
         elif token in self._followed or self._idle > MAX_IDLE:
-            self.ended = True
-            self.pages.report_loss(
-                "The vendor's page tokens lead back to pages that were read before; what follows"
-                " them can't be read."
-            )
+            self._end_circle()
         self._token = token
+
+    def _is_above_last(self, page: Page) -> bool:
+        """Return whether a page stands above the last one, so that its token led back."""
+        times = [log.triggered_at for log in page.logs if log.triggered_at is not None]
+        if self.unordered or self._highest is None or len(times) < MIN_ABOVE:
+            return False
+        return min(times) > self._highest
+
+    def _end_circle(self) -> None:
+        self.ended = True
+        self.pages.report_loss(
+            "The vendor's page tokens lead back to pages that were read before; what follows them"
+            " can't be read."
+        )

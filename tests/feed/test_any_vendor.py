@@ -35,9 +35,9 @@ PAGE_SIZE = 10
 class Habits(msgspec.Struct, frozen=True, kw_only=True):
     """A vendor's undocumented habits.
 
-    ``paging`` is "window" (time and offset), "moment" (time alone), "offset", or "number" (pages
-    of the vendor's size). ``cap`` is the maximum number of rows on a page, and ``total`` the
-    length that the vendor reports.
+    ``paging`` is "window" (time and offset), "moment" (time alone), "offset", "number" (pages of
+    the vendor's size), or "token" (the number of the row that a page begins with). ``cap`` is the
+    maximum number of rows on a page, and ``total`` the length that the vendor reports.
     """
 
     paging: str
@@ -52,6 +52,7 @@ class OddSource:
     capabilities = frozenset({Capability.LIST, Capability.COUNT})
     lacks: frozenset[str] = frozenset()
     page_size = PAGE_SIZE
+    max_streams = 200
 
     def __init__(
         self,
@@ -69,7 +70,9 @@ class OddSource:
 
     async def find_streams(self, operation: Operation) -> Found:
         del operation
-        return Found([Stream(key="0", windowed=self.habits.paging in {"window", "moment"})])
+        paging = self.habits.paging
+        windowed = paging in {"window", "moment"}
+        return Found([Stream(key="0", windowed=windowed, by_token=paging == "token")])
 
     def applicable(self, criteria: Criteria) -> Criteria:
         return criteria
@@ -106,7 +109,10 @@ class OddSource:
         offset = 0 if habits.paging == "moment" else window.offset
         if habits.paging == "number":
             offset = offset // window.limit * size
+        if habits.paging == "token" and window.token is not None:
+            offset = [row.upstream_id for row in rows].index(window.token)
         found = rows[offset : offset + size]
+        following = [row.upstream_id for row in rows[offset + size : offset + size + 1]]
         total = {
             "none": None,
             "right": len(rows),
@@ -119,9 +125,10 @@ class OddSource:
         return Page(
             logs=found,
             more=bool(found),
-            offset=None if by_time or habits.paging == "moment" else offset,
+            offset=None if by_time or habits.paging in {"moment", "token"} else offset,
             total=None if by_time else total,
             read=len(found),
+            next_token=following[0] if habits.paging == "token" and following else None,
         )
 
 
@@ -177,7 +184,7 @@ def plain() -> OddSource:
     return OddSource("plain", PLAIN, Habits(paging="offset", total="right"))
 
 
-PAGINGS = st.sampled_from(["window", "moment", "offset", "number"])
+PAGINGS = st.sampled_from(["window", "moment", "offset", "number", "token"])
 TOTALS = st.sampled_from(["none", "right", "zero", "40", "so far", "late", "more"])
 
 
@@ -246,7 +253,7 @@ ORDERS: dict[str, Callable[[list[WebhookLog]], list[WebhookLog]]] = {
 @pytest.mark.parametrize("total", ["none", "right", "zero", "so far", "late", "more"])
 @pytest.mark.parametrize("cap", [4, 10, 100])
 @pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("paging", ["window", "offset", "number"])
+@pytest.mark.parametrize("paging", ["window", "offset", "number", "token"])
 async def test_list_in_another_order_is_complete_or_reported_as_incomplete(
     paging: str, order: str, cap: int, total: str
 ) -> None:

@@ -66,7 +66,9 @@ def given_ids(page: Slice) -> list[str]:
 @examples(300)
 @given(
     kinds=st.lists(
-        st.lists(st.sampled_from(["window", "moment", "offset", "page"]), min_size=1, max_size=3),
+        st.lists(
+            st.sampled_from(["window", "moment", "offset", "page", "token"]), min_size=1, max_size=3
+        ),
         min_size=1,
         max_size=3,
     ),
@@ -101,7 +103,7 @@ async def test_every_log_is_returned_once_newest_first(
         clock[0] += chance.randrange(3) * MILLISECOND
         happens(source, stream, clock[0])
         logs = source.logs[stream]
-        if source.kinds[stream] in {"offset", "page"}:
+        if source.kinds[stream] in {"offset", "page", "token"}:
             for _ in range(chance.randrange(4)):
                 if logs:
                     deleted.add(logs.pop(chance.randrange(len(logs))).id)

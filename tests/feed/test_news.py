@@ -91,7 +91,7 @@ def source(name: str, kind: str, count: int, step: int = MINUTE, page_size: int 
     return made
 
 
-KINDS = ["window", "offset", "page", "moment"]
+KINDS = ["window", "offset", "page", "moment", "token"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -29,7 +29,7 @@ SECOND = 10**9
 MOST = 2000
 """Characters of a cursor."""
 MANY = [140, *(pytest.param(count, marks=pytest.mark.slow) for count in (500, 2000))]
-KINDS = ["window", "moment", "offset", "page"]
+KINDS = ["window", "moment", "offset", "page", "token"]
 
 
 def down(name: str) -> UpstreamError:
@@ -96,7 +96,7 @@ async def test_walk_with_reduced_cursors_gives_each_log_once(
                 ties = sum(row.triggered_at == time for row in source.logs[stream])
                 if kind != "moment" or ties < 9:
                     source.add(stream, time)
-            if is_odd and kind in {"offset", "page"}:
+            if is_odd and kind in {"offset", "page", "token"}:
                 make_odd(source, stream, chance)
     with pytest.MonkeyPatch.context() as patch:
         for module in (reduce, positions):
@@ -127,10 +127,10 @@ def many(count: int, kind: str, *, ties: bool, odd: bool = False) -> list[FakeSo
 
 
 @pytest.mark.parametrize("ties", [True, False])
-@pytest.mark.parametrize("kind", ["window", "offset"])
+@pytest.mark.parametrize("kind", ["window", "offset", "token"])
 @pytest.mark.parametrize("count", MANY)
 async def test_cursor_is_short_with_many_lists(count: int, kind: str, ties: bool) -> None:
-    sources = many(count, kind, ties=ties, odd=kind == "offset")
+    sources = many(count, kind, ties=ties, odd=kind != "window")
     seen, texts = await walk(sources, 100, 6)
     assert max(map(len, texts)) < MOST
     assert len(seen) == len(set(seen)) == 600
@@ -140,9 +140,9 @@ async def test_cursor_is_short_with_many_lists(count: int, kind: str, ties: bool
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["window", "offset"])
+@pytest.mark.parametrize("kind", ["window", "offset", "token"])
 async def test_walk_to_the_end_of_many_lists_gives_each_log_once(kind: str) -> None:
-    sources = many(500, kind, ties=True, odd=kind == "offset")
+    sources = many(500, kind, ties=True, odd=kind != "window")
     seen, texts = await walk(sources, 100)
     assert max(map(len, texts)) < MOST
     assert len(seen) == len(set(seen))

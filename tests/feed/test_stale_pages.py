@@ -63,6 +63,7 @@ class Kit(LanguageWeaver):
     def __init__(self, settings: Any, kind: str, listing: Listing) -> None:
         super().__init__(settings, None, None)  # type: ignore[arg-type]  # nothing is sent
         self.list = FakeSource("one", [kind], page_size=PAGE)
+        self._stream = Stream(key="0", by_token=kind == "token")
         self._listing = listing
 
     async def find_streams(self, operation: Operation) -> Found:
@@ -81,7 +82,7 @@ class Kit(LanguageWeaver):
         return page
 
     def scan_for(self, place: tuple[str, ...]) -> Scan | None:
-        return Scan(Stream(key="0"), place[0])
+        return Scan(self._stream, place[0])
 
 
 class Listing(Source):
@@ -197,7 +198,7 @@ def check(source: Listing, answer: Answer, first: int) -> None:
     assert not missing, "logs that are skipped"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "token"])
 async def test_cached_next_page_follows_a_page_with_an_unchanged_end(kind: str) -> None:
     source = Listing(kind, 40)
     before = await source.read(4 * PAGE)
@@ -209,7 +210,7 @@ async def test_cached_next_page_follows_a_page_with_an_unchanged_end(kind: str) 
     check(source, after, 4 * PAGE)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "token"])
 async def test_refreshed_first_page_costs_no_calls_for_later_pages(kind: str) -> None:
     source = Listing(kind, 40)
     await source.read(3 * PAGE)
@@ -316,7 +317,7 @@ async def test_page_that_is_too_old_follows_no_other(kind: str) -> None:
     assert (await source.read(8)).error is ErrorCode.UPSTREAM_ERROR
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "token"])
 async def test_refusal_is_not_replaced_by_stale_pages(kind: str) -> None:
     source = Listing(kind, 40)
     await source.read(4 * PAGE)
@@ -481,7 +482,7 @@ async def test_log_is_not_reported_as_missing_even_if_all_pages_are_cached(kind:
 @pytest.mark.slow
 @examples(300)
 @given(
-    kind=st.sampled_from(KINDS),
+    kind=st.sampled_from([*KINDS, "token"]),
     count=st.integers(0, 25),
     steps=st.lists(
         st.one_of(

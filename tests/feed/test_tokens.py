@@ -65,6 +65,16 @@ class Deliveries:
         logs = self.by_token.logs[0]
         del logs[max(0, len(logs) - count) :]
 
+    def delete(self, index: int) -> None:
+        """Remove any log of the vendor with tokens."""
+        logs = self.by_token.logs[0]
+        if logs:
+            del logs[index % len(logs)]
+
+    def forget(self, _: int) -> None:
+        """Let the vendor refuse all tokens so far, though their logs are still there."""
+        self.by_token.token_version += 1
+
     def _add(self, source: FakeSource, correlation_id: str) -> None:
         row = source.add(0, self.now)
         logs = source.logs[0]
@@ -77,6 +87,8 @@ STEPS = st.lists(
         st.tuples(st.just("arrive_elsewhere"), st.integers(0, 2)),
         st.tuples(st.just("redeliver"), st.integers(0, 40)),
         st.tuples(st.just("expire"), st.integers(1, 9)),
+        st.tuples(st.just("delete"), st.integers(0, 40)),
+        st.tuples(st.just("forget"), st.just(0)),
     ),
     max_size=3,
 )

@@ -54,13 +54,14 @@ class FakeSource:
     ``now`` is the time of the calls. After ``freeze`` the lists stay as they were, stale.
     ``kinds`` is how each stream is paged: "window" by time (and offset), "moment" by time only,
     "offset", "page" by whole pages only, or "token". A token names the log that its page begins
-    with; once that is gone, the vendor refuses it, or returns an empty page if
-    ``gives_empty_pages``.
+    with. Once that is gone, or ``token_version`` is another, the vendor refuses it, or returns an
+    empty page if ``gives_empty_pages``.
     """
 
     provider = "language-weaver"
     capabilities = frozenset({Capability.LIST, Capability.COUNT})
     lacks: frozenset[str] = frozenset()
+    max_streams = 200
 
     def __init__(
         self,
@@ -78,6 +79,7 @@ class FakeSource:
         self.calls: list[tuple[str, Window]] = []
         self.errors: dict[str, Exception] = {}
         self.gives_empty_pages = False
+        self.token_version = 1
         self.now: int | None = None
         self.frozen_at: int | None = None
         self._frozen: list[list[WebhookLog]] = []
@@ -189,21 +191,16 @@ class FakeSource:
         )
 
     def _page_of_token(self, logs: Sequence[WebhookLog], window: Window) -> Page:
-        numbers = [row.upstream_id for row in logs]
-        token = window.token and window.token.removeprefix("v1_")
-        if token is not None and token not in numbers:
+        tokens = [f"v{self.token_version}_{row.upstream_id}" for row in logs]
+        if window.token is not None and window.token not in tokens:
             if self.gives_empty_pages:
                 return Page(logs=[], more=False)
             raise refused(self.name)
-        begin = 0 if token is None else numbers.index(token)
-        rows = logs[begin : begin + window.limit]
-        following = numbers[begin + window.limit : begin + window.limit + 1]
-        return Page(
-            logs=rows,
-            read=len(rows),
-            more=bool(following),
-            next_token=f"v1_{following[0]}" if following else None,
-        )
+        begin = 0 if window.token is None else tokens.index(window.token)
+        end = begin + window.limit
+        rows = logs[begin:end]
+        following = tokens[end] if end < len(tokens) else None
+        return Page(logs=rows, read=len(rows), more=following is not None, next_token=following)
 
 
 def refused(source: str) -> UpstreamError:
