@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from gateway.model import Freshness
     from gateway.settings import Settings
     from gateway.sources.list_facts import ListFacts
+    from gateway.upstream.call_counts import CallCounts
     from gateway.upstream.operation import Used
     from gateway.upstream.trace import Trace
 
@@ -70,8 +71,8 @@ class Gateway:
     leaving, it completes the actions in progress and closes all connections.
 
     Tests replace the network by ``transport`` and the configured cache by ``store``. ``clock``
-    returns Unix time in nanoseconds, ``monotonic`` seconds. ``evictions`` connects the workers of
-    one server.
+    returns Unix time in nanoseconds, ``monotonic`` seconds. ``evictions`` and ``call_counts``
+    connect the workers of one server.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Gateway:
         transport: httpx.AsyncBaseTransport | None = None,
         store: Store | None = None,
         evictions: EvictionLog | None = None,
+        call_counts: CallCounts | None = None,
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -116,6 +118,7 @@ class Gateway:
                 clock,
                 monotonic,
                 reuse_rows=caching.reuse_rows,
+                shared=call_counts.of(source.name) if call_counts is not None else None,
             )
             for source in sorted(settings.sources, key=lambda source: source.name)
         }

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from gateway.cache.evictions import EvictionLog
     from gateway.settings import Settings
+    from gateway.upstream.call_counts import CallCounts
 
 log = logging.getLogger(__name__)
 
@@ -100,14 +101,16 @@ def _supervise(
     # These modules are not for Windows.
     from gateway.cache.evictions import EvictionLog  # noqa: PLC0415
     from gateway.cli.supervisor import Plan, Supervisor, Worker  # noqa: PLC0415
+    from gateway.upstream.call_counts import CallCounts  # noqa: PLC0415
 
-    evictions = EvictionLog()
+    evictions, calls = EvictionLog(), CallCounts()
 
     def plan(settings: Settings) -> Plan:
         count = workers_of(settings)
+        calls.add_sources(source.name for source in settings.sources)
         return Plan(
             count,
-            lambda index: Worker(_work, share(settings, index, count), listener, evictions),
+            lambda index: Worker(_work, share(settings, index, count), listener, evictions, calls),
         )
 
     def reload() -> Plan | None:
@@ -154,12 +157,14 @@ def _work(
     settings: Settings,
     listener: socket.socket,
     evictions: EvictionLog,
+    calls: CallCounts,
 ) -> None:
     """Serve in the process of a worker."""
     from gateway.web.app import create_app  # noqa: PLC0415 - for the reason above
 
     logging.basicConfig(format=LOG_FORMAT)
-    serve(create_app(settings, evictions=evictions), listener, grace(settings), started)
+    app = create_app(settings, evictions=evictions, call_counts=calls)
+    serve(app, listener, grace(settings), started)
 
 
 def _count(workers: int) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from gateway.config.source import SourceTable
     from gateway.settings import Settings
 
 QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -59,14 +60,17 @@ def usable_cores() -> int:
 
 
 def share(settings: Settings, index: int, workers: int) -> Settings:
-    """Return the settings of one of the workers, who together keep to the limits of each vendor."""
-    sources = tuple(
-        source.model_copy(
-            update={
-                "concurrency": (source.concurrency + workers - 1 - index) // workers,
-                "rate_limit": source.rate_limit / workers,
-            }
-        )
-        for source in settings.sources
-    )
+    """Return the settings of one of the workers, who together keep to the limits of each vendor.
+
+    A rate limit is divided only where each caller has its own; others are counted together.
+    """
+
+    def update(source: SourceTable) -> dict[str, Any]:
+        passed = source.auth.type == "pass-through"
+        return {
+            "concurrency": (source.concurrency + workers - 1 - index) // workers,
+            "rate_limit": source.rate_limit / (workers if passed else 1),
+        }
+
+    sources = tuple(source.model_copy(update=update(source)) for source in settings.sources)
     return settings.model_copy(update={"sources": sources})

@@ -134,7 +134,7 @@ Name = Annotated[
 ]
 Text = Annotated[str, Field(min_length=1)]
 Seconds = Annotated[float, Field(strict=True, gt=0, le=300)]
-Rate = Annotated[float, Field(strict=True, gt=0, le=1000)]
+Rate = Annotated[float, Field(strict=True, gt=0, le=100_000)]
 UpToHundred = Annotated[int, Field(strict=True, ge=1, le=100)]
 StreamCount = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 PageSize = Annotated[int, Field(strict=True, ge=10, le=100)]

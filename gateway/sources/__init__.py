@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from gateway.cache import Cache
     from gateway.config.source import SourceTable
+    from gateway.upstream.call_counts import CallCount
 
 __all__ = ["Source", "make_source"]
 
@@ -33,12 +34,13 @@ def make_source(
     monotonic: Callable[[], float] = time.monotonic,
     *,
     reuse_rows: bool = True,
+    shared: CallCount | None = None,
 ) -> Source:
     """Return the source for its settings.
 
     Tests pass a ``transport`` in place of the network; it is closed with the source. ``clock``
     returns Unix time in nanoseconds, ``monotonic`` seconds. With ``reuse_rows``, a row that has not
-    changed is not parsed again.
+    changed is not parsed again. ``shared`` counts the calls of all workers.
     """
     kit = VENDORS[settings.provider].for_settings(settings)
     http = http_client(transport or network_transport(settings.ca_bundle, settings.concurrency))
@@ -69,6 +71,7 @@ def make_source(
         monotonic=monotonic,
         private=settings.auth.type == "pass-through",
         secrets=secrets,
+        shared=shared,
     )
     cached = SourceCache(settings, client, cache, RowMemo(enabled=reuse_rows))
     return Source(settings.name, kit(settings, client, cached.hooks), client, cached)

@@ -41,6 +41,7 @@ from gateway.upstream.retry import with_retries
 if TYPE_CHECKING:
     from gateway.upstream.answer import Answer
     from gateway.upstream.auth import Credential
+    from gateway.upstream.call_counts import CallCount
     from gateway.upstream.operation import Operation
 
 SLOW = 0.75
@@ -67,7 +68,8 @@ class UpstreamClient:
     token; ``concurrency`` is the number of simultaneous calls, ``rate_limit`` the number of calls
     that begin in a second. ``clock`` is in Unix nanoseconds, ``monotonic`` in seconds. ``secrets``
     are the source's own. In a ``private`` client, each caller sends its own credential: failures
-    are reported to that caller only, and affect no other. The client owns ``http``.
+    are reported to that caller only, and affect no other. ``shared`` counts the calls of all
+    workers. The client owns ``http``.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class UpstreamClient:
         monotonic: Callable[[], float] = time.monotonic,
         private: bool = False,
         secrets: KnownSecrets | None = None,
+        shared: CallCount | None = None,
     ) -> None:
         self.source = source
         self.base_url = base_url
@@ -99,7 +102,7 @@ class UpstreamClient:
         self._private = private
         self._secrets = secrets or KnownSecrets()
         make_guard = functools.partial(UpstreamGuard, source, rate_limit, monotonic)
-        self._guard = make_guard()
+        self._guard = make_guard(shared=shared)
         self._private_guards = PrivateGuards(make_guard) if private else None
         # Building a URL takes as long as sending it.
         self._located = functools.lru_cache(MAX_URLS)(functools.partial(request_url, base_url))

@@ -7,12 +7,16 @@ import contextlib
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.limits import RateLimit
+
+if TYPE_CHECKING:
+    from gateway.upstream.call_counts import CallCount
 
 FAILURES = frozenset(
     {
@@ -32,11 +36,18 @@ MAX_GUARDS = 1000
 class UpstreamGuard:
     """A rate limit and a breaker for calls that share a credential.
 
-    ``rate_limit`` is in calls per second; ``clock`` is monotonic, in seconds.
+    ``rate_limit`` is in calls per second; ``clock`` is monotonic, in seconds. ``shared`` counts the
+    calls of all workers.
     """
 
-    def __init__(self, source: str, rate_limit: float, clock: Callable[[], float]) -> None:
-        self.limit = RateLimit(source, rate_limit, clock=clock)
+    def __init__(
+        self,
+        source: str,
+        rate_limit: float,
+        clock: Callable[[], float],
+        shared: CallCount | None = None,
+    ) -> None:
+        self.limit = RateLimit(source, rate_limit, clock=clock, shared=shared)
         self.breaker = Breaker(clock)
         self._source = source
         self._last_failure = ""

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
 
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.waits import MAX_PAUSE, exhausted
+
+if TYPE_CHECKING:
+    from gateway.upstream.call_counts import CallCount
 
 
 class RateLimit:
     """A token bucket: ``rate`` calls per second on average, with bursts of the same size.
 
     ``clock`` is monotonic and in seconds, as are the waits of ``sleep``. Waiting calls queue
-    without holding a slot.
+    without holding a slot. ``shared`` counts the calls of all workers, which share the bucket.
     """
 
     def __init__(
@@ -23,12 +27,14 @@ class RateLimit:
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        shared: CallCount | None = None,
     ) -> None:
         self._source = source
         self._rate = rate
         self._most = max(1.0, rate)
         self._clock = clock
         self._sleep = sleep
+        self._shared = shared
         self._free = self._most
         self._counted_at = clock()
         self._paused_until = self._counted_at
@@ -67,6 +73,8 @@ class RateLimit:
         """Count a call without waiting for its turn, so that the next ones wait longer."""
         self._count()
         self._free -= 1
+        if self._shared is not None:
+            self._shared.add()
 
     def pause(self, seconds: float) -> None:
         """Start no calls for a while; those in flight continue."""
@@ -117,6 +125,8 @@ class RateLimit:
     def _count(self) -> None:
         now = self._clock()
         self._free = min(self._most, self._free + (now - self._counted_at) * self._rate)
+        if self._shared is not None:
+            self._free -= self._shared.by_others()
         self._counted_at = now
 
     def _check(self, seconds: float, until: float) -> None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from gateway.cache.evictions import EvictionLog
     from gateway.settings import Settings
+    from gateway.upstream.call_counts import CallCounts
 
 
 def create_app(
@@ -45,12 +46,13 @@ def create_app(
     transport: httpx.AsyncBaseTransport | None = None,
     authenticator: Authenticator | None = None,
     evictions: EvictionLog | None = None,
+    call_counts: CallCounts | None = None,
 ) -> Starlette:
     """Return the application; ``transport`` replaces the network in tests.
 
-    ``evictions`` connects it with the other workers of the server.
+    ``evictions`` and ``call_counts`` connect it with the other workers of the server.
     """
-    gateway = Gateway(settings, transport=transport, evictions=evictions)
+    gateway = Gateway(settings, transport=transport, evictions=evictions, call_counts=call_counts)
     introspection = settings.server.introspection
     graphiql = settings.server.graphiql and introspection and not settings.documents.trusted
     prefix = settings.server.root_path

@@ -7,6 +7,7 @@ import pytest
 from rich.text import Text
 
 from gateway import ids
+from gateway.model import WebhookLogStatus
 from gateway.normalise.timestamps import parse
 from tests.cli.command import SOURCES, run
 from tests.support.moment import MOMENT
@@ -55,6 +56,12 @@ def test_status_is_accepted_in_any_case(status: str) -> None:
     """JSON output has statuses in upper case, lines have them in lower case."""
     rows = run("logs", "--json", "--first", "5", "--status", status).rows()
     assert [row["status"] for row in rows] == ["FAILED"] * 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("status", WebhookLogStatus)
+def test_every_status_can_be_chosen(status: WebhookLogStatus) -> None:
+    assert run("logs", "--first", "1", "--status", status.name).code == 0
 
 
 @pytest.mark.slow

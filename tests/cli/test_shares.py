@@ -17,13 +17,14 @@ from gateway.settings import Settings, load
 from tests.cli.command import run
 
 
-def settings(workers: Any = 1, *concurrency: int) -> Settings:
+def settings(workers: Any = 1, *concurrency: int, passed: bool = False) -> Settings:
+    key = {"type": "api-key", "key": SecretStr("key")}
     sources = [
         {
             "name": f"source-{number}",
             "provider": "language-weaver",
             "base_url": "http://127.0.0.1:1",
-            "auth": {"type": "api-key", "key": SecretStr("key")},
+            "auth": {"type": "pass-through", "header": "X-Key"} if passed else key,
             "concurrency": calls,
             "rate_limit": 50.0,
         }
@@ -40,8 +41,16 @@ def test_shares_add_up_to_the_limits_of_each_source(workers: int) -> None:
         own = [part.sources[number] for part in parts]
         assert sum(one.concurrency for one in own) == source.concurrency
         assert min(one.concurrency for one in own) >= 1
-        assert sum(one.rate_limit for one in own) == pytest.approx(50.0)
+        # Their calls are counted together.
+        assert {one.rate_limit for one in own} == {50.0}
     assert parts[0].server == whole.server
+
+
+def test_rate_limits_of_callers_own_credentials_are_divided() -> None:
+    """Workers know nothing of the credentials that were sent to the others."""
+    whole = settings(3, 10, passed=True)
+    parts = [share(whole, index, 3).sources[0] for index in range(3)]
+    assert sum(part.rate_limit for part in parts) == pytest.approx(50.0)
 
 
 def test_each_worker_needs_a_call_to_each_source() -> None:

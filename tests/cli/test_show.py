@@ -16,7 +16,7 @@ from tests.cli.queries import ask, every_field
 pytestmark = pytest.mark.usefixtures("configuration")
 
 
-DETAIL = {"headers", "body", "bodyJson"}
+DETAIL = {"attempts", "headers", "body", "bodyJson"}
 """Fields that some vendors return only in a detail call."""
 
 

@@ -81,7 +81,14 @@ SHIPPED = {
     name for name, kit in _VENDORS.items() if issubclass(kit, DescribedVendor)
 } & VENDORS.keys()
 """The providers of the shipped descriptions, which say themselves what their keys are."""
-VENDOR_METHODS = (*sorted(Vendor.__abstractmethods__), "read_log", "scan_for", "retry", "delete")
+VENDOR_METHODS = (
+    *sorted(Vendor.__abstractmethods__),
+    "read_log",
+    "read_attempts",
+    "scan_for",
+    "retry",
+    "delete",
+)
 """The methods that a new vendor must or may implement."""
 FAULTS: tuple[str, ...] = typing.get_args(typing.get_type_hints(Fault)["kind"])
 """The kinds of faults of a simulated vendor."""

@@ -1,0 +1,112 @@
+"""Workers keep to a rate limit together, and a single busy one may use all of it."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+
+import pytest
+
+from gateway.upstream import call_counts
+from gateway.upstream.call_counts import CallCounts
+from gateway.upstream.limits import RateLimit
+from tests.support.virtual_time import VIRTUAL_TIME, Backend, now
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> Backend:
+    return VIRTUAL_TIME
+
+
+def workers(number: int, *names: str) -> list[CallCounts]:
+    """Map the same counts several times, as processes do."""
+    first = CallCounts(names)
+    return [first, *(CallCounts(names, os.dup(first._descriptor)) for _ in range(number - 1))]
+
+
+def limits_of(rate: float, number: int) -> list[RateLimit]:
+    return [
+        RateLimit("shop", rate, clock=now, shared=counts.of("shop"))
+        for counts in workers(number, "shop")
+    ]
+
+
+async def begin(limit: RateLimit, calls: int) -> list[float]:
+    """Make instantaneous calls; return the seconds after which each began."""
+    slots, start = asyncio.Semaphore(100), now()
+
+    async def enter() -> float:
+        await limit.enter(slots, 1000.0)
+        slots.release()
+        return now() - start
+
+    return await asyncio.gather(*(enter() for _ in range(calls)))
+
+
+async def test_one_busy_worker_uses_the_whole_limit() -> None:
+    busy, _idle = limits_of(10, 2)
+    assert max(await begin(busy, 30)) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("number", [2, 3, 5])
+async def test_busy_workers_keep_to_the_limit_together(number: int) -> None:
+    begun = await asyncio.gather(*(begin(one, 40) for one in limits_of(10, number)))
+    times = sorted(time for each in begun for time in each)
+    for index, time in enumerate(times):
+        # The burst, what the time allows, and the last token, which all may take at once.
+        assert index + 1 <= 10 + 10 * time + number
+    assert times[-1] <= (len(times) - 10) / 10 + number
+
+
+async def test_calls_before_a_worker_was_started_do_not_count() -> None:
+    first, second = workers(2, "shop")
+    count = first.of("shop")
+    assert count is not None
+    for _ in range(50):
+        count.add()
+    late = RateLimit("shop", 10, clock=now, shared=second.of("shop"))
+    assert max(await begin(late, 10)) == 0.0
+
+
+def test_sources_are_counted_apart_and_keep_their_counts_when_others_are_added() -> None:
+    one, two = workers(2, "shop", "lab")
+    shop, lab = two.of("shop"), two.of("lab")
+    assert shop is not None
+    assert lab is not None
+    one.add_sources(["desk", "shop"])
+    for name in ("shop", "desk", "shop"):
+        count = one.of(name)
+        assert count is not None
+        count.add()
+    assert (shop.by_others(), lab.by_others()) == (2, 0)
+    assert (shop.by_others(), two.of("desk")) == (0, None)
+
+
+def test_sources_beyond_the_room_for_counts_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They keep to their limit for each worker, as a server with so many sources still starts."""
+    monkeypatch.setattr(call_counts, "MAX_SOURCES", 2)
+    counts = CallCounts()
+    counts.add_sources(["a", "b", "c"])
+    assert [counts.of(name) is None for name in "abc"] == [False, False, True]
+
+
+def _add(counts: CallCounts, calls: int) -> None:
+    count = counts.of("shop")
+    assert count is not None
+    for _ in range(calls):
+        count.add()
+
+
+@pytest.mark.slow
+def test_no_call_of_several_processes_is_lost() -> None:
+    counts = CallCounts(["shop"])
+    seen = counts.of("shop")
+    assert seen is not None
+    spawn = multiprocessing.get_context("spawn")
+    processes = [spawn.Process(target=_add, args=(counts, 5000)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert seen.by_others() == 10_000
