@@ -232,7 +232,10 @@ class WebhookLog(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True, dict=
 
 
 class Hook(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook, trigger or integration, for whose events a vendor sends deliveries."""
+    """A webhook, trigger or integration, for whose events a vendor sends deliveries.
+
+    ``note`` is a sentence on its state, such as its last response, with the vendor's redacted text.
+    """
 
     id: str
     upstream_id: str
@@ -242,3 +245,4 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[str, ...] = ()
     enabled: bool | None = None
     created_at: Timestamp | None = None
+    note: str | None = None

@@ -16,10 +16,10 @@ _SCHEME = re.compile(
 # Begins with a small set of characters, so that a search stops only at these.
 _MARKED_TOKEN = re.compile(
     r"""([-_.:])(?=[\w+/=*-]{8})(?:
-      (?<=gh[oprsu]_)\w{20,}+ | (?<=github_pat_)\w{20,}+             # hosts of Git
+      (?<=gh[oprsu]_)\w{20,}+ | (?<=github_pat_)\w{20,}+             # GitHub, GitLab
     | (?<=gl(?:dt|ft|rt)-)[\w-]{16,}+ | (?<=gl(?:cbt|imt|oas|pat|ptt)-)[\w-]{16,}+
     | (?<=xox[abceoprs]-)[\w-]{10,}+ | (?<=xapp-)\d-[\w-]{10,}+        # Slack
-    | (?<=[prs]k_(?:live|test)_)\w{8,}+ | (?<=whsec_)[\w+/=]{16,}+     # payments, webhooks
+    | (?<=[prs]k_(?:live|test)_)\w{8,}+ | (?<=whsec_)[\w+/=]{16,}+     # Stripe, Svix
     | (?<=ya29\.)[\w-]{20,}+ | (?<=GOCSPX-)[\w-]{20,}+                 # Google
     | (?<=\bt1\.)[\w.=-]{20,}+ | (?<=\by[0-3]_)[\w-]{30,}+             # prefixes of two issuers
     | (?<=[\d*]:)AA[\w*-]{20,}+                                        # Telegram

@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 
 _VENDORS = (
     *(CodeArts, YandexTracker, LanguageWeaver, ElasticPath),
-    *(GitHub, GitHubApp, GitLab),
-    *(Svix, Hookdeck),
+    *(GitHub, GitLab, Svix, Hookdeck, GitHubApp),
 )
 """All vendors. New ones come last, so that the history of those before them stays the same."""
-_BY_DEFAULT = [vendor.name for vendor in _VENDORS[:4]]
+_BY_DEFAULT = [vendor.name for vendor in _VENDORS if vendor is not GitHubApp]
+"""One source of each system. An app's webhook can't share one with repositories."""
 
 
 class Sandbox:

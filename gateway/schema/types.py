@@ -124,6 +124,9 @@ class Hook(Node):
         "Whether the hook is switched on. Null if the vendor does not say."
     )
     created_at: DateTime | None = described("Time of creation. Null if the vendor does not say.")
+    note: str | None = described(
+        "The hook's state in a sentence, such as its last response. Null if unknown."
+    )
 
 
 @federation.type(

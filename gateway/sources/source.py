@@ -10,14 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gateway.errors import ErrorCode, RequestError, UpstreamError
-from gateway.model import (
-    Attempt,
-    Capability,
-    Hook,
-    Timestamp,
-    WebhookLog,
-    WebhookLogStatus,
-)
+from gateway.model import Attempt, Capability, Hook, Timestamp, WebhookLog, WebhookLogStatus
 from gateway.sources.caching import Read, SourceCache, tag
 from gateway.sources.list_facts import ListFacts
 from gateway.sources.log_search import LogSearch

@@ -26,6 +26,7 @@ _KITS = (
     "yandex_tracker",
     "language_weaver",
     "elastic_path",
+    "github",
 )
 
 

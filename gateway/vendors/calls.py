@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from urllib.parse import parse_qs, urlsplit
 
 from gateway.errors import ErrorCode, UpstreamError
+
+if TYPE_CHECKING:
+    from gateway.upstream.operation import Operation
 
 REFUSED = frozenset({400, 422})
 """Statuses with which vendors refuse a parameter."""
 
 Params = tuple[tuple[str, str], ...]
 """Query parameters."""
+
+_LINK = re.compile(r"<([^<>]*)>([^<>]*)")
+_RELATION = re.compile(r""";\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))""", re.IGNORECASE)
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -109,3 +117,48 @@ def split_results(values: Iterable[T | UpstreamError]) -> tuple[list[T], list[Up
 def is_sendable(text: str) -> bool:
     """Return whether a caller's text can be sent to a vendor as a filter."""
     return 0 < len(text) <= 100 and text.isprintable()
+
+
+def linked_parameter(links: str, relation: str, name: str) -> str | None:
+    """Return a query parameter of the address that a ``Link`` header has for a relation.
+
+    The header is that of RFC 8288: ``<https://vendor.example/logs?page=2>; rel="next", ...``.
+    """
+    target: str
+    for target, attributes in _LINK.findall(links):
+        found = _RELATION.search(attributes)
+        if found is None or relation not in (found[1] or found[2]).lower().split():
+            continue
+        try:
+            values: list[str] = parse_qs(urlsplit(target).query).get(name, [])
+        except ValueError:
+            continue
+        if values:
+            return values[0]
+    return None
+
+
+class Spacing:
+    """Turns of actions that a vendor wants some ``seconds`` apart."""
+
+    def __init__(self, source: str, seconds: float) -> None:
+        self._source = source
+        self._seconds = seconds
+        self._free_at = float("-inf")
+
+    async def turn(self, operation: Operation) -> None:
+        """Wait for the next turn; UpstreamError at once if it is after the operation's deadline."""
+        now = asyncio.get_running_loop().time()
+        begin = max(now, self._free_at)
+        if begin >= operation.deadline:
+            raise UpstreamError(
+                ErrorCode.UPSTREAM_RATE_LIMITED,
+                f"Source {self._source} takes one action in {self._seconds:g} seconds, and others"
+                " are waiting for their turn. Try again later, with fewer at a time.",
+                source=self._source,
+                sent=False,
+                retry_after=begin - now,
+            )
+        self._free_at = begin + self._seconds
+        if begin > now:
+            await asyncio.sleep(begin - now)

@@ -11,10 +11,11 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.config.auth import AuthSettings, GrantSettings, KeySettings, unknown_sources
+from gateway.config.file_form import FileForm
 from gateway.config.mistakes import problems_of, sentence
 from gateway.config.secret import ReferenceContext
 from gateway.config.values import Table
-from gateway.settings import _FileForm, load
+from gateway.settings import load
 from tests.callers.issuer import P256, RSA
 from tests.callers.test_issuers import SOURCE
 
@@ -57,7 +58,7 @@ class Whole(Table):
     """The callers."""
 
 
-SCHEMA = Whole.model_json_schema(schema_generator=_FileForm)
+SCHEMA = Whole.model_json_schema(schema_generator=FileForm)
 
 
 @pytest.fixture

@@ -11,7 +11,16 @@ import pytest
 from gateway.sandbox import Sandbox
 from tests.sandbox.conftest import long_history
 
-from . import test_codearts, test_elastic_path, test_language_weaver, test_yandex_tracker
+from . import (
+    test_codearts,
+    test_elastic_path,
+    test_github,
+    test_gitlab,
+    test_hookdeck,
+    test_language_weaver,
+    test_svix,
+    test_yandex_tracker,
+)
 
 if TYPE_CHECKING:
     from tests.support.clock import Clock
@@ -25,6 +34,19 @@ HOOKS = {
     "990901": test_codearts.REPOSITORY,
 }
 TRIGGERS = {"41": "DEV", "43": "DEV", "44": "DEV", "61": "OPS", "162": "OPS"}
+GITHUB = {
+    "512001": test_github.REPOSITORY,
+    "512002": test_github.REPOSITORY,
+    "512117": test_github.REPOSITORY.replace("checkout", "catalog"),
+    "512500": test_github.ORGANIZATION,
+}
+GITLAB = {
+    "88012": test_gitlab.PROJECT,
+    "88013": test_gitlab.PROJECT,
+    "88020": test_gitlab.PROJECT,
+    "88107": test_gitlab.GROUP,
+}
+SVIX = (test_svix.ORDERS, test_svix.THROTTLED, test_svix.DISABLED, test_svix.PRESS)
 
 Entry = tuple[str, str, str, str | None]
 
@@ -67,6 +89,17 @@ async def test_inventory_equals_the_vendors_lists(client: httpx.AsyncClient) -> 
         integration = row["relationships"]["integration"]["data"]["id"]
         time = row["meta"]["timestamps"]["created_at"] if "meta" in row else None
         listed.add(("elastic-path", integration, row["id"], time))
+    for hook, owner in GITHUB.items():
+        for row in await test_github.read_all(client, f"{owner}/{hook}/deliveries"):
+            listed.add(("github", hook, str(row["id"]), row["delivered_at"]))
+    for hook, owner in GITLAB.items():
+        for row in await test_gitlab.read_all(client, f"{owner}/{hook}/events"):
+            listed.add(("gitlab", hook, str(row["id"]), row["created_at"]))
+    for endpoint in SVIX:
+        for row in await test_svix.read_all(client, endpoint):
+            listed.add(("svix", row["endpointId"], row["id"], row["timestamp"]))
+    for row in await test_hookdeck.read_all(client):
+        listed.add(("hookdeck", row["webhook_id"], row["id"], row["created_at"]))
     assert listed == await inventory(client)
     assert len(listed) >= 2_000
 
@@ -142,7 +175,7 @@ async def test_arrivals_are_the_newest_of_their_streams(
     after = await inventory(client)
     assert {tuple(entry.values()) for entry in arrived} == after - before
     assert len(after - before) == 30
-    assert len({entry["vendor"] for entry in arrived}) == 4
+    assert len({entry["vendor"] for entry in arrived}) == 8
     for entry in arrived:
         if entry["vendor"] == "codearts" and entry["stream"] == "990412":
             rows = (await test_codearts.read(client, test_codearts.LOGS)).json()
@@ -150,7 +183,7 @@ async def test_arrivals_are_the_newest_of_their_streams(
 
 
 async def test_every_arrival_has_a_time(client: httpx.AsyncClient) -> None:
-    arrived = (await client.post("/control/arrive", json={"count": 2_000})).json()
+    arrived = (await client.post("/control/arrive", json={"count": 4_000})).json()
     numbers = sum(entry["vendor"] == "elastic-path" for entry in arrived)
     assert numbers > 400
     assert all(entry["time"] for entry in arrived)

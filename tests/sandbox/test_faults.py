@@ -306,7 +306,7 @@ async def test_broken_connection_needs_a_connection(signed_in: httpx.AsyncClient
         ("codearts", '{"kind":"no-v2"}', 400),
         ("codearts", '{"kind":"html","share":1.1}', 400),
         ("elastic-path", '{"kind":"refuse-window"}', 400),
-        ("github", '{"kind":"html"}', 404),
+        ("gitea", '{"kind":"html"}', 404),
     ],
 )
 async def test_impossible_fault_is_refused(

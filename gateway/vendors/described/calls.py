@@ -8,6 +8,7 @@ from pydantic import Field
 
 from gateway.config.values import HeaderName, Table, Text
 from gateway.vendors.described.terms import (
+    CodeRange,
     FieldSpec,
     Granularity,
     IdSpec,
@@ -278,6 +279,8 @@ class CodesFilter(ValuesFilter):
     """Whether a value stands for a hundred: 500 for 500 to 599."""
     most: Text | None = None
     """The parameter with the highest of the statuses, where ``param`` has the lowest."""
+    ranges: dict[CodeRange, Text] = Field(default_factory=dict)
+    """The values for ranges, if there are no others: "500-599" = "server_failure"."""
 
 
 class FiltersTable(Table):

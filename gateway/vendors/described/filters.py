@@ -145,6 +145,19 @@ def _codes(filter: CodesFilter | None, criteria: Criteria) -> list[str] | None:
     if filter is None or criteria.status_codes is None:
         return None
     least, most = max(criteria.status_codes[0], 100), min(criteria.status_codes[1], 599)
+    if filter.ranges:
+        return _ranges(filter, range(least, most + 1))
     if filter.classes:
         return [str(code) for code in range(least // 100 * 100, most + 1, 100)]
     return [str(code) for code in range(least, most + 1)]
+
+
+def _ranges(filter: CodesFilter, codes: range) -> list[str] | None:
+    """Return the values that stand for all of the codes; None if some codes have none."""
+    found, missing = [], set(codes)
+    for text, value in filter.ranges.items():
+        covered = missing.intersection(range(int(text[:3]), int(text[-3:]) + 1))
+        if covered:
+            found.append(value)
+            missing -= covered
+    return None if missing else found

@@ -10,6 +10,7 @@ from gateway.config.values import Table, Text, error_message
 from gateway.vendors.described.calls import PagesTable
 from gateway.vendors.described.terms import (
     Category,
+    CodeRange,
     CountSpec,
     DurationSpec,
     FieldSpec,
@@ -23,12 +24,6 @@ from gateway.vendors.described.terms import (
     ValueTable,
     VariableName,
 )
-
-CodeRange = Annotated[
-    str,
-    Field(pattern=r"^[1-5][0-9]{2}(-[1-5][0-9]{2})?$"),
-    error_message('must be an HTTP status or a range of them, such as "200-299"'),
-]
 
 
 class StatusTable(Table):

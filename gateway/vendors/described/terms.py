@@ -93,6 +93,11 @@ Template = Annotated[str, Field(pattern=r"^(/|\{scope\})"), error_message(_NO_TE
 """A path of the API with variables (``gateway.vendors.described.templates``)."""
 Parameter = Annotated[str, BeforeValidator(_parameter), error_message(_NO_PARAMETER)]
 Parameters = dict[Key, Parameter]
+CodeRange = Annotated[
+    str,
+    Field(pattern=r"^[1-5][0-9]{2}(-[1-5][0-9]{2})?$"),
+    error_message('must be an HTTP status or a range of them, such as "200-299"'),
+]
 Values = Annotated[
     tuple[Parameter, ...],
     BeforeValidator(_codes),

@@ -1,0 +1,5 @@
+"""The kit of GitHub."""
+
+from gateway.vendors.github.vendor import GitHub
+
+KIT = GitHub
