@@ -107,7 +107,7 @@ class Simulated(OneVendor):
 
     def __init__(self, provider: str) -> None:
         super().__init__(provider)
-        self.sandboxed = Sandboxed(Sandbox(clock=self.clock.unix, logs=1000, vendors={provider}))
+        self.sandboxed = Sandboxed(Sandbox(clock=self.clock.unix, logs=1500, vendors={provider}))
 
     def make(self, **changes: Any) -> Source:
         return make_on_sandbox(self.provider, self.sandboxed.sandbox, self.clock, **changes)
