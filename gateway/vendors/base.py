@@ -233,6 +233,10 @@ class Vendor(abc.ABC, Generic[S_contra]):
         del place, operation
         raise self._unsupported("retry")
 
+    def retry_keys(self, log: WebhookLog) -> frozenset[str]:
+        """Return the values of which a new log, made by a retry of this one, has at least one."""
+        return frozenset() if log.correlation_id is None else frozenset({log.correlation_id})
+
     async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Delete a log, once; return it if the vendor's answer contains it."""
         del place, operation

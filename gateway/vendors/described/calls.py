@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from gateway.config.values import HeaderName, Table, Text, error_message
+from gateway.config.values import HeaderName, ListOf, Table, Text, error_message
 from gateway.vendors.described.terms import (
     CodeRange,
     FieldSpec,
@@ -359,6 +359,9 @@ class RetryTable(ActionTable):
     """What the vendor makes of it: it changes the SAME_LOG, adds a NEW_LOG or MANY_LOGS."""
     new_id: Path | None = None
     """Where the answer has the id of the new log; without it, the log is looked for later."""
+    keeps: ListOf[VariableName] = ()
+    """The names under log.values of those that a new log has in common with the retried one. It is
+    looked for by each of them, and by the correlation id."""
 
 
 class ErrorTable(Table):
