@@ -89,7 +89,8 @@ class Vendor(abc.ABC, Generic[S_contra]):
     """One vendor's API, for one configured source.
 
     ``page_size`` is the number of rows to request; a kit may lower it to the vendor's own maximum
-    when it learns that. ``cached_hooks`` returns a list of hooks through the source's cache.
+    when it learns that. Of the streams, the first ``max_streams`` are read, so a kit need not look
+    for more than one beyond. ``cached_hooks`` returns a list of hooks through the source's cache.
     """
 
     provider: ClassVar[str]
@@ -117,6 +118,7 @@ class Vendor(abc.ABC, Generic[S_contra]):
         self.ids = SourceIds(settings.name)
         self.client = client
         self.page_size = settings.page_size
+        self.max_streams = settings.max_streams
         self.cached_hooks = cached_hooks
 
     @classmethod
@@ -230,6 +232,10 @@ class Vendor(abc.ABC, Generic[S_contra]):
         """
         del place, operation
         raise self._unsupported("retry")
+
+    def retry_keys(self, log: WebhookLog) -> frozenset[str]:
+        """Return the values of which a new log, made by a retry of this one, has at least one."""
+        return frozenset() if log.correlation_id is None else frozenset({log.correlation_id})
 
     async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Delete a log, once; return it if the vendor's answer contains it."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from gateway.config.values import HeaderName, Table, Text
+from gateway.config.values import HeaderName, ListOf, Table, Text, error_message
 from gateway.vendors.described.terms import (
     CodeRange,
     FieldSpec,
@@ -277,8 +277,13 @@ class CodesFilter(ValuesFilter):
 
     classes: bool = False
     """Whether a value stands for a hundred: 500 for 500 to 599."""
-    ranges: dict[CodeRange, Text] = Field(default_factory=dict)
+    ranges: Annotated[
+        dict[CodeRange, Text],
+        error_message('must be a table of values, such as { "500-599" = "server_failure" }'),
+    ] = Field(default_factory=dict)
     """The values for ranges, if there are no others: "500-599" = "server_failure"."""
+    most: Text | None = None
+    """The parameter with the highest of the statuses, where ``param`` has the lowest."""
 
 
 class FiltersTable(Table):
@@ -354,6 +359,9 @@ class RetryTable(ActionTable):
     """What the vendor makes of it: it changes the SAME_LOG, adds a NEW_LOG or MANY_LOGS."""
     new_id: Path | None = None
     """Where the answer has the id of the new log; without it, the log is looked for later."""
+    keeps: ListOf[VariableName] = ()
+    """The names under log.values of those that a new log has in common with the retried one. It is
+    looked for by each of them, and by the correlation id."""
 
 
 class ErrorTable(Table):

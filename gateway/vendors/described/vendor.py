@@ -30,7 +30,7 @@ from gateway.vendors.described.calls import ActionTable, DetailTable, PagesTable
 from gateway.vendors.described.compiled import Compiled
 from gateway.vendors.described.listing import Listing
 from gateway.vendors.described.pages import LogPages, checked
-from gateway.vendors.described.parsing import Place, is_id
+from gateway.vendors.described.parsing import DescribedDetails, Place, is_id
 from gateway.vendors.described.paths import value_at
 from gateway.vendors.described.places import ALL, Places
 from gateway.vendors.described.templates import Variables, filled, params_of, path_of
@@ -125,7 +125,7 @@ class DescribedVendor(Vendor[Any]):
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
         """Return the hooks of all scopes."""
         if self.compiled.hook_pages is None:
-            return ()
+            return []
         scopes, _ = await self._found_scopes(operation)
         found = await together([self._scope_hooks(scope, operation) for scope in scopes])
         return [hook for hooks in found for hook in hooks.readable]
@@ -303,10 +303,19 @@ class DescribedVendor(Vendor[Any]):
         log = self._log_of(table, document, place)
         if log is not None and log.id != self.ids.log(*place):
             return Retried(RetryKind.NEW_LOG, place=decode(log.id).place)
-        new_id = table.new_id is not None and value_at(table.new_id)(document)
-        if isinstance(new_id, str | int) and is_id(str(new_id), self.compiled.description.log.id):
+        new_id = None if table.new_id is None else value_at(table.new_id)(document)
+        if type(new_id) in {str, int} and is_id(str(new_id), self.compiled.description.log.id):
             return Retried(kind, place=(*place[:-1], str(new_id)))
         return Retried(kind, log)
+
+    def retry_keys(self, log: WebhookLog) -> frozenset[str]:
+        """Return the values that a retry keeps, by the description."""
+        keys = super().retry_keys(log)
+        table = self.compiled.description.retry
+        if table is None or not isinstance(log.details, DescribedDetails):
+            return keys
+        kept = (log.details.values.get(name) for name in table.keeps)
+        return keys.union(str(value) for value in kept if value is not None)
 
     async def delete(self, place: Place, operation: Operation) -> WebhookLog | None:
         """Delete a log; return it if the answer has it."""
