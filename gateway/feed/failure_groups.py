@@ -23,7 +23,7 @@ DIGEST_SIZE = 8
 def group_of(log: WebhookLog) -> str | None:
     """Return the id of the group of a failed log, which is kept beside it; None for any other."""
     failure = log.failure
-    if failure is None:
+    if failure is None or log.status is not WebhookLogStatus.FAILED:
         return None
     kept = log.__dict__
     found: str | None = kept.get("failure_group")
