@@ -269,11 +269,11 @@ class _Builder:
     def _field(
         self, name: str, given: Mapping[str, Any], depth: int, *, conjoined: bool
     ) -> list[Test]:
-        tests = self._implied(given, depth, conjoined=conjoined) if name == GROUP else []
         terms = [self._term(name, key, operand) for key, operand in given.items()]
         if conjoined:
             self.terms.setdefault(FIELDS[name].attribute, []).extend(terms)
-        return [*tests, *field_tests(name, terms)]
+        implied = self._implied(given, depth, conjoined=conjoined) if name == GROUP else []
+        return [*implied, *field_tests(name, terms)]
 
     def _implied(self, given: Mapping[str, Any], depth: int, *, conjoined: bool) -> list[Test]:
         """Compile what ids of failure groups tell of their logs, so that vendors get it too."""

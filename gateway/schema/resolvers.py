@@ -97,7 +97,7 @@ async def node(info: Info, id: Id) -> model.WebhookLog | model.Hook | Source:
         case ids.Kind.GROUP:
             raise RequestError(
                 ErrorCode.INVALID_ID,
-                "A failure group is no node. Read it by failureGroups, with its id in the filter.",
+                "That id belongs to a failure group, which is only for use in filters.",
             )
 
 
