@@ -18,6 +18,7 @@ SAMPLES = [
     ("took 1.5 s of 1,000", "took <number> s of <number>"),
     ("The receiver answered 502 Bad Gateway.", "The receiver answered 502 Bad Gateway"),
     ("Request failed with status code 404", "Request failed with status code 404"),
+    ("Invalid HTTP Response: 422", "Invalid HTTP Response: 422"),
     ("HTTP/1.1 503 Service Unavailable", "HTTP/1.1 503 Service Unavailable"),
     (
         "cURL error 28: Operation timed out after 10001 milliseconds",
