@@ -63,6 +63,9 @@ class ErrorCode(enum.Enum):
     UPSTREAM_CIRCUIT_OPEN = "The circuit breaker is open: no call is sent for a while."
     UPSTREAM_INVALID_RESPONSE = "The vendor's response is not the document that its API describes."
     UPSTREAM_RESPONSE_TOO_LARGE = "The vendor's response is larger than the gateway reads."
+    TOO_MANY_STREAMS = (
+        "The source has more lists of logs than max_streams; the others are not read."
+    )
     ALL_SOURCES_FAILED = "Every source that the filter allows failed."
     INTERNAL_ERROR = "A defect in the gateway; its log has the details."
 

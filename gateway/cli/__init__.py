@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway import __version__
-from gateway.cli import options
+from gateway.cli import options, vendor_commands
 from gateway.cli.screen import LOG_FORMAT, print_error, sentence
 from gateway.errors import ConfigurationError, ErrorCode, JournalError, RequestError, UpstreamError
 
@@ -42,6 +42,7 @@ key_app = typer.Typer(no_args_is_help=True, help="API keys of callers.")
 config_app = typer.Typer(no_args_is_help=True, help="The configuration file.")
 app.add_typer(key_app, name="key")
 app.add_typer(config_app, name="config")
+app.add_typer(vendor_commands.app, name="vendor")
 
 Config = Annotated[
     Path | None,

@@ -26,11 +26,15 @@ log = logging.getLogger(__name__)
 
 
 class Check(NamedTuple):
-    """The result for one source; ``seconds`` is the time to read its newest log."""
+    """The result for one source; ``seconds`` is the time to read its newest log.
+
+    ``is_partial`` is true if a part of it could be read despite the error.
+    """
 
     source: Source
     seconds: float
     error: UpstreamError | None
+    is_partial: bool
     hooks: Sequence[Hook] | None
     newest: Timestamp | None
 
@@ -61,12 +65,15 @@ async def _check(gateway: Gateway, source: Source) -> Check:
     error: UpstreamError | None = None
     newest: Timestamp | None = None
     hooks: Sequence[Hook] | None = None
+    is_partial = False
     try:
         page = await gateway.logs(operation, first=1, wanted={"source": {"eq": source.name}})
         seconds = time.perf_counter() - began
-        error = page.slice.reports[0].error
+        report = page.slice.reports[0]
+        error = report.error
         newest = next((entry.log.triggered_at for entry in page.slice.entries), None)
         hooks = await source.hooks(operation)
+        is_partial = error is not None and not report.failed
     except UpstreamError as failure:
         seconds, error = time.perf_counter() - began, failure
     except AllSourcesFailedError as failure:
@@ -74,7 +81,13 @@ async def _check(gateway: Gateway, source: Source) -> Check:
     except Exception:
         log.exception("Checking source %s failed.", source.name)
         seconds, error = time.perf_counter() - began, internal_error(source.name)
-    return Check(source, seconds, error, hooks, newest)
+    return Check(source, seconds, error, is_partial, hooks, newest)
+
+
+def _result(check: Check) -> Text:
+    if check.error is None:
+        return Text("ok", "green")
+    return Text("partial", "yellow") if check.is_partial else Text("failed", "red")
 
 
 def _table(checks: Iterable[Check]) -> Table:
@@ -89,7 +102,7 @@ def _table(checks: Iterable[Check]) -> Table:
         table.add_row(
             check.source.name,
             check.source.provider,
-            Text("failed", "red") if check.error else Text("ok", "green"),
+            _result(check),
             "-" if check.hooks is None else str(len(check.hooks)),
             "-" if check.newest is None else age(check.newest, now),
             f"{check.seconds * 1000:.0f} ms",

@@ -15,6 +15,7 @@ from gateway.config.values import (
     PageSize,
     Rate,
     Seconds,
+    StreamCount,
     Table,
     UpToHundred,
 )
@@ -40,6 +41,9 @@ class SourceTable(Table):
     bring their own."""
     page_size: PageSize = 50
     """Webhook logs that are requested in one call to the vendor."""
+    max_streams: StreamCount = 200
+    """Number of lists of webhook logs that are read, such as one for each hook. The source's report
+    tells if there are more."""
     ca_bundle: Certificates | None = None
     """A PEM file of the certificate authorities to trust instead of the usual ones; a relative path
     starts at the folder of this file."""

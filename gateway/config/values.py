@@ -136,6 +136,7 @@ Text = Annotated[str, Field(min_length=1)]
 Seconds = Annotated[float, Field(strict=True, gt=0, le=300)]
 Rate = Annotated[float, Field(strict=True, gt=0, le=100_000)]
 UpToHundred = Annotated[int, Field(strict=True, ge=1, le=100)]
+StreamCount = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 PageSize = Annotated[int, Field(strict=True, ge=10, le=100)]
 Workers = Annotated[
     Annotated[int, Field(ge=1, le=MAX_WORKERS)] | Literal["auto"],

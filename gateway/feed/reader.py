@@ -15,8 +15,9 @@ from gateway.feed.offset_reader import OffsetReader
 from gateway.feed.order import Order
 from gateway.feed.ready import Row, Run, ready
 from gateway.feed.stream_pages import StreamPages
-from gateway.feed.window_reader import ROUNDING, WindowReader, is_ignored
+from gateway.feed.window_reader import WindowReader, is_ignored
 from gateway.model import Freshness, Timestamp
+from gateway.sources.windows import rounded, widest
 from gateway.vendors.pages import Window
 
 if TYPE_CHECKING:
@@ -120,14 +121,16 @@ class Reader:
 
     def begin(self) -> bool:
         """Take the first rows at once; False where they have to be read one by one."""
-        until = self._bound
+        bound = self._bound
         if (
             self._again
             or self.before != NOWHERE
-            or not (until is None or self.stream.windowed)
+            or not (bound is None or self.stream.windowed)
             or self.exhausted
         ):
             return False
+        step = self.stream.granularity
+        until = None if bound is None else rounded(bound, step)
         window = Window(limit=self.source.page_size, until=until)
         kept = self.pages.peek(window)
         if kept is None:
@@ -144,12 +147,12 @@ class Reader:
         needs_offsets = page.offset is not None and (until is not None or is_unclear)
         if positioned is None or needs_offsets:
             return False
-        if self._after is None or until is None:
+        if self._after is None or bound is None or until is None:
             run: Run | None = positioned.from_top()
-        elif is_ignored(positioned.newer_than(Timestamp(until + ROUNDING)), len(page.logs)):
+        elif is_ignored(positioned.newer_than(widest(until, step)), len(page.logs)):
             return False
         else:
-            run = positioned.below(until, self._after.returned_marks)
+            run = positioned.below(bound, self._after.returned_marks)
         if run is None:
             return False
         self._run = run

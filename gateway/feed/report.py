@@ -25,11 +25,13 @@ class Report(msgspec.Struct, kw_only=True):
     ``returned`` counts its logs on the page, ``scanned`` those examined for it, and ``unreadable``
     has a reason for each row that could not be parsed. ``error`` is the first failure; ``failed``
     is true if nothing could be read because of it. ``freshness`` is that of the oldest page, with
-    the worst status of all; ``now`` is when the list was requested.
+    the worst status of all; ``now`` is when the list was requested. ``unread`` is the error for
+    lists beyond the source's ``max_streams``.
     """
 
     source: str
     error: UpstreamError | None = None
+    unread: UpstreamError | None = None
     failed: bool = False
     returned: int = 0
     scanned: int = 0
@@ -47,7 +49,7 @@ class Report(msgspec.Struct, kw_only=True):
         errors.sort(key=lambda error: error.code is ErrorCode.UPSTREAM_CIRCUIT_OPEN)
         losses = [reader.pages.loss for reader in readers if reader.pages.loss]
         self.failed = self.failed or (len(failed) == len(readers) > 0 and not self.scanned)
-        self.error = next(iter([*errors, *losses]), None)
+        self.error = next(iter([*errors, *losses]), self.unread)
         self.freshness = worst(read for reader in readers for read in reader.reads)
         self.unreadable = [reason for reader in readers for reason in reader.pages.unreadable]
         notes = dict.fromkeys(note for reader in readers for note in reader.pages.notes)

@@ -157,12 +157,8 @@ class StreamOpener:
         readers: dict[str, Reader] = {}
         filling: list[asyncio.Task[None]] = []
 
-        def begin(stream: Stream | None) -> None:
-            if stream is None or stream.key in readers:
-                return
-            if not self._filter.matches_all and not self._filter.may_match(
-                partial_of(source, stream)
-            ):
+        def begin(stream: Stream) -> None:
+            if stream.key in readers:
                 return
             key = stream_key(source.name, stream.key)
             reader = Reader(
@@ -173,14 +169,18 @@ class StreamOpener:
                 filling.append(asyncio.create_task(fill(reader)))
 
         def begin_hooks(hooks: Sequence[Hook]) -> None:
-            for hook in hooks:
-                begin(source.stream_of(hook))
+            for stream in self._matching(source, filter(None, map(source.stream_of, hooks))):
+                if len(readers) < source.max_streams:
+                    begin(stream)
 
         operation = self._operation.reporting_hooks(begin_hooks if after is None else None)
         try:
             found: Found = await self._find(source, operation)
+            streams = self._matching(source, found.streams)
+            # The first in their order, whichever were known first: cursors rely on the same lists.
+            chosen = streams[: source.max_streams]
             turn = Turn()
-            for stream in found.streams:
+            for stream in chosen:
                 await turn.end()
                 begin(stream)
             await _all(filling)
@@ -189,11 +189,33 @@ class StreamOpener:
                 raise errors[0]
         finally:
             await _cancel(filling)
+        self._report(source, errors, is_cut=len(streams) > len(chosen))
+        return [readers[stream.key] for stream in chosen]
+
+    def _matching(self, source: Source, streams: Iterable[Stream]) -> Sequence[Stream]:
+        """Return the streams that may have logs that match the filter."""
+        if self._filter.matches_all:
+            return list(streams)
+        matches = self._filter.may_match
+        return [stream for stream in streams if matches(partial_of(source, stream))]
+
+    def _report(self, source: Source, errors: Sequence[UpstreamError], *, is_cut: bool) -> None:
+        """Report lists that were not found, and whether there are more than are read."""
+        report = self._reports[source.name]
         if errors:
-            self._reports[source.name].error = errors[0]
+            report.error = errors[0]
             self.incomplete.add(source.name)
-        # In the order of the streams, whichever was known first.
-        return [readers[stream.key] for stream in found.streams if stream.key in readers]
+        if not is_cut:
+            return
+        why = f"It has more than {source.max_streams} lists of logs; only the first are read."
+        report.notes = list(dict.fromkeys([*report.notes, why]))
+        report.unread = UpstreamError(
+            ErrorCode.TOO_MANY_STREAMS,
+            f"Source {source.name} has more than {source.max_streams} lists of webhook logs; only"
+            " the first are read. Filter by hook, name fewer hooks in the configuration, or raise"
+            " max_streams.",
+            source=source.name,
+        )
 
     async def _find(self, source: Source, operation: Operation) -> Found:
         """Find the streams of a source, those too whose hooks were listed before a failure."""

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.feed.cursor import Anchor
 from gateway.model import Freshness, Timestamp, WebhookLog
 from gateway.sources.stale_pages import Continuation, continue_stale
+from gateway.sources.windows import rounded
 from gateway.vendors.pages import Criteria, Page, Window
 
 if TYPE_CHECKING:
@@ -176,6 +178,9 @@ class StreamPages:
 
     async def _continue(self, window: Window, error: UpstreamError) -> Continuation:
         async def recall(window: Window, since: Timestamp) -> Cached[Page] | None:
+            if window.until is not None:
+                until = rounded(window.until, self.stream.granularity)
+                window = replace(window, until=until)
             return await self.source.recall_page(
                 self.stream, window, self._criteria, self.operation, error=error, not_before=since
             )

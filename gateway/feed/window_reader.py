@@ -32,15 +32,13 @@ from gateway.feed.order import (
     positions,
 )
 from gateway.model import Timestamp
-from gateway.sources.windows import continuations
+from gateway.sources.windows import continuations, rounded, widest
 from gateway.vendors.pages import Page, Window
 
 if TYPE_CHECKING:
     from gateway.feed.stream_pages import ListedRow, StreamPages
 
-MILLISECOND = 1_000_000
-ROUNDING = 2_000_000_000
-"""Nanoseconds by which a kit and its vendor may round a bound up."""
+SECOND = 1_000_000_000
 OVERLAP = 2
 """Rows by which two windows usually overlap."""
 MAX_REPEATS = 20
@@ -69,7 +67,8 @@ class WindowReader(ListReader):
         bound: Timestamp | None = None,
     ) -> None:
         super().__init__(pages)
-        self._until = until
+        self._granularity = pages.stream.granularity
+        self._until = None if until is None else rounded(until, self._granularity)
         self._bound = bound
         self._last: bytes | None = None
         self._offset = 0
@@ -82,7 +81,7 @@ class WindowReader(ListReader):
         """Whether the page of that wider window had no room for another row."""
         self._meets = True
         """Whether the last page had a row with a time that was seen before."""
-        self._step = MILLISECOND
+        self._step = self._granularity
         """By how much to go down where the vendor lists no more of a moment."""
         self._crowded = 0
         """How many rows of one moment the vendor listed when more may have followed."""
@@ -173,7 +172,7 @@ class WindowReader(ListReader):
         self._bound = None
         if self._exact and not self._meets and not self._offset:
             self._lose_second()
-        self._step = MILLISECOND
+        self._step = self._granularity
         if self._crowded:
             self._lose_crowd()
         if self._read and self.pages.continued is None:
@@ -209,7 +208,8 @@ class WindowReader(ListReader):
         if page.offset is not None and self.pages.continued is None:
             return True
         times = [log.triggered_at for log in page.logs]
-        newer = sum(time is not None and time > until + ROUNDING for time in times)
+        latest = widest(until, self._granularity)
+        newer = sum(time is not None and time > latest for time in times)
         self._newer = self._newer + 1 if newer == len(times) > 0 else 0
         return is_ignored(newer, len(times)) or self._newer > 1
 
@@ -268,12 +268,13 @@ class WindowReader(ListReader):
         whole = [time for time in moments if time is not None]
         run = whole[: sum(flags[:end_of_run])] or whole
         self._context = run[-CONTEXT:]
-        is_moment = run[0] == run[-1] and len(run) == page.read
+        newest = rounded(run[0], self._granularity)
+        is_moment = newest == rounded(run[-1], self._granularity) and len(run) == page.read
         if self._idle == 0 and self._until is None and is_moment:
-            self._until, self._offset = run[0], page.read
+            self._until, self._offset = newest, page.read
             return
         if self._idle == 0:
-            for moment in continuations(run, page.read):
+            for moment in continuations(run, page.read, self._granularity):
                 if self._until is None or moment < self._until:
                     self._until, self._offset, self._exact = moment, 0, False
                     return
@@ -293,7 +294,7 @@ class WindowReader(ListReader):
 
         ``span`` is the time between the newest and the oldest log of the page.
         """
-        if span < MILLISECOND:
+        if span < self._granularity:
             self._crowded = page.read
             facts = self.pages.facts
             # A page with room for more ends its list, unless odd rows hint at another order.
@@ -301,7 +302,8 @@ class WindowReader(ListReader):
             if page.read > OVERLAP and not has_room:
                 self._lose_crowd()
         lowest = run[-1] if self._until is None else min(run[-1], self._until)
-        self._until, self._offset = Timestamp(lowest - self._step), 0
+        self._until = rounded(Timestamp(lowest - self._step), self._granularity)
+        self._offset = 0
         # While the vendor goes on to list the same, it may heed no windows at all.
         self._step *= 10
 
@@ -313,10 +315,18 @@ class WindowReader(ListReader):
         return any(time <= until for time in self._met)
 
     def _lose_second(self) -> None:
-        self.pages.report_loss("So many logs are of one second that some may be passed over.")
+        steps = max(SECOND, self._granularity)
+        self.pages.report_loss(f"So many logs are of {_span(steps)} that some may be passed over.")
 
     def _lose_crowd(self) -> None:
         self.pages.report_loss(
-            f"More than {self._crowded} logs share one millisecond; the vendor does not list the"
-            " others."
+            f"More than {self._crowded} logs share {_span(self._granularity)}; the vendor does not"
+            " list the others."
         )
+
+
+def _span(nanoseconds: int) -> str:
+    """Return the words for a time in which logs can't be told apart."""
+    if nanoseconds < SECOND:
+        return "one millisecond"
+    return "one second" if nanoseconds == SECOND else f"{nanoseconds // SECOND} seconds"

@@ -2,13 +2,15 @@
 
 An object (``{"Via": "a"}``), a list of pairs (``[["Via", "a"]]``), of objects (``[{"name": "Via",
 "value": "a"}]``, as in HAR, or ``[{"Via": "a"}]``), of lines (``["Via: a"]``), or one text of
-lines.
+lines or of the JSON of any other form.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 from gateway.model import Header
 
@@ -21,7 +23,8 @@ def pairs(value: Any) -> list[tuple[str, Any]] | None:
     if isinstance(value, dict):
         return list(value.items())
     if isinstance(value, str):
-        return pairs(value.splitlines()) if value else None
+        decoded = _decoded(value)
+        return pairs(value.splitlines() if decoded is None else decoded) if value else None
     if not isinstance(value, list):
         return None
     found = [_pair(item) for item in value if item != ""]
@@ -35,9 +38,22 @@ def rebuilt(value: Any, shown: Sequence[Header]) -> Any:
             header.name: header.value if header.redacted else value[header.name] for header in shown
         }
     if isinstance(value, str):
+        if (decoded := _decoded(value)) is not None:
+            return msgspec.json.encode(rebuilt(decoded, shown)).decode()
         return "\r\n".join(f"{header.name}: {header.value}" for header in shown)
     items = (item for item in value if item != "")
     return [_rebuilt_item(item, header) for item, header in zip(items, shown, strict=True)]
+
+
+def _decoded(text: str) -> dict[str, Any] | list[Any] | None:
+    """Return the object or the list in a text of JSON; None for any other text."""
+    if not text.startswith(("{", "[")):
+        return None
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict | list) else None
 
 
 def _pair(item: Any) -> tuple[str, Any] | None:

@@ -2,7 +2,7 @@
 
 A row is a sequence of *runs*, which depend on nothing but the record and the caller's visibility
 class for its source, and between them *live* fields, which are written each time: cursor,
-freshness, availableActions, source, hook. ``{ id freshness { age } event }`` has the runs
+freshness, availableActions, attempts, source, hook. ``{ id freshness { age } event }`` has the runs
 ``{"id":...,"freshness":`` and ``,"event":...}``. Headers and bodies are live in the rows of records
 that were listed without them.
 
@@ -341,13 +341,9 @@ def _part(compiler: Compiler, kind: GraphQLObjectType, field: Field) -> Write | 
     if resolver in BY_RECORD:
         return write
     if resolver in BY_SOURCE:
-        return _Live(write, _record, lambda entry: entry.record.source)
+        return _Live(write, lambda entry: entry.record, lambda entry: entry.record.source)
     if resolver is resolvers.freshness:
         return _Live(write, lambda entry: entry.log, lambda entry: id(entry.freshness))
     if resolver is resolvers.cursor_of_entry:
         return _Live(write, lambda entry: entry, lambda _: None)
     raise DeclinedError
-
-
-def _record(entry: Entry) -> WebhookLog:
-    return entry.record

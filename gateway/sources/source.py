@@ -59,6 +59,11 @@ class Source:
         return self.vendor.page_size
 
     @property
+    def max_streams(self) -> int:
+        """Number of lists that are read for one operation."""
+        return self.vendor.max_streams
+
+    @property
     def personal(self) -> bool:
         """Whether callers read it with credentials of their own."""
         return self._cache.personal

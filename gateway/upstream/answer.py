@@ -6,6 +6,7 @@ import codecs
 import functools
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -73,8 +74,9 @@ class Answer:
     def with_raw_rows(self, name: str) -> Any:
         """Return the document with the rows of one list as undecoded ``msgspec.Raw``.
 
-        The list is that of a top-level field, or the document itself for the name ``""``. None if
-        the list is empty or is none of objects, and for a document that needs more than decoding.
+        The list is that of a field, or the document itself for the name ``""``; dots in the name
+        lead into objects. None if the list is empty or is none of objects, and for a document that
+        needs more than decoding.
         """
         found = self._raw.get(name)
         if name not in self._raw:
@@ -86,11 +88,12 @@ class Answer:
         document = self.with_raw_rows(name)
         if document is None:
             return None
+        steps = name.split(".") if name else []
         try:
-            first = [decode_row((document[name] if name else document)[0])]
+            first = [decode_row(functools.reduce(dict.__getitem__, steps, document)[0])]
         except UnreadableError:
             return None
-        return {**document, name: first} if name else first
+        return _with_rows(document, steps, first)
 
     def _decode_raw(self, name: str) -> Any:
         content = self.content
@@ -103,10 +106,7 @@ class Answer:
             if not name:
                 document = rows = _RAW_LIST.decode(content)
             else:
-                members = _RAW_MEMBERS.decode(content)
-                rows = _RAW_LIST.decode(members.pop(name))
-                document = {key: msgspec.json.decode(member) for key, member in members.items()}
-                document[name] = rows
+                document, rows = _decode_around(content, name.split("."))
         except (msgspec.DecodeError, UnicodeDecodeError, KeyError, RecursionError):
             return None
         return document if rows and bytes(rows[0]).startswith(b"{") else None
@@ -224,3 +224,22 @@ def _number(text: str) -> float | str:
         return msgspec.json.decode(text, type=int | float)
     except msgspec.DecodeError:
         return text
+
+
+def _decode_around(content: bytes, steps: Sequence[str]) -> tuple[dict[str, Any], list[Any]]:
+    """Decode an object except for the rows of a list in it; return both."""
+    members = _RAW_MEMBERS.decode(content)
+    inner = members.pop(steps[0])
+    document = {key: msgspec.json.decode(member) for key, member in members.items()}
+    if len(steps) == 1:
+        document[steps[0]] = rows = _RAW_LIST.decode(inner)
+    else:
+        document[steps[0]], rows = _decode_around(inner, steps[1:])
+    return document, rows
+
+
+def _with_rows(document: Any, steps: Sequence[str], rows: list[Any]) -> Any:
+    """Return a document with other rows."""
+    if not steps:
+        return rows
+    return {**document, steps[0]: _with_rows(document[steps[0]], steps[1:], rows)}

@@ -127,9 +127,15 @@ def refusal(
         status=status,
         vendor_code=_shown(vendor.code),
         vendor_message=message,
-        vendor_request_id=_shown(vendor.request_id or answer.headers.get("X-Request-Id")),
+        vendor_request_id=_shown(vendor.request_id or _request_id(answer.headers)),
         retry_after=wait,
     )
+
+
+def _request_id(headers: httpx.Headers) -> str | None:
+    """Return the id of the request, in the usual header or in one that the vendor is named in."""
+    names = ["x-request-id", *(name for name in headers if name.endswith("-request-id"))]
+    return next((headers[name] for name in names if name in headers), None)
 
 
 def is_rate_limited(answer: Answer, now: int) -> bool:

@@ -89,7 +89,8 @@ class Vendor(abc.ABC, Generic[S_contra]):
     """One vendor's API, for one configured source.
 
     ``page_size`` is the number of rows to request; a kit may lower it to the vendor's own maximum
-    when it learns that. ``cached_hooks`` returns a list of hooks through the source's cache.
+    when it learns that. Of the streams, the first ``max_streams`` are read, so a kit need not look
+    for more than one beyond. ``cached_hooks`` returns a list of hooks through the source's cache.
     """
 
     provider: ClassVar[str]
@@ -117,6 +118,7 @@ class Vendor(abc.ABC, Generic[S_contra]):
         self.ids = SourceIds(settings.name)
         self.client = client
         self.page_size = settings.page_size
+        self.max_streams = settings.max_streams
         self.cached_hooks = cached_hooks
 
     @classmethod

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway import service
+from gateway.actions.actions import Actions
 from gateway.actions.problems import Problem
 from gateway.journal import ActionKind
 from gateway.sources import retries
@@ -32,6 +34,8 @@ NEW = {"id": log_id(2), "isRedelivery": True, "redeliveryOf": log_id(1), "event"
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out pauses, and the watcher, which drops entries where a journal is a file."""
+    monkeypatch.setattr(Actions, "may_have_changed", lambda _: False)
     monkeypatch.setattr(retries, "PAUSES", (0.0,) * 3)
 
 
@@ -106,6 +110,38 @@ async def test_lists_need_not_wait_for_the_new_log(
         assert len((await schema.data(LIST))["webhookLogs"]["nodes"]) == 2
         released.set()
         assert (await asked)["kind"] == "NEW_LOG"
+
+
+async def test_list_read_before_the_new_log_is_dropped_when_it_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frontend that lists again after the retry would miss what the answer shows."""
+    gateway, vendor = retrying_gateway(tmp_path)
+    schema = Schema(gateway)
+
+    async def repeat(look: Callable[[], Awaitable[object]], _: object) -> object:
+        assert len((await schema.data(LIST))["webhookLogs"]["nodes"]) == 1
+        vendor.add(2)
+        return await look()
+
+    monkeypatch.setattr(retries, "_repeat", repeat)
+    async with gateway:
+        vendor.add(1)
+        vendor.after = 3600
+        assert (await retry(schema))["replacement"]["id"] == log_id(2)
+        assert len((await schema.data(LIST))["webhookLogs"]["nodes"]) == 2
+
+
+async def test_log_that_was_sent_again_in_place_is_read_anew(tmp_path: Path) -> None:
+    gateway, vendor = retrying_gateway(tmp_path)
+    one = "query($id: ID!) { webhookLog(id: $id) { attempt } }"
+    async with gateway:
+        vendor.add(1)
+        vendor.retried = Retried(RetryKind.SAME_LOG)
+        schema = Schema(gateway)
+        for attempt in (None, 2):
+            assert (await schema.data(one, id=log_id(1)))["webhookLog"]["attempt"] == attempt
+            await retry(schema)
 
 
 async def test_caller_with_a_short_deadline_is_told_that_it_was_sent(

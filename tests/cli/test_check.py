@@ -71,6 +71,21 @@ def test_check_names_the_refused_path(control: httpx.Client) -> None:
 
 
 @pytest.mark.slow
+def test_check_tells_that_a_source_has_more_lists_than_are_read(configuration: Path) -> None:
+    text = configuration.read_text()
+    name = 'name = "repo-cn"\n'
+    assert text.count(name) == 1
+    configuration.write_text(text.replace(name, f"{name}max_streams = 5\n"))
+    checked = run("check")
+    assert checked.code == 1
+    results = {line.split()[0]: line.split()[2] for line in checked.lines()[2:6]}
+    assert results == {name: "partial" if name == "repo-cn" else "ok" for name in SOURCES}
+    (advice,) = checked.lines()[6:]
+    assert advice.startswith("Source repo-cn has more than 5 lists of webhook logs; only the first")
+    assert "max_streams" in advice
+
+
+@pytest.mark.slow
 def test_check_explains_every_failure(control: httpx.Client) -> None:
     for vendor in ("codearts", "yandex-tracker", "language-weaver", "elastic-path"):
         control.put(f"/faults/{vendor}", json={"kind": "status", "status": 503})

@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 
 from gateway.settings import json_schema
+from gateway.vendors import VENDORS
 from tests.config.documents import DATA, SOURCES, problems, read, table
+
+
+def providers() -> str:
+    """Return the vendors as a sentence lists them."""
+    *others, last = (f'"{name}"' for name in sorted(VENDORS))
+    return f"{', '.join(others)} or {last}"
 
 
 def mistakes() -> Iterator[Any]:
@@ -28,6 +35,7 @@ def mistakes() -> Iterator[Any]:
             document = table(kind, **{key: value.strip() for key, value in changes.items()})
             if not sentence.startswith("sources["):
                 sentence = f'sources[0] "{kind}": {sentence}'
+        sentence = sentence.replace("@providers", providers())
         yield pytest.param(document, sentence, id=" ".join([kind, *lines]))
 
 

@@ -27,7 +27,7 @@ import gateway.service
 import gateway.web.app
 from gateway.cli import app
 from gateway.cli.demo_configuration import write_configuration
-from gateway.sandbox import Sandbox
+from gateway.sandbox import Credentials, Sandbox
 from gateway.sandbox.faults import Fault
 from gateway.schema import build_schema
 from gateway.settings import Settings, json_schema, load
@@ -164,7 +164,8 @@ def settings(file: Path, text: str) -> Settings:
     for path in re.findall(r'file = "([^"]+)"', text):
         secret = folder / path.lstrip("/")
         secret.parent.mkdir(parents=True, exist_ok=True)
-        secret.write_text("secret", encoding="utf-8")
+        content = Credentials().github_app_key if path.endswith(".pem") else "secret"
+        secret.write_text(content, encoding="utf-8")
         text = text.replace(f'"{path}"', f'"{secret}"')
     for path in re.findall(r'trusted = \["([^"]+)"\]', text):
         manifest = folder / path

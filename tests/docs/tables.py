@@ -131,7 +131,7 @@ def _vendors(_: str) -> Table:
         "Filters that the vendor applies",
         "Count",
     )
-    return Table(titles, rows)
+    return Table(titles, rows, ("Kept for", "Limits"))
 
 
 def _mark(able: bool) -> str:

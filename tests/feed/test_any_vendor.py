@@ -52,6 +52,7 @@ class OddSource:
     capabilities = frozenset({Capability.LIST, Capability.COUNT})
     lacks: frozenset[str] = frozenset()
     page_size = PAGE_SIZE
+    max_streams = 200
 
     def __init__(
         self,

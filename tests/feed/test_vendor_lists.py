@@ -12,15 +12,15 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.feed.vendor_lists import List, document, newest_first, read_all, said, source
-from tests.vendors.vendors import PROVIDERS, Vendor, answer, make, token
+from tests.feed.vendor_lists import LISTED, List, document, newest_first, read_all, said, source
+from tests.vendors.vendors import Vendor, answer, make, token
 
 
 @pytest.mark.sampled(37)
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("total", ["none", "right", "zero", "40", "so far"])
 @pytest.mark.parametrize("cap", [20, 25, 100])
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", LISTED)
 async def test_short_pages_and_wrong_totals_lose_no_row(
     provider: str, cap: int, total: str, first: int
 ) -> None:
@@ -35,7 +35,7 @@ async def test_short_pages_and_wrong_totals_lose_no_row(
 @pytest.mark.parametrize("total", ["none", "right", "zero", "so far", "page"])
 @pytest.mark.parametrize("says_size", [True, False])
 @pytest.mark.parametrize("count", [25, 26, 27, 51, 53])
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", LISTED)
 async def test_last_page_of_few_rows_is_read_and_ends_the_list(
     provider: str, count: int, total: str, *, says_size: bool
 ) -> None:
@@ -50,7 +50,7 @@ async def test_last_page_of_few_rows_is_read_and_ends_the_list(
 @pytest.mark.parametrize("first", [100, 3, 1])
 @pytest.mark.parametrize("ties", [1, 2])
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 8, 9])
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", LISTED)
 async def test_short_list_is_not_taken_for_small_pages(
     provider: str, count: int, ties: int, first: int
 ) -> None:
@@ -73,7 +73,7 @@ async def test_moment_with_several_logs_ends_a_list_without_an_alarm() -> None:
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("odd", [None, 9000.0, -60.0], ids=["undated", "old", "ahead"])
 @pytest.mark.parametrize("index", [0, 1, 19, 20, 49, 59])
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", LISTED)
 async def test_one_odd_time_does_not_affect_other_rows(
     provider: str, index: int, odd: float | None, first: int
 ) -> None:
@@ -92,7 +92,7 @@ async def test_one_odd_time_does_not_affect_other_rows(
 @pytest.mark.sampled(11)
 @pytest.mark.parametrize("first", [100, 7])
 @pytest.mark.parametrize("order", ["oldest first", "none", "undated"])
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", LISTED)
 async def test_list_in_another_order_is_complete_or_reported_as_incomplete(
     provider: str, order: str, first: int
 ) -> None:
@@ -126,7 +126,7 @@ async def test_windows_that_are_ignored_are_replaced_by_offsets(first: int) -> N
 @pytest.mark.sampled(23)
 @pytest.mark.parametrize("first", [100, 7, 1])
 @pytest.mark.parametrize("total", ["none", "right", "page"])
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", LISTED)
 async def test_pages_of_one_row_are_read_to_the_end(provider: str, total: str, first: int) -> None:
     lists = List(rows=newest_first(24), cap=1, total=total)
     given, pages, _ = await read_all(source(provider, lists), first)
@@ -140,7 +140,7 @@ async def test_pages_of_one_row_are_read_to_the_end(provider: str, total: str, f
 @pytest.mark.parametrize("first", [100, 7, 1])
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("cap", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", LISTED)
 async def test_list_in_no_order_on_small_pages_loses_no_row_in_silence(
     provider: str, cap: int, seed: int, first: int
 ) -> None:
@@ -204,7 +204,7 @@ async def test_windows_that_a_vendor_rounds_down_or_excludes_lose_no_row(
 
 @pytest.mark.sampled(5)
 @pytest.mark.parametrize("count", [1, 2, 5])
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", LISTED)
 async def test_short_list_of_a_vendor_without_windows_and_true_totals_takes_few_calls(
     provider: str, count: int
 ) -> None:
@@ -225,7 +225,7 @@ async def test_short_list_of_a_vendor_without_windows_and_true_totals_takes_few_
 
 @pytest.mark.sampled(5)
 @pytest.mark.parametrize("count", [1, 2])
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", LISTED)
 async def test_list_of_few_logs_of_one_moment_is_no_cause_for_alarm(
     provider: str, count: int
 ) -> None:
@@ -241,7 +241,7 @@ async def test_list_of_few_logs_of_one_moment_is_no_cause_for_alarm(
 @pytest.mark.parametrize("total", ["none", "right"])
 @pytest.mark.parametrize("caps", [(20, 7, 13, 4, 25), (30, 20, 10, 5), (20, 3), (4, 9, 2, 30)])
 @pytest.mark.parametrize("step", [1, 9])
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", LISTED)
 async def test_pages_that_change_in_size_lose_no_row_in_silence(
     provider: str, step: int, caps: tuple[int, ...], total: str, first: int
 ) -> None:
@@ -276,7 +276,7 @@ async def test_windows_that_are_ignored_on_pages_of_one_row_do_not_keep_the_gate
     ("provider", "change", "total"),
     [
         (provider, change, total)
-        for provider in PROVIDERS
+        for provider in LISTED
         for change in ("arrives", "leaves", "repeats")
         for total in ("none", "right")
         # Numbered pages can't overlap, so only a total reveals a deletion.

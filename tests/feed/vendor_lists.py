@@ -25,6 +25,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "language-weaver": {},
     "elastic-path": {"integrations": [INTEGRATION]},
 }
+LISTED = tuple(SETTINGS)
+"""The vendors in Python; the lists of described ones are those of the engine that reads them."""
 
 
 class List(msgspec.Struct, kw_only=True):

@@ -47,6 +47,7 @@ export default [
             suffixes: ["Connection", "Edge", "Payload", "Details"],
             types: [
               "_Service",
+              "Attempt",
               "AvailableAction",
               "CacheState",
               "Failure",

@@ -145,6 +145,8 @@ SHAPES = [
     ([{"X-Auth": "S"}, {"Via": "a"}], [{"X-Auth": "***"}, {"Via": "a"}]),
     (["X-Auth: S", "Via: a"], ["X-Auth: ***", "Via: a"]),
     ("X-Auth: S\r\nVia: a\r\n", "X-Auth: ***\r\nVia: a"),
+    ('{"X-Auth": "S", "Via": "a"}', '{"X-Auth":"***","Via":"a"}'),
+    ('[["X-Auth", "S"], ["Via", "a"]]', '[["X-Auth","***"],["Via","a"]]'),
 ]  # fmt: skip
 
 
@@ -156,7 +158,9 @@ def test_headers_are_read_and_redacted_in_every_shape(value: Any, raw: Any) -> N
     assert not row.warnings
 
 
-@pytest.mark.parametrize("value", [1, True, [1], [["a"]], [{"a": 1, "b": 2}], "no header"])
+@pytest.mark.parametrize(
+    "value", [1, True, [1], [["a"]], [{"a": 1, "b": 2}], "no header", "{", "[1]"]
+)
 def test_headers_of_another_shape_become_none_with_a_warning(value: Any) -> None:
     row = Fields({"headers": value}).redacted()
     assert row.headers("headers") is None

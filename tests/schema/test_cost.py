@@ -47,6 +47,8 @@ async def price(document: str, **variables: Any) -> int:
          41 + 1 + 10 * (1 + 2 + 10)),
         ("{ webhookLogs(first: 10) { nodes { request { headers { name } } } } }",
          41 + 1 + 10 * (1 + 10 * 2 + 10)),
+        ("{ webhookLogs(first: 10) { nodes { attempts { number } } } }",
+         41 + 1 + 10 * (10 * 2 + 10)),
         ("{ webhookLogs(first: 10) { nodes { availableActions { reason } } } }",
          41 + 1 + 10 * 2 * 2),
         ('{ nodes(ids: ["a", "b", "c"]) { id } }', 3 * (11 + 1)),

@@ -61,6 +61,7 @@ class FakeSource:
     provider = "language-weaver"
     capabilities = frozenset({Capability.LIST, Capability.COUNT})
     lacks: frozenset[str] = frozenset()
+    max_streams = 200
 
     def __init__(
         self,

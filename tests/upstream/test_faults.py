@@ -334,3 +334,21 @@ async def test_vendors_message_is_shortened_redacted_and_on_one_line() -> None:
     assert error.vendor_request_id == "r" * 300
     said = "Source shop answered 403 Forbidden to /logs and said: Refused: [31m"
     assert str(error).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"X-Request-Id": "a"}, "a"),
+        ({"X-Shop-Request-Id": "b"}, "b"),
+        ({"X-Shop-Request-Id": "b", "X-Request-Id": "a"}, "a"),
+        ({"X-Request-Identity": "c"}, None),
+        ({}, None),
+    ],
+)
+async def test_request_id_is_found_by_any_vendors_name(
+    headers: dict[str, str], expected: str | None
+) -> None:
+    with pytest.raises(UpstreamError) as failure:
+        await call(client_of(lambda _: httpx.Response(404, json={}, headers=headers)))
+    assert failure.value.vendor_request_id == expected

@@ -119,6 +119,8 @@ class VendorCase:
     """The last part of a log's place that the sandbox does not have."""
     places_outside: Callable[[Place], Sequence[Place]]
     """Places outside of ``named``, by the place of a log inside; ``ODD`` parts are tried anyway."""
+    calls_per_log: int = 1
+    """The number of calls that read a log, if any call does."""
     may_be_read: Callable[[Place], bool] = lambda _: False
     """Whether only the vendor can tell that a place with an odd part does not exist."""
 
@@ -126,10 +128,18 @@ class VendorCase:
     """Sample rows of a list of logs."""
     essential: Row = dataclasses.field(default_factory=dict)
     """The fields besides the id without which a row can't be read."""
+    log_id: str = "id"
+    """The field with a log's id."""
     hooks: list[Row]
     """Sample rows of a list of hooks."""
     hook_id: str = "id"
     """The field with a hook's id."""
+    counts_all: bool = True
+    """Whether all lists have a total, if any has."""
+    page_max: int = 1000
+    """The most rows of a page."""
+    list_path: str = "/logs"
+    """The end of the path of a list of logs."""
     log_envelope: str | None = None
     """The field of a page that holds its logs; None if the page itself is the list."""
     hook_envelope: str | None = None
@@ -139,6 +149,8 @@ class VendorCase:
     """The status of a row with only an id."""
     only_listed: Sequence[str] = ()
     """Fields of the details that only lists have, not single logs."""
+    only_single: Sequence[str] = ()
+    """Attributes that only single logs have, not lists, besides headers and bodies."""
     streams_by_hook: bool = True
     """Whether each hook has a list of its own, always or after ``refuse_common_list``."""
     refuse_common_list: Callable[[httpx.Request], bool] = lambda _: False
@@ -155,16 +167,30 @@ class VendorCase:
     token_answers: Sequence[Any] = ()
     """Other forms of an answer that issues the token ``t1``."""
 
+    secrets: Sequence[str] = ()
+    """Secrets in the sample documents."""
+
     optional_parameters: OptionalParameters | None = None
     """For vendors with revisions that refuse parameters of others."""
 
     def page_of_logs(self, rows: Any) -> Any:
         """Return the document of a page with these logs."""
-        return rows if self.log_envelope is None else {self.log_envelope: rows}
+        return _enveloped(self.log_envelope, rows)
 
     def page_of_hooks(self, rows: Any) -> Any:
         """Return the document of a page with these hooks."""
-        return rows if self.hook_envelope is None else {self.hook_envelope: rows}
+        return _enveloped(self.hook_envelope, rows)
+
+    def identified(self, id: Any) -> Row:
+        """Return a row with nothing but an id, and what it can't be read without."""
+        return self.essential | {self.log_id: id}
+
+
+def _enveloped(path: str | None, rows: Any) -> Any:
+    """Put rows into the field at a dotted path."""
+    for name in reversed(path.split(".") if path else ()):
+        rows = {name: rows}
+    return rows
 
 
 def sample(name: str) -> Any:

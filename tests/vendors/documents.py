@@ -34,7 +34,10 @@ async def read(provider: str, rows: Any) -> Page:
 
 
 def changed(provider: str, **members: Any) -> dict[str, Any]:
+    """Return the first sample row with other fields; ``id`` is the one with the id."""
     row: dict[str, Any] = copy.deepcopy(ROWS[provider][0])
+    if "id" in members:
+        members[CASES[provider].log_id] = members.pop("id")
     return row | members
 
 
@@ -47,6 +50,9 @@ def hook_source(provider: str, rows: Any) -> Source:
             return granted
         if case.refuse_common_list(request):
             return answer({}, 404)
-        return answer(case.page_of_hooks(rows))
+        document = case.page_of_hooks(rows)
+        if case.hook_envelope and case.log_envelope != case.hook_envelope:
+            document |= case.page_of_logs([])
+        return answer(document)
 
     return make(provider, Vendor(respond))

@@ -70,7 +70,7 @@ async def test_every_row_is_a_log_or_a_reason(case: tuple[str, list[Any]]) -> No
     for log in page.logs:
         msgspec.json.encode(log)
         assert len(log.id) <= 1024
-    assert page.logs[-1].upstream_id == str(ROWS[provider][0]["id"])
+    assert page.logs[-1].upstream_id == str(ROWS[provider][0][CASES[provider].log_id])
 
 
 @given(case=cases(HOOKS))

@@ -145,7 +145,7 @@ async def test_rows_that_repeat_the_credential_are_masked(form: str, encoding: s
 
 
 @pytest.mark.sampled(5)
-@pytest.mark.parametrize("form", AUTH)
+@pytest.mark.parametrize("form", [form for form in AUTH if HOOKS[AUTH[form][0]]])
 async def test_hooks_that_repeat_the_credential_are_masked(form: str) -> None:
     provider, changes, secrets = AUTH[form]
     for secret in secrets:

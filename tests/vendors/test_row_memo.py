@@ -18,6 +18,7 @@ from gateway.sources import Source
 from gateway.upstream.answer import Answer
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Criteria, Page, Window
+from tests.vendors.cases import CASES
 from tests.vendors.documents import HOOKS, ROWS, STREAMS, changed, listing
 from tests.vendors.vendors import PROVIDERS, START, Clock, Vendor, answer, make, token
 
@@ -60,7 +61,7 @@ def source_of(
     def respond(request: httpx.Request) -> httpx.Response:
         if issued := token(request):
             return issued
-        if request.url.path.endswith(("/logs", "/log", "/audit/webhooks", "/deliveries")):
+        if request.url.path.endswith(CASES[provider].list_path):
             return httpx.Response(200, content=content())
         return answer(listing(provider, HOOKS[provider], 1))
 

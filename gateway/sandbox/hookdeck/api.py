@@ -120,6 +120,7 @@ class Hookdeck:
 name = "hookdeck"
 provider = "hookdeck"
 base_url = "{url}/hookdeck/2025-07-01"
+rate_limit = 1000
 auth = {{ type = "token", token = {{ file = "secrets/hookdeck-key" }} }}
 """
         return table, {"hookdeck-key": self._users.hookdeck_key}

@@ -109,6 +109,7 @@ class Svix:
 name = "svix"
 provider = "svix"
 base_url = "{url}/svix"
+rate_limit = 1000
 auth = {{ type = "token", token = {{ file = "secrets/svix-token" }} }}
 """
         return table, {"svix-token": self._users.svix_token}

@@ -19,7 +19,7 @@ from gateway.vendors.described.outcomes import (
     status_code,
 )
 from gateway.vendors.described.paths import reader
-from gateway.vendors.described.records import AttemptsTable
+from gateway.vendors.described.records import AttemptsTable, FailureTable
 
 
 class Outcome(NamedTuple):
@@ -31,11 +31,13 @@ class Outcome(NamedTuple):
 
 
 class Attempts:
-    """Parses lists of attempts."""
+    """Parses lists of attempts, whose failures are told like those ``of_logs`` by default."""
 
-    def __init__(self, table: AttemptsTable) -> None:
+    def __init__(self, table: AttemptsTable, of_logs: FailureTable) -> None:
         self._table = table
-        self._status, self._failure = status(table.status), failure(table.failure)
+        self._status = status(table.status)
+        own = "failure" in table.model_fields_set
+        self._failure = failure(table.failure if own else of_logs, tells_response=True)
         self._code, self._duration = status_code(table.response_status), duration(table.duration)
         self._number, self._at = count(table.number), read(table.at, "time")
         self._body = read(table.response_body, "body")

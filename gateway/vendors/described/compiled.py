@@ -27,7 +27,8 @@ class Compiled:
         self.hook_pages = Listing(description.hooks) if description.hooks else None
         finders = {key: scope.find for key, scope in description.scopes.items() if scope.find}
         self.finders = {key: Listing(find) for key, find in finders.items()}
-        self.attempts = Attempts(description.attempts) if description.attempts else None
+        attempts = description.attempts
+        self.attempts = Attempts(attempts, description.log.failure) if attempts else None
         self.attempt_pages = Listing(description.attempts) if description.attempts else None
         self.filters = Filters(
             description.list, description.request.lists, recorded(description.log.status)

@@ -31,7 +31,7 @@ from gateway.vendors.described.calls import (
 )
 from gateway.vendors.described.consistency import contradictions
 from gateway.vendors.described.records import AttemptsTable, LogTable
-from gateway.vendors.described.terms import VariableName
+from gateway.vendors.described.terms import Link, VariableName
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ class Description(Table, title="Description of a vendor"):
 
     title: Text
     """The name of the product."""
-    docs: Address
+    docs: Link
     """The vendor's documentation of this API."""
     base_url: Address | None = None
     """The address of the API, for sources that give none."""

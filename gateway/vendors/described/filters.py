@@ -122,6 +122,8 @@ class Filters:
 
 def _sendable(filter: ValuesFilter | StatusFilter, values: Sequence[str], style: str) -> Params:
     """Return the parameters of a filter; () if these values can't be sent."""
+    if isinstance(filter, CodesFilter) and filter.most:
+        return (filter.param, values[0]), (filter.most, values[-1])
     if isinstance(filter, ValuesFilter) and len(values) > filter.max:
         return ()
     if not all(is_sendable(value) for value in values):

@@ -63,8 +63,8 @@ class Listing:
         self.by_post = isinstance(table, ListTable) and table.method == "POST"
         """Whether parameters are sent in a body."""
         steps = plain_steps(table.items) if table.items else ()
-        self.raw_rows = ".".join(steps) if steps is not None and len(steps) < 2 else None
-        """The name of the field whose rows need not be decoded, "" for the document itself."""
+        self.raw_rows = table.items if steps is not None else None
+        """The path of the rows that need not be decoded; None if they have no plain one."""
 
     def limit(self, wanted: int) -> int:
         """Return the number of rows to request."""

@@ -163,8 +163,16 @@ def _scalar_text(value: Any) -> str | None:
     return str(value) if isinstance(value, int) else None
 
 
-def failure(table: FailureTable) -> Callable[[Fields, int | None], Failure]:
-    """Return the rule for the failure of a delivery that failed with an HTTP status."""
+_UNTOLD = Failure(FailureCategory.UNKNOWN, "This document does not say why.", retryable=False)
+
+
+def failure(
+    table: FailureTable, *, tells_response: bool
+) -> Callable[[Fields, int | None], Failure]:
+    """Return the rule for the failure of a delivery that failed with an HTTP status.
+
+    ``tells_response`` is true if the documents say whether there was a response.
+    """
     message = reader(table.message, "text") if table.message else nothing
     code_of = reader(table.code, "text") if table.code else None
     category = functools.lru_cache(maxsize=256)(functools.partial(_category, table))
@@ -177,6 +185,8 @@ def failure(table: FailureTable) -> Callable[[Fields, int | None], Failure]:
         found = category(code) if code else None
         if text is None and code and http_status is None:
             text = code
+        if text is None and not tells_response:
+            return _UNTOLD
         known = classify(status_code=http_status, message=text)
         return Failure(found, known.message, found in _RETRYABLE) if found else known
 

@@ -12,6 +12,7 @@ from gateway.vendors.calls import Params, first_accepted
 from gateway.vendors.described.compiled import Compiled
 from gateway.vendors.described.filters import bounds
 from gateway.vendors.described.listing import Listing, Rows
+from gateway.vendors.described.numbered_pages import NumberedPages
 from gateway.vendors.described.places import Places
 from gateway.vendors.described.templates import path_of
 from gateway.vendors.pages import Criteria, Page, Stream, Window
@@ -53,6 +54,7 @@ class LogPages:
         self._client = client
         self._ids = ids
         self._unexpected = unexpected
+        self._numbered = NumberedPages()
         self.page_size = self._listing.limit(page_size)
 
     async def read(
@@ -74,14 +76,12 @@ class LogPages:
         self, stream: Stream, window: Window, read: Read, operation: Operation
     ) -> Page:
         limit = self._listing.limit(window.limit)
-        rows = await read(limit, window.offset)
-        if self._listing.by_page and rows.size and rows.size < limit:
-            # The vendor's pages are smaller than requested, so that number is of an earlier page.
-            limit = self.page_size = rows.size
-            rows = await read(limit, window.offset)
-        offset = window.offset if self._listing.by_offset else 0
         if self._listing.by_page:
-            offset = window.offset // limit * limit
+            rows, offset = await self._numbered.at(window.offset, limit, read)
+            self.page_size = min(self.page_size, self._numbered.size or self.page_size)
+        else:
+            rows = await read(limit, window.offset)
+            offset = window.offset if self._listing.by_offset else 0
         return self._page(stream, window, rows, offset, operation)
 
     async def _page_by_token(
@@ -127,7 +127,9 @@ class LogPages:
     ) -> Rows:
         listing = self._listing
         variables = self._places.variables(stream.place)
-        params = (*listing.params(variables, limit, offset=offset, token=token), *filters)
+        narrower = {name for name, _ in filters}
+        usual = listing.params(variables, limit, offset=offset, token=token)
+        params = (*(param for param in usual if param[0] not in narrower), *filters)
         body = listing.body(params, variables) if listing.by_post else None
         document, headers = await self._client.json(
             path_of(listing.table.path, variables),

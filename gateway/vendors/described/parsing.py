@@ -35,6 +35,7 @@ from gateway.vendors.described.outcomes import (
     count,
     duration,
     failure,
+    first_value,
     nothing,
     read,
     status,
@@ -91,7 +92,8 @@ def log_parser(description: Description, provider: str) -> ParseLog:
     log = description.log
     id_of, own_ids = read_id(log.id), [read_id(IdTable(path=(p,))) for p in log.place.values()]
     hook_of = read(log.hook, "text")
-    read_status, read_failure = status(log.status), failure(log.failure)
+    read_status = status(log.status)
+    read_failure = failure(log.failure, tells_response=log.response_status is not None)
     code_of, milliseconds = status_code(log.response_status), duration(log.duration)
     event, correlation_id = read(log.event, "text"), read(log.correlation_id, "text")
     triggered_at = read(log.triggered_at, "sort_time")
@@ -121,8 +123,12 @@ def log_parser(description: Description, provider: str) -> ParseLog:
         shown = row.redacted(headers)
         hook = hook_of(row) if len(place) <= scope else place[scope]
         outcome, code = read_status(row), code_of(row)
-        is_redelivery, redelivery_of = redelivery(row, ids, (*place, *own))
-        warn(row)
+        if redelivery is None:
+            is_redelivery, redelivery_of = None, None
+        else:
+            is_redelivery, redelivery_of = redelivery(row, ids, (*place, *own))
+        if warn is not None:
+            warn(row)
         return WebhookLog(
             id=log_id,
             upstream_id=upstream_id,
@@ -181,24 +187,19 @@ def _response(log: LogTable) -> Callable[[Fields, int | None], HttpResponse | No
 
 
 def _details(log: LogTable) -> Callable[[Fields], DescribedDetails]:
-    values = [(name, [value_at(path) for path in spec.path]) for name, spec in log.values.items()]
+    values = [(name, first_value(spec.path)) for name, spec in log.values.items()]
 
     def details(shown: Fields) -> DescribedDetails:
         document = shown.document
-        return DescribedDetails(
-            values={
-                name: next((it for find in finders if (it := find(document)) is not None), None)
-                for name, finders in values
-            }
-        )
+        return DescribedDetails(values={name: find(document) for name, find in values})
 
     return details
 
 
-def _warnings(log: LogTable) -> Callable[[Fields], None]:
+def _warnings(log: LogTable) -> Callable[[Fields], None] | None:
     rules = [(value_at(path), text) for path, text in log.warnings.items()]
     if not rules:
-        return nothing
+        return None
 
     def warn(row: Fields) -> None:
         row.warnings += [text for find, text in rules if find(row.document) is True]
@@ -208,10 +209,10 @@ def _warnings(log: LogTable) -> Callable[[Fields], None]:
 
 def _redelivery(
     log: LogTable,
-) -> Callable[[Fields, SourceIds, Place], tuple[bool | None, str | None]]:
+) -> Callable[[Fields, SourceIds, Place], tuple[bool | None, str | None]] | None:
     """Return the reader of what few vendors tell: whether a log was sent again, and which."""
     if log.is_redelivery is None and log.redelivery_of is None:
-        return lambda _, __, ___: (None, None)
+        return None
     again = reader((log.is_redelivery,), "boolean") if log.is_redelivery else nothing
     other = reader((log.redelivery_of,), "text") if log.redelivery_of else nothing
 

@@ -70,7 +70,7 @@ def check(path: str) -> None:
         try:
             jmespath.compile(path)
         except jmespath.exceptions.JMESPathError as error:
-            fault = " ".join(str(error).split("\n", 1)[0].split())
+            fault = " ".join(str(error).partition(": Parse error")[0].split())
             raise ValueError(f"is not a path, nor an expression of JMESPath: {fault}") from None
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
-from gateway.config.values import Table, Text
+from gateway.config.values import Table, Text, error_message
 from gateway.vendors.described.calls import PagesTable
 from gateway.vendors.described.terms import (
     Category,
@@ -35,7 +37,10 @@ class StatusTable(Table):
     """The status if the field is an empty text."""
     values: dict[Key, Status] = Field(default_factory=dict)
     """The status for each value, in any case; booleans are "true" and "false"."""
-    codes: dict[CodeRange, Status] = Field(default_factory=dict)
+    codes: Annotated[
+        dict[CodeRange, Status],
+        error_message('must be a table of HTTP statuses, such as { "200-299" = "SUCCEEDED" }'),
+    ] = Field(default_factory=dict)
     """The status for ranges of HTTP statuses, such as "200-299"; the first that fits decides."""
     otherwise: Status | None = None
     """The status for any other value."""
@@ -59,7 +64,7 @@ class OutcomeTable(Table):
     status: StatusTable
     """How the status is told."""
     failure: FailureTable = FailureTable()
-    """How a failure is told."""
+    """How a failure is told; that of an attempt, by default like that of a log."""
     duration: DurationSpec | None = None
     """How long the request took."""
     response_status: FieldSpec | None = None

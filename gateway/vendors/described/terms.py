@@ -70,6 +70,11 @@ def _codes(value: object) -> object:
     return tuple(found)
 
 
+Link = Annotated[
+    str,
+    Field(pattern=r"^https?://[^ ]+$"),
+    error_message('must be the address of a page, such as "https://vendor.example/docs"'),
+]
 Key = Annotated[str, Field(pattern=r"^.+$")]
 """A free key of a table."""
 VariableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]

@@ -125,7 +125,7 @@ class DescribedVendor(Vendor[Any]):
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
         """Return the hooks of all scopes."""
         if self.compiled.hook_pages is None:
-            return ()
+            return []
         scopes, _ = await self._found_scopes(operation)
         found = await together([self._scope_hooks(scope, operation) for scope in scopes])
         return [hook for hooks in found for hook in hooks.readable]
@@ -303,8 +303,8 @@ class DescribedVendor(Vendor[Any]):
         log = self._log_of(table, document, place)
         if log is not None and log.id != self.ids.log(*place):
             return Retried(RetryKind.NEW_LOG, place=decode(log.id).place)
-        new_id = table.new_id is not None and value_at(table.new_id)(document)
-        if isinstance(new_id, str | int) and is_id(str(new_id), self.compiled.description.log.id):
+        new_id = None if table.new_id is None else value_at(table.new_id)(document)
+        if type(new_id) in {str, int} and is_id(str(new_id), self.compiled.description.log.id):
             return Retried(kind, place=(*place[:-1], str(new_id)))
         return Retried(kind, log)
 

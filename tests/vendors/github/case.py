@@ -72,6 +72,7 @@ CASE = VendorCase(
     places_outside=places_outside,
     rows=[*sample("github/deliveries"), sample("github/delivery")],
     hooks=sample("github/hooks"),
+    list_path="/deliveries",
     timed=timed,
     errors=[
         (

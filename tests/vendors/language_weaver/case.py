@@ -65,6 +65,7 @@ CASE = VendorCase(
     rows=sample("language-weaver/entries")["entries"],
     hooks=sample("language-weaver/webhooks")["webhooks"],
     hook_id="uuid",
+    list_path="/audit/webhooks",
     log_envelope="entries",
     hook_envelope="webhooks",
     timed=timed,

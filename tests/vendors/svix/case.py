@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic import SecretStr
 
 from gateway.sandbox import Sandbox
@@ -28,6 +30,7 @@ def on_sandbox(sandbox: Sandbox) -> Settings:
     return {
         "base_url": f"{SANDBOX}/svix",
         "rate_limit": 1000,
+        "apps": [],
         "auth": {"type": "token", "token": SecretStr(sandbox.credentials.svix_token)},
     }
 
@@ -38,8 +41,12 @@ def places_outside(place: Place) -> list[Place]:
 
 
 def may_be_read(place: Place) -> bool:
-    """Any text of letters and digits may be the uid of an endpoint or a message."""
-    return len(place) == 5 and place[:2] == ("apps", APP) and "".join(place[2:4]).isalnum()
+    """Such texts may be the uid of an endpoint or of a message."""
+    return len(place) == 5 and place[:2] == ("apps", APP) and all(map(_is_uid, place[2:4]))
+
+
+def _is_uid(text: str) -> bool:
+    return re.fullmatch(r"(?=.*\w)[\w.-]+", text, re.ASCII) is not None
 
 
 def timed(time: object) -> Row:
@@ -64,6 +71,7 @@ CASE = VendorCase(
     rows=sample("svix/attempts")["data"],
     essential={"msgId": MESSAGE},
     hooks=sample("svix/endpoints")["data"],
+    list_path=f"/attempt/endpoint/{ENDPOINT}",
     log_envelope="data",
     hook_envelope="data",
     timed=timed,
@@ -76,7 +84,7 @@ CASE = VendorCase(
         (
             422,
             {"detail": [{"loc": ["query", "limit"], "msg": "too large", "type": "value_error"}]},
-            (None, "too large"),
+            ("value_error", "too large"),
         ),
     ],
     error_with=error_with,

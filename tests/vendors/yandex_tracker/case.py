@@ -93,6 +93,7 @@ CASE = VendorCase(
     may_be_read=may_be_read,
     rows=sample("yandex-tracker/logs"),
     hooks=sample("yandex-tracker/triggers"),
+    list_path="/log",
     timed=timed,
     status_without_outcome=WebhookLogStatus.FAILED,
     optional_parameters=OptionalParameters("issueId", ["limit", "to"]),
