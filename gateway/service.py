@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-import msgspec
 from msgspec.structs import replace
 
 from gateway import ids
@@ -24,8 +23,9 @@ from gateway.cache import Cache, CacheState, Store, make_store
 from gateway.callers import ANONYMOUS, Caller, Role
 from gateway.errors import ErrorCode, RequestError
 from gateway.feed import cursor, filters, paging
-from gateway.feed.feed import Feed, Slice
-from gateway.feed.filters import Document
+from gateway.feed.feed import Feed
+from gateway.feed.filters import Document, Filter
+from gateway.feed.page import Page
 from gateway.journal import ActionFilter, ActionKind, ActionPage, Journal
 from gateway.model import Attempt, Hook, Timestamp, WebhookLog
 from gateway.sources import Source, make_source
@@ -46,24 +46,6 @@ if TYPE_CHECKING:
     from gateway.upstream.call_counts import CallCounts
     from gateway.upstream.operation import Used
     from gateway.upstream.trace import Trace
-
-
-class Page(msgspec.Struct, frozen=True, dict=True):
-    """A page of logs, with the feed that it came from."""
-
-    slice: Slice
-    feed: Feed
-
-    async def total(self) -> int | None:
-        """Return the exact number of logs in the whole list, or None if that is unknown.
-
-        Later calls return what the first has counted.
-        """
-        known = self.__dict__
-        if "counted" not in known:
-            known["counted"] = await self.feed.count(self.slice)
-        total: int | None = known["counted"]
-        return total
 
 
 class Gateway:
@@ -256,8 +238,7 @@ class Gateway:
         paging.check(first, after, last, before)
         if not operation.is_caught_up:
             await self._watcher.catch_up()
-        now = self.now()
-        ready = filters.prepare(wanted, now, *self._names)
+        ready, now = self.prepared(wanted)
         feed = Feed(
             list(self.sources.values()),
             ready,
@@ -274,6 +255,11 @@ class Gateway:
         start = None if after is None else cursor.decode(after, ready)
         return Page(await feed.forward(paging.PAGE_SIZE if first is None else first, start), feed)
 
+    def prepared(self, wanted: Document | None) -> tuple[Filter, Timestamp]:
+        """Return a filter for the caller, and the time that its durations count back from."""
+        now = self.now()
+        return filters.prepare(wanted, now, *self._names), now
+
     async def reading(
         self, operation: Operation, wanted: Document | None = None, max_age: float | None = None
     ) -> Reading:
@@ -284,8 +270,7 @@ class Gateway:
         """
         if not operation.is_caught_up:
             await self._watcher.catch_up()
-        now = self.now()
-        ready = filters.prepare(wanted, now, *self._names)
+        ready, now = self.prepared(wanted)
         if max_age is not None or ready.depends_on_now:
             operation.is_lasting = False
         return await stats.read(

@@ -154,6 +154,8 @@ def test_long_text_is_refused() -> None:
         (Kind.LOG, Kind.HOOK, "That id belongs to a webhook log, not to a hook."),
         (Kind.HOOK, Kind.LOG, "That id belongs to a hook, not to a webhook log."),
         (Kind.SOURCE, Kind.LOG, "That id belongs to a source, not to a webhook log."),
+        (Kind.LOG, Kind.GROUP, "That id belongs to a webhook log, not to a failure group."),
+        (Kind.GROUP, Kind.HOOK, "That id belongs to a failure group, not to a hook."),
         (Kind.LOG, Kind.SOURCE, "That id belongs to a webhook log, not to a source."),
     ],
 )

@@ -7,6 +7,7 @@ a link to it works as long as the vendor keeps its logs, and vendors can be aske
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gateway import ids
@@ -23,7 +24,7 @@ DIGEST_SIZE = 8
 def group_of(log: WebhookLog) -> str | None:
     """Return the id of the group of a failed log, which is kept beside it; None for any other."""
     failure = log.failure
-    if failure is None:
+    if failure is None or log.status is not WebhookLogStatus.FAILED:
         return None
     kept = log.__dict__
     found: str | None = kept.get("failure_group")
@@ -43,6 +44,16 @@ def group_of(log: WebhookLog) -> str | None:
 def status_code_of(log: WebhookLog) -> int | None:
     """Return the status code of a log's response, if it had one."""
     return log.response.status_code if log.response else None
+
+
+def implied(given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return filters that all logs meet which comparators of the id of their group let through."""
+    found = []
+    for key in sorted({"eq", "in"} & given.keys()):
+        listed = given[key] if isinstance(given[key], list) else [given[key]]
+        parts = [document_of(id) for id in listed]
+        found.append(parts[0] if len(parts) == 1 else {"or": parts})
+    return found
 
 
 def document_of(id: str) -> dict[str, Any]:

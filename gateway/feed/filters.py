@@ -45,7 +45,6 @@ MAX_TEXT = 1000
 MAX_ROWS, ROWS_PER_TURN = 50, 10
 """Rows that are tested in one go, and those that are searched, which may take long."""
 NAMES = {field.attribute: name for name, field in FIELDS.items()}
-GROUP = "failureGroup"
 BOUNDS = {"gt", "gte", "lt", "lte"}
 ENDLESS = 2**63
 """A moment later than any other."""
@@ -269,23 +268,13 @@ class _Builder:
     def _field(
         self, name: str, given: Mapping[str, Any], depth: int, *, conjoined: bool
     ) -> list[Test]:
-        tests = self._implied(given, depth, conjoined=conjoined) if name == GROUP else []
         terms = [self._term(name, key, operand) for key, operand in given.items()]
         if conjoined:
             self.terms.setdefault(FIELDS[name].attribute, []).extend(terms)
+        # The ids of groups tell more of their logs, which vendors can be asked for.
+        implied = failure_groups.implied(given) if name == "failureGroup" else ()
+        tests = [self.node(document, depth, conjoined=conjoined) for document in implied]
         return [*tests, *field_tests(name, terms)]
-
-    def _implied(self, given: Mapping[str, Any], depth: int, *, conjoined: bool) -> list[Test]:
-        """Compile what ids of failure groups tell of their logs, so that vendors get it too."""
-        tests = []
-        for key in LISTING & given.keys():
-            listed = given[key] if isinstance(given[key], list) else [given[key]]
-            parts = [failure_groups.document_of(id) for id in listed]
-            if len(parts) == 1:
-                tests.append(self.node(parts[0], depth, conjoined=conjoined))
-            elif parts:
-                tests.append(self.node({"or": parts}, depth, conjoined=conjoined))
-        return tests
 
     def _nested(self, document: Document, depth: int, *, conjoined: bool = False) -> Test:
         self._count()

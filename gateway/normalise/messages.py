@@ -39,7 +39,7 @@ _DATE = (
 )
 _TIME_OF_DAY = r"\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"
 _IP = (
-    r"\[[0-9A-Fa-f:.%]{2,60}\](?::\d{1,5})?"
+    r"\[[0-9A-Fa-f:.]{2,45}(?:%\w{1,15})?\](?::\d{1,5})?"
     r"|(?<![\w:])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{1,4}(?![\w:])"
     r"|(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])(?::\d{1,5})?"
 )
@@ -54,8 +54,9 @@ _PATH = r"(?<![\w.<>/])/[\w.~%-]+(?:/[\w.~%-]*)*(?:\?[\w.~%=&+-]*)?"
 _ID = r"\b(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])(?=[\w-]*\d[\w-]*\d)[\w-]{9,}\b"
 # Codes tell causes apart.
 _NUMBER = (
-    r"(?P<code>\b(?:(?i:HTTP(?:/\d(?:\.\d)?)?|status(?: code)?|answered|returned|responded with)"
-    r"[ :=]{1,2}[1-5]\d\d|(?i:errno|curl error|error code|exit code)[ :=]{1,2}-?\d{1,5})\b)"
+    r"(?P<code>\b(?:(?i:HTTP(?:/\d(?:\.\d)?)?(?: response| error)?|status(?: code)?|answered"
+    r"|returned|responded with)[ :=]{1,2}[1-5]\d\d"
+    r"|(?i:errno|curl error|error code|exit code)[ :=]{1,2}-?\d{1,5})\b)"
     r"|(?<![A-Za-z_/.\d])\d+(?:[.,:]\d+)*"
 )
 

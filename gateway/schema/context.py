@@ -11,8 +11,9 @@ from strawberry.dataloader import DataLoader
 from strawberry.types import Info as StrawberryInfo
 
 from gateway.feed.filters import Document
+from gateway.feed.page import Page
 from gateway.model import Attempt, Hook, WebhookLog
-from gateway.service import Gateway, Page
+from gateway.service import Gateway
 from gateway.stats.reading import Reading
 from gateway.upstream.operation import Operation
 

@@ -54,11 +54,11 @@ if TYPE_CHECKING:
     from graphql import GraphQLSchema
     from graphql.execution.values import VariableValues
 
+    from gateway.feed.page import Page
     from gateway.limits import Limits
     from gateway.schema.context import Context
     from gateway.schema.cost import PriceList
     from gateway.schema.documents import Document, Documents
-    from gateway.service import Page
 
 MAX_PLANS = 8
 """Plans of an operation, one for each combination of values of @skip and @include."""

@@ -15,6 +15,7 @@ from gateway.callers import Role
 from gateway.errors import ErrorCode, RequestError
 from gateway.feed import cursor, feed, paging
 from gateway.feed.filters import Document
+from gateway.feed.page import Page
 from gateway.feed.positions import Entry
 from gateway.schema.arguments import (
     After,
@@ -42,7 +43,7 @@ async def webhook_logs(
     before: Before = UNSET,
     filter: FilterArgument = UNSET,
     cache: CacheArgument = UNSET,
-) -> service.Page:
+) -> Page:
     if page := info.context.read_ahead.pop(info.path.key, None):
         return await page
     arguments = {"first": first, "after": after, "last": last, "before": before}
@@ -58,7 +59,7 @@ async def logs_of_source(
     before: Before = UNSET,
     filter: FilterArgument = UNSET,
     cache: CacheArgument = UNSET,
-) -> service.Page:
+) -> Page:
     wanted: dict[str, Any] = {"source": {"eq": source.name}}
     if filter:
         # Added as a further condition, so that an empty filter does not invalidate cursors.
@@ -69,7 +70,7 @@ async def logs_of_source(
 
 async def _logs(
     info: Info, wanted: Document | None, cache: CacheArgument, arguments: Mapping[str, Any]
-) -> service.Page:
+) -> Page:
     # No cursor is empty, so an empty string stands for null, as clients send it for a first page.
     given = {
         name: None if value == "" else value
@@ -97,7 +98,7 @@ async def node(info: Info, id: Id) -> model.WebhookLog | model.Hook | Source:
         case ids.Kind.GROUP:
             raise RequestError(
                 ErrorCode.INVALID_ID,
-                "A failure group is no node. Read it by failureGroups, with its id in the filter.",
+                "That id belongs to a failure group, which is only for use in filters.",
             )
 
 
@@ -242,11 +243,11 @@ async def attempts_of_log(log: Parent[model.WebhookLog], info: Info) -> Any:
     return [_MaskedAttempt(attempt) for attempt in attempts]
 
 
-def edges(page: Parent[service.Page]) -> Sequence[Entry]:
+def edges(page: Parent[Page]) -> Sequence[Entry]:
     return page.slice.entries
 
 
-def nodes_of_page(page: Parent[service.Page]) -> list[model.WebhookLog]:
+def nodes_of_page(page: Parent[Page]) -> list[model.WebhookLog]:
     return [entry.log for entry in page.slice.entries]
 
 
@@ -269,15 +270,15 @@ class ListPosition:
         return cursor.encode(self._part.end)
 
 
-def page_info(page: Parent[service.Page]) -> Any:
+def page_info(page: Parent[Page]) -> Any:
     return ListPosition(page.slice)
 
 
-async def total_count(page: Parent[service.Page]) -> int | None:
+async def total_count(page: Parent[Page]) -> int | None:
     return await page.total()
 
 
-def source_reports(page: Parent[service.Page]) -> Sequence[feed.Report]:
+def source_reports(page: Parent[Page]) -> Sequence[feed.Report]:
     return page.slice.reports
 
 

@@ -34,6 +34,8 @@ async def webhook_log_stats(
 ) -> Stats:
     size = stats_buckets.parse_size(bucket) if bucket else None
     most = _most(first)
+    if size is not None:
+        stats_buckets.check(size, *info.context.gateway.prepared(document(filter)))
     reading = await _reading(info, filter, cache)
     return await tally(reading, size, list(dict.fromkeys(by or ())), most)
 

@@ -54,28 +54,44 @@ def parse_size(text: str) -> int:
     return size
 
 
-def lay_out(size: int, wanted: Filter, span: Span, oldest: Timestamp | None, now: int) -> Buckets:
-    """Return the buckets for the times of a filter, up to now at most.
-
-    Without a lower bound they begin where the reading does: at ``span``, or at the ``oldest`` match
-    where all were read; the newest are kept. RequestError if a filter's times need too many.
-    """
-    since, until = wanted.bounds("triggered_at")
-    end = now if until is None else min(until, now)
-    begin = since
-    if begin is None:
-        begin = oldest if span.is_complete else span.since
-        begin = end if begin is None or begin >= LATEST else min(begin, end)
-    first = _floor(begin, size)
-    count = max(0, (end - first) // size + 1)
-    if count <= MAX_BUCKETS:
-        return Buckets(first, size, count)
-    if since is not None:
+def check(size: int, wanted: Filter, now: int) -> None:
+    """Raise RequestError if the times of a filter make too many buckets, before it is read."""
+    since, _ = wanted.bounds("triggered_at")
+    if since is None:
+        return
+    _, count = _extent(since, _end(wanted, now), size)
+    if count > MAX_BUCKETS:
         raise _unusable(
             f"The times of the filter make {count} of them; at most {MAX_BUCKETS} are given."
             " Ask for larger ones, or for a shorter time."
         )
-    return Buckets(first + (count - MAX_BUCKETS) * size, size, MAX_BUCKETS)
+
+
+def lay_out(size: int, wanted: Filter, span: Span, oldest: Timestamp | None, now: int) -> Buckets:
+    """Return the buckets for the times of a filter, up to now at most; the newest if too many.
+
+    Without a lower bound they begin where the reading does: at ``span``, or at the ``oldest`` match
+    where all were read.
+    """
+    end = _end(wanted, now)
+    begin, _ = wanted.bounds("triggered_at")
+    if begin is None:
+        begin = oldest if span.is_complete else span.since
+        begin = end if begin is None or begin >= LATEST else min(begin, end)
+    first, count = _extent(begin, end, size)
+    kept = min(count, MAX_BUCKETS)
+    return Buckets(first + (count - kept) * size, size, kept)
+
+
+def _end(wanted: Filter, now: int) -> int:
+    _, until = wanted.bounds("triggered_at")
+    return now if until is None else min(until, now)
+
+
+def _extent(begin: int, end: int, size: int) -> tuple[int, int]:
+    """Return where the first bucket starts, and how many there are."""
+    first = _floor(begin, size)
+    return first, max(0, (end - first) // size + 1)
 
 
 def _floor(moment: int, size: int) -> int:

@@ -54,6 +54,7 @@ class ListReading:
         self.hook_id = reader.stream.hook_id
         self.rows: list[Row] = []
         self.scanned = 0
+        self._highest: Timestamp | None = None
         self._lowest: Timestamp | None = None
         self._delay = 0
 
@@ -61,11 +62,20 @@ class ListReading:
         """Take the next rows of the list, some of which match."""
         self.scanned += len(rows)
         self.rows += [rows[index] for index in matches]
+        self._highest = rows[0].time if self._highest is None else self._highest
         self._lowest = rows[-1].time
         for row in rows:
             own = row.log.triggered_at
             if own is not None and own - row.time > self._delay:
                 self._delay = own - row.time
+
+    @property
+    def time_of_page(self) -> int:
+        """How long, in nanoseconds, the logs of a page were triggered, as far as is known."""
+        if self._highest is None or self._lowest is None:
+            return 0
+        time = self._highest - self._lowest
+        return time * self.reader.source.page_size // max(1, self.scanned)
 
     @property
     def is_ended(self) -> bool:
@@ -309,7 +319,10 @@ class _Scan:
         if left <= 0 or not unread or self._is_late(self._longest):
             return []
         pages = -(-left // max(one.reader.source.page_size for one in unread))
-        return heapq.nlargest(min(AT_ONCE, pages), unread, key=lambda one: one.reader.covered)
+        found = heapq.nlargest(min(AT_ONCE, pages), unread, key=lambda one: one.reader.covered)
+        # Others are read on at the same time if the next page would reach below them anyway.
+        level = found[0].reader.covered - found[0].time_of_page
+        return [one for one in found if one.reader.covered >= level]
 
     async def _drain(self, one: ListReading) -> None:
         """Take the rows that a list has ready."""

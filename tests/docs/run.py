@@ -25,6 +25,7 @@ from tests.docs.product import Client, app, demo, settings
 STARTING = """{
   translations: webhookLogs(first: 1, filter: { source: { eq: "translations" } }) { nodes { id } }
   all: webhookLogs { pageInfo { startCursor endCursor } }
+  failureGroups(first: 1) { groups { id } }
 }"""
 
 _COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
@@ -103,6 +104,7 @@ class Runner:
                 "key": "of the page",
                 "after": page["endCursor"],
                 "before": page["startCursor"],
+                "group": data["failureGroups"]["groups"][0]["id"],
             }
         return self._variables
 

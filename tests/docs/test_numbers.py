@@ -14,6 +14,7 @@ from tests.docs.pages import PAGES
 README = "README.md"
 HTTP = ".github/docs/http.md"
 LIMITS = ".github/docs/limits.md"
+STATISTICS = ".github/docs/statistics.md"
 TROUBLE = ".github/docs/troubleshooting.md"
 
 NUMBERS = [
@@ -27,6 +28,8 @@ NUMBERS = [
     ("gateway.feed.filters.MAX_OPERANDS", 100, LIMITS, "100 values in a list"),
     ("gateway.feed.filters.MAX_TEXT", 1000, LIMITS, "1000 characters in a text"),
     ("gateway.feed.paging.MAX_PAGE_SIZE", 100, LIMITS, "100 logs, hooks or actions"),
+    ("gateway.stats.buckets.MAX_BUCKETS", 750, LIMITS, "750 buckets"),
+    ("gateway.stats.buckets.MAX_BUCKETS", 750, STATISTICS, "at most 750"),
     ("gateway.upstream.breaker.MIN_CALLS", 10, TROUBLE, "half of at least ten calls"),
     ("gateway.upstream.breaker.PROBE_INTERVAL", 5, TROUBLE, "nothing is sent for five seconds"),
     ("gateway.upstream.breaker.FAILURE_SHARE", 0.5, TROUBLE, "half of at least ten calls"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway import ids
 from gateway.errors import ErrorCode, RequestError
 from gateway.feed import filter_fields, filters
+from gateway.feed.failure_groups import document_of, group_of
 from gateway.feed.filter_tests import Partial
 from gateway.feed.filters import Filter
 from gateway.feed.push_down import criteria_of
@@ -49,6 +50,9 @@ NO_EVENT = {"lacks": frozenset({"event"})}
 
 def log(**values: Any) -> WebhookLog:
     """Build a log from values by filter field; other fields are absent."""
+    if group := values.pop("failureGroup", None):
+        shared = document_of(group)
+        values |= {name: comparator["eq"] for name, comparator in shared.items()}
     category = values.get("failure")
     status_code = values.get("httpStatus")
     url = values.get("url")
@@ -83,6 +87,13 @@ def refusal(document: Any) -> tuple[str, str]:
 
 def at(seconds: int) -> str:
     return timestamps.format_rfc3339(Timestamp(NOW + seconds * SECOND))
+
+
+GROUPS = [
+    str(group_of(log(source=source, hook=hook, status=FAILED, failure=category, httpStatus=code)))
+    for source, hook in [("shop", ALL_HOOKS[0]), ("shop", None), ("straße", ALL_HOOKS[2])]
+    for category, code in [(DNS, None), (TLS, None), (DNS, 404)]
+]
 
 
 # Comparator, operand, whether it holds for each value, and whether it holds for an absent one.
@@ -145,6 +156,7 @@ TABLES: dict[str, list[tuple[str, Any, dict[Any, bool], bool]]] = {
     "triggeredAt": MOMENTS,
     "failure": equalities(DNS, TLS, FailureCategory.TIMEOUT),
     "hook": equalities(*ALL_HOOKS[:3]),
+    "failureGroup": equalities(*GROUPS[:3]),
 }
 NAMED = {"eq", "in", "eqIgnoreCase", "inIgnoreCase"}
 """Comparators of ``source`` that accept names of configured sources only."""
@@ -241,6 +253,7 @@ VALUES: dict[str, Any] = {
     "failure": lambda log: log.failure and log.failure.category,
     "hook": lambda log: log.hook_id,
     "correlationId": lambda log: log.correlation_id,
+    "failureGroup": group_of,
     "triggeredAt": lambda log: log.triggered_at,
 }
 
@@ -312,6 +325,7 @@ OPERANDS: dict[str, st.SearchStrategy[Any]] = {
     "failure": st.sampled_from([DNS, TLS]),
     "hook": st.sampled_from(ALL_HOOKS),
     "correlationId": st.sampled_from(EVENTS),
+    "failureGroup": st.sampled_from(GROUPS),
     "triggeredAt": TIMES.map(at) | st.sampled_from(["PT1S", "-PT3S", "PT0S"]),
 }
 
@@ -477,6 +491,10 @@ def test_fingerprint_does_not_depend_on_the_time() -> None:
         ({"hook": {"in": [HOOKS["straße"][0], HOOKS["shop"][0]]}}, {}, True),
         ({"hook": {"nin": HOOKS["straße"]}}, {}, True),
         ({"not": {"hook": {"eq": HOOKS["straße"][0]}}}, {}, True),
+        ({"failureGroup": {"eq": GROUPS[0]}}, {}, True),
+        ({"failureGroup": {"eq": GROUPS[0]}}, {"hook_id": HOOKS["shop"][1]}, False),
+        ({"failureGroup": {"in": GROUPS[6:]}}, {}, False),
+        ({"failureGroup": {"nin": GROUPS[6:]}}, {}, True),
         ({"search": "x"}, {}, True),
         ({"event": {"eq": "push"}}, NO_EVENT, False),
         ({"event": {"notContainsIgnoreCase": "PUSH"}}, NO_EVENT, True),
@@ -523,6 +541,7 @@ CONTRADICTIONS: list[tuple[str, Any]] = [
     ("source", {"eq": "shop", "contains": "x"}),
     ("hook", {"eq": ALL_HOOKS[0], "in": ALL_HOOKS[1:]}),
     ("correlationId", {"eq": "a", "eqIgnoreCase": "b"}),
+    ("failureGroup", {"eq": GROUPS[0], "in": GROUPS[1:]}),
     ("url", {"eq": "a", "contains": "b"}),
 ]
 
@@ -645,6 +664,22 @@ REFUSALS: list[tuple[Any, tuple[str, str]]] = [
     (
         {"hook": {"neq": LOG_ID}},
         ("INVALID_ID", "That id belongs to a webhook log, not to a hook."),
+    ),
+    (
+        {"failureGroup": {"eq": ALL_HOOKS[0]}},
+        ("INVALID_ID", "That id belongs to a hook, not to a failure group."),
+    ),
+    (
+        {"failureGroup": {"eq": ids.encode(ids.Kind.GROUP, "shop", "NONE", "", "x")}},
+        (
+            "INVALID_ID",
+            "That id was not made by this gateway. Use the id of a failure group as a query gave"
+            " it.",
+        ),
+    ),
+    (
+        {"failureGroup": {"neq": ids.encode(ids.Kind.GROUP, "nope", "DNS", "", "x")}},
+        unknown("nope"),
     ),
 ]
 

@@ -21,6 +21,8 @@ from gateway.vendors.pages import MAX_STATUS_CODE, Criteria
 SHOP = Partial(source="shop", provider="elastic-path")
 FIRST, SECOND = (ids.encode(ids.Kind.HOOK, "shop", place) for place in "12")
 OTHER = ids.encode(ids.Kind.HOOK, "tracker", "2")
+GROUP = ids.encode(ids.Kind.GROUP, "shop", "HTTP_CLIENT_ERROR", "404", "digest", "1")
+OTHER_GROUP = ids.encode(ids.Kind.GROUP, "shop", "DNS", "", "digest")
 FAILED, PENDING = WebhookLogStatus.FAILED, WebhookLogStatus.PENDING
 NOT_FAILED = frozenset(WebhookLogStatus) - {FAILED}
 
@@ -75,6 +77,12 @@ def ready(document: Any) -> Filter:
         ({"or": [{"hook": {"eq": FIRST}}, {"event": {"eq": "push"}}]}, {}),
         ({"hook": {"neq": FIRST}}, {}),
         ({"not": {"hook": {"nin": [FIRST]}}}, {"hooks": ("1",)}),
+        (
+            {"failureGroup": {"eq": GROUP}},
+            {"statuses": {FAILED}, "hooks": ("1",), "status_codes": (404, 404)},
+        ),
+        ({"failureGroup": {"in": [GROUP, OTHER_GROUP]}}, {"statuses": {FAILED}}),
+        ({"failureGroup": {"neq": GROUP}}, {}),
         ({"event": {"in": ["b", "a"]}}, {"events": ("a", "b")}),
         ({"correlationId": {"eq": "c"}}, {"correlation_id": "c"}),
         ({"search": "x"}, {}),

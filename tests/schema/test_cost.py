@@ -56,6 +56,16 @@ async def price(document: str, **variables: Any) -> int:
         ('{ webhookLog(id: "a") { id } }', 11 + 1),
         ("{ sources { logs(first: 3) { nodes { id } } } }", 4 * (1 + 11 + 1 + 3)),
         ("{ sources { hooks(first: 3) { nodes { name } totalCount } } }", 4 * (1 + 11 + 2 + 3)),
+        ("{ webhookLogStats { found } }", 1 + 40 + 400 + 1),
+        ("{ webhookLogStats(filter: {}) { count } }", 441 + 1 + 40),
+        ('{ webhookLogStats(bucket: "PT1H") { buckets { start count } } }', 441 + 750 * (1 + 2)),
+        ("{ webhookLogStats(by: [STATUS], first: 7) { groups { status found } groupCount } }",
+         441 + 1 + 7 * 2 + 1),
+        ("{ webhookLogStats(by: [HOOK]) { groups { count } } }", 441 + 1 + 25 * 11),
+        ("{ webhookLogStats { sourceReports { outcome } } }", 441 + 4 * 2),
+        ("{ failureGroups(first: 3) { groups { id share } complete } }", 441 + 1 + 3 * 2 + 1),
+        ("{ failureGroups(first: 3) { groups { sample { request { body } } } } }",
+         441 + 1 + 3 * (1 + 1 + 1 + 10)),
         ('mutation { retryWebhookLog(id: "x") { userErrors { code } } }', 11 + 10 * 2),
     ],
 )  # fmt: skip
@@ -190,8 +200,9 @@ def test_price_list_matches_the_schema() -> None:
         for name, field in kind.fields.items()
     }
     dear = cost.ONE_CALL | cost.CALL_A_SOURCE | cost.DETAIL_CALL
-    assert dear | cost.LIST_OF_SOURCES | cost.LIST_OF_ACTIONS <= names.keys()
-    for name in cost.LIST_OF_SOURCES | cost.LIST_OF_ACTIONS:
+    lists = cost.LIST_OF_SOURCES | cost.LIST_OF_ACTIONS | cost.LIST_OF_BUCKETS | cost.GROUPS
+    assert dear | lists <= names.keys()
+    for name in lists:
         kind = names[name].type
         assert is_list_type(kind.of_type if isinstance(kind, GraphQLNonNull) else kind)
     # Every field with pages or an id may need a call, and so may every mutation.

@@ -90,6 +90,10 @@ BOUNDED = {
     "InvalidateCachePayload": {"userErrors"},
     **{name: {"path"} for name in ("UserError", *USER_ERRORS)},
     "ActionNotSupported": {"path", "sources"},
+    # 750 buckets at most, and as many groups as the argument first says.
+    "WebhookLogStats": {"buckets", "groups", "sourceReports"},
+    "WebhookLogStatsGroup": {"bucketCounts", "bucketFound"},
+    "FailureGroups": {"groups", "sourceReports"},
 }
 """Every list of the schema that is not a page: its bound is small."""
 

@@ -39,7 +39,24 @@ TYPES = [
 ENUMS = [kind for kind in TYPES if isinstance(kind, GraphQLEnumType)]
 INPUTS = [kind for kind in TYPES if isinstance(kind, GraphQLInputObjectType)]
 OUTPUTS = [kind for kind in TYPES if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)]
-PROSE = {"and", "in", "name", "not", "or", "path", "source", "value"}
+PROSE = {
+    *(
+        "and",
+        "at",
+        "by",
+        "found",
+        "from",
+        "in",
+        "name",
+        "not",
+        "or",
+        "path",
+        "source",
+        "start",
+        "to",
+    ),
+    "value",
+}
 """Names that are also ordinary words of the messages."""
 QUOTATIONS = ("it's", "'", '"', "it's \"x", "\n'", "x. Did you mean 'a", "Did you mean ")
 """Values that make it unclear where a quotation ends."""
