@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import pytest
 import strawberry
@@ -21,11 +20,10 @@ from tests.support.moment import stopped
 from tests.web.test_incremental import Gate, made_app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page
-    from playwright.sync_api import Route as BrowserRoute
+    from playwright.sync_api import Page
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.types import ASGIApp
@@ -54,37 +52,6 @@ def application(folder: Path) -> Starlette:
             *explorer_routes(static=folder),
         ]
     )
-
-
-@pytest.fixture
-def complaints() -> list[str]:
-    """Errors in the page's console; a test must leave none."""
-    return []
-
-
-@pytest.fixture
-def browser_page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
-    """A page that reaches loopback only; the test fails if it reports errors."""
-    refused: list[str] = []
-
-    def guard(route: BrowserRoute) -> None:
-        if urlsplit(route.request.url).hostname == "127.0.0.1":
-            route.continue_()
-        else:
-            refused.append(route.request.url)
-            route.abort()
-
-    with browser.new_context(viewport={"width": 1400, "height": 900}) as context:
-        context.route("**/*", guard)
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "console",
-            lambda message: complaints.append(message.text) if message.type == "error" else None,
-        )
-        yield page
-    assert refused == []
-    assert complaints == []
 
 
 def greet(page: Page) -> None:

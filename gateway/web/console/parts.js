@@ -74,6 +74,11 @@ export function Dialog({ title, onClose, children, wide = false }) {
       before?.focus?.();
     };
   }, []);
+  useEffect(() => {
+    // What had the focus may be gone: a button that was pressed.
+    const dialog = element.current;
+    if (!dialog.contains(document.activeElement)) (dialog.querySelector("footer button") ?? dialog).focus();
+  });
   return html`<dialog
     ref=${element}
     class=${classes("dialog", wide && "wide")}
@@ -219,7 +224,7 @@ document.addEventListener("keydown", (event) => {
   const name = event.key;
   const at = event.target instanceof Element ? event.target : document.body;
   const isSingle = name.length === 1;
-  if (at.closest("dialog, [popover]") || (at.matches(TEXT) && name !== "Escape")) return;
+  if (document.querySelector("dialog[open]") || at.closest("[popover]") || (at.matches(TEXT) && name !== "Escape")) return;
   // A focused control has Enter and Space for itself.
   if ((name === "Enter" || name === " ") && at.closest("a, button, input, summary")) return;
   if (isSingle && !shortcuts.value) return;

@@ -1,0 +1,310 @@
+"""The console in a real browser, over the simulated vendors."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from gateway.callers.keys import create, hash_of
+from gateway.cli.demo_configuration import write_configuration
+from gateway.config.auth import AuthSettings
+from gateway.sandbox import Sandbox
+from gateway.settings import Settings, load
+from gateway.web.app import create_app
+from tests.support.moment import MOMENT, stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+    from starlette.types import ASGIApp
+
+    Serve = Callable[[ASGIApp], str]
+
+
+DAY = "2026-03-03T09:00:00.000Z~2026-03-04T09:10:00.000Z"
+"""The last day of the vendors, whose clock stands still."""
+
+
+class Console:
+    """A gateway with all simulated vendors, and a page of its console."""
+
+    def __init__(self, page: Page, serve: Serve, folder: Path) -> None:
+        self.page = page
+        page.clock.set_fixed_time(MOMENT)
+        page.set_default_timeout(8000)
+        sandbox = Sandbox(clock=stopped)
+        self.sandbox = serve(sandbox.app)
+        self.settings = load(write_configuration(folder, sandbox, self.sandbox, port=0), {})
+        self._serve = serve
+        self.url = ""
+
+    def start(self, settings: Settings | None = None) -> None:
+        self.url = self._serve(create_app(settings or self.settings))
+
+    def open(self, query: str = "") -> None:
+        if not self.url:
+            self.start()
+        self.page.goto(f"{self.url}/{query}")
+
+    def fail(self, vendor: str, **fault: object) -> None:
+        httpx.put(f"{self.sandbox}/control/faults/{vendor}", json=fault).raise_for_status()
+
+    @property
+    def parameters(self) -> dict[str, list[str]]:
+        return parse_qs(urlsplit(self.page.url).query)
+
+    @property
+    def rows(self) -> list[str]:
+        self.page.locator(".grid-row").first.wait_for()
+        return self.page.locator(".grid-row").all_inner_texts()
+
+    def is_sent_again(self) -> None:
+        """Wait for the message about a retry. The result of some vendors comes later."""
+        message = self.page.locator(".message")
+        message.first.wait_for()
+        assert re.match("Sent again|The vendor has accepted it", message.first.inner_text())
+
+
+@pytest.fixture
+def console(browser_page: Page, serve: Serve, static: Path, tmp_path: Path) -> Console:
+    del static
+    return Console(browser_page, serve, tmp_path)
+
+
+# From the overview to a delivery that is sent again
+
+RETRYABLE = ".group:has(.retryable)"
+
+
+def test_failure_is_found_and_sent_again_by_mouse(console: Console) -> None:
+    console.open(f"?time={DAY}")
+    page = console.page
+    page.locator(".chart rect").first.wait_for()
+    page.locator(RETRYABLE).first.click()
+    rows = console.rows
+    assert rows
+    assert all("Failed" in row for row in rows)
+    page.locator(".grid-row").first.click()
+    page.get_by_role("complementary", name="Delivery").get_by_text("Sending it again").wait_for()
+    page.locator(".drawer").get_by_role("button", name="Retry").click()
+    console.is_sent_again()
+
+
+def test_failure_is_found_and_sent_again_by_keyboard(console: Console) -> None:
+    console.open(f"?time={DAY}")
+    page = console.page
+    page.locator(RETRYABLE).first.wait_for()
+    links = page.locator(".group")
+    first = next(
+        index for index in range(links.count()) if links.nth(index).locator(".retryable").count()
+    )
+    for _ in range(first + 1):
+        page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.locator(".grid-row").first.wait_for()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.locator(".drawer .facts").wait_for()
+    page.keyboard.press("r")
+    console.is_sent_again()
+    page.keyboard.press("Escape")
+    page.locator(".drawer").wait_for(state="detached")
+    assert "log" not in console.parameters
+
+
+def test_dragging_over_the_chart_sets_the_time(console: Console) -> None:
+    console.open(f"?time={DAY}")
+    page = console.page
+    chart = page.get_by_role("slider", name="Deliveries over time")
+    box = chart.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 300, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 600, box["y"] + 50)
+    page.mouse.up()
+    page.wait_for_function("(day) => !location.search.includes(encodeURIComponent(day))", arg=DAY)
+    [zoomed] = console.parameters["time"]
+    assert DAY[:10] <= zoomed[:10] <= DAY[-24:-14]
+    page.go_back()
+    assert console.parameters["time"] == [DAY]
+
+
+def test_several_are_sent_again_with_a_summary(console: Console) -> None:
+    console.open("?view=deliveries&status=FAILED&source=translations&source=tracker")
+    page = console.page
+    sources = console.rows[:8]
+    able = sum("translations" in row for row in sources)
+    for _ in sources:
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+    page.keyboard.press("r")
+    dialog = page.get_by_role("dialog", name="Retry deliveries")
+    dialog.get_by_text(f"send {able}").wait_for()
+    assert dialog.get_by_text("tracker can't retry").count() == (able < len(sources))
+    page.keyboard.press("Enter")
+    dialog.get_by_text(re.compile(rf"^{able} deliver\w+ sent again")).wait_for()
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
+
+
+def test_deletion_is_asked_for_and_kept_in_the_journal(console: Console) -> None:
+    console.open("?view=deliveries&source=translations")
+    page = console.page
+    rows = page.locator(".grid-row")
+    rows.first.click()
+    drawer = page.locator(".drawer")
+    drawer.get_by_text("Vendor's id").wait_for()
+    id_ = drawer.locator("dd code").first.inner_text()
+    drawer.get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("dialog", name="Delete deliveries")
+    dialog.get_by_role("button", name="Delete 1 delivery").click()
+    dialog.get_by_text("1 delivery deleted").wait_for()
+    dialog.get_by_role("button", name="Close").last.click()
+    page.get_by_role("link", name="Journal").click()
+    entry = page.get_by_role("row").filter(has_text=id_)
+    entry.get_by_text("Delete").wait_for()
+    entry.get_by_text("Done").wait_for()
+
+
+# What stands in the URL
+
+
+def test_filters_survive_reload_and_back(console: Console) -> None:
+    console.open("?view=deliveries")
+    page = console.page
+    everything = len(console.rows)
+    page.get_by_role("button", name="Status").click()
+    page.get_by_label("Failed").check()
+    page.keyboard.press("Escape")
+    page.wait_for_function("() => location.search.includes('status=FAILED')")
+    page.get_by_label("Remove the filter Status: Failed").wait_for()
+    assert all("Failed" in row for row in console.rows)
+    page.reload()
+    assert all("Failed" in row for row in console.rows)
+    page.go_back()
+    page.get_by_label("Remove the filter").wait_for(state="detached")
+    page.locator(".grid-row .good").first.wait_for()
+    assert len(console.rows) == everything
+
+
+def test_delivery_has_an_address_of_its_own(console: Console) -> None:
+    console.open("?view=deliveries&status=FAILED")
+    page = console.page
+    page.locator(".grid-row").nth(2).click()
+    shown = page.locator(".drawer .facts").inner_text()
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    assert page.locator(".drawer .facts").inner_text().splitlines()[0] == shown.splitlines()[0]
+    assert page.locator(".grid-row.open").count() == 1
+
+
+def test_nothing_matches_and_the_filters_can_be_cleared(console: Console) -> None:
+    console.open("?view=deliveries&source=translations&event=no-such-event")
+    console.page.get_by_text("Nothing matches").wait_for()
+    console.page.get_by_role("button", name="Clear the filters").click()
+    assert console.rows
+    assert list(console.parameters) == ["view"]
+
+
+# Vendors that fail
+
+
+def test_source_that_failed_is_told_in_the_list(console: Console) -> None:
+    console.fail("elastic-path", kind="status", status=503)
+    console.fail("codearts", kind="html")
+    console.open("?view=deliveries")
+    page = console.page
+    assert console.rows
+    page.get_by_text("could not be read").wait_for()
+    page.get_by_role("button", name="Details").click()
+    page.get_by_text("503 Service Unavailable").first.wait_for()
+    page.get_by_text("web page instead of JSON").first.wait_for()
+
+
+def test_list_that_can_not_be_loaded_says_why(console: Console) -> None:
+    console.fail("elastic-path", kind="status", status=503)
+    console.open("?view=deliveries&source=shop")
+    page = console.page
+    page.get_by_text("The deliveries could not be loaded").wait_for()
+    httpx.delete(f"{console.sandbox}/control/faults").raise_for_status()
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_text("could not be loaded").wait_for(state="detached")
+
+
+# Callers
+
+
+KEYS = {role: create(role, role)[0] for role in ("viewer", "admin")}
+
+
+@pytest.fixture
+def protected(console: Console, complaints: list[str]) -> Iterator[Console]:
+    """A console whose gateway asks for a key. Browsers complain of each 401 by themselves."""
+    keys = [{"name": role, "role": role, "hash": hash_of(key)} for role, key in KEYS.items()]
+    auth = AuthSettings.model_validate({"methods": ["api-keys"], "keys": keys})
+    console.start(console.settings.model_copy(update={"auth": auth}))
+    console.open("?view=deliveries")
+    console.page.get_by_text("A key is needed").wait_for()
+    yield console
+    complaints[:] = [complaint for complaint in complaints if "401" not in complaint]
+
+
+def enter(page: Page, key: str) -> None:
+    page.get_by_label("API key or access token").fill(key)
+    page.keyboard.press("Enter")
+
+
+def test_key_is_kept_for_the_tab_and_never_in_the_url(protected: Console) -> None:
+    page = protected.page
+    enter(page, "wlg_wrong")
+    page.get_by_text("The key is not accepted").wait_for()
+    enter(page, KEYS["admin"])
+    assert protected.rows
+    page.reload()
+    assert protected.rows
+    assert KEYS["admin"] not in page.url
+    assert page.evaluate("() => localStorage.getItem('webhook-logs.key')") is None
+    page.get_by_role("button", name="admin").click()
+    page.get_by_role("dialog", name="Who am I").get_by_text("all sources").wait_for()
+    page.get_by_role("button", name="Forget the key").click()
+    page.get_by_text("A key is needed").wait_for()
+    assert page.evaluate("() => sessionStorage.length") == 0
+
+
+def test_key_can_be_kept_on_the_device(protected: Console) -> None:
+    page = protected.page
+    page.get_by_label("Keep it on this device").check()
+    enter(page, KEYS["admin"])
+    assert protected.rows
+    assert page.evaluate("() => localStorage.getItem('webhook-logs.key')") == KEYS["admin"]
+
+
+def test_viewer_sees_no_bodies_and_is_told_why_it_can_not_retry(protected: Console) -> None:
+    page = protected.page
+    enter(page, KEYS["viewer"])
+    page.locator(".grid-row").filter(has_text="repo-cn").first.click()
+    drawer = page.locator(".drawer")
+    drawer.get_by_text("need the role reader").first.wait_for()
+    assert drawer.get_by_role("button", name="Retry").get_attribute("aria-disabled") == "true"
+    assert drawer.locator(".reason").inner_text()
+    assert drawer.get_by_text("Raw document").count() == 0
+    assert page.get_by_role("link", name="Journal").count() == 0
+
+
+# A narrow window
+
+
+@pytest.mark.parametrize("query", ["", "?view=deliveries", "?view=journal"])
+def test_phone_shows_no_wider_page(console: Console, query: str) -> None:
+    page = console.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    console.open(query)
+    page.locator("h1").first.wait_for(state="attached")
+    assert page.evaluate("() => document.documentElement.scrollWidth") == 390
