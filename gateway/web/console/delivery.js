@@ -319,7 +319,7 @@ function ExplorerLink({ id }) {
 
 /** Characters beyond which a body is cut until the reader asks for all of it. */
 const CUT = 60_000;
-/** Characters beyond which nothing is coloured. */
+/** Characters beyond which nothing is coloured or marked. */
 const COLOURED = 120_000;
 const MASK = /\*{3,}/;
 
@@ -327,7 +327,7 @@ const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*|true|false|null|[{}[\],:]/g;
 
 /**
  * Return JSON with a line for each value, as pairs of a kind and a text; null if it is no JSON.
- * The text of each value stays as it is, as numbers may be larger than JavaScript's.
+ * Numbers stay as they are: they may be larger than JavaScript's.
  */
 function pretty(text) {
   try {
@@ -366,7 +366,7 @@ function pretty(text) {
 
 /** Return a text with every masked part marked as such. */
 function masked(text) {
-  if (!MASK.test(text)) return text;
+  if (!MASK.test(text) || text.length > COLOURED) return text;
   return text
     .split(/(\*{3,})/)
     .map((part, index) => (index % 2 ? html`<${Mask} key=${index}>${part}<//>` : part));
@@ -395,7 +395,7 @@ function Body({ text, label }) {
       html`<${Button} kind="plain small" aria-pressed=${isRaw} onClick=${() => setRaw(!isRaw)}>As sent<//>`}
       <${Button} kind="plain small" icon="copy" label=${`Copy the ${label}`} onClick=${() => copy(text, `The ${label}`)} />
     </figcaption>
-    <pre tabindex="0" role="region" aria-label=${label} dir="auto"><code>${
+    <pre tabindex="0" role="region" aria-label=${label} dir=${parts ? "ltr" : "auto"}><code>${
       isColoured && !isCut ? coloured(parts) : isCut ? masked(plain.slice(0, CUT)) : masked(plain)
     }</code></pre>
     ${isCut &&
@@ -520,7 +520,7 @@ function Table({ sides }) {
   const row = (name, show) => {
     const texts = sides.map(show);
     if (texts.every((text) => text == null || text === "")) return null;
-    const differs = texts[0] !== texts[1];
+    const differs = name !== "Time" && texts[0] !== texts[1];
     return html`<tr class=${differs ? "differs" : ""}>
       <th scope="row">${name}${differs && html`<span class="hidden"> (differs)</span>`}</th>
       ${texts.map((text) => html`<td dir="auto">${text || html`<span class="muted">–</span>`}</td>`)}

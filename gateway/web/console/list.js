@@ -681,8 +681,8 @@ export function Deliveries() {
 
   const fresh = list.freshCount;
   return html`<div class=${classes("deliveries", opened && "with-drawer")}>
+    <h1 class="hidden">Deliveries</h1>
     <section class="list-pane" aria-label="Deliveries">
-      <h1 class="hidden">Deliveries</h1>
       <${FilterBar} searchRef=${search} />
       <${Reports} list=${list} again=${reload} />
       <div class="list-box">

@@ -77,7 +77,7 @@ function Shell({ restart }) {
       >Skip to the content</a
     >
     <header class="bar">
-      <a class="brand" ...${to(new URLSearchParams())}>
+      <a class="brand" aria-label="Webhook logs" ...${to(new URLSearchParams())}>
         <img src=${new URL("icon.svg", import.meta.url)} width="22" height="22" alt="" /><span>Webhook logs</span>
       </a>
       <nav aria-label="Screens">
