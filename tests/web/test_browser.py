@@ -14,7 +14,7 @@ from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
 from gateway.settings import load
 from gateway.web.app import create_app
-from gateway.web.assets import ASSETS
+from gateway.web.assets import EXPLORER
 from gateway.web.explorer import CDN, explorer_page, explorer_routes
 from tests.support.moment import stopped
 from tests.web.test_incremental import Gate, made_app
@@ -177,7 +177,7 @@ def test_dialogs_and_documentation_work_under_the_policy(
 def test_files_come_from_the_cdn_if_not_built_in(
     browser_page: Page, serve: Serve, static: Path, tmp_path: Path
 ) -> None:
-    for asset in ASSETS:
+    for asset in EXPLORER:
         body = (static / asset.name).read_bytes()
         cdn(browser_page, f"{CDN}/{asset.package}/{asset.member}", body)
     browser_page.goto(f"{serve(application(tmp_path))}/graphql")
