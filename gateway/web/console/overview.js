@@ -80,8 +80,10 @@ export function Overview() {
     <section class="card" aria-labelledby="over-time">
       <${Traffic} answer=${traffic} time=${time} isRange=${isRange} again=${again} />
     </section>
-    <${SourceStrip} answer=${sources} traffic=${traffic.isOld ? null : traffic.data} time=${time} />
-    <${Groups} answer=${failures} time=${time} />
+    <div class="below">
+      <${SourceStrip} answer=${sources} traffic=${traffic.isOld ? null : traffic.data} time=${time} />
+      <${Groups} answer=${failures} time=${time} />
+    </div>
   </div>`;
 }
 
