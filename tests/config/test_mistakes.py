@@ -11,14 +11,17 @@ from typing import Any
 import pytest
 
 from gateway.settings import json_schema
+from gateway.vendors import VENDORS
 from tests.config.documents import DATA, SOURCES, problems, read, table
 
 
 def mistakes() -> Iterator[Any]:
     """Yield the document and the sentence of each block in mistakes.txt."""
     text = (DATA / "mistakes.txt").read_text(encoding="utf-8")
+    *others, last = (f'"{provider}"' for provider in sorted(VENDORS))
     for block in text.split("\n\n")[1:]:
         kind, *indented, sentence = block.strip().splitlines()
+        sentence = sentence.replace("PROVIDERS", f"{', '.join(others)} or {last}")
         lines = [line.removeprefix("    ") for line in indented]
         if kind == "document":
             parts = [table(line[1:]) if line[0] == "@" else f"{line}\n" for line in lines]

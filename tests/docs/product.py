@@ -48,6 +48,7 @@ __all__ = [
     "app",
     "demo",
     "settings",
+    "terminal",
 ]
 
 WIDTH = 99
@@ -138,7 +139,7 @@ def demo(folder: Path, tables: str = "") -> Iterator[tuple[Client, Client]]:
         patch.setattr(gateway.web.app, "Gateway", made)
         patch.setattr(gateway.cli.server, "run", _noted)
         patch.setattr(gateway.cli.demo, "run_demo", _noted)
-        patch.setattr(gateway.cli.screen, "_console", _terminal)
+        patch.setattr(gateway.cli.screen, "_console", terminal)
         patch.setenv("GATEWAY_CONFIG", str(file))
         application = gateway.web.app.create_app(load(file, {}), transport=transport)
         with start_blocking_portal() as portal:
@@ -197,7 +198,8 @@ def _noted(*_: Any, **__: Any) -> None:
     """Replace a function that would serve until it is stopped."""
 
 
-def _terminal(*, stderr: bool) -> Console:
+def terminal(*, stderr: bool) -> Console:
+    """Return a console as wide as the pages."""
     return Console(
         stderr=stderr,
         width=WIDTH,
