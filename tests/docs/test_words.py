@@ -87,7 +87,8 @@ def test_every_page_is_linked_from_the_readme() -> None:
 
 
 def test_readme_is_short() -> None:
-    assert len(PAGES["README.md"].text.splitlines()) <= 300
+    lines = PAGES["README.md"].text.splitlines()
+    assert sum(not line.startswith("|") for line in lines) <= 285
 
 
 def unknown(page: Page) -> list[str]:
