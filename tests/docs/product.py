@@ -40,6 +40,7 @@ from tests.support.moment import MOMENT, stopped
 __all__ = [
     "ENUMS",
     "FAULTS",
+    "KEPT",
     "SETTINGS",
     "SHIPPED",
     "TYPES",
@@ -78,6 +79,8 @@ VENDORS = {
     if kit is not OwnVendor
 }
 """The name and the capabilities of each vendor, by provider."""
+KEPT = {provider: (kit.retention, kit.limits) for provider, kit in _VENDORS.items()}
+"""How long each vendor keeps its logs, and how many calls it allows."""
 SHIPPED = {
     name for name, kit in _VENDORS.items() if issubclass(kit, DescribedVendor)
 } & VENDORS.keys()

@@ -17,7 +17,7 @@ import typer.main
 from gateway.callers import Role
 from gateway.errors import ErrorCode
 from gateway.vendors.described.description import json_schema
-from tests.docs.product import ENUMS, FAULTS, SETTINGS, VENDORS, app
+from tests.docs.product import ENUMS, FAULTS, KEPT, SETTINGS, VENDORS, app
 
 NONE = "\u2013"
 DESCRIPTION = json_schema()
@@ -122,6 +122,7 @@ def _vendors(_: str) -> Table:
                 _mark("DELETE" in can),
                 ", ".join(filters) or NONE,
                 _mark("COUNT" in can),
+                *(text or NONE for text in KEPT[provider]),
             )
         )
     titles = (
@@ -134,6 +135,8 @@ def _vendors(_: str) -> Table:
         "Delete",
         "Filters that the vendor applies",
         "Count",
+        "Kept",
+        "Limits",
     )
     return Table(titles, rows)
 
@@ -308,11 +311,9 @@ def _meaning(schema: dict[str, Any]) -> str:
 def _default_of_description(schema: dict[str, Any]) -> str:
     # Tables have defaults of their own.
     default = schema.get("default")
-    return (
-        NONE
-        if default in (None, "", [], {}) or isinstance(default, dict)
-        else _default(schema, False)
-    )
+    if default in (None, "", []) or isinstance(default, dict):
+        return NONE
+    return _default(schema, required=False)
 
 
 def _paging(_: str) -> Table:

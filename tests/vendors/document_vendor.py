@@ -16,8 +16,8 @@ import httpx
 
 from gateway.model import Timestamp
 from gateway.normalise import timestamps
-from gateway.vendors.described.calls import (
-    BoundTable,
+from gateway.vendors.described.calls import BoundTable
+from gateway.vendors.described.paging import (
     CursorPaging,
     LastIdPaging,
     OffsetPaging,

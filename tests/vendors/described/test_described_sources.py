@@ -84,6 +84,9 @@ async def test_scopes_are_found_if_none_is_named(tmp_path: Path) -> None:
     assert [stream.place[1] for stream in streams] == TEAMS
     # A variable without a value leaves its parameter out.
     assert "GET /teams/red/hooks" in vendor.asked
+    assert source.grants(("teams", "acme/blue", "7", "e1"))
+    for outside in ("..", "../x", "a/../b", "a b", ""):
+        assert not source.grants(("teams", outside, "7", "e1"))
 
 
 async def test_optional_scope_may_be_left_out(tmp_path: Path) -> None:
