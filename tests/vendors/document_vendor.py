@@ -208,7 +208,7 @@ class DocumentVendor:
         assert table is not None
         if row is None:
             return httpx.Response(404, json=self.samples.read("errors")[-1]["body"])
-        document: Any = {}
+        document: Any = self.samples.read("retry", {})
         if table.makes == "NEW_LOG":
             path = self.description.log.id.path[0]
             row = set_at(copy.deepcopy(row), path, self._id(len(self.rows) + 1))
