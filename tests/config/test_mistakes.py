@@ -17,6 +17,7 @@ from tests.config.documents import DATA, SOURCES, problems, read, table
 
 def providers() -> str:
     """Return the vendors as a sentence lists them."""
+    *others, last = (f'"{name}"' for name in sorted(VENDORS))
     return f"{', '.join(others)} or {last}"
 
 
