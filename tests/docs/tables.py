@@ -138,7 +138,7 @@ def _vendors(_: str) -> Table:
         "Kept",
         "Limits",
     )
-    return Table(titles, rows, ("Kept for", "Limits"))
+    return Table(titles, rows)
 
 
 def _mark(able: bool) -> str:
