@@ -26,10 +26,11 @@ from gateway.vendors.calls import (
     together,
 )
 from gateway.vendors.described.attempts import Outcome, completed
-from gateway.vendors.described.calls import ActionTable, DetailTable, PagesTable
+from gateway.vendors.described.calls import ActionTable, DetailTable
 from gateway.vendors.described.compiled import Compiled
 from gateway.vendors.described.listing import Listing
 from gateway.vendors.described.pages import LogPages, checked
+from gateway.vendors.described.paging import PagesTable
 from gateway.vendors.described.parsing import DescribedDetails, Place, is_id
 from gateway.vendors.described.paths import value_at
 from gateway.vendors.described.places import ALL, Places
