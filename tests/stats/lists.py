@@ -12,7 +12,7 @@ from gateway import ids
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.feed import filters
 from gateway.model import Timestamp, WebhookLog
-from gateway.stats import reading as stats
+from gateway.stats import scan
 from gateway.stats.reading import Reading
 from gateway.upstream.operation import Operation
 from tests.feed.test_filters import LOGS, NOW, SECOND, SHOP, SOURCES, TRACKER
@@ -88,7 +88,7 @@ async def read(
     made: Sequence[FakeSource], wanted: Any = None, *, scan_limit: int = 10_000
 ) -> Reading:
     """Read the matches of a filter."""
-    return await stats.read(
+    return await scan.read(
         list(made),  # type: ignore[arg-type]
         filters.prepare(wanted, NOW, SOURCES),
         Operation(5),

@@ -10,7 +10,7 @@ import pytest
 from gateway.errors import ErrorCode, RequestError
 from gateway.feed import filters
 from gateway.model import Timestamp
-from gateway.stats import reading as stats
+from gateway.stats import scan
 from gateway.stats.buckets import MAX_BUCKETS, check, parse_size
 from gateway.stats.tally import StatsDimension, tally
 from gateway.upstream.operation import Operation
@@ -145,7 +145,7 @@ async def test_lists_that_are_known_least_far_back_are_read_on() -> None:
 async def test_reading_ends_before_the_deadline() -> None:
     made = listed(SHOP, range(100))
     operation = Operation(0)
-    reading = await stats.read(
+    reading = await scan.read(
         [made],  # type: ignore[list-item]
         filters.prepare(None, NOW, SOURCES),
         operation,
