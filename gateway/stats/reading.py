@@ -14,12 +14,15 @@ import functools
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
-from gateway.feed.counting import count_all
+from gateway.feed.counting import count_all, count_filtered
 from gateway.feed.cursor import LATEST, UNDATED
+from gateway.feed.push_down import EVERYTHING, criteria_of
 from gateway.feed.report import Report
 from gateway.feed.stream_opener import partial_of
 from gateway.model import Capability, Timestamp
+from gateway.vendors.pages import Criteria
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from gateway.feed.filters import Filter
     from gateway.feed.reader import Reader
     from gateway.feed.ready import Row
+    from gateway.model import WebhookLogStatus
     from gateway.upstream.operation import Operation
 
 
@@ -209,37 +213,68 @@ class Reading(msgspec.Struct, frozen=True, dict=True):
             return False
         return bool(self.broken if source is None else source in self.broken)
 
-    async def count(self, source: str | None = None, hook_id: str | None = None) -> int | None:
-        """Count the matches of a source and a hook exactly; None if that is not possible.
+    async def count(
+        self,
+        source: str | None = None,
+        hook_id: str | None = None,
+        status: WebhookLogStatus | None = None,
+    ) -> int | None:
+        """Count the matches of a source, hook and status exactly; None if that is not possible.
 
         Where they were not all read, the vendors are asked for their counts.
         """
         lists = self.of(source, hook_id)
         if self._is_broken(lists, source, hook_id):
             return None
-        names = dict.fromkeys(one.source for one in lists)
         total = 0
-        for name in names:
-            found = await self._count_source(name, self.of(name, hook_id), hook_id)
+        for name in dict.fromkeys(one.source for one in lists):
+            found = await self._count_source(name, hook_id, status)
             if found is None:
                 return None
             total += found
         return total
 
     async def _count_source(
-        self, source: str, lists: Sequence[ListReading], hook_id: str | None
+        self, source: str, hook_id: str | None, status: WebhookLogStatus | None
     ) -> int | None:
+        lists = self.of(source, hook_id)
         if self.span(source, hook_id).is_complete:
-            rows = (row for one in lists for row in one.rows)
-            return sum(hook_id is None or row.log.hook_id == hook_id for row in rows)
-        # The vendor's counts do not apply if the filter tests single logs.
+            logs = (row.log for one in lists for row in one.rows)
+            return sum(
+                hook_id in {None, log.hook_id} and status in {None, log.status} for log in logs
+            )
         readers = [one.reader for one in lists]
         if not all(
             Capability.COUNT in reader.source.capabilities
             and (hook_id is None or reader.stream.hook_id == hook_id)
             and reader.error is None
-            and self.wanted.test(partial_of(reader.source, reader.stream)) is True
             for reader in readers
         ):
             return None
-        return await count_all(readers, self.operation, self.max_age)
+        asked = [self._criteria(reader, status) for reader in readers]
+        if all(criteria == EVERYTHING for criteria in asked):
+            return await count_all(readers, self.operation, self.max_age)
+        total = 0
+        for reader, criteria in zip(readers, asked, strict=True):
+            if criteria is None:
+                return None
+            found = await count_filtered(reader, criteria, self.operation, self.max_age)
+            if found is None:
+                return None
+            total += found
+        return total
+
+    def _criteria(self, reader: Reader, status: WebhookLogStatus | None) -> Criteria | None:
+        """Return criteria that just the matches of a list meet, if its vendor counts by them."""
+        known = partial_of(reader.source, reader.stream)
+        test = self.wanted.test
+        if status is None and test(known) is True:
+            return EVERYTHING
+        statuses = frozenset({status}) if status else criteria_of(self.wanted, known).statuses
+        criteria = Criteria(statuses=statuses)
+        # Otherwise the filter tests more of a log than its status.
+        is_all = all(
+            test(replace(known, supposed={"status": each})) is True for each in statuses or ()
+        )
+        is_counted = statuses and is_all and reader.source.counts(criteria)
+        return criteria if is_counted and reader.source.applicable(criteria) == criteria else None

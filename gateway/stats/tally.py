@@ -51,6 +51,10 @@ _VALUES: dict[StatsDimension, Callable[[WebhookLog], Any]] = {
 }
 
 
+COUNTED = frozenset({StatsDimension.SOURCE, StatsDimension.HOOK, StatsDimension.STATUS})
+"""What vendors may count by."""
+
+
 class Durations(msgspec.Struct, frozen=True):
     """Percentiles of response times in milliseconds, by nearest rank, of ``count`` logs."""
 
@@ -182,7 +186,7 @@ class Series:
             return self.found
         if not self._countable:
             return None
-        return await self.reading.count(self._source, self.key.hook_id)
+        return await self.reading.count(self._source, self.key.hook_id, self.key.status)
 
 
 class Stats(msgspec.Struct, frozen=True):
@@ -240,7 +244,7 @@ async def tally(
     groups: dict[tuple[Any, ...], Series] = {}
     values = [_VALUES[one] for one in by]
     names = [_NAMES[one] for one in by]
-    of_lists = {StatsDimension.SOURCE, StatsDimension.HOOK}.issuperset(by)
+    of_lists = COUNTED.issuperset(by)
     turn = Turn()
     for logs in _chunks(reading.lists):
         for log in logs:

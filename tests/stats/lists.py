@@ -62,6 +62,7 @@ def sources(draw: st.DrawFn) -> list[FakeSource]:
     for name in SOURCES[: draw(st.integers(1, 2))]:
         kinds = draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=2))
         made = source(name, kinds, draw(st.sampled_from([3, 4, 10])))
+        made.counts_statuses = draw(st.booleans())
         for stream in range(len(kinds)):
             ages = draw(st.lists(st.integers(-2, 40), max_size=30))
             samples = draw(st.lists(LOGS.map(lambda both: both[0]), min_size=1, max_size=5))
