@@ -179,6 +179,9 @@ class StatusFilter(Table):
     values: dict[Status, Values]
     """All values that rows of a status may have. The list is not filtered for a status that is left
     out, so leave it out if the vendor's filter may miss rows of it."""
+    exact: tuple[Status, ...] = ()
+    """The statuses whose values no rows of other statuses have. For these the total of the filtered
+    list is a count."""
 
 
 class CodesFilter(ValuesFilter):

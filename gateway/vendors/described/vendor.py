@@ -179,6 +179,10 @@ class DescribedVendor(Vendor[Any]):
         """Return the criteria without those that the vendor can't apply."""
         return self.compiled.filters.applicable(criteria)
 
+    def counts(self, criteria: Criteria) -> bool:
+        """Return whether the total of a list with these criteria counts just what meets them."""
+        return self.compiled.filters.counts(criteria)
+
     async def read_page(
         self, stream: Stream, window: Window, criteria: Criteria, operation: Operation
     ) -> Page:
