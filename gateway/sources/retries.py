@@ -7,6 +7,8 @@ where the answer does not name it, and ``b`` was made by an earlier retry::
     before the retry of a      b a      b is known
     0.25 s after               b a      nothing new
     0.75 s after             c b a      c has the correlation id of a, and is not known: it is new
+
+A vendor may have further keys by which it recognises a retried event (``Vendor.retry_keys``).
 """
 
 from __future__ import annotations
@@ -83,7 +85,7 @@ class Retry:
     async def _findable(self) -> WebhookLog | None:
         """Return the retried log if a new one can be found by it, in a list that is then known."""
         self.log = self.log or await self._cached()
-        if self.log is None or self.log.correlation_id is None:
+        if self.log is None or not self._source.vendor.retry_keys(self.log):
             return None
         self._stream = self._stream or await _stream_of(self._source, self._place, self._operation)
         return self.log if self._stream else None
@@ -95,20 +97,25 @@ class Retry:
     async def _listed(self, retried: WebhookLog) -> list[WebhookLog]:
         """Return the logs on the newest page that a retry of this one may have made."""
         assert self._stream is not None  # noqa: S101 - the log is findable
-        page = await self._source.vendor.read_page(
+        vendor = self._source.vendor
+        keys = vendor.retry_keys(retried)
+        only = retried.correlation_id if keys == {retried.correlation_id} else None
+        page = await vendor.read_page(
             self._stream,
             Window(limit=self._source.page_size),
-            Criteria(correlation_id=retried.correlation_id),
+            Criteria(correlation_id=only),
             self._operation,
         )
-        return [log for log in page.logs if _may_replace(log, retried)]
+        return [
+            log
+            for log in page.logs
+            if _may_replace(log, retried) and not keys.isdisjoint(vendor.retry_keys(log))
+        ]
 
 
 def _may_replace(log: WebhookLog, retried: WebhookLog) -> bool:
-    """Return whether a log of the same event may have been made by a retry of another."""
-    if log.id == retried.id or log.is_redelivery is False:
-        return False
-    if log.correlation_id != retried.correlation_id or log.hook_id != retried.hook_id:
+    """Return whether a log is of the same hook and not older."""
+    if log.id == retried.id or log.is_redelivery is False or log.hook_id != retried.hook_id:
         return False
     return (
         log.triggered_at is None

@@ -105,6 +105,10 @@ class Vendor(abc.ABC, Generic[S_contra]):
     """The actions and filters that the vendor's API supports."""
     lacks: ClassVar[frozenset[str]] = frozenset()
     """Attributes that no log of this vendor has, as named in ``gateway.feed.filter_fields``."""
+    retention: ClassVar[str | None] = None
+    """How long the vendor keeps logs, in words; None if that is not documented."""
+    limits: ClassVar[str | None] = None
+    """How many calls the vendor allows, in words; None if that is not documented."""
     resends_in_place: ClassVar[bool] = False
     """Whether a successful delivery can be sent again in the same log, which may then change."""
     appends_retries: ClassVar[bool] = False
@@ -232,6 +236,10 @@ class Vendor(abc.ABC, Generic[S_contra]):
         """
         del place, operation
         raise self._unsupported("retry")
+
+    def retry_keys(self, log: WebhookLog) -> frozenset[str]:
+        """Return the values of which a new log, made by a retry of this one, has at least one."""
+        return frozenset() if log.correlation_id is None else frozenset({log.correlation_id})
 
     async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Delete a log, once; return it if the vendor's answer contains it."""

@@ -210,20 +210,34 @@ async def test_events_have_headers_bodies_and_inexact_durations(client: httpx.As
     assert any(len(str(row["execution_duration"])) > 10 for row in rows)
 
 
-async def test_resend_makes_a_new_event(client: httpx.AsyncClient, clock: Clock[float]) -> None:
-    before = await read_all(client, EVENTS)
-    old = next(row for row in before if row["response_status"] == "503")
+TRANSIENT = {"429", "500", "502", "503", "504"}
+
+
+@pytest.mark.parametrize(
+    ("hook", "kept", "made"),
+    [
+        (88012, "X-Gitlab-Event-UUID", "Idempotency-Key"),
+        (88013, "Idempotency-Key", "X-Gitlab-Event-UUID"),
+    ],
+)
+async def test_resend_makes_a_new_event(
+    client: httpx.AsyncClient, clock: Clock[float], hook: int, kept: str, made: str
+) -> None:
+    events = f"{PROJECT}/{hook}/events"
+    before = await read_all(client, events)
+    old = next(
+        row for row in before if row["response_status"] in {"429", "500", "502", "503", "504"}
+    )
     clock.now += 5
-    response = await resend(client, EVENTS, old["id"])
+    response = await resend(client, events, old["id"])
     assert (response.status_code, response.json()) == (201, {"response_status": 200})
-    new, *rest = await read_all(client, EVENTS)
+    new, *rest = await read_all(client, events)
     assert rest == before
     assert new["id"] > old["id"]
     assert (new["response_status"], new["created_at"]) == ("200", "2026-03-04T09:10:16.250Z")
     assert new["request_data"] == old["request_data"]
-    for name in ("X-Gitlab-Event-UUID", "Idempotency-Key"):
-        assert new["request_headers"][name] == old["request_headers"][name]
-    assert new["request_headers"] != old["request_headers"]
+    assert new["request_headers"][kept] == old["request_headers"][kept]
+    assert new["request_headers"][made] != old["request_headers"][made]
 
 
 async def test_event_that_is_no_longer_listed_can_be_sent_again(

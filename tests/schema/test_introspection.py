@@ -39,7 +39,7 @@ TYPES = [
 ENUMS = [kind for kind in TYPES if isinstance(kind, GraphQLEnumType)]
 INPUTS = [kind for kind in TYPES if isinstance(kind, GraphQLInputObjectType)]
 OUTPUTS = [kind for kind in TYPES if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)]
-PROSE = {"and", "in", "name", "not", "or", "path", "source", "value"}
+PROSE = {"and", "at", "in", "name", "not", "or", "path", "source", "value"}
 """Names that are also ordinary words of the messages."""
 QUOTATIONS = ("it's", "'", '"', "it's \"x", "\n'", "x. Did you mean 'a", "Did you mean ")
 """Values that make it unclear where a quotation ends."""

@@ -186,10 +186,10 @@ def test_parts_are_shown_as_they_arrive(
     browser_page.get_by_role("tab", name="Parts").wait_for()
     browser_page.keyboard.press("Control+Enter")
     counts = browser_page.locator(".result-window").get_by_text('"totalCount"')
-    counts.nth(2).wait_for()
-    assert counts.count() == 3
+    counts.nth(6).wait_for()
+    assert counts.count() == 7
     gate.open()
-    counts.nth(3).wait_for()
+    counts.nth(7).wait_for()
 
 
 def test_dialogs_and_documentation_work_under_the_policy(

@@ -29,18 +29,18 @@ def exchange(
     GitLab masks tokens, the values of custom headers, and e-mail addresses in requests.
     """
     random = seeded(seed, "gitlab", log.number)
-    status = log.outcome.status
+    status, keeps_event = log.outcome.status, hook.keeps_event
     return {
         "request_headers": {
             **dict.fromkeys(hook.custom_headers, _HIDDEN),
             "Content-Type": "application/json",
             "User-Agent": "GitLab/18.5.1-ee",
-            "Idempotency-Key": _uuid(seed, "idempotency", log.job),
+            "Idempotency-Key": _uuid(seed, "idempotency", log.number if keeps_event else log.job),
             "X-Gitlab-Event": trigger.removesuffix("s").replace("_", " ").title(),
             "X-Gitlab-Webhook-UUID": _uuid(seed, "webhook", log.number),
             "X-Gitlab-Instance": "https://gitlab.kestrel.example",
             "X-Gitlab-Token": _HIDDEN,
-            "X-Gitlab-Event-UUID": _uuid(seed, "event", log.job),
+            "X-Gitlab-Event-UUID": _uuid(seed, "event", log.job if keeps_event else log.number),
         },
         "request_data": _request_data(seed, secrets, hook, log, trigger),
         "response_headers": response_headers(random, secrets, status) if status else {},

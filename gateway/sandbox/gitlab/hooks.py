@@ -37,6 +37,8 @@ class Hook(Stream, frozen=True, kw_only=True):
     shown_url: str
     """The URL as events have it, whose credentials GitLab masks."""
     custom_headers: tuple[str, ...] = ()
+    keeps_event: bool = True
+    """Whether a resend keeps the UUID of the event, or the idempotency key: versions differ."""
 
 
 def hooks(secrets: Mapping[str, str]) -> tuple[Hook, ...]:
@@ -64,6 +66,7 @@ def hooks(secrets: Mapping[str, str]) -> tuple[Hook, ...]:
             url=review,
             shown_url=review,
             triggers=("merge_request_hooks", "note_hooks"),
+            keeps_event=False,
             share=900,
         ),
         Hook(

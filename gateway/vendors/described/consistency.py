@@ -74,6 +74,11 @@ def _missing_tables(values: dict[str, Any]) -> Iterator[Problem]:
         "NEW_LOG",
     }:
         yield Problem(("retry", "new_id"), 'stands only beside makes = "NEW_LOG"')
+    kept = _table(values, "retry").get("keeps")
+    known = set(_table(values, "log", "values"))
+    for name in kept if isinstance(kept, list) else ():
+        if isinstance(name, str) and name not in known:
+            yield Problem(("retry", "keeps"), f"names {name}, which is not under log.values")
     if _table(values, "list", "filters").get("hooks") and "hook" not in _table(values, "log"):
         yield Problem(("list", "filters", "hooks"), "is of no use without the field log.hook")
 

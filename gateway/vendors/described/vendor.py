@@ -26,11 +26,12 @@ from gateway.vendors.calls import (
     together,
 )
 from gateway.vendors.described.attempts import Outcome, completed
-from gateway.vendors.described.calls import ActionTable, DetailTable, PagesTable
+from gateway.vendors.described.calls import ActionTable, DetailTable
 from gateway.vendors.described.compiled import Compiled
 from gateway.vendors.described.listing import Listing
 from gateway.vendors.described.pages import LogPages, checked
-from gateway.vendors.described.parsing import Place, is_id
+from gateway.vendors.described.paging import PagesTable
+from gateway.vendors.described.parsing import DescribedDetails, Place, is_id
 from gateway.vendors.described.paths import value_at
 from gateway.vendors.described.places import ALL, Places
 from gateway.vendors.described.templates import Variables, filled, params_of, path_of
@@ -307,6 +308,15 @@ class DescribedVendor(Vendor[Any]):
         if type(new_id) in {str, int} and is_id(str(new_id), self.compiled.description.log.id):
             return Retried(kind, place=(*place[:-1], str(new_id)))
         return Retried(kind, log)
+
+    def retry_keys(self, log: WebhookLog) -> frozenset[str]:
+        """Return the values that a retry keeps, by the description."""
+        keys = super().retry_keys(log)
+        table = self.compiled.description.retry
+        if table is None or not isinstance(log.details, DescribedDetails):
+            return keys
+        kept = (log.details.values.get(name) for name in table.keeps)
+        return keys.union(str(value) for value in kept if value is not None)
 
     async def delete(self, place: Place, operation: Operation) -> WebhookLog | None:
         """Delete a log; return it if the answer has it."""
