@@ -19,6 +19,7 @@ from gateway.config.files import BYTE_ORDER_MARK, UnreadableFileError, read_text
 from gateway.config.journal import JournalSettings
 from gateway.config.limits import LimitSettings, TimeLimit
 from gateway.config.mistakes import Problem, problems_of, sentence, unknown_key
+from gateway.config.network import network_mistakes
 from gateway.config.secret import ReferenceContext
 from gateway.config.source import SourceTable
 from gateway.config.values import ListOf, Origin, RootPath, Table, Text, Workers, error_message
@@ -128,6 +129,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     }
     complaints = dict(_misplaced(variables))
     problems = [f"{name}: {complaint}" for name, complaint in complaints.items()]
+    problems += [f"{name}: {complaint}" for name, complaint in network_mistakes(environ)]
     variables = {name: value for name, value in variables.items() if name not in complaints}
 
     file = path or _default_file(variables)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from gateway.config.cache import Lifetimes
+from gateway.config.network import KeyFile, ProxyAddress, check_key_pair
 from gateway.config.values import (
     Address,
     Certificates,
@@ -47,8 +49,24 @@ class SourceTable(Table):
     ca_bundle: Certificates | None = None
     """A PEM file of the certificate authorities to trust instead of the usual ones; a relative path
     starts at the folder of this file."""
+    client_certificate: Certificates | None = None
+    """A PEM file of the certificate to show to servers that ask for one, by mutual TLS, followed by
+    those in between."""
+    client_key: KeyFile | None = None
+    """A PEM file of the private key of client_certificate, without a passphrase; left out if it
+    stands in the same file."""
+    proxy: ProxyAddress | None = None
+    """The HTTP proxy to the vendor, in place of the variables HTTPS_PROXY and NO_PROXY; an address
+    with a password has to be a reference."""
     cache: Lifetimes = Field(default_factory=Lifetimes)
     """Lifetimes of this vendor's responses where they differ from [cache]."""
+
+    @field_validator("client_key")
+    @classmethod
+    def _belongs_to_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if "client_certificate" in info.data:
+            check_key_pair(info.data["client_certificate"], value)
+        return value
 
 
 class PassThrough(Table, title="The caller's own credential"):

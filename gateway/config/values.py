@@ -103,6 +103,12 @@ def _origin(value: str) -> str:
 
 def _certificates(value: Path, info: ValidationInfo) -> Path:
     path: Path = info.context.folder / value if info.context else value
+    check_certificates(path)
+    return path
+
+
+def check_certificates(path: Path) -> None:
+    """Check that a file holds certificates in PEM form; ValueError, a predicate, if it does not."""
     try:
         content = read_bytes(path)
     except UnreadableFileError as error:
@@ -116,7 +122,6 @@ def _certificates(value: Path, info: ValidationInfo) -> Path:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except OSError:
         raise ValueError("names a file with a certificate that is damaged") from None
-    return path
 
 
 def _distinct(values: tuple[Item, ...]) -> tuple[Item, ...]:

@@ -28,6 +28,8 @@ TIMEOUT = 10.0
 """Timeout in seconds for a connection, a lock or a statement."""
 MIGRATION_LOCK = 0x6A6F75726E616C
 """Key of the PostgreSQL advisory lock held during a migration: "journal" in ASCII."""
+MIGRATIONS = "gateway.journal:migrations"
+"""The package with a module for each version of the tables."""
 DATABASE_ERRORS = (SQLAlchemyError, OSError)
 """Everything that SQLAlchemy and the drivers raise while a database is unavailable or damaged."""
 
@@ -90,7 +92,7 @@ def migrate(connection: sa.Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
     config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", "gateway.journal:migrations")
+    config.set_main_option("script_location", MIGRATIONS)
     command.upgrade(config, "head")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from gateway.config.network import parse_proxy
 from gateway.row_memo import RowMemo
 from gateway.sources.caching import SourceCache
 from gateway.sources.source import Source
@@ -43,7 +44,7 @@ def make_source(
     changed is not parsed again. ``shared`` counts the calls of all workers.
     """
     kit = VENDORS[settings.provider].for_settings(settings)
-    http = http_client(transport or network_transport(settings.ca_bundle, settings.concurrency))
+    http = http_client(transport or _network(settings))
     secrets = KnownSecrets(in_settings(settings))
 
     def endpoint(url: str) -> TokenEndpoint:
@@ -75,3 +76,13 @@ def make_source(
     )
     cached = SourceCache(settings, client, cache, RowMemo(enabled=reuse_rows))
     return Source(settings.name, kit(settings, client, cached.hooks), client, cached)
+
+
+def _network(settings: SourceTable) -> httpx.AsyncBaseTransport:
+    certificate, proxy = settings.client_certificate, settings.proxy
+    return network_transport(
+        settings.ca_bundle,
+        settings.concurrency,
+        client=(certificate, settings.client_key) if certificate else None,
+        proxy=parse_proxy(proxy.get_secret_value()) if proxy else None,
+    )

@@ -19,7 +19,9 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError, InvalidHeader, LineTooLong
 from aiohttp.http_parser import RawResponseMessage
 
+from gateway.config.network import Proxy
 from gateway.upstream.progress import Progress, Step
+from gateway.upstream.tunnel import ProxyRefusedError, open_tunnel
 
 MAX_HEAD = 100 * 2**10
 """Maximum bytes of the status line and the headers of a response."""
@@ -155,29 +157,58 @@ class Connection(ResponseHandler):
             self._payload.set_exception(error)
 
 
-async def connect(origin: Origin, trust: ssl.SSLContext, progress: Progress) -> Connection:
-    """Open a connection to a server; ``trust`` is the TLS context for https."""
+async def connect(
+    origin: Origin, trust: ssl.SSLContext, progress: Progress, proxy: Proxy | None = None
+) -> Connection:
+    """Open a connection to a server; ``trust`` is the TLS context for https.
+
+    With a ``proxy``, its name is left to the proxy to resolve, and TLS goes on to the server.
+    """
     loop = asyncio.get_running_loop()
-    progress.reached(Step.CONNECT)
+    if proxy is None:
+        sock = await _dial(origin.host, origin.port, progress)
+    else:
+        sock = await _through(proxy, origin, progress)
+    tls: dict[str, Any] = {}
+    if origin.scheme == "https":
+        progress.reached(Step.TLS)
+        tls = {
+            "ssl": trust,
+            "server_hostname": origin.host,
+            "ssl_handshake_timeout": HANDSHAKE,
+        }
     try:
-        addresses = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-        sock = await aiohappyeyeballs.start_connection(
-            addresses, happy_eyeballs_delay=NEXT_ADDRESS, interleave=1
-        )
-        tls: dict[str, Any] = {}
-        if origin.scheme == "https":
-            progress.reached(Step.TLS)
-            tls = {
-                "ssl": trust,
-                "server_hostname": origin.host,
-                "ssl_handshake_timeout": HANDSHAKE,
-            }
         _, connection = await loop.create_connection(
             lambda: Connection(origin, sock), sock=sock, **tls
         )
     except (OSError, RuntimeError) as error:
         raise httpx.ConnectError(str(error)) from _reason(error)
     return connection
+
+
+async def _dial(host: str, port: int, progress: Progress) -> socket.socket:
+    progress.reached(Step.CONNECT)
+    try:
+        loop = asyncio.get_running_loop()
+        addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return await aiohappyeyeballs.start_connection(
+            addresses, happy_eyeballs_delay=NEXT_ADDRESS, interleave=1
+        )
+    except (OSError, RuntimeError) as error:
+        raise httpx.ConnectError(str(error)) from _reason(error)
+
+
+async def _through(proxy: Proxy, origin: Origin, progress: Progress) -> socket.socket:
+    """Open a tunnel to the server; httpx.ProxyError if the proxy is at fault."""
+    try:
+        sock = await _dial(proxy.host, proxy.port, progress)
+        progress.reached(Step.PROXY)
+        await open_tunnel(sock, origin.host, origin.port, proxy.authorization)
+    except (httpx.ConnectError, OSError) as error:
+        raise httpx.ProxyError("can't be reached") from error
+    except ProxyRefusedError as error:
+        raise httpx.ProxyError(str(error)) from error
+    return sock
 
 
 def _without_repeated_lengths(head: bytes) -> bytes:

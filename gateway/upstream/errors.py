@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 _WANTS_TLS = "Its port wants TLS; begin base_url with https://."
-_WANTS_CERTIFICATE = "It wants a client certificate, which the gateway does not have."
+_WANTS_CERTIFICATE = "It wants a client certificate; set client_certificate and client_key."
 _TROUBLE = "The vendor has trouble; try again later."
 _IN_BETWEEN = "The vendor, or a proxy in between, has trouble; try again later."
 _ADVICE = {

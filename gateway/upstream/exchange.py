@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import ssl
 import zlib
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from urllib.parse import urlencode
 import httpx
 
 from gateway import __version__
+from gateway.config.network import environment_proxy
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.answer import Answer
 from gateway.upstream.network_errors import Peer, unreachable
@@ -25,6 +27,8 @@ from gateway.upstream.transport import AiohttpTransport
 
 if TYPE_CHECKING:
     import pathlib
+
+    from gateway.config.network import Proxy
 
 MAX_BYTES = 16 * 2**20
 """Enough for a page of 100 logs of any vendor; small enough to hold one for every source."""
@@ -46,18 +50,37 @@ def http_client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
     )
 
 
-def network_transport(ca_bundle: pathlib.Path | None, concurrency: int) -> httpx.AsyncBaseTransport:
+def network_transport(
+    ca_bundle: pathlib.Path | None,
+    concurrency: int,
+    *,
+    client: tuple[pathlib.Path, pathlib.Path | None] | None = None,
+    proxy: Proxy | None = None,
+) -> httpx.AsyncBaseTransport:
     """Return the real transport, which verifies TLS, with the bundle alone if there is one.
 
-    It has a connection for each of ``concurrency`` callers and one for a token.
+    It has a connection for each of ``concurrency`` callers and one for a token. ``client`` is its
+    own certificate with the file of the key. Servers are reached through ``proxy``; without one,
+    the environment decides, as it does on the authorities to trust.
     """
-    return AiohttpTransport(_trust(ca_bundle), concurrency + 1)
+    trust = _usual_trust() if ca_bundle is None and client is None else _trust(ca_bundle)
+    if client is not None:
+        trust.load_cert_chain(*client)
+
+    def proxy_of(host: str, port: int) -> Proxy | None:
+        return proxy or environment_proxy(host, port, os.environ)
+
+    return AiohttpTransport(trust, concurrency + 1, proxy_of)
 
 
 @functools.cache  # takes 17 ms, and most sources trust the same authorities
+def _usual_trust() -> ssl.SSLContext:
+    return _trust(None)
+
+
 def _trust(ca_bundle: pathlib.Path | None) -> ssl.SSLContext:
     if ca_bundle is None:
-        context = httpx.create_ssl_context()
+        context = httpx.create_ssl_context()  # heeds SSL_CERT_FILE and SSL_CERT_DIR
     else:
         context = ssl.create_default_context(cafile=ca_bundle)
     context.set_alpn_protocols(["http/1.1"])

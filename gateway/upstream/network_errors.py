@@ -57,8 +57,12 @@ _TLS = (
         "its port does not speak TLS; check the port of base_url, or begin it with http://",
     ),
     (
-        "CERTIFICATE_REQUIRED|BAD_CERTIFICATE|CERTIFICATE_UNKNOWN|UNKNOWN_CA",
-        "it asks for a client certificate, which the gateway does not have",
+        "CERTIFICATE_REQUIRED",
+        "it asks for a client certificate; set client_certificate and client_key",
+    ),
+    (
+        "BAD_CERTIFICATE|CERTIFICATE_(UNKNOWN|EXPIRED|REVOKED)|UNSUPPORTED_CERT|UNKNOWN_CA|ACCESS_D",
+        "it does not accept the gateway's certificate; check client_certificate and its dates",
     ),
     (
         "PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|NO_PROTOCOLS|VERSION_TOO_LOW",
@@ -132,6 +136,8 @@ def unreachable(error: Exception, peer: Peer, url: httpx.URL) -> UpstreamError:
             what = "sent an answer that can't be unpacked; check base_url and any proxy in between"
         case httpx.InvalidURL() | httpx.UnsupportedProtocol() | UnicodeError():
             what = "could not be reached: its address is none; check base_url"
+        case httpx.ProxyError():
+            what = _proxy(str(error))
         case _:
             what = _cause(error, causes, url)
     # Without a connection, no request was sent.
@@ -140,6 +146,7 @@ def unreachable(error: Exception, peer: Peer, url: httpx.URL) -> UpstreamError:
         httpx.ConnectError
         | httpx.ConnectTimeout
         | httpx.PoolTimeout
+        | httpx.ProxyError
         | httpx.InvalidURL
         | httpx.UnsupportedProtocol
         | UnicodeError,
@@ -170,6 +177,23 @@ def _cause(error: Exception, causes: tuple[BaseException, ...], url: httpx.URL) 
         "could not be reached: nothing answers there; check base_url and the network"
         if connecting
         else "broke the connection; try again, and check base_url if it goes on"
+    )
+
+
+def _proxy(reason: str) -> str:
+    if reason == "407":
+        return (
+            "could not be reached: its proxy wants a user name and a password, or others; give the"
+            " proxy's address with them, in a file or variable"
+        )
+    if reason.isdigit():
+        return (
+            f"could not be reached: its proxy refused to connect to it (status {reason}); check"
+            " base_url, and what the proxy allows"
+        )
+    return (
+        "could not be reached: its proxy does not answer, or not as an HTTP proxy does; check the"
+        " proxy's address, which proxy or the variable HTTPS_PROXY holds"
     )
 
 

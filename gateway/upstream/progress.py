@@ -11,6 +11,7 @@ class Step(enum.Enum):
     """A step of a request; sending it is part of ``ANSWER``."""
 
     CONNECT = enum.auto()
+    PROXY = enum.auto()
     TLS = enum.auto()
     ANSWER = enum.auto()
     BODY = enum.auto()
@@ -29,7 +30,7 @@ class Progress:
     @property
     def sent(self) -> bool:
         """Whether the request may have reached the vendor."""
-        return self._step not in {Step.CONNECT, Step.TLS}
+        return self._step not in {Step.CONNECT, Step.PROXY, Step.TLS}
 
     def timed_out(self, peer: Peer, seconds: float) -> str:
         """Return the message for a request that timed out after some seconds."""
@@ -39,6 +40,11 @@ class Progress:
                 return (
                     f"{peer.name} could not be connected to {within}. Check host and port of"
                     f" {peer.address}, and any firewall in between."
+                )
+            case Step.PROXY:
+                return (
+                    f"{peer.name} could not be reached {within}: its proxy did not open a way to"
+                    f" it. Check {peer.address}, and what the proxy allows."
                 )
             case Step.TLS:
                 return (

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 from aiohttp import ClientPayloadError, StreamReader
 
+from gateway.config.network import Proxy
 from gateway.upstream.connection import Connection, Origin, connect
 from gateway.upstream.progress import Progress, Step
 
@@ -28,11 +29,17 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     Each request is sent once, even if the server closes an idle connection at that moment: the
     caller knows whether it may be repeated, and counts what is sent. ``trust`` is the TLS context
-    for https.
+    for https, and ``proxy_of`` returns the proxy for the host and port of an https server.
     """
 
-    def __init__(self, trust: ssl.SSLContext, connections: int) -> None:
+    def __init__(
+        self,
+        trust: ssl.SSLContext,
+        connections: int,
+        proxy_of: Callable[[str, int], Proxy | None] = lambda _host, _port: None,
+    ) -> None:
         self._trust = trust
+        self._proxy_of = proxy_of
         self._most = connections
         self._slots = asyncio.Semaphore(connections)
         self._idle: list[Connection] = []
@@ -111,7 +118,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def _opened(self, origin: Origin, progress: Progress) -> Connection:
         if self._idle and len(self._idle) + self._active > self._most:
             self._idle.pop(0).abort()
-        return await connect(origin, self._trust, progress)
+        # Other schemes are allowed on this machine alone.
+        proxy = self._proxy_of(origin.host, origin.port) if origin.scheme == "https" else None
+        return await connect(origin, self._trust, progress, proxy)
 
 
 class _Body(httpx.AsyncByteStream):

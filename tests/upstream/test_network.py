@@ -65,15 +65,18 @@ def pem(*identities: Identity) -> bytes:
     return b"".join(each.certificate.public_bytes(encoding) for each in identities)
 
 
-def server_context(folder: Path, *chain: Identity) -> ssl.SSLContext:
-    """Create a server's TLS context from its certificate and the intermediate ones."""
-    file = folder / "server.pem"
-    key = chain[0].key.private_bytes(
+def key_pem(owner: Identity) -> bytes:
+    return owner.key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    file.write_bytes(key + pem(*chain))
+
+
+def server_context(folder: Path, *chain: Identity) -> ssl.SSLContext:
+    """Create a server's TLS context from its certificate and the intermediate ones."""
+    file = folder / "server.pem"
+    file.write_bytes(key_pem(chain[0]) + pem(*chain))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     return context
