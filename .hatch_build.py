@@ -1,4 +1,4 @@
-"""Brings third-party files of the explorer and the console, and a bill of materials, into wheels."""
+"""Brings third-party files of the explorer and the console, and a bill of materials."""
 
 from __future__ import annotations
 
