@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import pytest
 import strawberry
@@ -115,6 +116,23 @@ def test_examples_are_the_first_tabs(browser_page: Page, serve: Serve, static: P
     tabs = browser_page.get_by_role("tab")
     tabs.first.wait_for()
     assert tabs.all_inner_texts() == EXAMPLES
+
+
+def test_link_opens_its_query_in_a_tab(browser_page: Page, serve: Serve, static: Path) -> None:
+    """The console links to GraphiQL so; tabs of an earlier visit must not hide it."""
+    url = serve(application(static))
+    linked = {
+        "query": "query Linked($name: String!) { greeting(name: $name) }",
+        "variables": '{"name": "the link"}',
+    }
+    for _ in ("first visit", "later one"):
+        browser_page.goto(f"{url}/graphql#{urlencode(linked)}")
+        browser_page.get_by_role("tab", name="Linked").wait_for()
+        browser_page.get_by_role("button", name="Execute query").click()
+        browser_page.locator(".result-window").get_by_text("Hello the link").wait_for()
+        browser_page.goto(f"{url}/graphql")
+        greet(browser_page)
+        browser_page.goto("about:blank")
 
 
 def test_example_reads_rows_of_every_vendor(
