@@ -14,6 +14,7 @@ from gateway.errors import ErrorCode, RequestError
 from gateway.feed import cursor, filters
 from gateway.feed.cursor import (
     LATEST,
+    MAX_TOKEN,
     UNDATED,
     VERSION,
     Anchor,
@@ -46,7 +47,7 @@ CURSOR = Cursor(
     horizon=UNDATED,
     positions={
         MARKS[0]: Position(),
-        MARKS[1]: Position(until=Timestamp(5), anchor=Anchor(7, b"", 9)),
+        MARKS[1]: Position(until=Timestamp(5), anchor=Anchor(7, b"", 9, token="v1_5")),
         MARKS[2]: Position(unordered=True, anchor=Anchor(2**31 - 1, MARKS[0]), marks=(MARKS[1],)),
     },
     layout=MARKS[0],
@@ -146,7 +147,9 @@ def altered(index: int, value: Any) -> bytes:
         altered(6, {MARK: [[0, b"", -2]]}),
         altered(6, {MARK: [[0, b"", 2**31]]}),
         altered(6, {MARK: [[0, b"", 0, LATEST + 1]]}),
-        altered(6, {MARK: [[0, b"", 0, None, None]]}),
+        altered(6, {MARK: [[0, b"", 0, None, 1]]}),
+        altered(6, {MARK: [[0, b"", 0, None, "a" * (MAX_TOKEN + 1)]]}),
+        altered(6, {MARK: [[0, b"", 0, None, None, None]]}),
         altered(6, {MARK: [None, None, [], False, None]}),
         altered(6, {MARK: [None, None, [], False, False, None]}),
         altered(7, b""),

@@ -5,58 +5,17 @@ Nothing may be lost in silence, repeated, or read for ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 from msgspec.structs import replace
 
-from gateway.errors import ErrorCode, UpstreamError
-from gateway.feed import cursor, filters
-from gateway.feed.cursor import MAX_TOKEN, Cursor
-from gateway.feed.feed import Feed, Slice
+from gateway.errors import ErrorCode
+from gateway.feed.cursor import MAX_TOKEN
+from gateway.feed.feed import Slice
 from gateway.model import Timestamp, WebhookLog
-from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Page, Window
-from tests.support.fake_source import FakeSource
-
-NOW = Timestamp(10**18)
-SECOND = 10**9
-MOST_CALLS = 100
-
-ReadPage = Callable[[Sequence[WebhookLog], Window], Page]
-
-
-class Tokens(FakeSource):
-    """One list by tokens, each page of which ``answer`` makes, if it is given."""
-
-    def __init__(
-        self, count: int = 0, *, page_size: int = 3, answer: ReadPage | None = None
-    ) -> None:
-        super().__init__("one", ["token"], page_size=page_size)
-        self.answer = answer
-        for number in range(count):
-            self.add(0, number * SECOND + SECOND)
-
-    @property
-    def rows(self) -> list[WebhookLog]:
-        return self.logs[0]
-
-    def _page_of_token(self, logs: Sequence[WebhookLog], window: Window) -> Page:
-        assert len(self.calls) < MOST_CALLS, "reads for ever"
-        answer = self.answer or super()._page_of_token
-        return answer(logs, window)
-
-
-async def forward(source: FakeSource, first: int, after: Cursor | None = None) -> Slice:
-    ready = filters.prepare(None, NOW, ["one"])
-    if after is not None:
-        after = cursor.decode(cursor.encode(after), ready)
-    feed = Feed([source], ready, Operation(5), scan_limit=10_000, now=NOW)  # type: ignore[list-item]
-    return await feed.forward(first, after)
-
-
-def numbers(page: Slice) -> list[int]:
-    return [int(entry.record.upstream_id) for entry in page.entries]
+from tests.feed.token_lists import SECOND, ReadPage, Tokens, error_with, forward, numbers, usual
 
 
 def token_of(page: Slice) -> str | None:
@@ -200,6 +159,31 @@ async def test_list_without_times_goes_on_below_its_log(first: int) -> None:
     assert given == list(range(11, 0, -1))
 
 
+async def test_list_without_times_goes_on_below_the_rows_above_its_log() -> None:
+    source = Tokens()
+    for _ in range(11):
+        source.add(0, None)
+    page = await forward(source, 5)
+    assert numbers(page) == [11, 10, 9, 8, 7]
+    del source.rows[4]
+    source.token_version += 1
+    page = await forward(source, 9, page.end)
+    assert numbers(page) == [6, 5, 4, 3, 2, 1]
+    assert page.reports[0].error is None
+
+
+async def test_search_for_a_log_that_is_gone_ends_below_its_place() -> None:
+    """The rest of the list may be long."""
+    source = Tokens(90)
+    page = await forward(source, 5)
+    del source.rows[4]
+    source.token_version += 1
+    source.calls.clear()
+    page = await forward(source, 3, page.end)
+    assert numbers(page) == [85, 84, 83]
+    assert len(source.calls) < 8
+
+
 async def test_lost_place_of_a_list_without_times_is_told() -> None:
     source = Tokens()
     for _ in range(11):
@@ -328,11 +312,3 @@ async def test_long_token_is_left_out_of_the_cursor() -> None:
     page = await forward(source, 5)
     assert token_of(page) is None
     assert numbers(await forward(source, 9, page.end)) == [4, 3, 2, 1]
-
-
-def usual(rows: Sequence[WebhookLog], window: Window) -> Page:
-    return FakeSource("one", ["token"])._page_of_token(rows, window)
-
-
-def error_with(status: int | None, code: ErrorCode = ErrorCode.UPSTREAM_REJECTED) -> UpstreamError:
-    return UpstreamError(code, "It was refused.", source="one", status=status)
