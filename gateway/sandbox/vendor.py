@@ -57,7 +57,7 @@ class Vendor(Protocol):
         """Return a source that covers all of the vendor's data, as TOML, and its secrets by name.
 
         ``url`` is the address of the sandbox. The table refers to a secret as a file of its name
-        below ``secrets/``.
+        below ``secrets/``. Its ``rate_limit`` is that of the simulator, far above the vendor's.
         """
 
     def identify(self, log: Delivery) -> tuple[str, str | None]:

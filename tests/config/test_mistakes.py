@@ -15,13 +15,17 @@ from gateway.vendors import VENDORS
 from tests.config.documents import DATA, SOURCES, problems, read, table
 
 
+def providers() -> str:
+    """Return the vendors as a sentence lists them."""
+    *others, last = (f'"{name}"' for name in sorted(VENDORS))
+    return f"{', '.join(others)} or {last}"
+
+
 def mistakes() -> Iterator[Any]:
     """Yield the document and the sentence of each block in mistakes.txt."""
     text = (DATA / "mistakes.txt").read_text(encoding="utf-8")
-    *others, last = (f'"{provider}"' for provider in sorted(VENDORS))
     for block in text.split("\n\n")[1:]:
         kind, *indented, sentence = block.strip().splitlines()
-        sentence = sentence.replace("PROVIDERS", f"{', '.join(others)} or {last}")
         lines = [line.removeprefix("    ") for line in indented]
         if kind == "document":
             parts = [table(line[1:]) if line[0] == "@" else f"{line}\n" for line in lines]
@@ -31,6 +35,7 @@ def mistakes() -> Iterator[Any]:
             document = table(kind, **{key: value.strip() for key, value in changes.items()})
             if not sentence.startswith("sources["):
                 sentence = f'sources[0] "{kind}": {sentence}'
+        sentence = sentence.replace("@providers", providers())
         yield pytest.param(document, sentence, id=" ".join([kind, *lines]))
 
 

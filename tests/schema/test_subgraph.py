@@ -204,7 +204,7 @@ async def test_one_variable_serves_two_fields(demo: Demo) -> None:
              other: _entities(representations: $all) { ... on Source { name } } }""",
         all=data["sources"],
     )
-    assert answer["one"] == [{"__typename": "Source"}] * 4
+    assert answer["one"] == [{"__typename": "Source"}] * len(data["sources"])
     assert answer["other"] == [{"name": source["name"]} for source in data["sources"]]
 
 

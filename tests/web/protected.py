@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 
 NOWHERE = "http://127.0.0.1:1"
 KEYS_URL = "https://id.example.com/keys"
-SOURCES = ("repo-cn", "shop", "tracker", "translations")
+SOURCES = (
+    "github",
+    "gitlab",
+    "hookdeck",
+    "repo-cn",
+    "shop",
+    "svix",
+    "tracker",
+    "translations",
+)
 
 
 class Grant(NamedTuple):

@@ -87,6 +87,7 @@ provider = "github"
 base_url = "{url}/github"
 repositories = {json.dumps(list(REPOSITORIES))}
 organizations = ["{ORGANIZATION}"]
+rate_limit = 1000
 auth = {{ type = "token", token = {{ file = "secrets/github-token" }} }}
 """
         return table, {"github-token": self._users.github_token}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from gateway.config.values import HeaderName, Table, Text
+from gateway.config.values import HeaderName, Table, Text, error_message
 from gateway.vendors.described.paging import PagesTable
 from gateway.vendors.described.terms import (
     CodeRange,
@@ -186,10 +186,13 @@ class CodesFilter(ValuesFilter):
 
     classes: bool = False
     """Whether a value stands for a hundred: 500 for 500 to 599."""
+    ranges: Annotated[
+        dict[CodeRange, Text],
+        error_message('must be a table of values, such as { "500-599" = "server_failure" }'),
+    ] = Field(default_factory=dict)
+    """The values for ranges, if there are no others: "500-599" = "server_failure"."""
     most: Text | None = None
     """The parameter with the highest of the statuses, where ``param`` has the lowest."""
-    ranges: dict[CodeRange, Text] = Field(default_factory=dict)
-    """The values for ranges, if there are no others: "500-599" = "server_failure"."""
 
 
 class FiltersTable(Table):
