@@ -173,7 +173,12 @@ categories = { TLS = ["*_CERT", "SSL*"], DNS = ["LOOKUP"] }
         ({"code": "LOOKUP", "why": "no host"}, "DNS", "no host"),
         ({"code": "OTHER", "answer": 503}, "HTTP_SERVER_ERROR", None),
         ({"why": "connect timeout"}, "TIMEOUT", "connect timeout"),
-        ({"why": "500", "answer": 500}, "HTTP_SERVER_ERROR", None),
+        # Some vendors write the status and the reason into one field.
+        (
+            {"why": "500", "answer": 500},
+            "HTTP_SERVER_ERROR",
+            "The receiver answered 500 Internal Server Error.",
+        ),
         ({}, "NO_RESPONSE", None),
     ],
 )

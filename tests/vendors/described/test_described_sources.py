@@ -102,6 +102,18 @@ async def test_optional_scope_may_be_left_out(tmp_path: Path) -> None:
         assert source.grants(place)
 
 
+async def test_other_ids_of_a_log_are_checked_before_they_get_into_a_path(tmp_path: Path) -> None:
+    detail = '[detail]\npath = "/messages/{message}/{id}"\n'
+    file = written(tmp_path, detail, replace={'id = "id"': 'id = "id"\nplace.message = "msg"'})
+    vendor = Vendor(lambda _: answer({"id": "e1", "msg": "m1", "state": "done"}))
+    source = source_of(file, vendor)
+    for message in ("..", "a/b", "", "a?b", "\x00"):
+        assert await source.read_log((message, "e1"), Operation(5)) is None
+    assert vendor.asked == []
+    assert await source.read_log(("m1", "e1"), Operation(5)) is not None
+    assert vendor.asked == ["GET /messages/m1/e1"]
+
+
 FORMS: list[tuple[str, dict[str, Any], str, str]] = [
     ("[auth.bearer]", {"type": "bearer"}, "Authorization", "Bearer t-1"),
     ("[auth.token]", {"type": "token"}, "Authorization", "Bearer t-1"),
