@@ -133,7 +133,7 @@ class LimitSettings(Table, title="Limits"):
     """Directives in an operation."""
     cost: Limit = Limit(20_000)
     """Cost of an operation: the fields that its response can have, given the sizes of its pages,
-    and 10 for each call to a vendor. The introspection query of most tools costs about 13,000."""
+    and 10 for each call to a vendor. The introspection query of most tools costs about 17,000."""
     variables: Limit = Limit(2**16)
     """Bytes of the variables of a request, as JSON."""
     variables_depth: Limit = Limit(20)

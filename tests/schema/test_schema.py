@@ -76,6 +76,22 @@ async def test_every_field_of_every_type_resolves(demo: Demo, name: str) -> None
     assert data["webhookLogs"]["sourceReports"][0]["outcome"] == "OK"
     assert data["source"]["hooks"]["nodes"]
     assert [source["name"] for source in data["sources"]] == sorted(SOURCES)
+    stats = everything(CORE.type_map["WebhookLogStats"], visited, 3)
+    groups = everything(CORE.type_map["FailureGroups"], visited, 3)
+    counted = await demo.data(
+        f"""
+        query Counted($filter: WebhookLogFilter) {{
+          webhookLogStats(filter: $filter, by: [SOURCE, STATUS], bucket: "P7D") {stats}
+          failureGroups(filter: $filter, first: 2) {groups}
+        }}
+        """,
+        filter={"source": {"eq": name}},
+    )
+    by_status = counted["webhookLogStats"]["groups"]
+    assert {group["source"]["name"] for group in by_status} == {name}
+    assert {group["sample"]["source"]["name"] for group in counted["failureGroups"]["groups"]} == {
+        name
+    }
     retried = everything(CORE.type_map["RetryWebhookLogPayload"], visited, 1)
     deleted = everything(CORE.type_map["DeleteWebhookLogPayload"], visited, 1)
     done = await demo.data(
