@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 DAY = "2026-03-03T09:00:00.000Z~2026-03-04T09:10:00.000Z"
 """The last day of the vendors, whose clock stands still."""
+EMPTY = "2026-03-04T09:08:00.001Z~2026-03-04T09:08:00.002Z"
+"""A time in which nothing was delivered."""
 KEYS = {role: create(role, role)[0] for role in ("viewer", "admin")}
 RETRYABLE = ".group:has(.retryable)"
 """A group of failures of which some can be sent again."""
@@ -57,8 +59,7 @@ class Console:
         self.start(self.settings.model_copy(update={"auth": auth}))
 
     def open(self, query: str = "") -> None:
-        if not self.url:
-            self.start()
+        self._start_if_needed()
         self.page.goto(f"{self.url}/{query}")
 
     def fail(self, vendor: str, **fault: object) -> None:
@@ -69,9 +70,14 @@ class Console:
 
     def ask(self, query: str) -> Any:
         """Return the data of a query that needs no browser."""
+        self._start_if_needed()
         answer = httpx.post(f"{self.url}/graphql", json={"query": query}).json()
         assert "errors" not in answer
         return answer["data"]
+
+    def _start_if_needed(self) -> None:
+        if not self.url:
+            self.start()
 
     @property
     def parameters(self) -> dict[str, list[str]]:

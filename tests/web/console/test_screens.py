@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.web.console.screen import DAY, KEYS, RETRYABLE
+from tests.web.console.screen import DAY, RETRYABLE
 
 if TYPE_CHECKING:
     from tests.web.console.screen import Console
@@ -170,46 +170,6 @@ def test_list_that_can_not_be_loaded_says_why(console: Console) -> None:
     console.heal()
     page.get_by_role("button", name="Try again").click()
     page.get_by_text("could not be loaded").wait_for(state="detached")
-
-
-# Callers
-
-
-def test_key_is_kept_for_the_tab_and_never_in_the_url(protected: Console) -> None:
-    page = protected.page
-    protected.enter("wlg_wrong")
-    page.get_by_text("The key is not accepted").wait_for()
-    protected.enter(KEYS["admin"])
-    assert protected.rows
-    page.reload()
-    assert protected.rows
-    assert KEYS["admin"] not in page.url
-    assert page.evaluate("() => localStorage.getItem('webhook-logs.key')") is None
-    page.get_by_role("button", name="admin").click()
-    page.get_by_role("dialog", name="Who am I").get_by_text("all sources").wait_for()
-    page.get_by_role("button", name="Forget the key").click()
-    page.get_by_text("A key is needed").wait_for()
-    assert page.evaluate("() => sessionStorage.length") == 0
-
-
-def test_key_can_be_kept_on_the_device(protected: Console) -> None:
-    page = protected.page
-    page.get_by_label("Keep it on this device").check()
-    protected.enter(KEYS["admin"])
-    assert protected.rows
-    assert page.evaluate("() => localStorage.getItem('webhook-logs.key')") == KEYS["admin"]
-
-
-def test_viewer_sees_no_bodies_and_is_told_why_it_can_not_retry(protected: Console) -> None:
-    page = protected.page
-    protected.enter(KEYS["viewer"])
-    page.locator(".grid-row").filter(has_text="repo-cn").first.click()
-    drawer = page.locator(".drawer")
-    drawer.get_by_text("need the role reader").first.wait_for()
-    assert drawer.get_by_role("button", name="Retry").get_attribute("aria-disabled") == "true"
-    assert drawer.locator(".reason").inner_text()
-    assert drawer.get_by_text("Raw document").count() == 0
-    assert page.get_by_role("link", name="Journal").count() == 0
 
 
 # A narrow window
