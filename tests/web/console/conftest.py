@@ -43,22 +43,22 @@ def axe_script(absent: Callable[[str], NoReturn]) -> str:
 
 
 @pytest.fixture
-def axe(browser_page: Page, axe_script: str) -> Callable[[], list[str]]:
-    """Return a function that returns what is wrong with the page as it is now, for people who
-    can't see it or use no mouse.
+def axe(browser_page: Page, axe_script: str) -> Callable[..., list[str]]:
+    """Return a function that returns what is wrong with the page as it is now, or with a part of
+    it, for people who can't see it or use no mouse.
     """
 
-    def check() -> list[str]:
+    def check(part: str = "html") -> list[str]:
         browser_page.evaluate(axe_script + "; void 0")
         # An element that fades in has too little contrast on its way.
         found: dict[str, Any] = browser_page.evaluate(
-            """async (rules) => {
+            """async ([part, rules]) => {
               const running = document.getAnimations().filter(
                 (one) => one.effect.getComputedTiming().iterations !== Infinity);
               await Promise.allSettled(running.map((one) => one.finished));
-              return axe.run({ runOnly: rules });
+              return axe.run(part, { runOnly: rules });
             }""",
-            RULES,
+            [part, RULES],
         )
         return [
             f"{violation['id']}: {node['target']} {node['failureSummary']}"
