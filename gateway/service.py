@@ -30,7 +30,7 @@ from gateway.journal import ActionFilter, ActionKind, ActionPage, Journal
 from gateway.model import Attempt, Hook, Timestamp, WebhookLog
 from gateway.sources import Source, make_source
 from gateway.sources.source import not_found
-from gateway.stats import reading as stats
+from gateway.stats import scan
 from gateway.upstream.operation import Operation
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ class Gateway:
         ready, now = self.prepared(wanted)
         if max_age is not None or ready.depends_on_now:
             operation.is_lasting = False
-        return await stats.read(
+        return await scan.read(
             list(self.sources.values()),
             ready,
             operation,

@@ -162,9 +162,9 @@ def redis(absent: Callable[[str], NoReturn]) -> Iterator[Redis]:
 
 @pytest.fixture(scope="session")
 def static(absent: Callable[[str], NoReturn]) -> Path:
-    """Return the folder of GraphiQL's files, which the installation fetched with npm."""
+    """Return the folder of third-party files, which the installation fetched with npm."""
     if missing(STATIC):
-        absent("npm was not installed when the gateway was: GraphiQL's files are not here")
+        absent("npm was not installed when the gateway was: the files of its pages are not here")
     return STATIC
 
 

@@ -25,6 +25,7 @@ from gateway.service import Gateway
 from gateway.settings import load
 from gateway.web.view import GraphQLView
 from tests.support.moment import MOMENT
+from tests.support.sources import VENDORS
 from tests.support.virtual_time import now, run
 
 pytestmark = pytest.mark.slow
@@ -37,12 +38,6 @@ PAUSE = 5.0
 """Seconds between two reads of a caller."""
 SHARE = 0.3
 LATENCY = 0.04
-SOURCES = {
-    "repo-cn": "codearts",
-    "tracker": "yandex-tracker",
-    "translations": "language-weaver",
-    "shop": "elastic-path",
-}
 LIST = """query($source: String!) {{
   webhookLogs(first: {first}, filter: {{ source: {{ eq: $source }} }}) {{
     nodes {{ id {nodes} }} sourceReports {{ error {{ code }} }} }} }}"""
@@ -86,7 +81,7 @@ class Office:
 
     async def begin(self) -> None:
         """Read everything once."""
-        for source in SOURCES:
+        for source in VENDORS:
             logs = (await self.ask(source, READS[0]))["data"]["webhookLogs"]["nodes"]
             self._ids[source] = [log["id"] for log in logs[:3]]
             for query in READS:
@@ -98,7 +93,7 @@ class Office:
 
     async def _call(self, number: int) -> None:
         start = now() + PAUSE * number / CALLERS
-        reads = itertools.cycle(itertools.product(READS, SOURCES))
+        reads = itertools.cycle(itertools.product(READS, VENDORS))
         for index, (query, source) in enumerate(itertools.islice(reads, number, None)):
             began = start + PAUSE * index
             if began > SECONDS:
@@ -155,13 +150,13 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Office:
     return office
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", VENDORS)
 def test_callers_see_no_errors_and_other_sources_are_not_slower(
     calm: Office, tmp_path: Path, source: str
 ) -> None:
-    office, failed = run(office_of(tmp_path, SOURCES[source]))
+    office, failed = run(office_of(tmp_path, VENDORS[source]))
     assert failed > 20
     assert office.errors == []
-    for other in SOURCES:
+    for other in VENDORS:
         if other != source:
             assert office.reads[other] == calm.reads[other]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Union
 
 import msgspec
 
@@ -16,6 +16,7 @@ from gateway.actions.problems import (
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.journal import Action, Outcome
 from gateway.model import WebhookLog
+from gateway.vendors import VENDORS
 from gateway.vendors.retried import RetryKind
 
 _REFUSED = frozenset(
@@ -31,6 +32,13 @@ _UNCLEAR_STATUSES = frozenset({303, 408, 460, 499})
 9110, 15.4.4), the others mean that a proxy gave up waiting (460 is used by AWS, 499 by nginx)."""
 
 
+if TYPE_CHECKING:
+    AnyLog = WebhookLog
+else:
+    AnyLog = WebhookLog[Union[tuple({kit.details for kit in VENDORS.values()})]]  # noqa: UP007
+    """A log of any vendor, with the details of that vendor."""
+
+
 class ActionResult(msgspec.Struct, frozen=True, kw_only=True):
     """The result for the caller: a problem, or the log after its retry or before its deletion.
 
@@ -38,9 +46,9 @@ class ActionResult(msgspec.Struct, frozen=True, kw_only=True):
     earlier version recorded.
     """
 
-    log: WebhookLog | None = None
+    log: AnyLog | None = None
     kind: RetryKind | None = None
-    replacement: WebhookLog | None = None
+    replacement: AnyLog | None = None
     problem: AnyProblem | None = None
 
 

@@ -83,6 +83,7 @@ def _print_banner(address: str, sandbox: str, file: Path) -> None:
     banner = Text(f"""\
 Simulated vendors, and the gateway over them. Ctrl-C stops both.
 
+  Console        {address}/
   GraphiQL       {address}/graphql
   Sandbox        {sandbox}/control/inventory
   Configuration  {file}
@@ -94,6 +95,6 @@ Try them in another terminal:
   gateway logs --status failed
   curl {address}/graphql -H 'Content-Type: application/json' -d '{request}'
 """)
-    banner.highlight_words([f"{address}/graphql\n"], "bold")
+    banner.highlight_words([f"{address}/\n"], "bold")
     # Only the terminal wraps lines, so that commands can be copied.
     output().print(banner, soft_wrap=True)

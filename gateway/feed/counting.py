@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from gateway.errors import UpstreamError
+from gateway.feed.push_down import EVERYTHING
 from gateway.vendors.pages import Criteria, StreamsChanged, Window
 
 if TYPE_CHECKING:
@@ -70,8 +71,35 @@ async def _count(reader: Reader, operation: Operation, max_age: float | None) ->
     return total
 
 
-async def _read(reader: Reader, offset: int, operation: Operation, max_age: float | None) -> Page:
+async def count_filtered(
+    reader: Reader, criteria: Criteria, operation: Operation, max_age: float | None
+) -> int | None:
+    """Return the vendor's total of a list with criteria; None if it can't be trusted.
+
+    The total has to be the number of the last row.
+    """
+    if reader.stream.by_token:
+        return None
+    try:
+        first = await _read(reader, 0, operation, max_age, criteria)
+        total = first.total
+        if not total:
+            return None if first.read else total
+        last = await _read(reader, total - 1, operation, max_age, criteria)
+        following = await _read(reader, total, operation, max_age, criteria)
+    except (UpstreamError, StreamsChanged):
+        return None
+    return total if last.read and not following.read else None
+
+
+async def _read(
+    reader: Reader,
+    offset: int,
+    operation: Operation,
+    max_age: float | None,
+    criteria: Criteria = EVERYTHING,
+) -> Page:
     window = Window(limit=1, offset=offset)
     source = reader.source
-    cached = await source.page(reader.stream, window, Criteria(), operation, max_age=max_age)
+    cached = await source.page(reader.stream, window, criteria, operation, max_age=max_age)
     return cached.value

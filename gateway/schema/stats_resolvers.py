@@ -141,14 +141,6 @@ def from_of_series(series: Parent[Series]) -> DateTime | None:
     return _moment(series.span.begin)
 
 
-def bucket_counts(series: Parent[Series]) -> list[int | None]:
-    return [one.count for one in series.buckets]
-
-
-def bucket_found(series: Parent[Series]) -> list[int | None]:
-    return [one.found for one in series.buckets]
-
-
 def from_of_group(group: Parent[FailureGroup]) -> DateTime | None:
     return _moment(group.span.begin)
 

@@ -109,12 +109,10 @@ class WebhookLogStatsGroup:
         "Response times of these logs. Null if none of them has one."
     )
     bucket_counts: list[int | None] = described(
-        "The exact number of logs in each bucket, in order of buckets; null is a gap.",
-        stats_resolvers.bucket_counts,
+        "The exact number of logs in each bucket, in order of buckets; null is a gap."
     )
     bucket_found: list[int | None] = described(
-        "The number of logs that were read in each bucket; null if nothing of it was.",
-        stats_resolvers.bucket_found,
+        "The number of logs that were read in each bucket; null if nothing of it was."
     )
 
 

@@ -88,6 +88,10 @@ class Source:
         """Return the criteria that the vendor can apply, by which pages are cached."""
         return self.vendor.applicable(criteria)
 
+    def counts(self, criteria: Criteria) -> bool:
+        """Return whether the total of a list with these criteria counts just what meets them."""
+        return self.vendor.counts(criteria)
+
     async def page(
         self,
         stream: Stream,

@@ -12,6 +12,8 @@ from gateway.model import Timestamp
 from gateway.normalise import timestamps
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gateway.feed.filters import Filter
     from gateway.stats.reading import Span
 
@@ -24,12 +26,25 @@ MONDAY = -3 * DAY
 """The Monday before 1970, which began on a Thursday."""
 
 
-class Buckets(msgspec.Struct, frozen=True):
+class Buckets(msgspec.Struct, frozen=True, dict=True):
     """A number of buckets of one size in nanoseconds, from ``begin`` on."""
 
     begin: int
     size: int
     count: int
+
+    def knowledge(self, span: Span) -> Sequence[tuple[bool, bool]]:
+        """Return for each bucket whether all and whether some of its logs were read."""
+        kept: dict[Span, Sequence[tuple[bool, bool]]] = self.__dict__.setdefault("knowledge_of", {})
+        if span not in kept:
+            since = span.asked[0]
+            starts = [self.start(index) for index in range(self.count)]
+            begins = [start if since is None else max(start, since) for start in starts]
+            kept[span] = [
+                (span.knows(begin), span.touches(begin, start + self.size))
+                for begin, start in zip(begins, starts, strict=True)
+            ]
+        return kept[span]
 
     def start(self, index: int) -> int:
         """Return the time at which a bucket starts; the one before ends there."""

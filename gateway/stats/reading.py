@@ -1,9 +1,8 @@
-"""Read the matches of a filter, newest first, and record how far each list was read.
+"""What was read of some lists, and the time of which all is known.
 
-Lists are read by the same pages as the merged list, so that they share the cache. What is counted
-is known for a span of time only: a list that was read from 10:00 down to 09:12 tells nothing about
-09:00. A list that is newest first but for a few late logs is known down to its lowest position plus
-twice the longest delay seen, as unread logs may be late too::
+A list that was read from 10:00 down to 09:12 tells nothing about 09:00. A list that is newest first
+but for a few late logs is known down to its lowest position plus twice the longest delay seen, as
+unread logs may be late too::
 
     times        10:00 09:50 09:55 09:40        09:55 is five minutes late
     known from   09:50 on
@@ -11,34 +10,28 @@ twice the longest delay seen, as unread logs may be late too::
 
 from __future__ import annotations
 
-import asyncio
-import heapq
+import functools
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
-from gateway.feed.counting import count_all
+from gateway.feed.counting import count_all, count_filtered
 from gateway.feed.cursor import LATEST, UNDATED
-from gateway.feed.feed import choose
-from gateway.feed.merge import Turn, fill
-from gateway.feed.report import Report, complete_all
-from gateway.feed.stream_opener import StreamOpener, partial_of
+from gateway.feed.push_down import EVERYTHING, criteria_of
+from gateway.feed.report import Report
+from gateway.feed.stream_opener import partial_of
 from gateway.model import Capability, Timestamp
-from gateway.vendors.pages import StreamsChanged
+from gateway.vendors.pages import Criteria
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gateway.feed.filters import Filter
     from gateway.feed.reader import Reader
     from gateway.feed.ready import Row
-    from gateway.sources.source import Source
+    from gateway.model import WebhookLogStatus
     from gateway.upstream.operation import Operation
-
-AT_ONCE = 4
-"""Lists that are read on at the same time."""
-ROWS_AT_ONCE = 50
-"""Rows that are tested in one go."""
 
 
 class ListReading:
@@ -154,7 +147,7 @@ class Span(msgspec.Struct, frozen=True):
         return self.oldest < end and start < self.newest
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True, dict=True):
     """The matches of a filter in some sources, as far as they were read.
 
     ``broken`` are the sources whose lists were not all found.
@@ -178,13 +171,21 @@ class Reading(msgspec.Struct, frozen=True):
         """Whether a list was not read to its end, although its vendor did not fail."""
         return any(not one.is_ended and one.reader.error is None for one in self.lists)
 
+    @functools.cached_property
+    def _by_hook(self) -> Mapping[tuple[str, str | None], Sequence[ListReading]]:
+        """The lists by source and hook."""
+        found: dict[tuple[str, str | None], list[ListReading]] = {}
+        for one in self.lists:
+            found.setdefault((one.source, one.hook_id), []).append(one)
+        return found
+
     def of(self, source: str | None = None, hook_id: str | None = None) -> Sequence[ListReading]:
-        """Return the lists that may have logs of a source and a hook; None is any."""
-        return [
-            one
-            for one in self.lists
-            if source in {None, one.source} and (hook_id is None or one.hook_id in {None, hook_id})
-        ]
+        """Return the lists that may have logs of a source and one of its hooks; None is any."""
+        if source is None:
+            return self.lists
+        if hook_id is None:
+            return [one for one in self.lists if one.source == source]
+        return [one for key in (hook_id, None) for one in self._by_hook.get((source, key), ())]
 
     def span(self, source: str | None = None, hook_id: str | None = None) -> Span:
         """Return what is known of the lists that may have logs of a source and a hook."""
@@ -212,137 +213,68 @@ class Reading(msgspec.Struct, frozen=True):
             return False
         return bool(self.broken if source is None else source in self.broken)
 
-    async def count(self, source: str | None = None, hook_id: str | None = None) -> int | None:
-        """Count the matches of a source and a hook exactly; None if that is not possible.
+    async def count(
+        self,
+        source: str | None = None,
+        hook_id: str | None = None,
+        status: WebhookLogStatus | None = None,
+    ) -> int | None:
+        """Count the matches of a source, hook and status exactly; None if that is not possible.
 
         Where they were not all read, the vendors are asked for their counts.
         """
         lists = self.of(source, hook_id)
         if self._is_broken(lists, source, hook_id):
             return None
-        names = dict.fromkeys(one.source for one in lists)
         total = 0
-        for name in names:
-            found = await self._count_source(name, self.of(name, hook_id), hook_id)
+        for name in dict.fromkeys(one.source for one in lists):
+            found = await self._count_source(name, hook_id, status)
             if found is None:
                 return None
             total += found
         return total
 
     async def _count_source(
-        self, source: str, lists: Sequence[ListReading], hook_id: str | None
+        self, source: str, hook_id: str | None, status: WebhookLogStatus | None
     ) -> int | None:
+        lists = self.of(source, hook_id)
         if self.span(source, hook_id).is_complete:
-            rows = (row for one in lists for row in one.rows)
-            return sum(hook_id is None or row.log.hook_id == hook_id for row in rows)
-        # The vendor's counts do not apply if the filter tests single logs.
+            logs = (row.log for one in lists for row in one.rows)
+            return sum(
+                hook_id in {None, log.hook_id} and status in {None, log.status} for log in logs
+            )
         readers = [one.reader for one in lists]
         if not all(
             Capability.COUNT in reader.source.capabilities
             and (hook_id is None or reader.stream.hook_id == hook_id)
             and reader.error is None
-            and self.wanted.test(partial_of(reader.source, reader.stream)) is True
             for reader in readers
         ):
             return None
-        return await count_all(readers, self.operation, self.max_age)
+        asked = [self._criteria(reader, status) for reader in readers]
+        if all(criteria == EVERYTHING for criteria in asked):
+            return await count_all(readers, self.operation, self.max_age)
+        total = 0
+        for reader, criteria in zip(readers, asked, strict=True):
+            if criteria is None:
+                return None
+            found = await count_filtered(reader, criteria, self.operation, self.max_age)
+            if found is None:
+                return None
+            total += found
+        return total
 
-
-async def read(
-    sources: Sequence[Source],
-    wanted: Filter,
-    operation: Operation,
-    *,
-    scan_limit: int,
-    now: Timestamp,
-    max_age: float | None = None,
-) -> Reading:
-    """Read the matches of a filter.
-
-    The first page of each list is read, and then the newest lists are read on until ``scan_limit``
-    logs were examined. Before the operation's deadline passes, it ends with what it has.
-    """
-    chosen, reports = choose(sources, wanted, now)
-    opener = StreamOpener(chosen, wanted, operation, reports, now=now, max_age=max_age)
-    since, _ = wanted.bounds("triggered_at")
-    readers = await opener.open(None, lambda _key, _source: since)
-    lists = [ListReading(reader) for reader in readers]
-    await _Scan(wanted, operation, lists, scan_limit).run()
-    for one in lists:
-        report = reports[one.source]
-        report.scanned += one.scanned
-        report.returned += len(one.rows)
-    return Reading(
-        wanted=wanted,
-        lists=lists,
-        reports=complete_all(reports, readers, operation),
-        broken=frozenset(opener.incomplete),
-        now=now,
-        operation=operation,
-        max_age=max_age,
-    )
-
-
-class _Scan:
-    """Reads lists on, those first that are known down to a later time than others."""
-
-    def __init__(
-        self, wanted: Filter, operation: Operation, lists: Sequence[ListReading], limit: int
-    ) -> None:
-        self._wanted = wanted
-        self._operation = operation
-        self._lists = lists
-        self._limit = limit
-        self._turn = Turn()
-        self._longest = 0.0
-        """Seconds of the longest round of calls so far."""
-
-    async def run(self) -> None:
-        """Read until the limit, the ends of all lists, or the deadline."""
-        for one in self._lists:
-            await self._drain(one)
-        while batch := self._next():
-            began = asyncio.get_running_loop().time()
-            await asyncio.gather(*(_fill(one.reader) for one in batch))
-            for one in batch:
-                await self._drain(one)
-            self._longest = max(self._longest, asyncio.get_running_loop().time() - began)
-        for one in self._lists:
-            # Rows that could not be placed were read all the same.
-            if not one.is_ended and not one.reader.rows and (held := one.reader.held):
-                one.rows += [held[index] for index in self._wanted.matches(held, len(held))]
-
-    def _next(self) -> list[ListReading]:
-        """Return the lists to read on: those that are known least far back."""
-        left = self._limit - sum(one.scanned for one in self._lists)
-        unread = [one for one in self._lists if not one.reader.exhausted]
-        if left <= 0 or not unread or self._is_late(self._longest):
-            return []
-        pages = -(-left // max(one.reader.source.page_size for one in unread))
-        found = heapq.nlargest(min(AT_ONCE, pages), unread, key=lambda one: one.reader.covered)
-        # Others are read on at the same time if the next page would reach below them anyway.
-        level = found[0].reader.covered - found[0].time_of_page
-        return [one for one in found if one.reader.covered >= level]
-
-    async def _drain(self, one: ListReading) -> None:
-        """Take the rows that a list has ready."""
-        rows, step = one.reader.rows, self._wanted.rows_at_once(ROWS_AT_ONCE, 0)
-        while rows and not self._is_late():
-            some = [rows.popleft() for _ in range(min(step, len(rows)))]
-            one.take(some, self._wanted.matches(some, len(some)))
-            await self._turn.end()
-
-    def _is_late(self, ahead: float = 0.0) -> bool:
-        """Return whether the deadline will have passed in so many seconds."""
-        late = asyncio.get_running_loop().time() + ahead > self._operation.deadline
-        if late:
-            self._operation.is_lasting = False
-        return late
-
-
-async def _fill(reader: Reader) -> None:
-    try:
-        await fill(reader)
-    except StreamsChanged as change:
-        # The next operation finds the new streams.
-        reader.end(change.refusal)
+    def _criteria(self, reader: Reader, status: WebhookLogStatus | None) -> Criteria | None:
+        """Return criteria that just the matches of a list meet, if its vendor counts by them."""
+        known = partial_of(reader.source, reader.stream)
+        test = self.wanted.test
+        if status is None and test(known) is True:
+            return EVERYTHING
+        statuses = frozenset({status}) if status else criteria_of(self.wanted, known).statuses
+        criteria = Criteria(statuses=statuses)
+        # Otherwise the filter tests more of a log than its status.
+        is_all = all(
+            test(replace(known, supposed={"status": each})) is True for each in statuses or ()
+        )
+        is_counted = statuses and is_all and reader.source.counts(criteria)
+        return criteria if is_counted and reader.source.applicable(criteria) == criteria else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -50,6 +51,10 @@ _VALUES: dict[StatsDimension, Callable[[WebhookLog], Any]] = {
 }
 
 
+COUNTED = frozenset({StatsDimension.SOURCE, StatsDimension.HOOK, StatsDimension.STATUS})
+"""What vendors may count by."""
+
+
 class Durations(msgspec.Struct, frozen=True):
     """Percentiles of response times in milliseconds, by nearest rank, of ``count`` logs."""
 
@@ -81,7 +86,12 @@ class Bucket(msgspec.Struct, frozen=True):
     end: Timestamp
     count: int | None
     found: int | None
-    durations: Durations | None
+    logs: Sequence[WebhookLog]
+
+    @property
+    def durations(self) -> Durations | None:
+        """The durations of the logs that were read."""
+        return durations_of(self.logs)
 
 
 class Series:
@@ -94,55 +104,89 @@ class Series:
         self, key: Key, reading: Reading, layout: Buckets | None, *, countable: bool
     ) -> None:
         self.key = key
-        self._countable = countable
         self.reading = reading
         self._layout = layout
+        self._countable = countable
+        # The source of a hook is known from its id.
+        self._source = ids.decode(key.hook_id).source if key.hook_id else key.source
+        self._span = reading.span(self._source, key.hook_id)
         self._logs: list[WebhookLog] = []
+        self._within: list[WebhookLog] = []
 
     def add(self, log: WebhookLog) -> None:
         """Add a log."""
         self._logs.append(log)
+        if is_within(log, self._span):
+            self._within.append(log)
 
     @property
-    def _source(self) -> str | None:
-        """The source of all logs, if it is known."""
-        hook_id = self.key.hook_id
-        return ids.decode(hook_id).source if hook_id else self.key.source
+    def span(self) -> Span:
+        """What is known of the lists that may have such logs."""
+        return self._span
 
-    def finish(self) -> None:
-        """Count what was added."""
-        span = self.span = self.reading.span(self._source, self.key.hook_id)
-        in_span = [log for log in self._logs if is_within(log, span)]
-        self.found = None if span.is_empty and not self._logs else len(in_span)
-        self.durations = durations_of(in_span)
-        self.buckets = [] if self._layout is None else list(self._buckets(self._layout, span))
-        self._logs = []
+    @property
+    def found(self) -> int | None:
+        """How many were read of the time of which all is known; None if nothing was read."""
+        return None if self._span.is_empty and not self._logs else len(self._within)
 
-    def _buckets(self, layout: Buckets, span: Span) -> Iterable[Bucket]:
+    @functools.cached_property
+    def durations(self) -> Durations | None:
+        """The durations of these."""
+        return durations_of(self._within)
+
+    @functools.cached_property
+    def _placed(self) -> Sequence[Sequence[WebhookLog]]:
+        """The logs of each bucket."""
+        layout = self._layout
+        if layout is None:
+            return []
         placed: list[list[WebhookLog]] = [[] for _ in range(layout.count)]
         for log in self._logs:
             if (index := layout.index(log.triggered_at)) is not None:
                 placed[index].append(log)
-        since, _ = self.reading.wanted.bounds("triggered_at")
-        for index, logs in enumerate(placed):
-            start, end = layout.start(index), layout.start(index + 1)
-            begin = start if since is None else max(start, since)
-            found = len(logs)
-            yield Bucket(
-                start=Timestamp(start),
-                end=Timestamp(end),
-                count=found if span.knows(begin) else None,
-                found=found if found or span.touches(begin, end) else None,
-                durations=durations_of(logs),
+        return placed
+
+    @property
+    def _knowledge(self) -> Sequence[tuple[bool, bool]]:
+        return self._layout.knowledge(self._span) if self._layout else ()
+
+    @property
+    def bucket_counts(self) -> list[int | None]:
+        """The exact number of logs in each bucket, None where it is not known."""
+        pairs = zip(self._placed, self._knowledge, strict=True)
+        return [len(logs) if known else None for logs, (known, _) in pairs]
+
+    @property
+    def bucket_found(self) -> list[int | None]:
+        """The number of logs that were read in each bucket, None where nothing was."""
+        pairs = zip(self._placed, self._knowledge, strict=True)
+        return [len(logs) if logs or touched else None for logs, (_, touched) in pairs]
+
+    @property
+    def buckets(self) -> Sequence[Bucket]:
+        """The buckets, oldest first."""
+        if self._layout is None:
+            return []
+        return [
+            Bucket(
+                Timestamp(self._layout.start(index)),
+                Timestamp(self._layout.start(index + 1)),
+                count,
+                found,
+                logs,
             )
+            for index, (count, found, logs) in enumerate(
+                zip(self.bucket_counts, self.bucket_found, self._placed, strict=True)
+            )
+        ]
 
     async def count(self) -> int | None:
         """Return the exact number of logs, or None if it is not known."""
-        if self.span.is_complete:
+        if self._span.is_complete:
             return self.found
         if not self._countable:
             return None
-        return await self.reading.count(self._source, self.key.hook_id)
+        return await self.reading.count(self._source, self.key.hook_id, self.key.status)
 
 
 class Stats(msgspec.Struct, frozen=True):
@@ -200,7 +244,7 @@ async def tally(
     groups: dict[tuple[Any, ...], Series] = {}
     values = [_VALUES[one] for one in by]
     names = [_NAMES[one] for one in by]
-    of_lists = {StatsDimension.SOURCE, StatsDimension.HOOK}.issuperset(by)
+    of_lists = COUNTED.issuperset(by)
     turn = Turn()
     for logs in _chunks(reading.lists):
         for log in logs:
@@ -213,9 +257,6 @@ async def tally(
                 countable = of_lists and (key.hook_id is not None or StatsDimension.HOOK not in by)
                 group = groups[shared] = Series(key, reading, layout, countable=countable)
             group.add(log)
-        await turn.end()
-    for series in (total, *groups.values()):
-        series.finish()
         await turn.end()
     ordered = sorted(groups.values(), key=lambda one: -(one.found or 0))
     return Stats(reading, total, ordered[:most], len(ordered))

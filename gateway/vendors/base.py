@@ -37,7 +37,7 @@ from gateway.model import Capability
 from gateway.normalise.fields import Fields, UnreadableError
 from gateway.row_memo import RowMemo
 from gateway.upstream.answer import decode_row
-from gateway.vendors.pages import Hooks
+from gateway.vendors.pages import Criteria, Hooks
 
 if TYPE_CHECKING:
     from gateway.config.source import SourceTable
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from gateway.upstream.client import UpstreamClient
     from gateway.upstream.errors import VendorError
     from gateway.upstream.operation import Operation
-    from gateway.vendors.pages import Criteria, Found, Page, Scan, Stream, Window
+    from gateway.vendors.pages import Found, Page, Scan, Stream, Window
     from gateway.vendors.retried import Retried
 
 T = TypeVar("T")
@@ -105,6 +105,10 @@ class Vendor(abc.ABC, Generic[S_contra]):
     """The actions and filters that the vendor's API supports."""
     lacks: ClassVar[frozenset[str]] = frozenset()
     """Attributes that no log of this vendor has, as named in ``gateway.feed.filter_fields``."""
+    retention: ClassVar[str | None] = None
+    """How long the vendor keeps logs, in words; None if that is not documented."""
+    limits: ClassVar[str | None] = None
+    """How many calls the vendor allows, in words; None if that is not documented."""
     resends_in_place: ClassVar[bool] = False
     """Whether a successful delivery can be sent again in the same log, which may then change."""
     appends_retries: ClassVar[bool] = False
@@ -162,6 +166,10 @@ class Vendor(abc.ABC, Generic[S_contra]):
         Lists that differ only in these share their cached pages.
         """
         return criteria
+
+    def counts(self, criteria: Criteria) -> bool:
+        """Return whether the total of a list with these criteria counts just what meets them."""
+        return criteria == Criteria()
 
     @abc.abstractmethod
     async def read_page(

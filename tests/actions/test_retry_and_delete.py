@@ -248,6 +248,27 @@ async def test_fifty_retries_with_one_key_are_sent_once(demo: Demo) -> None:
     assert len(await demo.journal()) == 1
 
 
+DETAILS = """
+mutation($id: ID!) {
+  retryWebhookLog(id: $id, idempotencyKey: "key") { webhookLog { id details { __typename } } }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "details"),
+    [("translations", "LanguageWeaverDetails"), ("hookdeck", "DescribedDetails")],
+)
+async def test_result_from_the_journal_has_the_details_of_the_vendor(
+    demo: Demo, source: str, details: str
+) -> None:
+    """Whoever repeats a request gets the same answer, and no defect."""
+    log = (await demo.logs(source, "FAILED"))[0]
+    for _ in range(2):
+        payload = (await demo.data(DETAILS, id=log["id"]))["retryWebhookLog"]
+        assert payload["webhookLog"] == {"id": log["id"], "details": {"__typename": details}}
+
+
 @pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("id", "kind"),

@@ -9,8 +9,6 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 
-SOURCES = ["repo-cn", "shop", "tracker", "translations"]
-
 
 class Outcome(NamedTuple):
     code: int

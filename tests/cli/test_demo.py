@@ -20,7 +20,7 @@ from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
 from gateway.settings import load
 from tests.support.processes import started
-from tests.vendors.cases import CASES
+from tests.support.sources import VENDORS
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +59,7 @@ def test_configuration_is_readable_by_its_user_only(tmp_path: Path) -> None:
     assert load(path, {}).server.port == 8000
     modes = {each.name: oct(each.stat().st_mode & 0o777) for each in tmp_path.rglob("*")}
     assert modes.pop("secrets") == "0o700"
-    assert len(modes) == 6
+    assert len(modes) == 10
     assert set(modes.values()) == {"0o600"}
 
 
@@ -68,7 +68,7 @@ def test_demo_serves_until_a_signal_and_leaves_nothing_behind(stop: signal.Signa
     with demo() as running:
         assert running.file.parent.stat().st_mode & 0o777 == 0o700
         sources = load(running.file, {}).sources
-        assert {source.provider for source in sources} == set(CASES)
+        assert {source.provider for source in sources} == set(VENDORS.values())
         assert len(httpx.get(running.sandbox).json()) >= 20_000
         answer = running.ask(QUERY).json()
         assert len(answer["data"]["sources"]) == len(sources)

@@ -9,8 +9,9 @@ from rich.text import Text
 from gateway import ids
 from gateway.model import WebhookLogStatus
 from gateway.normalise.timestamps import parse
-from tests.cli.command import SOURCES, run
+from tests.cli.command import run
 from tests.support.moment import MOMENT
+from tests.support.sources import SOURCES
 
 NOW = MOMENT * 1_000_000_000
 """The sandbox's time, in Unix nanoseconds."""

@@ -8,8 +8,9 @@ import socket
 import httpx
 import pytest
 
-from tests.cli.command import SOURCES, run
+from tests.cli.command import run
 from tests.support.processes import started
+from tests.support.sources import SOURCES
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("configuration")]
 
@@ -35,7 +36,7 @@ def test_serve_answers_until_a_signal() -> None:
         said = output.readline()
         assert said.startswith("Serving http://127.0.0.1:")
         answer = httpx.post(said.split()[1].rstrip("."), json={"query": "{ sources { name } }"})
-        assert [source["name"] for source in answer.json()["data"]["sources"]] == SOURCES
+        assert [source["name"] for source in answer.json()["data"]["sources"]] == [*SOURCES]
         assert "server" not in answer.headers
         assert "date" in answer.headers
         process.terminate()

@@ -10,8 +10,9 @@ import pytest
 
 from gateway import ids
 from gateway.normalise.redaction import MASK
-from tests.cli.command import SOURCES, run
+from tests.cli.command import run
 from tests.cli.queries import ask, every_field
+from tests.support.sources import SOURCES
 
 pytestmark = pytest.mark.usefixtures("configuration")
 

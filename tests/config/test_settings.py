@@ -140,6 +140,7 @@ def test_defaults_of_every_table() -> None:
         "batch_size": 0,
         "cors_origins": (),
         "graphiql": True,
+        "console": True,
         "introspection": True,
         "compiled": True,
         "incremental": False,

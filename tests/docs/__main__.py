@@ -8,18 +8,20 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from tests.docs.pages import PAGES, ROOT, USER_PAGES, Page
+from tests.docs.pages import PAGES, ROOT, TUTORIAL, USER_PAGES, Page
 from tests.docs.run import Runner
 from tests.docs.tables import rewritten
+from tests.docs.tutorial import Tutorial
 
 
 def main() -> None:
     """Rewrite all pages."""
     for path, page in PAGES.items():
         text = rewritten(page.text)
-        if path in USER_PAGES:
+        if path in USER_PAGES or path == TUTORIAL:
+            kind = Tutorial if path == TUTORIAL else Runner
             with tempfile.TemporaryDirectory() as folder:
-                runner = Runner(Page(path, text), Path(folder))
+                runner = kind(Page(path, text), Path(folder))
                 runner.run()
             for shown in reversed(runner.shown):
                 if not shown.is_true:

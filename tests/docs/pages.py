@@ -66,8 +66,12 @@ def _paths() -> list[str]:
 
 
 PAGES = {path: read(path) for path in _paths()}
+TUTORIAL = f"{REFERENCE}/add-your-vendor.md"
+"""The page that has a runner of its own, ``tests.docs.tutorial``."""
 USER_PAGES = {
-    path: page for path, page in PAGES.items() if path == "README.md" or REFERENCE in path
+    path: page
+    for path, page in PAGES.items()
+    if path == "README.md" or (REFERENCE in path and path != TUTORIAL)
 }
 """The README and the reference, for people who run or call the gateway."""
 FILES = {

@@ -40,6 +40,7 @@ from tests.support.moment import MOMENT, stopped
 __all__ = [
     "ENUMS",
     "FAULTS",
+    "KEPT",
     "SETTINGS",
     "SHIPPED",
     "TYPES",
@@ -48,6 +49,7 @@ __all__ = [
     "app",
     "demo",
     "settings",
+    "terminal",
 ]
 
 WIDTH = 99
@@ -77,6 +79,8 @@ VENDORS = {
     if kit is not OwnVendor
 }
 """The name and the capabilities of each vendor, by provider."""
+KEPT = {provider: (kit.retention, kit.limits) for provider, kit in _VENDORS.items()}
+"""How long each vendor keeps its logs, and how many calls it allows."""
 SHIPPED = {
     name for name, kit in _VENDORS.items() if issubclass(kit, DescribedVendor)
 } & VENDORS.keys()
@@ -138,7 +142,7 @@ def demo(folder: Path, tables: str = "") -> Iterator[tuple[Client, Client]]:
         patch.setattr(gateway.web.app, "Gateway", made)
         patch.setattr(gateway.cli.server, "run", _noted)
         patch.setattr(gateway.cli.demo, "run_demo", _noted)
-        patch.setattr(gateway.cli.screen, "_console", _terminal)
+        patch.setattr(gateway.cli.screen, "_console", terminal)
         patch.setenv("GATEWAY_CONFIG", str(file))
         application = gateway.web.app.create_app(load(file, {}), transport=transport)
         with start_blocking_portal() as portal:
@@ -198,7 +202,8 @@ def _noted(*_: Any, **__: Any) -> None:
     """Replace a function that would serve until it is stopped."""
 
 
-def _terminal(*, stderr: bool) -> Console:
+def terminal(*, stderr: bool) -> Console:
+    """Return a console as wide as the pages."""
     return Console(
         stderr=stderr,
         width=WIDTH,

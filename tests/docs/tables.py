@@ -16,9 +16,13 @@ import typer.main
 
 from gateway.callers import Role
 from gateway.errors import ErrorCode
-from tests.docs.product import ENUMS, FAULTS, SETTINGS, VENDORS, app
+from gateway.vendors.described.description import json_schema
+from tests.docs.product import ENUMS, FAULTS, KEPT, SETTINGS, VENDORS, app
 
 NONE = "\u2013"
+DESCRIPTION = json_schema()
+"""The JSON schema of descriptions."""
+PAGING = DESCRIPTION["$defs"]["ListTable"]["properties"]["paging"]["discriminator"]
 _TABLE = re.compile(r"(<!-- table: (.*?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
@@ -118,6 +122,7 @@ def _vendors(_: str) -> Table:
                 _mark("DELETE" in can),
                 ", ".join(filters) or NONE,
                 _mark("COUNT" in can),
+                *(text or NONE for text in KEPT[provider]),
             )
         )
     titles = (
@@ -130,8 +135,10 @@ def _vendors(_: str) -> Table:
         "Delete",
         "Filters that the vendor applies",
         "Count",
+        "Kept",
+        "Limits",
     )
-    return Table(titles, rows, ("Kept for", "Limits"))
+    return Table(titles, rows)
 
 
 def _mark(able: bool) -> str:
@@ -178,7 +185,7 @@ def _settings(argument: str) -> Table:
     return Table(
         ("Key", "Default", "Meaning"),
         [
-            (_code(name), _default(it, required), _plain(str(it.get("description", ""))))
+            (_code(name), _default(it, required=required), _plain(str(it.get("description", ""))))
             for name, it, required in keys(argument)
         ],
     )
@@ -253,18 +260,18 @@ def _credentials(provider: str) -> Table:
     return Table(("`auth.type`", "Credential", "Keys"), rows)
 
 
-def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
+def _resolved(schema: dict[str, Any], root: dict[str, Any] = SETTINGS) -> dict[str, Any]:
     """Follow references, lists and tables with free keys to the table inside."""
     if "$ref" in schema:
-        return _resolved(SETTINGS["$defs"][schema["$ref"].rpartition("/")[2]])
+        return _resolved(root["$defs"][schema["$ref"].rpartition("/")[2]], root)
     if "properties" in schema:
         return schema
     for name in ("items", "additionalProperties"):
         if isinstance(schema.get(name), dict):
-            return _resolved(schema[name])
+            return _resolved(schema[name], root)
     inner = [*schema.get("patternProperties", {}).values()]
     for value in (*inner, *schema.get("anyOf", ()), *schema.get("oneOf", ())):
-        if "properties" in (found := _resolved(value)):
+        if "properties" in (found := _resolved(value, root)):
             return found
     return schema
 
@@ -276,7 +283,53 @@ def _table_at(path: str) -> dict[str, Any]:
     return schema
 
 
-def _default(schema: dict[str, Any], required: bool) -> str:
+def _description(argument: str) -> Table:
+    """Describe the keys of a table of descriptions."""
+    schema = _resolved(DESCRIPTION, DESCRIPTION)
+    for name in argument.split(".") if argument else []:
+        schema = _resolved(schema["properties"][name], DESCRIPTION)
+    required = schema.get("required", ())
+    return Table(
+        ("Key", "Default", "Meaning"),
+        [
+            (
+                _code(name),
+                "required" if name in required else _default_of_description(it),
+                _plain(_meaning(it)),
+            )
+            for name, it in schema["properties"].items()
+        ],
+    )
+
+
+def _meaning(schema: dict[str, Any]) -> str:
+    # Where both say the same, only the table itself is described.
+    found = schema.get("description") or _resolved(schema, DESCRIPTION).get("description", "")
+    return str(found).replace("``", "`")
+
+
+def _default_of_description(schema: dict[str, Any]) -> str:
+    # Tables have defaults of their own.
+    default = schema.get("default")
+    if default in (None, "", []) or isinstance(default, dict):
+        return NONE
+    return _default(schema, required=False)
+
+
+def _paging(_: str) -> Table:
+    rows = []
+    for kind, reference in PAGING["mapping"].items():
+        schema = _resolved({"$ref": reference}, DESCRIPTION)
+        meaning = " ".join(
+            f"{_code(key)}: {_plain(str(it.get('description', '')))}"
+            for key, it in schema["properties"].items()
+            if key != "kind"
+        )
+        rows.append((_code(kind), _plain(str(schema["description"])), meaning or NONE))
+    return Table(("`kind`", "Meaning", "Keys"), rows)
+
+
+def _default(schema: dict[str, Any], *, required: bool) -> str:
     if required:
         return "required"
     if "default" not in schema:
@@ -288,8 +341,10 @@ TABLES: dict[str, Callable[[str], Table]] = {
     "commands": _commands,
     "credentials": _credentials,
     "enum": _enum,
+    "description": _description,
     "error-codes": _codes,
     "faults": _faults,
+    "paging": _paging,
     "roles": _roles,
     "settings": _settings,
     "user-errors": _user_errors,

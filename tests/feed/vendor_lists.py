@@ -9,12 +9,14 @@ from typing import Any
 
 import httpx
 import msgspec
+from pydantic import SecretStr
 
 from gateway.feed import cursor, filters
 from gateway.feed.feed import Feed, Slice
 from gateway.model import Timestamp
 from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
+from tests.benchmarks.described import DESCRIPTION
 from tests.vendors.cases import CASES
 from tests.vendors.vendors import INTEGRATION, START, Vendor, answer, make, token
 
@@ -25,8 +27,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "language-weaver": {},
     "elastic-path": {"integrations": [INTEGRATION]},
 }
-LISTED = tuple(SETTINGS)
-"""The vendors in Python; the lists of described ones are those of the engine that reads them."""
+LISTED = (*SETTINGS, "described")
+"""The vendors in Python, and the same as one of them by description."""
 
 
 class List(msgspec.Struct, kw_only=True):
@@ -124,6 +126,10 @@ def respond(provider: str, lists: List) -> Callable[[httpx.Request], httpx.Respo
 
 
 def source(provider: str, lists: List) -> Source:
+    if provider == "described":
+        vendor = Vendor(respond("language-weaver", lists))
+        auth = {"type": "token", "token": SecretStr("u_key")}
+        return make(provider, vendor, description=str(DESCRIPTION), auth=auth)
     return make(provider, Vendor(respond(provider, lists)), **SETTINGS[provider])
 
 

@@ -1,13 +1,13 @@
 // What the types of the documented queries know. It is compiled only.
 
-import type { NewestFailuresQuery, NextQuery, NextQueryVariables } from "./src/gql/graphql";
+import type { UnreachableQuery, NextQuery, NextQueryVariables } from "./src/gql/graphql";
 
-declare const newest: NewestFailuresQuery;
+declare const unreachable: UnreachableQuery;
 declare const next: NextQuery;
 
 type Moment = string | null | undefined;
 
-export const moments: Moment[] = newest.webhookLogs.nodes.map((log) => log.triggeredAt);
+export const moments: Moment[] = unreachable.webhookLogs.nodes.map((log) => log.triggeredAt);
 export const ids: string[] = next.webhookLogs.nodes.map((log) => log.id);
 export const variables: NextQueryVariables = { after: next.webhookLogs.pageInfo.endCursor };
 

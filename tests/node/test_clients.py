@@ -50,8 +50,8 @@ def test_clients_accept_incremental_delivery(
         module.write_text(module.read_text().replace(url, in_parts))
         answer = json.loads(run("node", "parts.mjs", str(module)).stdout)
         assert answer["type"].startswith("multipart/mixed")
-        assert answer["first"] == {"names": 4, "logs": 0}
-        assert answer["last"] == {"names": 4, "logs": 8}
+        assert answer["first"] == {"names": 8, "logs": 0}
+        assert answer["last"] == {"names": 8, "logs": 16}
 
 
 def test_urql_uses_get_and_post(run: Run, url: str, frontend: Path) -> None:

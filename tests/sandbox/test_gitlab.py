@@ -210,6 +210,9 @@ async def test_events_have_headers_bodies_and_inexact_durations(client: httpx.As
     assert any(len(str(row["execution_duration"])) > 10 for row in rows)
 
 
+TRANSIENT = {"429", "500", "502", "503", "504"}
+
+
 @pytest.mark.parametrize(
     ("hook", "kept", "made"),
     [
@@ -222,7 +225,9 @@ async def test_resend_makes_a_new_event(
 ) -> None:
     events = f"{PROJECT}/{hook}/events"
     before = await read_all(client, events)
-    old = next(row for row in before if row["response_status"] in {"429", "500", "502", "503", "504"})
+    old = next(
+        row for row in before if row["response_status"] in {"429", "500", "502", "503", "504"}
+    )
     clock.now += 5
     response = await resend(client, events, old["id"])
     assert (response.status_code, response.json()) == (201, {"response_status": 200})

@@ -10,11 +10,10 @@ import pytest
 from gateway import ids
 from gateway.feed import cursor, filters
 from gateway.model import Timestamp
+from tests.support.sources import SOURCES, VENDORS
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Demo
-
-SOURCES = ("repo-cn", "tracker", "translations", "shop")
 
 
 def made_cursor(document: Any = None) -> str:
@@ -57,7 +56,7 @@ OTHER_FILTER = (
 )
 NO_SOURCE = (
     "UNKNOWN_SOURCE",
-    "There is no source named 'nope'. The sources are: repo-cn, shop, tracker, translations.",
+    "There is no source named 'nope'. The sources are: " + ", ".join(SOURCES) + ".",
 )
 NO_LOG = ("NOT_FOUND", "There is no such webhook log. It may have expired.")
 NO_HOOK = ("NOT_FOUND", "There is no such hook. It may have expired.")
@@ -257,7 +256,7 @@ async def test_bad_input_gets_a_code_and_a_message(demo: Demo, case: str) -> Non
     assert PYTHON.search(error["message"]) is None
     assert answer.get("data", ...) == data
     # No call except for the list of hooks.
-    for vendor in ("codearts", "yandex-tracker", "language-weaver", "elastic-path"):
+    for vendor in VENDORS.values():
         assert [path for path in await demo.calls(vendor) if "log" in path or "audit" in path] == []
 
 

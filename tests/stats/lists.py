@@ -12,7 +12,7 @@ from gateway import ids
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.feed import filters
 from gateway.model import Timestamp, WebhookLog
-from gateway.stats import reading as stats
+from gateway.stats import scan
 from gateway.stats.reading import Reading
 from gateway.upstream.operation import Operation
 from tests.feed.test_filters import LOGS, NOW, SECOND, SHOP, SOURCES, TRACKER
@@ -62,6 +62,7 @@ def sources(draw: st.DrawFn) -> list[FakeSource]:
     for name in SOURCES[: draw(st.integers(1, 2))]:
         kinds = draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=2))
         made = source(name, kinds, draw(st.sampled_from([3, 4, 10])))
+        made.counts_statuses = draw(st.booleans())
         for stream in range(len(kinds)):
             ages = draw(st.lists(st.integers(-2, 40), max_size=30))
             samples = draw(st.lists(LOGS.map(lambda both: both[0]), min_size=1, max_size=5))
@@ -88,7 +89,7 @@ async def read(
     made: Sequence[FakeSource], wanted: Any = None, *, scan_limit: int = 10_000
 ) -> Reading:
     """Read the matches of a filter."""
-    return await stats.read(
+    return await scan.read(
         list(made),  # type: ignore[arg-type]
         filters.prepare(wanted, NOW, SOURCES),
         Operation(5),

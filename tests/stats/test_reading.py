@@ -9,8 +9,8 @@ import pytest
 
 from gateway.errors import ErrorCode, RequestError
 from gateway.feed import filters
-from gateway.model import Timestamp
-from gateway.stats import reading as stats
+from gateway.model import Timestamp, WebhookLogStatus
+from gateway.stats import scan
 from gateway.stats.buckets import MAX_BUCKETS, check, parse_size
 from gateway.stats.tally import StatsDimension, tally
 from gateway.upstream.operation import Operation
@@ -20,6 +20,7 @@ from tests.stats.lists import log as plain
 from tests.support.fake_source import FakeSource
 
 SHOP, ROAD = SOURCES
+FAILED, SUCCEEDED, PENDING = (WebhookLogStatus[name] for name in ("FAILED", "SUCCEEDED", "PENDING"))
 LAST_20 = {"triggeredAt": {"gte": "PT20S"}}
 
 
@@ -145,7 +146,7 @@ async def test_lists_that_are_known_least_far_back_are_read_on() -> None:
 async def test_reading_ends_before_the_deadline() -> None:
     made = listed(SHOP, range(100))
     operation = Operation(0)
-    reading = await stats.read(
+    reading = await scan.read(
         [made],  # type: ignore[list-item]
         filters.prepare(None, NOW, SOURCES),
         operation,
@@ -155,6 +156,39 @@ async def test_reading_ends_before_the_deadline() -> None:
     assert len(made.calls) <= 1
     assert not reading.span().is_complete
     assert not operation.is_lasting
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "expected"),
+    [
+        (None, None, 60),
+        ({"status": {"eq": FAILED}}, None, 20),
+        ({"status": {"neq": FAILED}}, None, 40),
+        (None, FAILED, 20),
+        ({"status": {"eq": FAILED}}, FAILED, 20),
+        ({"status": {"neq": FAILED}}, FAILED, None),
+        ({"status": {"eq": FAILED}, "event": {"neq": "push"}}, None, None),
+        (LAST_20, None, None),
+    ],
+)
+async def test_vendor_counts_by_status(
+    wanted: Any, status: WebhookLogStatus | None, expected: int | None
+) -> None:
+    made = listed(SHOP, [])
+    logs = [plain(status=FAILED if age % 3 == 0 else PENDING) for age in range(60)]
+    fill(made, 0, logs, range(60))
+    made.counts_statuses = True
+    reading = await read([made], wanted, scan_limit=1)
+    assert reading.is_sampled
+    assert await reading.count(SHOP, None, status) == expected
+
+
+async def test_wrong_total_of_a_filtered_list_is_no_count() -> None:
+    made = listed(SHOP, range(60))
+    made.counts_statuses = True
+    made.miscounts = 3
+    reading = await read([made], scan_limit=1)
+    assert await reading.count(SHOP, None, SUCCEEDED) is None
 
 
 async def test_logs_without_a_time_are_counted_but_in_no_bucket() -> None:

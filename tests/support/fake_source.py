@@ -79,7 +79,11 @@ class FakeSource:
         self.calls: list[tuple[str, Window]] = []
         self.errors: dict[str, Exception] = {}
         self.gives_empty_pages = False
+        self.counts_statuses = False
+        """Whether lists are filtered by status, and their totals count what is left."""
         self.token_version = 1
+        self.miscounts = 0
+        """By how much totals are too large."""
         self.now: int | None = None
         self.frozen_at: int | None = None
         self._frozen: list[list[WebhookLog]] = []
@@ -119,6 +123,11 @@ class FakeSource:
     def applicable(self, criteria: Criteria) -> Criteria:
         """Return all, though none are applied; they count as a request for a part of the list."""
         return criteria
+
+    def counts(self, criteria: Criteria) -> bool:
+        """Return whether totals count just what meets the criteria."""
+        by_status = criteria == Criteria(statuses=criteria.statuses) and self.counts_statuses
+        return criteria == Criteria() or by_status
 
     async def page(
         self,
@@ -171,6 +180,8 @@ class FakeSource:
         kind, logs = self.kinds[int(stream.key)], self.logs[int(stream.key)]
         if self.frozen_at is not None:
             logs = self._frozen[int(stream.key)]
+        if self.counts_statuses and wanted.statuses is not None:
+            logs = [row for row in logs if row.status in wanted.statuses]
         until, offset = window.until, window.offset
         if kind in {"window", "moment"} and until is not None:
             logs = [row for row in logs if _time(row) <= until]
@@ -186,7 +197,7 @@ class FakeSource:
             logs=rows,
             read=len(rows),
             offset=offset if whole else None,
-            total=len(logs) if whole and wanted == Criteria() else None,
+            total=len(logs) + self.miscounts if whole and self.counts(wanted) else None,
             more=len(rows) > 0,
         )
 

@@ -3,11 +3,12 @@
 The folder ``samples`` of a described vendor has
 
 - ``list.json``, a page of its list, and ``records.json``, what the rows become,
-- ``hooks.json``, ``detail.json`` and ``attempts.json``, as far as it has these calls,
+- ``hooks.json``, ``detail.json``, ``attempts.json`` and ``retry.json``, as far as it has these
+  calls,
 - ``errors.json``, refusals: their status, body, code and message,
 - ``case.json``, which may have ``settings``, the keys of a source; ``sandbox``, those of one at its
   simulator; ``secrets``, which stand in the samples; ``counts_all``, of ``VendorCase``; and what
-  becomes of ``detail`` and ``attempts``.
+  becomes of ``detail``, ``attempts`` and ``retry``.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ import httpx
 
 from gateway.model import Timestamp
 from gateway.normalise import timestamps
-from gateway.vendors.described.calls import (
-    BoundTable,
+from gateway.vendors.described.calls import BoundTable
+from gateway.vendors.described.paging import (
     CursorPaging,
     LastIdPaging,
     OffsetPaging,
@@ -208,7 +208,7 @@ class DocumentVendor:
         assert table is not None
         if row is None:
             return httpx.Response(404, json=self.samples.read("errors")[-1]["body"])
-        document: Any = {}
+        document: Any = self.samples.read("retry", {})
         if table.makes == "NEW_LOG":
             path = self.description.log.id.path[0]
             row = set_at(copy.deepcopy(row), path, self._id(len(self.rows) + 1))

@@ -59,7 +59,7 @@ def cases(documents: dict[str, list[dict[str, Any]]]) -> st.SearchStrategy[tuple
         each = JSON | spoiled(documents[provider])
         return st.tuples(st.just(provider), st.lists(each, max_size=4))
 
-    return st.sampled_from(PROVIDERS).flatmap(rows)
+    return st.sampled_from(sorted(documents)).flatmap(rows)
 
 
 @given(case=cases(ROWS))
@@ -73,7 +73,7 @@ async def test_every_row_is_a_log_or_a_reason(case: tuple[str, list[Any]]) -> No
     assert page.logs[-1].upstream_id == str(ROWS[provider][0][CASES[provider].log_id])
 
 
-@given(case=cases(HOOKS))
+@given(case=cases({name: rows for name, rows in HOOKS.items() if rows}))
 async def test_good_hooks_survive_odd_ones(case: tuple[str, list[Any]]) -> None:
     provider, rows = case
     source = hook_source(provider, [*rows, HOOKS[provider][0]])

@@ -100,3 +100,20 @@ async def test_detail_becomes_a_record(provider: str) -> None:
             shown |= {"status": attempt.status.name}
             shown |= {"at": attempt.at and timestamps.format_rfc3339(attempt.at)}
             assert shown == wanted
+
+
+@pytest.mark.parametrize(
+    "provider", [name for name in DESCRIBED if Capability.RETRY in VENDORS[name].capabilities]
+)
+async def test_answer_to_a_retry_is_understood(provider: str) -> None:
+    samples = Samples(provider)
+    source = make(provider, Vendor(lambda _: answer(samples.read("retry"), 201)))
+    place = CASES[provider].place
+    assert source.grants(place)
+    retried = await source.retry(place, Operation(5))
+    shown = {
+        "kind": retried.kind.name,
+        "place": retried.place and retried.place[-1],
+        "status": retried.log and retried.log.status.name,
+    }
+    assert {name: value for name, value in shown.items() if value} == samples.read("case")["retry"]

@@ -24,8 +24,9 @@ VENDORS: dict[str, dict[str, Any]] = {
     "yandex-tracker": {"base_url": "http://127.0.0.1:1", "org_id": "7", "queues": ["DEV"]},
     "language-weaver": {"base_url": "http://127.0.0.1:1"},
     "elastic-path": {"base_url": "http://127.0.0.1:1"},
+    "gitlab": {"base_url": "http://127.0.0.1:1", "projects": ["acme/shop"]},
 }
-SENT_AS = {"codearts": "X-Auth-Token"}
+SENT_AS = {"codearts": "X-Auth-Token", "gitlab": "PRIVATE-TOKEN"}
 
 
 USERS = {"OAuth token-1": "alice", "OAuth token-2": "bob"}
@@ -39,7 +40,8 @@ class Vendor:
         self.seen: list[str] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        sent = request.headers.get("X-Auth-Token") or request.headers["Authorization"]
+        names = ("Authorization", *SENT_AS.values())
+        sent = next(request.headers[name] for name in names if name in request.headers)
         self.seen.append(sent)
         if sent not in USERS:
             return httpx.Response(401)

@@ -82,7 +82,7 @@ def make(
         "name": "it",
         "provider": provider,
         "base_url": BASE,
-        **CASES[provider].settings,
+        **(CASES[provider].settings if provider in CASES else {}),
         **changes,
     }
     return make_source(

@@ -14,6 +14,7 @@ from gateway.cli.demo_configuration import write_configuration
 from gateway.settings import load
 from gateway.web.app import create_app
 from tests.callers.issuer import AUDIENCE, ISSUER, RSA, Clock, Issuer, token
+from tests.support.sources import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,16 +24,6 @@ if TYPE_CHECKING:
 
 NOWHERE = "http://127.0.0.1:1"
 KEYS_URL = "https://id.example.com/keys"
-SOURCES = (
-    "github",
-    "gitlab",
-    "hookdeck",
-    "repo-cn",
-    "shop",
-    "svix",
-    "tracker",
-    "translations",
-)
 
 
 class Grant(NamedTuple):

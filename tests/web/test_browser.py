@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import pytest
 import strawberry
@@ -14,7 +15,7 @@ from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
 from gateway.settings import load
 from gateway.web.app import create_app
-from gateway.web.assets import ASSETS
+from gateway.web.assets import EXPLORER
 from gateway.web.explorer import CDN, explorer_page, explorer_routes
 from tests.support.moment import stopped
 from tests.web.test_incremental import Gate, made_app
@@ -120,6 +121,23 @@ def test_examples_are_the_first_tabs(browser_page: Page, serve: Serve, static: P
     assert tabs.all_inner_texts() == EXAMPLES
 
 
+def test_link_opens_its_query_in_a_tab(browser_page: Page, serve: Serve, static: Path) -> None:
+    """The console links to GraphiQL so; tabs of an earlier visit must not hide it."""
+    url = serve(application(static))
+    linked = {
+        "query": "query Linked($name: String!) { greeting(name: $name) }",
+        "variables": '{"name": "the link"}',
+    }
+    for _ in ("first visit", "later one"):
+        browser_page.goto(f"{url}/graphql#{urlencode(linked)}")
+        browser_page.get_by_role("tab", name="Linked").wait_for()
+        browser_page.get_by_role("button", name="Execute query").click()
+        browser_page.locator(".result-window").get_by_text("Hello the link").wait_for()
+        browser_page.goto(f"{url}/graphql")
+        greet(browser_page)
+        browser_page.goto("about:blank")
+
+
 def test_example_reads_rows_of_every_vendor(
     browser_page: Page, serve: Serve, static: Path, tmp_path: Path
 ) -> None:
@@ -156,10 +174,10 @@ def test_parts_are_shown_as_they_arrive(
     browser_page.get_by_role("tab", name="Parts").wait_for()
     browser_page.keyboard.press("Control+Enter")
     counts = browser_page.locator(".result-window").get_by_text('"totalCount"')
-    counts.nth(2).wait_for()
-    assert counts.count() == 3
+    counts.nth(6).wait_for()
+    assert counts.count() == 7
     gate.open()
-    counts.nth(3).wait_for()
+    counts.nth(7).wait_for()
 
 
 def test_dialogs_and_documentation_work_under_the_policy(
@@ -180,7 +198,7 @@ def test_dialogs_and_documentation_work_under_the_policy(
 def test_files_come_from_the_cdn_if_not_built_in(
     browser_page: Page, serve: Serve, static: Path, tmp_path: Path
 ) -> None:
-    for asset in ASSETS:
+    for asset in EXPLORER:
         body = (static / asset.name).read_bytes()
         cdn(browser_page, f"{CDN}/{asset.package}/{asset.member}", body)
     browser_page.goto(f"{serve(application(tmp_path))}/graphql")

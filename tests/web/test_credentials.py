@@ -18,11 +18,11 @@ from gateway.config.auth import AuthSettings
 from gateway.sandbox import Sandbox
 from gateway.settings import load
 from tests.callers.issuer import NOW, OTHER_RSA, RSA, claims, part, signed, token
+from tests.support.sources import SOURCES
 from tests.web.protected import (
     ADMIN,
     CALLERS,
     NOWHERE,
-    SOURCES,
     Grant,
     Protected,
     protected_gateway,

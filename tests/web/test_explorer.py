@@ -12,7 +12,7 @@ import httpx
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from gateway.web.assets import ASSETS, SCRIPTS, STYLES
+from gateway.web.assets import EXPLORER, SCRIPTS, STYLES
 from gateway.web.explorer import CDN, example_operations, explorer_page, explorer_routes
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ async def test_third_party_files_match_their_pins(static: Path) -> None:
     page = await page_of(static)
     folder = page.url.join(addresses(page)[0]).join(".")
     async with client(static) as http:
-        for asset in ASSETS:
+        for asset in EXPLORER:
             content = (await http.get(folder.join(asset.name))).content
             digest = base64.b64encode(hashlib.sha384(content).digest()).decode()
             assert f"sha384-{digest}" == asset.integrity
@@ -131,7 +131,7 @@ async def test_missing_files_come_pinned_from_the_cdn(
 
 
 async def test_one_damaged_file_switches_to_the_cdn(static: Path, tmp_path: Path) -> None:
-    for asset in ASSETS:
+    for asset in EXPLORER:
         (tmp_path / asset.name).write_bytes((static / asset.name).read_bytes())
     (tmp_path / "graphiql.min.js").write_text("damaged")
     page = await page_of(tmp_path)

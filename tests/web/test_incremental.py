@@ -27,7 +27,7 @@ from gateway.web.app import create_app
 from gateway.web.incremental import accepts_parts
 from gateway.web.media_types import parse_list
 from tests.support.moment import stopped
-from tests.web.protected import SOURCES
+from tests.support.sources import SOURCES
 from tests.web.test_view import GRAPHQL, JSON, client_of, sentence
 
 COUNT = len(SOURCES)

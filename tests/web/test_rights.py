@@ -11,11 +11,11 @@ from gateway.callers import Role
 from gateway.sandbox import Sandbox
 from tests.callers.issuer import token
 from tests.support.moment import stopped
+from tests.support.sources import SOURCES
 from tests.web.protected import (
     ADMIN,
     CALLERS,
     NOBODY,
-    SOURCES,
     Caller,
     Grant,
     Protected,

@@ -11,8 +11,9 @@ from gateway.callers import Role
 from gateway.callers.keys import create
 from gateway.cli.demo_configuration import write_configuration
 from gateway.settings import Settings, load
+from tests.support.sources import SOURCES
 from tests.web.direct import NOWHERE, Vendors
-from tests.web.protected import AUTH, SOURCES
+from tests.web.protected import AUTH
 
 if TYPE_CHECKING:
     from pathlib import Path

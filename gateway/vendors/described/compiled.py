@@ -37,7 +37,7 @@ class Compiled:
         self.id_of = read_id(description.log.id)
         self.own_id = IdTable(path=("id",))
         """The form of the other ids in a place."""
-        listed = (description.list.path, description.list.params)
+        listed = (description.list.path, description.list.params, description.list.body)
         self.by_hook = "hook" in variables_of(listed)
         """Whether each hook has a list of its own."""
         self.scope_length = 2 if description.scopes else 0

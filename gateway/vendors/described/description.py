@@ -48,6 +48,10 @@ class Description(Table, title="Description of a vendor"):
     """The address of the API, for sources that give none."""
     rate_limit: Rate = 100.0
     """Calls per second that the vendor allows, for sources that give none."""
+    retention: Text | None = None
+    """How long the vendor keeps its logs, in words."""
+    limits: Text | None = None
+    """How many calls the vendor allows, in words."""
     resends_in_place: bool = False
     """Whether a delivery that succeeded can be sent again and then changes."""
     secrets: ListOf[Text] = ()

@@ -82,6 +82,14 @@ class Filters:
             **{name: getattr(criteria, name) for name in applied},
         )
 
+    def counts(self, criteria: Criteria) -> bool:
+        """Return whether the total of the filtered list counts just what meets the criteria."""
+        filter, statuses = self._table.filters.status, criteria.statuses
+        return criteria == Criteria(statuses=statuses) and (
+            statuses is None
+            or (filter is not None and {status.name for status in statuses} <= set(filter.exact))
+        )
+
     def params(self, criteria: Criteria) -> Params:
         """Return the parameters of the filters."""
         return tuple(param for params in self._applied(criteria).values() for param in params)

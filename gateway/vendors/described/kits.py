@@ -30,6 +30,8 @@ def kit_of(description: Description, provider: str, **members: Any) -> type[Desc
             "details": DescribedDetails,
             "capabilities": compiled.capabilities,
             "lacks": compiled.lacks,
+            "retention": description.retention,
+            "limits": description.limits,
             "resends_in_place": description.resends_in_place,
             "appends_retries": compiled.appends_retries,
             "read_error": staticmethod(compiled.read_error),

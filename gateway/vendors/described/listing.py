@@ -12,16 +12,16 @@ import msgspec
 from gateway.normalise.fields import Fields, UnreadableError
 from gateway.upstream.answer import decode_row
 from gateway.vendors.calls import Params
-from gateway.vendors.described.calls import (
+from gateway.vendors.described.calls import ListTable
+from gateway.vendors.described.outcomes import first_value
+from gateway.vendors.described.paging import (
     CursorPaging,
     LastIdPaging,
     LinkPaging,
-    ListTable,
     OffsetPaging,
     PagePaging,
     PagesTable,
 )
-from gateway.vendors.described.outcomes import first_value
 from gateway.vendors.described.paths import plain_steps, value_at
 from gateway.vendors.described.templates import Variables, filled, params_of
 from gateway.vendors.described.terms import HEADER

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from gateway.vendors.described.compiled import Compiled
 from gateway.vendors.described.parsing import Place, is_id
 from gateway.vendors.described.templates import SCOPE, path_of
 
+SCOPE_ID = re.compile(r"(?!(?:.*/)?\.{1,2}(?:/|\Z))[A-Za-z0-9_.:~@+=/-]{1,256}", re.ASCII)
+"""Scopes that a vendor may list; unlike other ids, they may be paths, but not lead upwards."""
 ALL = ("", "")
 """The scope of a source that names none, where scopes are optional."""
 
@@ -50,7 +53,11 @@ class Places:
             return scope in self.scopes
         if self._compiled.description.scopes_optional:
             return scope == ALL
-        return scope[0] in self._compiled.finders and is_id(scope[1], self._compiled.own_id)
+        key, value = scope
+        if key not in self._compiled.finders or SCOPE_ID.fullmatch(value) is None:
+            return False
+        pattern = self._compiled.description.scopes[key].pattern
+        return pattern is None or re.search(pattern, value) is not None
 
     def variables(self, place: Place) -> dict[str, str]:
         """Return the variables of a scope's or a stream's place."""

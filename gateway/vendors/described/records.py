@@ -7,7 +7,9 @@ from typing import Annotated
 from pydantic import Field
 
 from gateway.config.values import Table, Text, error_message
-from gateway.vendors.described.calls import PagesTable
+from gateway.vendors.described.paging import (
+    PagesTable,
+)
 from gateway.vendors.described.terms import (
     Category,
     CodeRange,

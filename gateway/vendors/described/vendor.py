@@ -26,10 +26,11 @@ from gateway.vendors.calls import (
     together,
 )
 from gateway.vendors.described.attempts import Outcome, completed
-from gateway.vendors.described.calls import ActionTable, DetailTable, PagesTable
+from gateway.vendors.described.calls import ActionTable, DetailTable
 from gateway.vendors.described.compiled import Compiled
 from gateway.vendors.described.listing import Listing
 from gateway.vendors.described.pages import LogPages, checked
+from gateway.vendors.described.paging import PagesTable
 from gateway.vendors.described.parsing import DescribedDetails, Place, is_id
 from gateway.vendors.described.paths import value_at
 from gateway.vendors.described.places import ALL, Places
@@ -177,6 +178,10 @@ class DescribedVendor(Vendor[Any]):
     def applicable(self, criteria: Criteria) -> Criteria:
         """Return the criteria without those that the vendor can't apply."""
         return self.compiled.filters.applicable(criteria)
+
+    def counts(self, criteria: Criteria) -> bool:
+        """Return whether the total of a list with these criteria counts just what meets them."""
+        return self.compiled.filters.counts(criteria)
 
     async def read_page(
         self, stream: Stream, window: Window, criteria: Criteria, operation: Operation

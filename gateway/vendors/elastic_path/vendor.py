@@ -47,6 +47,7 @@ class ElasticPath(Vendor[ElasticPathSettings]):
     title: ClassVar = "Elastic Path Commerce Cloud"
     settings: ClassVar = ElasticPathSettings
     details: ClassVar = ElasticPathDetails
+    limits: ClassVar = "100 a second, 25 for a development store"
     read_error = staticmethod(read_error)
     credential = staticmethod(credential)
     capabilities: ClassVar = frozenset(

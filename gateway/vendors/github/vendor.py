@@ -70,6 +70,8 @@ class GitHub(Vendor[GitHubSettings]):
     title: ClassVar = "GitHub"
     settings: ClassVar = GitHubSettings
     details: ClassVar = GitHubDetails
+    retention: ClassVar = "3 days; 7 on Enterprise Server"
+    limits: ClassVar = "5,000 an hour"
     read_error = staticmethod(read_error)
     credential = staticmethod(credential)
     capabilities: ClassVar = frozenset(

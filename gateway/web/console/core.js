@@ -1,6 +1,6 @@
 // Preact with htm, whose templates are tagged literals, so that nothing has to be compiled; and
 // values that components observe.
-import { html, useLayoutEffect, useReducer } from "./htm-preact.mjs";
+import { useLayoutEffect, useReducer } from "./htm-preact.mjs";
 
 export { html, render, useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from "./htm-preact.mjs";
 

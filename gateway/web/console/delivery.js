@@ -1,6 +1,6 @@
 // One delivery, beside the list: what was sent, what came back, why it failed, what one can do.
 import { CATEGORIES, STATUSES, ago, changed, classes, clock, dayName, documentText, duration, explain, full, hostOf, html, mayAct, parse, read, route, title, to, update, useEffect, useMemo, useObservable, useRef, useState, zone } from "./core.js";
-import { Ago, Button, Empty, Icon, Status, copy, retry, say, useKeys } from "./parts.js";
+import { Ago, Broken, Button, Icon, Status, copy, retry, say, useKeys } from "./parts.js";
 
 const { explorer } = document.body.dataset;
 const AGAIN = 4000;
@@ -77,14 +77,11 @@ export function Delivery({ id, parameters, onClose, onRetried, onDelete, onMove 
     </header>
     <div class="drawer-body" tabindex="0" role="region" aria-label="Details of the delivery">
       ${error && !log
-        ? html`<${Empty}
-            icon="warning"
-            tone="bad"
+        ? html`<${Broken}
             title=${["NOT_FOUND", "INVALID_ID"].includes(error.code) ? "There is no such delivery" : "The delivery could not be loaded"}
-            actions=${html`<${Button} icon="refresh" onClick=${() => setTurn(turn + 1)}>Try again<//>`}
-          >
-            <p>${error.message}</p>
-          <//>`
+            error=${error}
+            again=${() => setTurn(turn + 1)}
+          />`
         : log
           ? html`<${Details} log=${log} parameters=${parameters} key=${id} />`
           : html`<div class="skeleton" role="status"><span class="hidden">Loading…</span>${[1, 2, 3, 4, 5].map(() => html`<div class="skeleton-row"><i></i><i></i></div>`)}</div>`}

@@ -1,5 +1,5 @@
 // The filter of the list: parameters of the URL, chips, and the filter of the GraphQL query.
-import { CATEGORIES, STATUSES, address, changed, classes, full, hostOf, html, me, read, route, title, to, update, useEffect, useObservable, useRef, useState, views } from "./core.js";
+import { CATEGORIES, STATUSES, changed, classes, full, hostOf, html, me, read, route, title, to, update, useEffect, useObservable, useRef, useState, views } from "./core.js";
 import { Icon, Menu, Status, say } from "./parts.js";
 
 const FIELDS = ["source", "status", "reason", "code", "event", "hook", "host", "time", "group", "correlation", "q"];

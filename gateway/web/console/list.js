@@ -3,7 +3,7 @@
 import { CATEGORIES, address, ago, changed, classes, clock, count, dayName, dayOf, digits, duration, full, go, hostOf, html, me, parse, read, route, update, useEffect, useLayoutEffect, useMemo, useObservable, useReducer, useRef, useState, useTick, zone, zoneName } from "./core.js";
 import { Delivery } from "./delivery.js";
 import { CLEAR, FilterBar, conditionsOf, isFiltered, queryFilter } from "./filters.js";
-import { BulkDialog, Button, Empty, Icon, Reports, Status, openBulk, retry, say, sayRetried, useKeys } from "./parts.js";
+import { Broken, BulkDialog, Button, Empty, Icon, Reports, Status, openBulk, retry, say, sayRetried, useKeys } from "./parts.js";
 
 const PAGE = 100;
 const HELD = 2000;
@@ -739,24 +739,11 @@ function Nothing({ list, parameters, again }) {
   const { sources } = useObservable(me);
   if (list.state === "loading") return html`<${Skeleton} />`;
   if (list.state === "failed")
-    return html`<${Empty}
-      icon="warning"
-      tone="bad"
-      title="The deliveries could not be loaded"
-      actions=${html`<${Button} kind="primary" icon="refresh" onClick=${again}>Try again<//>`}
-    >
-      <p>${list.error.message}</p>
-      ${list.error.requestId && html`<p class="muted">Request <code>${list.error.requestId}</code></p>`}
-    <//>`;
-  if (list.reports.some((report) => report.outcome !== "OK"))
-    return html`<${Empty}
-      icon="warning"
-      tone="bad"
-      title="Nothing found in what could be read"
-      actions=${html`<${Button} kind="primary" icon="refresh" onClick=${again}>Try again<//>`}
-    >
-      <p>The sources named above could not be read.</p>
-    <//>`;
+    return html`<${Broken} title="The deliveries could not be loaded" error=${list.error} again=${again} />`;
+  if (list.reports.some((report) => report.outcome !== "OK")) {
+    const error = { message: "The sources named above could not be read." };
+    return html`<${Broken} title="Nothing found in what could be read" error=${error} again=${again} />`;
+  }
   if (!list.isComplete)
     return html`<${Empty}
       icon="search"

@@ -1,8 +1,8 @@
 // The shell: which screen is shown, who the caller is, and what is the same everywhere.
-import { ago, changed, clock, credential, dayName, full, go, highestRole, html, isRemembered, keepCredential, loadMe, mayAct, me, parse, read, render, route, screenOf, shortcuts, title, to, update, useEffect, useObservable, useRef, useState, whenLocked, words, zone, zoneName } from "./core.js";
+import { ago, changed, clock, credential, dayName, full, go, highestRole, html, isRemembered, keepCredential, loadMe, mayAct, me, parse, read, render, route, screenOf, shortcuts, to, update, useEffect, useObservable, useRef, useState, whenLocked, words, zone, zoneName } from "./core.js";
 import { Deliveries } from "./list.js";
 import { Overview } from "./overview.js";
-import { Button, Dialog, Empty, Icon, KEY_MAP, Messages, useKeys } from "./parts.js";
+import { Broken, Button, Dialog, Empty, Icon, KEY_MAP, Messages, useKeys } from "./parts.js";
 
 const SCREENS = {
   overview: { name: "Overview", component: Overview },
@@ -38,15 +38,11 @@ const TITLES = {
 };
 
 const Failed = ({ error, again }) => html`<main class="gate" id="main">
-  <${Empty}
-    icon="warning"
-    tone="bad"
+  <${Broken}
     title=${TITLES[error.kind] ?? "The console could not start"}
-    actions=${html`<${Button} kind="primary" icon="refresh" onClick=${error.kind === "outdated" ? () => location.reload() : again}>Try again<//>`}
-  >
-    <p>${error.message}</p>
-    ${error.requestId && html`<p class="muted">Request <code>${error.requestId}</code></p>`}
-  <//>
+    error=${error}
+    again=${error.kind === "outdated" ? () => location.reload() : again}
+  />
 </main>`;
 
 function Shell({ restart }) {
@@ -234,13 +230,10 @@ function Journal() {
       </div>
     </header>
     ${error
-      ? html`<${Empty}
-          icon=${error.code === "FORBIDDEN" ? "lock" : "warning"}
-          tone="bad"
+      ? html`<${Broken}
           title=${error.code === "FORBIDDEN" ? "The journal is for administrators" : "The journal could not be loaded"}
-        >
-          <p>${error.message}</p>
-        <//>`
+          error=${error}
+        />`
       : !nodes.length && !isReading
         ? html`<${Empty} icon="inbox" title=${outcome ? "Nothing matches" : "Nothing was done yet"}>
             <p>${outcome ? "No action has this outcome." : "A retry or a deletion appears here as soon as it is requested."}</p>

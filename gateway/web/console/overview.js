@@ -1,7 +1,7 @@
 // What fails, where, and since when: deliveries over time, sources, groups of failures.
 import { CATEGORIES, STATUSES, changed, classes, clock, count, date, dayOf, digits, duration, execute, full, go, hostOf, html, minute, parse, read, route, title, to, update, useEffect, useLayoutEffect, useObservable, useRef, useState, zone } from "./core.js";
 import { RANGES, timeOf } from "./filters.js";
-import { Ago, Button, Empty, Icon, Reports, Status, useKeys } from "./parts.js";
+import { Ago, Broken, Button, Empty, Icon, Reports, Status, useKeys } from "./parts.js";
 
 const USUAL = "PT6H";
 const REFRESH = 20_000;
@@ -80,8 +80,10 @@ export function Overview() {
     <section class="card" aria-labelledby="over-time">
       <${Traffic} answer=${traffic} time=${time} isRange=${isRange} again=${again} />
     </section>
-    <${SourceStrip} answer=${sources} traffic=${traffic.isOld ? null : traffic.data} time=${time} />
-    <${Groups} answer=${failures} time=${time} />
+    <div class="below">
+      <${SourceStrip} answer=${sources} traffic=${traffic.isOld ? null : traffic.data} time=${time} />
+      <${Groups} answer=${failures} time=${time} />
+    </div>
   </div>`;
 }
 
@@ -93,7 +95,7 @@ function traffics({ data, errors }) {
 function Traffic({ answer, time, isRange, again }) {
   const { data, error, isOld } = answer;
   const head = (text) => html`<h2 id="over-time">Deliveries over time <span class="muted">${text}</span></h2>`;
-  if (error && !data) return html`${head("")}<${Problem} what="The numbers" error=${error} again=${again} />`;
+  if (error && !data) return html`${head("")}<${Broken} title="The numbers could not be loaded" error=${error} again=${again} />`;
   if (!data) return html`${head("")}<div class="chart-blank" role="status"><span class="spinner"></span> Counting…</div>`;
   const { all } = data;
   const failed = all.groups.find((group) => group.status === "FAILED")?.found ?? 0;
@@ -131,14 +133,9 @@ function Traffic({ answer, time, isRange, again }) {
 
 const percent = (share) => (share > 0 && share < 0.001 ? "< 0.1 %" : `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`);
 
-const Problem = ({ what, error, again }) => html`<div class="problem">
-  <${Icon} name="warning" /><p>${what} could not be loaded. ${error.message}</p>
-  <${Button} kind="small" icon="refresh" onClick=${again}>Try again<//>
-</div>`;
-
 function SourceStrip({ answer, traffic, time }) {
   const { data, error } = answer;
-  if (!data) return error ? html`<${Problem} what="The sources" error=${error} />` : null;
+  if (!data) return error ? html`<${Broken} title="The sources could not be loaded" error=${error} />` : null;
   const numbers = new Map();
   for (const { source, status, found } of traffic?.bySource?.groups ?? []) {
     const one = numbers.get(source.name) ?? { all: 0, failed: 0 };
@@ -211,7 +208,7 @@ function Groups({ answer, time }) {
       Failures that belong together
       ${data && html`<span class="muted">${groups.length < data.groupCount ? `${groups.length} of ${data.groupCount}` : data.groupCount}${data.sampled ? "+" : ""}</span>`}
     </h2>
-    ${error && !data && html`<${Problem} what="The groups" error=${error} />`}
+    ${error && !data && html`<${Broken} title="The failures could not be loaded" error=${error} />`}
     ${!data && !error && html`<div class="skeleton" role="status"><span class="hidden">Loading…</span>${[1, 2, 3].map(() => html`<div class="skeleton-row"><i></i><i></i><i></i></div>`)}</div>`}
     ${data && !groups.length && html`<${Empty} icon="check" title="No failures"><p>${time in RANGES ? `None in the ${RANGES[time].toLowerCase()}` : "None in this time"}${data.sampled ? ", as far as was read" : ""}.</p><//>`}
     ${groups.length > 0 &&

@@ -100,7 +100,7 @@ export function Dialog({ title, onClose, children, wide = false }) {
 }
 
 /** A button with a panel below it, which Escape and a click elsewhere close. */
-export function Menu({ label, button, class: name, panelClass, children, onOpen }) {
+export function Menu({ label, button, class: name, children }) {
   const panel = useRef();
   const opener = useRef();
   const place = () => {
@@ -131,14 +131,11 @@ export function Menu({ label, button, class: name, panelClass, children, onOpen 
       class=${name}
       aria-haspopup="dialog"
       aria-expanded="false"
-      onClick=${() => {
-        onOpen?.();
-        panel.current.togglePopover();
-      }}
+      onClick=${() => panel.current.togglePopover()}
     >
       ${button}
     </button>
-    <div ref=${panel} popover="auto" class=${classes("menu", panelClass)} role="dialog" aria-label=${label} tabindex="-1">
+    <div ref=${panel} popover="auto" class="menu" role="dialog" aria-label=${label} tabindex="-1">
       ${typeof children === "function" ? children(close) : children}
     </div>`;
 }
@@ -152,6 +149,17 @@ export const Empty = ({ icon, title, children, actions, tone }) => html`
     ${actions && html`<div class="row-of-buttons">${actions}</div>`}
   </div>
 `;
+
+/** What is shown in place of what could not be loaded. */
+export const Broken = ({ title, error, again }) => html`<${Empty}
+  icon=${error.code === "FORBIDDEN" ? "lock" : "warning"}
+  tone="bad"
+  title=${title}
+  actions=${again && html`<${Button} kind="primary" icon="refresh" onClick=${again}>Try again<//>`}
+>
+  <p>${error.message}</p>
+  ${error.requestId && html`<p class="muted">Request <code>${error.requestId}</code></p>`}
+<//>`;
 
 const messages = observable([]);
 let lastMessage = 0;

@@ -104,12 +104,13 @@
     return rest;
   };
 
-  // A link may hold the operation of another tab, after the # so that no server sees it.
-  const linked = new URLSearchParams(location.hash.slice(1));
+  // A link may hold an operation, after the # so that no server sees it. It gets a tab beside those
+  // of the last visit.
+  const hash = new URLSearchParams(location.hash.slice(1));
+  const linked = hash.has("query")
+    ? { query: hash.get("query"), variables: hash.get("variables") ?? "" }
+    : {};
   const tabs = JSON.parse(examples).map((query) => ({ query }));
-  if (linked.has("query")) {
-    tabs.unshift({ query: linked.get("query"), variables: linked.get("variables") ?? "" });
-  }
 
   let root = null;
 
@@ -122,9 +123,8 @@
         GraphiQL,
         {
           fetcher: (request, options) => fetcher(withKnownName(request), options),
-          defaultTabs: tabs,
-          // Without it, GraphiQL shows the tabs of the last visit instead.
-          storage: linked.has("query") ? null : undefined,
+          ...linked,
+          defaultTabs: linked.query ? [linked, ...tabs] : tabs,
           defaultEditorToolsVisibility: false,
         },
         React.createElement(GraphiQL.Logo, null, document.title),

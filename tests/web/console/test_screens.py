@@ -139,6 +139,20 @@ def test_delivery_has_an_address_of_its_own(console: Console) -> None:
     page.locator(".grid-row.open").wait_for()
 
 
+def test_filters_are_kept_as_a_view(console: Console) -> None:
+    console.open("?view=deliveries&status=FAILED&source=translations")
+    page = console.page
+    page.get_by_role("button", name="Save view").click()
+    page.get_by_label("Name").fill("Mine")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="All", exact=True).click()
+    page.get_by_label("Remove the filter").first.wait_for(state="detached")
+    page.reload()
+    page.get_by_role("link", name="Mine").click()
+    page.get_by_label("Remove the filter Source: translations").wait_for()
+    assert console.parameters["status"] == ["FAILED"]
+
+
 def test_nothing_matches_and_the_filters_can_be_cleared(console: Console) -> None:
     console.open("?view=deliveries&source=translations&event=no-such-event")
     console.page.get_by_text("Nothing matches").wait_for()
