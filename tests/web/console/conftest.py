@@ -29,7 +29,7 @@ def console(browser_page: Page, serve: Serve, static: Path, tmp_path: Path) -> C
 @pytest.fixture
 def protected(console: Console, complaints: list[str]) -> Iterator[Console]:
     """A console whose gateway asks for a key."""
-    with refusals_allowed(complaints):
+    with refusals_allowed(console.page, complaints):
         console.protect()
         console.open("?view=deliveries")
         console.page.get_by_text("A key is needed").wait_for()

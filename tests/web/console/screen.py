@@ -37,12 +37,15 @@ RETRYABLE = ".group:has(.retryable)"
 
 
 class Console:
-    """A gateway with all simulated vendors, and a page of its console."""
+    """A gateway with all simulated vendors, and a page of its console.
 
-    def __init__(self, page: Page, serve: Serve, folder: Path) -> None:
+    The vendors have at least ``logs`` deliveries.
+    """
+
+    def __init__(self, page: Page, serve: Serve, folder: Path, *, logs: int = 4000) -> None:
         self.page = page
         page.clock.set_fixed_time(MOMENT)
-        sandbox = Sandbox(clock=stopped)
+        sandbox = Sandbox(clock=stopped, logs=logs)
         self.sandbox = serve(sandbox.app)
         self.settings = load(write_configuration(folder, sandbox, self.sandbox, port=0), {})
         self._serve = serve
@@ -110,7 +113,8 @@ class Console:
 
 
 @contextlib.contextmanager
-def refusals_allowed(complaints: list[str]) -> Iterator[None]:
+def refusals_allowed(page: Page, complaints: list[str]) -> Iterator[None]:
     """Let the browser report answers with the status 401, which it does by itself."""
     yield
+    page.goto("about:blank")  # after this nothing more is reported
     complaints[:] = [complaint for complaint in complaints if "401" not in complaint]

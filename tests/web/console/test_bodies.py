@@ -92,7 +92,7 @@ def test_body_of_a_megabyte_is_cut_until_all_is_wanted(
     assert json.loads(body.evaluate("(element) => element.textContent")) == MEGABYTE
     elements, _ = body.evaluate(count)
     assert elements < 1000
-    drawer.get_by_role("button", name="As sent").click()
+    drawer.get_by_role("button", name="As sent").first.click()
     drawer.get_by_role("button", name="Show all").or_(drawer.get_by_text("Zeile 8999")).wait_for()
     console.page.keyboard.press("Escape")
     drawer.wait_for(state="detached")

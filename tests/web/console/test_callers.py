@@ -36,7 +36,7 @@ def with_tokens(console: Console, clock: Clock, complaints: list[str]) -> Iterat
     del clock
     public = RSA.as_pem(private=False).decode()
     jwt = jwt_settings(public_key=public)
-    with refusals_allowed(complaints):
+    with refusals_allowed(console.page, complaints):
         auth = AuthSettings(methods=("jwt",), jwt=jwt)
         console.start(console.settings.model_copy(update={"auth": auth}))
         yield console

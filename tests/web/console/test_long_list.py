@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from playwright.sync_api import CDPSession
+from tests.web.console.screen import Console
 
-    from tests.web.console.screen import Console
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import CDPSession, Page
+
+    from tests.web.console.screen import Serve
 
 ROWS = 20_000
 ROW_HEIGHT = 36
@@ -32,7 +36,11 @@ SCROLL = """async ([rows, rowHeight]) => {
 """Scroll to the end again and again until there are so many rows."""
 
 
-def test_page_does_not_grow_with_the_list(console: Console) -> None:
+def test_page_does_not_grow_with_the_list(
+    browser_page: Page, serve: Serve, static: Path, tmp_path: Path
+) -> None:
+    del static
+    console = Console(browser_page, serve, tmp_path, logs=ROWS)
     console.open("?view=deliveries")
     assert console.rows
     page = console.page
