@@ -55,6 +55,7 @@ CHROMIUM_FLAGS = (
 
 
 PROGRAMS = {
+    "axe": ("node", "slow"),
     "browser": ("browser", "slow"),
     "postgres": ("postgres", "slow"),
     "redis": ("redis", "slow"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -68,7 +69,7 @@ def create_app(
         gateway,
         authenticator or Authenticator(settings.auth),
         limits,
-        explorer_page if graphiql else None,
+        functools.partial(explorer_page, console=settings.server.console) if graphiql else None,
         console_documents() if settings.server.console else None,
     )
 

@@ -57,8 +57,13 @@ def explorer_routes(graphql_path: str = "/graphql", *, static: Path = STATIC) ->
     return [Route(f"{graphql_path}/{_folder()}/{path.name}", _file(path)) for path in paths]
 
 
-def explorer_page(graphql_path: str = "/graphql", *, static: Path = STATIC) -> Response:
-    """Return GraphiQL for the endpoint at ``graphql_path``; each page has its own nonce."""
+def explorer_page(
+    graphql_path: str = "/graphql", *, console: bool = False, static: Path = STATIC
+) -> Response:
+    """Return GraphiQL for the endpoint at ``graphql_path``; each page has its own nonce.
+
+    It has a link to the console if ``console`` is served beside it.
+    """
     endpoint = graphql_path.rpartition("/")[2]
     prefix = f"{endpoint}/{_folder()}"
     nonce = secrets.token_urlsafe(16)
@@ -82,6 +87,7 @@ def explorer_page(graphql_path: str = "/graphql", *, static: Path = STATIC) -> R
         scripts="\n    ".join(
             f'<script defer src="{address(asset)}" {pin(asset)}></script>' for asset in SCRIPTS
         ),
+        console='<a href="./">Console</a>' if console else "",
         url=html.escape(endpoint),
         examples=html.escape(json.dumps(example_operations())),
     )

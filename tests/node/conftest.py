@@ -17,6 +17,7 @@ from gateway.sandbox import Sandbox
 from gateway.settings import load
 from gateway.web.app import create_app
 from tests.docs.pages import FILES
+from tests.support.npm import install
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -38,18 +39,7 @@ def run(absent: Callable[[str], NoReturn], tmp_path_factory: pytest.TempPathFact
     The tool must succeed, or fail if ``fails`` is true. By default it runs in the folder of the
     scripts.
     """
-    npm = shutil.which("npm")
-    if npm is None:
-        absent("npm is not installed")
-    lock = (HERE / "package-lock.json").read_bytes()
-    installed = HERE / "node_modules" / ".installed"
-    if not installed.is_file() or installed.read_bytes() != lock:
-        done = subprocess.run(  # noqa: S603
-            [npm, "ci"], cwd=HERE, capture_output=True, text=True, check=False, timeout=600
-        )
-        if done.returncode:
-            absent(f"npm could not install the tools: {done.stderr[-500:]}")
-        installed.write_bytes(lock)
+    install(HERE, absent)
     environ = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path_factory.mktemp("home")),

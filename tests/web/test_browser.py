@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
     Serve = Callable[[ASGIApp], str]
 
-EXAMPLES = ["NewestFailures", "OneSource", "OneLog", "SourcesAndHooks", "Retry"]
+EXAMPLES = [
+    *("NewestFailures", "FailureGroups", "Statistics"),
+    *("OneSource", "OneLog", "SourcesAndHooks", "Retry"),
+]
 
 
 @strawberry.type

@@ -309,7 +309,7 @@ function ExplorerLink({ id }) {
       setHref(`${explorer}#${hash}`);
     });
   }, [id]);
-  return html`<a class="button" href=${href} target="_blank" rel="noopener"><${Icon} name="out" /><span>GraphiQL</span></a>`;
+  return html`<a class="button" href=${href} target="_blank" rel="opener"><${Icon} name="out" /><span>GraphiQL</span></a>`;
 }
 
 // Bodies as people read them: JSON in lines, other text as it is, masked parts marked.

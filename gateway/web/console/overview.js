@@ -54,7 +54,7 @@ export function Overview() {
     time,
     turn,
   );
-  const sources = useAnswer((signal) => read("Sources", {}, "sources", { signal }), "", turn);
+  const sources = useAnswer((signal) => execute("Sources", {}, { signal }).then(sourcesOf), "", turn);
   const again = () => setTurn(turn + 1);
   useKeys({ ".": again });
   const isRange = time in RANGES;
@@ -91,6 +91,13 @@ function traffics({ data, errors }) {
   if (!data.all) throw new Error(errors[0]?.message ?? "The gateway gave no data.");
   return data;
 }
+
+/** The health of a source may be older than the answer of its list. */
+const sourcesOf = ({ data, errors }) =>
+  data.sources.map((source, index) => {
+    const lastError = errors.find(({ path }) => path[1] === index);
+    return lastError ? { ...source, health: { ...source.health, status: "DOWN", lastError } } : source;
+  });
 
 function Traffic({ answer, time, isRange, again }) {
   const { data, error, isOld } = answer;
@@ -157,11 +164,9 @@ function Health({ health, bare = true }) {
   const { icon, tone, text } =
     health.breaker !== "CLOSED"
       ? { icon: "slash", tone: "bad", text: "Calls are paused" }
-      : {
-          UP: { icon: "check", tone: "good", text: "Responds" },
-          DOWN: { icon: "cross", tone: "bad", text: "Fails" },
-          UNKNOWN: { icon: "question", tone: "calm", text: "Not called yet" },
-        }[health.status];
+      : health.status === "DOWN"
+        ? { icon: "cross", tone: "bad", text: "Fails" }
+        : { icon: "check", tone: "good", text: "Responds" };
   return html`<span class=${`status ${tone}`} title=${text}><${Icon} name=${icon} /><span class=${bare ? "hidden" : ""}>${text}</span></span>`;
 }
 
@@ -170,11 +175,11 @@ function SourceCard({ source, numbers, isUnread, time }) {
   const next = changed(new URLSearchParams({ view: "deliveries" }), { source: name, time });
   const newest = logs?.nodes[0];
   const report = logs?.sourceReports[0];
-  const isDown = health.status === "DOWN" || !logs;
+  const isDown = health.status === "DOWN";
   const share = numbers?.all ? numbers.failed / numbers.all : 0;
   return html`<li class=${classes("source-card", isDown && "down")}>
     <p class="source-name">
-      <${Health} health=${logs && health.status === "UNKNOWN" ? { ...health, status: "UP" } : health} />
+      <${Health} health=${health} />
       <a ...${to(next)}>${name}</a>
       <span class="muted">${title(provider)}</span>
     </p>

@@ -4,82 +4,16 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 
-from gateway.callers.keys import create, hash_of
-from gateway.cli.demo_configuration import write_configuration
-from gateway.config.auth import AuthSettings
-from gateway.sandbox import Sandbox
-from gateway.settings import Settings, load
-from gateway.web.app import create_app
-from tests.support.moment import MOMENT, stopped
+from tests.web.console.screen import DAY, RETRYABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from playwright.sync_api import Page
-    from starlette.types import ASGIApp
-
-    Serve = Callable[[ASGIApp], str]
-
-
-DAY = "2026-03-03T09:00:00.000Z~2026-03-04T09:10:00.000Z"
-"""The last day of the vendors, whose clock stands still."""
-
-
-class Console:
-    """A gateway with all simulated vendors, and a page of its console."""
-
-    def __init__(self, page: Page, serve: Serve, folder: Path) -> None:
-        self.page = page
-        page.clock.set_fixed_time(MOMENT)
-        page.set_default_timeout(8000)
-        sandbox = Sandbox(clock=stopped)
-        self.sandbox = serve(sandbox.app)
-        self.settings = load(write_configuration(folder, sandbox, self.sandbox, port=0), {})
-        self._serve = serve
-        self.url = ""
-
-    def start(self, settings: Settings | None = None) -> None:
-        self.url = self._serve(create_app(settings or self.settings))
-
-    def open(self, query: str = "") -> None:
-        if not self.url:
-            self.start()
-        self.page.goto(f"{self.url}/{query}")
-
-    def fail(self, vendor: str, **fault: object) -> None:
-        httpx.put(f"{self.sandbox}/control/faults/{vendor}", json=fault).raise_for_status()
-
-    @property
-    def parameters(self) -> dict[str, list[str]]:
-        return parse_qs(urlsplit(self.page.url).query)
-
-    @property
-    def rows(self) -> list[str]:
-        self.page.locator(".grid-row").first.wait_for()
-        return self.page.locator(".grid-row").all_inner_texts()
-
-    def is_sent_again(self) -> None:
-        """Wait for the message about a retry. The result of some vendors comes later."""
-        message = self.page.locator(".message")
-        message.first.wait_for()
-        assert re.match("Sent again|The vendor has accepted it", message.first.inner_text())
-
-
-@pytest.fixture
-def console(browser_page: Page, serve: Serve, static: Path, tmp_path: Path) -> Console:
-    del static
-    return Console(browser_page, serve, tmp_path)
+    from tests.web.console.screen import Console
 
 
 # From the overview to a delivery that is sent again
-
-RETRYABLE = ".group:has(.retryable)"
 
 
 def test_failure_is_found_and_sent_again_by_mouse(console: Console) -> None:
@@ -202,7 +136,7 @@ def test_delivery_has_an_address_of_its_own(console: Console) -> None:
     page.goto("about:blank")
     page.goto(address)
     assert page.locator(".drawer .facts").inner_text().splitlines()[0] == shown.splitlines()[0]
-    assert page.locator(".grid-row.open").count() == 1
+    page.locator(".grid-row.open").wait_for()
 
 
 def test_filters_are_kept_as_a_view(console: Console) -> None:
@@ -247,69 +181,9 @@ def test_list_that_can_not_be_loaded_says_why(console: Console) -> None:
     console.open("?view=deliveries&source=shop")
     page = console.page
     page.get_by_text("The deliveries could not be loaded").wait_for()
-    httpx.delete(f"{console.sandbox}/control/faults").raise_for_status()
+    console.heal()
     page.get_by_role("button", name="Try again").click()
     page.get_by_text("could not be loaded").wait_for(state="detached")
-
-
-# Callers
-
-
-KEYS = {role: create(role, role)[0] for role in ("viewer", "admin")}
-
-
-@pytest.fixture
-def protected(console: Console, complaints: list[str]) -> Iterator[Console]:
-    """A console whose gateway asks for a key. Browsers complain of each 401 by themselves."""
-    keys = [{"name": role, "role": role, "hash": hash_of(key)} for role, key in KEYS.items()]
-    auth = AuthSettings.model_validate({"methods": ["api-keys"], "keys": keys})
-    console.start(console.settings.model_copy(update={"auth": auth}))
-    console.open("?view=deliveries")
-    console.page.get_by_text("A key is needed").wait_for()
-    yield console
-    complaints[:] = [complaint for complaint in complaints if "401" not in complaint]
-
-
-def enter(page: Page, key: str) -> None:
-    page.get_by_label("API key or access token").fill(key)
-    page.keyboard.press("Enter")
-
-
-def test_key_is_kept_for_the_tab_and_never_in_the_url(protected: Console) -> None:
-    page = protected.page
-    enter(page, "wlg_wrong")
-    page.get_by_text("The key is not accepted").wait_for()
-    enter(page, KEYS["admin"])
-    assert protected.rows
-    page.reload()
-    assert protected.rows
-    assert KEYS["admin"] not in page.url
-    assert page.evaluate("() => localStorage.getItem('webhook-logs.key')") is None
-    page.get_by_role("button", name="admin").click()
-    page.get_by_role("dialog", name="Who am I").get_by_text("all sources").wait_for()
-    page.get_by_role("button", name="Forget the key").click()
-    page.get_by_text("A key is needed").wait_for()
-    assert page.evaluate("() => sessionStorage.length") == 0
-
-
-def test_key_can_be_kept_on_the_device(protected: Console) -> None:
-    page = protected.page
-    page.get_by_label("Keep it on this device").check()
-    enter(page, KEYS["admin"])
-    assert protected.rows
-    assert page.evaluate("() => localStorage.getItem('webhook-logs.key')") == KEYS["admin"]
-
-
-def test_viewer_sees_no_bodies_and_is_told_why_it_can_not_retry(protected: Console) -> None:
-    page = protected.page
-    enter(page, KEYS["viewer"])
-    page.locator(".grid-row").filter(has_text="repo-cn").first.click()
-    drawer = page.locator(".drawer")
-    drawer.get_by_text("need the role reader").first.wait_for()
-    assert drawer.get_by_role("button", name="Retry").get_attribute("aria-disabled") == "true"
-    assert drawer.locator(".reason").inner_text()
-    assert drawer.get_by_text("Raw document").count() == 0
-    assert page.get_by_role("link", name="Journal").count() == 0
 
 
 # A narrow window
