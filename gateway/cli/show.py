@@ -48,7 +48,7 @@ def _texts(log: WebhookLog) -> Iterator[Text]:
     del written["request"], written["response"]
     for name, value in _paths(written):
         shown = "-" if value is None else value if isinstance(value, str) else json.dumps(value)
-        yield Text.assemble((f"{name:<22}", "dim"), line(shown))
+        yield Text.assemble((f"{name:<21} ", "dim"), line(shown))
     if log.request:
         yield _title(f"Request {log.request.method or ''} {log.request.url or ''}")
         yield from _message(log.request)

@@ -43,7 +43,12 @@ def problems_of(error: ValidationError, schema: Schema) -> Iterator[Problem]:
             yield Problem((*keys, key), unknown_key(key, node["properties"]))
             continue
         if location[-1] == "[key]":  # a key of a table with free keys
-            location = location[:-2]
+            location, key = location[:-2], str(location[-2])
+            if kind == "literal_error":
+                keys, _ = _locate(location, schema)
+                known = re.findall(r"'([^']+)'", context["expected"])
+                yield Problem((*keys, key), unknown_key(key, known))
+                continue
         keys, node = _locate(location, schema)
         if kind in ("union_tag_not_found", "union_tag_invalid"):
             fault = "missing" if kind == "union_tag_not_found" else "unknown"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.cli import logs, screen, show
 from gateway.cli.document import document, dumps
@@ -17,6 +18,7 @@ from gateway.model import (
     WebhookLog,
     WebhookLogStatus,
 )
+from gateway.vendors.described.parsing import DescribedDetails
 from gateway.vendors.language_weaver.parsing import LanguageWeaverDetails
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m[red]a\u202eb\r\nc"
@@ -60,3 +62,12 @@ def test_no_control_character_reaches_a_terminal(
     assert written.isascii()
     assert written.isprintable()
     assert json.loads(written)["event"] == HOSTILE
+
+
+def test_long_name_is_apart_from_its_value(
+    hostile: WebhookLog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Values that a description names have names of any length."""
+    described = DescribedDetails(values={"idempotency_key": "4c65bec2"})
+    show.print_texts(replace(hostile, details=described))
+    assert "details.values.idempotency_key 4c65bec2\n" in capsys.readouterr().out

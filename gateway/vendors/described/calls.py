@@ -22,6 +22,7 @@ from gateway.vendors.described.terms import (
     Path,
     Paths,
     Place,
+    RegularExpression,
     Size,
     Status,
     Style,
@@ -106,7 +107,7 @@ class ScopeTable(Table):
     """A sentence that says what the key holds."""
     path: str = ""
     """The path of one of them, which is the variable ``{scope}``."""
-    pattern: Text | None = None
+    pattern: RegularExpression | None = None
     """A regular expression that the values match."""
     find: FindTable | None = None
     """The list of all of them, for sources that name none."""

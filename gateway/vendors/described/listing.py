@@ -129,7 +129,7 @@ class Listing:
     def _more(
         self, document: Any, headers: Mapping[str, str], rows: Sequence[Any], token: str | None
     ) -> bool:
-        if not rows or self._paging.kind == "none":
+        if self._paging.kind == "none" or (not rows and token is None):
             return False
         told = _found(self._find_more, document, headers)
         if told is not None:

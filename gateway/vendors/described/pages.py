@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from gateway.upstream.client import UpstreamClient
     from gateway.upstream.operation import Operation
 
+MAX_EMPTY = 20
+"""How many empty pages in turn are passed over at once."""
 Unexpected = Callable[[str], UpstreamError]
 """Returns the error for a document of another shape than its argument."""
 
@@ -87,15 +89,24 @@ class LogPages:
     async def _page_by_token(
         self, stream: Stream, window: Window, read: Read, operation: Operation
     ) -> Page:
-        """Read the page of a token, or the one after some rows of the window."""
+        """Read the page of a token, or the one after some rows of the window.
+
+        Vendors that filter the rows of each page may send empty ones before the end.
+        """
         limit = self._listing.limit(window.limit)
         rows = await read(limit, 0, window.token)
         before = 0
-        while window.token is None and before + len(rows.rows) <= window.offset and rows.token:
+        passed: set[str] = set()
+        while rows.token and rows.token not in passed and len(passed) < MAX_EMPTY:
+            if rows.rows:
+                passed.clear()
+                if window.token is not None or before + len(rows.rows) > window.offset:
+                    break
+            elif not rows.more:
+                break
+            passed.add(rows.token)
             before += len(rows.rows)
             rows = await read(limit, 0, rows.token)
-            if not rows.rows:
-                break
         return self._page(stream, window, rows, before, operation)
 
     def _page(

@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jmespath
@@ -68,10 +68,25 @@ def check(path: str) -> None:
     """Raise ValueError with a complaint unless the text is a path."""
     if plain_steps(path) is None:
         try:
-            jmespath.compile(path)
+            _check_functions(jmespath.compile(path).parsed)
         except jmespath.exceptions.JMESPathError as error:
             fault = " ".join(str(error).partition(": Parse error")[0].split())
             raise ValueError(f"is not a path, nor an expression of JMESPath: {fault}") from None
+
+
+def _check_functions(node: Mapping[str, Any]) -> None:
+    """Raise ValueError if a part of an expression calls a function that there is not."""
+    if node["type"] == "function_expression":
+        known = _Functions.FUNCTION_TABLE.get(node["value"])
+        if known is None:
+            raise ValueError(f"calls {node['value']}(), which is no function of JMESPath")
+        takes, given = len(known["signature"]), len(node["children"])
+        is_open = bool(known["signature"]) and known["signature"][-1].get("variadic", False)
+        if given < takes or (given > takes and not is_open):
+            raise ValueError(f"calls {node['value']}() with {given} values, but it takes {takes}")
+    for child in node["children"]:
+        if isinstance(child, dict):
+            _check_functions(child)
 
 
 @functools.cache

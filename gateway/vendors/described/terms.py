@@ -28,6 +28,14 @@ def _path(value: str) -> str:
     return value
 
 
+def _regular_expression(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"is not a regular expression: {error}") from None
+    return value
+
+
 def _place(value: str) -> str:
     if value.startswith(HEADER):
         if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", value.removeprefix(HEADER)):
@@ -80,6 +88,7 @@ Key = Annotated[str, Field(pattern=r"^.+$")]
 VariableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Path = Annotated[str, AfterValidator(_path), error_message(_NO_PATH)]
 """A path to a value of a document (``gateway.vendors.described.paths``)."""
+RegularExpression = Annotated[Text, AfterValidator(_regular_expression)]
 PlainPath = Annotated[
     str,
     Field(pattern=rf"^{paths.PLAIN.pattern}$"),

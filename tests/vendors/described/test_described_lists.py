@@ -23,6 +23,7 @@ MOMENT = Timestamp(1_772_615_411_123_456_789)
 """2026-03-04T09:10:11.123456789Z."""
 IDS = [f"e{number}" for number in range(7, 0, -1)]
 SIZE = 'size = { param = "n", max = 3 }\n'
+CURSOR = 'paging = { kind = "cursor", param = "c", next = "meta.next" }'
 
 
 def rows(ids: list[str]) -> list[dict[str, Any]]:
@@ -139,6 +140,37 @@ async def test_rows_of_a_window_are_counted_from_its_top(
     page = await source.vendor.read_page(stream, window, Criteria(), Operation(5))
     assert [log.upstream_id for log in page.logs] == IDS[3:6]
     assert page.offset is None
+
+
+@pytest.mark.parametrize("token", [None, "e7"])
+async def test_empty_pages_do_not_end_a_list(token: str | None, tmp_path: Path) -> None:
+    """Some vendors filter the rows of a page after they have read it."""
+
+    def vendor(request: httpx.Request) -> httpx.Response:
+        ids, after = following(request)
+        return answer({"events": rows([id for id in ids if id < "e4"]), "meta": {"next": after}})
+
+    file = written(tmp_path, replace={'items = "events"': f'items = "events"\n{SIZE}{CURSOR}'})
+    source = source_of(file, Vendor(vendor))
+    (stream,) = (await source.find_streams(Operation(5))).streams
+    found = []
+    for size in (2, 1):
+        window = Window(limit=2, token=token)
+        page = await source.vendor.read_page(stream, window, Criteria(), Operation(5))
+        assert page.read == size
+        found += [log.upstream_id for log in page.logs]
+        token = page.next_token
+    assert found == ["e3", "e2", "e1"][: len(found)]
+
+
+async def test_repeated_token_of_an_empty_page_ends_a_list(tmp_path: Path) -> None:
+    file = written(tmp_path, replace={'items = "events"': f'items = "events"\n{CURSOR}'})
+    vendor = Vendor(lambda _: answer({"events": [], "meta": {"next": "same"}}))
+    source = source_of(file, vendor)
+    (stream,) = (await source.find_streams(Operation(5))).streams
+    page = await source.vendor.read_page(stream, Window(limit=2), Criteria(), Operation(5))
+    assert page.read == 0
+    assert len(vendor.requests) == 2
 
 
 async def test_list_without_paging_has_one_page(tmp_path: Path) -> None:

@@ -31,6 +31,26 @@ MISTAKES = [
         "list.path has the variable {project}, which is unknown: there are none here",
     ),
     ('id = "id"', 'id = "a[["', "log.id is not a path, nor an expression of JMESPath"),
+    (
+        'id = "id"',
+        'id = "id || lenght(a)"',
+        "log.id calls lenght(), which is no function of JMESPath",
+    ),
+    (
+        'id = "id"',
+        'id = "join(a)"',
+        "log.id calls join() with 1 values, but it takes 2",
+    ),
+    (
+        "[log]",
+        '[scopes.teams]\nname = "team"\nabout = "Teams."\npattern = "("\n[log]',
+        "scopes.teams.pattern is not a regular expression: missing ), unterminated subpattern",
+    ),
+    (
+        "[log]",
+        '[list.filters.status]\nparam = "s"\nvalues = { FAILDE = ["x"] }\n[log]',
+        "list.filters.status.values.FAILDE is unknown: did you mean FAILED?",
+    ),
     ('id = "id"', 'id = { path = "id", kind = "int" }', 'log.id.kind must be "number" or "text"'),
     ('items = "events"', "items = 1", 'list.items must be a path such as "data.id", in quotes'),
     (
