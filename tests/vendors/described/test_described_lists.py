@@ -318,6 +318,24 @@ async def test_filters_are_sent_if_the_vendor_takes_them(
     assert await sent(tmp_path, OTHERS, **criteria) == expected
 
 
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [
+        ((204, 204), [("c", "fine")]),
+        ((404, 503), [("c", "client,server")]),
+        ((500, 700), [("c", "server")]),
+        ((301, 404), []),
+        ((100, 599), []),
+    ],
+)
+async def test_ranges_of_codes_are_asked_for_if_they_have_values(
+    codes: tuple[int, int], expected: Any, tmp_path: Path
+) -> None:
+    ranges = '{ 200-299 = "fine", 400-499 = "client", 500-599 = "server" }'
+    table = f'[list.filters]\ncodes = {{ param = "c", ranges = {ranges} }}\n'
+    assert await sent(tmp_path, table, status_codes=codes) == expected
+
+
 async def test_pages_are_shared_by_filters_that_the_vendor_can_not_apply(tmp_path: Path) -> None:
     source = source_of(written(tmp_path, OTHERS), Vendor(lambda _: answer({"events": []})))
     criteria = Criteria(

@@ -276,6 +276,35 @@ async def test_retry_tells_what_it_made(
     assert [(it.method, it.url.path) for it in vendor.requests] == [("POST", "/events/e1/retry")]
 
 
+KEPT = """
+[log.values]
+key = { path = "key", about = "The key of the delivery." }
+
+[retry]
+method = "POST"
+path = "/events/{id}/retry"
+keeps = ["key"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"event": "v1", "key": "k1"}, {"v1", "k1"}),
+        ({"event": "v1"}, {"v1"}),
+        ({"key": 7}, {"7"}),
+        ({}, set()),
+    ],
+)
+async def test_new_log_is_recognised_by_all_that_a_retry_keeps(
+    row: dict[str, Any], expected: set[str], tmp_path: Path
+) -> None:
+    file = written(tmp_path, KEPT, replace={'id = "id"': 'id = "id"\ncorrelation_id = "event"'})
+    source = source_of(file, Vendor(lambda _: answer({})))
+    (log,) = (await page_of(file, [ROW | row])).logs
+    assert source.vendor.retry_keys(log) == expected
+
+
 async def test_same_log_is_returned_as_the_answer_has_it(tmp_path: Path) -> None:
     table = '[retry]\nmethod = "PUT"\npath = "/events/{id}"\nmakes = "SAME_LOG"\nlog = "event"\n'
     vendor = Vendor(lambda _: answer({"event": ROW | {"state": "failed"}}))

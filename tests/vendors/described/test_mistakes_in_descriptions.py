@@ -89,6 +89,11 @@ MISTAKES = [
         "[log.status]",
         'retry.new_id stands only beside makes = "NEW_LOG"',
     ),
+    (
+        "[log.status]",
+        '[retry]\nmethod = "POST"\npath = "/e/{id}"\nkeeps = ["key"]\n[log.status]',
+        "retry.keeps names key, which is not under log.values",
+    ),
 ]
 
 
