@@ -44,11 +44,15 @@ def problems_of(error: ValidationError, schema: Schema) -> Iterator[Problem]:
             continue
         if location[-1] == "[key]":  # a key of a table with free keys
             location, key = location[:-2], str(location[-2])
+            keys, node = _locate(location, schema)
             if kind == "literal_error":
-                keys, _ = _locate(location, schema)
-                known = re.findall(r"'([^']+)'", context["expected"])
-                yield Problem((*keys, key), unknown_key(key, known))
-                continue
+                complaint = unknown_key(key, re.findall(r"'([^']+)'", context["expected"]))
+            elif kind == "value_error":
+                complaint = str(context["error"])
+            else:
+                complaint = node.get("propertyNames", {}).get("errorMessage", "is no valid key")
+            yield Problem((*keys, key), complaint)
+            continue
         keys, node = _locate(location, schema)
         if kind in ("union_tag_not_found", "union_tag_invalid"):
             fault = "missing" if kind == "union_tag_not_found" else "unknown"

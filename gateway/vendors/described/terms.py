@@ -83,9 +83,16 @@ Link = Annotated[
     Field(pattern=r"^https?://[^ ]+$"),
     error_message('must be the address of a page, such as "https://vendor.example/docs"'),
 ]
-Key = Annotated[str, Field(pattern=r"^.+$")]
+Key = Annotated[str, Field(pattern=r"^.+$"), error_message("must be a key that is not empty")]
 """A free key of a table."""
-VariableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+VariableName = Annotated[
+    str,
+    Field(pattern=r"^[a-z][a-z0-9_]*$"),
+    error_message(
+        'must be a name of lower-case letters, digits and _, such as "order_id", which begins with'
+        " a letter"
+    ),
+]
 Path = Annotated[str, AfterValidator(_path), error_message(_NO_PATH)]
 """A path to a value of a document (``gateway.vendors.described.paths``)."""
 RegularExpression = Annotated[Text, AfterValidator(_regular_expression)]

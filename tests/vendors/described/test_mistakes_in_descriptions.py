@@ -97,9 +97,40 @@ MISTAKES = [
 ]
 
 
+BAD_NAME = (
+    'must be a name of lower-case letters, digits and _, such as "order_id", which begins with a'
+    " letter"
+)
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        (
+            '[log.values]\n"bad name" = { path = "a", about = "A." }',
+            f'log.values."bad name" {BAD_NAME}',
+        ),
+        ('[log.place]\nmsgId = "a"', f"log.place.msgId {BAD_NAME}"),
+        ('[settings.1]\nabout = "A."', f"settings.1 {BAD_NAME}"),
+        ('[scopes.a]\nname = "a b"\nabout = "A."', f"scopes.a.name {BAD_NAME}"),
+        ('[request.headers]\n"" = "a"', 'request.headers."" must be'),
+        (
+            '[log.status.codes]\n600 = "FAILED"',
+            'log.status.codes.600 must be an HTTP status or a range of them, such as "200-299"',
+        ),
+    ],
+)
+def test_badly_formed_key_is_named(table: str, sentence: str, tmp_path: Path) -> None:
+    assert_told(written(tmp_path, table), sentence)
+
+
 @pytest.mark.parametrize(("old", "new", "sentence"), MISTAKES)
 def test_mistake_names_file_and_key(old: str, new: str, sentence: str, tmp_path: Path) -> None:
-    file = written(tmp_path, replace={old: new})
+    assert_told(written(tmp_path, replace={old: new}), sentence)
+
+
+def assert_told(file: Path, sentence: str) -> None:
+    """Assert that one of the mistakes of a description is told in that sentence."""
     with pytest.raises(ConfigurationError) as caught:
         load(file)
     assert any(problem.startswith(f"{file}: {sentence}") for problem in caught.value.problems), (
