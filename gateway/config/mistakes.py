@@ -154,6 +154,8 @@ def _locate(location: Keys, schema: Schema) -> tuple[Keys, Schema]:
 
 def _free_keys(node: Schema) -> Schema:
     """Return the schema of the values in a table with arbitrary keys."""
+    if "additionalProperties" in node:  # the keys are of a fixed set
+        return cast("Schema", node["additionalProperties"])
     (under_each,) = node["patternProperties"].values()
     return cast("Schema", under_each)
 

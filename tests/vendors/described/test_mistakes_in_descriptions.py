@@ -30,6 +30,16 @@ MISTAKES = [
         'path = "/{project}/events"',
         "list.path has the variable {project}, which is unknown: there are none here",
     ),
+    (
+        "[log]",
+        '[list.filters.status]\nparam = "s"\nvalues = { FAILED = 1 }\n[log]',
+        'list.filters.status.values.FAILED must be a list of values, such as ["failed", "500-599"]',
+    ),
+    (
+        "[log.status]",
+        "[log.failure.categories]\nDNS = 1\n[log.status]",
+        "log.failure.categories.DNS must be a list, in brackets",
+    ),
     ('id = "id"', 'id = "a[["', "log.id is not a path, nor an expression of JMESPath"),
     (
         'id = "id"',
