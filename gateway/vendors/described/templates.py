@@ -25,6 +25,13 @@ def variables_of(value: Any) -> set[str]:
     return set()
 
 
+def table_in(values: Any, *keys: str) -> dict[str, Any]:
+    """Return the table under some keys of a file's values; {} if there is none."""
+    for key in keys:
+        values = values.get(key) if isinstance(values, dict) else None
+    return values if isinstance(values, dict) else {}
+
+
 def path_of(template: str, variables: Variables) -> str:
     """Return a path, in which the values of variables are escaped."""
 

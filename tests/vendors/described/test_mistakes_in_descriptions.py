@@ -134,6 +134,30 @@ def test_badly_formed_key_is_named(table: str, sentence: str, tmp_path: Path) ->
     assert_told(written(tmp_path, table), sentence)
 
 
+@pytest.mark.parametrize(
+    ("tables", "sentence"),
+    [
+        ('[settings.name]\nabout = "A."', "settings.name is a key that sources have already"),
+        ('[settings.auth]\nabout = "A."', "settings.auth is a key that sources have already"),
+        (
+            '[scopes.cache]\nname = "a"\nabout = "A."',
+            "scopes.cache is a key that sources have already",
+        ),
+        (
+            '[settings.teams]\nabout = "A."\n[scopes.teams]\nname = "team"\nabout = "A."',
+            "settings.teams is also a key under scopes",
+        ),
+        (
+            '[settings.team]\nabout = "A."\n[scopes.teams]\nname = "team"\nabout = "A."',
+            "settings.team is also the variable of a scope",
+        ),
+        ('[settings.id]\nabout = "A."', "settings.id is a variable with a meaning of its own"),
+    ],
+)
+def test_taken_key_is_told(tables: str, sentence: str, tmp_path: Path) -> None:
+    assert_told(written(tmp_path, tables), sentence)
+
+
 @pytest.mark.parametrize(("old", "new", "sentence"), MISTAKES)
 def test_mistake_names_file_and_key(old: str, new: str, sentence: str, tmp_path: Path) -> None:
     assert_told(written(tmp_path, replace={old: new}), sentence)
