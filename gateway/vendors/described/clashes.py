@@ -47,3 +47,7 @@ def _keys(values: dict[str, Any]) -> Iterator[Problem]:
             yield Problem(("settings", key), "is also the variable of a scope: rename one of them")
         elif key in _VARIABLES:
             yield Problem(("settings", key), "is a variable with a meaning of its own: rename it")
+    for key, scope in scopes.items():
+        if table_in(scope).get("name") in _VARIABLES:
+            complaint = "is a variable with a meaning of its own: rename it"
+            yield Problem(("scopes", key, "name"), complaint)

@@ -158,6 +158,12 @@ def test_taken_key_is_told(tables: str, sentence: str, tmp_path: Path) -> None:
     assert_told(written(tmp_path, tables), sentence)
 
 
+@pytest.mark.parametrize("name", ["hook", "id", "scope"])
+def test_taken_variable_of_a_scope_is_told(name: str, tmp_path: Path) -> None:
+    file = written(tmp_path, f'[scopes.teams]\nname = "{name}"\nabout = "A."')
+    assert_told(file, "scopes.teams.name is a variable with a meaning of its own")
+
+
 @pytest.mark.parametrize(("old", "new", "sentence"), MISTAKES)
 def test_mistake_names_file_and_key(old: str, new: str, sentence: str, tmp_path: Path) -> None:
     assert_told(written(tmp_path, replace={old: new}), sentence)
