@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.config.mistakes import Problem
 from gateway.config.source import SourceTable
-from gateway.vendors.described.templates import SCOPE, table_in
+from gateway.vendors.described.templates import SCOPE, table_in, variables_of
 
 _KEYS_OF_SOURCES = {
     *SourceTable.model_fields,
@@ -24,12 +24,19 @@ _VARIABLES = {"hook", "id", SCOPE}
 def clashes(values: dict[str, Any]) -> Iterator[Problem]:
     """Yield the names in a description that are taken."""
     yield from _keys(values)
+    yield from _places(values)
 
 
 def scope_names(values: dict[str, Any]) -> set[str]:
     """Return the variables of scopes."""
     named = [table_in(scope).get("name") for scope in table_in(values, "scopes").values()]
     return {name for name in named if isinstance(name, str)}
+
+
+def lists_by_hook(values: dict[str, Any]) -> bool:
+    """Return whether each hook has a list of its own."""
+    table = table_in(values, "list")
+    return "hook" in variables_of([table.get(key) for key in ("path", "params", "body")])
 
 
 def _keys(values: dict[str, Any]) -> Iterator[Problem]:
@@ -51,3 +58,13 @@ def _keys(values: dict[str, Any]) -> Iterator[Problem]:
         if table_in(scope).get("name") in _VARIABLES:
             complaint = "is a variable with a meaning of its own: rename it"
             yield Problem(("scopes", key, "name"), complaint)
+
+
+def _places(values: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the variables of logs that hide others."""
+    others = {"id", SCOPE, *table_in(values, "settings"), *scope_names(values)}
+    if lists_by_hook(values):
+        others.add("hook")
+    for name in table_in(values, "log", "place"):
+        if name in others:
+            yield Problem(("log", "place", name), "hides another variable: rename it")

@@ -164,6 +164,35 @@ def test_taken_variable_of_a_scope_is_told(name: str, tmp_path: Path) -> None:
     assert_told(file, "scopes.teams.name is a variable with a meaning of its own")
 
 
+HOOKS = '[hooks]\npath = "/hooks"\nid = "id"'
+TEAMS = '[scopes.teams]\nname = "team"\nabout = "A."'
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "table"),
+    [
+        ("id", "/events", ""),
+        ("scope", "/events", ""),
+        ("region", "/events", '[settings.region]\nabout = "A."'),
+        ("team", "/events", TEAMS),
+        ("hook", "/{hook}/events", HOOKS),
+    ],
+)
+def test_hidden_variable_is_told(name: str, path: str, table: str, tmp_path: Path) -> None:
+    file = written(tmp_path, f'[log.place]\n{name} = "a"', table, replace={"/events": path})
+    assert_told(file, f"log.place.{name} hides another variable")
+
+
+def test_place_may_have_the_hook_of_a_common_list(tmp_path: Path) -> None:
+    file = written(
+        tmp_path,
+        '[log.place]\nhook = "hook_id"',
+        '[detail]\npath = "/hooks/{hook}/events/{id}"',
+        HOOKS,
+    )
+    assert load(file).log.place == {"hook": "hook_id"}
+
+
 @pytest.mark.parametrize(("old", "new", "sentence"), MISTAKES)
 def test_mistake_names_file_and_key(old: str, new: str, sentence: str, tmp_path: Path) -> None:
     assert_told(written(tmp_path, replace={old: new}), sentence)
