@@ -23,6 +23,7 @@ from gateway.vendors.described.terms import (
     Paths,
     Place,
     RegularExpression,
+    ScopePath,
     Size,
     Status,
     Style,
@@ -105,7 +106,7 @@ class ScopeTable(Table):
     """The variable with one of the values."""
     about: Text
     """A sentence that says what the key holds."""
-    path: str = ""
+    path: ScopePath = ""
     """The path of one of them, which is the variable ``{scope}``."""
     pattern: RegularExpression | None = None
     """A regular expression that the values match."""

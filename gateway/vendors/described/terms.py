@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from gateway.config.values import Table, Text, error_message
 from gateway.vendors.described import paths
+from gateway.vendors.described.templates import VARIABLE
 
 HEADER = "header:"
 """Begins the place of a value that is in a header of the answer, as in ``header:X-Total``."""
@@ -25,6 +26,17 @@ _RANGE = re.compile(r"([1-5]\d\d)-([1-5]\d\d)")
 def _path(value: str) -> str:
     if value:
         paths.check(value)
+    return value
+
+
+def _template(value: str) -> str:
+    """Check a path, in which parameters and steps upwards would be sent as they are."""
+    if "{" in (rest := VARIABLE.sub("", value)) or "}" in rest:
+        raise ValueError("has a brace that is not part of a variable, such as {id}")
+    if "?" in value or "#" in value:
+        raise ValueError("must end before any ? or #: parameters belong under params")
+    if {".", ".."} & set(value.split("/")):
+        raise ValueError('must not have the segments "." and ".."')
     return value
 
 
@@ -105,8 +117,15 @@ PlainPath = Annotated[
 Place = Annotated[str, AfterValidator(_place), error_message(_NO_PATH)]
 """A path, or ``header:NAME``."""
 Paths = Annotated[tuple[str, ...], BeforeValidator(_paths), error_message(_NO_PATHS)]
-Template = Annotated[str, Field(pattern=r"^(/|\{scope\})"), error_message(_NO_TEMPLATE)]
+Template = Annotated[
+    str,
+    Field(pattern=r"^(/|\{scope\})"),
+    AfterValidator(_template),
+    error_message(_NO_TEMPLATE),
+]
 """A path of the API with variables (``gateway.vendors.described.templates``)."""
+ScopePath = Annotated[str, AfterValidator(_template)]
+"""The path that begins others, as the variable ``{scope}``."""
 Parameter = Annotated[str, BeforeValidator(_parameter), error_message(_NO_PARAMETER)]
 Parameters = dict[Key, Parameter]
 CodeRange = Annotated[

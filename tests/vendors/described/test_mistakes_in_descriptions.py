@@ -193,6 +193,25 @@ def test_place_may_have_the_hook_of_a_common_list(tmp_path: Path) -> None:
     assert load(file).log.place == {"hook": "hook_id"}
 
 
+@pytest.mark.parametrize(
+    ("path", "complaint"),
+    [
+        ("/events/{id", "has a brace that is not part of a variable, such as {id}"),
+        ("/events/id}", "has a brace that is not part of a variable"),
+        ("/events/{eventId}", "has a brace that is not part of a variable"),
+        ("/a/../events", 'must not have the segments "." and ".."'),
+        ("/events/..", 'must not have the segments "." and ".."'),
+        ("/events?sort=desc", "must end before any ? or #: parameters belong under params"),
+        ("/events#top", "must end before any ? or #"),
+    ],
+)
+def test_path_that_is_none_is_told(path: str, complaint: str, tmp_path: Path) -> None:
+    scope = f'[scopes.teams]\nname = "team"\nabout = "A."\npath = "{path}"'
+    file = written(tmp_path, scope, replace={"/events": path})
+    assert_told(file, f"list.path {complaint}")
+    assert_told(file, f"scopes.teams.path {complaint}")
+
+
 @pytest.mark.parametrize(("old", "new", "sentence"), MISTAKES)
 def test_mistake_names_file_and_key(old: str, new: str, sentence: str, tmp_path: Path) -> None:
     assert_told(written(tmp_path, replace={old: new}), sentence)
