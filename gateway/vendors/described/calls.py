@@ -24,6 +24,7 @@ from gateway.vendors.described.terms import (
     Place,
     RegularExpression,
     ScopePath,
+    SentHeaders,
     Size,
     Status,
     Style,
@@ -37,7 +38,7 @@ from gateway.vendors.described.terms import (
 class RequestTable(Table):
     """What all requests have in common."""
 
-    headers: dict[Key, Text] = Field(default_factory=dict)
+    headers: SentHeaders = Field(default_factory=dict)
     """Headers that every request has, such as the version of the API."""
     lists: Style = "comma"
     """How a parameter with several values is sent: "comma" (a=1,2), "repeat" (a=1&a=2), "brackets"
@@ -258,7 +259,7 @@ class ActionTable(Table):
     """The path, with {id} for the id of the log."""
     params: Parameters = Field(default_factory=dict)
     """Parameters of the query."""
-    headers: Parameters = Field(default_factory=dict)
+    headers: SentHeaders = Field(default_factory=dict)
     """Headers of the request."""
     body: dict[Key, Any] | None = None
     """The JSON object to send; its texts may have variables."""

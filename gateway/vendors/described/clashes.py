@@ -25,6 +25,7 @@ def clashes(values: dict[str, Any]) -> Iterator[Problem]:
     """Yield the names in a description that are taken."""
     yield from _keys(values)
     yield from _places(values)
+    yield from _headers(values)
 
 
 def scope_names(values: dict[str, Any]) -> set[str]:
@@ -68,3 +69,12 @@ def _places(values: dict[str, Any]) -> Iterator[Problem]:
     for name in table_in(values, "log", "place"):
         if name in others:
             yield Problem(("log", "place", name), "hides another variable: rename it")
+
+
+def _headers(values: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the headers that are sent with the token instead."""
+    of_token = table_in(values, "auth", "token").get("header")
+    for table in ("request", "retry", "delete"):
+        for name in table_in(values, table, "headers"):
+            if isinstance(of_token, str) and name.lower() == of_token.lower() != "authorization":
+                yield Problem((table, "headers", name), "is the header of auth.token: leave it out")

@@ -40,6 +40,12 @@ def _template(value: str) -> str:
     return value
 
 
+def _sent_header(value: str) -> str:
+    if value.lower() == "authorization":
+        raise ValueError("holds the credential, which belongs under auth")
+    return value
+
+
 def _regular_expression(value: str) -> str:
     try:
         re.compile(value)
@@ -128,6 +134,19 @@ ScopePath = Annotated[str, AfterValidator(_template)]
 """The path that begins others, as the variable ``{scope}``."""
 Parameter = Annotated[str, BeforeValidator(_parameter), error_message(_NO_PARAMETER)]
 Parameters = dict[Key, Parameter]
+SentHeader = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9_-]{1,64}$"),
+    AfterValidator(_sent_header),
+    error_message("must be the name of an HTTP header: letters, digits, hyphens and _"),
+]
+HeaderText = Annotated[
+    str,
+    Field(pattern=r"^[ -~]+$"),
+    BeforeValidator(_parameter),
+    error_message("must be the text of a header: printable ASCII on one line, in quotes"),
+]
+SentHeaders = dict[SentHeader, HeaderText]
 CodeRange = Annotated[
     str,
     Field(pattern=r"^[1-5][0-9]{2}(-[1-5][0-9]{2})?$"),

@@ -212,6 +212,32 @@ def test_path_that_is_none_is_told(path: str, complaint: str, tmp_path: Path) ->
     assert_told(file, f"scopes.teams.path {complaint}")
 
 
+NO_HEADER_TEXT = "must be the text of a header: printable ASCII on one line"
+
+
+@pytest.mark.parametrize(
+    ("table", "start"),
+    [("[request.headers]", "request"), ('[retry]\nmethod = "POST"\npath = "/{id}"', "retry")],
+)
+@pytest.mark.parametrize(
+    ("header", "sentence"),
+    [
+        (r'X-Version = "1\r\nX-Admin: 1"', f"X-Version {NO_HEADER_TEXT}"),
+        (r'X-Version = "1\n"', f"X-Version {NO_HEADER_TEXT}"),
+        ('X-Version = "é"', f"X-Version {NO_HEADER_TEXT}"),
+        (r'"X-A\r\nB" = "1"', r'"X-A\r\nB" must be the name of an HTTP header'),
+        ('authorization = "Bearer a"', "authorization holds the credential, which belongs"),
+        ('x-token = "a"', "x-token is the header of auth.token"),
+    ],
+)
+def test_header_that_is_none_is_told(
+    table: str, start: str, header: str, sentence: str, tmp_path: Path
+) -> None:
+    table = table if start == "request" else f"{table}\n[retry.headers]"
+    file = written(tmp_path, '[auth.token]\nheader = "X-Token"', f"{table}\n{header}")
+    assert_told(file, f"{start}.headers.{sentence}")
+
+
 @pytest.mark.parametrize(("old", "new", "sentence"), MISTAKES)
 def test_mistake_names_file_and_key(old: str, new: str, sentence: str, tmp_path: Path) -> None:
     assert_told(written(tmp_path, replace={old: new}), sentence)
