@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.config.mistakes import Keys, Problem, unknown_key
 from gateway.vendors.described.clashes import clashes, scope_names
+from gateway.vendors.described.parameters import shared_parameters
 from gateway.vendors.described.templates import SCOPE, table_in, variables_of
 
 _OF_LOG = ("detail", "attempts", "retry", "delete")
@@ -23,6 +24,7 @@ def contradictions(values: dict[str, Any]) -> Iterator[Problem]:
     yield from _missing_tables(values)
     yield from _time_bounds(values)
     yield from clashes(values)
+    yield from shared_parameters(values)
 
 
 def _unknown_variables(values: dict[str, Any]) -> Iterator[Problem]:

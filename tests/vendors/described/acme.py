@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from pydantic import TypeAdapter
 
 from gateway.cache import Cache
 from gateway.cache.memory import MemoryStore
 from gateway.config.secret import ReferenceContext
+from gateway.errors import ConfigurationError
 from gateway.settings import SourceSettings
 from gateway.sources import Source, make_source
+from gateway.vendors.described.description import load
 from tests.vendors.vendors import Vendor
 
 BASE = "https://acme.example"
@@ -47,6 +50,15 @@ def written(folder: Path, *tables: str, replace: Mapping[str, str] | None = None
     file = folder / "acme.toml"
     file.write_text("\n".join([text, *tables]), encoding="utf-8")
     return file
+
+
+def assert_told(file: Path, sentence: str) -> None:
+    """Assert that one of the mistakes of a description is told in that sentence."""
+    with pytest.raises(ConfigurationError) as caught:
+        load(file)
+    assert any(problem.startswith(f"{file}: {sentence}") for problem in caught.value.problems), (
+        caught.value.problems
+    )
 
 
 def source_of(file: Path, vendor: Vendor, **keys: Any) -> Source:
