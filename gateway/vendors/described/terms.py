@@ -83,13 +83,20 @@ def _parameter(value: object) -> object:
     return str(value) if isinstance(value, int | float) else value
 
 
+def _code_range(value: str) -> str:
+    match = _RANGE.fullmatch(value)
+    if match and match[1] > match[2]:
+        raise ValueError(f"has the range {value}, which must begin with the lower status")
+    return value
+
+
 def _codes(value: object) -> object:
     """Write ranges of HTTP statuses out: ``300-399`` is a hundred values."""
     if not isinstance(value, list):
         return value
     found: list[object] = []
     for item in value:
-        if isinstance(item, str) and (match := _RANGE.fullmatch(item)):
+        if isinstance(item, str) and (match := _RANGE.fullmatch(_code_range(item))):
             found += [str(code) for code in range(int(match[1]), int(match[2]) + 1)]
         else:
             found.append(_parameter(item))
@@ -150,6 +157,7 @@ SentHeaders = dict[SentHeader, HeaderText]
 CodeRange = Annotated[
     str,
     Field(pattern=r"^[1-5][0-9]{2}(-[1-5][0-9]{2})?$"),
+    AfterValidator(_code_range),
     error_message('must be an HTTP status or a range of them, such as "200-299"'),
 ]
 Values = Annotated[

@@ -202,3 +202,22 @@ def test_parameter_of_two_things_is_told(tables: str, sentence: str, tmp_path: P
 )
 def test_parameter_may_be_replaced_by_a_narrower_one(tables: str, tmp_path: Path) -> None:
     assert load(written(tmp_path, PAGED, tables)).title == "Acme Hooks"
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ('[log.status.codes]\n299-200 = "FAILED"', "log.status.codes.299-200"),
+        (
+            '[list.filters.codes]\nparam = "a"\nranges = { 299-200 = "x" }',
+            "list.filters.codes.ranges.299-200",
+        ),
+        (
+            '[list.filters.status]\nparam = "a"\nvalues = { FAILED = ["299-200"] }',
+            "list.filters.status.values.FAILED",
+        ),
+    ],
+)
+def test_range_that_is_upside_down_is_told(table: str, key: str, tmp_path: Path) -> None:
+    complaint = "has the range 299-200, which must begin with the lower status"
+    assert_told(written(tmp_path, table), f"{key} {complaint}")
