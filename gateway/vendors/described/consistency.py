@@ -23,6 +23,7 @@ def contradictions(values: dict[str, Any]) -> Iterator[Problem]:
     yield from _unknown_variables(values)
     yield from _missing_tables(values)
     yield from _time_bounds(values)
+    yield from _actions_on_no_log(values)
     yield from clashes(values)
     yield from shared_parameters(values)
 
@@ -90,3 +91,15 @@ def _time_bounds(values: dict[str, Any]) -> Iterator[Problem]:
             yield Problem(
                 ("list", name, "granularity"), f"must be {' or '.join(sorted(steps))} in that form"
             )
+
+
+def _actions_on_no_log(values: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the actions that are the same for all logs."""
+    of_log = {"id", *table_in(values, "log", "place")}
+    others = {*table_in(values, "settings"), *scope_names(values), SCOPE, "hook"}
+    for name in ("retry", "delete"):
+        table = table_in(values, name)
+        used = variables_of([table.get(key) for key in ("path", "params", "headers", "body")])
+        # Unknown variables are told as such: one may be a misspelt {id}.
+        if "path" in table and used <= others - of_log:
+            yield Problem((name, "path"), "is the same for all logs: it lacks {id}")

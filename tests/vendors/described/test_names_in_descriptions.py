@@ -221,3 +221,24 @@ def test_parameter_may_be_replaced_by_a_narrower_one(tables: str, tmp_path: Path
 def test_range_that_is_upside_down_is_told(table: str, key: str, tmp_path: Path) -> None:
     complaint = "has the range 299-200, which must begin with the lower status"
     assert_told(written(tmp_path, table), f"{key} {complaint}")
+
+
+@pytest.mark.parametrize("action", ["retry", "delete"])
+@pytest.mark.parametrize("path", ["/retry", "{scope}/hooks/{hook}/retry"])
+def test_action_on_no_log_is_told(action: str, path: str, tmp_path: Path) -> None:
+    file = written(
+        tmp_path,
+        HOOKS,
+        TEAMS,
+        '[log.place]\nmsg = "msg"',
+        f'[{action}]\nmethod = "POST"\npath = "{path}"',
+    )
+    assert_told(file, f"{action}.path is the same for all logs: it lacks {{id}}")
+
+
+@pytest.mark.parametrize(
+    "call", ['path = "/{id}"', 'path = "/m/{msg}"', 'path = "/retry"\nbody = { ids = ["{id}"] }']
+)
+def test_action_may_name_the_log_anywhere(call: str, tmp_path: Path) -> None:
+    file = written(tmp_path, '[log.place]\nmsg = "msg"', f'[retry]\nmethod = "POST"\n{call}')
+    assert load(file).retry is not None
