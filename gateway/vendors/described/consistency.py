@@ -24,6 +24,7 @@ def contradictions(values: dict[str, Any]) -> Iterator[Problem]:
     yield from _missing_tables(values)
     yield from _time_bounds(values)
     yield from _actions_on_no_log(values)
+    yield from _values_in_other_case(values)
     yield from clashes(values)
     yield from shared_parameters(values)
 
@@ -103,3 +104,15 @@ def _actions_on_no_log(values: dict[str, Any]) -> Iterator[Problem]:
         # Unknown variables are told as such: one may be a misspelt {id}.
         if "path" in table and used <= others - of_log:
             yield Problem((name, "path"), "is the same for all logs: it lacks {id}")
+
+
+def _values_in_other_case(values: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the values with two statuses: they are compared in any case."""
+    for table in ("log", "attempts"):
+        statuses = table_in(values, table, "status", "values")
+        seen: dict[str, str] = {}
+        for value, status in statuses.items():
+            first = seen.setdefault(value.lower(), value)
+            if statuses[first] != status:
+                complaint = f"has another status than {first}, which differs only in case"
+                yield Problem((table, "status", "values", value), complaint)

@@ -242,3 +242,26 @@ def test_action_on_no_log_is_told(action: str, path: str, tmp_path: Path) -> Non
 def test_action_may_name_the_log_anywhere(call: str, tmp_path: Path) -> None:
     file = written(tmp_path, '[log.place]\nmsg = "msg"', f'[retry]\nmethod = "POST"\n{call}')
     assert load(file).retry is not None
+
+
+@pytest.mark.parametrize(
+    ("table", "start"),
+    [
+        ("[log.status.values]", "log"),
+        (
+            '[attempts]\npath = "/{id}"\n[attempts.status]\npath = "a"\n[attempts.status.values]',
+            "attempts",
+        ),
+    ],
+)
+def test_value_in_two_cases_is_told(table: str, start: str, tmp_path: Path) -> None:
+    inline = 'values = { done = "SUCCEEDED", failed = "FAILED" }'
+    statuses = 'Done = "SUCCEEDED"\ndone = "SUCCEEDED"\nDONE = "FAILED"'
+    file = written(tmp_path, f"{table}\n{statuses}", replace={inline: ""})
+    complaint = "has another status than Done, which differs only in case"
+    assert_told(file, f"{start}.status.values.DONE {complaint}")
+
+
+def test_value_may_be_in_two_cases_with_one_status(tmp_path: Path) -> None:
+    file = written(tmp_path, replace={"done = ": 'Done = "SUCCEEDED", done = '})
+    assert len(load(file).log.status.values) == 3
