@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.config.mistakes import Keys, Problem, unknown_key
-from gateway.vendors.described.clashes import clashes, scope_names
+from gateway.vendors.described.clashes import clashes, lists_by_hook, scope_names
 from gateway.vendors.described.parameters import shared_parameters
 from gateway.vendors.described.templates import SCOPE, table_in, variables_of
 
@@ -36,7 +36,7 @@ def _unknown_variables(values: dict[str, Any]) -> Iterator[Problem]:
     if scopes:
         common.add(SCOPE)
     of_log = {*common, "id", *table_in(values, "log", "place")}
-    if values.get("hooks"):
+    if lists_by_hook(values):
         of_log.add("hook")
     known = {
         "hooks": common,

@@ -265,3 +265,9 @@ def test_value_in_two_cases_is_told(table: str, start: str, tmp_path: Path) -> N
 def test_value_may_be_in_two_cases_with_one_status(tmp_path: Path) -> None:
     file = written(tmp_path, replace={"done = ": 'Done = "SUCCEEDED", done = '})
     assert len(load(file).log.status.values) == 3
+
+
+def test_log_of_a_common_list_has_no_hook(tmp_path: Path) -> None:
+    """Only the place of a list for each hook has the variable."""
+    file = written(tmp_path, HOOKS, '[detail]\npath = "/hooks/{hook}/events/{id}"')
+    assert_told(file, "detail.path has the variable {hook}, which is unknown")
