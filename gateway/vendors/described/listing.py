@@ -30,6 +30,9 @@ MAX_TOKEN = 4000
 """Maximum length of a token in characters; a longer one could not be sent."""
 _NEXT = re.compile(r'<([^<>]*)>[^<]*?;\s*rel\s*=\s*"?next\b', re.IGNORECASE)
 
+UNTOLD = 100
+"""Rows of a page that are assumed where a vendor has numbered pages of a size of its own."""
+
 
 class Rows(NamedTuple):
     """The rows of a page.
@@ -67,8 +70,13 @@ class Listing:
         """The path of the rows that need not be decoded; None if they have no plain one."""
 
     def limit(self, wanted: int) -> int:
-        """Return the number of rows to request."""
-        return min(wanted, self.table.size.max) if self.table.size else wanted
+        """Return the number of rows to request; always the same where a vendor is not told it.
+
+        Otherwise the number of a page would mean other rows each time.
+        """
+        if self.table.size:
+            return min(wanted, self.table.size.max)
+        return UNTOLD if self.by_page else wanted
 
     def params(
         self, variables: Variables, limit: int, *, offset: int = 0, token: str | None = None

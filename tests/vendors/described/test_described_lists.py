@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,32 @@ async def test_repeated_token_of_an_empty_page_ends_a_list(tmp_path: Path) -> No
     page = await source.vendor.read_page(stream, Window(limit=2), Criteria(), Operation(5))
     assert page.read == 0
     assert len(vendor.requests) == 2
+
+
+@pytest.mark.parametrize("size", [1, 7, 10, 20, 30, 50, 80, 100, 150])
+async def test_pages_of_a_size_that_is_not_told_are_found_whatever_is_wanted(
+    size: int, tmp_path: Path
+) -> None:
+    """A count asks for one row, and must not change what the numbers of pages mean."""
+    ids = [f"e{number}" for number in range(200)]
+
+    def fixed(request: httpx.Request) -> httpx.Response:
+        begin = (int(params_of(request)["p"]) - 1) * size
+        found = [{"id": id, "at": "2026-03-04T09:00:00Z"} for id in ids[begin : begin + size]]
+        return answer({"events": found})
+
+    paging = 'items = "events"\npaging = { kind = "page", param = "p" }'
+    file = written(tmp_path, replace={'items = "events"': paging})
+    source = source_of(file, Vendor(fixed))
+    stream = (await source.find_streams(Operation(5))).streams[0]
+    read, limits = 0, itertools.cycle([50, 1, 50, 50, 1])
+    while read < len(ids):
+        window = Window(limit=next(limits), offset=read)
+        page = await source.vendor.read_page(stream, window, Criteria(), Operation(5))
+        begin = page.offset or 0
+        assert begin <= read < begin + page.read
+        assert [log.upstream_id for log in page.logs] == ids[begin : begin + page.read]
+        read = begin + page.read
 
 
 async def test_list_without_paging_has_one_page(tmp_path: Path) -> None:
