@@ -17,6 +17,7 @@ from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
 from tests.support.moment import stopped
 from tests.support.processes import started
+from tests.support.sources import FEW
 
 if TYPE_CHECKING:
     from tests.support.redis import Redis
@@ -93,7 +94,7 @@ async def serving(configuration: Path) -> AsyncIterator[Server]:
 @pytest.fixture(scope="module")
 def slow(serve: Callable[[ASGIApp], str]) -> tuple[Sandbox, str]:
     """Return vendors so slow that all queries arrive before the first response."""
-    sandbox = Sandbox(clock=stopped, logs=400, latency=(0.5, 0.5))
+    sandbox = Sandbox(clock=stopped, logs=400, latency=(0.5, 0.5), vendors=FEW)
     return sandbox, serve(sandbox.app)
 
 

@@ -14,3 +14,5 @@ VENDORS = {
 }
 SOURCES = tuple(VENDORS)
 """The names in the order in which the gateway gives them."""
+FEW = ("codearts", "yandex-tracker", "language-weaver", "elastic-path")
+"""Some of the vendors, for tests in which processes race and more work would only slow them."""
