@@ -94,7 +94,7 @@ def run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Run]:
 
 @pytest.mark.slow
 def test_generated_operations_are_executed(run: Run) -> None:
-    run.send(Mode.POSITIVE, 250)
+    run.send(Mode.POSITIVE, 400)
     assert run.executed > 0.8 * run.sent, run.errors
     assert set(run.reached) == set(ROOTS)
 
