@@ -145,8 +145,8 @@ async def test_explorer_example_runs(demo: Demo, operation: str) -> None:
     assert None not in (await demo.data(operation, id=log["id"])).values()
 
 
-def test_explorer_has_five_examples() -> None:
-    assert len(example_operations()) == 5
+def test_explorer_has_seven_examples() -> None:
+    assert len(example_operations()) == 7
 
 
 @pytest.mark.slow
