@@ -124,9 +124,11 @@ class RateLimit:
 
     def _count(self) -> None:
         now = self._clock()
-        self._free = min(self._most, self._free + (now - self._counted_at) * self._rate)
+        free = self._free + (now - self._counted_at) * self._rate
         if self._shared is not None:
-            self._free -= self._shared.by_others()
+            # They were made meanwhile, out of what came free meanwhile.
+            free -= self._shared.by_others()
+        self._free = min(self._most, free)
         self._counted_at = now
 
     def _check(self, seconds: float, until: float) -> None:

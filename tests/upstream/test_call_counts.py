@@ -59,6 +59,15 @@ async def test_busy_workers_keep_to_the_limit_together(number: int) -> None:
     assert times[-1] <= (len(times) - 10) / 10 + number
 
 
+async def test_worker_that_was_idle_does_not_wait_for_all_calls_of_the_others() -> None:
+    """Most of them are long past, and were within the limit."""
+    busy, idle = limits_of(10, 2)
+    assert max(await begin(busy, 510)) == pytest.approx(50.0)
+    assert max(await begin(idle, 1)) <= 1.1
+    await asyncio.sleep(100)
+    assert max(await begin(idle, 10)) == 0.0
+
+
 async def test_calls_before_a_worker_was_started_do_not_count() -> None:
     first, second = workers(2, "shop")
     count = first.of("shop")
