@@ -17,7 +17,7 @@ from gateway.web.assets import STATIC
 ROOT = Path(gateway.__file__).parent
 
 LAYERS = [
-    {"model", "sandbox", "single_flight", "row_memo", "__init__"},
+    {"model", "sandbox", "single_flight", "row_memo", "shared_memory", "__init__"},
     {"errors", "normalise"},
     {"ids", "config"},
     {"limits", "upstream", "cache"},

@@ -7,18 +7,14 @@ A worker that is further behind than the ring is long evicts everything.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import mmap
-import os
-import tempfile
-from multiprocessing import reduction
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gateway.shared_memory import SharedMemory
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
 HEAD = 8
 """Bytes of the number at the beginning: the bytes that were ever appended."""
@@ -33,13 +29,13 @@ class EvictionLog:
     It can be an argument of a process that is being spawned.
     """
 
-    def __init__(self, descriptor: int | None = None) -> None:
-        self._descriptor = _create() if descriptor is None else descriptor
-        self._memory = mmap.mmap(self._descriptor, HEAD + SIZE)
+    def __init__(self, shared: SharedMemory | None = None) -> None:
+        self._shared = shared or SharedMemory(HEAD + SIZE)
+        self._memory = self._shared.data
         self._seen = self._memory[:HEAD]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _attach, (reduction.DupFd(self._descriptor),)
+        return EvictionLog, (self._shared,)
 
     @property
     def has_news(self) -> bool:
@@ -49,7 +45,7 @@ class EvictionLog:
     def append(self, tags: Collection[str]) -> None:
         """Let the other processes evict tags before they read again."""
         line = msgspec.json.encode(list(tags)) + b"\n"
-        with self._locked():
+        with self._shared.locked():
             before = self._memory[:HEAD]
             end = _number(before)
             if len(line) > SIZE:
@@ -63,7 +59,7 @@ class EvictionLog:
 
     def news(self) -> set[str] | None:
         """Return the tags that were evicted since the last call; None for all there are."""
-        with self._locked():
+        with self._shared.locked():
             start, end = _number(self._seen), _number(self._memory[:HEAD])
             self._seen = self._memory[:HEAD]
             if end - start > SIZE:
@@ -83,30 +79,6 @@ class EvictionLog:
         first = self._memory[HEAD + at : HEAD + min(at + length, SIZE)]
         return first + self._memory[HEAD : HEAD + length - len(first)]
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Exclude the other processes for some microseconds; the lock ends with its process."""
-        fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
-
 
 def _number(head: bytes) -> int:
     return int.from_bytes(head, "little")
-
-
-def _attach(handle: Any) -> EvictionLog:
-    return EvictionLog(handle.detach())
-
-
-def _create() -> int:
-    """Create a file without a name, in memory where the system has such files."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("gateway-evictions")
-    else:
-        with tempfile.TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
-    os.ftruncate(descriptor, HEAD + SIZE)
-    return descriptor

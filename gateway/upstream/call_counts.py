@@ -7,12 +7,9 @@ workers may take the last token at the same moment; then both wait longer for th
 
 from __future__ import annotations
 
-import fcntl
-import mmap
-import os
-import tempfile
-from multiprocessing import reduction
 from typing import TYPE_CHECKING, Any
+
+from gateway.shared_memory import SharedMemory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,13 +46,12 @@ class CallCounts:
     It can be an argument of a process that is being spawned.
     """
 
-    def __init__(self, names: Iterable[str] = (), descriptor: int | None = None) -> None:
+    def __init__(self, names: Iterable[str] = (), memory: SharedMemory | None = None) -> None:
         self._names = list(names)
-        self._descriptor = _create() if descriptor is None else descriptor
-        self._memory = mmap.mmap(self._descriptor, WIDTH * MAX_SOURCES)
+        self._memory = memory or SharedMemory(WIDTH * MAX_SOURCES)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _attach, (self._names, reduction.DupFd(self._descriptor))
+        return CallCounts, (self._names, self._memory)
 
     def add_sources(self, names: Iterable[str]) -> None:
         """Make room for sources; those that have a count keep it."""
@@ -68,27 +64,9 @@ class CallCounts:
 
     def read(self, at: int) -> int:
         """Return the count at a position."""
-        return int.from_bytes(self._memory[at : at + WIDTH], "little")
+        return int.from_bytes(self._memory.data[at : at + WIDTH], "little")
 
     def increment(self, at: int) -> None:
         """Add one to the count at a position, while no other process does."""
-        fcntl.lockf(self._descriptor, fcntl.LOCK_EX, WIDTH, at)
-        try:
-            self._memory[at : at + WIDTH] = (self.read(at) + 1).to_bytes(WIDTH, "little")
-        finally:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, WIDTH, at)
-
-
-def _attach(names: list[str], handle: Any) -> CallCounts:
-    return CallCounts(names, handle.detach())
-
-
-def _create() -> int:
-    """Create a file without a name, in memory where the system has such files."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("gateway-calls")
-    else:
-        with tempfile.TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
-    os.ftruncate(descriptor, WIDTH * MAX_SOURCES)
-    return descriptor
+        with self._memory.locked(at, WIDTH):
+            self._memory.data[at : at + WIDTH] = (self.read(at) + 1).to_bytes(WIDTH, "little")

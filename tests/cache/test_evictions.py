@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any
 
@@ -22,7 +21,7 @@ from gateway.cache.evictions import SIZE, EvictionLog
 def pair() -> tuple[EvictionLog, EvictionLog]:
     """Return one log twice, as if opened by two processes."""
     log = EvictionLog()
-    return log, EvictionLog(os.dup(log._descriptor))
+    return log, EvictionLog(log._shared)
 
 
 def entry(*tags: str) -> Entry[Any]:
@@ -55,7 +54,7 @@ def test_new_process_starts_at_the_end() -> None:
     """Its cache is empty."""
     one, _ = pair()
     one.append(["a"])
-    assert not EvictionLog(os.dup(one._descriptor)).has_news
+    assert not EvictionLog(one._shared).has_news
 
 
 def test_ring_goes_around() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import os
 
 import pytest
 
@@ -20,9 +19,9 @@ def anyio_backend() -> Backend:
 
 
 def workers(number: int, *names: str) -> list[CallCounts]:
-    """Map the same counts several times, as processes do."""
+    """Return the same counts several times, as processes have them."""
     first = CallCounts(names)
-    return [first, *(CallCounts(names, os.dup(first._descriptor)) for _ in range(number - 1))]
+    return [first, *(CallCounts(names, first._memory) for _ in range(number - 1))]
 
 
 def limits_of(rate: float, number: int) -> list[RateLimit]:

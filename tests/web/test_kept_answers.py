@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +126,7 @@ async def test_eviction_by_another_worker_ends_an_answer(
 ) -> None:
     watch_ways(monkeypatch)
     ring = EvictionLog()
-    other = EvictionLog(os.dup(ring._descriptor))
+    other = EvictionLog(ring._shared)
     async with direct(tmp_path, sandbox, monkeypatch, evictions=ring) as app:
         await kept(app)
         other.append(["source:translations"])
