@@ -21,12 +21,10 @@ from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream import waits
 from gateway.upstream.breaker import BreakerState
 from gateway.upstream.call import Call, Headers, Request, encoded
-from gateway.upstream.envelopes import VendorError, error_in_success, is_answer_to_action
+from gateway.upstream.checks import NO_CONTENT, check_document, error_in
 from gateway.upstream.errors import (
     ReadError,
     is_rate_limited,
-    not_json,
-    plain_text,
     refusal,
     without_traceback,
 )
@@ -42,6 +40,7 @@ if TYPE_CHECKING:
     from gateway.upstream.answer import Answer
     from gateway.upstream.auth import Credential
     from gateway.upstream.call_counts import CallCount
+    from gateway.upstream.envelopes import VendorError
     from gateway.upstream.operation import Operation
 
 SLOW = 0.75
@@ -50,8 +49,6 @@ MAX_URLS = 256
 """Maximum number of URLs that are kept for the next call."""
 MAX_SLOWDOWN = 30.0
 """Maximum pause in seconds that a successful response may ask for."""
-NO_CONTENT = frozenset({204, 205})
-
 _ETAG = re.compile(r'(?:W/)?"[!#-~]{0,500}"')
 
 Params = Sequence[tuple[str, str]]
@@ -289,22 +286,7 @@ class UpstreamClient:
         request = call.http_request(self._http.headers, headers)
         answer = await exchange(self._http, request, self._peer, progress)
         answer = answer.masked(call.secrets)
-        return answer, self._error_in(answer, call.request)
-
-    def _error_in(self, answer: Answer, request: Request) -> VendorError | None:
-        """Return the error inside a 2xx response, if there is one."""
-        if not httpx.codes.is_success(answer.status) or answer.is_blank:
-            return None
-        if request.rows is not None:
-            # One row shows whether they are rows, or the parts of an error.
-            outline = answer.outline(request.rows)
-            if outline is not None and error_in_success(outline, self._read_error) is None:
-                return None
-        try:
-            document = answer.json()
-        except ValueError:
-            document = plain_text(answer)
-        return error_in_success(document, self._read_error, of_action=request.is_action)
+        return answer, error_in(answer, call.request, self._read_error)
 
     def _checked(self, answer: Answer, vendor_error: VendorError | None, call: Call) -> Answer:
         """Return a 2xx response, raise UpstreamError for others; apply rate limit headers."""
@@ -319,7 +301,7 @@ class UpstreamClient:
             if wait := waits.retry_after(answer.headers, now):
                 limit.pause(min(wait, MAX_SLOWDOWN))
             if request.rows is None or answer.with_raw_rows(request.rows) is None:
-                self._check_document(answer, action=request.is_action)
+                check_document(answer, self.source, action=request.is_action)
             return answer
         error = refusal(
             answer,
@@ -332,16 +314,3 @@ class UpstreamClient:
         if error.code is ErrorCode.UPSTREAM_RATE_LIMITED and error.retry_after is not None:
             limit.pause(error.retry_after)
         raise error
-
-    def _check_document(self, answer: Answer, *, action: bool) -> None:
-        """Raise UpstreamError if a 2xx response lacks a required document."""
-        if answer.is_blank:
-            if action or answer.status in NO_CONTENT:
-                return
-            raise not_json(answer, self.source)
-        try:
-            document = answer.json()
-        except ValueError:
-            raise not_json(answer, self.source) from None
-        if action and not is_answer_to_action(document):
-            raise not_json(answer, self.source)
