@@ -299,7 +299,11 @@ class Feed:
             readers[reader.source.name].append(reader)
         for name, report in self._reports.items():
             report.complete(readers[name], self._operation.calls[name])
-            self._operation.incomplete |= report.error is not None
+            self._operation.scanned += report.scanned
+            self._operation.returned += report.returned
+            if report.error is not None:
+                self._operation.incomplete = True
+                self._operation.lost += (report.error.code.name,)
         reports = list(self._reports.values())
         if reports and all(report.failed for report in reports):
             raise AllSourcesFailedError([report.error for report in reports if report.error])

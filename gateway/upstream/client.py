@@ -18,6 +18,7 @@ import httpx
 import msgspec
 
 from gateway.errors import ErrorCode, UpstreamError
+from gateway.events import Events
 from gateway.upstream import waits
 from gateway.upstream.breaker import BreakerState
 from gateway.upstream.call import Call, Headers, Request, encoded
@@ -32,7 +33,9 @@ from gateway.upstream.exchange import exchange, request_url
 from gateway.upstream.guard import FAILURES, PrivateGuards, UpstreamGuard, is_refusal
 from gateway.upstream.health import Health
 from gateway.upstream.known_secrets import KnownSecrets
+from gateway.upstream.measured import Timing, measured
 from gateway.upstream.network_errors import Peer
+from gateway.upstream.path import template_of
 from gateway.upstream.progress import Progress
 from gateway.upstream.retry import with_retries
 
@@ -66,7 +69,7 @@ class UpstreamClient:
     that begin in a second. ``clock`` is in Unix nanoseconds, ``monotonic`` in seconds. ``secrets``
     are the source's own. In a ``private`` client, each caller sends its own credential: failures
     are reported to that caller only, and affect no other. ``shared`` counts the calls of all
-    workers. The client owns ``http``.
+    workers; ``events`` are told of them. The client owns ``http``.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class UpstreamClient:
         private: bool = False,
         secrets: KnownSecrets | None = None,
         shared: CallCount | None = None,
+        events: Events | None = None,
     ) -> None:
         self.source = source
         self.base_url = base_url
@@ -98,7 +102,10 @@ class UpstreamClient:
         self._clock = clock
         self._private = private
         self._secrets = secrets or KnownSecrets()
-        make_guard = functools.partial(UpstreamGuard, source, rate_limit, monotonic)
+        self._events = events or Events()
+        make_guard = functools.partial(
+            UpstreamGuard, source, rate_limit, monotonic, events=self._events, personal=private
+        )
         self._guard = make_guard(shared=shared)
         self._private_guards = PrivateGuards(make_guard) if private else None
         # Building a URL takes as long as sending it.
@@ -139,14 +146,17 @@ class UpstreamClient:
         NotModified if the vendor confirms the operation's ETag.
         """
         url, target = self._located(path, tuple(params))
+        endpoint = template_of(path)
         if body is None:
-            request = Request("GET", url, rows=rows, etag=operation.etags.get(target))
+            request = Request("GET", url, endpoint, rows=rows, etag=operation.etags.get(target))
         else:
             # A condition would mean something else with a POST (RFC 9110, 13.1.2).
-            request = Request("POST", url, rows=rows, content=encoded(body))
+            request = Request("POST", url, endpoint, rows=rows, content=encoded(body))
         with self._record_health():
             call = await self._prepare(request, operation)
-            answer = await with_retries(lambda: self._attempt(call), call.guard, operation.deadline)
+            answer = await with_retries(
+                functools.partial(self._attempt, call), call.guard, operation.deadline
+            )
         if answer.status == httpx.codes.NOT_MODIFIED:
             raise NotModified
         if body is None:
@@ -177,7 +187,14 @@ class UpstreamClient:
         a JSON API; its ``sent`` shows whether the vendor may have acted.
         """
         url, _ = self._located(path, tuple(params))
-        request = Request(method, url, is_action=True, content=encoded(body), headers=headers)
+        request = Request(
+            method,
+            url,
+            template_of(path),
+            is_action=True,
+            content=encoded(body),
+            headers=headers,
+        )
         with self._record_health():
             answer = await self._attempt(await self._prepare(request, operation))
         return None if answer.is_blank else answer.json()
@@ -217,7 +234,13 @@ class UpstreamClient:
             return self._guard
         return self._private_guards.of(await credential.headers())
 
-    async def _attempt(self, call: Call) -> Answer:
+    async def _attempt(self, call: Call, number: int = 1) -> Answer:
+        with measured(self._events, self.source, call, number) as timing:
+            answer = await self._send(call, timing)
+            timing.status = answer.status
+            return answer
+
+    async def _send(self, call: Call, timing: Timing) -> Answer:
         loop = asyncio.get_running_loop()
         operation, credential, guard = call.operation, call.credential, call.guard
         # An action's caller may have lowered its deadline, which says nothing about the vendor.
@@ -239,9 +262,11 @@ class UpstreamClient:
                 async with asyncio.timeout_at(operation.deadline) as bound:
                     # Calls that wait for a slot share this refresh, and its failure, too.
                     await credential.headers()
+                    timing.queue()
                     await guard.limit.enter(self._slots, operation.deadline - loop.time())
                     try:
                         start()
+                        timing.send()
                         call_timeout = min(self._timeout, operation.deadline - loop.time())
                         bound.reschedule(loop.time() + call_timeout)
                         headers = await credential.headers()
