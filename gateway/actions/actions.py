@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -273,7 +274,7 @@ class Actions:
         error: UpstreamError | None = None
         answer = ActionResult()
         calls = operation.calls[action.source]
-        began = asyncio.get_running_loop().time()
+        began = time.perf_counter()
         try:
             answer = await target.act(action.kind, operation, evict, deadline)
         except UpstreamError as failure:
@@ -313,7 +314,7 @@ class Actions:
                     caller=action.caller,
                     outcome=outcome.name,
                     code=error.code.name if error else None,
-                    seconds=asyncio.get_running_loop().time() - began,
+                    seconds=time.perf_counter() - began,
                     request_id=action.request_id,
                 )
             )

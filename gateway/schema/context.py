@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -33,6 +34,7 @@ class Context:
         self.gateway = gateway
         self.operation = operation
         self.in_parts = in_parts
+        self.began = time.perf_counter()
         self.release: Callable[[], None] | None = None
         self.endings: list[Callable[[], Awaitable[None]]] = []
         self.read_ahead: dict[str | int, asyncio.Future[Page]] = {}

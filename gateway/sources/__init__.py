@@ -59,6 +59,7 @@ def make_source(
             timeout=settings.timeout,
             clock=clock,
             secrets=secrets,
+            events=events,
             setting="base_url" if url.startswith(settings.base_url) else "url under auth",
         )
 

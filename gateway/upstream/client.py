@@ -235,7 +235,10 @@ class UpstreamClient:
         return self._private_guards.of(await credential.headers())
 
     async def _attempt(self, call: Call, number: int = 1) -> Answer:
-        with measured(self._events, self.source, call, number) as timing:
+        request = call.request
+        with measured(
+            self._events, self.source, request.method, request.endpoint, call.operation, number
+        ) as timing:
             answer = await self._send(call, timing)
             timing.status = answer.status
             return answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,14 @@ from gateway.errors import UpstreamError
 from gateway.events import CANCELLED, Events, UpstreamCallEnded
 
 if TYPE_CHECKING:
-    from gateway.upstream.call import Call
+    from gateway.upstream.operation import Operation
 
 
 class Timing:
-    """The times of a call, in seconds of the event loop's clock, and the status of its response."""
+    """The times of a call, and the status of its response.
+
+    The event loop's own clock may stand still for a millisecond.
+    """
 
     def __init__(self) -> None:
         self.status: int | None = None
@@ -24,11 +28,11 @@ class Timing:
 
     def queue(self) -> None:
         """Record that the call waits for the rate limit and for a connection."""
-        self._queued_at = asyncio.get_running_loop().time()
+        self._queued_at = time.perf_counter()
 
     def send(self) -> None:
         """Record that the wait has ended, and that the call is being sent."""
-        self._sent_at = asyncio.get_running_loop().time()
+        self._sent_at = time.perf_counter()
 
     @property
     def sent(self) -> bool:
@@ -47,8 +51,15 @@ class Timing:
 
 
 @contextlib.contextmanager
-def measured(events: Events, source: str, call: Call, attempt: int) -> Iterator[Timing]:
-    """Measure an attempt of a call; the operation is told how long it took."""
+def measured(
+    events: Events,
+    source: str,
+    method: str,
+    endpoint: str,
+    operation: Operation | None = None,
+    attempt: int = 1,
+) -> Iterator[Timing]:
+    """Measure an attempt of a call; the operation, if it is for one, counts how long it took."""
     timing, code = Timing(), None
     try:
         yield timing
@@ -60,23 +71,23 @@ def measured(events: Events, source: str, call: Call, attempt: int) -> Iterator[
         code = CANCELLED
         raise
     finally:
-        now = asyncio.get_running_loop().time()
-        request, operation = call.request, call.operation
-        operation.calls.seconds += timing.seconds(now)
+        now = time.perf_counter()
+        if operation is not None:
+            operation.calls.seconds += timing.seconds(now)
         if events.wants(UpstreamCallEnded):
             events.emit(
                 UpstreamCallEnded(
                     source=source,
-                    method=request.method,
-                    endpoint=request.endpoint,
+                    method=method,
+                    endpoint=endpoint,
                     status=timing.status,
                     code=code,
                     seconds=timing.seconds(now),
                     waited=timing.waited(now),
                     attempt=attempt,
                     sent=timing.sent,
-                    background=operation.background,
-                    request_id=operation.request_id,
-                    trace_id=operation.trace.id if operation.trace else None,
+                    background=operation is not None and operation.background,
+                    request_id=operation.request_id if operation else None,
+                    trace_id=operation.trace.id if operation and operation.trace else None,
                 )
             )

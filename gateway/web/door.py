@@ -16,9 +16,9 @@ body is then executed as by the view, or answered with a kept answer (``gateway.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import re
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -155,7 +155,7 @@ class Door:
         """Send a kept answer; False if there is none."""
         gateway = request.verdict.gateway
         wanted = self._events.wants(AnswerReused)
-        began = _now() if wanted else 0.0
+        began = time.perf_counter() if wanted else 0.0
         kept = answers.find(request.key)
         if kept is None:
             return False
@@ -180,7 +180,7 @@ class Door:
                 executed,
                 returned,
                 cache=cache,
-                seconds=_now() - began,
+                seconds=time.perf_counter() - began,
                 request_id=request_id(request.scope),
             )
         )
@@ -198,6 +198,7 @@ class Door:
             headers = await view.count(gateway.caller, request.http)
             operation = gateway.operation(request_id=request_id(request.scope))
             operation.is_caught_up = True
+            began = time.perf_counter()
             result, made_by, exceeds, _ = await self._run(request, asked, operation)
             if isinstance(result, bytes):
                 reads: Reads = made_by.reads
@@ -209,7 +210,7 @@ class Door:
                             made_by.executed,
                             made_by.returned,
                             COLLAPSED,
-                            operation.began,
+                            began,
                         )
                 # An excess that is only warned of has to be counted each time.
                 elif self._answers is not None and not exceeds:
@@ -331,10 +332,6 @@ def _is_short(headers: Sequence[Header], key: Sequence[Header]) -> bool:
         return True
     free = sum([size_of(header) for header in headers if header[0] in FREE])
     return free <= MAX_FREE and len(headers) <= MAX_LINES
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 async def _next(receive: Receive) -> Message:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +134,8 @@ class Execution:
             await context.close()
         finally:
             if self._events.wants(OperationEnded):
-                self._events.emit(ended(context.gateway.caller, context.operation))
+                seconds = time.perf_counter() - context.began
+                self._events.emit(ended(context.gateway.caller, context.operation, seconds))
             taken = asyncio.get_running_loop().time() - context.operation.began
             self._limits.refuses("deadline", math.nextafter(taken, math.inf))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from gateway.events import AnswerReused, Events, OperationEnded, RequestBegan, RequestEnded
@@ -30,8 +30,7 @@ class RequestEvents:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        time = asyncio.get_running_loop().time
-        began, status = time(), None
+        began, status = time.perf_counter(), None
         route = next((route for route in ROUTES if scope["path"].endswith(route)), "")
 
         async def observed(message: Message) -> None:
@@ -44,10 +43,11 @@ class RequestEvents:
         try:
             await self._app(scope, receive, observed)
         finally:
-            self._events.emit(RequestEnded(scope["method"], route, status, time() - began))
+            seconds = time.perf_counter() - began
+            self._events.emit(RequestEnded(scope["method"], route, status, seconds))
 
 
-def ended(caller: Caller, operation: Operation) -> OperationEnded:
+def ended(caller: Caller, operation: Operation, seconds: float) -> OperationEnded:
     """Return the event for an operation that ends now."""
     executed = operation.executed
     statuses = {read.status for of_source in operation.reads.values() for read in of_source}
@@ -57,7 +57,7 @@ def ended(caller: Caller, operation: Operation) -> OperationEnded:
         document=executed and executed.document,
         caller=name_of(caller),
         role=_role_of(caller),
-        seconds=asyncio.get_running_loop().time() - operation.began,
+        seconds=seconds,
         calls=operation.calls.total(),
         upstream_seconds=operation.calls.seconds,
         cache=max(statuses, key=BEST_FIRST.index).name if statuses else None,
