@@ -95,6 +95,9 @@ def server(
         port = 0
         graphiql = false
 
+        [log]
+        level = "error"  # the vendor's answers are none
+
         [journal]
         url = "sqlite:///journal.sqlite3"
 
