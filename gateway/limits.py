@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from gateway.config import TimeLimit
 from gateway.errors import ErrorCode, RequestError
+from gateway.events import Events, LimitMet
 
 if TYPE_CHECKING:
     from gateway.config import Limit, LimitSettings
-
-log = logging.getLogger(__name__)
 
 _WORDS = {
     "body": ("The body has {} bytes", "Send less at once."),
@@ -56,13 +54,19 @@ class LimitError(RequestError):
 class Limits:
     """The configured limits; ``exceeded`` counts how often each was exceeded.
 
-    ``deadline``, in seconds, is only counted and logged here; the calls that an operation waits for
-    enforce it.
+    ``deadline``, in seconds, is only counted here; the calls that an operation waits for
+    enforce it. ``events`` are told of each excess.
     """
 
-    def __init__(self, settings: LimitSettings, deadline: TimeLimit | None = None) -> None:
+    def __init__(
+        self,
+        settings: LimitSettings,
+        deadline: TimeLimit | None = None,
+        events: Events | None = None,
+    ) -> None:
         self._limits: dict[str, Limit] = dict(settings)
         self._deadline = deadline or TimeLimit()
+        self._events = events or Events()
         self.exceeded: Counter[str] = Counter()
 
     def of(self, name: str) -> Limit:
@@ -80,20 +84,11 @@ class Limits:
         return value <= limit.max or limit.mode == "off"
 
     def refuses(self, name: str, value: float) -> bool:
-        """Compare a value with a limit, count and log an excess; return True to refuse it."""
+        """Compare a value with a limit, and count an excess; return True to refuse it."""
         limit = self._deadline if name == "deadline" else self.of(name)
         if value <= limit.max or limit.mode == "off":
             return False
-        self.exceeded[name] += 1
-        if limit.mode == "warn":
-            log.warning(
-                "A request is beyond the limit %s: %s, with %s allowed. It is number %d since the"
-                " start.",
-                name,
-                round(value, 3),
-                limit.max,
-                self.exceeded[name],
-            )
+        self._count(name, value, limit)
         return limit.mode == "enforce"
 
     def check(self, name: str, value: int) -> None:
@@ -103,5 +98,10 @@ class Limits:
 
     def refusal(self, name: str) -> LimitError:
         """Return the error for an excess whose value is unknown, and count it."""
-        self.exceeded[name] += 1
+        self._count(name, None, self.of(name))
         return LimitError(name, None, self.of(name).max)
+
+    def _count(self, name: str, value: float | None, limit: Limit | TimeLimit) -> None:
+        self.exceeded[name] += 1
+        if self._events.wants(LimitMet):
+            self._events.emit(LimitMet(name, value, limit.max, limit.mode))

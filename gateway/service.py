@@ -22,6 +22,7 @@ from gateway.actions.watcher import ActionWatcher
 from gateway.cache import Cache, CacheState, Store, make_store
 from gateway.callers import ANONYMOUS, Caller, Role
 from gateway.errors import ErrorCode, RequestError
+from gateway.events import Events
 from gateway.feed import cursor, filters, paging
 from gateway.feed.feed import Feed
 from gateway.feed.filters import Document, Filter
@@ -56,7 +57,7 @@ class Gateway:
 
     Tests replace the network by ``transport`` and the configured cache by ``store``. ``clock``
     returns Unix time in nanoseconds, ``monotonic`` seconds. ``evictions`` and ``call_counts``
-    connect the workers of one server.
+    connect the workers of one server. ``events`` are told of what happens.
     """
 
     def __init__(
@@ -67,11 +68,13 @@ class Gateway:
         store: Store | None = None,
         evictions: EvictionLog | None = None,
         call_counts: CallCounts | None = None,
+        events: Events | None = None,
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
         self.caller = ANONYMOUS
+        self.events = events or Events()
         self._clock = clock
         self._passed = {
             source.name: source.auth.header.lower()
@@ -92,7 +95,8 @@ class Gateway:
                 settings.journal.url.get_secret_value(),
                 retention_days=settings.journal.retention_days,
                 clock=clock,
-            )
+            ),
+            self.events,
         )
         self.sources: Mapping[str, Source] = {
             source.name: make_source(
@@ -103,6 +107,7 @@ class Gateway:
                 monotonic,
                 reuse_rows=caching.reuse_rows,
                 shared=call_counts.of(source.name) if call_counts is not None else None,
+                events=self.events,
             )
             for source in sorted(settings.sources, key=lambda source: source.name)
         }

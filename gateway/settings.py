@@ -18,6 +18,8 @@ from gateway.config.file_form import FileForm
 from gateway.config.files import BYTE_ORDER_MARK, UnreadableFileError, read_text
 from gateway.config.journal import JournalSettings
 from gateway.config.limits import LimitSettings, TimeLimit
+from gateway.config.log import LogSettings
+from gateway.config.metrics import MetricsSettings
 from gateway.config.mistakes import Problem, problems_of, sentence, unknown_key
 from gateway.config.network import network_mistakes
 from gateway.config.secret import ReferenceContext
@@ -98,6 +100,10 @@ class Settings(Table, title="Configuration of the webhook log gateway"):
     """The cache of vendors' responses."""
     journal: JournalSettings = Field(default_factory=JournalSettings)
     """The journal, which records retries and deletes."""
+    log: LogSettings = LogSettings()
+    """The log."""
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
+    """Metrics for Prometheus."""
     sources: Annotated[
         tuple[SourceSettings, ...],
         error_message("must be a list of tables, each under [[sources]]"),

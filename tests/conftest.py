@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import importlib.util
@@ -13,11 +14,11 @@ from functools import cache
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
-import stamina
 import uvicorn
 from hypothesis import HealthCheck, settings
 
 import gateway.settings
+from gateway.upstream import retry
 from gateway.web.assets import STATIC, missing
 from tests.support.examples import USUAL
 from tests.support.postgres import Postgres, find_programs, running
@@ -110,7 +111,8 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session", autouse=True)
 def no_waits() -> Iterator[None]:
     """Retry without waiting."""
-    with stamina.set_testing(True, attempts=3, cap=True):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retry, "sleep", lambda _: asyncio.sleep(0))
         yield
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,6 +36,7 @@ from gateway.actions.problems import (
     Problem,
 )
 from gateway.errors import ErrorCode, JournalError, RequestError, UpstreamError, internal_error
+from gateway.events import ActionRecorded, Events
 from gateway.journal import Action, ActionFilter, ActionKind, ActionPage, Journal, Outcome
 from gateway.sources.retries import Retry
 from gateway.vendors.retried import RetryKind
@@ -112,8 +114,9 @@ class Actions:
     opens it by ``start``.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, events: Events | None = None) -> None:
         self._journal = journal
+        self._events = events or Events()
         self._opening: asyncio.Task[Journal] | None = None
         # Start times in seconds of the event loop's clock.
         self._in_progress: dict[asyncio.Task[tuple[Action, ActionResult | None]], float] = {}
@@ -271,6 +274,7 @@ class Actions:
         error: UpstreamError | None = None
         answer = ActionResult()
         calls = operation.calls[action.source]
+        began = time.perf_counter()
         try:
             answer = await target.act(action.kind, operation, evict, deadline)
         except UpstreamError as failure:
@@ -300,6 +304,20 @@ class Actions:
         except JournalError:
             # The caller gets the outcome; the journal will show UNKNOWN.
             log.exception("The outcome of action %s can't be recorded.", action.id)
+        if self._events.wants(ActionRecorded):
+            self._events.emit(
+                ActionRecorded(
+                    action_id=action.id,
+                    kind=action.kind.name,
+                    source=action.source,
+                    log_id=action.log_id,
+                    caller=action.caller,
+                    outcome=outcome.name,
+                    code=error.code.name if error else None,
+                    seconds=time.perf_counter() - began,
+                    request_id=action.request_id,
+                )
+            )
         if error is not None and error.code is ErrorCode.INTERNAL_ERROR:
             raise UpstreamError(error.code, message_of(outcome, error), source=action.source)
         return answer

@@ -13,8 +13,10 @@ import typer
 from rich.text import Text
 
 from gateway.cli.demo_configuration import write_configuration
+from gateway.cli.listening import listen, serve, serving, url
 from gateway.cli.screen import output, print_error
-from gateway.cli.server import _try_journal, grace, listen, serve, serving, url
+from gateway.cli.server import _try_journal, grace
+from gateway.cli.telemetry import telemetry_of
 from gateway.config import is_loopback
 from gateway.sandbox import Sandbox
 from gateway.settings import load
@@ -48,10 +50,11 @@ def run_demo(port: int, sandbox_port: int, seed: int) -> None:
         with (
             listen(settings.server.host, port, "--port") as listener,
             serving(sandbox.app, sandbox_listener, grace=1.0),
+            telemetry_of(settings) as (events, _),
         ):
             address = url(listener)
             serve(
-                create_app(settings),
+                create_app(settings, events=events),
                 listener,
                 grace(settings),
                 lambda: _print_banner(address, sandbox_address, file),

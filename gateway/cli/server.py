@@ -3,44 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
-import gc
-import ipaddress
 import logging
-import math
-import os
 import socket
 import sys
-import threading
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import typer
-import uvicorn
 
 from gateway.actions.actions import MARGIN
 from gateway.actions.permissions import any_supported
-from gateway.cli.http_server import BoundedProtocol, GracefulServer
-from gateway.cli.screen import LOG_FORMAT, print_error
+from gateway.cli.listening import check_host, listen, serve, url
+from gateway.cli.screen import print_error
 from gateway.cli.shares import share, workers_of
+from gateway.cli.telemetry import events_of_worker, telemetry_of, telemetry_of_workers
 from gateway.config import is_loopback
 from gateway.errors import ConfigurationError, JournalError
 from gateway.service import Gateway
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from starlette.types import ASGIApp
+    from collections.abc import Callable, Sequence
 
     from gateway.cache.evictions import EvictionLog
+    from gateway.cli.telemetry import Counts, Slots
     from gateway.settings import Settings
     from gateway.upstream.call_counts import CallCounts
 
 log = logging.getLogger(__name__)
-
-KEEP_ALIVE = 75
-"""Seconds that an idle connection stays open. Common proxies close theirs after 60. If the gateway
-closed first, requests that a proxy sends at that moment would be lost."""
 
 
 class Options(NamedTuple):
@@ -63,15 +51,17 @@ def run(read: Callable[[], Settings], options: Options) -> None:
             # Not imported by a supervisor, which needs no schema.
             from gateway.web.app import create_app  # noqa: PLC0415
 
-            address = url(listener)
-            serve(
-                create_app(settings),
-                listener,
-                grace(settings),
-                lambda: typer.echo(f"Serving {address}/graphql. Ctrl-C stops."),
-            )
+            with telemetry_of(settings) as (events, metrics):
+                told = f"Serving {url(listener)}/graphql{_and(metrics)}. Ctrl-C stops."
+                serve(
+                    create_app(settings, events=events),
+                    listener,
+                    grace(settings),
+                    lambda: typer.echo(told),
+                )
         else:
-            _supervise(settings, read, options, listener)
+            with telemetry_of_workers(settings) as (slots, metrics):
+                _supervise(settings, read, options, listener, slots, metrics)
 
 
 def checked(settings: Settings, options: Options) -> Settings:
@@ -81,7 +71,7 @@ def checked(settings: Settings, options: Options) -> Settings:
     """
     settings = with_options(settings, options)
     host = settings.server.host
-    _check(host)
+    check_host(host)
     if "none" in settings.auth.methods and not (options.insecure or is_loopback(host)):
         print_error(
             f"The gateway does not listen on {host}: it asks nobody for a credential, so whoever"
@@ -96,7 +86,12 @@ def checked(settings: Settings, options: Options) -> Settings:
 
 
 def _supervise(
-    settings: Settings, read: Callable[[], Settings], options: Options, listener: socket.socket
+    settings: Settings,
+    read: Callable[[], Settings],
+    options: Options,
+    listener: socket.socket,
+    slots: Slots | None,
+    metrics: str | None,
 ) -> None:
     # These modules are not for Windows.
     from gateway.cache.evictions import EvictionLog  # noqa: PLC0415
@@ -108,27 +103,25 @@ def _supervise(
     def plan(settings: Settings) -> Plan:
         count = workers_of(settings)
         calls.add_sources(source.name for source in settings.sources)
-        return Plan(
-            count,
-            lambda index: Worker(_work, share(settings, index, count), listener, evictions, calls),
-        )
+
+        def start(index: int) -> Worker:
+            def worker(counts: Counts | None) -> Worker:
+                own = share(settings, index, count)
+                return Worker(_work, own, listener, evictions, calls, counts)
+
+            return worker(None) if slots is None else slots.start(worker)
+
+        return Plan(count, start)
 
     def reload() -> Plan | None:
-        try:
-            # The socket stays as it is.
-            fixed = options._replace(host=settings.server.host, port=settings.server.port)
-            return plan(checked(read(), fixed))
-        except ConfigurationError as error:
-            for problem in error.problems:
-                print_error(problem)
-        except JournalError as error:
-            print_error(str(error))
-        except typer.Exit:
-            pass
-        except Exception:
-            log.exception("Reading the configuration anew met a defect.")
-        print_error("The configuration can't be used, so the workers keep the one that they have.")
-        return None
+        # The socket stays as it is.
+        fixed = options._replace(host=settings.server.host, port=settings.server.port)
+        anew = _read_anew(read, fixed)
+        return None if anew is None else plan(anew)
+
+    def restarted(count: int) -> None:
+        typer.echo(f"Restarted with {_count(count)}.")
+        log.info("The configuration was read anew, and all workers were restarted.")
 
     first = plan(settings)
     address = url(listener)
@@ -143,13 +136,34 @@ def _supervise(
     served = asyncio.run(
         supervisor.run(
             lambda: typer.echo(
-                f"Serving {address}/graphql with {_count(first.workers)}. Ctrl-C stops."
+                f"Serving {address}/graphql with {_count(first.workers)}{_and(metrics)}."
+                " Ctrl-C stops."
             ),
-            lambda count: typer.echo(f"Restarted with {_count(count)}."),
+            restarted,
         )
     )
     if not served:
         raise typer.Exit(1)
+
+
+def _read_anew(read: Callable[[], Settings], options: Options) -> Settings | None:
+    """Return the configuration for a restart; None, having said why, if it can't be used."""
+    problems: Sequence[str] = ()
+    try:
+        return checked(read(), options)
+    except ConfigurationError as error:
+        problems = error.problems
+    except JournalError as error:
+        problems = (str(error),)
+    except typer.Exit:
+        pass
+    except Exception:
+        log.exception("Reading the configuration anew met a defect.")
+    for problem in problems:
+        print_error(problem)
+    print_error("The configuration can't be used, so the workers keep the one that they have.")
+    log.error("The configuration was read anew, but not taken over. %s", "; ".join(problems))
+    return None
 
 
 def _work(
@@ -158,13 +172,22 @@ def _work(
     listener: socket.socket,
     evictions: EvictionLog,
     calls: CallCounts,
+    counts: Counts | None,
 ) -> None:
     """Serve in the process of a worker."""
     from gateway.web.app import create_app  # noqa: PLC0415 - for the reason above
 
-    logging.basicConfig(format=LOG_FORMAT)
-    app = create_app(settings, evictions=evictions, call_counts=calls)
+    app = create_app(
+        settings,
+        evictions=evictions,
+        call_counts=calls,
+        events=events_of_worker(settings, counts),
+    )
     serve(app, listener, grace(settings), started)
+
+
+def _and(metrics: str | None) -> str:
+    return "" if metrics is None else f", and metrics at {metrics}"
 
 
 def _count(workers: int) -> str:
@@ -201,121 +224,3 @@ async def _try_journal(settings: Settings) -> None:
     async with Gateway(settings) as gateway:
         if any_supported(gateway.sources):
             await gateway.open_journal()
-
-
-def _check(host: str) -> None:
-    """Exit with the reason if a host is written in a form that can't be listened on."""
-    bare = host.strip().strip("[]")
-    if bare == "*":
-        fault = "give 0.0.0.0 for all addresses of IPv4, or :: for those of IPv6 too"
-    elif "/" in bare:
-        fault = "it is no host. Give a name or an address alone, such as 127.0.0.1"
-    elif bare.count(":") == 1:
-        fault = "it has a port. Give that with --port, or as [server] port"
-    else:
-        return
-    print_error(f"Can't listen on {host}: {fault}.")
-    raise typer.Exit(2)
-
-
-def listen(host: str, port: int, option: str = "--port") -> socket.socket:
-    """Listen on a port, or on any free one if it is 0; exit with the reason if that fails.
-
-    ``::`` accepts IPv4 too. ``option`` is the command line's option for another port.
-    """
-    host = host.strip().strip("[]").removesuffix(".")
-    with contextlib.suppress(ValueError):
-        # ::ffff:127.0.0.1 is an address of IPv4.
-        host = str(getattr(ipaddress.ip_address(host), "ipv4_mapped", None) or host)
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(
-            address, family=family, dualstack_ipv6=_is_dual_stack(host, family)
-        )
-    except OSError as error:
-        print_error(f"Can't listen on port {port} of {host}: {_reason(error, option)}.")
-        raise typer.Exit(1) from None
-
-
-def _is_dual_stack(host: str, family: int) -> bool:
-    if family != socket.AF_INET6 or not socket.has_dualstack_ipv6():
-        return False
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_unspecified
-    return False
-
-
-def _reason(error: OSError, option: str) -> str:
-    if isinstance(error, socket.gaierror):
-        return "the name of the host has no address. Check its spelling, or give an IP address"
-    match error.errno:
-        case errno.EADDRINUSE:
-            return f"it is in use. Give another with {option}, or stop what uses it"
-        case errno.EACCES:
-            return (
-                "this account may not use it. Ports below 1024 are usually reserved; give one above"
-                f" with {option}"
-            )
-        case errno.EADDRNOTAVAIL:
-            return "this machine has no such address. Give another with --host"
-        case errno.EAFNOSUPPORT:
-            return "this machine has IPv6 switched off. Give an IPv4 address with --host"
-    return os.strerror(error.errno).lower() if error.errno else str(error)
-
-
-def url(listener: socket.socket) -> str:
-    """Return the URL of the server that listens on a socket."""
-    host, port = listener.getsockname()[:2]
-    return (
-        f"http://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"http://{host}:{port}"
-    )
-
-
-def config_of(app: ASGIApp, grace: float) -> uvicorn.Config:
-    """Return uvicorn's configuration; at a stop, requests in flight have ``grace`` seconds."""
-    return uvicorn.Config(
-        app,
-        interface="asgi3",
-        http=BoundedProtocol,
-        ws="none",
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=math.ceil(grace),
-        timeout_keep_alive=KEEP_ALIVE,
-        # Otherwise uvicorn takes it from the environment; workers have a supervisor of their own.
-        workers=1,
-    )
-
-
-def serve(app: ASGIApp, listener: socket.socket, grace: float, started: Callable[[], None]) -> None:
-    """Serve until a signal stops it; ``started`` is called once requests are answered.
-
-    Requests in flight then have ``grace`` seconds to end.
-    """
-    # The schema and the modules never become garbage. Scanning them in every collection took most
-    # of the time of a large request.
-    gc.collect()
-    gc.freeze()
-    # A collection takes about a millisecond, and a list leaves few objects to collect.
-    gc.set_threshold(10_000, 20, 50)
-    # uvicorn raises the signal again after the shutdown.
-    with contextlib.suppress(KeyboardInterrupt):
-        GracefulServer(config_of(app, grace), started).run([listener])
-
-
-@contextlib.contextmanager
-def serving(app: ASGIApp, listener: socket.socket, grace: float) -> Iterator[None]:
-    """Serve in a thread, where uvicorn installs no signal handlers, until the context ends.
-
-    Uses uvicorn's own shutdown, which drops connections that have not sent a request.
-    """
-    server = uvicorn.Server(config_of(app, grace))
-    thread = threading.Thread(target=server.run, args=([listener],))
-    thread.start()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join()

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from gateway.config.documents import DocumentSettings, Manifest
 from gateway.config.limits import Limit, LimitSettings, TimeLimit
+from gateway.config.log import LogSettings
+from gateway.config.metrics import MetricsSettings
 from gateway.config.source import PassThrough, SourceTable
 from gateway.config.values import is_loopback
 
@@ -16,7 +18,9 @@ __all__ = [
     "DocumentSettings",
     "Limit",
     "LimitSettings",
+    "LogSettings",
     "Manifest",
+    "MetricsSettings",
     "PassThrough",
     "SourceTable",
     "TimeLimit",

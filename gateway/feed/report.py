@@ -72,5 +72,9 @@ def complete_all(
         owned[reader.source.name].append(reader)
     for name, report in reports.items():
         report.complete(owned[name], operation.calls[name])
-        operation.incomplete |= report.error is not None
+        operation.scanned += report.scanned
+        operation.returned += report.returned
+        if report.error is not None:
+            operation.incomplete = True
+            operation.lost += (report.error.code.name,)
     return list(reports.values())

@@ -107,7 +107,7 @@ class Schema(federation.Schema):
 
         Returns an InitialResult if the response comes in parts.
         """
-        explained = functools.partial(self._explained, query or "")
+        explained = functools.partial(self._explained, query or "", kwargs.get("context_value"))
         result = await super().execute(query, *args, **kwargs)
         if isinstance(result, ExperimentalIncrementalExecutionResults):
             result = initial_result(result, explained)
@@ -115,8 +115,14 @@ class Schema(federation.Schema):
             result.errors = explained(result.errors)
         return result
 
-    def _explained(self, query: str, errors: Sequence[GraphQLError]) -> list[GraphQLError]:
+    def _explained(
+        self, query: str, context: Context | None, errors: Sequence[GraphQLError]
+    ) -> list[GraphQLError]:
         explained = [explain(error) for error in errors]
+        if isinstance(context, Context):
+            context.operation.codes += tuple(
+                str((error.extensions or {})["code"]) for error in explained
+            )
         for error in () if self.open else explained:
             # The gateway's own messages contain no schema names, but they quote vendors: leave
             # them.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -29,13 +30,15 @@ class Context:
     ``read_ahead`` has the pages of ``webhookLogs`` that were read before graphql-core executes the
     operation, by response key; resolvers take them instead of reading again. The code that executes
     the operation closes the context, which cancels the reads still in flight and calls the
-    ``endings``.
+    ``endings``; before that, it calls ``release``, if that is set.
     """
 
     def __init__(self, gateway: Gateway, operation: Operation, *, in_parts: bool = False) -> None:
         self.gateway = gateway
         self.operation = operation
         self.in_parts = in_parts
+        self.began = time.perf_counter()
+        self.release: Callable[[], None] | None = None
         self.endings: list[Callable[[], Awaitable[None]]] = []
         self.read_ahead: dict[str | int, asyncio.Future[Page]] = {}
         self._batches: set[asyncio.Task[object]] = set()

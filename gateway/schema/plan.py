@@ -38,7 +38,7 @@ from graphql.execution.collect_fields import FieldDetails, FragmentDetails
 
 from gateway.schema import resolvers
 from gateway.schema.inputs import Arguments, Variables
-from gateway.schema.preparation import cost_of, extensions
+from gateway.schema.preparation import cost_of, executed, extensions
 from gateway.schema.rows import Output, Rows
 from gateway.schema.selection import (
     Compiler,
@@ -90,6 +90,7 @@ class Plans:
         """
         if (outline := self._outline_of(text, operation_name)) is None:
             return None
+        context.operation.executed = outline.executed
         cost = cost_of(outline.document, outline.operation, variables, context, self._price)
         if not self._limits.allows("cost", cost):
             return None
@@ -157,6 +158,7 @@ class _Outline:
         definitions = operation.variable_definitions or ()
         declared = {one.variable.name.value for one in definitions}
         self.variables = Variables(schema, definitions)
+        self.executed = executed(document, operation)
         self._schema = schema
         # Other operations of the document may have the others.
         self._booleans = [name for name in booleans if name in declared]

@@ -15,7 +15,8 @@ from strawberry.extensions import SchemaExtension
 from gateway.limits import Limits
 from gateway.schema.context import Context
 from gateway.schema.cost import PriceList, page_size, weight
-from gateway.schema.documents import Document, Documents
+from gateway.schema.documents import Document, Documents, digest
+from gateway.upstream.operation import Executed
 
 
 class Preparation(SchemaExtension):
@@ -40,6 +41,9 @@ class Preparation(SchemaExtension):
         context = self.execution_context
         self._document = self._documents.get(context.query or "")
         context.graphql_document = self._document.node
+        if isinstance(context.context, Context):
+            operation = get_operation_ast(self._document.node, context.operation_name)
+            context.context.operation.executed = executed(self._document, operation)
         yield
 
     def on_validate(self) -> Iterator[None]:
@@ -70,6 +74,14 @@ class Preparation(SchemaExtension):
         if self._cost is None:
             return {}
         return extensions(self.execution_context.operation_extensions, self._cost, self._limits)
+
+
+def executed(document: Document, operation: OperationDefinitionNode | None) -> Executed | None:
+    """Return what events say of an operation; None if there is none."""
+    if operation is None:
+        return None
+    own = operation.name.value if operation.name else None
+    return Executed(own, operation.operation.value, digest(document.text))
 
 
 def cost_of(

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from gateway.config.network import parse_proxy
+from gateway.events import Events
 from gateway.row_memo import RowMemo
 from gateway.sources.caching import SourceCache
 from gateway.sources.source import Source
@@ -36,13 +37,16 @@ def make_source(
     *,
     reuse_rows: bool = True,
     shared: CallCount | None = None,
+    events: Events | None = None,
 ) -> Source:
     """Return the source for its settings.
 
     Tests pass a ``transport`` in place of the network; it is closed with the source. ``clock``
     returns Unix time in nanoseconds, ``monotonic`` seconds. With ``reuse_rows``, a row that has not
-    changed is not parsed again. ``shared`` counts the calls of all workers.
+    changed is not parsed again. ``shared`` counts the calls of all workers. ``events`` are told of
+    calls, pages and the cache.
     """
+    events = events or Events()
     kit = VENDORS[settings.provider].for_settings(settings)
     http = http_client(transport or _network(settings))
     secrets = KnownSecrets(in_settings(settings))
@@ -56,6 +60,7 @@ def make_source(
             timeout=settings.timeout,
             clock=clock,
             secrets=secrets,
+            events=events,
             setting="base_url" if url.startswith(settings.base_url) else "url under auth",
         )
 
@@ -73,9 +78,10 @@ def make_source(
         private=settings.auth.type == "pass-through",
         secrets=secrets,
         shared=shared,
+        events=events,
     )
-    cached = SourceCache(settings, client, cache, RowMemo(enabled=reuse_rows))
-    return Source(settings.name, kit(settings, client, cached.hooks), client, cached)
+    cached = SourceCache(settings, client, cache, RowMemo(enabled=reuse_rows), events)
+    return Source(settings.name, kit(settings, client, cached.hooks), client, cached, events)
 
 
 def _network(settings: SourceTable) -> httpx.AsyncBaseTransport:

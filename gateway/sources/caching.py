@@ -22,6 +22,7 @@ from gateway.cache import (
     Loaded,
 )
 from gateway.errors import UpstreamError
+from gateway.events import COLLAPSED, FAILED, CacheLookedUp, Events
 from gateway.model import CacheStatus, Freshness, Timestamp
 from gateway.row_memo import RowMemo
 from gateway.upstream.client import NotModified, UpstreamClient
@@ -61,11 +62,13 @@ class SourceCache:
         client: UpstreamClient,
         cache: Cache,
         row_memo: RowMemo | None = None,
+        events: Events | None = None,
     ) -> None:
         self.lifetimes = settings.cache
         self._source = settings.name
         self._client = client
         self._cache = cache
+        self._events = events or Events()
         self._row_memo = RowMemo() if row_memo is None else row_memo
         # A source of the same name in another gateway that shares the cache may see other data.
         self._partition = (
@@ -116,9 +119,11 @@ class SourceCache:
                 requirement,
             )
         except TimeoutError:
+            self._tell(FAILED)
             operation.is_lasting = False
             raise await self._client.deadline_error(operation) from None
         except UpstreamError:
+            self._tell(FAILED)
             # The next operation may succeed, even where this failure leaves no error behind.
             operation.is_lasting = False
             raise
@@ -157,6 +162,8 @@ class SourceCache:
         not_before: Timestamp | None,
     ) -> None:
         freshness = cached.freshness
+        if self._events.wants(CacheLookedUp):
+            self._tell(COLLAPSED if freshness.collapsed else freshness.status.name)
         operation.reads[self._source].append(freshness)
         if not_before is not None:
             operation.is_chained = True
@@ -165,6 +172,10 @@ class SourceCache:
             operation.used.append(Used(self._source, key, cached.value, freshness.fetched_at))
         else:
             operation.is_cached = False
+
+    def _tell(self, outcome: str) -> None:
+        if self._events.wants(CacheLookedUp):
+            self._events.emit(CacheLookedUp(self._source, outcome))
 
     def _requirement(
         self, operation: Operation, max_age: float | None, not_before: Timestamp | None
@@ -238,6 +249,7 @@ class SourceCache:
         if cached is None:
             return None
         freshness = replace(cached.freshness, failure=error.code.name)
+        self._tell(CacheStatus.STALE.name)
         operation.reads[self._source].append(freshness)
         operation.is_cached = False
         return Cached(cached.value, freshness)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gateway.errors import ErrorCode, RequestError, UpstreamError
+from gateway.events import Events, PageRefreshed
 from gateway.model import Attempt, Capability, Hook, Timestamp, WebhookLog, WebhookLogStatus
 from gateway.sources.caching import Read, SourceCache, tag
 from gateway.sources.list_facts import ListFacts
@@ -39,7 +40,12 @@ class Source:
     """
 
     def __init__(
-        self, name: str, vendor: Vendor[Any], client: UpstreamClient, cache: SourceCache
+        self,
+        name: str,
+        vendor: Vendor[Any],
+        client: UpstreamClient,
+        cache: SourceCache,
+        events: Events | None = None,
     ) -> None:
         self.name = name
         self.client = client
@@ -49,6 +55,7 @@ class Source:
         self.lacks = vendor.lacks
         self.list_facts = ListFacts()
         self._cache = cache
+        self._events = events or Events()
         self._page_read = functools.lru_cache(PAGE_READS)(self._make_page_read)
         self._page_type: Any = Page[vendor.details]  # type: ignore[name-defined]
         self._log_type: Any = WebhookLog[vendor.details] | None  # type: ignore[name-defined]
@@ -128,10 +135,17 @@ class Source:
         first = window.offset == 0 and window.until is None and window.token is None
         seconds = lifetimes.first_page if first else lifetimes.page
         tags = (tag("hook", stream.hook_id) if stream.hook_id else self._lists,)
+
+        async def read(detached: Operation) -> Page:
+            page = await self.vendor.read_page(stream, window, criteria, detached)
+            if self._events.wants(PageRefreshed):
+                self._events.emit(PageRefreshed(self.name, page.logs, detached.background))
+            return page
+
         return Read(
             name=_page_name(stream, window, criteria),
             kind=self._page_type,
-            read=lambda detached: self.vendor.read_page(stream, window, criteria, detached),
+            read=read,
             classify=lambda _: (seconds, tags),
             renew=with_same_next if stream.by_token else with_pushed_off,
         )

@@ -17,6 +17,7 @@ import msgspec
 from joserfc import jwt
 
 from gateway.errors import ErrorCode, UpstreamError
+from gateway.events import Events
 from gateway.normalise import timestamps
 from gateway.single_flight import SingleFlight
 from gateway.upstream.answer import Answer
@@ -24,6 +25,7 @@ from gateway.upstream.envelopes import ReadError, error_in_success
 from gateway.upstream.errors import refusal
 from gateway.upstream.exchange import exchange
 from gateway.upstream.known_secrets import KnownSecrets, in_headers
+from gateway.upstream.measured import measured
 from gateway.upstream.network_errors import Peer
 from gateway.upstream.operation import Operation
 from gateway.upstream.progress import Progress
@@ -214,7 +216,7 @@ class TokenEndpoint:
 
     ``timeout`` is in seconds; ``clock`` is in Unix nanoseconds. ``http`` is the source's own
     client, which the source closes. Fetched tokens are added to ``secrets``. ``setting`` names the
-    setting with the address.
+    setting with the address. ``events`` are told of calls, whose endpoint is "token".
     """
 
     def __init__(
@@ -228,7 +230,9 @@ class TokenEndpoint:
         clock: Callable[[], int],
         secrets: KnownSecrets | None = None,
         setting: str = "base_url",
+        events: Events | None = None,
     ) -> None:
+        self._events = events or Events()
         self._setting = setting
         name = f"The token endpoint of source {source}"
         self._peer = Peer(source, name, setting, too_large=f"Check {setting}")
@@ -261,6 +265,15 @@ class TokenEndpoint:
 
         Raises UpstreamError unless the response is 2xx and not an error.
         """
+        with measured(self._events, self._source, "POST", "token") as timing:
+            timing.send()
+            document, answer = await self._post(json, form)
+            timing.status = answer.status
+            return document, answer.headers
+
+    async def _post(
+        self, json: Any, form: Mapping[str, str] | None
+    ) -> tuple[dict[str, Any], Answer]:
         request = self._http.build_request("POST", self._url, json=json, data=form)
         progress = Progress()
         try:
@@ -294,7 +307,7 @@ class TokenEndpoint:
         # no wrapper.
         if isinstance(document, dict) and isinstance(document.get("data"), dict):
             document = document["data"]
-        return document if isinstance(document, dict) else {}, answer.headers
+        return document if isinstance(document, dict) else {}, answer
 
     def token(self, value: Any, seconds: float, until: Any = None) -> Token:
         """Return a usable token, which is masked from now on; UpstreamError if it is unusable.

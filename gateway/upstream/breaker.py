@@ -32,11 +32,18 @@ class Breaker:
     """Allows or refuses calls, based on the results of recent ones.
 
     ``clock`` is monotonic, in seconds. Each allowed call is begun and ended; a call that ends after
-    the state has changed is ignored.
+    the state has changed is ignored. ``changed`` is called with the state before and after each
+    change; it is ``HALF_OPEN`` from the start of a probe.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        changed: Callable[[BreakerState, BreakerState], None] = lambda _before, _after: None,
+    ) -> None:
         self._clock = clock
+        self._changed = changed
+        self._told = BreakerState.CLOSED
         self._calls: deque[tuple[float, bool]] = deque()
         self._failures = 0
         self._until: float | None = None
@@ -66,6 +73,7 @@ class Breaker:
             if self._probing or self._clock() < self._until:
                 return None
             self._probing = True
+            self._tell(BreakerState.HALF_OPEN)
         return self._generation
 
     def allows(self, call: int) -> bool:
@@ -102,3 +110,9 @@ class Breaker:
         self._generation += 1
         self._calls.clear()
         self._failures = 0
+        self._tell(BreakerState.CLOSED if until is None else BreakerState.OPEN)
+
+    def _tell(self, state: BreakerState) -> None:
+        if state is not self._told:
+            before, self._told = self._told, state
+            self._changed(before, state)

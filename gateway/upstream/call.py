@@ -30,10 +30,12 @@ class Request(NamedTuple):
     ``is_action`` is true if the vendor may change something: such a request is sent only once, and
     its response need not have a document. ``content`` is a body of JSON. ``rows`` is the name of
     the list in the response whose rows may stay undecoded. ``etag`` is sent as a condition.
+    ``endpoint`` is the template of the path.
     """
 
     method: str
     url: httpx.URL
+    endpoint: str
     is_action: bool = False
     content: bytes | None = None
     headers: Headers = ()

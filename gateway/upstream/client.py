@@ -18,15 +18,14 @@ import httpx
 import msgspec
 
 from gateway.errors import ErrorCode, UpstreamError
+from gateway.events import Events
 from gateway.upstream import waits
 from gateway.upstream.breaker import BreakerState
 from gateway.upstream.call import Call, Headers, Request, encoded
-from gateway.upstream.envelopes import VendorError, error_in_success, is_answer_to_action
+from gateway.upstream.checks import NO_CONTENT, check_document, error_in
 from gateway.upstream.errors import (
     ReadError,
     is_rate_limited,
-    not_json,
-    plain_text,
     refusal,
     without_traceback,
 )
@@ -34,7 +33,9 @@ from gateway.upstream.exchange import exchange, request_url
 from gateway.upstream.guard import FAILURES, PrivateGuards, UpstreamGuard, is_refusal
 from gateway.upstream.health import Health
 from gateway.upstream.known_secrets import KnownSecrets
+from gateway.upstream.measured import Timing, measured
 from gateway.upstream.network_errors import Peer
+from gateway.upstream.path import template_of
 from gateway.upstream.progress import Progress
 from gateway.upstream.retry import with_retries
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from gateway.upstream.answer import Answer
     from gateway.upstream.auth import Credential
     from gateway.upstream.call_counts import CallCount
+    from gateway.upstream.envelopes import VendorError
     from gateway.upstream.operation import Operation
 
 SLOW = 0.75
@@ -50,8 +52,6 @@ MAX_URLS = 256
 """Maximum number of URLs that are kept for the next call."""
 MAX_SLOWDOWN = 30.0
 """Maximum pause in seconds that a successful response may ask for."""
-NO_CONTENT = frozenset({204, 205})
-
 _ETAG = re.compile(r'(?:W/)?"[!#-~]{0,500}"')
 
 Params = Sequence[tuple[str, str]]
@@ -69,7 +69,7 @@ class UpstreamClient:
     that begin in a second. ``clock`` is in Unix nanoseconds, ``monotonic`` in seconds. ``secrets``
     are the source's own. In a ``private`` client, each caller sends its own credential: failures
     are reported to that caller only, and affect no other. ``shared`` counts the calls of all
-    workers. The client owns ``http``.
+    workers; ``events`` are told of them. The client owns ``http``.
     """
 
     def __init__(
@@ -88,6 +88,7 @@ class UpstreamClient:
         private: bool = False,
         secrets: KnownSecrets | None = None,
         shared: CallCount | None = None,
+        events: Events | None = None,
     ) -> None:
         self.source = source
         self.base_url = base_url
@@ -101,7 +102,10 @@ class UpstreamClient:
         self._clock = clock
         self._private = private
         self._secrets = secrets or KnownSecrets()
-        make_guard = functools.partial(UpstreamGuard, source, rate_limit, monotonic)
+        self._events = events or Events()
+        make_guard = functools.partial(
+            UpstreamGuard, source, rate_limit, monotonic, events=self._events, personal=private
+        )
         self._guard = make_guard(shared=shared)
         self._private_guards = PrivateGuards(make_guard) if private else None
         # Building a URL takes as long as sending it.
@@ -142,14 +146,17 @@ class UpstreamClient:
         NotModified if the vendor confirms the operation's ETag.
         """
         url, target = self._located(path, tuple(params))
+        endpoint = template_of(path)
         if body is None:
-            request = Request("GET", url, rows=rows, etag=operation.etags.get(target))
+            request = Request("GET", url, endpoint, rows=rows, etag=operation.etags.get(target))
         else:
             # A condition would mean something else with a POST (RFC 9110, 13.1.2).
-            request = Request("POST", url, rows=rows, content=encoded(body))
+            request = Request("POST", url, endpoint, rows=rows, content=encoded(body))
         with self._record_health():
             call = await self._prepare(request, operation)
-            answer = await with_retries(lambda: self._attempt(call), call.guard, operation.deadline)
+            answer = await with_retries(
+                functools.partial(self._attempt, call), call.guard, operation.deadline
+            )
         if answer.status == httpx.codes.NOT_MODIFIED:
             raise NotModified
         if body is None:
@@ -180,7 +187,14 @@ class UpstreamClient:
         a JSON API; its ``sent`` shows whether the vendor may have acted.
         """
         url, _ = self._located(path, tuple(params))
-        request = Request(method, url, is_action=True, content=encoded(body), headers=headers)
+        request = Request(
+            method,
+            url,
+            template_of(path),
+            is_action=True,
+            content=encoded(body),
+            headers=headers,
+        )
         with self._record_health():
             answer = await self._attempt(await self._prepare(request, operation))
         return None if answer.is_blank else answer.json()
@@ -220,7 +234,16 @@ class UpstreamClient:
             return self._guard
         return self._private_guards.of(await credential.headers())
 
-    async def _attempt(self, call: Call) -> Answer:
+    async def _attempt(self, call: Call, number: int = 1) -> Answer:
+        request = call.request
+        with measured(
+            self._events, self.source, request.method, request.endpoint, call.operation, number
+        ) as timing:
+            answer = await self._send(call, timing)
+            timing.status = answer.status
+            return answer
+
+    async def _send(self, call: Call, timing: Timing) -> Answer:
         loop = asyncio.get_running_loop()
         operation, credential, guard = call.operation, call.credential, call.guard
         # An action's caller may have lowered its deadline, which says nothing about the vendor.
@@ -242,9 +265,11 @@ class UpstreamClient:
                 async with asyncio.timeout_at(operation.deadline) as bound:
                     # Calls that wait for a slot share this refresh, and its failure, too.
                     await credential.headers()
+                    timing.queue()
                     await guard.limit.enter(self._slots, operation.deadline - loop.time())
                     try:
                         start()
+                        timing.send()
                         call_timeout = min(self._timeout, operation.deadline - loop.time())
                         bound.reschedule(loop.time() + call_timeout)
                         headers = await credential.headers()
@@ -289,22 +314,7 @@ class UpstreamClient:
         request = call.http_request(self._http.headers, headers)
         answer = await exchange(self._http, request, self._peer, progress)
         answer = answer.masked(call.secrets)
-        return answer, self._error_in(answer, call.request)
-
-    def _error_in(self, answer: Answer, request: Request) -> VendorError | None:
-        """Return the error inside a 2xx response, if there is one."""
-        if not httpx.codes.is_success(answer.status) or answer.is_blank:
-            return None
-        if request.rows is not None:
-            # One row shows whether they are rows, or the parts of an error.
-            outline = answer.outline(request.rows)
-            if outline is not None and error_in_success(outline, self._read_error) is None:
-                return None
-        try:
-            document = answer.json()
-        except ValueError:
-            document = plain_text(answer)
-        return error_in_success(document, self._read_error, of_action=request.is_action)
+        return answer, error_in(answer, call.request, self._read_error)
 
     def _checked(self, answer: Answer, vendor_error: VendorError | None, call: Call) -> Answer:
         """Return a 2xx response, raise UpstreamError for others; apply rate limit headers."""
@@ -319,7 +329,7 @@ class UpstreamClient:
             if wait := waits.retry_after(answer.headers, now):
                 limit.pause(min(wait, MAX_SLOWDOWN))
             if request.rows is None or answer.with_raw_rows(request.rows) is None:
-                self._check_document(answer, action=request.is_action)
+                check_document(answer, self.source, action=request.is_action)
             return answer
         error = refusal(
             answer,
@@ -332,16 +342,3 @@ class UpstreamClient:
         if error.code is ErrorCode.UPSTREAM_RATE_LIMITED and error.retry_after is not None:
             limit.pause(error.retry_after)
         raise error
-
-    def _check_document(self, answer: Answer, *, action: bool) -> None:
-        """Raise UpstreamError if a 2xx response lacks a required document."""
-        if answer.is_blank:
-            if action or answer.status in NO_CONTENT:
-                return
-            raise not_json(answer, self.source)
-        try:
-            document = answer.json()
-        except ValueError:
-            raise not_json(answer, self.source) from None
-        if action and not is_answer_to_action(document):
-            raise not_json(answer, self.source)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from cachetools import LRUCache
 
 from gateway.errors import ErrorCode, UpstreamError
-from gateway.upstream.breaker import Breaker
+from gateway.events import BreakerChanged, Events
+from gateway.upstream.breaker import Breaker, BreakerState
 from gateway.upstream.limits import RateLimit
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class UpstreamGuard:
     """A rate limit and a breaker for calls that share a credential.
 
     ``rate_limit`` is in calls per second; ``clock`` is monotonic, in seconds. ``shared`` counts the
-    calls of all workers.
+    calls of all workers. ``events`` are told of changes of the breaker, which is ``personal`` if
+    the credential is a caller's own.
     """
 
     def __init__(
@@ -46,9 +48,17 @@ class UpstreamGuard:
         rate_limit: float,
         clock: Callable[[], float],
         shared: CallCount | None = None,
+        *,
+        events: Events,
+        personal: bool = False,
     ) -> None:
         self.limit = RateLimit(source, rate_limit, clock=clock, shared=shared)
-        self.breaker = Breaker(clock)
+
+        def changed(before: BreakerState, after: BreakerState) -> None:
+            if events.wants(BreakerChanged):
+                events.emit(BreakerChanged(source, before.name, after.name, personal))
+
+        self.breaker = Breaker(clock, changed)
         self._source = source
         self._last_failure = ""
         self._probed = asyncio.Event()

@@ -34,6 +34,20 @@ class Used(NamedTuple):
     fetched_at: Timestamp | None = None
 
 
+class Executed(NamedTuple):
+    """The name of an operation, its kind, such as "query", and the SHA-256 of its document."""
+
+    name: str | None
+    kind: str
+    document: str
+
+
+class Calls(Counter[str]):
+    """The calls made so far, by source, and the ``seconds`` that they took, added up."""
+
+    seconds = 0.0
+
+
 class Operation:
     """One caller's operation: its deadline, and the calls made for it so far, by source.
 
@@ -48,6 +62,15 @@ class Operation:
     seconds, or than the source's ``least_age`` if that is greater, are not used. ``reads`` is the
     freshness of each answer, by source.
     """
+
+    executed: Executed | None = None
+    """What is executed, once that is known."""
+    scanned = returned = 0
+    """The logs that were examined for lists, and those in them."""
+    codes: tuple[str, ...] = ()
+    """The codes of the errors in the response."""
+    lost: tuple[str, ...] = ()
+    """The codes of the failures of sources that are therefore missing in lists."""
 
     def __init__(
         self,
@@ -68,7 +91,7 @@ class Operation:
         self.began = asyncio.get_running_loop().time()
         self.deadline = self.began + seconds
         self.began_at = began_at
-        self.calls: Counter[str] = Counter()
+        self.calls = Calls()
         self.reads: dict[str, list[Freshness]] = defaultdict(list)
         self.is_caught_up = False
         """Whether what actions of other processes have made obsolete has been evicted."""

@@ -7,9 +7,6 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-import stamina
-from stamina.instrumentation import set_on_retry_hooks
-
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.breaker import BreakerState
 from gateway.upstream.waits import MAX_PAUSE
@@ -36,51 +33,40 @@ JITTER = 0.3
 """Maximum random delay in seconds, so that calls that failed together are not retried together."""
 MAX_WAIT = 2 * FIRST_WAIT + JITTER
 
-_caller = stamina.AsyncRetryingCaller(
-    attempts=ATTEMPTS,
-    timeout=None,  # would not bound the waits, as the deadline does
-    wait_initial=FIRST_WAIT,
-    wait_jitter=JITTER,
-    wait_max=MAX_WAIT,
-)
-
-# By default it logs each retry, without the source.
-set_on_retry_hooks(())
+sleep = asyncio.sleep
+"""Waits before a retry; tests replace it."""
 
 
 async def with_retries(
-    attempt: Callable[[], Awaitable[T]], guard: UpstreamGuard, deadline: float
+    attempt: Callable[[int], Awaitable[T]], guard: UpstreamGuard, deadline: float
 ) -> T:
-    """Return the result of an attempt, with retries after temporary failures.
+    """Return the result of an attempt, which is called with its number, from 1.
 
-    The failure is raised without a retry if the breaker has opened, or if the wait (the vendor's
-    own, if it names one) would exceed ``MAX_PAUSE`` or the ``deadline``, in seconds of the
-    event loop's clock.
+    It is retried after temporary failures. The failure is raised without a retry if the breaker has
+    opened, or if the wait (the vendor's own, if it names one) would exceed ``MAX_PAUSE`` or the
+    ``deadline``, in seconds of the event loop's clock.
     """
+    number = 1
+    while True:
+        try:
+            return await attempt(number)
+        except UpstreamError as error:
+            seconds = _wait(error, number, guard, deadline)
+            if seconds is None:
+                raise
+        await sleep(seconds)
+        number += 1
 
-    def wait(error: Exception) -> bool | float:
-        if not isinstance(error, UpstreamError) or (error.code, error.status) not in PASSING:
-            return False
-        if guard.breaker.state is not BreakerState.CLOSED:
-            return False
-        vendor_wait = max(error.retry_after or 0.0, guard.limit.seconds)
-        seconds = vendor_wait + random.uniform(0, JITTER) if vendor_wait else MAX_WAIT  # noqa: S311
-        if vendor_wait > MAX_PAUSE or asyncio.get_running_loop().time() + seconds >= deadline:
-            return False
-        return seconds if vendor_wait else True
 
-    failure: UpstreamError | None = None
-    try:
-        return await attempt()
-    except UpstreamError as error:
-        failure = error
-
-    async def again() -> T:
-        # stamina is slow to begin; its first attempt is the one that has failed.
-        nonlocal failure
-        if failure is None:
-            return await attempt()
-        first, failure = failure, None
-        raise first
-
-    return await _caller(wait, again)
+def _wait(error: UpstreamError, number: int, guard: UpstreamGuard, deadline: float) -> float | None:
+    """Return the seconds until the next attempt; None if there is none."""
+    if number == ATTEMPTS or (error.code, error.status) not in PASSING:
+        return None
+    if guard.breaker.state is not BreakerState.CLOSED:
+        return None
+    vendor_wait = max(error.retry_after or 0.0, guard.limit.seconds)
+    jitter = random.uniform(0, JITTER)  # noqa: S311
+    seconds = vendor_wait + jitter if vendor_wait else MAX_WAIT
+    if vendor_wait > MAX_PAUSE or asyncio.get_running_loop().time() + seconds >= deadline:
+        return None
+    return seconds if vendor_wait else FIRST_WAIT * 2 ** (number - 1) + jitter

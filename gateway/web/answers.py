@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gateway.model import Freshness, Timestamp
     from gateway.service import Gateway
     from gateway.sources.list_facts import ListFacts
-    from gateway.upstream.operation import Operation
+    from gateway.upstream.operation import Executed, Operation
     from gateway.web.caching import Reads
 
 MEMORY = 16 * 2**20
@@ -58,12 +58,15 @@ class Answer(msgspec.Struct, frozen=True):
     """The body of a response, and the cached values that it was made of.
 
     ``facts`` is what was known of the vendors' lists then, such as whether to trust their totals.
+    ``executed`` and ``returned`` are those of the operation.
     """
 
     body: bytes
     values: Sequence[_Value]
     facts: Sequence[ListFacts]
     size: int
+    executed: Executed | None = None
+    returned: int = 0
 
 
 class KeptAnswers:
@@ -76,8 +79,8 @@ class KeptAnswers:
         self._seen: OrderedDict[int, bool] = OrderedDict()
         """By hash, whether the result of an operation is the same for all who may share it."""
 
-    def find(self, key: Key) -> tuple[bytes, Reads] | None:
-        """Return the body of an answer that is still true, and the freshness of what it shows."""
+    def find(self, key: Key) -> tuple[Answer, Reads] | None:
+        """Return an answer that is still true, and the freshness of what it shows."""
         answer = self._kept.get(key)
         if answer is None:
             return None
@@ -85,7 +88,7 @@ class KeptAnswers:
         if reads is None:
             del self._kept[key]
             return None
-        return answer.body, reads
+        return answer, reads
 
     def _reads(self, answer: Answer) -> Reads | None:
         """Return the freshness of what an answer was made of; None if any of it has changed."""
@@ -115,7 +118,14 @@ class KeptAnswers:
         if size <= self._memory:
             chained = operation.is_chained
             values = tuple([_held(used, chained=chained) for used in operation.used])
-            self._kept[key] = Answer(body, values, self._gateway.list_facts(), size)
+            self._kept[key] = Answer(
+                body,
+                values,
+                self._gateway.list_facts(),
+                size,
+                operation.executed,
+                operation.returned,
+            )
 
     def _is_first(self, key: Key, operation: Operation) -> bool:
         mark = hash(key)

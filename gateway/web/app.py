@@ -16,6 +16,7 @@ from starlette.routing import Route
 from gateway.callers import Authenticator
 from gateway.config import is_loopback
 from gateway.errors import ErrorCode
+from gateway.events import Events, RequestEnded
 from gateway.limits import Limits
 from gateway.schema import build_schema
 from gateway.service import Gateway
@@ -27,6 +28,7 @@ from gateway.web.door import Door
 from gateway.web.explorer import explorer_page, explorer_routes
 from gateway.web.header_limit import HeaderLimit
 from gateway.web.host import LoopbackHost
+from gateway.web.observed import RequestEvents
 from gateway.web.prefix import PathPrefix
 from gateway.web.view import GraphQLView
 
@@ -49,16 +51,25 @@ def create_app(
     authenticator: Authenticator | None = None,
     evictions: EvictionLog | None = None,
     call_counts: CallCounts | None = None,
+    events: Events | None = None,
 ) -> Starlette:
     """Return the application; ``transport`` replaces the network in tests.
 
-    ``evictions`` and ``call_counts`` connect it with the other workers of the server.
+    ``evictions`` and ``call_counts`` connect it with the other workers of the server. ``events``
+    are told of what happens; whoever wants to hear of requests has subscribed before.
     """
-    gateway = Gateway(settings, transport=transport, evictions=evictions, call_counts=call_counts)
+    events = events or Events()
+    gateway = Gateway(
+        settings,
+        transport=transport,
+        evictions=evictions,
+        call_counts=call_counts,
+        events=events,
+    )
     introspection = settings.server.introspection
     graphiql = settings.server.graphiql and introspection and not settings.documents.trusted
     prefix = settings.server.root_path
-    limits = Limits(settings.limits, settings.server.deadline)
+    limits = Limits(settings.limits, settings.server.deadline, events)
     view = GraphQLView(
         build_schema(
             limits,
@@ -104,6 +115,7 @@ def create_app(
             *(console_routes(graphiql=graphiql) if settings.server.console else ()),
         ],
         middleware=[
+            *([Middleware(RequestEvents, events)] if events.wants(RequestEnded) else ()),
             *([Middleware(PathPrefix, prefix)] if prefix else ()),
             Middleware(Door, view, KeptAnswers(gateway) if settings.cache.reuse_answers else None),
             *cors(settings),

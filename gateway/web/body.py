@@ -10,6 +10,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.types import Message, Receive
 
     from gateway.limits import Limits
 
@@ -118,3 +119,18 @@ def depth(value: Any) -> int:
         elif isinstance(inner, list):
             todo += [(item, level + 1) for item in inner]
     return deepest
+
+
+async def too_late() -> Message:
+    """Receive nothing: the time for the body is over."""
+    raise TimeoutError
+
+
+def beginning_with(message: Message, receive: Receive) -> Receive:
+    """Return a ``receive`` that begins with a message that was received before."""
+    first = [message]
+
+    async def again() -> Message:
+        return first.pop() if first else await receive()
+
+    return again

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import functools
 import re
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -25,11 +26,13 @@ from cachetools import LRUCache
 from starlette.requests import ClientDisconnect, Request
 
 from gateway.callers import Method
+from gateway.events import COLLAPSED, KEPT, AnswerReused
 from gateway.single_flight import SingleFlight
-from gateway.web.body import TIMEOUT
+from gateway.web.body import TIMEOUT, beginning_with, too_late
 from gateway.web.caching import cache_status, collapsed
 from gateway.web.disconnect import cancel_on_disconnect, within
 from gateway.web.header_limit import size_of
+from gateway.web.observed import reused
 from gateway.web.request import Refusal, decode_operation, request_id
 
 if TYPE_CHECKING:
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
     from strawberry.types import ExecutionResult
 
     from gateway.service import Gateway
-    from gateway.upstream.operation import Operation
+    from gateway.upstream.operation import Executed, Operation
     from gateway.web.answers import KeptAnswers, Key
     from gateway.web.caching import Reads
     from gateway.web.request import GraphQLRequest
@@ -98,6 +101,7 @@ class Door:
         self._answers = answers
         self._verdicts: LRUCache[tuple[Header, ...], Verdict] = LRUCache(MAX_VERDICTS)
         self._flights: SingleFlight[Outcome] = SingleFlight()
+        self._events = view.events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on."""
@@ -118,9 +122,9 @@ class Door:
         try:
             message = await within(TIMEOUT, _next(receive))
         except TimeoutError:
-            await self._app(scope, _too_late, send)
+            await self._app(scope, too_late, send)
             return
-        again = _beginning_with(message, receive)
+        again = beginning_with(message, receive)
         if not self._is_plain(message) or not self._view.welcomes(verdict.gateway.caller, scope):
             await self._app(scope, again, send)
             return
@@ -150,16 +154,36 @@ class Door:
     async def _send_kept(self, request: _Request, answers: KeptAnswers) -> bool:
         """Send a kept answer; False if there is none."""
         gateway = request.verdict.gateway
+        wanted = self._events.wants(AnswerReused)
+        began = time.perf_counter() if wanted else 0.0
         kept = answers.find(request.key)
         if kept is None:
             return False
+        answer, reads = kept
         try:
             headers = await self._view.count(gateway.caller, request.http)
         except Refusal as refusal:
             await request.refuse(refusal, self._view)
         else:
-            await request.send_body(*kept, headers)
+            await request.send_body(answer.body, reads, headers)
+            if wanted:
+                self._tell(request, answer.executed, answer.returned, KEPT, began)
         return True
+
+    def _tell(
+        self, request: _Request, executed: Executed | None, returned: int, cache: str, began: float
+    ) -> None:
+        """Tell of an operation that got the answer of an equal one."""
+        self._events.emit(
+            reused(
+                request.verdict.gateway.caller,
+                executed,
+                returned,
+                cache=cache,
+                seconds=time.perf_counter() - began,
+                request_id=request_id(request.scope),
+            )
+        )
 
     async def _execute(self, request: _Request) -> None:
         """Execute an operation as the view does."""
@@ -174,11 +198,20 @@ class Door:
             headers = await view.count(gateway.caller, request.http)
             operation = gateway.operation(request_id=request_id(request.scope))
             operation.is_caught_up = True
+            began = time.perf_counter()
             result, made_by, exceeds, _ = await self._run(request, asked, operation)
             if isinstance(result, bytes):
                 reads: Reads = made_by.reads
                 if made_by is not operation:
                     reads = collapsed(reads)
+                    if self._events.wants(AnswerReused):
+                        self._tell(
+                            request,
+                            made_by.executed,
+                            made_by.returned,
+                            COLLAPSED,
+                            began,
+                        )
                 # An excess that is only warned of has to be counted each time.
                 elif self._answers is not None and not exceeds:
                     self._answers.keep(request.key, result, operation)
@@ -303,18 +336,3 @@ def _is_short(headers: Sequence[Header], key: Sequence[Header]) -> bool:
 
 async def _next(receive: Receive) -> Message:
     return await receive()
-
-
-async def _too_late() -> Message:
-    """Receive nothing: the time for the body is over."""
-    raise TimeoutError
-
-
-def _beginning_with(message: Message, receive: Receive) -> Receive:
-    """Return a ``receive`` that begins with a message that was received before."""
-    first = [message]
-
-    async def again() -> Message:
-        return first.pop() if first else await receive()
-
-    return again

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Collection, Sequence
+import time
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,12 +13,14 @@ from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from gateway.errors import ErrorCode
+from gateway.events import CANCELLED, Events, OperationBegan, OperationEnded
 from gateway.limits import LimitError, Limits
 from gateway.schema.context import Context
 from gateway.schema.incremental import InitialResult
 from gateway.web.answer import error_body, size
 from gateway.web.body import depth
 from gateway.web.concurrency import ConcurrencyLimit, OverloadedError
+from gateway.web.observed import ended
 from gateway.web.persisted import PersistedDocuments
 from gateway.web.request import Refusal
 
@@ -35,10 +38,13 @@ if TYPE_CHECKING:
 class Execution:
     """Executes operations, as many at a time as the limits allow."""
 
-    def __init__(self, schema: Schema, limits: Limits, persisted: PersistedDocuments) -> None:
+    def __init__(
+        self, schema: Schema, limits: Limits, persisted: PersistedDocuments, events: Events
+    ) -> None:
         self._schema = schema
         self._limits = limits
         self._persisted = persisted
+        self._events = events
         self._concurrency = ConcurrencyLimit(limits)
 
     async def run(
@@ -56,15 +62,46 @@ class Execution:
         If ``written``, the body of a response without errors may be returned as JSON. The result
         may be a InitialResult if ``in_parts``. Raises Refusal for what is not executed.
         """
+        context = Context(gateway, operation, in_parts=in_parts)
+        if self._events.wants(OperationBegan):
+            self._events.emit(OperationBegan(operation.request_id))
+        goes_on = False
+        try:
+            result = await self._execute(context, asked, kinds, written=written)
+            if isinstance(result, InitialResult):
+                # The execution goes on until the last part.
+                result.resources.push_async_callback(self._end, context)
+                goes_on = True
+        except Refusal as refusal:
+            operation.codes += (refusal.code.name,)
+            raise
+        except asyncio.CancelledError:
+            operation.codes += (CANCELLED,)
+            raise
+        except Exception:
+            operation.codes += (ErrorCode.INTERNAL_ERROR.name,)
+            raise
+        else:
+            return result
+        finally:
+            if not goes_on:
+                await self._end(context)
+
+    async def _execute(
+        self,
+        context: Context,
+        asked: GraphQLRequest,
+        kinds: Collection[OperationType],
+        *,
+        written: bool,
+    ) -> ExecutionResult | bytes:
         self._check(asked)
         text = self._persisted.text(asked)
-        context = Context(gateway, operation, in_parts=in_parts)
-        goes_on, release = False, None
         try:
-            release = await self._concurrency.take()
+            context.release = await self._concurrency.take()
             if written and (body := await self._written(text, asked, context)):
                 return body
-            result = await self._schema.execute(
+            return await self._schema.execute(
                 text,
                 variable_values=asked.variables,
                 operation_name=asked.operation_name or None,
@@ -72,10 +109,6 @@ class Execution:
                 allowed_operation_types=kinds,
                 operation_extensions=asked.extensions,
             )
-            if isinstance(result, InitialResult):
-                # The execution goes on until the last part.
-                result.resources.push_async_callback(self._end, context, release)
-                goes_on = True
         except OverloadedError as error:
             wait = {"Retry-After": "1"}
             raise Refusal(503, str(error), code=ErrorCode.OVERLOADED, **wait) from None
@@ -89,19 +122,20 @@ class Execution:
             if kind == "mutation":
                 raise Refusal(405, "Send mutations by POST.", Allow="POST") from None
             raise Refusal(400, f"No {kind} is executed here.") from None
-        else:
-            return result
-        finally:
-            if not goes_on:
-                await self._end(context, release)
 
-    async def _end(self, context: Context, release: Callable[[], None] | None) -> None:
-        """Release what an operation has used, and count it if it took the server's deadline."""
-        if release is not None:
-            release()
+    async def _end(self, context: Context) -> None:
+        """Release what an operation has used, and tell of its end.
+
+        It is counted if it took the server's deadline.
+        """
+        if context.release is not None:
+            context.release()
         try:
             await context.close()
         finally:
+            if self._events.wants(OperationEnded):
+                seconds = time.perf_counter() - context.began
+                self._events.emit(ended(context.gateway.caller, context.operation, seconds))
             taken = asyncio.get_running_loop().time() - context.operation.began
             self._limits.refuses("deadline", math.nextafter(taken, math.inf))
 

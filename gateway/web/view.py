@@ -73,11 +73,12 @@ class GraphQLView:
     ) -> None:
         self._schema = schema
         self._gateway = gateway
+        self.events = gateway.events
         self._authenticator = authenticator
         self._limits = limits
         self._rates = RateLimiter(limits, SharedStore(gateway.take))
         documents = PersistedDocuments(gateway.settings.documents, schema.documents, built_in)
-        self._execution = Execution(schema, limits, documents)
+        self._execution = Execution(schema, limits, documents, gateway.events)
         self._explorer = explorer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -75,8 +75,8 @@ def measure(process: Process, url: str) -> None:
 
 
 def serve() -> None:
-    from gateway.cli.server import listen, url  # noqa: PLC0415
-    from gateway.cli.server import serve as run  # noqa: PLC0415
+    from gateway.cli.listening import listen, url  # noqa: PLC0415
+    from gateway.cli.listening import serve as run  # noqa: PLC0415
 
     with listen("127.0.0.1", 0) as listener:
         run(made_app(), listener, 1.0, lambda: print(url(listener), flush=True))

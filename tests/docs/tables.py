@@ -16,6 +16,7 @@ import typer.main
 
 from gateway.callers import Role
 from gateway.errors import ErrorCode
+from gateway.telemetry.instruments import INSTRUMENTS
 from gateway.vendors.described.description import json_schema
 from tests.docs.product import ENUMS, FAULTS, KEPT, SETTINGS, VENDORS, app
 
@@ -143,6 +144,19 @@ def _vendors(_: str) -> Table:
 
 def _mark(able: bool) -> str:
     return "✓" if able else NONE
+
+
+def _metrics(_: str) -> Table:
+    rows = [
+        (
+            _code(each.name),
+            each.kind,
+            ", ".join(map(_code, each.labels)) or NONE,
+            _plain(each.meaning),
+        )
+        for each in INSTRUMENTS
+    ]
+    return Table(("Metric", "Kind", "Labels", "Meaning"), rows)
 
 
 def _commands(_: str) -> Table:
@@ -344,6 +358,7 @@ TABLES: dict[str, Callable[[str], Table]] = {
     "description": _description,
     "error-codes": _codes,
     "faults": _faults,
+    "metrics": _metrics,
     "paging": _paging,
     "roles": _roles,
     "settings": _settings,

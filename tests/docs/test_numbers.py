@@ -22,7 +22,7 @@ NUMBERS = [
     ("gateway.callers.attempts.WINDOW", 60, LIMITS, "ten of one address within a minute"),
     ("gateway.cli.http_server.HEAD_TIMEOUT", 10, LIMITS, "100 headers, ten seconds to arrive"),
     ("gateway.cli.http_server.READ_TIMEOUT", 60, LIMITS, "a minute to be read"),
-    ("gateway.cli.server.KEEP_ALIVE", 75, README, "kept for 75 seconds"),
+    ("gateway.cli.listening.KEEP_ALIVE", 75, README, "kept for 75 seconds"),
     ("gateway.feed.filters.MAX_DEPTH", 10, LIMITS, "ten levels"),
     ("gateway.feed.filters.MAX_PARTS", 200, LIMITS, "200 comparators and nested filters"),
     ("gateway.feed.filters.MAX_OPERANDS", 100, LIMITS, "100 values in a list"),

@@ -10,6 +10,7 @@ import pytest
 from gateway.callers import Role
 from gateway.config import LimitSettings
 from gateway.errors import ErrorCode
+from gateway.telemetry.instruments import INSTRUMENTS
 from tests.docs.pages import PAGES, USER_PAGES
 from tests.docs.product import ENUMS, SETTINGS, SHIPPED, VENDORS
 from tests.docs.tables import (
@@ -52,6 +53,7 @@ def test_everything_has_its_table() -> None:
     assert first_column("roles") == {role.name.lower() for role in Role}
     assert first_column("settings limits") == LimitSettings.model_fields.keys()
     assert {row[1].strip("`") for row in written()["vendors"]} == VENDORS.keys()
+    assert first_column("metrics") == {each.name for each in INSTRUMENTS}
     named = {" ".join(name.split()[1:]) for name in first_column("commands")}
     assert all(any(name.startswith(command) for name in named) for command in commands())
 

@@ -18,6 +18,7 @@ from graphql import (
 )
 
 import tests.test_layers as layers
+from gateway.telemetry.instruments import INSTRUMENTS
 from tests.docs.pages import PAGES, ROOT, USER_PAGES, Page
 from tests.docs.product import ENUMS, SETTINGS, TYPES, VENDOR_METHODS
 from tests.docs.tables import DESCRIPTION, commands, options
@@ -64,6 +65,7 @@ OUTSIDE = {
     "retry_after",
 }
 """Names of protocols, token issuers, tools and the sandbox."""
+METRICS = {name for each in INSTRUMENTS for name in (each.name, *each.labels)}
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -97,7 +99,7 @@ def test_readme_is_short() -> None:
 def unknown(page: Page) -> list[str]:
     """Return the inline code in a page that names nothing known."""
     shown = {word for block in page.blocks for word in re.findall(r"\w+", block.text)}
-    known = VALUES | FIELDS | KEYS | OUTSIDE | shown
+    known = VALUES | FIELDS | KEYS | OUTSIDE | METRICS | shown
     found = []
     for code in page.code:
         if re.fullmatch(r"GATEWAY_\w+", code):

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.schema import build_schema
 from gateway.schema.context import Context
+from gateway.upstream.operation import Operation
 
 SCHEMA = build_schema()
 
@@ -49,7 +50,7 @@ class Broken:
 async def test_defects_are_masked_and_logged(
     caplog: pytest.LogCaptureFixture, gateway: Any, query: str, path: list[Any], logged: str
 ) -> None:
-    result = await SCHEMA.execute(query, context_value=Context(gateway, None))  # type: ignore[arg-type]
+    result = await SCHEMA.execute(query, context_value=Context(gateway, Operation(5)))
     assert result.data is None
     [error] = [error.formatted for error in result.errors or []]
     assert error["message"] == (
@@ -79,7 +80,7 @@ async def test_result_of_the_wrong_type_is_a_defect(
 
     result = await SCHEMA.execute(
         "{ webhookLogs { sourceReports { returned scanned } } }",
-        context_value=Context(Gateway(), None),  # type: ignore[arg-type]
+        context_value=Context(Gateway(), Operation(5)),  # type: ignore[arg-type]
     )
     assert {error.message for error in result.errors or []} == {
         "A defect in the gateway broke this field. The gateway's log has the details."

@@ -12,6 +12,7 @@ from gateway.model import FailureCategory, WebhookLogStatus
 from gateway.schema import build_schema
 from gateway.schema.context import Context
 from gateway.schema.filters import WebhookLogFilter, document
+from gateway.upstream.operation import Operation
 
 SCHEMA = build_schema()
 INPUTS = {
@@ -62,7 +63,7 @@ async def test_filter_reaches_the_gateway_as_written() -> None:
             if variables
             else f"{{ webhookLogs{arguments} {{ nodes {{ id }} }} }}",
             variable_values=variables,
-            context_value=Context(Gateway(), None),  # type: ignore[arg-type]
+            context_value=Context(Gateway(), Operation(5)),  # type: ignore[arg-type]
         )
         assert result.errors is None
         return given.pop()

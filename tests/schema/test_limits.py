@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 
-from gateway.config import Limit
+from gateway.config import Limit, LimitSettings
+from gateway.events import Events, LimitMet
+from gateway.limits import Limits
 from gateway.schema import build_schema
 from tests.schema.execution import FOUR, INTROSPECTION, answer, chain, limits
 
@@ -23,18 +23,20 @@ from tests.schema.execution import FOUR, INTROSPECTION, answer, chain, limits
         ("cost", "{ __typename sources { name } }", 9),
     ],
 )
-async def test_every_limit_has_three_modes(
-    caplog: pytest.LogCaptureFixture, name: str, document: str, value: int
-) -> None:
-    def told() -> list[str]:
-        return [one.getMessage() for one in caplog.records if one.name == "gateway.limits"]
+async def test_every_limit_has_three_modes(name: str, document: str, value: int) -> None:
+    told: list[LimitMet] = []
+    events = Events()
+    events.subscribe(LimitMet, told.append)
+
+    def limits(**settings: Limit) -> Limits:
+        return Limits(LimitSettings(**settings), events=events)
 
     for allowed in (Limit(value), Limit(value - 1, "off")):
         held = limits(**{name: allowed})
         result = await answer(document, held)
         assert (result.extensions or {})["cost"], result.errors
         assert held.exceeded == {}
-    assert told() == []
+    assert told == []
 
     held = limits(**{name: Limit(value - 1)})
     result = await answer(document, held)
@@ -44,18 +46,14 @@ async def test_every_limit_has_three_modes(
     assert error.extensions == {"code": "LIMIT_EXCEEDED"}
     assert f"the limit {name} is {value - 1}. " in error.message
     assert str(value) in error.message or name == "tokens"
-    assert told() == []
+    assert told == [LimitMet(name, None if name == "tokens" else value, value - 1, "enforce")]
+    told.clear()
 
     held = limits(**{name: Limit(value - 1, "warn")})
     schema = build_schema(held)
-    with caplog.at_level(logging.WARNING):
-        for _ in range(2):
-            await schema.execute(document, context_value=FOUR)
-    assert told() == [
-        f"A request is beyond the limit {name}: {value}, with {value - 1} allowed."
-        f" It is number {number} since the start."
-        for number in (1, 2)
-    ]
+    for _ in range(2):
+        await schema.execute(document, context_value=FOUR)
+    assert told == [LimitMet(name, value, value - 1, "warn")] * 2
     assert held.exceeded == {name: 2}
 
 

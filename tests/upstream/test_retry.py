@@ -6,15 +6,15 @@ import asyncio
 import logging
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from typing import Any
 
 import httpx
 import pytest
-import stamina
 
 from gateway.errors import ErrorCode, UpstreamError
+from gateway.upstream import retry
 from gateway.upstream.auth import FixedCredential, PassedCredential
 from gateway.upstream.breaker import BreakerState
 from gateway.upstream.client import NotModified, UpstreamClient
@@ -35,9 +35,8 @@ def anyio_backend() -> Backend:
 
 
 @pytest.fixture(autouse=True)
-def real_waits() -> Iterator[None]:
-    with stamina.set_testing(False):
-        yield
+def real_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "sleep", asyncio.sleep)
 
 
 class Vendor(Network):

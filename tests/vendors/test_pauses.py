@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
 import pytest
-import stamina
 
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.sources import Source
+from gateway.upstream import retry
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Found
 from tests.support.virtual_time import VIRTUAL_TIME, Backend, now
@@ -25,9 +25,8 @@ def anyio_backend() -> Backend:
 
 
 @pytest.fixture(autouse=True)
-def real_waits() -> Iterator[None]:
-    with stamina.set_testing(False):
-        yield
+def real_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "sleep", asyncio.sleep)
 
 
 def source_of(answers: Callable[[int], httpx.Response | None]) -> Source:

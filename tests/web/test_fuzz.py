@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis_graphql import Mode
 
 from gateway.cli.demo_configuration import write_configuration
-from gateway.cli.server import listen, serving, url
+from gateway.cli.listening import listen, serving, url
 from gateway.sandbox import Sandbox
 from gateway.settings import load
 from gateway.web.app import create_app

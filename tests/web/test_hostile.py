@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from gateway.cli import http_server
-from gateway.cli.server import listen, serving, url
+from gateway.cli.listening import listen, serving, url
 from gateway.web import body
 from gateway.web import header_limit as head
 from tests.web.hostile import ATTACKS, JSON, Attack

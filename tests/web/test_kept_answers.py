@@ -232,6 +232,7 @@ def test_kept_answers_are_bounded() -> None:
         used: tuple[Any, ...] = ()
         is_lasting = is_cached = True
         is_chained = is_shareable = incomplete = False
+        executed, returned = None, 0
 
     class Facts:
         def list_facts(self) -> None:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import typer
 
-from gateway.cli import server
+from gateway.cli import listening, server
 from gateway.settings import load
 from tests.support.processes import started
 
@@ -63,7 +63,7 @@ def running(file: Path, host: str | None = None, port: int | None = None) -> Ite
         patch.setattr(server, "serve", keep)
         server.run(lambda: load(file, {}), server.Options(host, port, insecure=True))
     [(app, listener)] = served
-    with listener, server.serving(app, listener, 1.0):
+    with listener, listening.serving(app, listener, 1.0):
         yield listener.getsockname()[1]
 
 
@@ -205,6 +205,6 @@ def test_listening_fails_with_the_actual_reason(
     else:
         monkeypatch.setattr(socket, "create_server", fail)
     with pytest.raises(typer.Exit):
-        server.listen("127.0.0.1", 8000)
+        listening.listen("127.0.0.1", 8000)
     message = " ".join(capsys.readouterr().err.split())
     assert message.startswith(f"Can't listen on port 8000 of 127.0.0.1: {sentence}")

@@ -23,7 +23,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.cli.http_server import GracefulServer
-from gateway.cli.server import config_of, grace, listen, serving
+from gateway.cli.listening import config_of, listen, serving
+from gateway.cli.server import grace
 from gateway.settings import Settings
 from tests.support.actions import Controller
 from tests.support.processes import started
@@ -93,6 +94,9 @@ def server(
         [server]
         port = 0
         graphiql = false
+
+        [log]
+        level = "error"  # the vendor's answers are none
 
         [journal]
         url = "sqlite:///journal.sqlite3"

@@ -14,9 +14,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from uvicorn.server import ServerState
 
-from gateway.cli import http_server, server
+from gateway.cli import http_server, listening
 from gateway.cli.http_server import BoundedProtocol
-from gateway.cli.server import config_of, listen, serving
+from gateway.cli.listening import config_of, listen, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -165,7 +165,7 @@ def test_parts_of_a_response_do_not_wait_for_each_other(
 
     completing = BoundedProtocol.on_headers_complete
     monkeypatch.setattr(BoundedProtocol, "on_headers_complete", on_headers_complete)
-    monkeypatch.setattr(server, "config_of", with_loop)
+    monkeypatch.setattr(listening, "config_of", with_loop)
     with (
         listen("127.0.0.1", 0) as listener,
         serving(Unread().app, listener, 1.0),

@@ -20,7 +20,7 @@ from uvicorn.protocols.http import httptools_impl
 
 from gateway.cli import http_server
 from gateway.cli.http_server import BoundedProtocol, GracefulServer
-from gateway.cli.server import config_of
+from gateway.cli.listening import config_of
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

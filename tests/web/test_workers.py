@@ -339,6 +339,9 @@ async def test_restart_with_a_mistake_keeps_the_workers(server: Server) -> None:
         server.signal(signal.SIGHUP)
         assert said in await asyncio.to_thread(server.complaints.readline)
         assert await asyncio.to_thread(server.complaints.readline) == KEPT
+        entry = json.loads(await asyncio.to_thread(server.complaints.readline))
+        assert entry["level"] == "error"
+        assert said in entry["event"]
     assert server.workers() == before
     # A worker that takes another's place has the configuration of the others.
     os.kill(before[0], signal.SIGKILL)

@@ -18,6 +18,7 @@ from gateway.ids import decode
 from gateway.model import Capability, Hook, Timestamp, WebhookLog
 from gateway.normalise import timestamps
 from gateway.normalise.fields import Fields, UnreadableError, is_number
+from gateway.upstream.path import ApiPath
 from gateway.vendors.base import CachedHooks, Vendor, parse_rows, read_hooks
 from gateway.vendors.calls import (
     Params,
@@ -190,7 +191,7 @@ class CodeArts(Vendor[CodeArtsSettings]):
         """Request the detail of a log that the configuration covers."""
         if len(place) != 4 or not self._granted(place[:3]) or not is_number(place[3], IDS_END):
             return None
-        path = f"{_hook_path(place)}/logs/{place[3]}"
+        path = _hook_path(place) + ApiPath.of("/logs/{log}", place[3])
         answer = await none_if_missing(self.client.json, path, operation=operation)
         if answer is None:
             return None
@@ -219,7 +220,7 @@ class CodeArts(Vendor[CodeArtsSettings]):
         async def load(operation: Operation) -> Hooks:
             async def read_rows(read: int, _last: str) -> tuple[list[Any], bool]:
                 document, headers = await self.client.json(
-                    f"/v4/{scope[0]}/{scope[1]}/hooks",
+                    ApiPath.of("/v4/{scope}/{id}/hooks", *scope),
                     [("offset", str(read)), ("limit", str(HOOKS_PER_PAGE))],
                     operation=operation,
                 )
@@ -241,8 +242,8 @@ class CodeArts(Vendor[CodeArtsSettings]):
         )
 
 
-def _hook_path(place: Sequence[str]) -> str:
-    return f"/v4/{place[0]}/{place[1]}/hooks/{place[2]}"
+def _hook_path(place: Sequence[str]) -> ApiPath:
+    return ApiPath.of("/v4/{scope}/{id}/hooks/{hook}", *place[:3])
 
 
 def _filters(window: Window, criteria: Criteria) -> Params:

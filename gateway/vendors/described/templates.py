@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from gateway.upstream.path import ApiPath
+
 VARIABLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 SCOPE = "scope"
 """The variable of a scope's path, which is part of other paths as it is."""
@@ -32,14 +34,14 @@ def table_in(values: Any, *keys: str) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def path_of(template: str, variables: Variables) -> str:
+def path_of(template: str, variables: Variables) -> ApiPath:
     """Return a path, in which the values of variables are escaped."""
 
     def escaped(match: re.Match[str]) -> str:
         value = variables[match[1]]
         return value if match[1] == SCOPE else quote(value, safe="")
 
-    return VARIABLE.sub(escaped, template)
+    return ApiPath(VARIABLE.sub(escaped, template), template)
 
 
 def text_of(template: str, variables: Variables) -> str | None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from gateway.errors import UpstreamError
 from gateway.model import Capability, Hook, WebhookLog
 from gateway.normalise.fields import Fields
+from gateway.upstream.path import ApiPath
 from gateway.vendors.base import CachedHooks, Vendor, parse_rows, read_hooks
 from gateway.vendors.calls import REFUSED, Params, both, first_accepted, none_if_missing
 from gateway.vendors.elastic_path.parsing import (
@@ -93,7 +94,10 @@ class ElasticPath(Vendor[ElasticPathSettings]):
     ) -> Page:
         """Request a page of logs, and the integrations, which have their events and URLs."""
         del criteria
-        path = "/".join(("/integrations", *stream.place, "logs"))
+        path = ApiPath("/integrations")
+        for each in stream.place:
+            path += ApiPath.of("/{integration}", each)
+        path += "/logs"
         listed, integrations = await both(
             self._list(path, window, operation), self._integrations(operation)
         )
@@ -159,7 +163,7 @@ class ElasticPath(Vendor[ElasticPathSettings]):
         if len(place) != 3 or not self._granted(place):
             return None
         integration, job, upstream_id = place
-        path = f"/integrations/{integration}/jobs/{job}/logs"
+        path = ApiPath.of("/integrations/{integration}/jobs/{job}/logs", integration, job)
         document, integrations = await both(
             none_if_missing(self._get, path, (), operation), self._integrations(operation)
         )
@@ -211,13 +215,13 @@ class ElasticPath(Vendor[ElasticPathSettings]):
         prefix, *others = self._prefixes
         read = functools.partial(self.client.json, params=params, operation=operation, rows=rows)
         try:
-            document, _ = await read(prefix + path)
+            document, _ = await read(ApiPath(prefix) + path)
         except UpstreamError as error:
             if error.status != 404 or not others:
                 raise
             prefix = others[0]
             try:
-                document, _ = await read(prefix + path)
+                document, _ = await read(ApiPath(prefix) + path)
             except UpstreamError:
                 raise error from None
         self._prefixes = (prefix,)

@@ -19,6 +19,7 @@ from gateway.errors import ErrorCode, UpstreamError
 from gateway.ids import decode
 from gateway.model import Capability, Hook, WebhookLog, WebhookLogStatus
 from gateway.normalise.fields import Fields, UnreadableError, is_number
+from gateway.upstream.path import ApiPath
 from gateway.vendors.base import CachedHooks, Vendor, parse_rows, read_hooks
 from gateway.vendors.calls import (
     Spacing,
@@ -187,7 +188,7 @@ class GitHub(Vendor[GitHubSettings]):
         """Request the delivery, with its headers and bodies."""
         if not self.grants(place):
             return None
-        path = f"{_deliveries_path(place[:-1])}/{place[-1]}"
+        path = _delivery_path(place)
         answer = await none_if_missing(self.client.json, path, operation=operation)
         if answer is None:
             return None
@@ -220,7 +221,7 @@ class GitHub(Vendor[GitHubSettings]):
 
     async def retry(self, place: tuple[str, ...], operation: Operation) -> Retried:
         """Ask for a redelivery, which GitHub makes some seconds later as another delivery."""
-        path = f"{_deliveries_path(place[:-1])}/{place[-1]}/attempts"
+        path = _delivery_path(place) + "/attempts"
         await self._actions.turn(operation)
         await self.client.act("POST", path, operation=operation)
         return Retried(RetryKind.NEW_LOG)
@@ -256,11 +257,15 @@ class GitHub(Vendor[GitHubSettings]):
         return await self.cached_hooks(f"hooks/{'/'.join(scope)}", load, operation)
 
 
-def _hooks_path(scope: Sequence[str]) -> str:
-    return f"/{'/'.join(scope)}/hooks"
+def _hooks_path(scope: Sequence[str]) -> ApiPath:
+    return ApiPath.of("/{scope}/{name}/hooks", *scope)
 
 
-def _deliveries_path(place: tuple[str, ...]) -> str:
+def _deliveries_path(place: tuple[str, ...]) -> ApiPath:
     if place == APP:
-        return "/app/hook/deliveries"
-    return f"{_hooks_path(place[:2])}/{place[2]}/deliveries"
+        return ApiPath("/app/hook/deliveries")
+    return _hooks_path(place[:2]) + ApiPath.of("/{hook}/deliveries", place[2])
+
+
+def _delivery_path(place: tuple[str, ...]) -> ApiPath:
+    return _deliveries_path(place[:-1]) + ApiPath.of("/{delivery}", place[-1])

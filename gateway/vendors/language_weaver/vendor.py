@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from gateway.model import Capability, Hook, WebhookLog, WebhookLogStatus
 from gateway.normalise.fields import Fields, is_number
+from gateway.upstream.path import ApiPath
 from gateway.vendors.base import Vendor, parse_rows, read_hooks
 from gateway.vendors.calls import Params, is_sendable, may_have_more
 from gateway.vendors.language_weaver.parsing import (
@@ -176,13 +177,13 @@ class LanguageWeaver(Vendor[LanguageWeaverSettings]):
 
     async def retry(self, place: tuple[str, ...], operation: Operation) -> Retried:
         """Retry an entry, which counts its retries. The body of the answer is not documented."""
-        path = f"/api/v2/audit/webhooks/{place[0]}/retry"
+        path = ApiPath.of("/api/v2/audit/webhooks/{id}/retry", place[0])
         await self.client.act("PUT", path, operation=operation)
         return Retried(RetryKind.SAME_LOG)
 
     async def delete(self, place: tuple[str, ...], operation: Operation) -> WebhookLog | None:
         """Delete an entry, which the vendor returns."""
-        path = f"/api/v2/audit/webhooks/{place[0]}"
+        path = ApiPath.of("/api/v2/audit/webhooks/{id}", place[0])
         document = await self.client.act("DELETE", path, operation=operation)
         logs, _ = parse_rows([document], lambda row: parse_log(row, self.ids))
         return logs[0] if logs else None

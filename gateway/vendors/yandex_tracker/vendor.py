@@ -20,6 +20,7 @@ from gateway.ids import decode
 from gateway.model import Capability, Hook, Timestamp, WebhookLog
 from gateway.normalise import timestamps
 from gateway.normalise.fields import Fields, UnreadableError, is_number
+from gateway.upstream.path import ApiPath
 from gateway.vendors.base import CachedHooks, Vendor, parse_rows, read_hooks
 from gateway.vendors.calls import (
     Params,
@@ -225,7 +226,7 @@ class YandexTracker(Vendor[YandexTrackerSettings]):
 
     async def _named_hooks(self, queue: str, chosen: Sequence[str], operation: Operation) -> Hooks:
         async def read(trigger: str, operation: Operation) -> Hook | None:
-            path = f"{_triggers_path(queue)}/{trigger}"
+            path = _triggers_path(queue) + ApiPath.of("/{trigger}", str(trigger))
             answer = await none_if_missing(self.client.json, path, operation=operation)
             if answer is None:
                 return None
@@ -252,12 +253,12 @@ def _find(page: Page | None, upstream_id: str) -> WebhookLog | None:
     return next((log for log in logs if log.upstream_id == upstream_id), None)
 
 
-def _triggers_path(queue: str) -> str:
-    return f"/v3/queues/{quote(queue, safe='')}/triggers"
+def _triggers_path(queue: str) -> ApiPath:
+    return ApiPath.of("/v3/queues/{queue}/triggers", quote(queue, safe=""))
 
 
-def _log_path(place: Sequence[str]) -> str:
-    return f"{_triggers_path(place[0])}/{place[1]}/webhooks/log"
+def _log_path(place: Sequence[str]) -> ApiPath:
+    return _triggers_path(place[0]) + ApiPath.of("/{trigger}/webhooks/log", place[1])
 
 
 def _filters(window: Window, criteria: Criteria) -> Params:

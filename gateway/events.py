@@ -1,0 +1,202 @@
+"""Events: what happens at the seams of the gateway, for those who subscribe.
+
+The code that emits an event does not know who hears it. Logs, metrics and traces subscribe before
+the application is built (``gateway.telemetry``).
+
+- An event is built only if somebody has subscribed to its kind: ``if events.wants(Kind)``. Without
+  a subscriber this costs a tenth of a microsecond.
+- A subscriber is called in the middle of the work, so it must not wait. If it fails, that is
+  logged, and the work goes on.
+- Events hold no body, no header, no query of a URL and no credential.
+
+Durations are in seconds. Codes are names of ``ErrorCode``, or ``CANCELLED`` for work that nobody
+waits for any more.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from gateway.model import WebhookLog
+
+log = logging.getLogger(__name__)
+
+CANCELLED = "CANCELLED"
+"""The code of work that was cancelled, since the client had disconnected or the server stopped."""
+
+KEPT, COLLAPSED, FAILED = "KEPT", "COLLAPSED", "FAILED"
+"""Outcomes of a look into a cache that are no ``CacheStatus``."""
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that has happened."""
+
+
+class RequestBegan(Event, frozen=True):
+    """An HTTP request has arrived."""
+
+
+class RequestEnded(Event, frozen=True):
+    """An HTTP request has been answered; ``status`` is None if its client has disconnected.
+
+    ``route`` is one of the paths that the gateway serves, or empty.
+    """
+
+    method: str
+    route: str
+    status: int | None
+    seconds: float
+
+
+class OperationBegan(Event, frozen=True):
+    """An operation is about to be executed; an ``OperationEnded`` follows."""
+
+    request_id: str | None
+
+
+class OperationEnded(Event, frozen=True, kw_only=True):
+    """An operation has been executed, or refused.
+
+    ``name``, ``kind`` ("query", "mutation") and ``document``, the SHA-256 of the document, are None
+    if it could not be read. ``role`` is the caller's highest. ``calls`` are those to vendors that
+    it made itself; ``upstream_seconds`` adds them up, even where they ran at the same time.
+    ``cache`` is the worst outcome of all reads. ``scanned`` logs were examined to return
+    ``returned`` of them in lists. ``codes`` are those of the errors in the response; those of
+    sources that are missing in a list are in ``lost``.
+    """
+
+    name: str | None
+    kind: str | None
+    document: str | None
+    caller: str
+    role: str
+    seconds: float
+    calls: int = 0
+    upstream_seconds: float = 0.0
+    cache: str | None = None
+    scanned: int = 0
+    returned: int = 0
+    codes: Sequence[str] = ()
+    lost: Sequence[str] = ()
+    request_id: str | None = None
+    trace_id: str | None = None
+
+
+class AnswerReused(OperationEnded, frozen=True, kw_only=True):
+    """An operation got the answer of an equal one, and was not executed itself.
+
+    ``cache`` is ``KEPT`` if that one had ended before, ``COLLAPSED`` if it was in flight.
+    """
+
+
+class UpstreamCallEnded(Event, frozen=True, kw_only=True):
+    """A call to a vendor has ended, or was not ``sent``.
+
+    ``endpoint`` is the path with names in the place of values, such as ``/hooks/{id}``.
+    ``status`` is that of the HTTP response, if there was one; ``code`` is None if the call
+    succeeded. ``seconds`` begin when it is sent, after it ``waited`` for the rate limit and for a
+    connection. ``attempt`` is above 1 for a retry. The vendor was called in the ``background`` if
+    no caller waits for it.
+    """
+
+    source: str
+    method: str
+    endpoint: str
+    status: int | None
+    code: str | None
+    seconds: float
+    waited: float
+    attempt: int
+    sent: bool
+    background: bool
+    request_id: str | None
+    trace_id: str | None
+
+
+class CacheLookedUp(Event, frozen=True):
+    """A value of a source was looked up in the cache, and read from the vendor if it had to be.
+
+    ``outcome`` is a ``CacheStatus``, or ``COLLAPSED`` if another caller was already reading it, or
+    ``FAILED`` if it could not be read.
+    """
+
+    source: str
+    outcome: str
+
+
+class PageRefreshed(Event, frozen=True):
+    """A page of logs has been read from a vendor; ``background`` as for a call."""
+
+    source: str
+    logs: Sequence[WebhookLog]
+    background: bool
+
+
+class BreakerChanged(Event, frozen=True):
+    """The circuit breaker of a source has another ``BreakerState``.
+
+    It is ``personal`` if it concerns the calls with one caller's own credential only.
+    """
+
+    source: str
+    before: str
+    after: str
+    personal: bool = False
+
+
+class LimitMet(Event, frozen=True):
+    """A request exceeds a limit: it is refused, or only counted if the mode is "warn".
+
+    ``value`` is None if counting stopped at the limit.
+    """
+
+    name: str
+    value: float | None
+    maximum: float
+    mode: str
+
+
+class ActionRecorded(Event, frozen=True, kw_only=True):
+    """The outcome of a retry or delete is known; ``code`` is that of the failure.
+
+    ``action_id`` is its id in the journal, ``log_id`` that of the webhook log.
+    """
+
+    action_id: str
+    kind: str
+    source: str
+    log_id: str
+    caller: str
+    outcome: str
+    code: str | None
+    seconds: float
+    request_id: str | None
+
+
+E = TypeVar("E", bound=Event)
+Listener = Callable[[Any], None]
+
+
+class Events:
+    """Passes events on to those who have subscribed to their kind."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[type[Event], list[Listener]] = {}
+        self.wants = self._listeners.__contains__
+        """Return whether anybody has subscribed to a kind of event."""
+
+    def subscribe(self, kind: type[E], listener: Callable[[E], None]) -> None:
+        """Call a listener with each event of a kind; not with those of its subclasses."""
+        self._listeners.setdefault(kind, []).append(listener)
+
+    def emit(self, event: Event) -> None:
+        """Call those who have subscribed to the kind of an event."""
+        for listener in self._listeners.get(type(event), ()):
+            try:
+                listener(event)
+            except Exception:
+                log.exception("A listener to %s has failed.", type(event).__name__)

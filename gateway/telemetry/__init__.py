@@ -1,0 +1,1 @@
+"""Those who listen to events: the log and the metrics."""

@@ -1,0 +1,188 @@
+"""Metrics for Prometheus, which count events.
+
+With several workers, each counts in files that the process that supervises them adds up:
+https://prometheus.github.io/client_python/multiprocess/. A worker counts in the files of its slot,
+and one that takes the place of another goes on with its numbers, so that there are no more files
+than workers at a time.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    multiprocess,
+    values,
+)
+from prometheus_client.exposition import choose_encoder
+
+from gateway import __version__
+from gateway.events import (
+    ActionRecorded,
+    AnswerReused,
+    BreakerChanged,
+    CacheLookedUp,
+    LimitMet,
+    OperationBegan,
+    OperationEnded,
+    PageRefreshed,
+    RequestBegan,
+    RequestEnded,
+    UpstreamCallEnded,
+)
+from gateway.telemetry import instruments
+from gateway.telemetry.instruments import BUCKETS, INSTRUMENTS, Instrument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gateway.events import Events
+    from gateway.telemetry.seen import SeenDeliveries
+
+METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Methods that have a name of their own in labels."""
+OTHER = "_OTHER"
+
+
+class Metrics:
+    """Counts events.
+
+    ``sources`` are the names of the configured ones, whose counters begin at 0.
+    """
+
+    def __init__(self, sources: Iterable[str], seen: SeenDeliveries) -> None:
+        self._seen = seen
+        self._registry = CollectorRegistry()
+        self._made = {each: _made(each, self._registry) for each in INSTRUMENTS}
+        self._of(instruments.BUILD, __version__).set(1)
+        for source in sources:
+            self._of(instruments.BREAKERS, source, "CLOSED").set(1)
+            self._of(instruments.RETRIES, source)
+            for state in ("OPEN", "HALF_OPEN"):
+                self._of(instruments.BREAKERS, source, state).set(0)
+                self._of(instruments.TRANSITIONS, source, state)
+
+    def text(self, accept: str) -> tuple[bytes, str]:
+        """Return what this process has counted; see ``text_of``."""
+        return text_of(self._registry, accept)
+
+    def _of(self, instrument: Instrument, *labels: str) -> Any:
+        metric = self._made[instrument]
+        return metric.labels(*labels) if labels else metric
+
+    def subscribe(self, events: Events) -> None:
+        """Hear of all events."""
+        events.subscribe(RequestBegan, self._request_began)
+        events.subscribe(RequestEnded, self._request_ended)
+        events.subscribe(OperationBegan, self._operation_began)
+        events.subscribe(OperationEnded, self._operation_ended)
+        events.subscribe(AnswerReused, self._answer_reused)
+        events.subscribe(UpstreamCallEnded, self._call_ended)
+        events.subscribe(CacheLookedUp, self._cache_looked_up)
+        events.subscribe(PageRefreshed, self._page_refreshed)
+        events.subscribe(BreakerChanged, self._breaker_changed)
+        events.subscribe(LimitMet, self._limit_met)
+        events.subscribe(ActionRecorded, self._action_recorded)
+
+    def _request_began(self, _: RequestBegan) -> None:
+        self._of(instruments.ACTIVE_REQUESTS).inc()
+
+    def _request_ended(self, event: RequestEnded) -> None:
+        self._of(instruments.ACTIVE_REQUESTS).dec()
+        method = event.method if event.method in METHODS else OTHER
+        status = "" if event.status is None else str(event.status)
+        self._of(instruments.REQUESTS, method, event.route, status).observe(event.seconds)
+
+    def _operation_began(self, _: OperationBegan) -> None:
+        self._of(instruments.ACTIVE_OPERATIONS).inc()
+
+    def _operation_ended(self, event: OperationEnded) -> None:
+        self._of(instruments.ACTIVE_OPERATIONS).dec()
+        self._count(event)
+
+    def _answer_reused(self, event: AnswerReused) -> None:
+        self._of(instruments.REUSED, event.cache or "").inc()
+        self._count(event)
+
+    def _count(self, event: OperationEnded) -> None:
+        code = event.codes[0] if event.codes else ""
+        self._of(instruments.OPERATIONS, event.kind or "", code).observe(event.seconds)
+        self._of(instruments.SCANNED).inc(event.scanned)
+        self._of(instruments.RETURNED).inc(event.returned)
+        for lost in event.lost:
+            self._of(instruments.INCOMPLETE, lost).inc()
+
+    def _call_ended(self, event: UpstreamCallEnded) -> None:
+        source, code = event.source, event.code or ""
+        self._of(instruments.WAITS, source).observe(event.waited)
+        if not event.sent:
+            self._of(instruments.UNSENT, source, code).inc()
+            return
+        if event.attempt > 1:
+            self._of(instruments.RETRIES, source).inc()
+        status = "" if event.status is None else str(event.status)
+        self._of(instruments.CALLS, source, event.method, event.endpoint, status, code).observe(
+            event.seconds
+        )
+
+    def _cache_looked_up(self, event: CacheLookedUp) -> None:
+        self._of(instruments.LOOKUPS, event.source, event.outcome).inc()
+
+    def _page_refreshed(self, event: PageRefreshed) -> None:
+        for log in event.logs:
+            if self._seen.add(log):
+                failure = log.failure.category.name if log.failure else ""
+                self._of(instruments.DELIVERIES, event.source, log.status.name, failure).inc()
+
+    def _breaker_changed(self, event: BreakerChanged) -> None:
+        self._of(instruments.TRANSITIONS, event.source, event.after).inc()
+        # Of the breakers of callers there is no number, and they are forgotten without an event.
+        if not event.personal:
+            self._of(instruments.BREAKERS, event.source, event.before).set(0)
+            self._of(instruments.BREAKERS, event.source, event.after).set(1)
+
+    def _limit_met(self, event: LimitMet) -> None:
+        self._of(instruments.LIMITS, event.name, event.mode).inc()
+
+    def _action_recorded(self, event: ActionRecorded) -> None:
+        self._of(instruments.ACTIONS, event.source, event.kind, event.outcome).inc()
+
+
+def _made(instrument: Instrument, registry: CollectorRegistry) -> Any:
+    name, meaning, labels = instrument.name, instrument.meaning, instrument.labels
+    match instrument.kind:
+        case "counter":
+            return Counter(name, meaning, labels, registry=registry)
+        case "gauge":
+            return Gauge(name, meaning, labels, registry=registry, multiprocess_mode="livesum")
+        case _:
+            return Histogram(name, meaning, labels, registry=registry, buckets=BUCKETS)
+
+
+def count_in(folder: str, slot: int) -> None:
+    """Count what this process counts in the files of a slot of a folder."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
+
+
+def end_slot(folder: str, slot: int) -> None:
+    """Forget the gauges of a slot whose worker has ended; its counters stay."""
+    multiprocess.mark_process_dead(slot, folder)  # type: ignore[no-untyped-call]
+
+
+def added_up(folder: str) -> CollectorRegistry:
+    """Return a registry that adds up what is counted in a folder."""
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
+    return registry
+
+
+def text_of(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
+    """Return the text of all metrics, in a format that Prometheus accepts, and its media type."""
+    encode, media_type = choose_encoder(accept)
+    return encode(registry), media_type
