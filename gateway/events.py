@@ -31,6 +31,9 @@ CANCELLED = "CANCELLED"
 KEPT, COLLAPSED, FAILED = "KEPT", "COLLAPSED", "FAILED"
 """Outcomes of a look into a cache that are no ``CacheStatus``."""
 
+TAKEN, REFUSED, UNCHANGED = "TAKEN", "REFUSED", "UNCHANGED"
+"""Outcomes of a reload."""
+
 
 class Event(msgspec.Struct, frozen=True):
     """Something that has happened."""
@@ -175,6 +178,29 @@ class ActionRecorded(Event, frozen=True, kw_only=True):
     code: str | None
     seconds: float
     request_id: str | None
+
+
+class ConfigurationReloaded(Event, frozen=True, kw_only=True):
+    """The configuration was read anew, and TAKEN over, REFUSED or found UNCHANGED.
+
+    ``problems`` are the reasons for a refusal. The changed settings in ``restart`` take effect at
+    the next start only.
+    """
+
+    outcome: str
+    seconds: float
+    problems: Sequence[str] = ()
+    restart: Sequence[str] = ()
+
+
+class SourcesReplaced(Event, frozen=True):
+    """A new configuration is in force, for which the sources ``made`` were made anew.
+
+    Their circuit breakers are closed. Those ``dropped`` are in it no more.
+    """
+
+    made: Sequence[str]
+    dropped: Sequence[str]
 
 
 E = TypeVar("E", bound=Event)

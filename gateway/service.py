@@ -22,7 +22,7 @@ from gateway.actions.watcher import ActionWatcher
 from gateway.cache import Cache, CacheState, Store, make_store
 from gateway.callers import ANONYMOUS, Caller, Role
 from gateway.errors import ErrorCode, RequestError
-from gateway.events import Events
+from gateway.events import Events, SourcesReplaced
 from gateway.feed import cursor, filters, paging
 from gateway.feed.feed import Feed
 from gateway.feed.filters import Document, Filter
@@ -30,6 +30,8 @@ from gateway.feed.page import Page
 from gateway.journal import ActionFilter, ActionKind, ActionPage, Journal
 from gateway.model import Attempt, Hook, Timestamp, WebhookLog
 from gateway.sources import Source, make_source
+from gateway.sources.caching import tag
+from gateway.sources.identity import Identity, identity_of
 from gateway.sources.source import not_found
 from gateway.stats import scan
 from gateway.upstream.operation import Operation
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     import httpx
 
     from gateway.cache.evictions import EvictionLog
+    from gateway.config import SourceTable
     from gateway.model import Freshness
     from gateway.settings import Settings
     from gateway.sources.list_facts import ListFacts
@@ -58,6 +61,10 @@ class Gateway:
     Tests replace the network by ``transport`` and the configured cache by ``store``. ``clock``
     returns Unix time in nanoseconds, ``monotonic`` seconds. ``evictions`` and ``call_counts``
     connect the workers of one server. ``events`` are told of what happens.
+
+    From an ``earlier`` gateway, what has the same settings in both is taken over as it is: sources
+    with their connections and all that was learnt of their vendors, the cache, the journal. Until
+    ``take_over``, it belongs to the earlier one.
     """
 
     def __init__(
@@ -71,8 +78,10 @@ class Gateway:
         events: Events | None = None,
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
+        earlier: Gateway | None = None,
     ) -> None:
         self.settings = settings
+        self._other = earlier
         self.caller = ANONYMOUS
         self.events = events or Events()
         self._clock = clock
@@ -82,36 +91,55 @@ class Gateway:
             if source.auth.type == "pass-through"
         }
         caching = settings.cache
-        store = store or make_store(
-            caching.url.get_secret_value(),
-            max_entries=caching.max_entries,
-            max_bytes=caching.max_megabytes * 2**20,
-            clock=clock,
-            evictions=evictions,
-        )
-        self._cache = Cache(store, clock)
-        self._actions = Actions(
-            Journal(
-                settings.journal.url.get_secret_value(),
-                retention_days=settings.journal.retention_days,
+        if earlier is not None and _store_of(earlier.settings) != _store_of(settings):
+            # What a source has learnt is in its cache, too.
+            earlier = None
+        if earlier is not None:
+            self._cache = earlier._cache
+        else:
+            store = store or make_store(
+                caching.url.get_secret_value(),
+                max_entries=caching.max_entries,
+                max_bytes=caching.max_megabytes * 2**20,
                 clock=clock,
-            ),
-            self.events,
-        )
-        self.sources: Mapping[str, Source] = {
-            source.name: make_source(
-                source.model_copy(update={"cache": source.cache.with_defaults(caching)}),
+                evictions=evictions,
+            )
+            self._cache = Cache(store, clock)
+        self._identities: dict[str, tuple[Identity, bool]] = {}
+
+        def source_of(settings: SourceTable) -> Source:
+            settings = settings.model_copy(
+                update={"cache": settings.cache.with_defaults(caching)}
+            )
+            name = settings.name
+            identity = self._identities[name] = identity_of(settings), caching.reuse_rows
+            if earlier is not None and earlier._identities.get(name) == identity:
+                return earlier.sources[name]
+            return make_source(
+                settings,
                 self._cache,
                 transport,
                 clock,
                 monotonic,
                 reuse_rows=caching.reuse_rows,
-                shared=call_counts.of(source.name) if call_counts is not None else None,
+                shared=call_counts.of(name) if call_counts is not None else None,
                 events=self.events,
             )
+
+        self.sources: Mapping[str, Source] = {
+            source.name: source_of(source)
             for source in sorted(settings.sources, key=lambda source: source.name)
         }
-        self._watcher = ActionWatcher(self._actions, self._cache, self.sources)
+        if earlier is not None and earlier.settings.journal == settings.journal:
+            self._actions, self._watcher = earlier._actions, earlier._watcher
+        else:
+            journal = Journal(
+                settings.journal.url.get_secret_value(),
+                retention_days=settings.journal.retention_days,
+                clock=clock,
+            )
+            self._actions = Actions(journal, self.events)
+            self._watcher = ActionWatcher(self._actions, self._cache, self.sources)
 
     async def __aenter__(self) -> Gateway:
         return self
@@ -120,11 +148,38 @@ class Gateway:
         """Open the journal before the first action; JournalError if an action could need it."""
         await self._actions.start(self.sources)
 
+    async def take_over(self) -> None:
+        """Own what was taken over from the earlier gateway, which from now on no longer closes it.
+
+        Entries of sources that are not the same any more are evicted.
+        """
+        earlier = self._other
+        if earlier is None:
+            return
+        self._other, earlier._other = None, self
+        self._watcher.sources = self.sources
+        changed = [name for name in earlier.sources if not self._has(earlier.sources[name])]
+        if changed:
+            await self._cache.evict([tag("source", name) for name in changed], everywhere=False)
+        if self.events.wants(SourcesReplaced):
+            made = [name for name in self.sources if not earlier._has(self.sources[name])]
+            dropped = [name for name in earlier.sources if name not in self.sources]
+            self.events.emit(SourcesReplaced(made, dropped))
+
+    def _has(self, source: Source) -> bool:
+        return self.sources.get(source.name) is source
+
     async def __aexit__(self, *_: object) -> None:
-        await self._watcher.close()
-        await self._actions.close(self.settings.server.deadline.max + MARGIN)
-        await self._cache.close()
-        await asyncio.gather(*(source.close() for source in self.sources.values()))
+        other, seconds = self._other, self.settings.server.deadline.max + MARGIN
+        own = [one for one in self.sources.values() if other is None or not other._has(one)]
+        if other is not None and other._actions is self._actions:
+            await self._actions.finish(own, seconds)
+        else:
+            await self._watcher.close()
+            await self._actions.close(seconds)
+        if other is None or other._cache is not self._cache:
+            await self._cache.close()
+        await asyncio.gather(*(source.close() for source in own))
 
     def seen_by(self, caller: Caller) -> Gateway:
         """Return the gateway as a caller sees it, without the sources that it has no role on."""
@@ -361,6 +416,12 @@ class Gateway:
                 raise forbidden(Role.ADMIN, "see the journal")
             wanted = replace(wanted, sources=sources)
         return await self._actions.page(first, after, wanted)
+
+
+def _store_of(settings: Settings) -> tuple[str, int, int]:
+    """Return the settings of the store itself; those beside them are of sources and answers."""
+    caching = settings.cache
+    return caching.url.get_secret_value(), caching.max_entries, caching.max_megabytes
 
 
 def forbidden(role: Role, what: str) -> RequestError:

@@ -32,7 +32,8 @@ class Authenticator:
     """Authenticates callers by the configured methods.
 
     ``fetch`` returns the JSON Web Key Set at a URL. ``clock`` returns Unix time and ``monotonic`` a
-    monotonic time, both in seconds.
+    monotonic time, both in seconds. From an ``earlier`` one, failed attempts are remembered, and
+    the keys of the same issuer.
     """
 
     def __init__(
@@ -42,12 +43,16 @@ class Authenticator:
         fetch: Callable[[str], Awaitable[dict[str, Any]]] = jwks.fetch,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        earlier: Authenticator | None = None,
     ) -> None:
+        self._settings = settings
         self._open = "none" in settings.methods
-        self._attempts = Attempts(monotonic)
+        self._attempts = earlier._attempts if earlier else Attempts(monotonic)
         self._keys = KeyRing(settings.keys) if settings.keys else None
         self._tokens = None
-        if settings.jwt:
+        if settings.jwt and earlier and earlier._settings.jwt == settings.jwt:
+            self._tokens = earlier._tokens
+        elif settings.jwt:
             keys = IssuerKeys(functools.partial(_document, settings.jwt, fetch), monotonic)
             self._tokens = TokenVerifier(settings.jwt, keys, clock)
 

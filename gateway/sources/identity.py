@@ -1,0 +1,29 @@
+"""What a source is made of, to find out whether a new configuration changes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from gateway.config.files import digest_of
+from gateway.upstream.exchange import usual_authorities
+
+if TYPE_CHECKING:
+    from gateway.config.source import SourceTable
+
+
+class Identity(NamedTuple):
+    """A source's table with its secrets, and digests of the files that are read when it is made."""
+
+    settings: SourceTable
+    files: tuple[bytes, ...]
+
+
+def identity_of(settings: SourceTable) -> Identity:
+    """Return what a source with these settings would be made of now."""
+    return Identity(settings, (*file_digests(settings), usual_authorities()))
+
+
+def file_digests(settings: SourceTable) -> tuple[bytes, ...]:
+    """Return digests of the certificates and keys that the settings name."""
+    return tuple(digest_of(value) for _, value in settings if isinstance(value, Path))
