@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import functools
 import operator
@@ -13,25 +12,22 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from gateway import ids
-from gateway.actions.actions import MARGIN, Actions
 from gateway.actions.invalidation import tags_to_evict
 from gateway.actions.outcomes import ActionResult
 from gateway.actions.permissions import denial, supporting_sources
 from gateway.actions.problems import AnyProblem
-from gateway.actions.watcher import ActionWatcher
-from gateway.cache import Cache, CacheState, Store, make_store
+from gateway.cache import CacheState, Store
 from gateway.callers import ANONYMOUS, Caller, Role
 from gateway.errors import ErrorCode, RequestError
-from gateway.events import Events, SourcesReplaced
+from gateway.events import Events
 from gateway.feed import cursor, filters, paging
 from gateway.feed.feed import Feed
 from gateway.feed.filters import Document, Filter
 from gateway.feed.page import Page
-from gateway.journal import ActionFilter, ActionKind, ActionPage, Journal
+from gateway.journal import ActionFilter, ActionKind, ActionPage
 from gateway.model import Attempt, Hook, Timestamp, WebhookLog
-from gateway.sources import Source, make_source
-from gateway.sources.caching import tag
-from gateway.sources.identity import Identity, identity_of
+from gateway.resources import Resources
+from gateway.sources import Source
 from gateway.sources.source import not_found
 from gateway.stats import scan
 from gateway.upstream.operation import Operation
@@ -42,7 +38,6 @@ if TYPE_CHECKING:
     import httpx
 
     from gateway.cache.evictions import EvictionLog
-    from gateway.config import SourceTable
     from gateway.model import Freshness
     from gateway.settings import Settings
     from gateway.sources.list_facts import ListFacts
@@ -62,8 +57,7 @@ class Gateway:
     returns Unix time in nanoseconds, ``monotonic`` seconds. ``evictions`` and ``call_counts``
     connect the workers of one server. ``events`` are told of what happens.
 
-    From an ``earlier`` gateway, what has the same settings in both is taken over as it is: sources
-    with their connections and all that was learnt of their vendors, the cache, the journal. Until
+    From an ``earlier`` gateway, what has the same settings in both is taken over as it is; until
     ``take_over``, it belongs to the earlier one.
     """
 
@@ -81,7 +75,6 @@ class Gateway:
         earlier: Gateway | None = None,
     ) -> None:
         self.settings = settings
-        self._other = earlier
         self.caller = ANONYMOUS
         self.events = events or Events()
         self._clock = clock
@@ -90,56 +83,21 @@ class Gateway:
             for source in settings.sources
             if source.auth.type == "pass-through"
         }
-        caching = settings.cache
-        if earlier is not None and _store_of(earlier.settings) != _store_of(settings):
-            # What a source has learnt is in its cache, too.
-            earlier = None
-        if earlier is not None:
-            self._cache = earlier._cache
-        else:
-            store = store or make_store(
-                caching.url.get_secret_value(),
-                max_entries=caching.max_entries,
-                max_bytes=caching.max_megabytes * 2**20,
-                clock=clock,
-                evictions=evictions,
-            )
-            self._cache = Cache(store, clock)
-        self._identities: dict[str, tuple[Identity, bool]] = {}
-
-        def source_of(settings: SourceTable) -> Source:
-            settings = settings.model_copy(
-                update={"cache": settings.cache.with_defaults(caching)}
-            )
-            name = settings.name
-            identity = self._identities[name] = identity_of(settings), caching.reuse_rows
-            if earlier is not None and earlier._identities.get(name) == identity:
-                return earlier.sources[name]
-            return make_source(
-                settings,
-                self._cache,
-                transport,
-                clock,
-                monotonic,
-                reuse_rows=caching.reuse_rows,
-                shared=call_counts.of(name) if call_counts is not None else None,
-                events=self.events,
-            )
-
-        self.sources: Mapping[str, Source] = {
-            source.name: source_of(source)
-            for source in sorted(settings.sources, key=lambda source: source.name)
-        }
-        if earlier is not None and earlier.settings.journal == settings.journal:
-            self._actions, self._watcher = earlier._actions, earlier._watcher
-        else:
-            journal = Journal(
-                settings.journal.url.get_secret_value(),
-                retention_days=settings.journal.retention_days,
-                clock=clock,
-            )
-            self._actions = Actions(journal, self.events)
-            self._watcher = ActionWatcher(self._actions, self._cache, self.sources)
+        self._resources: Resources = Resources(
+            settings,
+            transport=transport,
+            store=store,
+            evictions=evictions,
+            call_counts=call_counts,
+            events=self.events,
+            clock=clock,
+            monotonic=monotonic,
+            earlier=earlier._resources if earlier is not None else None,  # noqa: SLF001 - its own class
+        )
+        self.sources = self._resources.sources
+        self._cache = self._resources.cache
+        self._actions = self._resources.actions
+        self._watcher = self._resources.watcher
 
     async def __aenter__(self) -> Gateway:
         return self
@@ -149,37 +107,11 @@ class Gateway:
         await self._actions.start(self.sources)
 
     async def take_over(self) -> None:
-        """Own what was taken over from the earlier gateway, which from now on no longer closes it.
-
-        Entries of sources that are not the same any more are evicted.
-        """
-        earlier = self._other
-        if earlier is None:
-            return
-        self._other, earlier._other = None, self
-        self._watcher.sources = self.sources
-        changed = [name for name in earlier.sources if not self._has(earlier.sources[name])]
-        if changed:
-            await self._cache.evict([tag("source", name) for name in changed], everywhere=False)
-        if self.events.wants(SourcesReplaced):
-            made = [name for name in self.sources if not earlier._has(self.sources[name])]
-            dropped = [name for name in earlier.sources if name not in self.sources]
-            self.events.emit(SourcesReplaced(made, dropped))
-
-    def _has(self, source: Source) -> bool:
-        return self.sources.get(source.name) is source
+        """Own what was taken over from the earlier gateway, which no longer closes it."""
+        await self._resources.take_over()
 
     async def __aexit__(self, *_: object) -> None:
-        other, seconds = self._other, self.settings.server.deadline.max + MARGIN
-        own = [one for one in self.sources.values() if other is None or not other._has(one)]
-        if other is not None and other._actions is self._actions:
-            await self._actions.finish(own, seconds)
-        else:
-            await self._watcher.close()
-            await self._actions.close(seconds)
-        if other is None or other._cache is not self._cache:
-            await self._cache.close()
-        await asyncio.gather(*(source.close() for source in own))
+        await self._resources.close()
 
     def seen_by(self, caller: Caller) -> Gateway:
         """Return the gateway as a caller sees it, without the sources that it has no role on."""
@@ -416,12 +348,6 @@ class Gateway:
                 raise forbidden(Role.ADMIN, "see the journal")
             wanted = replace(wanted, sources=sources)
         return await self._actions.page(first, after, wanted)
-
-
-def _store_of(settings: Settings) -> tuple[str, int, int]:
-    """Return the settings of the store itself; those beside them are of sources and answers."""
-    caching = settings.cache
-    return caching.url.get_secret_value(), caching.max_entries, caching.max_megabytes
 
 
 def forbidden(role: Role, what: str) -> RequestError:

@@ -115,6 +115,12 @@ def _serve(
         bool,
         typer.Option("--insecure", help="Let other machines call without credentials."),
     ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch", help="Take the configuration over again when it or a file it names changes."
+        ),
+    ] = False,
 ) -> None:
     """Serve GraphQL over HTTP."""
     from gateway.cli.server import Options, run
@@ -123,7 +129,7 @@ def _serve(
     with _errors_printed():
         run(
             lambda: load(config, os.environ),
-            Options(host=host, port=port, workers=workers, insecure=insecure),
+            Options(host, port, workers, insecure=insecure, watch=watch),
         )
 
 

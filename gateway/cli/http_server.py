@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -267,11 +268,18 @@ class GracefulServer(uvicorn.Server):
 
     uvicorn closes listeners and idle connections at once, and so resets the connections that were
     not accepted yet, and those whose first request is on its way. ``started`` is called once
-    requests are answered.
+    requests are answered. ``grace`` returns the seconds that they have to end, if these may have
+    changed since the start.
     """
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        started: Callable[[], None],
+        grace: Callable[[], float] | None = None,
+    ) -> None:
         super().__init__(config)
+        self._grace = grace
         self._inner: Any = config.app
         self._started = started
         config.app = self._app
@@ -292,6 +300,8 @@ class GracefulServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept waiting connections, stop listening, and let every request finish."""
+        if self._grace is not None:
+            self.config.timeout_graceful_shutdown = math.ceil(self._grace())
         loop = asyncio.get_running_loop()
         for listener in sockets or ():
             # Windows' proactor loop has no readers; uvloop has none here.

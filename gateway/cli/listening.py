@@ -114,20 +114,33 @@ def config_of(app: ASGIApp, grace: float) -> uvicorn.Config:
     )
 
 
-def serve(app: ASGIApp, listener: socket.socket, grace: float, started: Callable[[], None]) -> None:
-    """Serve until a signal stops it; ``started`` is called once requests are answered.
+def tidy() -> None:
+    """Collect garbage now, and spare what is left from later collections.
 
-    Requests in flight then have ``grace`` seconds to end.
+    The schema and the modules never become garbage. Scanning them in every collection took most of
+    the time of a large request.
     """
-    # The schema and the modules never become garbage. Scanning them in every collection took most
-    # of the time of a large request.
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
+
+
+def serve(
+    app: ASGIApp,
+    listener: socket.socket,
+    grace: Callable[[], float],
+    started: Callable[[], None],
+) -> None:
+    """Serve until a signal stops it; ``started`` is called once requests are answered.
+
+    Requests in flight then have ``grace()`` seconds to end.
+    """
+    tidy()
     # A collection takes about a millisecond, and a list leaves few objects to collect.
     gc.set_threshold(10_000, 20, 50)
     # uvicorn raises the signal again after the shutdown.
     with contextlib.suppress(KeyboardInterrupt):
-        GracefulServer(config_of(app, grace), started).run([listener])
+        GracefulServer(config_of(app, grace()), started, grace).run([listener])
 
 
 @contextlib.contextmanager

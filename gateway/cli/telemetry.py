@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from gateway.cli.supervisor import Worker
+    from gateway.cli.worker import Worker
     from gateway.settings import Settings
     from gateway.telemetry.seen import SeenDeliveries
 
@@ -50,6 +50,14 @@ class Telemetry(NamedTuple):
     """The events of a server with one worker, and the URL of its metrics, if it has any."""
 
     events: Events
+    url: str | None
+
+
+class WorkersTelemetry(NamedTuple):
+    """The events of a supervisor, the slots for its workers' counts, and the URL of the metrics."""
+
+    events: Events
+    slots: Slots | None
     url: str | None
 
 
@@ -79,11 +87,12 @@ def telemetry_of(settings: Settings) -> Iterator[Telemetry]:
     if settings.metrics.port is None:
         yield Telemetry(events, None)
         return
-    from gateway.telemetry.metrics import Metrics
+    from gateway.telemetry.metrics import Metrics, ReloadMetrics
     from gateway.telemetry.seen import SeenDeliveries
 
     metrics = Metrics([source.name for source in settings.sources], SeenDeliveries())
     metrics.subscribe(events)
+    ReloadMetrics(metrics.registry).subscribe(events)
     with _served(settings, metrics.text) as url:
         yield Telemetry(events, url)
 
@@ -121,27 +130,25 @@ class Slots:
 
 
 @contextlib.contextmanager
-def telemetry_of_workers(settings: Settings) -> Iterator[tuple[Slots | None, str | None]]:
-    """Log in this process, the supervisor, and serve the metrics of all workers, if wanted.
-
-    Yields the slots for their counts, and the URL.
-    """
-    set_up(settings.log)
+def telemetry_of_workers(settings: Settings) -> Iterator[WorkersTelemetry]:
+    """Log in this process, the supervisor, and serve the metrics of all workers, if wanted."""
+    events = log_of(settings)
     if settings.metrics.port is None:
-        yield None, None
+        yield WorkersTelemetry(events, None, None)
         return
-    from gateway.telemetry.metrics import added_up, text_of
+    from gateway.telemetry.metrics import ReloadMetrics, added_up, text_of
     from gateway.telemetry.seen import SeenDeliveries
 
     with tempfile.TemporaryDirectory(prefix="webhook-log-gateway-metrics-") as folder:
         slots, registry = Slots(folder, SeenDeliveries()), added_up(folder)
+        ReloadMetrics(registry).subscribe(events)
 
         def text(accept: str) -> tuple[bytes, str]:
             slots.end()
             return text_of(registry, accept)
 
         with _served(settings, text) as url:
-            yield slots, url
+            yield WorkersTelemetry(events, slots, url)
 
 
 @contextlib.contextmanager

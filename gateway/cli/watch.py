@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 from watchfiles import awatch
@@ -40,7 +40,7 @@ async def changes(files: Callable[[], Files]) -> AsyncIterator[None]:
         read = files()
         async with contextlib.aclosing(_happenings(read)) as happenings:
             async for _ in happenings:
-                now = await asyncio.to_thread(lambda read=read: {one: digest_of(one) for one in read})
+                now = await asyncio.to_thread(_content, read)
                 if files() is not read:
                     break
                 if now not in (read, told):
@@ -48,7 +48,11 @@ async def changes(files: Callable[[], Files]) -> AsyncIterator[None]:
                     yield
 
 
-async def _happenings(files: Files) -> AsyncIterator[None]:
+def _content(files: Files) -> Files:
+    return {file: digest_of(file) for file in files}
+
+
+async def _happenings(files: Files) -> AsyncGenerator[None]:
     """Yield when something has happened in the folders of files, and now and then."""
     yield
     folders = {path.parent for file in files for path in (file, file.resolve())}

@@ -17,11 +17,12 @@ class Identity(NamedTuple):
 
     settings: SourceTable
     files: tuple[bytes, ...]
+    reuse_rows: bool
 
 
-def identity_of(settings: SourceTable) -> Identity:
+def identity_of(settings: SourceTable, *, reuse_rows: bool) -> Identity:
     """Return what a source with these settings would be made of now."""
-    return Identity(settings, (*file_digests(settings), usual_authorities()))
+    return Identity(settings, (*file_digests(settings), usual_authorities()), reuse_rows)
 
 
 def file_digests(settings: SourceTable) -> tuple[bytes, ...]:

@@ -120,6 +120,20 @@ DELIVERIES = Instrument(
     ("source", "status", "failure"),
     "Webhook deliveries since the start that were seen in lists, once for each status.",
 )
+RELOADS = Instrument(
+    "webhook_gateway_config_reloads_total",
+    "counter",
+    ("outcome",),
+    "Times that the configuration was read anew: TAKEN over, REFUSED or UNCHANGED.",
+)
+LAST_RELOAD = Instrument(
+    "webhook_gateway_config_last_reload_success_timestamp_seconds",
+    "gauge",
+    (),
+    "When the configuration in force was read, or was last found to be unchanged, in Unix time.",
+)
 BUILD = Instrument("webhook_gateway_build_info", "gauge", ("version",), "1 for the version.")
 
+OF_RELOADS = (RELOADS, LAST_RELOAD)
+"""Those of the process that reads the configuration, which is not that of the workers."""
 INSTRUMENTS = tuple(value for value in vars().copy().values() if isinstance(value, Instrument))

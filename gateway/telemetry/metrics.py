@@ -23,20 +23,25 @@ from prometheus_client.exposition import choose_encoder
 
 from gateway import __version__
 from gateway.events import (
+    REFUSED,
+    TAKEN,
+    UNCHANGED,
     ActionRecorded,
     AnswerReused,
     BreakerChanged,
     CacheLookedUp,
+    ConfigurationReloaded,
     LimitMet,
     OperationBegan,
     OperationEnded,
     PageRefreshed,
     RequestBegan,
     RequestEnded,
+    SourcesReplaced,
     UpstreamCallEnded,
 )
 from gateway.telemetry import instruments
-from gateway.telemetry.instruments import BUCKETS, INSTRUMENTS, Instrument
+from gateway.telemetry.instruments import BUCKETS, INSTRUMENTS, OF_RELOADS, Instrument
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,19 +62,24 @@ class Metrics:
 
     def __init__(self, sources: Iterable[str], seen: SeenDeliveries) -> None:
         self._seen = seen
-        self._registry = CollectorRegistry()
-        self._made = {each: _made(each, self._registry) for each in INSTRUMENTS}
+        self.registry = CollectorRegistry()
+        self._made = {
+            each: _made(each, self.registry) for each in INSTRUMENTS if each not in OF_RELOADS
+        }
         self._of(instruments.BUILD, __version__).set(1)
         for source in sources:
-            self._of(instruments.BREAKERS, source, "CLOSED").set(1)
-            self._of(instruments.RETRIES, source)
-            for state in ("OPEN", "HALF_OPEN"):
-                self._of(instruments.BREAKERS, source, state).set(0)
-                self._of(instruments.TRANSITIONS, source, state)
+            self._begin(source)
+
+    def _begin(self, source: str) -> None:
+        self._of(instruments.BREAKERS, source, "CLOSED").set(1)
+        self._of(instruments.RETRIES, source)
+        for state in ("OPEN", "HALF_OPEN"):
+            self._of(instruments.BREAKERS, source, state).set(0)
+            self._of(instruments.TRANSITIONS, source, state)
 
     def text(self, accept: str) -> tuple[bytes, str]:
         """Return what this process has counted; see ``text_of``."""
-        return text_of(self._registry, accept)
+        return text_of(self.registry, accept)
 
     def _of(self, instrument: Instrument, *labels: str) -> Any:
         metric = self._made[instrument]
@@ -88,6 +98,7 @@ class Metrics:
         events.subscribe(BreakerChanged, self._breaker_changed)
         events.subscribe(LimitMet, self._limit_met)
         events.subscribe(ActionRecorded, self._action_recorded)
+        events.subscribe(SourcesReplaced, self._sources_replaced)
 
     def _request_began(self, _: RequestBegan) -> None:
         self._of(instruments.ACTIVE_REQUESTS).inc()
@@ -151,6 +162,33 @@ class Metrics:
 
     def _action_recorded(self, event: ActionRecorded) -> None:
         self._of(instruments.ACTIONS, event.source, event.kind, event.outcome).inc()
+
+    def _sources_replaced(self, event: SourcesReplaced) -> None:
+        for source in event.made:
+            self._begin(source)
+        for source in event.dropped:
+            for state in ("CLOSED", "OPEN", "HALF_OPEN"):
+                self._of(instruments.BREAKERS, source, state).set(0)
+
+
+class ReloadMetrics:
+    """Counts reloads of the configuration, in the registry of the process that reads it."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._reloads = _made(instruments.RELOADS, registry)
+        for outcome in (TAKEN, REFUSED, UNCHANGED):
+            self._reloads.labels(outcome)
+        self._last = _made(instruments.LAST_RELOAD, registry)
+        self._last.set_to_current_time()
+
+    def subscribe(self, events: Events) -> None:
+        """Hear of reloads."""
+        events.subscribe(ConfigurationReloaded, self._reloaded)
+
+    def _reloaded(self, event: ConfigurationReloaded) -> None:
+        self._reloads.labels(event.outcome).inc()
+        if event.outcome != REFUSED:
+            self._last.set_to_current_time()
 
 
 def _made(instrument: Instrument, registry: CollectorRegistry) -> Any:

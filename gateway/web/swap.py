@@ -51,18 +51,26 @@ class CurrentApp:
         else:
             await self._current.answer(scope, receive, send)
 
-    async def replace(self, app: Starlette) -> None:
+    async def replace(self, app: Starlette, closed: Callable[[], None] | None = None) -> None:
         """Start an application, and pass all further requests on to it.
 
         If it can't be started, that error is raised, and the one before stays in force. Returns
-        once requests get to the new one; the other is closed when its last request has ended.
+        once requests get to the new one; the other is closed when its last request has ended, and
+        then ``closed`` is called.
         """
         new, old = _Life(app, self._current), self._current
         await new.start()
         self._living.add(new)
         self._current = new
         old.retire()
-        old.ended.add_done_callback(lambda _: self._living.discard(old))
+
+        def forget(_: object) -> None:
+            self._living.discard(old)
+            if closed is not None:
+                # By then, nothing of it is referred to here.
+                asyncio.get_running_loop().call_soon(closed)
+
+        old.ended.add_done_callback(forget)
 
     @contextlib.asynccontextmanager
     async def _serving(self, _: Starlette) -> AsyncIterator[None]:
@@ -84,17 +92,18 @@ class _Life:
 
     def __init__(self, app: Starlette, before: _Life | None = None) -> None:
         self.app = app
-        self._before = before and before.ended
+        self._before = None if before is None else before.ended
         self._requests = 0
         self._retired = False
         self._over = asyncio.Event()
 
     async def start(self) -> None:
         """Start it; raises the error if that fails."""
-        started = asyncio.get_running_loop().create_future()
+        started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.ended = asyncio.create_task(self._live(started))
         try:
-            await asyncio.wait([self.ended, started], return_when=asyncio.FIRST_COMPLETED)
+            futures: list[asyncio.Future[None]] = [self.ended, started]
+            await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             self.ended.cancel()
             await asyncio.wait([self.ended])
