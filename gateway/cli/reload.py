@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -126,7 +127,7 @@ class Reloads:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _heed_signal(self, stop: Callable[[], None]) -> None:
-        if sys.platform == "win32":
+        if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
             return
         # Under nohup, the end of the terminal does not count.
         terminal = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and has_terminal()

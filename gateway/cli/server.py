@@ -159,10 +159,9 @@ def _supervise(
         await supervisor.restart()
         return f"Restarted with {_count(workers_of(configuration.settings))}."
 
-    async def main() -> bool:
+    def heeded() -> contextlib.AbstractAsyncContextManager[None]:
         reloads = Reloads(configuration, telemetry.events, take_over, again, watched=options.watch)
-        async with reloads.heeded(lambda: supervisor.stop(signal.SIGTERM)):
-            return await supervisor.run(lambda: typer.echo(told))
+        return reloads.heeded(lambda: supervisor.stop(signal.SIGTERM))
 
     first = plan(configuration.settings)
     if _counts_apart(configuration.settings, first.workers):
@@ -176,7 +175,7 @@ def _supervise(
         " Ctrl-C stops."
     )
     supervisor = Supervisor(first, listener)
-    if not asyncio.run(main()):
+    if not asyncio.run(supervisor.run(lambda: typer.echo(told), heeded)):
         raise typer.Exit(1)
 
 

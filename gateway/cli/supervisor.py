@@ -13,6 +13,7 @@ worker that keeps ending, and leaves no workers behind when it is killed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +22,7 @@ from gateway.cli.screen import print_error
 
 if TYPE_CHECKING:
     import socket
+    from contextlib import AbstractAsyncContextManager
 
     from gateway.cli.worker import Worker
 
@@ -63,10 +65,15 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._hurried = asyncio.Event()
 
-    async def run(self, started: Callable[[], None]) -> bool:
+    async def run(
+        self,
+        started: Callable[[], None],
+        beside: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
+    ) -> bool:
         """Serve until a signal; return False if the workers could not be started.
 
-        ``started`` is called once all workers serve.
+        ``started`` is called once all workers serve. ``beside`` returns a context that is entered
+        until they are to end.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -74,11 +81,12 @@ class Supervisor:
         stopping = asyncio.create_task(self._stopping.wait())
         starting = asyncio.create_task(self._start_all(started))
         try:
-            await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
-            if starting.done() and not starting.result():
-                return False
-            await stopping
-            return True
+            async with beside():
+                await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+                if starting.done() and not starting.result():
+                    return False
+                await stopping
+                return True
         finally:
             tasks = [stopping, starting, *self._keepers]
             for task in tasks:
