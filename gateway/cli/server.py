@@ -16,12 +16,11 @@ import typer
 
 from gateway.actions.actions import MARGIN
 from gateway.actions.permissions import any_supported
+from gateway.cli.configuration import check
 from gateway.cli.listening import check_host, listen, serve, tidy, url
 from gateway.cli.reload import Configuration, Reloads
 from gateway.cli.shares import share, workers_of
 from gateway.cli.telemetry import events_of_worker, telemetry_of, telemetry_of_workers
-from gateway.config import is_loopback
-from gateway.errors import ConfigurationError
 from gateway.service import Gateway
 
 if TYPE_CHECKING:
@@ -68,17 +67,8 @@ def run(read: Callable[[], Settings], options: Options) -> None:
 
 def _check(options: Options, settings: Settings, in_force: Settings | None) -> None:
     """Raise ConfigurationError or JournalError if the gateway can't be started with settings."""
-    host = settings.server.host
-    check_host(host)
-    if "none" in settings.auth.methods and not (options.insecure or is_loopback(host)):
-        why = (
-            f"The gateway does not listen on {host}: it asks nobody for a credential, so whoever"
-            " reaches it from another machine could read and delete every webhook log. Make a key"
-            " with gateway key create and add it under [auth], listen on 127.0.0.1, or take the"
-            " risk with --insecure."
-        )
-        raise ConfigurationError([why])
-    workers_of(settings)
+    check_host(settings.server.host)
+    check(settings, insecure=options.insecure)
     if in_force is None or in_force.journal != settings.journal:
         asyncio.run(_try_journal(settings))
 
