@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.config import LimitSettings
@@ -18,6 +20,7 @@ from gateway.events import (
     AnswerReused,
     BreakerChanged,
     CacheLookedUp,
+    ConfigurationReloaded,
     Event,
     Events,
     LimitMet,
@@ -26,12 +29,13 @@ from gateway.events import (
     PageRefreshed,
     RequestBegan,
     RequestEnded,
+    SourcesReplaced,
     UpstreamCallEnded,
 )
 from gateway.journal import ActionKind, Outcome
 from gateway.model import CacheStatus, FailureCategory, WebhookLogStatus
-from gateway.telemetry.instruments import INSTRUMENTS
-from gateway.telemetry.metrics import METHODS, OTHER, Metrics
+from gateway.telemetry.instruments import INSTRUMENTS, LAST_RELOAD, OF_RELOADS, RELOADS
+from gateway.telemetry.metrics import METHODS, OTHER, Metrics, ReloadMetrics
 from gateway.telemetry.seen import BUCKETS, SeenDeliveries
 from gateway.upstream.breaker import BreakerState
 from gateway.web.observed import ROUTES
@@ -211,6 +215,34 @@ def test_deliveries_are_counted_once_for_each_status() -> None:
     }
 
 
+def test_new_sources_begin_with_closed_breakers() -> None:
+    """One that was made anew has no failures, and one that was dropped has no breaker."""
+    assert counted(
+        BreakerChanged("shop", "CLOSED", "OPEN"), SourcesReplaced(["shop", "new"], ["old"])
+    ) == {
+        ("webhook_gateway_breaker_transitions_total", "shop", "OPEN"): 1,
+        ("webhook_gateway_breaker_state", "new", "CLOSED"): 1,
+    }
+    assert counted(SourcesReplaced([], ["shop"])) == {
+        ("webhook_gateway_breaker_state", "shop", "CLOSED"): 0
+    }
+
+
+def test_reloads_are_counted_and_a_refusal_is_no_success() -> None:
+    registry, events = CollectorRegistry(), Events()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", lambda: 5.0)
+        ReloadMetrics(registry).subscribe(events)
+        assert registry.get_sample_value(LAST_RELOAD.name) == 5.0
+        for at, outcome in ((6.0, "TAKEN"), (7.0, "UNCHANGED"), (8.0, "REFUSED"), (9.0, "REFUSED")):
+            patch.setattr(time, "time", lambda at=at: at)
+            events.emit(ConfigurationReloaded(outcome=outcome, seconds=0.1))
+    assert registry.get_sample_value(LAST_RELOAD.name) == 7.0
+    counts = {"TAKEN": 1, "UNCHANGED": 1, "REFUSED": 2}
+    for outcome, count in counts.items():
+        assert registry.get_sample_value(RELOADS.name, {"outcome": outcome}) == count
+
+
 def test_many_deliveries_are_remembered() -> None:
     """Those of all first pages are listed anew every few seconds."""
     seen = SeenDeliveries(0)
@@ -240,6 +272,7 @@ async def test_labels_are_bounded_over_a_whole_run(tmp_path: Path) -> None:
                 else:
                     assert value in allowed, (sample.name, label, value)
     expected = set(LABELS)
+    expected -= {each.name.removesuffix("_total") for each in OF_RELOADS}
     # All requests have ended, and none is like another or beyond a limit.
     expected -= {"http_server_active_requests", "graphql_server_active_requests"}
     assert used >= expected - {
