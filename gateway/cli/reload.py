@@ -19,7 +19,7 @@ from gateway.cli.supervisor import WorkerError
 from gateway.config.files import files_noted
 from gateway.errors import ConfigurationError, JournalError
 from gateway.events import REFUSED, TAKEN, UNCHANGED, ConfigurationReloaded, Events
-from gateway.sources.identity import file_digests
+from gateway.sources.identity import identity_of
 
 if TYPE_CHECKING:
     from gateway.cli.watch import Files
@@ -52,8 +52,8 @@ class Configuration:
         self._check = check
         self._fixed: tuple[str, ...] = FIXED
         self.settings = self._read_files()
+        self._digests = self._digests_read = _digests(self.settings)
         check(self.settings, None)
-        self._digests = _digests(self.settings)
 
     def read_anew(self) -> Settings | None:
         """Return the new settings; None if they are the same, with all files that they name."""
@@ -63,8 +63,10 @@ class Configuration:
         for name in changed:
             settings = _with(settings, name, _get(old, name))
         self.restart = tuple(changed)
+        # They are read now, since what changes from now on is the next change.
+        self._digests_read = _digests(settings)
         self._check(settings, old)
-        if settings == old and _digests(settings) == self._digests:
+        if settings == old and self._digests_read == self._digests:
             return None
         return settings
 
@@ -73,8 +75,8 @@ class Configuration:
         self._fixed = (*self._fixed, name)
 
     def put_in_force(self, settings: Settings) -> None:
-        """Note that settings are in force now."""
-        self.settings, self._digests = settings, _digests(settings)
+        """Note that the settings that were read last are in force now."""
+        self.settings, self._digests = settings, self._digests_read
 
     def _read_files(self) -> Settings:
         with files_noted() as files:
@@ -190,7 +192,7 @@ def _problems(error: Exception) -> tuple[str, ...]:
 
 
 def _digests(settings: Settings) -> list[tuple[bytes, ...]]:
-    return [file_digests(source) for source in settings.sources]
+    return [identity_of(source, reuse_rows=True).files for source in settings.sources]
 
 
 def _get(settings: Settings, name: str) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
 from gateway.cli import watch
@@ -64,6 +65,28 @@ def test_settings_that_stay_until_the_next_start(file: Path) -> None:
     configuration.put_in_force(settings)
     assert configuration.read_anew() is None
     assert "log" in configuration.restart
+
+
+def test_renewed_certificates_are_a_change(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings have only their paths, or not even these."""
+    text = Path(certifi.where()).read_text()
+    for name in ("bundle.pem", "usual.pem"):
+        (file.parent / name).write_text(text)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file.parent / "usual.pem"))
+    replaced(file, "timeout = 60.0", 'timeout = 60.0\nca_bundle = "bundle.pem"')
+    configuration = made(file)
+    assert configuration.read_anew() is None
+    for name in ("bundle.pem", "usual.pem"):
+        (file.parent / name).write_text(f"{text}\n")
+        settings = configuration.read_anew()
+        assert settings is not None
+        # What is written now was not read.
+        (file.parent / name).write_text(f"{text}\n\n")
+        configuration.put_in_force(settings)
+        settings = configuration.read_anew()
+        assert settings is not None
+        configuration.put_in_force(settings)
+        assert configuration.read_anew() is None
 
 
 def test_all_files_are_noted_also_of_a_configuration_with_a_mistake(file: Path) -> None:
