@@ -22,11 +22,11 @@ from gateway.cache import (
     Lifetime,
     Loaded,
 )
+from gateway.config.files import digest_of
 from gateway.errors import UpstreamError
 from gateway.events import COLLAPSED, FAILED, CacheLookedUp, Events
 from gateway.model import CacheStatus, Freshness, Timestamp
 from gateway.row_memo import RowMemo
-from gateway.sources.identity import file_digests
 from gateway.upstream.client import NotModified, UpstreamClient
 from gateway.upstream.operation import Used
 from gateway.vendors.pages import Hooks
@@ -289,5 +289,6 @@ def fingerprint(settings: SourceTable) -> str:
         value = getattr(settings.auth, name)
         if isinstance(value, SecretStr):
             secret += b"\0" + value.get_secret_value().encode()
-    secret += b"".join(file_digests(settings))
+    if settings.client_certificate is not None:
+        secret += b"\0" + digest_of(settings.client_certificate)
     return hashlib.scrypt(secret, salt=settings.name.encode(), n=2**14, r=8, p=1, dklen=12).hex()

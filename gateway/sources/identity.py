@@ -22,9 +22,5 @@ class Identity(NamedTuple):
 
 def identity_of(settings: SourceTable, *, reuse_rows: bool) -> Identity:
     """Return what a source with these settings would be made of now."""
-    return Identity(settings, (*file_digests(settings), usual_authorities()), reuse_rows)
-
-
-def file_digests(settings: SourceTable) -> tuple[bytes, ...]:
-    """Return digests of the certificates and keys that the settings name."""
-    return tuple(digest_of(value) for _, value in settings if isinstance(value, Path))
+    files = [digest_of(value) for _, value in settings if isinstance(value, Path)]
+    return Identity(settings, (*files, usual_authorities()), reuse_rows)

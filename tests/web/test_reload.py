@@ -17,8 +17,10 @@ from starlette.types import ASGIApp
 from gateway.callers.keys import create
 from gateway.errors import JournalError
 from gateway.events import SourcesReplaced
+from gateway.settings import load
+from gateway.sources.caching import fingerprint
 from tests.support.actions import ACTIONS, RETRY
-from tests.web.reloaded import LIST, SOURCES, Reloaded, Vendor, configured, running
+from tests.web.reloaded import HERE, LIST, SOURCES, Reloaded, Vendor, configured, running
 
 AUTHORITIES = Path(certifi.where()).read_text()
 
@@ -91,6 +93,20 @@ async def test_content_of_a_certificate_counts(tmp_path: Path, vendor: Vendor, k
         (tmp_path / "ca.pem").write_text(text if kept else f"{text}\n")
         await app.reload()
         assert (app.gateway.sources["one"] is before) is kept
+
+
+def test_certificate_counts_as_a_credential(tmp_path: Path) -> None:
+    """Redis has entries longer than a gateway has a certificate."""
+    vendor = Vendor()
+    vendor.url = HERE
+    (settings,) = load(configured(tmp_path, vendor, "one"), {}).sources
+    file = tmp_path / "own.pem"
+    found = {fingerprint(settings)}
+    settings = settings.model_copy(update={"client_certificate": file})
+    for text in ("first", "second"):
+        file.write_text(text)
+        found |= {fingerprint(settings), fingerprint(settings)}
+    assert len(found) == 3
 
 
 async def test_sources_come_and_go(app: Reloaded, vendor: Vendor, tmp_path: Path) -> None:
