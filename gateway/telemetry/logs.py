@@ -136,7 +136,7 @@ class Logs:
             **_without_none(
                 outcome=event.outcome,
                 problems=list(event.problems) or None,
-                needs_restart=list(event.restart) or None,
+                restart=list(event.restart) or None,
                 duration_ms=_milliseconds(event.seconds),
             ),
         )

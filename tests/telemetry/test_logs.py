@@ -190,7 +190,7 @@ def test_entry_of_a_reload(
         "event": "configuration",
         "outcome": outcome,
         **({"problems": problems} if problems else {}),
-        **({"needs_restart": restart} if restart else {}),
+        **({"restart": restart} if restart else {}),
         "duration_ms": 250.0,
     }
 
