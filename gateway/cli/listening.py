@@ -118,10 +118,17 @@ def config_of(app: ASGIApp, grace: float) -> uvicorn.Config:
     )
 
 
-def serve(app: ASGIApp, listener: socket.socket, grace: float, started: Callable[[], None]) -> None:
+def serve(
+    app: ASGIApp,
+    listener: socket.socket,
+    grace: float,
+    started: Callable[[], None],
+    drain: float = 0.0,
+) -> None:
     """Serve until a signal stops it; ``started`` is called once requests are answered.
 
-    Requests in flight then have ``grace`` seconds to end.
+    After a SIGTERM, connections are accepted for ``drain`` seconds more. Requests in flight then
+    have ``grace`` seconds to end.
     """
     allow_connections()
     # The schema and the modules never become garbage. Scanning them in every collection took most
@@ -132,7 +139,7 @@ def serve(app: ASGIApp, listener: socket.socket, grace: float, started: Callable
     gc.set_threshold(10_000, 20, 50)
     # uvicorn raises the signal again after the shutdown.
     with contextlib.suppress(KeyboardInterrupt):
-        GracefulServer(config_of(app, grace), started).run([listener])
+        GracefulServer(config_of(app, grace), started, drain).run([listener])
 
 
 def allow_connections() -> None:

@@ -58,6 +58,7 @@ def run(read: Callable[[], Settings], options: Options) -> None:
                     listener,
                     grace(settings),
                     lambda: typer.echo(told),
+                    settings.server.drain,
                 )
         else:
             with telemetry_of_workers(settings) as (slots, metrics):
@@ -132,7 +133,8 @@ def _supervise(
             first.workers,
         )
     # Actions that begin just before the end of the grace have as much time again.
-    supervisor = Supervisor(first, listener, reload, seconds=2 * grace(settings) + MARGIN)
+    seconds = settings.server.drain + 2 * grace(settings) + MARGIN
+    supervisor = Supervisor(first, listener, reload, seconds=seconds)
     served = asyncio.run(
         supervisor.run(
             lambda: typer.echo(
@@ -183,7 +185,7 @@ def _work(
         call_counts=calls,
         events=events_of_worker(settings, counts),
     )
-    serve(app, listener, grace(settings), started)
+    serve(app, listener, grace(settings), started, settings.server.drain)
 
 
 def _and(metrics: str | None) -> str:

@@ -87,9 +87,10 @@ def create_app(
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
-    async def readyz(_: Request) -> Response:
+    async def readyz(request: Request) -> Response:
         """Report readiness; the gateway is ready even while vendors are down."""
-        status = "overloaded" if view.is_overloaded else "ready"
+        stopping = request.scope.get("state", {}).get("stopping")
+        status = "stopping" if stopping else "overloaded" if view.is_overloaded else "ready"
         http_status = 200 if status == "ready" else 503
         if "none" not in settings.auth.methods:
             # Sources are listed only if authentication is off.

@@ -213,6 +213,21 @@ def test_restart_ends_with_the_first_worker_that_does_not_serve(
     assert capsys.readouterr().err.endswith("0 of 2 workers have the new configuration.\n")
 
 
+def test_replaced_worker_does_not_drain() -> None:
+    """Its successor has the connections; one that does not serve yet would ignore SIGINT."""
+    stage = Stage(2, {}, {}, {}, {"serves_after": 50.0}, {})
+    stage.play(
+        (10.0, stage.supervisor._hang_up),
+        (200.0, stage.stop()),
+    )
+    assert [worker.signals for worker in stage.workers] == [
+        [signal.SIGINT],
+        [signal.SIGINT],
+        [signal.SIGTERM],
+        [signal.SIGTERM],
+    ]
+
+
 def test_restart_without_a_plan_changes_nothing() -> None:
     stage = Stage(2)
     stage.plan = None
