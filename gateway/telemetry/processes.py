@@ -5,6 +5,7 @@ prometheus-client finds those of one process, and none where several processes c
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import ProcessCollector
@@ -50,8 +51,8 @@ class ProcessMetrics(Collector):
             for each in PROCESSES
         }
         for process in processes:
-            pid = process.pid
-            for metric in ProcessCollector(pid=lambda pid=pid: pid, registry=None).collect():
+            one = ProcessCollector(pid=functools.partial(int, process.pid), registry=None)
+            for metric in one.collect():
                 for sample in metric.samples:
                     if sample.name in families:
                         families[sample.name].add_metric([process.name], sample.value)

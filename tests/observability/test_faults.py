@@ -78,7 +78,7 @@ def selector(series: Series) -> str:
 
 def of(**labels: str) -> str:
     """Return labels as Prometheus writes them; one that is empty is none."""
-    return ", ".join(f"{name}={json.dumps(value)}" for name, value in labels.items() if value)
+    return ",".join(f"{name}={json.dumps(value)}" for name, value in labels.items() if value)
 
 
 def firing(alerts: set[tuple[str, str]], minute: int, which: str = "") -> dict[str, Any]:
