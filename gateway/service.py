@@ -88,6 +88,7 @@ class Gateway:
             max_bytes=caching.max_megabytes * 2**20,
             clock=clock,
             evictions=evictions,
+            events=self.events,
         )
         self._cache = Cache(store, clock)
         self._actions = Actions(
