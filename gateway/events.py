@@ -30,6 +30,8 @@ CANCELLED = "CANCELLED"
 
 KEPT, COLLAPSED, FAILED = "KEPT", "COLLAPSED", "FAILED"
 """Outcomes of a look into a cache that are no ``CacheStatus``."""
+STORE_FAILURES = UNREACHABLE, REFUSED, INVALID = "UNREACHABLE", "REFUSED", "INVALID"
+"""Why Redis did not do what the cache asked for; REFUSED is mostly for lack of memory."""
 
 TAKEN, REFUSED, UNCHANGED = "TAKEN", "REFUSED", "UNCHANGED"
 """Outcomes of a reload."""
@@ -129,6 +131,15 @@ class CacheLookedUp(Event, frozen=True):
 
     source: str
     outcome: str
+
+
+class CacheStoreFailed(Event, frozen=True):
+    """The cache's Redis did not do what it was asked for; ``reason`` is in ``STORE_FAILURES``.
+
+    It is ``INVALID`` if an entry can't be encoded or decoded.
+    """
+
+    reason: str
 
 
 class PageRefreshed(Event, frozen=True):

@@ -73,6 +73,7 @@ class Resources:
                 max_bytes=caching.max_megabytes * 2**20,
                 clock=clock,
                 evictions=evictions,
+                events=events,
             )
             self.cache = Cache(store, clock)
 

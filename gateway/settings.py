@@ -65,6 +65,9 @@ class ServerSettings(Table):
     A caller can lower it with the header X-Request-Timeout. After a stop of the server, operations
     in flight have this time to end, in any mode; 10 seconds if there is no number.
     """
+    drain: Annotated[float, Field(strict=True, ge=0, le=300)] = 0.0
+    """Seconds after a SIGTERM in which connections are still accepted, while /readyz says that the
+    gateway stops: for load balancers that find out by asking it."""
     scan_limit: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 2000
     """Webhook logs that are read for one page at most to find those that match its filter."""
     batch_size: Annotated[int, Field(strict=True, ge=0, le=100)] = 0

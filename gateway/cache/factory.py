@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from gateway.cache.evictions import EvictionLog
     from gateway.cache.store import Store
+    from gateway.events import Events
 
 
 def make_store(
@@ -20,11 +21,13 @@ def make_store(
     max_bytes: int,
     clock: Callable[[], int],
     evictions: EvictionLog | None = None,
+    events: Events | None = None,
 ) -> Store:
     """Return the store for a URL: ``memory://``, or that of Redis or Valkey.
 
     ``evictions`` are those of the other workers of a server, whose memory is not shared.
-    Raises ConfigurationError if the redis package is needed and not installed.
+    ``events`` are told of failures of Redis. Raises ConfigurationError if the redis package is
+    needed and not installed.
     """
     if url.startswith("memory:"):
         from gateway.cache.memory import MemoryStore  # noqa: PLC0415
@@ -38,4 +41,4 @@ def make_store(
         raise ConfigurationError(
             ["cache.url: Redis needs the extra redis, as in webhook-log-gateway[redis]"]
         ) from None
-    return RedisStore(url, clock=clock)
+    return RedisStore(url, clock=clock, events=events)

@@ -25,6 +25,7 @@ from gateway.cache import scripts
 from gateway.cache.entry import SECOND, SKEW, Entry
 from gateway.cache.scripts import BOUNDS, ENTRY, FIRST_NUMBERS, LAST, LEASE, ORDER, RATE, TAKEN
 from gateway.cache.store import Generation, Lease, Store
+from gateway.events import INVALID, REFUSED, UNREACHABLE, CacheStoreFailed, Events
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -61,7 +62,7 @@ class RedisStore(Store):
 
     shared = True
 
-    def __init__(self, url: str, *, clock: Callable[[], int]) -> None:
+    def __init__(self, url: str, *, clock: Callable[[], int], events: Events | None = None) -> None:
         address = parse_url(url)
         self._cache = RedisCache(
             endpoint=address.get("host", "localhost"),
@@ -78,6 +79,7 @@ class RedisStore(Store):
         self._redis = self._cache.client
         self._scripts: dict[str, AsyncScript] = {}
         self._clock = clock
+        self._events = events or Events()
         self._ticks = 0
         self._back_at = 0
         self._quiet_until = 0
@@ -148,7 +150,7 @@ class RedisStore(Store):
             generation = int(text[HEADER_LENGTH // 2 : HEADER_LENGTH])
             entry: Entry[Any] = decoder.decode(text[HEADER_LENGTH:])
         except (msgspec.MsgspecError, ValueError, RecursionError):
-            self.failures += 1
+            self._fail(INVALID)
             return None
         return None if entry.stored_at > self._clock() + SKEW else (generation, entry)
 
@@ -162,7 +164,7 @@ class RedisStore(Store):
         try:
             text = _encoder.encode(entry)
         except (msgspec.MsgspecError, TypeError, ValueError, OverflowError):
-            self.failures += 1
+            self._fail(INVALID)
             return
         times = [f"{time:016x}" for time in (entry.asked_at, now + SKEW)]
         arguments = [text, max(1, int(seconds * 1000)), *times, f"{generation:016d}", *entry.tags]
@@ -214,8 +216,14 @@ class RedisStore(Store):
             script = self._scripts[text] = self._redis.register_script(text)
         arguments = (secrets.randbelow(FIRST_NUMBERS), *args)
         answer, broken = await self._call(lambda: script(keys, arguments)) or (None, 0)
-        self.failures += broken
+        self._fail(INVALID, broken)
         return answer
+
+    def _fail(self, reason: str, times: int = 1) -> None:
+        self.failures += times
+        if self._events.wants(CacheStoreFailed):
+            for _ in range(times):
+                self._events.emit(CacheStoreFailed(reason))
 
     async def _call(self, command: Callable[[], Awaitable[Any]]) -> Any:
         """Call Redis; return None if it does not respond.
@@ -230,7 +238,7 @@ class RedisStore(Store):
         began, probing = self._clock(), not self.available
         # Ignore the time if the clock was set back.
         if began < self._back_at <= began + _LONGEST_WAIT:
-            self.failures += 1
+            self._fail(UNREACHABLE)
             return None
         if probing:
             # One call probes whether Redis is back; the others do not wait for it.
@@ -240,12 +248,12 @@ class RedisStore(Store):
             answer = await self._wait_for(command)
         except ResponseError as error:
             # Redis works but refuses the command, mostly for lack of memory.
-            self.failures += 1
+            self._fail(REFUSED)
             if began >= self._quiet_until:
                 log.warning("The cache's Redis refuses to store: %s", error)
             self._quiet_until = began + round(WARNING_INTERVAL * SECOND)
         except (RedisError, OSError) as error:
-            self.failures += 1
+            self._fail(UNREACHABLE)
             self._ticks = 0
             self._back_at = self._clock() + round(RETRY_DELAY * SECOND)
             # The other pooled connections are dead too; drop them instead of failing on each in

@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -268,23 +269,44 @@ class GracefulServer(uvicorn.Server):
 
     uvicorn closes listeners and idle connections at once, and so resets the connections that were
     not accepted yet, and those whose first request is on its way. ``started`` is called once
-    requests are answered. ``grace`` returns the seconds that they have to end, if these may have
-    changed since the start.
+    requests are answered. After a SIGTERM, connections are accepted for ``drain`` seconds more, so
+    that a load balancer can find out. ``grace`` returns the seconds that requests then have to end,
+    if these may have changed since the start.
+
+    While the server stops, requests have ``stopping`` in the state of their scope.
     """
 
     def __init__(
         self,
         config: uvicorn.Config,
         started: Callable[[], None],
+        drain: float = 0.0,
         grace: Callable[[], float] | None = None,
     ) -> None:
         super().__init__(config)
         self._grace = grace
         self._inner: Any = config.app
         self._started = started
+        self._drain = drain
+        self._drained_at: float | None = None
         config.app = self._app
 
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether to shut down, ten times a second."""
+        if not await super().on_tick(counter):
+            return False
+        if set(self._captured_signals) != {signal.SIGTERM}:
+            # Whoever presses Ctrl-C waits for it, and a worker that is replaced has a successor.
+            return True
+        now = asyncio.get_running_loop().time()
+        if self._drained_at is None:
+            self._drained_at = now + self._drain
+        return now >= self._drained_at
+
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.should_exit:
+            scope["state"]["stopping"] = True
+
         async def send_closing(message: Message) -> None:
             if self.should_exit and message["type"] == "http.response.start":
                 headers = [*message.get("headers", ()), (b"connection", b"close")]

@@ -9,6 +9,7 @@ import ipaddress
 import math
 import os
 import socket
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 KEEP_ALIVE = 75
 """Seconds that an idle connection stays open. Common proxies close theirs after 60. If the gateway
 closed first, requests that a proxy sends at that moment would be lost."""
+
+MAX_FILES = 65_536
+"""Files that a server may have open, if the hard limit allows: each connection is one."""
 
 
 def check_host(host: str) -> None:
@@ -130,17 +134,32 @@ def serve(
     listener: socket.socket,
     grace: Callable[[], float],
     started: Callable[[], None],
+    drain: float = 0.0,
 ) -> None:
     """Serve until a signal stops it; ``started`` is called once requests are answered.
 
-    Requests in flight then have ``grace()`` seconds to end.
+    After a SIGTERM, connections are accepted for ``drain`` seconds more. Requests in flight then
+    have ``grace()`` seconds to end.
     """
+    allow_connections()
     tidy()
     # A collection takes about a millisecond, and a list leaves few objects to collect.
     gc.set_threshold(10_000, 20, 50)
     # uvicorn raises the signal again after the shutdown.
     with contextlib.suppress(KeyboardInterrupt):
-        GracefulServer(config_of(app, grace()), started, grace).run([listener])
+        GracefulServer(config_of(app, grace()), started, drain, grace).run([listener])
+
+
+def allow_connections() -> None:
+    """Raise the usual limit of 1024 open files, which is for programs that call select()."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - not for Windows
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @contextlib.contextmanager

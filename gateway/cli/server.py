@@ -106,6 +106,7 @@ def _serve_alone(
         listener,
         lambda: grace(configuration.settings),
         lambda: typer.echo(told),
+        configuration.settings.server.drain,
     )
 
 
@@ -138,7 +139,8 @@ def _supervise(
             return Takeover(share(settings, index, count), calls.names)
 
         # Actions that begin just before the end of the grace have as much time again.
-        return Plan(count, start, message, seconds=2 * grace(settings) + MARGIN)
+        seconds = settings.server.drain + 2 * grace(settings) + MARGIN
+        return Plan(count, start, message, seconds)
 
     async def take_over(settings: Settings) -> str:
         new = plan(settings)
@@ -205,7 +207,7 @@ def _work(
         seconds = grace(told.settings)
 
     current = CurrentApp(make(settings), lambda: link.obeyed(take_over))
-    serve(current, listener, lambda: seconds, link.started)
+    serve(current, listener, lambda: seconds, link.started, settings.server.drain)
 
 
 def _and(metrics: str | None) -> str:

@@ -187,7 +187,8 @@ class Supervisor:
         if new is not None:
             self._workers[index] = new
         if old is not None:
-            old.signal(signal.SIGTERM)
+            # It need not drain, since another has its place. Before it serves, it ignores SIGINT.
+            old.signal(signal.SIGINT if old.serves else signal.SIGTERM)
             await old.ended.wait()
 
     def _start(self, index: int) -> Worker:

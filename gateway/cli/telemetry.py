@@ -9,6 +9,7 @@ which is the supervisor if there are several workers.
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import threading
 from typing import TYPE_CHECKING, NamedTuple
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from gateway.cli.worker import Worker
     from gateway.settings import Settings
+    from gateway.telemetry.processes import Process
     from gateway.telemetry.seen import SeenDeliveries
 
 GRACE = 1.0
@@ -88,9 +90,11 @@ def telemetry_of(settings: Settings) -> Iterator[Telemetry]:
         yield Telemetry(events, None)
         return
     from gateway.telemetry.metrics import Metrics, ReloadMetrics
+    from gateway.telemetry.processes import Process, ProcessMetrics
     from gateway.telemetry.seen import SeenDeliveries
 
     metrics = Metrics([source.name for source in settings.sources], SeenDeliveries())
+    metrics.collect_also(ProcessMetrics(lambda: [Process("0", os.getpid(), serves=True)]))
     metrics.subscribe(events)
     ReloadMetrics(metrics.registry).subscribe(events)
     with _served(settings, metrics.text) as url:
@@ -115,6 +119,20 @@ class Slots:
             worker = self._workers[slot] = start(Counts(self._folder, slot, self._seen))
         return worker
 
+    def processes(self) -> list[Process]:
+        """Return the workers that live, by their slots, and the supervisor."""
+        from gateway.telemetry.processes import Process
+
+        with self._lock:
+            return [
+                Process("supervisor", os.getpid(), serves=False),
+                *(
+                    Process(str(slot), worker.pid, worker.serves)
+                    for slot, worker in self._workers.items()
+                    if worker.pid is not None and not worker.ended.is_set()
+                ),
+            ]
+
     def end(self) -> None:
         """Forget the gauges of workers that have ended."""
         with self._lock:
@@ -137,11 +155,13 @@ def telemetry_of_workers(settings: Settings) -> Iterator[WorkersTelemetry]:
         yield WorkersTelemetry(events, None, None)
         return
     from gateway.telemetry.metrics import ReloadMetrics, added_up, text_of
+    from gateway.telemetry.processes import ProcessMetrics
     from gateway.telemetry.seen import SeenDeliveries
 
     with tempfile.TemporaryDirectory(prefix="webhook-log-gateway-metrics-") as folder:
         slots, registry = Slots(folder, SeenDeliveries()), added_up(folder)
         ReloadMetrics(registry).subscribe(events)
+        registry.register(ProcessMetrics(slots.processes))
 
         def text(accept: str) -> tuple[bytes, str]:
             slots.end()

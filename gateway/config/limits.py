@@ -142,7 +142,8 @@ class LimitSettings(Table, title="Limits"):
     """Bytes of a response as JSON, with all operations of the request and all parts. An operation
     that exceeds it was executed, but its response is replaced by an error."""
     operations: Limit = Limit(100)
-    """Operations that are executed at the same time. As many more wait for up to two seconds."""
+    """Operations that are executed at the same time. As many more wait for up to two
+    seconds; others are refused with 503."""
     rate: Limit = Limit(1200)
     """Requests of one caller in a minute. Callers without credentials are distinguished by address.
     Gateways that share a cache count together; without Redis, each worker counts by itself."""

@@ -143,6 +143,23 @@ class SourceError:
     )
 
 
+@strawberry.type(
+    description=(
+        "The latest calls to a source: no more than 200, none that ended over five minutes ago."
+        " Those that were repeated count each time, those that were not sent do not. Each worker of"
+        " a gateway knows its own calls only."
+    )
+)
+class RecentCalls:
+    count: int = described("Number of calls, from which the others are.")
+    error_ratio: float = described("Share of them that failed, from 0 to 1.")
+    p95_ms: float = described(
+        "Of twenty calls, nineteen took no longer than this, in milliseconds, by nearest rank."
+        " Calls that failed count, too."
+    )
+    since: DateTime = described("When the first of them ended.")
+
+
 @strawberry.type(description="Whether a source responds, according to the calls made so far.")
 class SourceHealth:
     status: SourceStatus = described("Result of the latest call.")
@@ -157,4 +174,8 @@ class SourceHealth:
     )
     retry_at: DateTime | None = described(
         "When an open breaker allows the next call. Null if the breaker is not open."
+    )
+    recent_calls: RecentCalls | None = described(
+        "How the latest calls went. Null if none has ended within five minutes, and where callers"
+        " bring their own vendor credentials."
     )

@@ -15,7 +15,7 @@ from gateway.journal import ActionKind
 from gateway.schema.arguments import After, First, Name
 from gateway.schema.context import Info
 from gateway.schema.enums import BreakerState, SourceOutcome, SourceStatus
-from gateway.schema.leaf_types import PageInfo, SourceError, SourceHealth
+from gateway.schema.leaf_types import PageInfo, RecentCalls, SourceError, SourceHealth
 from gateway.schema.scalars import DateTime
 from gateway.sources import Source
 
@@ -46,7 +46,7 @@ def capabilities(source: Parent[Source], info: Info) -> list[model.Capability]:
 
 def health(source: Parent[Source]) -> SourceHealth:
     seen = source.client.health
-    success, failure = seen.last_success_at, seen.last_failure_at
+    success, failure, recent = seen.last_success_at, seen.last_failure_at, seen.recent
     status = SourceStatus.UNKNOWN
     if seen.breaker is BreakerState.OPEN:
         status = SourceStatus.DOWN
@@ -59,6 +59,14 @@ def health(source: Parent[Source]) -> SourceHealth:
         last_error=_source_error(seen.last_error),
         breaker=seen.breaker,
         retry_at=None if seen.retry_at is None else DateTime(seen.retry_at),
+        recent_calls=None
+        if recent is None
+        else RecentCalls(
+            count=recent.count,
+            error_ratio=recent.error_ratio,
+            p95_ms=recent.p95 * 1000,
+            since=DateTime(recent.since),
+        ),
     )
 
 

@@ -69,13 +69,13 @@ CALLS = Instrument(
 WAITS = Instrument(
     "webhook_gateway_upstream_wait_seconds",
     "histogram",
-    ("source",),
+    ("source", "url_template"),
     "Waits of calls for the rate limit of the source and for a connection.",
 )
 RETRIES = Instrument(
     "webhook_gateway_upstream_retries_total",
     "counter",
-    ("source",),
+    ("source", "url_template"),
     "Calls that were sent again after a temporary failure.",
 )
 UNSENT = Instrument(
@@ -102,6 +102,13 @@ LOOKUPS = Instrument(
     ("source", "outcome"),
     "Looks into the cache.",
 )
+STORE_FAILURES = Instrument(
+    "webhook_gateway_cache_store_failures_total",
+    "counter",
+    ("error_type",),
+    "Reads and writes that the cache's Redis did not do; error_type is UNREACHABLE, REFUSED or"
+    " INVALID.",
+)
 ACTIONS = Instrument(
     "webhook_gateway_actions_total",
     "counter",
@@ -120,6 +127,24 @@ DELIVERIES = Instrument(
     ("source", "status", "failure"),
     "Webhook deliveries since the start that were seen in lists, once for each status.",
 )
+BUILD = Instrument("webhook_gateway_build_info", "gauge", ("version",), "1 for the version.")
+
+COUNTED = tuple(value for value in vars().copy().values() if isinstance(value, Instrument))
+"""Metrics of what happens, which each worker counts."""
+
+WORKERS = Instrument("webhook_gateway_workers", "gauge", (), "Workers that answer requests.")
+MEMORY = Instrument(
+    "process_resident_memory_bytes", "gauge", ("process",), "Memory; what processes share counts."
+)
+CPU = Instrument(
+    "process_cpu_seconds_total", "counter", ("process",), "Processor time, of user and system."
+)
+DESCRIPTORS = Instrument("process_open_fds", "gauge", ("process",), "Open file descriptors.")
+MAX_DESCRIPTORS = Instrument("process_max_fds", "gauge", ("process",), "Most of them at a time.")
+STARTED = Instrument("process_start_time_seconds", "gauge", ("process",), "Unix time of the start.")
+PROCESSES = (MEMORY, CPU, DESCRIPTORS, MAX_DESCRIPTORS, STARTED)
+"""Metrics of the processes, on Linux; the process is the number of a worker, or supervisor."""
+
 RELOADS = Instrument(
     "webhook_gateway_config_reloads_total",
     "counter",
@@ -132,8 +157,7 @@ LAST_RELOAD = Instrument(
     (),
     "When the configuration in force was read, or was last found to be unchanged, in Unix time.",
 )
-BUILD = Instrument("webhook_gateway_build_info", "gauge", ("version",), "1 for the version.")
-
 OF_RELOADS = (RELOADS, LAST_RELOAD)
-"""Those of the process that reads the configuration, which is not that of the workers."""
-INSTRUMENTS = tuple(value for value in vars().copy().values() if isinstance(value, Instrument))
+"""Metrics of the process that reads the configuration."""
+
+INSTRUMENTS = (*COUNTED, *OF_RELOADS, WORKERS, *PROCESSES)

@@ -24,12 +24,14 @@ from prometheus_client.exposition import choose_encoder
 from gateway import __version__
 from gateway.events import (
     REFUSED,
+    STORE_FAILURES,
     TAKEN,
     UNCHANGED,
     ActionRecorded,
     AnswerReused,
     BreakerChanged,
     CacheLookedUp,
+    CacheStoreFailed,
     ConfigurationReloaded,
     LimitMet,
     OperationBegan,
@@ -40,11 +42,14 @@ from gateway.events import (
     SourcesReplaced,
     UpstreamCallEnded,
 )
+from gateway.model import FailureCategory
 from gateway.telemetry import instruments
-from gateway.telemetry.instruments import BUCKETS, INSTRUMENTS, OF_RELOADS, Instrument
+from gateway.telemetry.instruments import BUCKETS, COUNTED, Instrument
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from prometheus_client.registry import Collector
 
     from gateway.events import Events
     from gateway.telemetry.seen import SeenDeliveries
@@ -52,30 +57,50 @@ if TYPE_CHECKING:
 METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """Methods that have a name of their own in labels."""
 OTHER = "_OTHER"
+STATES = ("CLOSED", "OPEN", "HALF_OPEN")
+ACTIONS = ("RETRY", "DELETE")
+OUTCOMES = ("SUCCEEDED", "REJECTED", "FAILED", "UNKNOWN")
 
 
 class Metrics:
     """Counts events.
 
-    ``sources`` are the names of the configured ones, whose counters begin at 0.
+    ``sources`` are the names of the configured ones.
     """
 
     def __init__(self, sources: Iterable[str], seen: SeenDeliveries) -> None:
         self._seen = seen
         self.registry = CollectorRegistry()
-        self._made = {
-            each: _made(each, self.registry) for each in INSTRUMENTS if each not in OF_RELOADS
-        }
+        self._made = {each: _made(each, self.registry) for each in COUNTED}
         self._of(instruments.BUILD, __version__).set(1)
+        self._begin_at_zero(sources)
+
+    def _begin_at_zero(self, sources: Iterable[str]) -> None:
+        """Show counters that alerts look at before they count.
+
+        To Prometheus, a counter that first appears at 1 has not increased.
+        """
+        for reason in STORE_FAILURES:
+            self._of(instruments.STORE_FAILURES, reason)
+        for kind in ("query", "mutation"):
+            self._of(instruments.OPERATIONS, kind, "JOURNAL_UNAVAILABLE")
         for source in sources:
             self._begin(source)
 
     def _begin(self, source: str) -> None:
-        self._of(instruments.BREAKERS, source, "CLOSED").set(1)
-        self._of(instruments.RETRIES, source)
-        for state in ("OPEN", "HALF_OPEN"):
-            self._of(instruments.BREAKERS, source, state).set(0)
+        for state in STATES:
+            self._of(instruments.BREAKERS, source, state).set(state == "CLOSED")
             self._of(instruments.TRANSITIONS, source, state)
+        for action in ACTIONS:
+            for outcome in OUTCOMES:
+                self._of(instruments.ACTIONS, source, action, outcome)
+        self._of(instruments.DELIVERIES, source, "SUCCEEDED", "")
+        for failure in FailureCategory:
+            self._of(instruments.DELIVERIES, source, "FAILED", failure.name)
+
+    def collect_also(self, collector: Collector) -> None:
+        """Show what another collector finds, too."""
+        self.registry.register(collector)
 
     def text(self, accept: str) -> tuple[bytes, str]:
         """Return what this process has counted; see ``text_of``."""
@@ -94,6 +119,7 @@ class Metrics:
         events.subscribe(AnswerReused, self._answer_reused)
         events.subscribe(UpstreamCallEnded, self._call_ended)
         events.subscribe(CacheLookedUp, self._cache_looked_up)
+        events.subscribe(CacheStoreFailed, self._cache_store_failed)
         events.subscribe(PageRefreshed, self._page_refreshed)
         events.subscribe(BreakerChanged, self._breaker_changed)
         events.subscribe(LimitMet, self._limit_met)
@@ -130,12 +156,11 @@ class Metrics:
 
     def _call_ended(self, event: UpstreamCallEnded) -> None:
         source, code = event.source, event.code or ""
-        self._of(instruments.WAITS, source).observe(event.waited)
+        self._of(instruments.WAITS, source, event.endpoint).observe(event.waited)
         if not event.sent:
             self._of(instruments.UNSENT, source, code).inc()
             return
-        if event.attempt > 1:
-            self._of(instruments.RETRIES, source).inc()
+        self._of(instruments.RETRIES, source, event.endpoint).inc(event.attempt > 1)
         status = "" if event.status is None else str(event.status)
         self._of(instruments.CALLS, source, event.method, event.endpoint, status, code).observe(
             event.seconds
@@ -143,6 +168,9 @@ class Metrics:
 
     def _cache_looked_up(self, event: CacheLookedUp) -> None:
         self._of(instruments.LOOKUPS, event.source, event.outcome).inc()
+
+    def _cache_store_failed(self, event: CacheStoreFailed) -> None:
+        self._of(instruments.STORE_FAILURES, event.reason).inc()
 
     def _page_refreshed(self, event: PageRefreshed) -> None:
         for log in event.logs:
@@ -167,7 +195,7 @@ class Metrics:
         for source in event.made:
             self._begin(source)
         for source in event.dropped:
-            for state in ("CLOSED", "OPEN", "HALF_OPEN"):
+            for state in STATES:
                 self._of(instruments.BREAKERS, source, state).set(0)
 
 
@@ -197,7 +225,9 @@ def _made(instrument: Instrument, registry: CollectorRegistry) -> Any:
         case "counter":
             return Counter(name, meaning, labels, registry=registry)
         case "gauge":
-            return Gauge(name, meaning, labels, registry=registry, multiprocess_mode="livesum")
+            # There is one version, however many workers have it.
+            mode: Any = "livemax" if instrument is instruments.BUILD else "livesum"
+            return Gauge(name, meaning, labels, registry=registry, multiprocess_mode=mode)
         case _:
             return Histogram(name, meaning, labels, registry=registry, buckets=BUCKETS)
 

@@ -31,7 +31,7 @@ from gateway.upstream.errors import (
 )
 from gateway.upstream.exchange import exchange, request_url
 from gateway.upstream.guard import FAILURES, PrivateGuards, UpstreamGuard, is_refusal
-from gateway.upstream.health import Health
+from gateway.upstream.health import CallSample, Health
 from gateway.upstream.known_secrets import KnownSecrets
 from gateway.upstream.measured import Timing, measured
 from gateway.upstream.network_errors import Peer
@@ -94,6 +94,7 @@ class UpstreamClient:
         self.base_url = base_url
         self._peer = Peer(source, f"Source {source}")
         self._health = Health()
+        self._sample = CallSample(clock)
         self._timeout = timeout
         self._http = http
         self._credential = credential
@@ -120,6 +121,7 @@ class UpstreamClient:
             self._health,
             breaker=breaker.state,
             retry_at=self._clock() + int(breaker.seconds * 1e9) if waits else None,
+            recent=self._sample.recent(),
         )
 
     async def close(self) -> None:
@@ -237,7 +239,14 @@ class UpstreamClient:
     async def _attempt(self, call: Call, number: int = 1) -> Answer:
         request = call.request
         with measured(
-            self._events, self.source, request.method, request.endpoint, call.operation, number
+            self._events,
+            self.source,
+            request.method,
+            request.endpoint,
+            call.operation,
+            number,
+            # A ratio would tell callers with credentials of their own about each other.
+            sample=None if self._private else self._sample,
         ) as timing:
             answer = await self._send(call, timing)
             timing.status = answer.status

@@ -12,6 +12,7 @@ from gateway.errors import UpstreamError
 from gateway.events import CANCELLED, Events, UpstreamCallEnded
 
 if TYPE_CHECKING:
+    from gateway.upstream.health import CallSample
     from gateway.upstream.operation import Operation
 
 
@@ -58,8 +59,13 @@ def measured(
     endpoint: str,
     operation: Operation | None = None,
     attempt: int = 1,
+    *,
+    sample: CallSample | None = None,
 ) -> Iterator[Timing]:
-    """Measure an attempt of a call; the operation, if it is for one, counts how long it took."""
+    """Measure an attempt of a call; the operation, if it is for one, counts how long it took.
+
+    If it was sent, and not cancelled, it is added to the sample.
+    """
     timing, code = Timing(), None
     try:
         yield timing
@@ -74,6 +80,8 @@ def measured(
         now = time.perf_counter()
         if operation is not None:
             operation.calls.seconds += timing.seconds(now)
+        if sample is not None and timing.sent and code != CANCELLED:
+            sample.add(timing.seconds(now), failed=code is not None)
         if events.wants(UpstreamCallEnded):
             events.emit(
                 UpstreamCallEnded(

@@ -114,18 +114,21 @@ def create_app(
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
-    async def readyz(_: Request) -> Response:
+    async def readyz(request: Request) -> Response:
         """Report readiness; the gateway is ready even while vendors are down."""
+        stopping = request.scope.get("state", {}).get("stopping")
+        status = "stopping" if stopping else "overloaded" if view.is_overloaded else "ready"
+        http_status = 200 if status == "ready" else 503
         if "none" not in settings.auth.methods:
             # Sources are listed only if authentication is off.
-            return JSONResponse({"status": "ready"})
+            return JSONResponse({"status": status}, http_status)
         sources = {}
         for source in gateway.sources.values():
             health = source.client.health
             failed = (health.last_failure_at or 0) > (health.last_success_at or 0)
             error = health.last_error if failed else None
             sources[source.name] = error.code.name if error else "OK"
-        return JSONResponse({"status": "ready", "sources": sources})
+        return JSONResponse({"status": status, "sources": sources}, http_status)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

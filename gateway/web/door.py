@@ -188,14 +188,18 @@ class Door:
     async def _execute(self, request: _Request) -> None:
         """Execute an operation as the view does."""
         view, gateway = self._view, request.verdict.gateway
+        # One that may wait for an equal one in flight needs no slot.
+        is_refused = view.is_full and not self._is_shareable(request)
         try:
-            asked = decode_operation(request.body)
+            asked = None if is_refused else decode_operation(request.body)
         except Refusal:
             await self._app(request.scope, request.receive, request.send)
             return
         headers: dict[str, str] = {}
         try:
             headers = await view.count(gateway.caller, request.http)
+            if asked is None:
+                raise view.overload(gateway.caller, request.scope)
             operation = gateway.operation(request_id=request_id(request.scope))
             operation.is_caught_up = True
             began = time.perf_counter()
@@ -259,10 +263,13 @@ class Door:
 
         None of them sees less than what was evicted when it began.
         """
-        if self._answers is None or not self._answers.is_shareable(request.key):
+        if not self._is_shareable(request):
             return None
         generation = await request.verdict.gateway.cache_generation()
         return None if generation is None else (*request.key, *generation)
+
+    def _is_shareable(self, request: _Request) -> bool:
+        return self._answers is not None and self._answers.is_shareable(request.key)
 
     async def _outcome(
         self, gateway: Gateway, asked: GraphQLRequest, operation: Operation

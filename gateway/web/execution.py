@@ -20,7 +20,7 @@ from gateway.schema.incremental import InitialResult
 from gateway.web.answer import error_body, size
 from gateway.web.body import depth
 from gateway.web.concurrency import ConcurrencyLimit, OverloadedError
-from gateway.web.observed import ended
+from gateway.web.observed import ended, refused
 from gateway.web.persisted import PersistedDocuments
 from gateway.web.request import Refusal
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from strawberry.types import ExecutionResult
     from strawberry.types.graphql import OperationType
 
+    from gateway.callers import Caller
     from gateway.schema import Schema
     from gateway.service import Gateway
     from gateway.upstream.operation import Operation
@@ -46,6 +47,28 @@ class Execution:
         self._persisted = persisted
         self._events = events
         self._concurrency = ConcurrencyLimit(limits)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether another operation would be refused at once."""
+        return self._concurrency.is_full
+
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether operations are refused, or were since one was executed without a wait."""
+        return self._concurrency.is_overloaded
+
+    def refusal(self, caller: Caller, request_id: str) -> Refusal:
+        """Return the refusal of a request whose body was not read since the queue is full.
+
+        It is told of as an operation, of which nothing is known.
+        """
+        refusal = _overloaded(self._concurrency.refusal())
+        if self._events.wants(OperationBegan):
+            self._events.emit(OperationBegan(request_id))
+        if self._events.wants(OperationEnded):
+            self._events.emit(refused(caller, refusal.code.name, request_id))
+        return refusal
 
     async def run(
         self,
@@ -98,7 +121,7 @@ class Execution:
         self._check(asked)
         text = self._persisted.text(asked)
         try:
-            context.release = await self._concurrency.take()
+            context.release = await self._concurrency.take(context.operation.deadline)
             if written and (body := await self._written(text, asked, context)):
                 return body
             return await self._schema.execute(
@@ -110,8 +133,7 @@ class Execution:
                 operation_extensions=asked.extensions,
             )
         except OverloadedError as error:
-            wait = {"Retry-After": "1"}
-            raise Refusal(503, str(error), code=ErrorCode.OVERLOADED, **wait) from None
+            raise _overloaded(error) from None
         except MissingQueryError:
             raise Refusal(400, "There is no query in the request.") from None
         except CannotGetOperationTypeError:
@@ -176,3 +198,8 @@ class Execution:
             self._limits.check("variables_depth", depth(asked.variables or {}) - 1)
         except LimitError as error:
             raise Refusal(400, str(error), code=error.code) from None
+
+
+def _overloaded(error: OverloadedError) -> Refusal:
+    wait = {"Retry-After": str(error.retry_after)}
+    return Refusal(503, str(error), code=ErrorCode.OVERLOADED, **wait)

@@ -70,6 +70,20 @@ def ended(caller: Caller, operation: Operation, seconds: float) -> OperationEnde
     )
 
 
+def refused(caller: Caller, code: str, request_id: str) -> OperationEnded:
+    """Return the event for an operation that was refused before it was read."""
+    return OperationEnded(
+        name=None,
+        kind=None,
+        document=None,
+        caller=name_of(caller),
+        role=_role_of(caller),
+        seconds=0.0,
+        codes=(code,),
+        request_id=request_id,
+    )
+
+
 def reused(
     caller: Caller,
     executed: Executed | None,

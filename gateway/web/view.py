@@ -122,6 +122,8 @@ class GraphQLView:
                     f" {JSON} to a query by GET, or send it by POST.",
                 )
             headers = await self.count(caller, request)
+            if self.is_full:
+                raise self.overload(caller, request.scope)
             gateway = self._gateway.seen_by(caller)
             graphql = await read(request, self._limits, gateway.settings.server.batch_size)
             if isinstance(graphql, list):
@@ -175,6 +177,20 @@ class GraphQLView:
             return await self._rates.headers(caller, request.client.host if request.client else "")
         except RateLimitedError as error:
             raise Refusal(429, str(error), code=ErrorCode.RATE_LIMITED, **error.headers) from None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether another operation would be refused at once."""
+        return self._execution.is_full
+
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether operations are refused, or were since one was executed without a wait."""
+        return self._execution.is_overloaded
+
+    def overload(self, caller: Caller, scope: Scope) -> Refusal:
+        """Return the refusal of a request whose body need not be read since the queue is full."""
+        return self._execution.refusal(caller, request_id(scope))
 
     async def _execute(
         self, gateway: Gateway, request: Request, graphql: GraphQLRequest, media_type: str

@@ -287,6 +287,18 @@ def test_configuration_that_no_worker_can_serve_with_is_taken_back() -> None:
     assert len(stage.failures) == 1
 
 
+def test_replaced_worker_does_not_drain() -> None:
+    """Its successor has the connections; one that does not serve yet would ignore SIGINT."""
+    stage = Stage(2, {}, {}, {}, {"serves_after": 50.0}, {})
+    stage.play((10.0, stage.restart), (200.0, stage.stop()))
+    assert [worker.signals for worker in stage.workers] == [
+        [signal.SIGINT],
+        [signal.SIGINT],
+        [signal.SIGTERM],
+        [signal.SIGTERM],
+    ]
+
+
 def test_stop_during_a_restart_ends_all() -> None:
     stage = Stage(2, {}, {}, {"serves_after": 50.0})
     assert stage.play((10.0, stage.restart), (20.0, stage.stop())) == (True, 20.0)

@@ -136,6 +136,7 @@ def test_defaults_of_every_table() -> None:
         "workers": 1,
         "root_path": "",
         "deadline": 10.0,
+        "drain": 0.0,
         "scan_limit": 2000,
         "batch_size": 0,
         "cors_origins": (),

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+import yaml
 
 from gateway import __version__
 from gateway.settings import load
 from tests.docs.pages import PAGES, ROOT
-
-yaml = pytest.importorskip("yaml", reason="the extra deploy-test is not installed")
 
 DEPLOY = ROOT / ".github" / "deploy"
 CONTAINER = (DEPLOY / "Containerfile").read_text(encoding="utf-8")
@@ -32,6 +31,8 @@ SECRETS = {
 }
 """The secrets that gateway.toml names, by file."""
 FOLDER = "/etc/webhook-log-gateway"
+METRICS_PORT = 9464
+OBSERVABILITY = ROOT / ".github" / "observability"
 
 Absent = Callable[[str], NoReturn]
 
@@ -109,6 +110,7 @@ def test_configuration_of_the_files_is_accepted(tmp_path: Path) -> None:
     assert settings.auth.methods == ("api-keys",)
     assert "@postgres/" in settings.journal.url.get_secret_value()
     assert settings.cache.url.get_secret_value() == "redis://valkey:6379/0"
+    assert settings.metrics.port == METRICS_PORT
     assert {"valkey", "postgres"} <= COMPOSE["services"].keys()
 
 
@@ -161,6 +163,53 @@ def test_objects_find_one_another() -> None:
     assert scaler["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
     # A budget must leave a replica that may go, or no node can be drained.
     assert scaler["spec"]["minReplicas"] > budget["spec"]["maxUnavailable"]
+
+
+def test_metrics_are_open_to_prometheus_and_to_nobody_else() -> None:
+    assert f"\nEXPOSE 8000 {METRICS_PORT}\n" in CONTAINER
+    gateway = COMPOSE["services"]["gateway"]
+    assert gateway["expose"] == [str(METRICS_PORT)]
+    assert not any(str(METRICS_PORT) in port for port in gateway["ports"])
+    (deployment,), (service,), (policy,) = map(objects, ("Deployment", "Service", "NetworkPolicy"))
+    template = deployment["spec"]["template"]
+    (container,) = template["spec"]["containers"]
+    assert METRICS_PORT in [port["containerPort"] for port in container["ports"]]
+    assert template["metadata"]["annotations"]["prometheus.io/port"] == str(METRICS_PORT)
+    assert [port["name"] for port in service["spec"]["ports"]] == ["http"]
+    callers, prometheus = policy["spec"]["ingress"]
+    assert callers["ports"] == [{"port": 8000}]
+    assert prometheus["ports"] == [{"port": METRICS_PORT}]
+    assert callers["from"] != prometheus["from"]
+
+
+def files_of(service: str) -> dict[str, Path]:
+    """Return the files of the repository that a service of Compose sees, by path in it."""
+    volumes = [it.split(":") for it in COMPOSE["services"][service]["volumes"]]
+    return {path: DEPLOY / own for own, path, *_ in volumes if own.startswith(".")}
+
+
+def test_prometheus_reads_the_metrics_and_the_alerts(tmp_path: Path, absent: Absent) -> None:
+    files = files_of("prometheus")
+    for path, own in files.items():
+        shutil.copy(own, tmp_path / Path(path).name)
+    assert (tmp_path / "alerts.yml").read_bytes() == (OBSERVABILITY / "alerts.yml").read_bytes()
+    configuration = yaml.safe_load((tmp_path / "prometheus.yml").read_text(encoding="utf-8"))
+    (job,) = configuration["scrape_configs"]
+    assert job["static_configs"] == [{"targets": [f"gateway:{METRICS_PORT}"]}]
+    assert f'job="{job["job_name"]}"' in (tmp_path / "alerts.yml").read_text(encoding="utf-8")
+    promtool = shutil.which("promtool") or absent("promtool is not installed; prometheus has it")
+    passes(promtool, "check", "config", tmp_path / "prometheus.yml")
+
+
+def test_grafana_finds_the_dashboard() -> None:
+    files = files_of("grafana")
+    provisioning = "/etc/grafana/provisioning"
+    provider = files[f"{provisioning}/dashboards/gateway.yml"]
+    ((only,),) = [yaml.safe_load(provider.read_text(encoding="utf-8"))["providers"]]
+    assert f"{provisioning}/datasources/gateway.yml" in files
+    folder = only["options"]["path"]
+    shown = [own for path, own in files.items() if path.startswith(f"{folder}/")]
+    assert [own.resolve() for own in shown] == [OBSERVABILITY / "dashboard.json"]
 
 
 class Health(http.server.BaseHTTPRequestHandler):

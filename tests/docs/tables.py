@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import typer.main
+import yaml
 
 from gateway.callers import Role
 from gateway.errors import ErrorCode
 from gateway.telemetry.instruments import INSTRUMENTS
 from gateway.vendors.described.description import json_schema
+from tests.docs.pages import ROOT
 from tests.docs.product import ENUMS, FAULTS, KEPT, SETTINGS, VENDORS, app
 
 NONE = "\u2013"
@@ -157,6 +159,20 @@ def _metrics(_: str) -> Table:
         for each in INSTRUMENTS
     ]
     return Table(("Metric", "Kind", "Labels", "Meaning"), rows)
+
+
+def _alerts(_: str) -> Table:
+    text = (ROOT / ".github/observability/alerts.yml").read_text(encoding="utf-8")
+    rows = [
+        (
+            _code(rule["alert"]),
+            rule["labels"]["severity"],
+            _plain(rule["annotations"]["summary"]),
+        )
+        for group in yaml.safe_load(text)["groups"]
+        for rule in group["rules"]
+    ]
+    return Table(("Alert", "Severity", "What is wrong"), rows, ("What to do",))
 
 
 def _commands(_: str) -> Table:
@@ -352,6 +368,7 @@ def _default(schema: dict[str, Any], *, required: bool) -> str:
 
 
 TABLES: dict[str, Callable[[str], Table]] = {
+    "alerts": _alerts,
     "commands": _commands,
     "credentials": _credentials,
     "enum": _enum,

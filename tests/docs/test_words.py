@@ -63,6 +63,7 @@ OUTSIDE = {
     "persistedExchange",
     "requestId",
     "retry_after",
+    "rule_files",
 }
 """Names of protocols, token issuers, tools and the sandbox."""
 METRICS = {name for each in INSTRUMENTS for name in (each.name, *each.labels)}

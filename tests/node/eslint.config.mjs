@@ -59,6 +59,7 @@ export default [
               "HttpRequest",
               "HttpResponse",
               "PageInfo",
+              "RecentCalls",
               "SourceError",
               "SourceHealth",
               "SourceReport",

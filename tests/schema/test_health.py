@@ -67,3 +67,28 @@ async def test_health_shows_an_open_breaker(demo: Demo) -> None:
     assert (health["status"], health["breaker"]) == ("DOWN", "OPEN")
     assert health["lastError"] == {"code": "UPSTREAM_ERROR"}
     assert timestamps.parse(health["retryAt"]) > 0
+
+
+async def test_health_shows_how_the_latest_calls_went(demo: Demo) -> None:
+    asked = """{ source(name: "translations") {
+      health { recentCalls { count errorRatio p95Ms since } lastSuccessAt } } }"""
+
+    async def health() -> Any:
+        return (await demo.data(asked))["source"]["health"]
+
+    assert await health() == {"recentCalls": None, "lastSuccessAt": None}
+
+    listing = LIST % ", cache: { maxAge: 0 }"
+    await demo.data(listing)
+    seen = await health()
+    good = seen["recentCalls"]
+    assert (good["count"] > 0, good["errorRatio"], good["p95Ms"] > 0) == (True, 0, True)
+    assert timestamps.parse(good["since"]) <= timestamps.parse(seen["lastSuccessAt"])
+
+    await demo.fault("language-weaver", kind="status", status=503)
+    await demo.answer(listing)
+    worse = (await health())["recentCalls"]
+    failed = worse["count"] - good["count"]
+    assert failed > 0
+    assert worse["errorRatio"] == failed / worse["count"]
+    assert worse["since"] == good["since"]

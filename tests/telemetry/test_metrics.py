@@ -16,10 +16,12 @@ from gateway.config import LimitSettings
 from gateway.errors import ErrorCode
 from gateway.events import (
     CANCELLED,
+    STORE_FAILURES,
     ActionRecorded,
     AnswerReused,
     BreakerChanged,
     CacheLookedUp,
+    CacheStoreFailed,
     ConfigurationReloaded,
     Event,
     Events,
@@ -34,14 +36,14 @@ from gateway.events import (
 )
 from gateway.journal import ActionKind, Outcome
 from gateway.model import CacheStatus, FailureCategory, WebhookLogStatus
-from gateway.telemetry.instruments import INSTRUMENTS, LAST_RELOAD, OF_RELOADS, RELOADS
-from gateway.telemetry.metrics import METHODS, OTHER, Metrics, ReloadMetrics
+from gateway.telemetry.instruments import COUNTED, LAST_RELOAD, RELOADS
+from gateway.telemetry.metrics import METHODS, OTHER, STATES, Metrics, ReloadMetrics
 from gateway.telemetry.seen import BUCKETS, SeenDeliveries
 from gateway.upstream.breaker import BreakerState
 from gateway.web.observed import ROUTES
 from tests.telemetry.whole_run import running
 
-CODES = {code.name for code in ErrorCode} | {CANCELLED, ""}
+CODES = {code.name for code in ErrorCode} | {CANCELLED, *STORE_FAILURES, ""}
 CACHE = {status.name for status in CacheStatus} | {"COLLAPSED", "FAILED"}
 VALUES: dict[str, Any] = {
     "http_request_method": METHODS | {OTHER},
@@ -57,13 +59,14 @@ VALUES: dict[str, Any] = {
     "mode": {"warn", "enforce"},
     "status": {status.name for status in WebhookLogStatus},
     "failure": {category.name for category in FailureCategory} | {""},
+    "process": re.compile(r"[0-9]{1,3}|supervisor"),
     "version": re.compile(r"[0-9.]+"),
     "le": re.compile(r"[0-9.]+|\+Inf"),
 }
 """The values that each label may have; those of ``source`` are in the configuration."""
 
 
-LABELS = {each.name.removesuffix("_total"): each.labels for each in INSTRUMENTS}
+LABELS = {each.name.removesuffix("_total"): each.labels for each in COUNTED}
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
@@ -165,8 +168,8 @@ def test_calls() -> None:
             "http_client_request_duration_seconds_count",
             *("shop", "GET", "/logs", "503", "UPSTREAM_ERROR"),
         ): 1,
-        ("webhook_gateway_upstream_wait_seconds_count", "shop"): 3,
-        ("webhook_gateway_upstream_retries_total", "shop"): 1,
+        ("webhook_gateway_upstream_wait_seconds_count", "shop", "/logs"): 3,
+        ("webhook_gateway_upstream_retries_total", "shop", "/logs"): 1,
         ("webhook_gateway_upstream_unsent_total", "shop", "UPSTREAM_CIRCUIT_OPEN"): 1,
     }
 
@@ -188,6 +191,7 @@ def test_breakers_caches_limits_and_actions() -> None:
         BreakerChanged("shop", "OPEN", "HALF_OPEN"),
         BreakerChanged("shop", "CLOSED", "OPEN", personal=True),
         CacheLookedUp("shop", "HIT"),
+        CacheStoreFailed("REFUSED"),
         LimitMet("depth", 9, 8, "warn"),
         action,
     ) == {
@@ -196,6 +200,7 @@ def test_breakers_caches_limits_and_actions() -> None:
         ("webhook_gateway_breaker_transitions_total", "shop", "OPEN"): 2,
         ("webhook_gateway_breaker_transitions_total", "shop", "HALF_OPEN"): 1,
         ("webhook_gateway_cache_lookups_total", "shop", "HIT"): 1,
+        ("webhook_gateway_cache_store_failures_total", "REFUSED"): 1,
         ("webhook_gateway_limits_met_total", "depth", "warn"): 1,
         ("webhook_gateway_actions_total", "shop", "RETRY", "SUCCEEDED"): 1,
     }
@@ -243,6 +248,35 @@ def test_reloads_are_counted_and_a_refusal_is_no_success() -> None:
         assert registry.get_sample_value(RELOADS.name, {"outcome": outcome}) == count
 
 
+def test_counters_that_alerts_look_at_begin_at_zero() -> None:
+    """Prometheus does not take the first value of a counter for an increase."""
+    shown = samples(Metrics(["shop"], SeenDeliveries(0)))
+    outcomes = [outcome.name for outcome in Outcome if outcome is not Outcome.PENDING]
+    for key in (
+        *(("webhook_gateway_breaker_transitions_total", "shop", it.name) for it in BreakerState),
+        *(
+            ("webhook_gateway_actions_total", "shop", kind.name, outcome)
+            for kind in ActionKind
+            for outcome in outcomes
+        ),
+        *(
+            ("webhook_gateway_deliveries_total", "shop", "FAILED", category.name)
+            for category in FailureCategory
+        ),
+        ("webhook_gateway_deliveries_total", "shop", "SUCCEEDED", ""),
+        *(("webhook_gateway_cache_store_failures_total", reason) for reason in STORE_FAILURES),
+        *(
+            ("graphql_server_request_duration_seconds_count", kind, "JOURNAL_UNAVAILABLE")
+            for kind in ("query", "mutation")
+        ),
+    ):
+        assert shown.pop(key) == 0, key
+    states = {
+        state: shown.pop(("webhook_gateway_breaker_state", "shop", state)) for state in STATES
+    }
+    assert states == {state.name: state is BreakerState.CLOSED for state in BreakerState}
+
+
 def test_many_deliveries_are_remembered() -> None:
     """Those of all first pages are listed anew every few seconds."""
     seen = SeenDeliveries(0)
@@ -272,11 +306,11 @@ async def test_labels_are_bounded_over_a_whole_run(tmp_path: Path) -> None:
                 else:
                     assert value in allowed, (sample.name, label, value)
     expected = set(LABELS)
-    expected -= {each.name.removesuffix("_total") for each in OF_RELOADS}
     # All requests have ended, and none is like another or beyond a limit.
     expected -= {"http_server_active_requests", "graphql_server_active_requests"}
     assert used >= expected - {
         "webhook_gateway_answers_reused",
+        "webhook_gateway_cache_store_failures",
         "webhook_gateway_limits_met",
     }
     assert len(text) < 500_000

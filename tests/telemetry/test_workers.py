@@ -14,6 +14,7 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("needs /proc", allow_module_level=True)
 
+from gateway import __version__
 from tests.web.test_workers import SOURCES, Server, configuration, controller, serving, until
 
 __all__ = ["configuration", "controller"]
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.slow
 OPERATIONS = (
     'graphql_server_request_duration_seconds_count{error_type="",graphql_operation_type="query"}'
 )
+BUILD = f'webhook_gateway_build_info{{version="{__version__}"}}'
 
 
 class Scraped:
@@ -63,6 +65,11 @@ def test_counts_of_workers_are_added_up(configuration: Path, tmp_path: Path) -> 
         ask(server, 4)
         assert metrics.value(OPERATIONS) == 2 * 5
         assert metrics.value(state) == 2
+        assert metrics.value("webhook_gateway_workers") == 2
+        assert metrics.value(BUILD) == 1
+        for process in ("supervisor", "0", "1"):
+            name = f'process_resident_memory_bytes{{process="{process}"}}'
+            assert metrics.value(name) > 2**20
 
         first, _ = server.workers()
         os.kill(first, signal.SIGKILL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -208,3 +209,28 @@ def test_listening_fails_with_the_actual_reason(
         listening.listen("127.0.0.1", 8000)
     message = " ".join(capsys.readouterr().err.split())
     assert message.startswith(f"Can't listen on port 8000 of 127.0.0.1: {sentence}")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
+@pytest.mark.parametrize(
+    ("soft", "hard", "raised"),
+    [
+        (1024, 524_288, [(listening.MAX_FILES, 524_288)]),
+        (1024, 4096, [(4096, 4096)]),
+        (1024, -1, [(listening.MAX_FILES, -1)]),
+        (100_000, 524_288, []),
+        (-1, -1, []),
+        (4096, 4096, []),
+    ],
+)
+def test_server_may_have_more_than_a_thousand_connections(
+    soft: int, hard: int, raised: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond the soft limit, health checks would not be accepted either."""
+    import resource  # noqa: PLC0415 - not for Windows
+
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: given.append(limits))
+    listening.allow_connections()
+    assert given == raised

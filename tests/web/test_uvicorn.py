@@ -126,6 +126,11 @@ def test_protocol_has_no_unknown_callbacks() -> None:
         (uvicorn.Server.shutdown, "for sock in sockets or []: sock.close()"),
         (uvicorn.Server.shutdown, "connection.shutdown()"),
         (uvicorn.Server.shutdown, "timeout=self.config.timeout_graceful_shutdown"),
+        # The ticks go on while GracefulServer drains.
+        (uvicorn.Server.main_loop, "should_exit = await self.on_tick(counter)"),
+        (uvicorn.Server.on_tick, "if self.should_exit: return True"),
+        (uvicorn.Server.handle_exit, "self._captured_signals.append(sig)"),
+        (Base.on_message_begin, '"state": self.app_state.copy()'),
         (uvicorn.Server._serve, "await self.startup(sockets=sockets) if not self.should_exit"),
         (uvicorn.Server._serve, "if self.started: await self.shutdown(sockets=sockets)"),
     ],
