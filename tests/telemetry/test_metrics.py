@@ -16,7 +16,10 @@ from gateway.config import LimitSettings
 from gateway.errors import ErrorCode
 from gateway.events import (
     CANCELLED,
+    REFUSED,
     STORE_FAILURES,
+    TAKEN,
+    UNCHANGED,
     ActionRecorded,
     AnswerReused,
     BreakerChanged,
@@ -52,7 +55,7 @@ VALUES: dict[str, Any] = {
     "graphql_operation_type": {"query", "mutation", ""},
     "error_type": CODES,
     "url_template": re.compile(r"token|(\{scope\})?(/(v[0-9]|[a-z_]+|\{[a-z_]+\}))*"),
-    "outcome": CACHE | {"KEPT"} | {outcome.name for outcome in Outcome},
+    "outcome": CACHE | {"KEPT", TAKEN, REFUSED, UNCHANGED} | {outcome.name for outcome in Outcome},
     "state": {state.name for state in BreakerState},
     "action": {kind.name for kind in ActionKind},
     "limit": {*LimitSettings.model_fields, "deadline"},
