@@ -134,7 +134,8 @@ def _supervise(
         )
     # Actions that begin just before the end of the grace have as much time again.
     seconds = settings.server.drain + 2 * grace(settings) + MARGIN
-    supervisor = Supervisor(first, listener, reload, seconds=seconds)
+    drain = settings.server.drain > 0
+    supervisor = Supervisor(first, listener, reload, seconds=seconds, drain=drain)
     served = asyncio.run(
         supervisor.run(
             lambda: typer.echo(

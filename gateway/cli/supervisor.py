@@ -20,6 +20,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gateway.cli.draining import ignore_new_connections
 from gateway.cli.screen import print_error
 
 if TYPE_CHECKING:
@@ -144,7 +145,8 @@ class Supervisor:
     """Keeps the workers of a plan running.
 
     ``reload`` returns the plan for a restart, or None, having said why, if there is none. It is
-    called in a thread. After a stop, workers have ``seconds`` to end.
+    called in a thread. After a stop, workers have ``seconds`` to end; if they ``drain``, they
+    accept connections meanwhile.
     """
 
     def __init__(
@@ -154,7 +156,9 @@ class Supervisor:
         reload: Callable[[], Plan | None],
         *,
         seconds: float,
+        drain: bool = False,
     ) -> None:
+        self._drain = drain
         self._plan = plan
         self._listener = listener
         self._reload = reload
@@ -189,6 +193,8 @@ class Supervisor:
             stopping.cancel()
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
+            if not self._drain:
+                ignore_new_connections(self._listener)
             # As long as it is open, connections arrive that nobody would answer.
             self._listener.close()
             await self._end_all()
