@@ -10,7 +10,8 @@ the application is built (``gateway.telemetry``).
 - Events hold no body, no header, no query of a URL and no credential.
 
 Durations are in seconds. Codes are names of ``ErrorCode``, or ``CANCELLED`` for work that nobody
-waits for any more.
+waits for any more. Events that end some work have its ``span``, unless its trace is not recorded;
+they are emitted at once when it ends.
 """
 
 from __future__ import annotations
@@ -36,6 +37,17 @@ class Event(msgspec.Struct, frozen=True):
     """Something that has happened."""
 
 
+class Span(msgspec.Struct, frozen=True):
+    """A piece of work in a trace that is recorded; ids are hexadecimal, as in W3C trace context.
+
+    ``parent_id`` is that of the work that it is a part of, and None for the whole.
+    """
+
+    trace_id: str
+    id: str
+    parent_id: str | None
+
+
 class RequestBegan(Event, frozen=True):
     """An HTTP request has arrived."""
 
@@ -43,13 +55,15 @@ class RequestBegan(Event, frozen=True):
 class RequestEnded(Event, frozen=True):
     """An HTTP request has been answered; ``status`` is None if its client has disconnected.
 
-    ``route`` is one of the paths that the gateway serves, or empty.
+    ``route`` is one of the paths that the gateway serves, or empty. ``span`` is that of its last
+    operation.
     """
 
     method: str
     route: str
     status: int | None
     seconds: float
+    span: Span | None = None
 
 
 class OperationBegan(Event, frozen=True):
@@ -84,13 +98,17 @@ class OperationEnded(Event, frozen=True, kw_only=True):
     lost: Sequence[str] = ()
     request_id: str | None = None
     trace_id: str | None = None
+    span: Span | None = None
 
 
 class AnswerReused(OperationEnded, frozen=True, kw_only=True):
     """An operation got the answer of an equal one, and was not executed itself.
 
-    ``cache`` is ``KEPT`` if that one had ended before, ``COLLAPSED`` if it was in flight.
+    ``cache`` is ``KEPT`` if that one had ended before, ``COLLAPSED`` if it was in flight. ``by`` is
+    the span of the latter.
     """
+
+    by: Span | None = None
 
 
 class UpstreamCallEnded(Event, frozen=True, kw_only=True):
@@ -115,17 +133,34 @@ class UpstreamCallEnded(Event, frozen=True, kw_only=True):
     background: bool
     request_id: str | None
     trace_id: str | None
+    span: Span | None = None
 
 
 class CacheLookedUp(Event, frozen=True):
     """A value of a source was looked up in the cache, and read from the vendor if it had to be.
 
     ``outcome`` is a ``CacheStatus``, or ``COLLAPSED`` if another caller was already reading it, or
-    ``FAILED`` if it could not be read.
+    ``FAILED`` if it could not be read. ``by`` is the span of the read that another caller began.
     """
 
     source: str
     outcome: str
+    seconds: float = 0.0
+    span: Span | None = None
+    by: Span | None = None
+
+
+class SourceRead(Event, frozen=True, kw_only=True):
+    """A value of a source was read for the cache, once for all callers who wait for it.
+
+    ``background`` is that of its calls; ``code`` is None if it was read.
+    """
+
+    source: str
+    seconds: float
+    background: bool
+    code: str | None = None
+    span: Span | None = None
 
 
 class PageRefreshed(Event, frozen=True):
@@ -188,6 +223,8 @@ class Events:
         self._listeners: dict[type[Event], list[Listener]] = {}
         self.wants = self._listeners.__contains__
         """Return whether anybody has subscribed to a kind of event."""
+        self.samples: Callable[[], bool] | None = None
+        """Return whether to record an operation whose caller sends no trace; None if none are."""
 
     def subscribe(self, kind: type[E], listener: Callable[[E], None]) -> None:
         """Call a listener with each event of a kind; not with those of its subclasses."""

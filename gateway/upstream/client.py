@@ -239,7 +239,7 @@ class UpstreamClient:
         with measured(
             self._events, self.source, request.method, request.endpoint, call.operation, number
         ) as timing:
-            answer = await self._send(call, timing)
+            answer = await self._send(call._replace(trace=timing.trace), timing)
             timing.status = answer.status
             return answer
 

@@ -1,0 +1,354 @@
+"""A trace shows which part of an operation waited for what."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from opentelemetry.trace import SpanKind, StatusCode
+
+from gateway.cache import cache
+from gateway.events import Events, OperationEnded
+from gateway.sandbox import Sandbox
+from gateway.telemetry.traces import MAX_NAME, OWN
+from gateway.upstream import retry
+from tests.support.moment import stopped
+from tests.telemetry.recorded import Recorded, attributes, id_of, linked, trace_of
+from tests.web.direct import KEY, Direct, direct
+from tests.web.test_collapsed import begin, prepare, release, settle
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+TWO = """
+query Two {
+  webhookLogs(first: 3, filter: { source: { in: ["translations", "tracker"] } }) { nodes { id } }
+}
+"""
+ONE = """
+query One {
+  webhookLogs(first: 3, filter: { source: { eq: "translations" } }) { nodes { id } }
+}
+"""
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+PARENT = "b7ad6b7169203331"
+SAMPLED = ("traceparent", f"00-{TRACE}-{PARENT}-01")
+UNSAMPLED = ("traceparent", f"00-{TRACE}-{PARENT}-00")
+
+
+@pytest.fixture
+async def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Direct]:
+    sandbox = Sandbox(clock=stopped, logs=60)
+    async with direct(tmp_path, sandbox, monkeypatch) as app:
+        yield app
+
+
+@pytest.fixture
+def recorded(app: Direct) -> Recorded:
+    return Recorded(app.gateway.events)
+
+
+@pytest.fixture
+def parents(app: Direct, monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+    """Return the traceparent of each request that vendors get."""
+    found: list[str | None] = []
+    handle = app.vendors.handle_async_request
+
+    async def noted(request: httpx.Request) -> httpx.Response:
+        found.append(request.headers.get("traceparent"))
+        return await handle(request)
+
+    monkeypatch.setattr(app.vendors, "handle_async_request", noted)
+    return found
+
+
+COLD = """\
+query One MISS
+  look up translations MISS
+    read translations
+      GET /api/v2/audit/webhooks"""
+WARM = "query One HIT\n  look up translations HIT"
+FAILED = """\
+query One ALL_SOURCES_FAILED !
+  look up translations FAILED
+    read translations UPSTREAM_ERROR !
+      GET /api/v2/audit/webhooks UPSTREAM_ERROR !
+      GET /api/v2/audit/webhooks UPSTREAM_ERROR !
+      GET /api/v2/audit/webhooks UPSTREAM_ERROR !"""
+
+
+async def test_list_over_two_sources(app: Direct, recorded: Recorded) -> None:
+    """Each source has its look-ups, and each look-up what was read and called for it."""
+    await app.post(TWO, key=KEY)
+    root, *lines = recorded.tree()
+    assert root == "query Two MISS"
+    assert Counter(line for line in lines if line.startswith("  look up")) == {
+        "  look up translations MISS": 1,
+        "  look up tracker MISS": 7,
+    }
+    calls = [line for line in lines if line.startswith("      GET ")]
+    assert len(calls) == len(app.vendors.calls)
+    assert {call for call in calls if "queue" in call} == {
+        "      GET /v3/queues/{queue}/triggers",
+        "      GET /v3/queues/{queue}/triggers/{trigger}/webhooks/log",
+    }
+    kinds = {span.name.split()[0]: span.kind for span in recorded.spans}
+    assert kinds == {
+        "query": SpanKind.SERVER,
+        "look": SpanKind.INTERNAL,
+        "read": SpanKind.INTERNAL,
+        "GET": SpanKind.CLIENT,
+    }
+    assert len({trace_of(span) for span in recorded.spans}) == 1
+    for span in recorded.spans:
+        assert span.start_time is not None
+        assert span.end_time is not None
+        assert span.start_time <= span.end_time
+
+
+async def test_cached_list(app: Direct, recorded: Recorded) -> None:
+    """An answer that is sent again was made of look-ups of an earlier operation."""
+    trees = []
+    for _ in range(4):
+        recorded.clear()
+        await app.post(ONE, key=KEY)
+        trees.append("\n".join(recorded.tree()))
+    assert trees == [COLD, WARM, WARM, "query One KEPT"]
+
+
+async def test_who_waits_has_a_link_to_what_it_waits_for(app: Direct, recorded: Recorded) -> None:
+    await prepare(app, ONE)
+    recorded.clear()
+    # The first two are equal, and the last needs the same page.
+    requests = [begin(app, ONE), begin(app, ONE), begin(app, ONE.replace("One", "Other"))]
+    await settle()
+    release(app)
+    await asyncio.gather(*requests)
+    leader, follower = sorted(recorded.named("query One"), key=lambda span: len(span.links))
+    assert attributes(follower)[f"{OWN}.cache"] == "COLLAPSED"
+    assert linked(follower) == [id_of(leader)]
+    assert follower.links[0].context.trace_id == trace_of(leader) != trace_of(follower)
+    (read,) = recorded.named("read translations")
+    first, second = sorted(recorded.named("look up translations"), key=lambda span: len(span.links))
+    assert [attributes(span)[f"{OWN}.cache"] for span in (first, second)] == ["MISS", "COLLAPSED"]
+    assert read.parent is not None
+    assert read.parent.span_id == id_of(first)
+    assert linked(second) == [id_of(read)]
+    assert len(recorded.named("GET /api/v2/audit/webhooks")) == 1
+
+
+async def test_who_waits_for_a_failure_has_a_link_to_it(app: Direct, recorded: Recorded) -> None:
+    app.vendors.gate, app.vendors.status = asyncio.Event(), 400
+    requests = [begin(app, ONE), begin(app, ONE.replace("One", "Other"))]
+    await settle()
+    release(app)
+    await asyncio.gather(*requests)
+    (read,) = recorded.named("read translations")
+    links = sorted(map(linked, recorded.named("look up translations")))
+    assert links == [[], [id_of(read)]]
+
+
+async def test_read_that_is_not_recorded_has_no_link(app: Direct, recorded: Recorded) -> None:
+    """Nor has one that was recorded before for the same page."""
+    await prepare(app, ONE)
+    recorded.clear()
+    requests = [asyncio.create_task(app.post(ONE, UNSAMPLED, key=KEY))]
+    await settle()
+    requests.append(asyncio.create_task(app.post(ONE, SAMPLED, key=KEY)))
+    await settle()
+    release(app)
+    await asyncio.gather(*requests)
+    assert recorded.tree() == ["query One MISS", "  look up translations COLLAPSED"]
+    assert [linked(span) for span in recorded.spans] == [[], []]
+
+
+async def test_failing_vendor(
+    app: Direct, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "sleep", lambda _: asyncio.sleep(0))
+    app.vendors.status = 503
+    await app.post(ONE, key=KEY)
+    assert "\n".join(recorded.tree()) == FAILED
+    calls = sorted(
+        map(attributes, recorded.named("GET /api/v2/audit/webhooks")),
+        key=lambda found: found.get("http.request.resend_count", 0),
+    )
+    for call in calls:
+        assert call.pop(f"{OWN}.waited") >= 0
+    assert calls == [
+        {
+            "http.request.method": "GET",
+            "url.template": "/api/v2/audit/webhooks",
+            "server.address": "vendor.example",
+            "server.port": 8443,
+            "http.response.status_code": 503,
+            "error.type": "UPSTREAM_ERROR",
+            f"{OWN}.source": "translations",
+            f"{OWN}.sent": True,
+            **({"http.request.resend_count": number} if number else {}),
+        }
+        for number in range(3)
+    ]
+    (root,) = recorded.named("query One")
+    assert attributes(root)[f"{OWN}.errors"] == ["ALL_SOURCES_FAILED"]
+
+
+async def test_partial_list_is_no_error(
+    app: Direct, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is missing in it is told by the codes of the sources."""
+    handle = app.vendors.handle_async_request
+
+    async def failing(request: httpx.Request) -> httpx.Response:
+        if request.url.path.startswith("/api/v2/"):
+            return httpx.Response(400)
+        return await handle(request)
+
+    monkeypatch.setattr(app.vendors, "handle_async_request", failing)
+    await app.post(TWO, key=KEY)
+    (root,) = recorded.named("query Two")
+    assert root.status.status_code is StatusCode.UNSET
+    assert attributes(root)[f"{OWN}.lost"] == ["UPSTREAM_REJECTED"]
+    assert "error.type" not in attributes(root)
+
+
+async def test_retry_of_a_delivery(app: Direct, recorded: Recorded) -> None:
+    nodes = (await app.post(ONE, key=KEY)).data["webhookLogs"]["nodes"]
+    recorded.clear()
+    mutation = "mutation Again($id: ID!) { retryWebhookLog(id: $id) { userErrors { message } } }"
+    body = {"query": mutation, "variables": {"id": nodes[0]["id"]}}
+    assert not (await app.post(body, key=KEY)).data["retryWebhookLog"]["userErrors"]
+    assert recorded.tree() == [
+        "mutation Again",
+        "  PUT /api/v2/audit/webhooks/{id}/retry",
+        "  GET /api/v2/audit/webhooks",
+    ]
+
+
+async def test_operation_is_described(app: Direct, recorded: Recorded) -> None:
+    reply = await app.post(ONE, key=KEY)
+    (root,) = recorded.named("query One")
+    assert root.parent is None
+    assert attributes(root) == {
+        "graphql.operation.type": "query",
+        "graphql.operation.name": "One",
+        "graphql.document.hash": f"sha256:{hashlib.sha256(ONE.encode()).hexdigest()}",
+        f"{OWN}.cache": "MISS",
+        f"{OWN}.calls": 1,
+        f"{OWN}.rows.scanned": 3,
+        f"{OWN}.rows.returned": 3,
+        f"{OWN}.request_id": reply.headers["x-request-id"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "failed"),
+    [
+        ("{ __typename }", "query", False),
+        ("{", "GraphQL Operation", False),
+        (f"query {'A' * 200} {{ __typename }}", f"query {'A' * MAX_NAME}", False),
+        ("mutation M { deleteWebhookLog(id: 5) }", "mutation M", False),
+    ],
+)
+async def test_names_and_mistakes_of_callers(
+    app: Direct, recorded: Recorded, query: str, name: str, failed: bool
+) -> None:
+    """A mistake of the caller is no error of this server."""
+    await app.post(query, key=KEY)
+    (span,) = recorded.spans
+    assert span.name == name
+    assert (span.status.status_code is StatusCode.ERROR) is failed
+
+
+async def test_caller_s_span_is_the_parent(
+    app: Direct, recorded: Recorded, parents: list[str | None]
+) -> None:
+    """And vendors get the id of the span of their call."""
+    heard: list[OperationEnded] = []
+    app.gateway.events.subscribe(OperationEnded, heard.append)
+    await app.post(ONE, SAMPLED, key=KEY)
+    (root,) = recorded.named("query One")
+    assert root.parent is not None
+    assert f"{root.parent.span_id:016x}" == PARENT
+    assert {f"{trace_of(span):032x}" for span in recorded.spans} == {TRACE}
+    (call,) = recorded.named("GET /api/v2/audit/webhooks")
+    assert parents == [f"00-{TRACE}-{id_of(call):016x}-01"]
+    assert [event.trace_id for event in heard] == [TRACE]
+
+
+async def test_each_try_is_a_span(
+    app: Direct, recorded: Recorded, parents: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry, "sleep", lambda _: asyncio.sleep(0))
+    app.vendors.status = 503
+    await app.post(ONE, key=KEY)
+    calls = recorded.named("GET /api/v2/audit/webhooks")
+    assert parents == [f"00-{trace_of(call):032x}-{id_of(call):016x}-03" for call in calls]
+
+
+async def test_trace_that_is_not_sampled_is_passed_on_only(
+    app: Direct, recorded: Recorded, parents: list[str | None]
+) -> None:
+    await app.post(ONE, UNSAMPLED, key=KEY)
+    assert recorded.spans == []
+    assert parents
+    for parent in parents:
+        assert re.fullmatch(f"00-{TRACE}-[0-9a-f]{{16}}-00", parent or "")
+
+
+async def test_share_of_operations_is_recorded(app: Direct, parents: list[str | None]) -> None:
+    """Of the others, vendors get no trace."""
+    never = Recorded(app.gateway.events, sample=0.0)
+    await app.post(ONE, key=KEY)
+    assert never.spans == []
+    assert set(parents) == {None}
+    await app.post(ONE, SAMPLED, key=KEY)
+    assert [span.name for span in never.spans] == ["look up translations", "query One"]
+    some = Recorded(Events(), sample=0.25)
+    assert 150 < sum(some.samples() for _ in range(1000)) < 350
+
+
+async def test_background_refresh_is_part_of_the_trace_that_began_it(
+    app: Direct, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "REFRESH_DELAY", 0.0)
+    await app.post(ONE, key=KEY)
+    recorded.clear()
+    app.clock.advance(30)
+    await app.post(ONE, key=KEY)
+    await settle()
+    assert recorded.tree() == [
+        "query One STALE",
+        "  look up translations STALE",
+        "    read translations",
+        "      GET /api/v2/audit/webhooks",
+    ]
+    (read,) = recorded.named("read translations")
+    assert attributes(read)[f"{OWN}.background"] is True
+
+
+async def test_batch_has_a_span_for_each_operation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = Sandbox(clock=stopped, logs=60)
+    async with direct(tmp_path, sandbox, monkeypatch, server={"batch_size": 2}) as app:
+        recorded = Recorded(app.gateway.events)
+        batch = [{"query": f"query {name} {{ __typename }}"} for name in "AB"]
+        await app.post(batch, SAMPLED, key=KEY)
+        assert sorted(recorded.tree()) == ["query A", "query B"]
+        assert {span.parent.span_id for span in recorded.spans if span.parent} == {int(PARENT, 16)}
+
+
+async def test_nothing_is_recorded_unless_somebody_wants_it(
+    app: Direct, parents: list[str | None]
+) -> None:
+    await app.post(ONE, key=KEY)
+    await app.post(ONE, SAMPLED, key=KEY)
+    assert app.gateway.events.samples is None
+    assert set(parents) == {None}
