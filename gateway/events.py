@@ -4,7 +4,7 @@ The code that emits an event does not know who hears it. Logs, metrics and trace
 the application is built (``gateway.telemetry``).
 
 - An event is built only if somebody has subscribed to its kind: ``if events.wants(Kind)``. Without
-  a subscriber this costs a tenth of a microsecond.
+  a subscriber this costs a tenth of a microsecond. If it has a span, it is built in any case.
 - A subscriber is called in the middle of the work, so it must not wait. If it fails, that is
   logged, and the work goes on.
 - Events hold no body, no header, no query of a URL and no credential.
@@ -78,9 +78,9 @@ class OperationEnded(Event, frozen=True, kw_only=True):
     ``name``, ``kind`` ("query", "mutation") and ``document``, the SHA-256 of the document, are None
     if it could not be read. ``role`` is the caller's highest. ``calls`` are those to vendors that
     it made itself; ``upstream_seconds`` adds them up, even where they ran at the same time.
-    ``cache`` is the worst outcome of all reads. ``scanned`` logs were examined to return
-    ``returned`` of them in lists. ``codes`` are those of the errors in the response; those of
-    sources that are missing in a list are in ``lost``.
+    ``cache`` is the worst outcome of its ``lookups`` in the cache. ``scanned`` logs were examined
+    to return ``returned`` of them in lists. ``codes`` are those of the errors in the response;
+    those of sources that are missing in a list are in ``lost``.
     """
 
     name: str | None
@@ -92,6 +92,7 @@ class OperationEnded(Event, frozen=True, kw_only=True):
     calls: int = 0
     upstream_seconds: float = 0.0
     cache: str | None = None
+    lookups: int = 0
     scanned: int = 0
     returned: int = 0
     codes: Sequence[str] = ()
@@ -221,19 +222,34 @@ class Events:
 
     def __init__(self) -> None:
         self._listeners: dict[type[Event], list[Listener]] = {}
+        self._recorders: dict[type[Event], Listener] = {}
         self.wants = self._listeners.__contains__
         """Return whether anybody has subscribed to a kind of event."""
         self.samples: Callable[[], bool] | None = None
-        """Return whether to record an operation whose caller sends no trace; None if none are."""
+        """Return whether to record an operation whose caller sends no trace.
+
+        It is None if no traces are recorded: then no event has a span.
+        """
 
     def subscribe(self, kind: type[E], listener: Callable[[E], None]) -> None:
         """Call a listener with each event of a kind; not with those of its subclasses."""
         self._listeners.setdefault(kind, []).append(listener)
 
+    def record(self, kind: type[E], recorder: Callable[[E], None]) -> None:
+        """Call a recorder with each event of a kind that has a span."""
+        self._recorders[kind] = recorder
+
     def emit(self, event: Event) -> None:
         """Call those who have subscribed to the kind of an event."""
         for listener in self._listeners.get(type(event), ()):
-            try:
-                listener(event)
-            except Exception:
-                log.exception("A listener to %s has failed.", type(event).__name__)
+            _call(listener, event)
+        recorder = self._recorders.get(type(event))
+        if recorder is not None and getattr(event, "span", None) is not None:
+            _call(recorder, event)
+
+
+def _call(listener: Listener, event: Event) -> None:
+    try:
+        listener(event)
+    except Exception:
+        log.exception("A listener to %s has failed.", type(event).__name__)

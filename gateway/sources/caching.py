@@ -70,7 +70,7 @@ class SourceCache:
         self._source = settings.name
         self._client = client
         self._cache = cache
-        self._events = CacheEvents(settings.name, events or Events())
+        self._events = CacheEvents(settings.name, events or Events(), in_memory=not cache.shared)
         self._row_memo = RowMemo() if row_memo is None else row_memo
         # A source of the same name in another gateway that shares the cache may see other data.
         self._partition = (

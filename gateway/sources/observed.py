@@ -12,6 +12,7 @@ from cachetools import LRUCache
 
 from gateway.errors import UpstreamError
 from gateway.events import CANCELLED, COLLAPSED, FAILED, CacheLookedUp, Events, SourceRead, Span
+from gateway.model import CacheStatus
 
 if TYPE_CHECKING:
     from gateway.model import Freshness
@@ -31,11 +32,15 @@ class Lookup(NamedTuple):
 
 
 class CacheEvents:
-    """Tells of what one source looks up and reads."""
+    """Tells of what one source looks up and reads.
 
-    def __init__(self, source: str, events: Events) -> None:
+    What is found ``in_memory`` takes no time, and so has no span: a list may have many of them.
+    """
+
+    def __init__(self, source: str, events: Events, *, in_memory: bool) -> None:
         self._source = source
         self._events = events
+        self._in_memory = in_memory
         self._reads: LRUCache[str, Span] = LRUCache(MAX_READS)
         """The span of the latest read for each key."""
 
@@ -48,12 +53,15 @@ class CacheEvents:
 
     def found(self, lookup: Lookup, freshness: Freshness) -> None:
         """Tell that there is a value, which may have been read for it."""
-        if self._events.wants(CacheLookedUp):
+        if self._in_memory and freshness.status is CacheStatus.HIT:
+            if self._events.wants(CacheLookedUp):
+                self._events.emit(CacheLookedUp(self._source, CacheStatus.HIT.name))
+        elif lookup.began or self._events.wants(CacheLookedUp):
             self._tell(lookup, COLLAPSED if freshness.collapsed else freshness.status.name)
 
     def failed(self, lookup: Lookup) -> None:
         """Tell that there is none, and that it could not be read."""
-        if self._events.wants(CacheLookedUp):
+        if lookup.began or self._events.wants(CacheLookedUp):
             self._tell(lookup, FAILED)
 
     def _tell(self, lookup: Lookup, outcome: str) -> None:
@@ -86,7 +94,7 @@ class CacheEvents:
             code = CANCELLED
             raise
         finally:
-            if self._events.wants(SourceRead):
+            if span is not None or self._events.wants(SourceRead):
                 self._events.emit(
                     SourceRead(
                         source=self._source,

@@ -70,21 +70,19 @@ class Traces:
         self._servers = servers
 
     def subscribe(self, events: Events) -> None:
-        """Hear of all that ends."""
+        """Hear of all that ends and is recorded."""
         events.samples = self.samples
-        events.subscribe(OperationEnded, self._operation)
-        events.subscribe(AnswerReused, self._reused)
-        events.subscribe(CacheLookedUp, self._looked_up)
-        events.subscribe(SourceRead, self._read)
-        events.subscribe(UpstreamCallEnded, self._called)
+        events.record(OperationEnded, self._operation)
+        events.record(AnswerReused, self._reused)
+        events.record(CacheLookedUp, self._looked_up)
+        events.record(SourceRead, self._read)
+        events.record(UpstreamCallEnded, self._called)
 
     def samples(self) -> bool:
         """Return whether to record an operation whose caller sends no trace."""
         return random.random() < self._sample  # noqa: S311 - no secret
 
     def _operation(self, event: OperationEnded, by: Span | None = None) -> None:
-        if event.span is None:
-            return
         kind, code = event.kind, event.codes[0] if event.codes else None
         name = event.name and event.name[:MAX_NAME]
         self._end(
@@ -100,9 +98,10 @@ class Traces:
                 f"{OWN}.errors": list(dict.fromkeys(event.codes)) or None,
                 f"{OWN}.lost": list(dict.fromkeys(event.lost)) or None,
                 f"{OWN}.cache": event.cache,
-                f"{OWN}.calls": event.calls,
-                f"{OWN}.rows.scanned": event.scanned,
-                f"{OWN}.rows.returned": event.returned,
+                f"{OWN}.lookups": event.lookups or None,
+                f"{OWN}.calls": event.calls or None,
+                f"{OWN}.rows.scanned": event.scanned or None,
+                f"{OWN}.rows.returned": event.returned or None,
                 f"{OWN}.request_id": event.request_id,
             },
             failed=DEFECT in event.codes or any(map(is_outage, event.codes)),
@@ -113,34 +112,30 @@ class Traces:
         self._operation(event, event.by)
 
     def _looked_up(self, event: CacheLookedUp) -> None:
-        if event.span is not None:
-            self._end(
-                event.span,
-                f"look up {event.source}",
-                SpanKind.INTERNAL,
-                event.seconds,
-                {f"{OWN}.source": event.source, f"{OWN}.cache": event.outcome},
-                link=event.by,
-            )
+        self._end(
+            event.span,
+            f"look up {event.source}",
+            SpanKind.INTERNAL,
+            event.seconds,
+            {f"{OWN}.source": event.source, f"{OWN}.cache": event.outcome},
+            link=event.by,
+        )
 
     def _read(self, event: SourceRead) -> None:
-        if event.span is not None:
-            self._end(
-                event.span,
-                f"read {event.source}",
-                SpanKind.INTERNAL,
-                event.seconds,
-                {
-                    f"{OWN}.source": event.source,
-                    f"{OWN}.background": event.background,
-                    "error.type": event.code,
-                },
-                failed=event.code not in {None, CANCELLED},
-            )
+        self._end(
+            event.span,
+            f"read {event.source}",
+            SpanKind.INTERNAL,
+            event.seconds,
+            {
+                f"{OWN}.source": event.source,
+                f"{OWN}.background": event.background or None,
+                "error.type": event.code,
+            },
+            failed=event.code not in {None, CANCELLED},
+        )
 
     def _called(self, event: UpstreamCallEnded) -> None:
-        if event.span is None:
-            return
         host, port = self._servers.get(event.source, (None, None))
         self._end(
             event.span,
@@ -156,15 +151,15 @@ class Traces:
                 "http.request.resend_count": event.attempt - 1 or None,
                 "error.type": event.code,
                 f"{OWN}.source": event.source,
-                f"{OWN}.sent": event.sent,
-                f"{OWN}.waited": round(event.waited, 6),
+                f"{OWN}.unsent": not event.sent or None,
+                f"{OWN}.waited": round(event.waited, 6) or None,
             },
             failed=event.code not in {None, CANCELLED},
         )
 
     def _end(
         self,
-        span: Span,
+        span: Span | None,
         name: str,
         kind: SpanKind,
         seconds: float,
@@ -174,6 +169,7 @@ class Traces:
         link: Span | None = None,
     ) -> None:
         """Pass on the span of work that ends now."""
+        assert span is not None  # noqa: S101 - other events are not recorded
         end = time.time_ns()
         parent = span.parent_id
         self._processor.on_end(

@@ -77,7 +77,8 @@ def measured(
         now = time.perf_counter()
         if operation is not None:
             operation.calls.seconds += timing.seconds(now)
-        if events.wants(UpstreamCallEnded):
+        span = trace.span if trace else None
+        if span is not None or events.wants(UpstreamCallEnded):
             events.emit(
                 UpstreamCallEnded(
                     source=source,
@@ -92,6 +93,6 @@ def measured(
                     background=operation is not None and operation.background,
                     request_id=operation.request_id if operation else None,
                     trace_id=trace.id if trace else None,
-                    span=trace.span if trace else None,
+                    span=span,
                 )
             )

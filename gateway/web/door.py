@@ -155,7 +155,8 @@ class Door:
     async def _send_kept(self, request: _Request, answers: KeptAnswers) -> bool:
         """Send a kept answer; False if there is none."""
         gateway = request.verdict.gateway
-        wanted = self._events.wants(AnswerReused)
+        trace = gateway.recorded()
+        wanted = trace is not None or self._events.wants(AnswerReused)
         began = time.perf_counter() if wanted else 0.0
         kept = answers.find(request.key)
         if kept is None:
@@ -168,7 +169,6 @@ class Door:
         else:
             await request.send_body(answer.body, reads, headers)
             if wanted:
-                trace = gateway.recorded()
                 made = answer.executed, answer.returned
                 self._tell(request, *made, began, cache=KEPT, trace=trace)
         return True
@@ -211,7 +211,7 @@ class Door:
                 reads: Reads = made_by.reads
                 if made_by is not operation:
                     reads = collapsed(reads)
-                    if self._events.wants(AnswerReused):
+                    if operation.trace is not None or self._events.wants(AnswerReused):
                         self._tell(
                             request,
                             made_by.executed,

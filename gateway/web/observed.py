@@ -76,6 +76,7 @@ def ended(caller: Caller, operation: Operation, seconds: float) -> OperationEnde
         calls=operation.calls.total(),
         upstream_seconds=operation.calls.seconds,
         cache=max(statuses, key=BEST_FIRST.index).name if statuses else None,
+        lookups=sum(map(len, operation.reads.values())),
         scanned=operation.scanned,
         returned=operation.returned,
         codes=operation.codes,
