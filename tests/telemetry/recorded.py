@@ -8,7 +8,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import SpanContext, StatusCode
 
 from gateway.telemetry.traces import OWN, Traces
 
@@ -68,14 +68,18 @@ def attributes(span: ReadableSpan) -> dict[str, Any]:
     return dict(span.attributes or {})
 
 
+def context_of(span: ReadableSpan) -> SpanContext:
+    context = span.get_span_context()
+    assert context is not None
+    return context
+
+
 def id_of(span: ReadableSpan) -> int:
-    assert span.context is not None
-    return span.context.span_id
+    return context_of(span).span_id
 
 
 def trace_of(span: ReadableSpan) -> int:
-    assert span.context is not None
-    return span.context.trace_id
+    return context_of(span).trace_id
 
 
 def linked(span: ReadableSpan) -> list[int]:
