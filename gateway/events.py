@@ -141,7 +141,8 @@ class CacheLookedUp(Event, frozen=True):
     """A value of a source was looked up in the cache, and read from the vendor if it had to be.
 
     ``outcome`` is a ``CacheStatus``, or ``COLLAPSED`` if another caller was already reading it, or
-    ``FAILED`` if it could not be read. ``by`` is the span of the read that another caller began.
+    ``FAILED`` if it could not be read, or ``CANCELLED``. ``by`` is the span of the read that
+    another caller began.
     """
 
     source: str

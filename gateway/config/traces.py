@@ -30,6 +30,6 @@ class TracesSettings(Table):
     endpoint: Annotated[str, AfterValidator(_collector), error_message(_FORM)] | None = None
     """The address of the collector, to which /v1/traces is added. Left out, it is that of the
     variable OTEL_EXPORTER_OTLP_ENDPOINT; without either, nothing is recorded."""
-    sample: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.1
+    sample: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.05
     """The share of the operations without a caller's trace that are recorded, from 0 to 1. Where
     the caller sends one, its flag decides."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import hashlib
 import secrets
@@ -22,7 +23,7 @@ from gateway.cache import (
     Loaded,
 )
 from gateway.errors import UpstreamError
-from gateway.events import Events
+from gateway.events import CANCELLED, Events
 from gateway.model import CacheStatus, Freshness, Timestamp
 from gateway.row_memo import RowMemo
 from gateway.sources.observed import CacheEvents, Lookup
@@ -112,10 +113,11 @@ class SourceCache:
         longest deadline, whatever theirs are.
         """
         requirement = self._requirement(operation, max_age, not_before)
-        lookup = self._begin(wanted, operation)
+        key = f"{self.partition(operation)}/{wanted.name}"
+        lookup = self._events.begin(key, operation)
         try:
             cached = await self._cache.get(
-                lookup.key,
+                key,
                 wanted.kind,
                 functools.partial(self._load, wanted, operation, lookup),
                 requirement,
@@ -129,7 +131,14 @@ class SourceCache:
             # The next operation may succeed, even where this failure leaves no error behind.
             operation.is_lasting = False
             raise
-        self._note(operation, lookup, cached, not_before)
+        except asyncio.CancelledError:
+            self._events.failed(lookup, CANCELLED)
+            raise
+        except Exception:
+            self._events.failed(lookup)
+            raise
+        self._events.found(lookup, cached.freshness)
+        self._note(operation, key, cached, not_before)
         return cached
 
     def peek(
@@ -141,14 +150,12 @@ class SourceCache:
         not_before: Timestamp | None = None,
     ) -> Cached[Any] | None:
         """Return what ``get`` would return, if that is fresh and takes no wait."""
-        lookup = self._begin(wanted, operation)
-        cached = self._cache.peek(lookup.key, self._requirement(operation, max_age, not_before))
+        key = f"{self.partition(operation)}/{wanted.name}"
+        cached = self._cache.peek(key, self._requirement(operation, max_age, not_before))
         if cached is not None:
-            self._note(operation, lookup, cached, not_before)
+            self._events.hit()
+            self._note(operation, key, cached, not_before)
         return cached
-
-    def _begin(self, wanted: Read, operation: Operation) -> Lookup:
-        return self._events.begin(f"{self.partition(operation)}/{wanted.name}", operation)
 
     def freshness_of(self, used: Used) -> Freshness | None:
         """Return the freshness of a value, or None if it is no longer the current and fresh one."""
@@ -162,19 +169,17 @@ class SourceCache:
     def _note(
         self,
         operation: Operation,
-        lookup: Lookup,
+        key: str,
         cached: Cached[Any],
         not_before: Timestamp | None,
     ) -> None:
         freshness = cached.freshness
-        self._events.found(lookup, freshness)
         operation.reads[self._source].append(freshness)
         if not_before is not None:
             operation.is_chained = True
         # A failed refresh is told in the reports of the list.
         if freshness.status is CacheStatus.HIT and not freshness.failure:
-            used = Used(self._source, lookup.key, cached.value, freshness.fetched_at)
-            operation.used.append(used)
+            operation.used.append(Used(self._source, key, cached.value, freshness.fetched_at))
         else:
             operation.is_cached = False
 

@@ -51,18 +51,22 @@ class CacheEvents:
             return Lookup(key, trace, 0.0)
         return Lookup(key, trace.part(), time.perf_counter())
 
+    def hit(self) -> None:
+        """Tell that there is a fresh value in memory."""
+        if self._events.wants(CacheLookedUp):
+            self._events.emit(CacheLookedUp(self._source, CacheStatus.HIT.name))
+
     def found(self, lookup: Lookup, freshness: Freshness) -> None:
         """Tell that there is a value, which may have been read for it."""
         if self._in_memory and freshness.status is CacheStatus.HIT:
-            if self._events.wants(CacheLookedUp):
-                self._events.emit(CacheLookedUp(self._source, CacheStatus.HIT.name))
+            self.hit()
         elif lookup.began or self._events.wants(CacheLookedUp):
             self._tell(lookup, COLLAPSED if freshness.collapsed else freshness.status.name)
 
-    def failed(self, lookup: Lookup) -> None:
-        """Tell that there is none, and that it could not be read."""
+    def failed(self, lookup: Lookup, outcome: str = FAILED) -> None:
+        """Tell that there is none, and that it could not be read, or is not waited for."""
         if lookup.began or self._events.wants(CacheLookedUp):
-            self._tell(lookup, FAILED)
+            self._tell(lookup, outcome)
 
     def _tell(self, lookup: Lookup, outcome: str) -> None:
         span = lookup.trace.span if lookup.trace else None
@@ -70,7 +74,8 @@ class CacheEvents:
             self._events.emit(CacheLookedUp(self._source, outcome))
             return
         seconds = time.perf_counter() - lookup.began
-        by = self._reads.get(lookup.key) if outcome in {COLLAPSED, FAILED} else None
+        waited = outcome in {COLLAPSED, FAILED, CANCELLED}
+        by = self._reads.get(lookup.key) if waited else None
         if by is not None and by.parent_id == span.id:
             by = None  # it is a part of this one
         self._events.emit(CacheLookedUp(self._source, outcome, seconds, span, by))

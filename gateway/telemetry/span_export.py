@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 FLUSH = 3.0
 """Seconds to send what is left when the server stops."""
 _PATH = "/v1/traces"
-_LIBRARY = "opentelemetry"
 
 
 def resource() -> Resource:
@@ -44,7 +43,7 @@ class Export:
 
     def __init__(self, endpoint: str | None) -> None:
         # It would log each batch that can't be sent, and each of its tries.
-        logging.getLogger(_LIBRARY).setLevel(logging.CRITICAL)
+        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         exporter = OTLPSpanExporter(endpoint=endpoint and endpoint + _PATH)
         self._exporter = TellingExporter(exporter)
         self.processor = BatchSpanProcessor(self._exporter)

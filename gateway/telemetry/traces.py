@@ -171,12 +171,13 @@ class Traces:
         """Pass on the span of work that ends now."""
         assert span is not None  # noqa: S101 - other events are not recorded
         end = time.time_ns()
-        parent = span.parent_id
+        # The parent of an operation is the caller's span.
+        parent, is_remote = span.parent_id, kind is SpanKind.SERVER
         self._processor.on_end(
             ReadableSpan(
                 name,
                 context=_context(span.trace_id, span.id),
-                parent=_context(span.trace_id, parent) if parent else None,
+                parent=_context(span.trace_id, parent, is_remote=is_remote) if parent else None,
                 resource=self._resource,
                 attributes={key: value for key, value in attributes.items() if value is not None},
                 links=(_link(link),) if link else (),
@@ -189,8 +190,8 @@ class Traces:
         )
 
 
-def _context(trace_id: str, span_id: str) -> SpanContext:
-    return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=False, trace_flags=_FLAGS)
+def _context(trace_id: str, span_id: str, *, is_remote: bool = False) -> SpanContext:
+    return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote, _FLAGS)
 
 
 def _link(span: Span) -> Link:

@@ -13,10 +13,13 @@ import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 
 from gateway.cache import cache
-from gateway.events import Events, OperationEnded
+from gateway.events import CacheLookedUp, Events, OperationEnded
+from gateway.model import CacheStatus, Freshness, Timestamp
 from gateway.sandbox import Sandbox
+from gateway.sources.observed import CacheEvents
 from gateway.telemetry.traces import MAX_NAME, OWN
-from gateway.upstream import retry
+from gateway.upstream import retry, trace
+from gateway.upstream.operation import Operation
 from tests.support.moment import stopped
 from tests.telemetry.recorded import Recorded, attributes, id_of, linked, trace_of
 from tests.web.direct import KEY, Direct, direct
@@ -278,6 +281,7 @@ async def test_caller_s_span_is_the_parent(
     await app.post(ONE, SAMPLED, key=KEY)
     (root,) = recorded.named("query One")
     assert root.parent is not None
+    assert root.parent.is_remote
     assert f"{root.parent.span_id:016x}" == PARENT
     assert {f"{trace_of(span):032x}" for span in recorded.spans} == {TRACE}
     (call,) = recorded.named("GET /api/v2/audit/webhooks")
@@ -334,6 +338,35 @@ async def test_background_refresh_is_part_of_the_trace_that_began_it(
     ]
     (read,) = recorded.named("read translations")
     assert attributes(read)[f"{OWN}.background"] is True
+
+
+async def test_client_that_disconnects(app: Direct, recorded: Recorded) -> None:
+    """No span is without its parent."""
+    app.vendors.gate = asyncio.Event()
+    request = begin(app, ONE)
+    await settle()
+    request.cancel()
+    await asyncio.gather(request, return_exceptions=True)
+    release(app)
+    assert recorded.tree() == [
+        "query One CANCELLED",
+        "  look up translations CANCELLED",
+        "    read translations CANCELLED",
+        "      GET /api/v2/audit/webhooks CANCELLED",
+    ]
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+async def test_look_up_over_the_network_has_a_span(in_memory: bool) -> None:
+    events = Events()
+    recorded, heard = Recorded(events), list[CacheLookedUp]()
+    events.subscribe(CacheLookedUp, heard.append)
+    told = CacheEvents("shop", events, in_memory=in_memory)
+    lookup = told.begin("key", Operation(5, trace=trace.begin(None, lambda: True)))
+    now = Timestamp(0)
+    told.found(lookup, Freshness(status=CacheStatus.HIT, fetched_at=now, fresh_until=now))
+    assert recorded.tree() == ([] if in_memory else ["look up shop HIT"])
+    assert [event.outcome for event in heard] == ["HIT"]
 
 
 async def test_batch_has_a_span_for_each_operation(
