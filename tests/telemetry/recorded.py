@@ -16,6 +16,17 @@ if TYPE_CHECKING:
     from gateway.events import Events
 
 
+ONE = """
+query One {
+  webhookLogs(first: 3, filter: { source: { eq: "translations" } }) { nodes { id } }
+}
+"""
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+PARENT = "b7ad6b7169203331"
+SAMPLED = ("traceparent", f"00-{TRACE}-{PARENT}-01")
+UNSAMPLED = ("traceparent", f"00-{TRACE}-{PARENT}-00")
+
+
 class Recorded:
     """The spans that were made of events; ``sample`` is that of ``Traces``."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 
 from gateway.cache import cache
-from gateway.events import CacheLookedUp, Events, OperationEnded
+from gateway.events import CacheLookedUp, Events
 from gateway.model import CacheStatus, Freshness, Timestamp
 from gateway.sandbox import Sandbox
 from gateway.sources.observed import CacheEvents
@@ -21,12 +20,21 @@ from gateway.telemetry.traces import MAX_NAME, OWN
 from gateway.upstream import retry, trace
 from gateway.upstream.operation import Operation
 from tests.support.moment import stopped
-from tests.telemetry.recorded import Recorded, attributes, id_of, linked, trace_of
+from tests.telemetry.recorded import (
+    ONE,
+    PARENT,
+    SAMPLED,
+    UNSAMPLED,
+    Recorded,
+    attributes,
+    id_of,
+    linked,
+    trace_of,
+)
 from tests.web.direct import KEY, Direct, direct
 from tests.web.test_collapsed import begin, prepare, release, settle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
 TWO = """
@@ -34,43 +42,6 @@ query Two {
   webhookLogs(first: 3, filter: { source: { in: ["translations", "tracker"] } }) { nodes { id } }
 }
 """
-ONE = """
-query One {
-  webhookLogs(first: 3, filter: { source: { eq: "translations" } }) { nodes { id } }
-}
-"""
-TRACE = "0af7651916cd43dd8448eb211c80319c"
-PARENT = "b7ad6b7169203331"
-SAMPLED = ("traceparent", f"00-{TRACE}-{PARENT}-01")
-UNSAMPLED = ("traceparent", f"00-{TRACE}-{PARENT}-00")
-
-
-@pytest.fixture
-async def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Direct]:
-    sandbox = Sandbox(clock=stopped, logs=60)
-    async with direct(tmp_path, sandbox, monkeypatch) as app:
-        yield app
-
-
-@pytest.fixture
-def recorded(app: Direct) -> Recorded:
-    return Recorded(app.gateway.events)
-
-
-@pytest.fixture
-def parents(app: Direct, monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
-    """Return the traceparent of each request that vendors get."""
-    found: list[str | None] = []
-    handle = app.vendors.handle_async_request
-
-    async def noted(request: httpx.Request) -> httpx.Response:
-        found.append(request.headers.get("traceparent"))
-        return await handle(request)
-
-    monkeypatch.setattr(app.vendors, "handle_async_request", noted)
-    return found
-
-
 COLD = """\
 query One MISS
   look up translations MISS
@@ -272,55 +243,6 @@ async def test_names_and_mistakes_of_callers(
     assert (span.status.status_code is StatusCode.ERROR) is failed
 
 
-async def test_caller_s_span_is_the_parent(
-    app: Direct, recorded: Recorded, parents: list[str | None]
-) -> None:
-    """And vendors get the id of the span of their call."""
-    heard: list[OperationEnded] = []
-    app.gateway.events.subscribe(OperationEnded, heard.append)
-    await app.post(ONE, SAMPLED, key=KEY)
-    (root,) = recorded.named("query One")
-    assert root.parent is not None
-    assert root.parent.is_remote
-    assert f"{root.parent.span_id:016x}" == PARENT
-    assert {f"{trace_of(span):032x}" for span in recorded.spans} == {TRACE}
-    (call,) = recorded.named("GET /api/v2/audit/webhooks")
-    assert parents == [f"00-{TRACE}-{id_of(call):016x}-01"]
-    assert [event.trace_id for event in heard] == [TRACE]
-
-
-async def test_each_try_is_a_span(
-    app: Direct, recorded: Recorded, parents: list[str | None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(retry, "sleep", lambda _: asyncio.sleep(0))
-    app.vendors.status = 503
-    await app.post(ONE, key=KEY)
-    calls = recorded.named("GET /api/v2/audit/webhooks")
-    assert parents == [f"00-{trace_of(call):032x}-{id_of(call):016x}-03" for call in calls]
-
-
-async def test_trace_that_is_not_sampled_is_passed_on_only(
-    app: Direct, recorded: Recorded, parents: list[str | None]
-) -> None:
-    await app.post(ONE, UNSAMPLED, key=KEY)
-    assert recorded.spans == []
-    assert parents
-    for parent in parents:
-        assert re.fullmatch(f"00-{TRACE}-[0-9a-f]{{16}}-00", parent or "")
-
-
-async def test_share_of_operations_is_recorded(app: Direct, parents: list[str | None]) -> None:
-    """Of the others, vendors get no trace."""
-    never = Recorded(app.gateway.events, sample=0.0)
-    await app.post(ONE, key=KEY)
-    assert never.spans == []
-    assert set(parents) == {None}
-    await app.post(ONE, SAMPLED, key=KEY)
-    assert [span.name for span in never.spans] == ["query One"]
-    some = Recorded(Events(), sample=0.25)
-    assert 150 < sum(some.samples() for _ in range(1000)) < 350
-
-
 async def test_background_refresh_is_part_of_the_trace_that_began_it(
     app: Direct, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -379,12 +301,3 @@ async def test_batch_has_a_span_for_each_operation(
         await app.post(batch, SAMPLED, key=KEY)
         assert sorted(recorded.tree()) == ["query A", "query B"]
         assert {span.parent.span_id for span in recorded.spans if span.parent} == {int(PARENT, 16)}
-
-
-async def test_nothing_is_recorded_unless_somebody_wants_it(
-    app: Direct, parents: list[str | None]
-) -> None:
-    await app.post(ONE, key=KEY)
-    await app.post(ONE, SAMPLED, key=KEY)
-    assert app.gateway.events.samples is None
-    assert set(parents) == {None}
