@@ -105,7 +105,7 @@ class Settings(Table, title="Configuration of the webhook log gateway"):
     """The log."""
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     """Metrics for Prometheus."""
-    traces: TracesSettings = TracesSettings()
+    traces: TracesSettings = Field(default_factory=TracesSettings)
     """Traces for OpenTelemetry."""
     sources: Annotated[
         tuple[SourceSettings, ...],
