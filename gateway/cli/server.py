@@ -15,7 +15,7 @@ from gateway.actions.permissions import any_supported
 from gateway.cli.listening import check_host, listen, serve, url
 from gateway.cli.screen import print_error
 from gateway.cli.shares import share, workers_of
-from gateway.cli.telemetry import events_of_worker, telemetry_of, telemetry_of_workers
+from gateway.cli.telemetry import telemetry_of, telemetry_of_worker, telemetry_of_workers
 from gateway.config import is_loopback
 from gateway.errors import ConfigurationError, JournalError
 from gateway.service import Gateway
@@ -180,13 +180,9 @@ def _work(
     """Serve in the process of a worker."""
     from gateway.web.app import create_app  # noqa: PLC0415 - for the reason above
 
-    app = create_app(
-        settings,
-        evictions=evictions,
-        call_counts=calls,
-        events=events_of_worker(settings, counts),
-    )
-    serve(app, listener, grace(settings), started, settings.server.drain)
+    with telemetry_of_worker(settings, counts) as events:
+        app = create_app(settings, evictions=evictions, call_counts=calls, events=events)
+        serve(app, listener, grace(settings), started, settings.server.drain)
 
 
 def _and(metrics: str | None) -> str:

@@ -251,7 +251,7 @@ class UpstreamClient:
             # A ratio would tell callers with credentials of their own about each other.
             sample=None if self._private else self._sample,
         ) as timing:
-            answer = await self._send(call, timing)
+            answer = await self._send(call._replace(trace=timing.trace), timing)
             timing.status = answer.status
             return answer
 

@@ -88,7 +88,7 @@ class Server:
         self.file = file
         self.line = output.readline()
         assert self.line, complaints.read()
-        self.url = self.line.split()[1].rstrip(".")
+        self.url = self.line.split()[1].rstrip(".,")
         parts = httpx.URL(self.url)
         assert parts.port
         self.address = parts.host, parts.port
