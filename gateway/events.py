@@ -4,13 +4,14 @@ The code that emits an event does not know who hears it. Logs, metrics and trace
 the application is built (``gateway.telemetry``).
 
 - An event is built only if somebody has subscribed to its kind: ``if events.wants(Kind)``. Without
-  a subscriber this costs a tenth of a microsecond.
+  a subscriber this costs a tenth of a microsecond. If it has a span, it is built in any case.
 - A subscriber is called in the middle of the work, so it must not wait. If it fails, that is
   logged, and the work goes on.
 - Events hold no body, no header, no query of a URL and no credential.
 
 Durations are in seconds. Codes are names of ``ErrorCode``, or ``CANCELLED`` for work that nobody
-waits for any more.
+waits for any more. Events that end some work have its ``span``, unless its trace is not recorded;
+they are emitted at once when it ends.
 """
 
 from __future__ import annotations
@@ -41,6 +42,17 @@ class Event(msgspec.Struct, frozen=True):
     """Something that has happened."""
 
 
+class Span(msgspec.Struct, frozen=True):
+    """A piece of work in a trace that is recorded; ids are hexadecimal, as in W3C trace context.
+
+    ``parent_id`` is that of the work that it is a part of, and None for the whole.
+    """
+
+    trace_id: str
+    id: str
+    parent_id: str | None
+
+
 class RequestBegan(Event, frozen=True):
     """An HTTP request has arrived."""
 
@@ -48,13 +60,15 @@ class RequestBegan(Event, frozen=True):
 class RequestEnded(Event, frozen=True):
     """An HTTP request has been answered; ``status`` is None if its client has disconnected.
 
-    ``route`` is one of the paths that the gateway serves, or empty.
+    ``route`` is one of the paths that the gateway serves, or empty. ``span`` is that of its last
+    operation.
     """
 
     method: str
     route: str
     status: int | None
     seconds: float
+    span: Span | None = None
 
 
 class OperationBegan(Event, frozen=True):
@@ -69,9 +83,9 @@ class OperationEnded(Event, frozen=True, kw_only=True):
     ``name``, ``kind`` ("query", "mutation") and ``document``, the SHA-256 of the document, are None
     if it could not be read. ``role`` is the caller's highest. ``calls`` are those to vendors that
     it made itself; ``upstream_seconds`` adds them up, even where they ran at the same time.
-    ``cache`` is the worst outcome of all reads. ``scanned`` logs were examined to return
-    ``returned`` of them in lists. ``codes`` are those of the errors in the response; those of
-    sources that are missing in a list are in ``lost``.
+    ``cache`` is the worst outcome of its ``lookups`` in the cache. ``scanned`` logs were examined
+    to return ``returned`` of them in lists. ``codes`` are those of the errors in the response;
+    those of sources that are missing in a list are in ``lost``.
     """
 
     name: str | None
@@ -83,19 +97,24 @@ class OperationEnded(Event, frozen=True, kw_only=True):
     calls: int = 0
     upstream_seconds: float = 0.0
     cache: str | None = None
+    lookups: int = 0
     scanned: int = 0
     returned: int = 0
     codes: Sequence[str] = ()
     lost: Sequence[str] = ()
     request_id: str | None = None
     trace_id: str | None = None
+    span: Span | None = None
 
 
 class AnswerReused(OperationEnded, frozen=True, kw_only=True):
     """An operation got the answer of an equal one, and was not executed itself.
 
-    ``cache`` is ``KEPT`` if that one had ended before, ``COLLAPSED`` if it was in flight.
+    ``cache`` is ``KEPT`` if that one had ended before, ``COLLAPSED`` if it was in flight. ``by`` is
+    the span of the latter.
     """
+
+    by: Span | None = None
 
 
 class UpstreamCallEnded(Event, frozen=True, kw_only=True):
@@ -120,17 +139,35 @@ class UpstreamCallEnded(Event, frozen=True, kw_only=True):
     background: bool
     request_id: str | None
     trace_id: str | None
+    span: Span | None = None
 
 
 class CacheLookedUp(Event, frozen=True):
     """A value of a source was looked up in the cache, and read from the vendor if it had to be.
 
     ``outcome`` is a ``CacheStatus``, or ``COLLAPSED`` if another caller was already reading it, or
-    ``FAILED`` if it could not be read.
+    ``FAILED`` if it could not be read, or ``CANCELLED``. ``by`` is the span of the read that
+    another caller began.
     """
 
     source: str
     outcome: str
+    seconds: float = 0.0
+    span: Span | None = None
+    by: Span | None = None
+
+
+class SourceRead(Event, frozen=True, kw_only=True):
+    """A value of a source was read for the cache, once for all callers who wait for it.
+
+    ``background`` is that of its calls; ``code`` is None if it was read.
+    """
+
+    source: str
+    seconds: float
+    background: bool
+    code: str | None = None
+    span: Span | None = None
 
 
 class CacheStoreFailed(Event, frozen=True):
@@ -223,17 +260,34 @@ class Events:
 
     def __init__(self) -> None:
         self._listeners: dict[type[Event], list[Listener]] = {}
+        self._recorders: dict[type[Event], Listener] = {}
         self.wants = self._listeners.__contains__
         """Return whether anybody has subscribed to a kind of event."""
+        self.samples: Callable[[], bool] | None = None
+        """Return whether to record an operation whose caller sends no trace.
+
+        It is None if no traces are recorded: then no event has a span.
+        """
 
     def subscribe(self, kind: type[E], listener: Callable[[E], None]) -> None:
         """Call a listener with each event of a kind; not with those of its subclasses."""
         self._listeners.setdefault(kind, []).append(listener)
 
+    def record(self, kind: type[E], recorder: Callable[[E], None]) -> None:
+        """Call a recorder with each event of a kind that has a span."""
+        self._recorders[kind] = recorder
+
     def emit(self, event: Event) -> None:
         """Call those who have subscribed to the kind of an event."""
         for listener in self._listeners.get(type(event), ()):
-            try:
-                listener(event)
-            except Exception:
-                log.exception("A listener to %s has failed.", type(event).__name__)
+            _call(listener, event)
+        recorder = self._recorders.get(type(event))
+        if recorder is not None and getattr(event, "span", None) is not None:
+            _call(recorder, event)
+
+
+def _call(listener: Listener, event: Event) -> None:
+    try:
+        listener(event)
+    except Exception:
+        log.exception("A listener to %s has failed.", type(event).__name__)

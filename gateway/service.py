@@ -31,6 +31,7 @@ from gateway.sources import Source
 from gateway.sources.source import not_found
 from gateway.stats import scan
 from gateway.upstream.operation import Operation
+from gateway.upstream.trace import begin as begin_trace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -194,10 +195,15 @@ class Gateway:
             request_id,
             longest=longest,
             max_age=max_age,
-            trace=trace,
+            trace=self.recorded(trace),
             began_at=self.now(),
             least_age=self._least_age,
         )
+
+    def recorded(self, trace: Trace | None = None) -> Trace | None:
+        """Return the trace of an operation, in which its parts are recorded if they are to be."""
+        samples = self.events.samples
+        return trace if samples is None else begin_trace(trace, samples)
 
     def source(self, name: str) -> Source:
         """Return the source of a name; RequestError if the caller sees none."""

@@ -24,6 +24,7 @@ from gateway.config.mistakes import Problem, problems_of, sentence, unknown_key
 from gateway.config.network import network_mistakes
 from gateway.config.secret import ReferenceContext
 from gateway.config.source import SourceTable
+from gateway.config.traces import TracesSettings
 from gateway.config.values import ListOf, Origin, RootPath, Table, Text, Workers, error_message
 from gateway.errors import ConfigurationError
 from gateway.vendors import VENDORS
@@ -107,6 +108,8 @@ class Settings(Table, title="Configuration of the webhook log gateway"):
     """The log."""
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     """Metrics for Prometheus."""
+    traces: TracesSettings = Field(default_factory=TracesSettings)
+    """Traces for OpenTelemetry."""
     sources: Annotated[
         tuple[SourceSettings, ...],
         error_message("must be a list of tables, each under [[sources]]"),

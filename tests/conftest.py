@@ -177,11 +177,11 @@ def serve() -> Iterator[Callable[[ASGIApp], str]]:
     The servers stop at the end of the module.
     """
     with contextlib.ExitStack() as servers:
-        yield lambda app: servers.enter_context(_serving(app))
+        yield lambda app: servers.enter_context(serving(app))
 
 
 @contextlib.contextmanager
-def _serving(app: ASGIApp) -> Iterator[str]:
+def serving(app: ASGIApp) -> Iterator[str]:
     config = uvicorn.Config(
         app, host="127.0.0.1", port=0, lifespan="on", log_config=None, log_level="warning"
     )

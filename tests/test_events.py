@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from gateway import events as module
-from gateway.events import AnswerReused, CacheLookedUp, Event, Events, OperationEnded
+from gateway.events import AnswerReused, CacheLookedUp, Event, Events, OperationEnded, Span
 
 KINDS = sorted(
     (kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, Event)),
@@ -35,6 +35,17 @@ def test_only_the_kind_is_heard() -> None:
     assert heard == [own]
     assert events.wants(OperationEnded)
     assert not events.wants(AnswerReused)
+
+
+def test_recorder_hears_only_of_what_has_a_span() -> None:
+    events = Events()
+    recorded: list[Event] = []
+    events.record(CacheLookedUp, recorded.append)
+    assert not events.wants(CacheLookedUp)
+    with_span = CacheLookedUp("shop", "HIT", span=Span("a" * 32, "b" * 16, None))
+    for event in (CacheLookedUp("shop", "HIT"), with_span):
+        events.emit(event)
+    assert recorded == [with_span]
 
 
 def test_failing_listener_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:

@@ -40,6 +40,7 @@ ONLY_IMPORTERS = {
     "joserfc": {"callers", "config", "upstream"},
     "structlog": {"telemetry"},
     "prometheus_client": {"telemetry"},
+    "opentelemetry": {"telemetry", "upstream"},
     "sqlalchemy": {"journal"},
     "alembic": {"journal"},
     "strawberry": {"schema", "web"},

@@ -35,6 +35,7 @@ from gateway.actions.problems import (
     OutcomeUnknown,
     Problem,
 )
+from gateway.actions.recorder import OutcomeRecorder
 from gateway.errors import ErrorCode, JournalError, RequestError, UpstreamError, internal_error
 from gateway.events import ActionRecorded, Events
 from gateway.journal import Action, ActionFilter, ActionKind, ActionPage, Journal, Outcome
@@ -117,6 +118,7 @@ class Actions:
     def __init__(self, journal: Journal, events: Events | None = None) -> None:
         self._journal = journal
         self._events = events or Events()
+        self._recorder = OutcomeRecorder()
         self._opening: asyncio.Task[Journal] | None = None
         # With start times in seconds of the event loop's clock.
         self._in_progress: dict[
@@ -242,6 +244,7 @@ class Actions:
         """Wait for all actions in progress as ``finish`` does, then close the journal."""
         while self._in_progress:
             await self.finish([source for source, _ in self._in_progress.values()], seconds)
+        await self._recorder.close()
         if self._opening is None:
             return
         await asyncio.wait([self._opening])
@@ -302,18 +305,15 @@ class Actions:
         outcome = Outcome.SUCCEEDED
         if error is not None:
             answer, outcome = failure_result(action, error)
-        try:
-            await (await self.journal()).complete(
-                action.id,
-                outcome,
-                error_code=error.code.name if error else None,
-                message=message_of(outcome, error) if error else None,
-                # A vendor's response to a caller's own credential is private to that caller.
-                answer=encode(answer, private=target.source.personal),
-            )
-        except JournalError:
-            # The caller gets the outcome; the journal will show UNKNOWN.
-            log.exception("The outcome of action %s can't be recorded.", action.id)
+        await self._recorder.record(
+            await self.journal(),
+            action.id,
+            outcome,
+            error_code=error.code.name if error else None,
+            message=message_of(outcome, error) if error else None,
+            # A vendor's response to a caller's own credential is private to that caller.
+            answer=encode(answer, private=target.source.personal),
+        )
         if self._events.wants(ActionRecorded):
             self._events.emit(
                 ActionRecorded(

@@ -299,7 +299,7 @@ class Cache:
         _, generation = await self._store.read("", object)
         return self._evictions, generation or 0
 
-    async def take(self, name: str, limit: int, seconds: int) -> float | None:
+    async def take(self, name: str, limit: float, seconds: float) -> float | None:
         """Take one of the ``limit`` uses of a name across all processes; see ``Store.take``."""
         return await self._store.take(name, limit, seconds)
 

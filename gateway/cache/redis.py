@@ -84,6 +84,7 @@ class RedisStore(Store):
         self._back_at = 0
         self._quiet_until = 0
         self._pending: set[str] = set()
+        self._catching_up: asyncio.Task[None] | None = None
         self._slots = asyncio.Semaphore(CONNECTIONS)
         self._batch: _Batch | None = None
         self._decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
@@ -171,20 +172,30 @@ class RedisStore(Store):
         await self._run(scripts.WRITE, [ENTRY + key], arguments)
 
     async def evict(self, tags: Collection[str]) -> int:
-        """Evict by tag. If Redis is unreachable, this is done once it is back, before any read."""
+        """Evict by tag. If Redis is unreachable, this is done once it is back, before any read.
+
+        It is tried without a read, too: other processes may read before this one does.
+        """
         tags = {*tags, *self._pending}
         count = await self._run(scripts.EVICT, (), sorted(tags))
         if count is None:
             self._pending |= tags
+            if self._catching_up is None or self._catching_up.done():
+                self._catching_up = asyncio.create_task(self._catch_up())
             return 0
         self._pending -= tags
         return int(count)
+
+    async def _catch_up(self) -> None:
+        while self._pending:
+            await asyncio.sleep(RETRY_DELAY)
+            await self._evict_pending()
 
     async def _evict_pending(self) -> bool:
         await self.evict(())
         return not self._pending
 
-    async def take(self, name: str, limit: int, seconds: int) -> float | None:
+    async def take(self, name: str, limit: float, seconds: float) -> float | None:
         """Take one of the ``limit`` uses by Redis's clock; Redis sees only a digest of the name."""
         key = RATE + hashlib.sha256(name.encode()).hexdigest()
         left = await self._run(scripts.TAKE, [key], [limit, seconds])
@@ -304,6 +315,11 @@ class RedisStore(Store):
 
     async def close(self) -> None:
         """Close the connections."""
+        if self._catching_up is not None:
+            # A command that times out at that moment may swallow the cancellation.
+            self._pending.clear()
+            self._catching_up.cancel()
+            await asyncio.wait([self._catching_up])
         await self._redis.aclose()
         await self._redis.connection_pool.disconnect()
 

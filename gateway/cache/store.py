@@ -60,7 +60,7 @@ class Store(abc.ABC):
         del key
         return Lease()
 
-    async def take(self, name: str, limit: int, seconds: int) -> float | None:
+    async def take(self, name: str, limit: float, seconds: float) -> float | None:
         """Take one of the ``limit`` uses of a name, which are replenished evenly over ``seconds``.
 
         Returns the number of uses left, negative if there was none to take. Returns None if other

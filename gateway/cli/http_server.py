@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import multiprocessing
 import signal
 import socket
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from gateway.cli.draining import HANDSHAKE, ignore_new_connections
 from gateway.errors import ErrorCode
 from gateway.web import header_limit as head
 from gateway.web.answer import refusal_response
@@ -325,6 +327,11 @@ class GracefulServer(uvicorn.Server):
         if self._grace is not None:
             self.config.timeout_graceful_shutdown = math.ceil(self._grace())
         loop = asyncio.get_running_loop()
+        if multiprocessing.parent_process() is None:
+            # Workers share their sockets, and a new one may go on to use them.
+            for listener in sockets or ():
+                ignore_new_connections(listener)
+        await asyncio.sleep(HANDSHAKE)
         for listener in sockets or ():
             # Windows' proactor loop has no readers; uvloop has none here.
             with contextlib.suppress(NotImplementedError):

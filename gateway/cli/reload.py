@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FIXED = ("server.host", "server.port", "metrics", "log")
+FIXED = ("server.host", "server.port", "server.drain", "metrics", "traces", "log")
 """Settings that a running server keeps."""
 DEFECT = "Reading the configuration anew met a defect, which the log has."
 

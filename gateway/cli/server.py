@@ -20,7 +20,7 @@ from gateway.cli.configuration import check
 from gateway.cli.listening import check_host, listen, serve, tidy, url
 from gateway.cli.reload import Configuration, Reloads
 from gateway.cli.shares import share, workers_of
-from gateway.cli.telemetry import events_of_worker, telemetry_of, telemetry_of_workers
+from gateway.cli.telemetry import telemetry_of, telemetry_of_worker, telemetry_of_workers
 from gateway.service import Gateway
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _supervise(
 
         # Actions that begin just before the end of the grace have as much time again.
         seconds = settings.server.drain + 2 * grace(settings) + MARGIN
-        return Plan(count, start, message, seconds)
+        return Plan(count, start, message, seconds, drain=settings.server.drain > 0)
 
     async def take_over(settings: Settings) -> str:
         new = plan(settings)
@@ -190,24 +190,20 @@ def _work(
     from gateway.web.app import create_app  # noqa: PLC0415 - for the reason above
     from gateway.web.swap import CurrentApp  # noqa: PLC0415
 
-    seconds = grace(settings)
-    make = functools.partial(
-        create_app,
-        evictions=evictions,
-        call_counts=calls,
-        events=events_of_worker(settings, counts),
-    )
+    with telemetry_of_worker(settings, counts) as events:
+        seconds = grace(settings)
+        make = functools.partial(create_app, evictions=evictions, call_counts=calls, events=events)
 
-    async def take_over(told: Takeover) -> None:
-        nonlocal seconds
-        calls.add_sources(told.counted)
-        await current.replace(
-            await asyncio.to_thread(make, told.settings, earlier=current.app), closed=tidy
-        )
-        seconds = grace(told.settings)
+        async def take_over(told: Takeover) -> None:
+            nonlocal seconds
+            calls.add_sources(told.counted)
+            await current.replace(
+                await asyncio.to_thread(make, told.settings, earlier=current.app), closed=tidy
+            )
+            seconds = grace(told.settings)
 
-    current = CurrentApp(make(settings), lambda: link.obeyed(take_over))
-    serve(current, listener, lambda: seconds, link.started, settings.server.drain)
+        current = CurrentApp(make(settings), lambda: link.obeyed(take_over))
+        serve(current, listener, lambda: seconds, link.started, settings.server.drain)
 
 
 def _and(metrics: str | None) -> str:

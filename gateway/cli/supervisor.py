@@ -18,6 +18,7 @@ import signal
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gateway.cli.draining import ignore_new_connections
 from gateway.cli.screen import print_error
 
 if TYPE_CHECKING:
@@ -38,13 +39,14 @@ class Plan(NamedTuple):
     """The number of workers, and a configuration for each of them by its index.
 
     ``start`` starts a worker with it, and ``message`` is what tells it to one that serves. After a
-    stop, workers have ``seconds`` to end.
+    stop, workers have ``seconds`` to end; if they ``drain``, they accept connections meanwhile.
     """
 
     workers: int
     start: Callable[[int], Worker]
     message: Callable[[int], object]
     seconds: float
+    drain: bool = False
 
 
 class WorkerError(Exception):
@@ -92,6 +94,8 @@ class Supervisor:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            if not self._plan.drain:
+                ignore_new_connections(self._listener)
             # As long as it is open, connections arrive that nobody would answer.
             self._listener.close()
             await self._end_all()

@@ -1,18 +1,20 @@
-"""Sets up the log and the metrics of a server, which hear of events.
+"""Sets up the log, the metrics and the traces of a server, which hear of events.
 
 The metrics have a port of their own. It is served by a thread of the process that was started,
 which is the supervisor if there are several workers.
 """
 
-# ruff: noqa: PLC0415 - without metrics, their library is not imported
+# ruff: noqa: PLC0415 - without metrics or traces, their library is not imported
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import tempfile
 import threading
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -21,6 +23,7 @@ from starlette.routing import Route
 
 from gateway.cli.listening import listen, serving, url
 from gateway.config import is_loopback
+from gateway.errors import ConfigurationError
 from gateway.events import Events
 from gateway.telemetry.log_output import set_up
 from gateway.telemetry.logs import Logs
@@ -33,19 +36,25 @@ if TYPE_CHECKING:
 
     from gateway.cli.worker import Worker
     from gateway.settings import Settings
+    from gateway.telemetry.exemplars import Exemplars
     from gateway.telemetry.processes import Process
     from gateway.telemetry.seen import SeenDeliveries
 
+_NOT_INSTALLED = (
+    "traces: they need packages that are not installed. Install them with"
+    ' pip install "webhook-log-gateway[traces]", or set no endpoint'
+)
 GRACE = 1.0
 """Seconds for a response with metrics to end when the server stops."""
 
 
 class Counts(NamedTuple):
-    """Where a worker counts: a folder, the slot of its files, and the deliveries seen."""
+    """Where a worker counts: a folder, the slot of its files, and what all workers share."""
 
     folder: str
     slot: int
     seen: SeenDeliveries
+    exemplars: Exemplars
 
 
 class Telemetry(NamedTuple):
@@ -70,43 +79,79 @@ def log_of(settings: Settings) -> Events:
     return events
 
 
-def events_of_worker(settings: Settings, counts: Counts | None) -> Events:
-    """Return the events of a worker, which it logs and counts."""
+@contextlib.contextmanager
+def telemetry_of_worker(settings: Settings, counts: Counts | None) -> Iterator[Events]:
+    """Log, count and trace in the process of a worker, until the context ends."""
     events = log_of(settings)
     if counts is not None:
         from gateway.telemetry.metrics import Metrics, count_in
 
         count_in(counts.folder, counts.slot)
         names = [source.name for source in settings.sources]
-        Metrics(names, counts.seen).subscribe(events)
-    return events
+        Metrics(names, counts.seen, counts.exemplars).subscribe(events)
+    with _traced(settings, events):
+        yield events
+
+
+def wants_traces(settings: Settings) -> bool:
+    """Return whether there is a collector; ConfigurationError if its library is missing."""
+    variables = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+    if not (settings.traces.endpoint or any(map(os.environ.get, variables))):
+        return False
+    try:
+        found = importlib.util.find_spec("opentelemetry.exporter.otlp.proto.http")
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        raise ConfigurationError([_NOT_INSTALLED])
+    return True
+
+
+@contextlib.contextmanager
+def _traced(settings: Settings, events: Events) -> Iterator[None]:
+    """Record what the events tell, if there is a collector; send the rest at the end."""
+    if not wants_traces(settings):
+        yield
+        return
+    from gateway.telemetry.span_export import Export, resource
+    from gateway.telemetry.traces import Traces
+
+    addresses = {source.name: urlsplit(source.base_url) for source in settings.sources}
+    servers = {name: (each.hostname or "", each.port) for name, each in addresses.items()}
+    export = Export(settings.traces.endpoint)
+    Traces(export.processor, resource(), settings.traces.sample, servers).subscribe(events)
+    try:
+        yield
+    finally:
+        export.close()
 
 
 @contextlib.contextmanager
 def telemetry_of(settings: Settings) -> Iterator[Telemetry]:
-    """Log and count in this process, and serve the metrics, until the context ends."""
+    """Log, count and trace in this process, and serve the metrics, until the context ends."""
     events = log_of(settings)
-    if settings.metrics.port is None:
-        yield Telemetry(events, None)
-        return
-    from gateway.telemetry.metrics import Metrics, ReloadMetrics
-    from gateway.telemetry.processes import Process, ProcessMetrics
-    from gateway.telemetry.seen import SeenDeliveries
+    with _traced(settings, events):
+        if settings.metrics.port is None:
+            yield Telemetry(events, None)
+            return
+        from gateway.telemetry.metrics import Metrics, ReloadMetrics
+        from gateway.telemetry.processes import Process, ProcessMetrics
+        from gateway.telemetry.seen import SeenDeliveries
 
-    metrics = Metrics([source.name for source in settings.sources], SeenDeliveries())
-    metrics.collect_also(ProcessMetrics(lambda: [Process("0", os.getpid(), serves=True)]))
-    metrics.subscribe(events)
-    ReloadMetrics(metrics.registry).subscribe(events)
-    with _served(settings, metrics.text) as url:
-        yield Telemetry(events, url)
+        metrics = Metrics([source.name for source in settings.sources], SeenDeliveries())
+        metrics.collect_also(ProcessMetrics(lambda: [Process("0", os.getpid(), serves=True)]))
+        metrics.subscribe(events)
+        ReloadMetrics(metrics.registry).subscribe(events)
+        with _served(settings, metrics.text) as url:
+            yield Telemetry(events, url)
 
 
 class Slots:
     """Gives each worker a slot for its counts; one whose worker has ended is given again."""
 
-    def __init__(self, folder: str, seen: SeenDeliveries) -> None:
+    def __init__(self, folder: str, seen: SeenDeliveries, exemplars: Exemplars) -> None:
         self._folder = folder
-        self._seen = seen
+        self._shared = seen, exemplars
         self._workers: dict[int, Worker] = {}
         # The thread with the metrics looks at them, too.
         self._lock = threading.Lock()
@@ -116,7 +161,7 @@ class Slots:
         with self._lock:
             self._end()
             slot = next(slot for slot in range(1000) if slot not in self._workers)
-            worker = self._workers[slot] = start(Counts(self._folder, slot, self._seen))
+            worker = self._workers[slot] = start(Counts(self._folder, slot, *self._shared))
         return worker
 
     def processes(self) -> list[Process]:
@@ -151,15 +196,19 @@ class Slots:
 def telemetry_of_workers(settings: Settings) -> Iterator[WorkersTelemetry]:
     """Log in this process, the supervisor, and serve the metrics of all workers, if wanted."""
     events = log_of(settings)
+    wants_traces(settings)
     if settings.metrics.port is None:
         yield WorkersTelemetry(events, None, None)
         return
+    from gateway.telemetry.exemplars import Exemplars
     from gateway.telemetry.metrics import ReloadMetrics, added_up, text_of
     from gateway.telemetry.processes import ProcessMetrics
     from gateway.telemetry.seen import SeenDeliveries
 
+    exemplars = Exemplars()
     with tempfile.TemporaryDirectory(prefix="webhook-log-gateway-metrics-") as folder:
-        slots, registry = Slots(folder, SeenDeliveries()), added_up(folder)
+        slots = Slots(folder, SeenDeliveries(), exemplars)
+        registry = added_up(folder, exemplars)
         ReloadMetrics(registry).subscribe(events)
         registry.register(ProcessMetrics(slots.processes))
 

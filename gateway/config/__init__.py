@@ -12,6 +12,7 @@ from gateway.config.limits import Limit, LimitSettings, TimeLimit
 from gateway.config.log import LogSettings
 from gateway.config.metrics import MetricsSettings
 from gateway.config.source import PassThrough, SourceTable
+from gateway.config.traces import TracesSettings
 from gateway.config.values import is_loopback
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "PassThrough",
     "SourceTable",
     "TimeLimit",
+    "TracesSettings",
     "is_loopback",
 ]

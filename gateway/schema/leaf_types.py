@@ -157,7 +157,7 @@ class RecentCalls:
         "Of twenty calls, nineteen took no longer than this, in milliseconds, by nearest rank."
         " Calls that failed count, too."
     )
-    since: DateTime = described("When the first of them ended.")
+    first_at: DateTime = described("When the first of them ended.")
 
 
 @strawberry.type(description="Whether a source responds, according to the calls made so far.")

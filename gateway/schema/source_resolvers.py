@@ -65,7 +65,7 @@ def health(source: Parent[Source]) -> SourceHealth:
             count=recent.count,
             error_ratio=recent.error_ratio,
             p95_ms=recent.p95 * 1000,
-            since=DateTime(recent.since),
+            first_at=DateTime(recent.first_at),
         ),
     )
 

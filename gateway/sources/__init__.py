@@ -43,8 +43,9 @@ def make_source(
 
     Tests pass a ``transport`` in place of the network; it is closed with the source. ``clock``
     returns Unix time in nanoseconds, ``monotonic`` seconds. With ``reuse_rows``, a row that has not
-    changed is not parsed again. ``shared`` counts the calls of all workers. ``events`` are told of
-    calls, pages and the cache.
+    changed is not parsed again. ``shared`` counts the calls of all workers, and a cache that
+    replicas share those of all replicas, unless callers bring their own credentials. ``events`` are
+    told of calls, pages and the cache.
     """
     events = events or Events()
     kit = VENDORS[settings.provider].for_settings(settings)
@@ -64,6 +65,7 @@ def make_source(
             setting="base_url" if url.startswith(settings.base_url) else "url under auth",
         )
 
+    private = settings.auth.type == "pass-through"
     client = UpstreamClient(
         settings.name,
         settings.base_url,
@@ -75,9 +77,10 @@ def make_source(
         rate_limit=settings.rate_limit,
         clock=clock,
         monotonic=monotonic,
-        private=settings.auth.type == "pass-through",
+        private=private,
         secrets=secrets,
         shared=shared,
+        take=cache.take if cache.shared and not private else None,
         events=events,
     )
     cached = SourceCache(settings, client, cache, RowMemo(enabled=reuse_rows), events)

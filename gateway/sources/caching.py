@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import hashlib
 import itertools
@@ -24,9 +25,10 @@ from gateway.cache import (
 )
 from gateway.config.files import digest_of
 from gateway.errors import UpstreamError
-from gateway.events import COLLAPSED, FAILED, CacheLookedUp, Events
+from gateway.events import CANCELLED, Events
 from gateway.model import CacheStatus, Freshness, Timestamp
 from gateway.row_memo import RowMemo
+from gateway.sources.observed import CacheEvents, Lookup
 from gateway.upstream.client import NotModified, UpstreamClient
 from gateway.upstream.operation import Used
 from gateway.vendors.pages import Hooks
@@ -34,6 +36,7 @@ from gateway.vendors.pages import Hooks
 if TYPE_CHECKING:
     from gateway.config.source import SourceTable
     from gateway.upstream.operation import Operation
+    from gateway.upstream.trace import Trace
     from gateway.vendors.base import ReadHooks
 
 _PROCESS_KEY = secrets.token_bytes(32)
@@ -73,7 +76,7 @@ class SourceCache:
         self._source = settings.name
         self._client = client
         self._cache = cache
-        self._events = events or Events()
+        self._events = CacheEvents(settings.name, events or Events(), in_memory=not cache.shared)
         self._row_memo = RowMemo() if row_memo is None else row_memo
         # A source of the same name may see other data: in another gateway that shares the cache, or
         # with an earlier configuration of this one, by which requests in flight are still answered.
@@ -119,22 +122,30 @@ class SourceCache:
         """
         requirement = self._requirement(operation, max_age, not_before)
         key = f"{self.partition(operation)}/{wanted.name}"
+        lookup = self._events.begin(key, operation)
         try:
             cached = await self._cache.get(
                 key,
                 wanted.kind,
-                functools.partial(self._load, wanted, operation),
+                functools.partial(self._load, wanted, operation, lookup),
                 requirement,
             )
         except TimeoutError:
-            self._tell(FAILED)
+            self._events.failed(lookup)
             operation.is_lasting = False
             raise await self._client.deadline_error(operation) from None
         except UpstreamError:
-            self._tell(FAILED)
+            self._events.failed(lookup)
             # The next operation may succeed, even where this failure leaves no error behind.
             operation.is_lasting = False
             raise
+        except asyncio.CancelledError:
+            self._events.failed(lookup, CANCELLED)
+            raise
+        except Exception:
+            self._events.failed(lookup)
+            raise
+        self._events.found(lookup, cached.freshness)
         self._note(operation, key, cached, not_before)
         return cached
 
@@ -150,6 +161,7 @@ class SourceCache:
         key = f"{self.partition(operation)}/{wanted.name}"
         cached = self._cache.peek(key, self._requirement(operation, max_age, not_before))
         if cached is not None:
+            self._events.hit()
             self._note(operation, key, cached, not_before)
         return cached
 
@@ -170,8 +182,6 @@ class SourceCache:
         not_before: Timestamp | None,
     ) -> None:
         freshness = cached.freshness
-        if self._events.wants(CacheLookedUp):
-            self._tell(COLLAPSED if freshness.collapsed else freshness.status.name)
         operation.reads[self._source].append(freshness)
         if not_before is not None:
             operation.is_chained = True
@@ -180,10 +190,6 @@ class SourceCache:
             operation.used.append(Used(self._source, key, cached.value, freshness.fetched_at))
         else:
             operation.is_cached = False
-
-    def _tell(self, outcome: str) -> None:
-        if self._events.wants(CacheLookedUp):
-            self._events.emit(CacheLookedUp(self._source, outcome))
 
     def _requirement(
         self, operation: Operation, max_age: float | None, not_before: Timestamp | None
@@ -196,16 +202,33 @@ class SourceCache:
         )
 
     async def _load(
-        self, wanted: Read, operation: Operation, entry: Entry[Any] | None, *, background: bool
+        self,
+        wanted: Read,
+        operation: Operation,
+        lookup: Lookup,
+        entry: Entry[Any] | None,
+        *,
+        background: bool,
     ) -> Loaded[Any]:
-        detached = self._apart(operation, entry.etags if entry else {}, background=background)
+        with self._events.reading(lookup, background=background) as trace:
+            begin = functools.partial(self._apart, operation, trace, background=background)
+            return await self._read(wanted, begin, entry)
+
+    async def _read(
+        self,
+        wanted: Read,
+        begin: Callable[[Mapping[str, str]], Operation],
+        entry: Entry[Any] | None,
+    ) -> Loaded[Any]:
+        """Read a value in an operation that ``begin`` returns for the ETags to send."""
+        detached = begin(entry.etags if entry else {})
         unchanged = False
         try:
             value, etags = await wanted.read(detached), detached.validators
         except NotModified:
             assert entry is not None  # noqa: S101 - only an entry can be unchanged
             if detached.parts_differ_from(entry.etags):
-                detached = self._apart(operation, {}, background=background)
+                detached = begin({})
                 value, etags = await wanted.read(detached), detached.validators
             else:
                 value, etags, unchanged = entry.value, dict(entry.etags), True
@@ -229,9 +252,15 @@ class SourceCache:
         )
 
     def _apart(
-        self, operation: Operation, etags: Mapping[str, str], *, background: bool
+        self,
+        operation: Operation,
+        trace: Trace | None,
+        etags: Mapping[str, str],
+        *,
+        background: bool,
     ) -> Operation:
         detached = operation.detached(etags, background=background)
+        detached.trace = trace
         detached.memo = functools.partial(self._row_memo.within, self.partition(operation))
         return detached
 
@@ -251,13 +280,12 @@ class SourceCache:
         """
         if error.code not in FALLBACK_CODES:
             return None
-        cached = await self._cache.get_stale(
-            f"{self.partition(operation)}/{name}", kind, not_before
-        )
+        lookup = self._events.begin(f"{self.partition(operation)}/{name}", operation)
+        cached = await self._cache.get_stale(lookup.key, kind, not_before)
         if cached is None:
             return None
         freshness = replace(cached.freshness, failure=error.code.name)
-        self._tell(CacheStatus.STALE.name)
+        self._events.found(lookup, freshness)
         operation.reads[self._source].append(freshness)
         operation.is_cached = False
         return Cached(cached.value, freshness)

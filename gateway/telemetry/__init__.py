@@ -1,1 +1,1 @@
-"""Those who listen to events: the log and the metrics."""
+"""Those who listen to events: the log, the metrics and the traces."""

@@ -56,7 +56,7 @@ class Logs:
         codes = (*event.codes, *event.lost)
         if DEFECT in codes:
             write = self._log.error
-        elif any(map(_is_outage, codes)):
+        elif any(map(is_outage, codes)):
             write = self._log.warning
         elif self._wants_info:
             write = self._log.info
@@ -162,7 +162,8 @@ class Logs:
         )
 
 
-def _is_outage(code: str) -> bool:
+def is_outage(code: str) -> bool:
+    """Return whether a code is not for a mistake of the caller, other than ``DEFECT``."""
     return code.startswith("UPSTREAM_") or code in OUTAGES
 
 

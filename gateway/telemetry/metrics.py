@@ -20,6 +20,8 @@ from prometheus_client import (
     values,
 )
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from gateway import __version__
 from gateway.events import (
@@ -47,11 +49,12 @@ from gateway.telemetry import instruments
 from gateway.telemetry.instruments import BUCKETS, COUNTED, Instrument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from prometheus_client.registry import Collector
 
-    from gateway.events import Events
+    from gateway.events import Events, Span
+    from gateway.telemetry.exemplars import Exemplars
     from gateway.telemetry.seen import SeenDeliveries
 
 METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -65,11 +68,14 @@ OUTCOMES = ("SUCCEEDED", "REJECTED", "FAILED", "UNKNOWN")
 class Metrics:
     """Counts events.
 
-    ``sources`` are the names of the configured ones.
+    ``sources`` are the names of the configured ones. ``exemplars`` is for those of a worker.
     """
 
-    def __init__(self, sources: Iterable[str], seen: SeenDeliveries) -> None:
+    def __init__(
+        self, sources: Iterable[str], seen: SeenDeliveries, exemplars: Exemplars | None = None
+    ) -> None:
         self._seen = seen
+        self._exemplars = exemplars
         self.registry = CollectorRegistry()
         self._made = {each: _made(each, self.registry) for each in COUNTED}
         self._of(instruments.BUILD, __version__).set(1)
@@ -110,6 +116,18 @@ class Metrics:
         metric = self._made[instrument]
         return metric.labels(*labels) if labels else metric
 
+    def _observe(
+        self, instrument: Instrument, seconds: float, span: Span | None, *labels: str
+    ) -> None:
+        metric = self._of(instrument, *labels)
+        if span is None:
+            metric.observe(seconds)
+            return
+        metric.observe(seconds, {"trace_id": span.trace_id, "span_id": span.id})
+        if self._exemplars is not None:
+            named = dict(zip(instrument.labels, labels, strict=True))
+            self._exemplars.put(instrument.name, named, seconds, span)
+
     def subscribe(self, events: Events) -> None:
         """Hear of all events."""
         events.subscribe(RequestBegan, self._request_began)
@@ -133,7 +151,8 @@ class Metrics:
         self._of(instruments.ACTIVE_REQUESTS).dec()
         method = event.method if event.method in METHODS else OTHER
         status = "" if event.status is None else str(event.status)
-        self._of(instruments.REQUESTS, method, event.route, status).observe(event.seconds)
+        labels = method, event.route, status
+        self._observe(instruments.REQUESTS, event.seconds, event.span, *labels)
 
     def _operation_began(self, _: OperationBegan) -> None:
         self._of(instruments.ACTIVE_OPERATIONS).inc()
@@ -148,7 +167,8 @@ class Metrics:
 
     def _count(self, event: OperationEnded) -> None:
         code = event.codes[0] if event.codes else ""
-        self._of(instruments.OPERATIONS, event.kind or "", code).observe(event.seconds)
+        labels = event.kind or "", code
+        self._observe(instruments.OPERATIONS, event.seconds, event.span, *labels)
         self._of(instruments.SCANNED).inc(event.scanned)
         self._of(instruments.RETURNED).inc(event.returned)
         for lost in event.lost:
@@ -162,9 +182,8 @@ class Metrics:
             return
         self._of(instruments.RETRIES, source, event.endpoint).inc(event.attempt > 1)
         status = "" if event.status is None else str(event.status)
-        self._of(instruments.CALLS, source, event.method, event.endpoint, status, code).observe(
-            event.seconds
-        )
+        labels = source, event.method, event.endpoint, status, code
+        self._observe(instruments.CALLS, event.seconds, event.span, *labels)
 
     def _cache_looked_up(self, event: CacheLookedUp) -> None:
         self._of(instruments.LOOKUPS, event.source, event.outcome).inc()
@@ -243,10 +262,29 @@ def end_slot(folder: str, slot: int) -> None:
     multiprocess.mark_process_dead(slot, folder)  # type: ignore[no-untyped-call]
 
 
-def added_up(folder: str) -> CollectorRegistry:
+class _AddedUp(Collector):
+    """Adds up what is counted in a folder, with exemplars, which those files have not."""
+
+    def __init__(self, folder: str, exemplars: Exemplars) -> None:
+        self._counts = multiprocess.MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call]
+        self._exemplars = exemplars
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._counts.collect():  # type: ignore[no-untyped-call]
+            if metric.type == "histogram":
+                metric.samples = [
+                    one._replace(exemplar=self._exemplars.find(one.name, one.labels))
+                    if one.name.endswith("_bucket")
+                    else one
+                    for one in metric.samples
+                ]
+            yield metric
+
+
+def added_up(folder: str, exemplars: Exemplars) -> CollectorRegistry:
     """Return a registry that adds up what is counted in a folder."""
     registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
+    registry.register(_AddedUp(folder, exemplars))
     return registry
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gateway.upstream.guard import UpstreamGuard
     from gateway.upstream.known_secrets import KnownSecrets
     from gateway.upstream.operation import Operation
+    from gateway.upstream.trace import Trace
 
 Headers = Sequence[tuple[str, str]]
 
@@ -44,13 +45,17 @@ class Request(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A request of an operation, with the credential, and what its calls share."""
+    """A request of an operation, with the credential, and what its calls share.
+
+    ``trace`` is what an attempt is sent with.
+    """
 
     request: Request
     operation: Operation
     credential: Credential
     guard: UpstreamGuard
     secrets: KnownSecrets
+    trace: Trace | None = None
 
     def http_request(
         self, defaults: Mapping[str, str], credentials: Mapping[str, str]
@@ -65,8 +70,8 @@ class Call(NamedTuple):
         headers.update(dict(credentials))
         if asked.etag is not None:
             headers["If-None-Match"] = asked.etag
-        if self.operation.trace is not None:
-            headers.update(self.operation.trace.headers())
+        if self.trace is not None:
+            headers.update(self.trace.headers())
         return httpx.Request(asked.method, asked.url, headers=headers, content=asked.content)
 
     def is_unauthorized(self, answer: Answer, vendor_error: VendorError | None) -> bool:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from gateway.upstream.auth import Credential
     from gateway.upstream.call_counts import CallCount
     from gateway.upstream.envelopes import VendorError
+    from gateway.upstream.limits import Take
     from gateway.upstream.operation import Operation
 
 SLOW = 0.75
@@ -69,7 +70,8 @@ class UpstreamClient:
     that begin in a second. ``clock`` is in Unix nanoseconds, ``monotonic`` in seconds. ``secrets``
     are the source's own. In a ``private`` client, each caller sends its own credential: failures
     are reported to that caller only, and affect no other. ``shared`` counts the calls of all
-    workers; ``events`` are told of them. The client owns ``http``.
+    workers, and ``take`` those of all replicas; ``events`` are told of them. The client owns
+    ``http``.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class UpstreamClient:
         private: bool = False,
         secrets: KnownSecrets | None = None,
         shared: CallCount | None = None,
+        take: Take | None = None,
         events: Events | None = None,
     ) -> None:
         self.source = source
@@ -107,7 +110,7 @@ class UpstreamClient:
         make_guard = functools.partial(
             UpstreamGuard, source, rate_limit, monotonic, events=self._events, personal=private
         )
-        self._guard = make_guard(shared=shared)
+        self._guard = make_guard(shared=shared, take=take)
         self._private_guards = PrivateGuards(make_guard) if private else None
         # Building a URL takes as long as sending it.
         self._located = functools.lru_cache(MAX_URLS)(functools.partial(request_url, base_url))
@@ -248,7 +251,7 @@ class UpstreamClient:
             # A ratio would tell callers with credentials of their own about each other.
             sample=None if self._private else self._sample,
         ) as timing:
-            answer = await self._send(call, timing)
+            answer = await self._send(call._replace(trace=timing.trace), timing)
             timing.status = answer.status
             return answer
 

@@ -14,7 +14,7 @@ from cachetools import LRUCache
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.events import BreakerChanged, Events
 from gateway.upstream.breaker import Breaker, BreakerState
-from gateway.upstream.limits import RateLimit
+from gateway.upstream.limits import RateLimit, Take
 
 if TYPE_CHECKING:
     from gateway.upstream.call_counts import CallCount
@@ -38,8 +38,8 @@ class UpstreamGuard:
     """A rate limit and a breaker for calls that share a credential.
 
     ``rate_limit`` is in calls per second; ``clock`` is monotonic, in seconds. ``shared`` counts the
-    calls of all workers. ``events`` are told of changes of the breaker, which is ``personal`` if
-    the credential is a caller's own.
+    calls of all workers, and ``take`` those of all replicas. ``events`` are told of changes of the
+    breaker, which is ``personal`` if the credential is a caller's own.
     """
 
     def __init__(
@@ -48,11 +48,12 @@ class UpstreamGuard:
         rate_limit: float,
         clock: Callable[[], float],
         shared: CallCount | None = None,
+        take: Take | None = None,
         *,
         events: Events,
         personal: bool = False,
     ) -> None:
-        self.limit = RateLimit(source, rate_limit, clock=clock, shared=shared)
+        self.limit = RateLimit(source, rate_limit, clock=clock, shared=shared, take=take)
 
         def changed(before: BreakerState, after: BreakerState) -> None:
             if events.wants(BreakerChanged):

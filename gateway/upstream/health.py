@@ -19,15 +19,16 @@ MAX_CALLS = 200
 
 
 class RecentCalls(msgspec.Struct, frozen=True):
-    """The calls of the last minutes: ``count`` of them have ended since a time, at least one.
+    """The calls of the last minutes: the ``count`` of those that have ended, at least one.
 
     ``p95`` is that of their durations in seconds, failures included, by nearest rank.
+    ``first_at`` is when the first of them ended, in Unix nanoseconds.
     """
 
     count: int
     error_ratio: float
     p95: float
-    since: int
+    first_at: int
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -74,5 +75,5 @@ class CallSample:
             count=count,
             error_ratio=sum(call.failed for call in self._calls) / count,
             p95=sorted(call.seconds for call in self._calls)[math.ceil(count * 95 / 100) - 1],
-            since=self._calls[0].at,
+            first_at=self._calls[0].at,
         )

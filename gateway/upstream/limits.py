@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.waits import MAX_PAUSE, exhausted
 
+Take = Callable[[str, float, float], Awaitable[float | None]]
+"""Takes one of the uses of a name, so many in so many seconds, across replicas; returns how many
+are left, negative if there was none, and None if replicas can't count together now."""
+LEAST_WAIT = 0.001
+"""Seconds between two attempts to take a token."""
+
 if TYPE_CHECKING:
     from gateway.upstream.call_counts import CallCount
 
@@ -18,6 +24,7 @@ class RateLimit:
 
     ``clock`` is monotonic and in seconds, as are the waits of ``sleep``. Waiting calls queue
     without holding a slot. ``shared`` counts the calls of all workers, which share the bucket.
+    With ``take``, calls also need a token of a bucket that replicas share, while there is one.
     """
 
     def __init__(
@@ -28,8 +35,10 @@ class RateLimit:
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         shared: CallCount | None = None,
+        take: Take | None = None,
     ) -> None:
         self._source = source
+        self._take_together = take
         self._rate = rate
         self._most = max(1.0, rate)
         self._clock = clock
@@ -60,6 +69,7 @@ class RateLimit:
         try:
             async with self._line:
                 await self._turn(until)
+                await self._turn_of_all(until)
                 await slots.acquire()
                 while self._wait(1) > 0:  # the vendor has asked for a pause in the meantime
                     slots.release()
@@ -112,6 +122,17 @@ class RateLimit:
 
     async def _turn(self, until: float) -> None:
         while (seconds := self._wait(1)) > 0:
+            self._check(seconds, until)
+            await self._sleep(seconds)
+
+    async def _turn_of_all(self, until: float) -> None:
+        """Take a token of the bucket that replicas share."""
+        while self._take_together is not None:
+            window = self._most / self._rate
+            left = await self._take_together(f"calls:{self._source}", self._most, window)
+            if left is None or left >= 0:
+                return
+            seconds = max(-left / self._rate, LEAST_WAIT)
             self._check(seconds, until)
             await self._sleep(seconds)
 

@@ -14,16 +14,18 @@ from gateway.events import CANCELLED, Events, UpstreamCallEnded
 if TYPE_CHECKING:
     from gateway.upstream.health import CallSample
     from gateway.upstream.operation import Operation
+    from gateway.upstream.trace import Trace
 
 
 class Timing:
-    """The times of a call, and the status of its response.
+    """The times of a call, and the status of its response; ``trace`` is what it is sent with.
 
     The event loop's own clock may stand still for a millisecond.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, trace: Trace | None) -> None:
         self.status: int | None = None
+        self.trace = trace
         self._queued_at: float | None = None
         self._sent_at: float | None = None
 
@@ -66,7 +68,8 @@ def measured(
 
     If it was sent, and not cancelled, it is added to the sample.
     """
-    timing, code = Timing(), None
+    trace = operation.trace.part() if operation and operation.trace else None
+    timing, code = Timing(trace), None
     try:
         yield timing
     except UpstreamError as error:
@@ -82,7 +85,8 @@ def measured(
             operation.calls.seconds += timing.seconds(now)
         if sample is not None and timing.sent and code != CANCELLED:
             sample.add(timing.seconds(now), failed=code is not None)
-        if events.wants(UpstreamCallEnded):
+        span = trace.span if trace else None
+        if span is not None or events.wants(UpstreamCallEnded):
             events.emit(
                 UpstreamCallEnded(
                     source=source,
@@ -96,6 +100,7 @@ def measured(
                     sent=timing.sent,
                     background=operation is not None and operation.background,
                     request_id=operation.request_id if operation else None,
-                    trace_id=operation.trace.id if operation and operation.trace else None,
+                    trace_id=trace.id if trace else None,
+                    span=span,
                 )
             )

@@ -32,7 +32,7 @@ from gateway.web.body import TIMEOUT, beginning_with, too_late
 from gateway.web.caching import cache_status, collapsed
 from gateway.web.disconnect import cancel_on_disconnect, within
 from gateway.web.header_limit import size_of
-from gateway.web.observed import reused
+from gateway.web.observed import note_span, reused
 from gateway.web.request import Refusal, decode_operation, request_id
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from gateway.service import Gateway
     from gateway.upstream.operation import Executed, Operation
+    from gateway.upstream.trace import Trace
     from gateway.web.answers import KeptAnswers, Key
     from gateway.web.caching import Reads
     from gateway.web.request import GraphQLRequest
@@ -154,7 +155,8 @@ class Door:
     async def _send_kept(self, request: _Request, answers: KeptAnswers) -> bool:
         """Send a kept answer; False if there is none."""
         gateway = request.verdict.gateway
-        wanted = self._events.wants(AnswerReused)
+        trace = gateway.recorded()
+        wanted = trace is not None or self._events.wants(AnswerReused)
         began = time.perf_counter() if wanted else 0.0
         kept = answers.find(request.key)
         if kept is None:
@@ -167,23 +169,27 @@ class Door:
         else:
             await request.send_body(answer.body, reads, headers)
             if wanted:
-                self._tell(request, answer.executed, answer.returned, KEPT, began)
+                made = answer.executed, answer.returned
+                self._tell(request, *made, began, cache=KEPT, trace=trace)
         return True
 
     def _tell(
-        self, request: _Request, executed: Executed | None, returned: int, cache: str, began: float
+        self,
+        request: _Request,
+        executed: Executed | None,
+        returned: int,
+        began: float,
+        *,
+        cache: str,
+        trace: Trace | None,
+        by: Trace | None = None,
     ) -> None:
         """Tell of an operation that got the answer of an equal one."""
-        self._events.emit(
-            reused(
-                request.verdict.gateway.caller,
-                executed,
-                returned,
-                cache=cache,
-                seconds=time.perf_counter() - began,
-                request_id=request_id(request.scope),
-            )
-        )
+        note_span(request.scope, trace)
+        caller, id = request.verdict.gateway.caller, request_id(request.scope)
+        seconds = time.perf_counter() - began
+        event = reused(caller, executed, returned, cache, seconds, id, trace, by)
+        self._events.emit(event)
 
     async def _execute(self, request: _Request) -> None:
         """Execute an operation as the view does."""
@@ -202,19 +208,22 @@ class Door:
                 raise view.overload(gateway.caller, request.scope)
             operation = gateway.operation(request_id=request_id(request.scope))
             operation.is_caught_up = True
+            note_span(request.scope, operation.trace)
             began = time.perf_counter()
             result, made_by, exceeds, _ = await self._run(request, asked, operation)
             if isinstance(result, bytes):
                 reads: Reads = made_by.reads
                 if made_by is not operation:
                     reads = collapsed(reads)
-                    if self._events.wants(AnswerReused):
+                    if operation.trace is not None or self._events.wants(AnswerReused):
                         self._tell(
                             request,
                             made_by.executed,
                             made_by.returned,
-                            COLLAPSED,
                             began,
+                            cache=COLLAPSED,
+                            trace=operation.trace,
+                            by=made_by.trace,
                         )
                 # An excess that is only warned of has to be counted each time.
                 elif self._answers is not None and not exceeds:

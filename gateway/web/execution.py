@@ -155,7 +155,9 @@ class Execution:
         try:
             await context.close()
         finally:
-            if self._events.wants(OperationEnded):
+            trace = context.operation.trace
+            is_recorded = trace is not None and trace.span is not None
+            if is_recorded or self._events.wants(OperationEnded):
                 seconds = time.perf_counter() - context.began
                 self._events.emit(ended(context.gateway.caller, context.operation, seconds))
             taken = asyncio.get_running_loop().time() - context.operation.began

@@ -5,7 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from gateway.events import AnswerReused, Events, OperationEnded, RequestBegan, RequestEnded
+from gateway.events import (
+    AnswerReused,
+    Events,
+    OperationEnded,
+    RequestBegan,
+    RequestEnded,
+    Span,
+)
 from gateway.model import BEST_FIRST
 
 if TYPE_CHECKING:
@@ -13,6 +20,7 @@ if TYPE_CHECKING:
 
     from gateway.callers import Caller
     from gateway.upstream.operation import Executed, Operation
+    from gateway.upstream.trace import Trace
 
 ROUTES = ("/graphql", "/healthz", "/readyz")
 """The paths that events name."""
@@ -44,7 +52,14 @@ class RequestEvents:
             await self._app(scope, receive, observed)
         finally:
             seconds = time.perf_counter() - began
-            self._events.emit(RequestEnded(scope["method"], route, status, seconds))
+            span: Span | None = scope.get("state", {}).get("span")
+            self._events.emit(RequestEnded(scope["method"], route, status, seconds, span))
+
+
+def note_span(scope: Scope, trace: Trace | None) -> None:
+    """Let the end of a request tell of the span of its operation."""
+    if trace is not None and trace.span is not None:
+        scope.setdefault("state", {})["span"] = trace.span
 
 
 def ended(caller: Caller, operation: Operation, seconds: float) -> OperationEnded:
@@ -61,12 +76,14 @@ def ended(caller: Caller, operation: Operation, seconds: float) -> OperationEnde
         calls=operation.calls.total(),
         upstream_seconds=operation.calls.seconds,
         cache=max(statuses, key=BEST_FIRST.index).name if statuses else None,
+        lookups=sum(map(len, operation.reads.values())),
         scanned=operation.scanned,
         returned=operation.returned,
         codes=operation.codes,
         lost=operation.lost,
         request_id=operation.request_id,
         trace_id=operation.trace.id if operation.trace else None,
+        span=operation.trace.span if operation.trace else None,
     )
 
 
@@ -88,10 +105,11 @@ def reused(
     caller: Caller,
     executed: Executed | None,
     returned: int,
-    *,
     cache: str,
     seconds: float,
     request_id: str,
+    trace: Trace | None,
+    by: Trace | None,
 ) -> AnswerReused:
     """Return the event for an operation that got the answer of an equal one."""
     return AnswerReused(
@@ -104,6 +122,9 @@ def reused(
         cache=cache,
         returned=returned,
         request_id=request_id,
+        trace_id=trace.id if trace else None,
+        span=trace.span if trace else None,
+        by=by.span if by else None,
     )
 
 

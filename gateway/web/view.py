@@ -33,6 +33,7 @@ from gateway.web.disconnect import cancel_on_disconnect
 from gateway.web.execution import Execution
 from gateway.web.incremental import IncrementalResponse, accepts_parts
 from gateway.web.media_types import GRAPHQL, JSON, accepts_page, parse_list, preferred
+from gateway.web.observed import note_span
 from gateway.web.origin import is_cross_origin, is_simple
 from gateway.web.persisted import PersistedDocuments
 from gateway.web.rates import MemoryStore, RateLimitedError, RateLimiter, SharedStore
@@ -307,7 +308,7 @@ def _method_refusal(request: Request) -> Refusal:
 
 
 def _begin_operation(gateway: Gateway, request: Request) -> Operation:
-    return gateway.operation(
+    operation = gateway.operation(
         request.headers,
         request_id(request.scope),
         seconds=timeout(request),
@@ -316,3 +317,5 @@ def _begin_operation(gateway: Gateway, request: Request) -> Operation:
             request.headers.getlist("traceparent"), request.headers.getlist("tracestate")
         ),
     )
+    note_span(request.scope, operation.trace)
+    return operation

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from gateway.errors import JournalError
-from gateway.journal import ActionKind
+from gateway.journal import Action, ActionKind, Journal
 from tests.support.actions import (
     LOG_ID,
     RETRY,
@@ -24,6 +25,12 @@ from tests.support.actions import (
 def break_journal(folder: Path) -> None:
     with sqlite3.connect(folder / "journal.sqlite3") as connection:
         connection.execute("DROP TABLE gateway_actions")
+    connection.close()
+
+
+def rename(folder: Path, old: str, new: str) -> None:
+    with sqlite3.connect(folder / "journal.sqlite3") as connection:
+        connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
     connection.close()
 
 
@@ -48,6 +55,52 @@ async def test_unrecorded_outcome_is_still_returned_to_the_caller(
     assert payload["webhookLog"]["attempt"] == 2
     assert payload["userErrors"] == []
     assert "can't be recorded" in caplog.text
+
+
+@pytest.mark.parametrize("repaired", ["while it runs", "before its end", "never"])
+async def test_outcome_is_recorded_once_the_journal_works_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, repaired: str
+) -> None:
+    """Otherwise the journal would say UNKNOWN of a retry whose success its caller was told."""
+
+    def act(_: httpx.Request) -> httpx.Response:
+        rename(tmp_path, "gateway_actions", "gone")
+        return httpx.Response(200)
+
+    async with gateway_over(tmp_path, Controller(act)) as gateway:
+        schema = Schema(gateway)
+        assert (await schema.retry(LOG_ID, "key"))["userErrors"] == []
+        if repaired != "never":
+            rename(tmp_path, "gone", "gateway_actions")
+        while repaired == "while it runs":
+            (entry,) = await schema.journal()
+            if entry["outcome"] == "SUCCEEDED":
+                break
+    if repaired == "never":
+        rename(tmp_path, "gone", "gateway_actions")
+    async with gateway_over(tmp_path, Controller(act)) as gateway:
+        (entry,) = await Schema(gateway).journal()
+    assert entry["outcome"] == ("PENDING" if repaired == "never" else "SUCCEEDED")
+    assert ("the journal shows UNKNOWN" in caplog.text) is (repaired == "never")
+
+
+async def test_outcome_whose_confirmation_was_lost_is_recorded_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete = Journal.complete
+
+    async def lose(journal: Journal, *words: Any, **parts: Any) -> Action:
+        await complete(journal, *words, **parts)
+        raise JournalError("Planted.")
+
+    monkeypatch.setattr(Journal, "complete", lose)
+    async with gateway_over(tmp_path, Controller(answering(200))) as gateway:
+        schema = Schema(gateway)
+        assert (await schema.retry(LOG_ID, "key"))["userErrors"] == []
+        (entry,) = await schema.journal()
+        assert entry["outcome"] == "SUCCEEDED"
+    assert "can't be recorded yet" in caplog.text
+    assert "was not recorded" not in caplog.text
 
 
 async def test_waiting_call_gets_unknown_when_the_journal_fails(

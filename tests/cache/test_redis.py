@@ -247,6 +247,24 @@ async def test_pending_evictions_are_applied_before_any_read(
 
 
 @pytest.mark.slow
+async def test_pending_evictions_are_applied_without_any_read(
+    server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock[int]
+) -> None:
+    """Another process would go on to use the entry."""
+    one, other = replicas
+    server.kill()
+    try:
+        assert await one.evict(["source:it"]) == 0
+    finally:
+        server.restart()
+    assert await ask(other, vendor) == (1, MISS)
+    clock.seconds += 2
+    while await ask(other, vendor) == (1, HIT):
+        await settle()
+    assert await ask(other, vendor) == (2, HIT)
+
+
+@pytest.mark.slow
 async def test_load_from_before_a_pending_eviction_is_not_stored(
     server: Redis, replicas: list[Cache], vendor: Vendor, clock: Clock[int]
 ) -> None:

@@ -55,7 +55,8 @@ def test_each_package_is_pinned_with_hashes_and_without_an_address() -> None:
 def test_pins_are_versions_that_the_gateway_accepts() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    for text in (*project["dependencies"], *extras["postgres"], *extras["redis"]):
+    own = (text for name in ("postgres", "redis", "traces") for text in extras[name])
+    for text in (*project["dependencies"], *own):
         requirement = Requirement(text)
         pin = PINS.get(canonicalize_name(requirement.name))
         assert pin is not None, f"{requirement.name} is not pinned; {AGAIN}"

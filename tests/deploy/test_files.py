@@ -87,6 +87,28 @@ def test_unit_is_valid_and_exposes_little(tmp_path: Path, absent: Absent) -> Non
     passes(analyze, "security", "--offline=true", "--threshold=15", "--no-pager", unit)
 
 
+@pytest.mark.slow
+def test_nginx_accepts_its_file(tmp_path: Path, absent: Absent) -> None:
+    nginx = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin") or absent(
+        "nginx is not installed"
+    )
+    openssl = shutil.which("openssl") or absent("openssl is not installed")
+    site = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
+    key, certificate = re.findall(r"/etc/nginx/tls/\S+\.(?:key|pem)", site)[::-1]
+    made = {key: tmp_path / "key", certificate: tmp_path / "certificate"}
+    passes(
+        *(openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+        *("-nodes", "-subj", "/CN=hooks.example.com"),
+        *("-keyout", made[key], "-out", made[certificate]),
+    )
+    for path, file in made.items():
+        site = site.replace(path, str(file))
+    (tmp_path / "site.conf").write_text(site)
+    whole = tmp_path / "nginx.conf"
+    whole.write_text(f"pid {tmp_path}/pid; events {{}} http {{ include {tmp_path}/site.conf; }}")
+    passes(nginx, "-t", "-q", "-e", "stderr", "-p", tmp_path, "-c", whole)
+
+
 # Agreement
 
 

@@ -43,7 +43,9 @@ FIELDS = {
 KEYS = set(re.findall(r'"(\w+)": \{', json.dumps([SETTINGS, DESCRIPTION])))
 """The keys of the configuration and of descriptions, and a few more words of their schemas."""
 OUTSIDE = {
+    "--enable-feature=exemplar-storage",
     "--include-email",
+    "COLLAPSED",
     "INFO",
     "at_hash",
     "c_hash",
@@ -55,6 +57,10 @@ OUTSIDE = {
     "GET",
     "HTTPS_PROXY",
     "NO_PROXY",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_RESOURCE_ATTRIBUTES",
+    "OTEL_SERVICE_NAME",
     "PATH",
     "POST",
     "PUT",

@@ -71,7 +71,7 @@ async def test_health_shows_an_open_breaker(demo: Demo) -> None:
 
 async def test_health_shows_how_the_latest_calls_went(demo: Demo) -> None:
     asked = """{ source(name: "translations") {
-      health { recentCalls { count errorRatio p95Ms since } lastSuccessAt } } }"""
+      health { recentCalls { count errorRatio p95Ms firstAt } lastSuccessAt } } }"""
 
     async def health() -> Any:
         return (await demo.data(asked))["source"]["health"]
@@ -83,7 +83,7 @@ async def test_health_shows_how_the_latest_calls_went(demo: Demo) -> None:
     seen = await health()
     good = seen["recentCalls"]
     assert (good["count"] > 0, good["errorRatio"], good["p95Ms"] > 0) == (True, 0, True)
-    assert timestamps.parse(good["since"]) <= timestamps.parse(seen["lastSuccessAt"])
+    assert timestamps.parse(good["firstAt"]) <= timestamps.parse(seen["lastSuccessAt"])
 
     await demo.fault("language-weaver", kind="status", status=503)
     await demo.answer(listing)
@@ -91,4 +91,4 @@ async def test_health_shows_how_the_latest_calls_went(demo: Demo) -> None:
     failed = worse["count"] - good["count"]
     assert failed > 0
     assert worse["errorRatio"] == failed / worse["count"]
-    assert worse["since"] == good["since"]
+    assert worse["firstAt"] == good["firstAt"]

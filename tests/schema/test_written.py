@@ -40,8 +40,10 @@ NO_DATA = b'{"data":null'
 TURNS = re.compile(rb'"upstreamCalls[01]?":\d+|"HIT"|"MISS"')
 """What depends on how lists that are read together take turns: calls for the operation so far, and
 which list was the first to ask for a page."""
-TIMES = re.compile(rb'"last(?:Success|Failure)At[01]?":(?:null|"[^"]*")')
-"""When a vendor answered last, which depends on the turns of earlier operations, too."""
+TIMES = re.compile(
+    rb'"last(?:Success|Failure)At[01]?":(?:null|"[^"]*")|"recentCalls[01]?":(?:null|{[^}]*})'
+)
+"""When a vendor answered last, and how fast, which depends on the turns of earlier operations."""
 
 
 @pytest.fixture(scope="module")

@@ -5,23 +5,49 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 PASSWORD = "pla1nted-password"
+PATIENCE = 30.0
+"""Seconds until the processes of a killed server are gone."""
 
 
 class Postgres:
-    """A running PostgreSQL server."""
+    """A running PostgreSQL server, which can be killed and started again with its data."""
 
-    def __init__(self, programs: Path, port: int) -> None:
+    def __init__(
+        self, programs: Path, port: int, pid_file: Path, start: Callable[[], object]
+    ) -> None:
         self._programs = programs
+        self._pid_file = pid_file
+        self._start = start
         self.port = port
+
+    def kill(self) -> None:
+        """Kill all processes of the server, which Linux has to list."""
+        first = int(self._pid_file.read_text().splitlines()[0])
+        others = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        deadline = time.monotonic() + PATIENCE
+        for pid in (first, *map(int, others)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            while _runs(pid):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+        # Where nobody waits for orphans, their numbers still look alive.
+        self._pid_file.unlink()
+
+    def restart(self) -> None:
+        """Start the server again after ``kill``."""
+        self._start()
 
     def make_database(self) -> str:
         """Create an empty database and return its address."""
@@ -69,11 +95,23 @@ def running(programs: Path) -> Iterator[Postgres]:
         )
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        run("pg_ctl", "start", "--wait", f"--options=-h 127.0.0.1 -p {port} -k '' -F")
+
+        def start() -> None:
+            run("pg_ctl", "start", "--wait", f"--options=-h 127.0.0.1 -p {port} -k '' -F")
+
+        start()
         try:
-            yield Postgres(programs, port)
+            yield Postgres(programs, port, folder / "data" / "postmaster.pid", start)
         finally:
             run("pg_ctl", "stop", "--mode=immediate")
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
 
 
 def find_programs() -> Path | None:

@@ -47,7 +47,7 @@ from gateway.web.observed import ROUTES
 from tests.telemetry.whole_run import running
 
 CODES = {code.name for code in ErrorCode} | {CANCELLED, *STORE_FAILURES, ""}
-CACHE = {status.name for status in CacheStatus} | {"COLLAPSED", "FAILED"}
+CACHE = {status.name for status in CacheStatus} | {"COLLAPSED", "FAILED", CANCELLED}
 VALUES: dict[str, Any] = {
     "http_request_method": METHODS | {OTHER},
     "http_route": {*ROUTES, ""},

@@ -1,4 +1,4 @@
-"""The log of a whole run shows no secret, no body and no URL, whatever its level."""
+"""The log and the traces of a whole run show no secret, no body and no URL."""
 
 from __future__ import annotations
 
@@ -15,9 +15,41 @@ from gateway.config import LogSettings
 from gateway.events import Events
 from gateway.telemetry.log_output import set_up
 from gateway.telemetry.logs import Logs
+from tests.telemetry.recorded import Recorded, attributes
 from tests.telemetry.whole_run import running
 
 pytestmark = pytest.mark.slow
+
+KEYS = {
+    "error.type",
+    "graphql.document.hash",
+    "graphql.operation.name",
+    "graphql.operation.type",
+    "http.request.method",
+    "http.request.resend_count",
+    "http.response.status_code",
+    "server.address",
+    "server.port",
+    "url.template",
+    *(
+        f"webhook_gateway.{name}"
+        for name in (
+            "background",
+            "cache",
+            "calls",
+            "errors",
+            "lookups",
+            "lost",
+            "request_id",
+            "rows.returned",
+            "rows.scanned",
+            "source",
+            "unsent",
+            "waited",
+        )
+    ),
+}
+"""The attributes of spans: a new one has to be looked at."""
 
 
 @pytest.fixture
@@ -56,3 +88,22 @@ async def test_log_of_a_whole_run_has_no_secret(
             run.sources
         )
         assert {entry["level"] for entry in entries} >= {"debug", "info", "warning"}
+
+
+async def test_traces_of_a_whole_run_have_no_secret(tmp_path: Path) -> None:
+    events = Events()
+    recorded = Recorded(events)
+    async with running(tmp_path, events) as run:
+        await run.all()
+        text = "\n".join(span.to_json() for span in recorded.spans)
+        assert [secret for secret in run.secrets if secret in text] == []
+    assert "http://" not in text
+    assert "https://" not in text
+    assert "?" not in text
+    names = {span.name.split()[0] for span in recorded.spans}
+    assert names >= {"query", "mutation", "GraphQL", "look", "read", "GET", "POST", "PUT"}
+    found = [attributes(span) for span in recorded.spans]
+    assert {each["webhook_gateway.source"] for each in found if "url.template" in each} == set(
+        run.sources
+    )
+    assert {name for each in found for name in each} <= KEYS

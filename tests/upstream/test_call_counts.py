@@ -1,4 +1,4 @@
-"""Workers keep to a rate limit together, and a single busy one may use all of it."""
+"""Workers and replicas keep to a rate limit together, and a single busy one may use all of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import multiprocessing
 
 import pytest
 
+from gateway.errors import UpstreamError
 from gateway.upstream import call_counts
 from gateway.upstream.call_counts import CallCounts
 from gateway.upstream.limits import RateLimit
@@ -41,6 +42,58 @@ async def begin(limit: RateLimit, calls: int) -> list[float]:
         return now() - start
 
     return await asyncio.gather(*(enter() for _ in range(calls)))
+
+
+class Bucket:
+    """What replicas share, as ``Store.take`` has it; ``works`` is False while it is away."""
+
+    def __init__(self) -> None:
+        self.works = True
+        self._full_at = 0.0
+
+    async def take(self, name: str, limit: float, seconds: float) -> float | None:
+        if not self.works:
+            return None
+        assert name == "calls:shop"
+        full_at = max(now(), self._full_at)
+        left = limit - 1 - (full_at - now()) * limit / seconds
+        if left >= 0:
+            self._full_at = full_at + seconds / limit
+        return left
+
+
+@pytest.mark.parametrize("rate", [0.5, 10])
+async def test_replicas_keep_to_the_limit_together(rate: float) -> None:
+    bucket = Bucket()
+    limits = [RateLimit("shop", rate, clock=now, take=bucket.take) for _ in range(2)]
+    begun = await asyncio.gather(*(begin(one, 20) for one in limits))
+    times = sorted(time for each in begun for time in each)
+    burst = max(1, rate)
+    for index, time in enumerate(times):
+        assert index + 1 <= burst + rate * time + 0.1
+    # Nothing of the limit is lost to the waits for it.
+    assert times[-1] == pytest.approx((len(times) - burst) / rate, rel=0.1)
+    assert max(await begin(limits[0], 10)) == pytest.approx(10 / rate, rel=0.1)
+
+
+async def test_each_replica_keeps_to_the_limit_when_they_can_not_count_together() -> None:
+    bucket = Bucket()
+    limit = RateLimit("shop", 10, clock=now, take=bucket.take)
+    bucket.works = False
+    assert max(await begin(limit, 30)) == pytest.approx(2.0)
+
+
+async def test_call_without_time_for_a_turn_among_replicas_is_refused_at_once() -> None:
+    bucket = Bucket()
+    busy, other = (RateLimit("shop", 1, clock=now, take=bucket.take) for _ in range(2))
+    await begin(busy, 1)
+    slots, start = asyncio.Semaphore(1), now()
+    with pytest.raises(UpstreamError, match="as often as its rate_limit allows") as failure:
+        await other.enter(slots, 0.5)
+    assert failure.value.retry_after == pytest.approx(1.0)
+    assert now() == start
+    await other.enter(slots, 2.0)
+    assert now() == pytest.approx(start + 1.0)
 
 
 async def test_one_busy_worker_uses_the_whole_limit() -> None:

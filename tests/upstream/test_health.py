@@ -66,7 +66,7 @@ async def test_each_attempt_that_was_sent_counts() -> None:
     assert client.health.recent is None
     await call(client)
     seen = recent(client)
-    assert (seen.count, seen.error_ratio, seen.since) == (2, 0.5, NOW)
+    assert (seen.count, seen.error_ratio, seen.first_at) == (2, 0.5, NOW)
     assert 0 < seen.p95 < 5
     with pytest.raises(UpstreamError):
         await call(client)

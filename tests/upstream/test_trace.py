@@ -29,7 +29,7 @@ STATE = "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"
     ],
 )
 def test_valid_traceparent_is_read(line: str, flags: int) -> None:
-    assert read([line], []) == Trace(ID, flags)
+    assert read([line], []) == Trace(ID, flags, parent=SPAN)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_traceparent_in_several_lines_is_ignored() -> None:
     ],
 )
 def test_tracestate_is_passed_on_completely_or_not_at_all(lines: list[str], passed: str) -> None:
-    assert read([PARENT], lines) == Trace(ID, 1, passed)
+    assert read([PARENT], lines) == Trace(ID, 1, passed, SPAN)
 
 
 async def test_each_call_is_a_span_of_its_own() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +24,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.cli.draining import ignore_new_connections
 from gateway.cli.http_server import GracefulServer
 from gateway.cli.listening import config_of, listen, serving
 from gateway.cli.server import grace
@@ -266,6 +269,24 @@ def body_of(connection: socket.socket) -> bytes:
     while len(body) < length:
         body += connection.recv(65536)
     return body
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can ignore connections")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_connection_that_begins_while_the_listener_closes_is_not_made(host: str) -> None:
+    """It would be reset, perhaps with a request that a proxy must not send again."""
+    with listen(host, 0) as listener:
+        before, after = (socket.socket(listener.family) for _ in range(2))
+        with before, after:
+            for client in (before, after):
+                client.setblocking(False)
+            before.connect_ex(listener.getsockname())
+            ignore_new_connections(listener)
+            after.connect_ex(listener.getsockname())
+            _, made, _ = select.select([], [before, after], [], 0)
+            assert made == [before]
+            accepted, _ = listener.accept()
+            accepted.close()
 
 
 def test_endless_request_is_cancelled_after_the_grace_period() -> None:
