@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -142,6 +142,7 @@ class Reloads:
                 self._wanted.set()
 
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hang_up)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
     async def _watch(self) -> None:
         from gateway.cli.watch import changes  # noqa: PLC0415 - a library that few need
@@ -207,6 +208,22 @@ def _with(settings: Settings, name: str, value: Any) -> Settings:
     if table:
         value = getattr(settings, table).model_copy(update={key: value})
     return settings.model_copy(update={table or key: value})
+
+
+@contextlib.contextmanager
+def hang_ups_held() -> Iterator[None]:
+    """Let a SIGHUP that arrives during the start wait until it is heeded.
+
+    It would end the process, although whoever sends it has just changed the configuration.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def has_terminal() -> bool:

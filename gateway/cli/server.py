@@ -18,7 +18,7 @@ from gateway.actions.actions import MARGIN
 from gateway.actions.permissions import any_supported
 from gateway.cli.configuration import check
 from gateway.cli.listening import check_host, listen, serve, tidy, url
-from gateway.cli.reload import Configuration, Reloads
+from gateway.cli.reload import Configuration, Reloads, hang_ups_held
 from gateway.cli.shares import share, workers_of
 from gateway.cli.telemetry import telemetry_of, telemetry_of_worker, telemetry_of_workers
 from gateway.service import Gateway
@@ -50,7 +50,11 @@ def run(read: Callable[[], Settings], options: Options) -> None:
 
     Raises ConfigurationError or JournalError if it can't be started with them.
     """
+    with hang_ups_held():
+        _run(read, options)
 
+
+def _run(read: Callable[[], Settings], options: Options) -> None:
     def optioned() -> Settings:
         return with_options(read(), options)
 

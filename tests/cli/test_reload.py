@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import certifi
 import pytest
 
 from gateway.cli import watch
-from gateway.cli.reload import DEFECT, Configuration, Reloads
+from gateway.cli.reload import DEFECT, Configuration, Reloads, hang_ups_held
 from gateway.cli.supervisor import WorkerError
 from gateway.config.files import digest_of, files_noted
 from gateway.errors import ConfigurationError, JournalError
@@ -160,6 +162,22 @@ async def test_configuration_that_can_not_be_put_in_force_is_refused(
     for _ in range(2):
         refused = await stage.outcome()
         assert (refused.outcome, refused.problems) == ("REFUSED", (problem,))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP.")
+async def test_signal_during_the_start_is_heeded_after_it(file: Path) -> None:
+    stage = Stage(made(file))
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        with hang_ups_held():
+            os.kill(os.getpid(), signal.SIGHUP)
+            async with stage.reloads.heeded(lambda: None):
+                assert (await stage.told.get()).outcome == "UNCHANGED"
+        assert stage.repeated == 1
+        assert signal.SIGHUP not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    finally:
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, before)
 
 
 class Watched:
