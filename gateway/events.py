@@ -171,9 +171,9 @@ class SourceRead(Event, frozen=True, kw_only=True):
 
 
 class CacheStoreFailed(Event, frozen=True):
-    """The cache's Redis did not do what it was asked for; ``reason`` is in ``STORE_FAILURES``.
+    """The cache's Redis did not do what it was asked for.
 
-    It is ``INVALID`` if an entry can't be encoded or decoded.
+    ``reason`` is in ``STORE_FAILURES``. It is ``INVALID`` if an entry can't be encoded or decoded.
     """
 
     reason: str
