@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from starlette.responses import Response
 
 from gateway.sandbox.github import deliveries
