@@ -440,7 +440,8 @@ function curlOf(request) {
   if (maskedNames.length) notes.push(`Masked, fill in before sending: ${maskedNames.join(", ")}.`);
   if (!method) notes.push("The vendor does not record the method; POST is the usual one.");
   if (headers == null) notes.push("The vendor does not record the headers.");
-  if (body == null) notes.push("The vendor does not record the body.");
+  if (body === null) notes.push("The vendor does not record the body.");
+  if (body === undefined) notes.push("The body needs the role reader.");
   const lines = [`curl -X ${method ?? "POST"} ${quoted(url ?? "https://receiver.invalid/")}`];
   for (const { name, value } of sent) lines.push(`  -H ${quoted(`${name}: ${value ?? "***"}`)}`);
   if (body != null) lines.push(`  --data-binary ${quoted(body)}`);

@@ -160,7 +160,7 @@ export const Broken = ({ title, error, again, children }) => html`<${Empty}
 <//>`;
 
 export const Skeleton = ({ rows }) => html`<div class="skeleton" role="status">
-  <span class="hidden">Loading…</span>
+  <p class="end muted"><span class="spinner"></span>Loading…</p>
   ${Array.from({ length: rows }, () => html`<div class="skeleton-row"><i></i><i></i><i></i></div>`)}
 </div>`;
 
