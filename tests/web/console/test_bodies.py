@@ -9,6 +9,7 @@ import pytest
 from starlette.responses import Response
 
 from gateway.sandbox.github import deliveries
+from gateway.sandbox.github.answers import respond as send
 from gateway.sandbox.github.exchange import exchange as original
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ def exchanged(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 @pytest.fixture
 def numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let GitHub's deliveries have numbers that JavaScript has not."""
-    original = deliveries.respond
 
     def respond(content: Any, *arguments: Any, **options: Any) -> Response:
         if isinstance(content, dict):
@@ -46,7 +46,7 @@ def numbers(monkeypatch: pytest.MonkeyPatch) -> None:
                 'bers": null', f'bers": {NUMBERS}'
             )
             return Response(text, media_type="application/json")
-        return original(content, *arguments, **options)
+        return send(content, *arguments, **options)
 
     monkeypatch.setattr(deliveries, "respond", respond)
 
