@@ -121,8 +121,8 @@ class Span(msgspec.Struct, frozen=True):
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no time of which all is known."""
-        return self.since >= LATEST
+        """Whether there is no time of which all is known, or none before the filter's end."""
+        return self.since >= LATEST or (self.asked[1] is not None and self.since > self.asked[1])
 
     @property
     def begin(self) -> Timestamp | None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 4
 """Lists that are read on at the same time."""
+PATIENCE = 2.0
+"""Seconds that all sources have to open before the others are read on without them."""
 ROWS_AT_ONCE = 50
 """Rows that are tested in one go."""
 
@@ -40,14 +42,25 @@ async def read(
     """Read the matches of a filter.
 
     The first page of each list is read, and then the newest lists are read on until ``scan_limit``
-    logs were examined. Before the operation's deadline passes, it ends with what it has.
+    logs were examined. Before the operation's deadline passes, it ends with what it has. A source
+    that takes long to answer does not take the others' time.
     """
     chosen, reports = choose(sources, wanted, now)
-    opener = StreamOpener(chosen, wanted, operation, reports, now=now, max_age=max_age)
+    openers = [
+        StreamOpener([source], wanted, operation, reports, now=now, max_age=max_age)
+        for source in chosen
+    ]
     since, _ = wanted.bounds("triggered_at")
-    readers = await opener.open(None, lambda _key, _source: since)
-    lists = [ListReading(reader) for reader in readers]
-    await _Scan(wanted, operation, lists, scan_limit).run()
+    openings = [
+        asyncio.create_task(opener.open(None, lambda _key, _source: since)) for opener in openers
+    ]
+    running = _Scan(wanted, operation, openings, scan_limit)
+    try:
+        await running.run()
+    finally:
+        for opening in openings:
+            opening.cancel()
+    lists = running.lists
     for one in lists:
         report = reports[one.source]
         report.scanned += one.scanned
@@ -55,8 +68,8 @@ async def read(
     return Reading(
         wanted=wanted,
         lists=lists,
-        reports=complete_all(reports, readers, operation),
-        broken=frozenset(opener.incomplete),
+        reports=complete_all(reports, [one.reader for one in lists], operation),
+        broken=frozenset().union(*(opener.incomplete for opener in openers)),
         now=now,
         operation=operation,
         max_age=max_age,
@@ -67,35 +80,57 @@ class _Scan:
     """Reads lists on, those first that are known down to a later time than others."""
 
     def __init__(
-        self, wanted: Filter, operation: Operation, lists: Sequence[ListReading], limit: int
+        self,
+        wanted: Filter,
+        operation: Operation,
+        openings: Sequence[asyncio.Task[list[Reader]]],
+        limit: int,
     ) -> None:
         self._wanted = wanted
         self._operation = operation
-        self._lists = lists
+        self._openings = openings
         self._limit = limit
+        self._opened: dict[asyncio.Task[list[Reader]], list[ListReading]] = {}
         self._turn = Turn()
         self._longest = 0.0
         """Seconds of the longest round of calls so far."""
 
+    @property
+    def lists(self) -> list[ListReading]:
+        """The lists that are open, in order of their sources."""
+        return [one for opening in self._openings for one in self._opened.get(opening, ())]
+
     async def run(self) -> None:
         """Read until the limit, the ends of all lists, or the deadline."""
-        for one in self._lists:
-            await self._drain(one)
-        while batch := self._next():
+        await self._take_opened(asyncio.ALL_COMPLETED, PATIENCE)
+        while (batch := self._next()) or len(self._opened) < len(self._openings):
+            if not batch:
+                await self._take_opened(asyncio.FIRST_COMPLETED)
+                continue
             began = asyncio.get_running_loop().time()
             await asyncio.gather(*(_fill(one.reader) for one in batch))
             for one in batch:
                 await self._drain(one)
             self._longest = max(self._longest, asyncio.get_running_loop().time() - began)
-        for one in self._lists:
+            await self._take_opened(asyncio.FIRST_COMPLETED, 0)
+        for one in self.lists:
             # Rows that could not be placed were read all the same.
             if not one.is_ended and not one.reader.rows and (held := one.reader.held):
                 one.rows += [held[index] for index in self._wanted.matches(held, len(held))]
 
+    async def _take_opened(self, until: str, seconds: float | None = None) -> None:
+        """Wait for sources to be open, and take the first rows of those that are."""
+        if waiting := [one for one in self._openings if one not in self._opened]:
+            done, _ = await asyncio.wait(waiting, timeout=seconds, return_when=until)
+            for opening in done:
+                opened = self._opened[opening] = list(map(ListReading, opening.result()))
+                for one in opened:
+                    await self._drain(one)
+
     def _next(self) -> list[ListReading]:
         """Return the lists to read on: those that are known least far back."""
-        left = self._limit - sum(one.scanned for one in self._lists)
-        unread = [one for one in self._lists if not one.reader.exhausted]
+        left = self._limit - sum(one.scanned for one in self.lists)
+        unread = [one for one in self.lists if not one.reader.exhausted]
         if left <= 0 or not unread or self._is_late(self._longest):
             return []
         pages = -(-left // max(one.reader.source.page_size for one in unread))
@@ -114,7 +149,7 @@ class _Scan:
 
     def _is_late(self, ahead: float = 0.0) -> bool:
         """Return whether the deadline will have passed in so many seconds."""
-        late = asyncio.get_running_loop().time() + ahead > self._operation.deadline
+        late = asyncio.get_running_loop().time() + ahead >= self._operation.deadline
         if late:
             self._operation.is_lasting = False
         return late

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from gateway.errors import ErrorCode, RequestError
+from gateway.errors import ErrorCode, RequestError, UpstreamError
 from gateway.feed import filters
 from gateway.model import Timestamp, WebhookLogStatus
 from gateway.stats import scan
 from gateway.stats.buckets import MAX_BUCKETS, check, parse_size
 from gateway.stats.tally import StatsDimension, tally
 from gateway.upstream.operation import Operation
+from gateway.vendors.pages import Found
 from tests.feed.test_filters import NOW, SECOND, SOURCES
 from tests.stats.lists import fail, fill, read, source
 from tests.stats.lists import log as plain
 from tests.support.fake_source import FakeSource
+from tests.support.virtual_time import VIRTUAL_TIME, Backend
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> Backend:
+    return VIRTUAL_TIME
+
 
 SHOP, ROAD = SOURCES
 FAILED, SUCCEEDED, PENDING = (WebhookLogStatus[name] for name in ("FAILED", "SUCCEEDED", "PENDING"))
@@ -156,6 +165,44 @@ async def test_reading_ends_before_the_deadline() -> None:
     assert len(made.calls) <= 1
     assert not reading.span().is_complete
     assert not operation.is_lasting
+
+
+async def test_source_that_hangs_does_not_take_the_time_of_the_others() -> None:
+    """Otherwise nothing is known of any source while one vendor hangs."""
+
+    class Hanging(FakeSource):
+        async def find_streams(self, operation: Operation) -> Found:
+            await asyncio.sleep(operation.deadline - asyncio.get_running_loop().time())
+            raise UpstreamError(ErrorCode.UPSTREAM_TIMEOUT, "It hangs.", source=self.name)
+
+    made = [Hanging(SHOP, ["offset"]), listed(ROAD, range(60))]
+    wanted = {"triggeredAt": {"gte": "PT41S"}}
+    result = await tally(await read(made, wanted), 10 * SECOND, [StatsDimension.SOURCE], 9)
+    assert [report.failed for report in result.reading.reports] == [True, False]
+    assert [bucket.count for bucket in result.groups[0].buckets] == [10, 10, 10, 10, 2]
+    assert result.total.found == 42
+
+
+async def test_source_that_is_slow_is_read_on_when_it_answers() -> None:
+    class Slow(FakeSource):
+        async def find_streams(self, operation: Operation) -> Found:
+            await asyncio.sleep(scan.PATIENCE + 1)
+            return await super().find_streams(operation)
+
+    slow = Slow(SHOP, ["offset"], page_size=4)
+    slow.now = NOW
+    fill(slow, 0, [plain()] * 60, range(60))
+    reading = await read([slow, listed(ROAD, range(60))])
+    assert reading.span().is_complete
+    assert [one.source for one in reading.lists] == [SHOP, ROAD]
+
+
+async def test_nothing_is_known_of_a_time_that_was_not_reached() -> None:
+    """A zero would say that nothing was delivered then."""
+    wanted = {"triggeredAt": {"gte": "PT50S", "lt": "PT40S"}}
+    result = await tally(await read([listed(SHOP, range(60))], wanted, scan_limit=8), None, [], 9)
+    assert result.total.found is None
+    assert result.reading.span().begin is result.reading.span().end is None
 
 
 @pytest.mark.parametrize(

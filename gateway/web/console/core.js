@@ -93,7 +93,6 @@ export const views = preference("views", []);
 
 let key = tab.get("key") ?? device.get("key");
 
-/** Return the API key or token of the caller; null without one. */
 export const credential = () => key;
 
 export const isRemembered = () => device.get("key") !== null;
@@ -134,7 +133,6 @@ export function changed(parameters, changes) {
   return next;
 }
 
-/** Return the address with these parameters, relative to the page. */
 export const address = (parameters) => `?${parameters}`;
 
 /** Show what the parameters say. Unless it replaces the current entry, Back leads here again. */
@@ -144,7 +142,6 @@ export function go(parameters, { replace = false } = {}) {
   route.value = parameters;
 }
 
-/** Change some parameters, as `changed` does, and show the result. */
 export const update = (changes, options) => go(changed(route.value, changes), options);
 
 /** The properties of a link that stays in the page; other clicks open it as usual. */
@@ -185,8 +182,12 @@ export function whenLocked(listener) {
   onLocked = listener;
 }
 
+/** Keep a number as it is written: JavaScript rounds those above 2^53. */
+export const asWritten = (_, value, context) =>
+  typeof value === "number" && JSON.rawJSON ? JSON.rawJSON(context.source) : value;
+
 /** Execute a document by its name; return its data and errors. Throws GatewayError without data. */
-export async function execute(name, variables = {}, { signal } = {}) {
+export async function execute(name, variables = {}, { signal, reviver } = {}) {
   const headers = { "Content-Type": "application/json", Accept: "application/json" };
   if (credential()) headers.Authorization = `Bearer ${credential()}`;
   const timeout = AbortSignal.timeout(TIMEOUT);
@@ -201,7 +202,7 @@ export async function execute(name, variables = {}, { signal } = {}) {
       redirect: "error",
       cache: "no-store",
     });
-    body = await response.json();
+    body = JSON.parse(await response.text(), reviver);
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new GatewayError("unreachable", reasonOf(error, response));
@@ -221,7 +222,6 @@ export async function read(name, variables, field, options) {
   return data[field];
 }
 
-/** Return the text of a document, for showing it in GraphiQL. */
 export async function documentText(name) {
   const response = await fetch(new URL(`${name}.graphql`, import.meta.url));
   return response.text();
@@ -303,19 +303,17 @@ export function words(value) {
 /** Return a kind of system as a title: each word with a capital. */
 export const title = (value) =>
   value
-    .split("_")
-    .map((word) => word[0] + word.slice(1).toLowerCase())
-    .join(" ");
+    .toLowerCase()
+    .replace(/(^git(?=hub|lab)|^code(?=arts)|_)(.)/g, (_, before, letter) => before.replace("_", " ") + letter.toUpperCase())
+    .replace(/^./, (letter) => letter.toUpperCase());
 
 /** Return the host of a URL, or the URL if it has none. */
 export function hostOf(url) {
   return url?.match(/^[a-z][\w+.-]*:\/\/(?:[^@/?#]*@)?([^/?#]+)/i)?.[1] ?? url ?? "";
 }
 
-/** Return a number as people read it: 1,112. */
 export const digits = (number) => number.toLocaleString("en-GB");
 
-/** Return a number with its noun in the singular or plural: 1 source, 2 sources. */
 export const count = (number, noun, plural = `${noun}s`) =>
   `${digits(number)} ${number === 1 ? noun : plural}`;
 
@@ -366,7 +364,7 @@ export function explain(category, code) {
   if (category === "HTTP_SERVER_ERROR")
     return [
       `The receiver failed${code ? ` with ${code}` : ""} while handling the delivery.`,
-      "Look into the receiver's log at that time. When it is healthy again, send the delivery again.",
+      "Look into the receiver's log at that time.",
     ];
   return HELP[category] ?? HELP.UNKNOWN;
 }
@@ -407,14 +405,13 @@ function formatted(form, ms) {
   return made.get(name).format(ms);
 }
 
-/** Return 12:30:36. */
 export const clock = (ms) => formatted("clock", ms);
-/** Return 12:30. */
 export const minute = (ms) => formatted("minute", ms);
-/** Return 29 Nov. */
 export const date = (ms) => formatted("date", ms);
 /** Return 29 Nov 2026, 12:30:36.431 UTC. */
 export const full = (ms) => formatted("full", ms);
+/** Return the same without milliseconds. */
+export const second = (ms) => full(ms).replace(/\.\d+/, "");
 
 /** Return a number that is the same for all times of one day. */
 export function dayOf(ms) {
@@ -452,7 +449,6 @@ export function duration(ms) {
 /** Return Unix milliseconds of the gateway's text; NaN for null. */
 export const parse = (text) => (text ? Date.parse(text) : NaN);
 
-/** Return the name of the zone in which times are shown. */
 export function zoneName() {
   if (zone.value === "utc") return "UTC";
   const parts = new Intl.DateTimeFormat("en-GB", { timeZoneName: "short" }).formatToParts();

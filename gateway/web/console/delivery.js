@@ -1,6 +1,6 @@
 // One delivery, beside the list: what was sent, what came back, why it failed, what one can do.
-import { CATEGORIES, STATUSES, ago, changed, classes, clock, dayName, documentText, duration, explain, full, hostOf, html, mayAct, parse, read, route, title, to, update, useEffect, useMemo, useObservable, useRef, useState, zone } from "./core.js";
-import { Ago, Broken, Button, Icon, Status, copy, retry, say, useKeys } from "./parts.js";
+import { CATEGORIES, STATUSES, ago, asWritten, changed, classes, clock, dayName, documentText, duration, explain, full, hostOf, html, mayAct, parse, read, route, title, to, update, useEffect, useMemo, useObservable, useRef, useState, zone } from "./core.js";
+import { Ago, Broken, Button, Icon, Skeleton, Status, copy, retry, say, useKeys } from "./parts.js";
 
 const { explorer } = document.body.dataset;
 const AGAIN = 4000;
@@ -21,6 +21,7 @@ export function Delivery({ id, parameters, onClose, onRetried, onDelete, onMove 
   }, [id, turn]);
 
   const { log, error } = state;
+  const isMissing = ["NOT_FOUND", "INVALID_ID"].includes(error?.code);
   useEffect(() => {
     if (log?.status !== "PENDING") return;
     const timer = setTimeout(() => setTurn(turn + 1), AGAIN);
@@ -78,18 +79,17 @@ export function Delivery({ id, parameters, onClose, onRetried, onDelete, onMove 
     <div class="drawer-body" tabindex="0" role="region" aria-label="Details of the delivery">
       ${error && !log
         ? html`<${Broken}
-            title=${["NOT_FOUND", "INVALID_ID"].includes(error.code) ? "There is no such delivery" : "The delivery could not be loaded"}
+            title=${isMissing ? "There is no such delivery" : "The delivery could not be loaded"}
             error=${error}
-            again=${() => setTurn(turn + 1)}
+            again=${!isMissing && (() => setTurn(turn + 1))}
           />`
         : log
           ? html`<${Details} log=${log} parameters=${parameters} key=${id} />`
-          : html`<div class="skeleton" role="status"><span class="hidden">Loading…</span>${[1, 2, 3, 4, 5].map(() => html`<div class="skeleton-row"><i></i><i></i></div>`)}</div>`}
+          : html`<${Skeleton} rows=${5} />`}
     </div>
   </aside>`;
 }
 
-/** Read a delivery with as much as the caller may see. */
 async function load(id, signal) {
   // Which source it is of, and so which role the caller has, only its row says.
   const full = mayAct("READER");
@@ -107,9 +107,9 @@ function Details({ log, parameters }) {
   return html`<${Fault} log=${log} />
     ${log.warnings.map((text) => html`<p class="note"><${Icon} name="warning" />${text}</p>`)}
     <${Facts} log=${log} />
-    ${pair.length === 2 && html`<${Compare} log=${log} pair=${pair} reads=${reads} />`}
     ${log.attempts?.length > 0 && html`<${Attempts} log=${log} parameters=${parameters} pair=${pair} />`}
     ${log.correlationId && html`<${Related} log=${log} parameters=${parameters} pair=${pair} />`}
+    ${pair.length === 2 && html`<${Compare} log=${log} pair=${pair} reads=${reads} />`}
     <${Message} name="Request" message=${log.request} reads=${reads}>
       ${log.request && html`<p class="line"><strong>${log.request.method ?? "Method not recorded"}</strong> <code>${masked(log.request.url ?? "URL not recorded")}</code></p>`}
     <//>
@@ -141,8 +141,8 @@ function Facts({ log }) {
     ["Duration", duration(log.durationMs)],
     ["Attempt", log.attempt],
     ["Repeats", log.redeliveryOf ? html`<${LogLink} id=${log.redeliveryOf}>an earlier delivery<//>` : log.isRedelivery && "an earlier delivery"],
-    ["Vendor's id", html`<code class="wrap">${log.upstreamId}</code>`],
-    ["Correlation", log.correlationId && html`<code class="wrap">${log.correlationId}</code>`],
+    ["Vendor's id", html`<code>${log.upstreamId}</code>`],
+    ["Correlation", log.correlationId && html`<code>${log.correlationId}</code>`],
     ["Read", log.freshness && html`<${Ago} time=${log.freshness.fetchedAt} />${log.freshness.failure && html` <span class="tag">the vendor fails: ${log.freshness.failure}</span>`}`],
   ];
   return html`<dl class="facts">
@@ -280,13 +280,12 @@ function Message({ name, message, reads, children }) {
   </section>`;
 }
 
-/** The vendor's document, read when it is opened. */
 function Raw({ id }) {
   const [state, setState] = useState({});
   const load = async (event) => {
     if (!event.target.open || state.text) return;
     try {
-      const { raw } = await read("Raw", { id }, "webhookLog");
+      const { raw } = await read("Raw", { id }, "webhookLog", { reviver: asWritten });
       setState({ text: JSON.stringify(raw) });
     } catch (error) {
       setState({ error });
@@ -361,7 +360,6 @@ function pretty(text) {
   return parts;
 }
 
-/** Return a text with every masked part marked as such. */
 function masked(text) {
   if (!MASK.test(text) || text.length > COLOURED) return text;
   return text
@@ -418,7 +416,6 @@ function coloured(parts) {
   return [...spans, plain];
 }
 
-/** Return the size of a text in UTF-8: 812 B, 14 KB or 1.0 MB. */
 function size(text) {
   const bytes = new Blob([text]).size;
   if (bytes < 1000) return `${bytes} B`;
@@ -443,7 +440,8 @@ function curlOf(request) {
   if (maskedNames.length) notes.push(`Masked, fill in before sending: ${maskedNames.join(", ")}.`);
   if (!method) notes.push("The vendor does not record the method; POST is the usual one.");
   if (headers == null) notes.push("The vendor does not record the headers.");
-  if (body == null) notes.push("The vendor does not record the body.");
+  if (body === null) notes.push("The vendor does not record the body.");
+  if (body === undefined) notes.push("The body needs the role reader.");
   const lines = [`curl -X ${method ?? "POST"} ${quoted(url ?? "https://receiver.invalid/")}`];
   for (const { name, value } of sent) lines.push(`  -H ${quoted(`${name}: ${value ?? "***"}`)}`);
   if (body != null) lines.push(`  --data-binary ${quoted(body)}`);
@@ -542,11 +540,10 @@ function Table({ sides }) {
 
 const inLines = (text) => (text ? (pretty(text)?.map(([, part]) => part).join("") ?? text) : text);
 
-/** Two texts line by line: what only one of them has is marked with a sign and a colour. */
 function Lines({ name, texts }) {
   if (!texts[0] && !texts[1]) return null;
   if (texts[0] === texts[1]) return html`<p class="same"><${Icon} name="check" />${name}: the same</p>`;
-  const [left, right] = texts.map((text) => (text ?? "").split("\n").slice(0, LINES));
+  const [left, right] = texts.map((text) => (text ? text.split("\n").slice(0, LINES) : []));
   return html`<details open>
     <summary>${name}: different</summary>
     <div class="diff" tabindex="0" role="region" aria-label=${`${name}, line by line`}>

@@ -1,5 +1,5 @@
 // The filter of the list: parameters of the URL, chips, and the filter of the GraphQL query.
-import { CATEGORIES, STATUSES, changed, classes, full, hostOf, html, me, read, route, title, to, update, useEffect, useObservable, useRef, useState, views } from "./core.js";
+import { CATEGORIES, STATUSES, changed, classes, full, hostOf, html, me, read, route, title, to, update, useEffect, useObservable, useRef, useState, views, zone, zoneName } from "./core.js";
 import { Icon, Menu, Status, say } from "./parts.js";
 
 const FIELDS = ["source", "status", "reason", "code", "event", "hook", "host", "time", "group", "correlation", "q"];
@@ -40,8 +40,10 @@ export function conditionsOf(parameters) {
 
 const CODE = /^(\d{3})$|^(\d)xx$|^(\d{3})?-(\d{3})?$/i;
 
-/** Return whether a text is a status code, a class such as 5xx, or a range such as 500-504. */
-const isCode = (text) => CODE.test(text) && text !== "-";
+function isCode(text) {
+  const [isOne, , , from, to] = text.match(CODE) ?? [];
+  return Boolean(isOne) && text !== "-" && !(from > to);
+}
 
 function codeCondition(text) {
   const [, code, family, from, to] = text.match(CODE) ?? [];
@@ -67,7 +69,6 @@ export function timeOf(parameters) {
 
 const anyOf = (conditions) => (conditions.length === 1 ? conditions[0] : { or: conditions });
 
-/** Return the filter of the query; null if there are no conditions. */
 export function queryFilter(parameters) {
   // What the gateway would refuse is left out: someone may have edited the address.
   const isValid = { status: (text) => text in STATUSES, reason: (text) => text in CATEGORIES, code: isCode };
@@ -135,6 +136,7 @@ const GIVEN = [
 
 export function FilterBar({ searchRef }) {
   const parameters = useObservable(route);
+  const inZone = useObservable(zone);
   const chip = (name, body) => html`<${Chip} key=${name} name=${name} parameters=${parameters}>${body}<//>`;
   return html`<div class="filters">
     <${Views} parameters=${parameters} />
@@ -143,7 +145,7 @@ export function FilterBar({ searchRef }) {
       ${chip("source", html`<${SourceChoice} parameters=${parameters} />`)}
       ${chip("status", html`<${StatusChoice} parameters=${parameters} />`)}
       ${chip("reason", html`<${ReasonChoice} parameters=${parameters} />`)}
-      ${chip("time", (close) => html`<${TimeChoice} parameters=${parameters} close=${close} />`)}
+      ${chip("time", (close) => html`<${TimeChoice} key=${inZone + parameters.get("time")} parameters=${parameters} close=${close} />`)}
       ${chip("code", html`<${CodeChoice} parameters=${parameters} />`)}
       ${chip("event", html`<${TextChoice} name="event" parameters=${parameters} hint="order.paid, order.* or *paid*" />`)}
       ${chip("hook", html`<${HookChoice} parameters=${parameters} />`)}
@@ -172,7 +174,6 @@ function Chip({ name, parameters, children }) {
   </span>`;
 }
 
-/** A condition that can only be removed. */
 const Fixed = ({ name, parameters }) => html`<span class="chip set">
   <span class="chip-text"><span class="chip-name">${LABELS[name]}</span> <span class="chip-value">${chipText(name, parameters)}</span></span>
   <${RemoveChip} name=${name} text="" />
@@ -264,14 +265,15 @@ function SourceChoice({ parameters }) {
 
 function TimeChoice({ parameters, close }) {
   const { from, to } = timeOf(parameters);
-  const local = (text) => {
-    const ms = Date.parse(text);
-    if (Number.isNaN(ms)) return "";
-    return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+  const isUtc = zone.value === "utc";
+  const shown = (text) => {
+    const at = new Date(text ?? NaN);
+    if (Number.isNaN(+at)) return "";
+    return new Date(at - (isUtc ? 0 : at.getTimezoneOffset() * 60_000)).toISOString().slice(0, 16);
   };
-  const [begin, setBegin] = useState(local(from));
-  const [end, setEnd] = useState(local(to));
-  const iso = (text) => (text ? new Date(text).toISOString() : "");
+  const [begin, setBegin] = useState(shown(from));
+  const [end, setEnd] = useState(shown(to));
+  const iso = (text) => (text ? new Date(text + (isUtc ? "Z" : "")).toISOString() : "");
   return html`<ul class="choices">
       ${Object.entries(RANGES).map(
         ([value, label]) => html`<li key=${value}>
@@ -290,8 +292,8 @@ function TimeChoice({ parameters, close }) {
       )}
     </ul>
     <div class="menu-form">
-      <label>From <input type="datetime-local" value=${begin} onInput=${(event) => setBegin(event.target.value)} /></label>
-      <label>Until <input type="datetime-local" value=${end} onInput=${(event) => setEnd(event.target.value)} /></label>
+      <label>From (${zoneName()}) <input type="datetime-local" value=${begin} onInput=${(event) => setBegin(event.target.value)} /></label>
+      <label>Until (${zoneName()}) <input type="datetime-local" value=${end} onInput=${(event) => setEnd(event.target.value)} /></label>
       <button
         type="button"
         class="button"

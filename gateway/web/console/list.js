@@ -1,16 +1,16 @@
 // The pages of a list that has no end, of which only those near the window are held. The others
 // keep their cursor and their times, from which their height is known.
-import { CATEGORIES, address, ago, changed, classes, clock, count, dayName, dayOf, digits, duration, full, go, hostOf, html, me, parse, read, route, update, useEffect, useLayoutEffect, useMemo, useObservable, useReducer, useRef, useState, useTick, zone, zoneName } from "./core.js";
+import { CATEGORIES, address, ago, changed, classes, clock, count, dayName, dayOf, digits, duration, full, go, hostOf, html, me, parse, read, route, update, useEffect, useLayoutEffect, useMemo, useObservable, useReducer, useRef, useState, useTick, zone } from "./core.js";
 import { Delivery } from "./delivery.js";
 import { CLEAR, FilterBar, conditionsOf, isFiltered, queryFilter } from "./filters.js";
-import { Broken, BulkDialog, Button, Empty, Icon, Reports, Status, openBulk, retry, say, sayRetried, useKeys } from "./parts.js";
+import { Broken, BulkDialog, Button, Empty, Icon, Reports, Skeleton, Status, openBulk, retry, say, sayRetried, useKeys } from "./parts.js";
 
 const PAGE = 100;
 const HELD = 2000;
 /** Pages without a row that are read on before the reader is asked. */
 const PATIENCE = 4;
 
-/** A page of rows. `rows` is null while it is not held. */
+/** A page of rows; `rows` is null while they are not held. */
 class Page {
   constructor(variables, rows) {
     this.variables = variables;
@@ -187,7 +187,6 @@ class Pages {
     }
   }
 
-  /** Return the page and index of a row that is held; null if it is not. */
   find(id) {
     for (const page of this.pages) {
       const index = page.rows?.findIndex((row) => row.id === id) ?? -1;
@@ -212,7 +211,6 @@ class Pages {
     this.changed();
   }
 
-  /** Return the row that lies so many rows after a place, or null. */
   beside({ page, index }, step) {
     let number = this.pages.indexOf(page);
     let at = index + step;
@@ -365,7 +363,6 @@ function Grid({ list, version, active, opened, selected, link, onOpen, onSelect,
   }, [first, last, version, view.top, view.height]);
 
   controls.current = {
-    /** Scroll as little as possible until a row is seen. */
     reveal({ page, index }) {
       const element = scroller.current;
       const number = list.pages.indexOf(page);
@@ -381,7 +378,6 @@ function Grid({ list, version, active, opened, selected, link, onOpen, onSelect,
     focus() {
       scroller.current.focus({ preventScroll: true });
     },
-    /** Return the place of the first row that is seen. */
     first: () => items.find((item) => item.kind === "row" && item.top + rowHeight > view.top),
   };
 
@@ -414,9 +410,7 @@ function Grid({ list, version, active, opened, selected, link, onOpen, onSelect,
         </label>
       </span>
       <span role="columnheader" class="cell status-cell">Status</span>
-      <span role="columnheader" class="cell time"
-        >${msInView === undefined ? "Time" : dayName(msInView, now)} <span class="muted">${zoneName()}</span></span
-      >
+      <span role="columnheader" class="cell time">${msInView === undefined ? "Time" : dayName(msInView, now)}</span>
       <span role="columnheader" class="cell source">Source</span>
       <span role="columnheader" class="cell event">Event</span>
       <span role="columnheader" class="cell code">Code</span>
@@ -737,9 +731,11 @@ function between(list, one, other) {
 
 function Nothing({ list, parameters, again }) {
   const { sources } = useObservable(me);
-  if (list.state === "loading") return html`<${Skeleton} />`;
+  if (list.state === "loading") return html`<${Skeleton} rows=${14} />`;
   if (list.state === "failed")
-    return html`<${Broken} title="The deliveries could not be loaded" error=${list.error} again=${again} />`;
+    return html`<${Broken} title="The deliveries could not be loaded" error=${list.error} again=${again}>
+      ${isFiltered(parameters) && html`<${Button} onClick=${() => update(CLEAR)}>Clear the filters<//>`}
+    <//>`;
   if (list.reports.some((report) => report.outcome !== "OK")) {
     const error = { message: "The sources named above could not be read." };
     return html`<${Broken} title="Nothing found in what could be read" error=${error} again=${again} />`;
@@ -772,8 +768,3 @@ function Nothing({ list, parameters, again }) {
     </p>
   <//>`;
 }
-
-const Skeleton = () => html`<div class="skeleton" role="status">
-  <span class="hidden">Loading the deliveries…</span>
-  ${Array.from({ length: 14 }, (_, index) => html`<div key=${index} class="skeleton-row" aria-hidden="true"><i></i><i></i><i></i><i></i></div>`)}
-</div>`;

@@ -1,21 +1,20 @@
 // What fails, where, and since when: deliveries over time, sources, groups of failures.
-import { CATEGORIES, STATUSES, changed, classes, clock, count, date, dayOf, digits, duration, execute, full, go, hostOf, html, minute, parse, read, route, title, to, update, useEffect, useLayoutEffect, useObservable, useRef, useState, zone } from "./core.js";
+import { CATEGORIES, STATUSES, changed, classes, clock, count, date, dayOf, digits, duration, execute, go, hostOf, html, minute, parse, read, route, second, title, to, update, useEffect, useLayoutEffect, useObservable, useRef, useState, zone } from "./core.js";
 import { RANGES, timeOf } from "./filters.js";
-import { Ago, Broken, Button, Empty, Icon, Reports, Status, useKeys } from "./parts.js";
+import { Ago, Broken, Button, Empty, Icon, Reports, Skeleton, Status, useKeys } from "./parts.js";
 
 const USUAL = "PT6H";
 const REFRESH = 20_000;
 const GROUPS = 50;
 const MINUTE = 60_000;
-/** The sizes that buckets may have, in minutes, with their ISO 8601 texts. */
-const SIZES = [[0.25, "PT15S"], [1, "PT1M"], [5, "PT5M"], [15, "PT15M"], [30, "PT30M"], [60, "PT1H"], [180, "PT3H"], [720, "PT12H"], [1440, "P1D"], [10080, "P7D"]];
+/** Minutes of a bucket, or from one text of the axis to the next. */
+const SIZES = [0.25, 1, 5, 15, 30, 60, 180, 720, 1440, 10080];
 const LENGTHS = { PT15M: 15, PT1H: 60, PT6H: 360, P1D: 1440, P7D: 10080, P30D: 43200 };
 
-/** Return the size of buckets for a span: of the sizes, the first that makes no more than 80. */
 function bucketOf({ from, to }) {
   const end = to ? Date.parse(to) : Date.now();
   const minutes = LENGTHS[from] ?? (end - Date.parse(from)) / MINUTE;
-  return (SIZES.find(([size]) => minutes / size <= 80) ?? SIZES.at(-1))[1];
+  return `PT${(SIZES.find((size) => minutes / size <= 80) ?? SIZES.at(-1)) * 60}S`;
 }
 
 /** Read a document now and again while the page is seen; what was read stays until there is newer. */
@@ -106,7 +105,8 @@ function Traffic({ answer, time, isRange, again }) {
   if (!data) return html`${head("")}<div class="chart-blank" role="status"><span class="spinner"></span> Counting…</div>`;
   const { all } = data;
   const failed = all.groups.find((group) => group.status === "FAILED")?.found ?? 0;
-  const number = all.count ?? all.found ?? 0;
+  const isKnown = all.complete || all.count || all.found;
+  const least = (number, isExact) => (isKnown ? html`${!isExact && html`<span title="At least">≥ </span>`}${digits(number)}` : "–");
   const zoom = (from, to) => update({ time: `${new Date(from).toISOString()}~${new Date(to).toISOString()}` });
   const listed = changed(new URLSearchParams({ view: "deliveries" }), { time });
   return html`<div class="card-head">
@@ -117,10 +117,10 @@ function Traffic({ answer, time, isRange, again }) {
     </div>
     <${Reports} list=${{ reports: all.sourceReports, length: all.found }} again=${again} />
     <dl class="numbers">
-      <div><dt>Deliveries</dt><dd>${all.count === null && number > 0 && html`<span title="At least">≥ </span>`}${digits(number)}</dd></div>
+      <div><dt>Deliveries</dt><dd>${least(all.count ?? all.found, all.count !== null)}</dd></div>
       <div class=${failed ? "bad" : ""}>
         <dt>Failed</dt>
-        <dd>${digits(failed)} <small>${all.found ? percent(failed / all.found) : ""}</small></dd>
+        <dd>${least(failed, all.complete)} <small>${all.found ? percent(failed / all.found) : ""}</small></dd>
       </div>
       <div><dt>Median duration</dt><dd>${duration(all.durations?.p50) || "–"}</dd></div>
       <div><dt>95 % within</dt><dd>${duration(all.durations?.p95) || "–"}</dd></div>
@@ -133,7 +133,7 @@ function Traffic({ answer, time, isRange, again }) {
     html`<p class="honest">
       <${Icon} name="warning" size=${14} />
       ${all.sampled
-        ? `A sample: ${count(all.scanned, "delivery was", "deliveries were")} read${all.from ? `, all of them since ${full(parse(all.from)).replace(/\.\d+/, "")}` : ""}. Hatched times were not read to the end, so their bars are the least there is.`
+        ? `A sample: ${count(all.scanned, "delivery was", "deliveries were")} read. ${all.from ? `The numbers are of the time since ${second(parse(all.from))}. ` : ""}Hatched times were not read to the end, so their bars are the least there is.`
         : "Not all sources could be read, so the numbers are the least there is."}
     </p>`}`;
 }
@@ -142,7 +142,6 @@ const percent = (share) => (share > 0 && share < 0.001 ? "< 0.1 %" : `${(share *
 
 function SourceStrip({ answer, traffic, time }) {
   const { data, error } = answer;
-  if (!data) return error ? html`<${Broken} title="The sources could not be loaded" error=${error} />` : null;
   const numbers = new Map();
   for (const { source, status, found } of traffic?.bySource?.groups ?? []) {
     const one = numbers.get(source.name) ?? { all: 0, failed: 0 };
@@ -152,13 +151,18 @@ function SourceStrip({ answer, traffic, time }) {
   }
   const failed = traffic?.all.sourceReports.filter(({ outcome }) => outcome !== "OK") ?? [];
   const unread = new Set(failed.map((report) => report.source.name));
+  const first = data?.toSorted((one, other) => isFailing(other) - isFailing(one));
   return html`<section aria-labelledby="sources">
     <h2 id="sources" class="section-head">Sources</h2>
+    ${error && !data && html`<${Broken} title="The sources could not be loaded" error=${error} />`}
+    ${!data && !error && html`<${Skeleton} rows=${3} />`}
     <ul class="strip">
-      ${data.map((source) => html`<${SourceCard} key=${source.name} source=${source} numbers=${numbers.get(source.name)} isUnread=${unread.has(source.name)} time=${time} />`)}
+      ${first?.map((source) => html`<${SourceCard} key=${source.name} source=${source} numbers=${numbers.get(source.name)} isUnread=${unread.has(source.name)} isPart=${traffic && !traffic.all.complete} time=${time} />`)}
     </ul>
   </section>`;
 }
+
+const isFailing = ({ health }) => health.status === "DOWN" || health.breaker !== "CLOSED";
 
 function Health({ health, bare = true }) {
   const { icon, tone, text } =
@@ -170,7 +174,7 @@ function Health({ health, bare = true }) {
   return html`<span class=${`status ${tone}`} title=${text}><${Icon} name=${icon} /><span class=${bare ? "hidden" : ""}>${text}</span></span>`;
 }
 
-function SourceCard({ source, numbers, isUnread, time }) {
+function SourceCard({ source, numbers, isUnread, isPart, time }) {
   const { name, provider, health, logs } = source;
   const next = changed(new URLSearchParams({ view: "deliveries" }), { source: name, time });
   const newest = logs?.nodes[0];
@@ -185,14 +189,14 @@ function SourceCard({ source, numbers, isUnread, time }) {
     </p>
     <meter class="share" min="0" max="1" value=${share} aria-label=${`Failed deliveries of ${name}`}></meter>
     <p class="source-line">
-      ${numbers ? html`<span><strong class=${numbers.failed ? "bad-text" : ""}>${digits(numbers.failed)}</strong> of ${digits(numbers.all)} failed</span>` : html`<span class="muted">${isUnread ? "Not read" : "None in this time"}</span>`}
+      ${numbers ? html`<span><strong class=${numbers.failed ? "bad-text" : ""}>${digits(numbers.failed)}</strong> of ${digits(numbers.all)} failed</span>` : html`<span class="muted">${isUnread ? "Not read" : isPart ? "None that was read" : "None in this time"}</span>`}
       <span class="muted">${numbers?.failed ? percent(share) : ""}</span>
     </p>
     <p class="source-line ages muted">
       ${newest ? html`<span>Newest <${Ago} time=${newest.triggeredAt} /></span>` : html`<span>No delivery</span>`}
       ${report?.fetchedAt && html`<span title="Age of what is shown">read <${Ago} time=${report.fetchedAt} />${report.cache === "STALE" ? " (old)" : ""}</span>`}
     </p>
-    ${health.breaker !== "CLOSED" && html`<p class="source-fault">Calls are paused${health.retryAt && ` until ${full(parse(health.retryAt)).replace(/\.\d+/, "")}`}.</p>`}
+    ${health.breaker !== "CLOSED" && html`<p class="source-fault">Calls are paused${health.retryAt && ` until ${second(parse(health.retryAt))}`}.</p>`}
     ${isDown && health.lastError && html`<p class="source-fault" title=${health.lastError.message}>${health.lastError.message}</p>`}
   </li>`;
 }
@@ -214,8 +218,12 @@ function Groups({ answer, time }) {
       ${data && html`<span class="muted">${groups.length < data.groupCount ? `${groups.length} of ${data.groupCount}` : data.groupCount}${data.sampled ? "+" : ""}</span>`}
     </h2>
     ${error && !data && html`<${Broken} title="The failures could not be loaded" error=${error} />`}
-    ${!data && !error && html`<div class="skeleton" role="status"><span class="hidden">Loading…</span>${[1, 2, 3].map(() => html`<div class="skeleton-row"><i></i><i></i><i></i></div>`)}</div>`}
-    ${data && !groups.length && html`<${Empty} icon="check" title="No failures"><p>${time in RANGES ? `None in the ${RANGES[time].toLowerCase()}` : "None in this time"}${data.sampled ? ", as far as was read" : ""}.</p><//>`}
+    ${!data && !error && html`<${Skeleton} rows=${3} />`}
+    ${data &&
+    !groups.length &&
+    html`<${Empty} icon=${data.complete ? "check" : "question"} title=${data.complete ? "No failures" : "No failures that were read"}>
+      <p>${data.complete ? `None in ${time in RANGES ? `the ${RANGES[time].toLowerCase()}` : "this time"}.` : "Not everything was read, so there may be some."}</p>
+    <//>`}
     ${groups.length > 0 &&
     html`<ol ref=${list} class=${classes("group-list", isOld && "old")}>
       ${groups.map((group, index) => html`<${Group} key=${group.id} group=${group} onFocus=${() => setAt(index)} />`)}
@@ -260,7 +268,7 @@ const ORDER = ["FAILED", "PENDING", "UNKNOWN", "CANCELLED", "SUCCEEDED"];
 /** Return a round number that is not below a number, and its steps. */
 function scaleTo(most) {
   const power = 10 ** Math.floor(Math.log10(Math.max(most, 1)));
-  const step = [0.25, 0.5, 1, 2, 2.5].map((part) => part * power).find((one) => one >= 1 && most / one <= 4) ?? 2.5 * power;
+  const step = [0.25, 0.5, 1, 2, 2.5, 3].map((part) => part * power).find((one) => Number.isInteger(one) && most / one <= 4);
   const top = Math.max(1, Math.ceil(most / step)) * step;
   return { top, steps: Array.from({ length: Math.round(top / step) + 1 }, (_, index) => index * step) };
 }
@@ -277,17 +285,20 @@ function barsOf({ buckets, groups }) {
   }));
 }
 
-/** Return the texts below the axis: about one each 110 pixels, at round times. */
+/** Return the texts below the axis: at round times, 110 pixels apart at least. */
 function ticksOf(bars, width) {
-  const every = Math.max(1, Math.ceil((bars.length * 110) / width));
-  const isLong = bars.at(-1).end - bars[0].start > 36 * 3_600_000;
+  const [begin, end] = [bars[0].start, bars.at(-1).end];
+  const least = Math.max(1, ((end - begin) * 110) / width / MINUTE);
+  const every = SIZES.find((minutes) => minutes >= least) ?? SIZES.at(-1);
+  const isLong = end - begin > 1440 * MINUTE;
+  const stepOf = (ms) => Math.floor((ms / MINUTE - (zone.value === "utc" ? 0 : new Date(ms).getTimezoneOffset())) / every);
   const ticks = [];
-  for (let index = every >> 1; index < bars.length - every / 3; index += every) {
-    const { start } = bars[index];
+  bars.forEach(({ start }, index) => {
+    if (stepOf(start) === stepOf(bars[index - 1]?.start ?? begin)) return;
     const isNewDay = !ticks.length || dayOf(bars[ticks.at(-1).index].start) !== dayOf(start);
-    ticks.push({ index, text: isLong ? `${isNewDay ? `${date(start)}, ` : ""}${minute(start)}` : minute(start) });
-  }
-  return ticks;
+    ticks.push({ index, text: every < 1440 ? `${isLong && isNewDay ? `${date(start)}, ` : ""}${minute(start)}` : date(start) });
+  });
+  return ticks.length ? ticks : [{ index: 0, text: minute(begin) }];
 }
 
 /** The chart; `onZoom` gets the two ends, in Unix milliseconds, of what was dragged over. */
@@ -382,7 +393,7 @@ function Chart({ stats, onZoom }) {
           })}
         </g>`;
       })}
-      ${ticksOf(bars, inner).map(({ index, text }) => html`<text key=${index} x=${x(index)} y=${HEIGHT - 6}>${text}</text>`)}
+      ${ticksOf(bars, inner).map(({ index, text }) => html`<text key=${index} x=${Math.min(x(index), width - 24)} y=${HEIGHT - 6} text-anchor="middle">${text}</text>`)}
       ${range && html`<rect class="chosen" x=${x(range[0])} y="8" width=${x(range[1] + 1) - x(range[0])} height=${HEIGHT - FOOT - 8} />`}
       ${current && html`<rect class="cursor" x=${x(cursor)} y="8" width=${step} height=${HEIGHT - FOOT - 8} />`}
     </svg>

@@ -140,7 +140,6 @@ export function Menu({ label, button, class: name, children }) {
     </div>`;
 }
 
-/** A screen or a pane without content: what is the matter, and what one can do. */
 export const Empty = ({ icon, title, children, actions, tone }) => html`
   <div class=${classes("empty", tone)}>
     <span class="empty-icon"><${Icon} name=${icon} size=${22} /></span>
@@ -150,16 +149,20 @@ export const Empty = ({ icon, title, children, actions, tone }) => html`
   </div>
 `;
 
-/** What is shown in place of what could not be loaded. */
-export const Broken = ({ title, error, again }) => html`<${Empty}
+export const Broken = ({ title, error, again, children }) => html`<${Empty}
   icon=${error.code === "FORBIDDEN" ? "lock" : "warning"}
   tone="bad"
   title=${title}
-  actions=${again && html`<${Button} kind="primary" icon="refresh" onClick=${again}>Try again<//>`}
+  actions=${again && html`<${Button} kind="primary" icon="refresh" onClick=${again}>Try again<//>${children}`}
 >
   <p>${error.message}</p>
   ${error.requestId && html`<p class="muted">Request <code>${error.requestId}</code></p>`}
 <//>`;
+
+export const Skeleton = ({ rows }) => html`<div class="skeleton" role="status">
+  <p class="end muted"><span class="spinner"></span>Loading…</p>
+  ${Array.from({ length: rows }, () => html`<div class="skeleton-row"><i></i><i></i><i></i></div>`)}
+</div>`;
 
 const messages = observable([]);
 let lastMessage = 0;
@@ -278,7 +281,15 @@ export const KEY_MAP = [
     ],
   ],
   [
-    "List of deliveries",
+    "Overview",
+    [
+      ["j  k", "Next, previous failure"],
+      ["← →", "Move in the chart; with Shift, choose a span"],
+      ["Enter", "Open, or zoom in"],
+    ],
+  ],
+  [
+    "Deliveries",
     [
       ["j  k", "Next, previous"],
       ["Enter", "Open"],
@@ -304,7 +315,9 @@ export function Reports({ list, again }) {
   const names = problems.map((problem) => problem.name);
   const summary = failed.length
     ? `${list.length ? "Not everything is here: " : ""}${listed(failed.map((one) => one.name))} could not be read.`
-    : `${listed(names)}: ${problems[0].text}`;
+    : names.length > 1
+      ? `Not everything of ${listed(names)} is up to date and readable.`
+      : `${names[0]}: ${problems[0].text}`;
   return html`<div class=${failed.length ? "reports bad" : "reports"} role="status">
     <${Icon} name="warning" />
     <p>${summary}</p>

@@ -6,8 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.responses import Response
 
 from gateway.sandbox.github import deliveries
+from gateway.sandbox.github.answers import respond as send
 from gateway.sandbox.github.exchange import exchange as original
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 GERMAN = {"betreff": "Größe geändert: Maßeinheit „Öl“, 5 €", "straße": "Fußgängerüberweg"}
 ARABIC = "تعذّر تسليم الإشعار: انتهت مهلة الخادم"
+NUMBERS = "[9007199254740993, 18446744073709551617, -3.0, 1.10, 1e400]"
 MEGABYTE = [{"nr": number, "text": f"Zeile {number} " + "ä" * 40} for number in range(9000)]
 
 
@@ -31,6 +34,21 @@ def exchanged(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     monkeypatch.setattr(deliveries, "exchange", exchange)
     return parts
+
+
+@pytest.fixture
+def numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let GitHub's deliveries have numbers that JavaScript has not."""
+
+    def respond(content: Any, *arguments: Any, **options: Any) -> Response:
+        if isinstance(content, dict):
+            text = json.dumps({**content, "numbers": None}).replace(
+                'bers": null', f'bers": {NUMBERS}'
+            )
+            return Response(text, media_type="application/json")
+        return send(content, *arguments, **options)
+
+    monkeypatch.setattr(deliveries, "respond", respond)
 
 
 def open_first(console: Console) -> None:
@@ -73,6 +91,22 @@ def test_arabic_runs_from_right_to_left_and_json_does_not(
     }"""
     words = ARABIC.split()
     assert response.evaluate(left_of, words[0]) > response.evaluate(left_of, words[1])
+
+
+def test_numbers_of_the_raw_document_are_not_rounded(console: Console, numbers: None) -> None:
+    """The gateway keeps integers of any length. It writes decimals in the shortest way, and one
+    that is too large for a double as a text.
+    """
+    del numbers
+    open_first(console)
+    console.drawer.get_by_text("Raw document of the vendor").click()
+    body = console.drawer.get_by_role("region", name="raw document")
+    body.wait_for()
+    text = body.evaluate("(element) => element.textContent")
+    shown = json.loads(text, parse_int=str, parse_float=str)["numbers"]
+    assert shown == ["9007199254740993", "18446744073709551617", "-3.0", "1.1", "1e400"]
+    console.drawer.get_by_role("button", name="As sent").last.click()
+    body.get_by_text("[9007199254740993,18446744073709551617,-3.0,1.1").wait_for()
 
 
 def test_body_of_a_megabyte_is_cut_until_all_is_wanted(

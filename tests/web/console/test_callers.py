@@ -104,6 +104,12 @@ def test_viewer_sees_no_bodies_and_is_told_why_it_can_not_retry(protected: Conso
     assert drawer.locator(".reason").inner_text()
     assert drawer.get_by_text("Raw document").count() == 0
     assert page.get_by_role("link", name="Journal").count() == 0
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.keyboard.press("u")
+    page.get_by_text("The command copied").wait_for()
+    command = page.evaluate("() => navigator.clipboard.readText()")
+    assert "The body needs the role reader." in command
+    assert "does not record the body" not in command
 
 
 def test_viewer_finds_failures_and_changes_nothing(protected: Console) -> None:

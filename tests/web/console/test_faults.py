@@ -59,6 +59,23 @@ def test_cards_of_sources_tell_which_fail(failing: Console) -> None:
     assert cards.filter(has_text="Responds").count() == len(failing.settings.sources) - len(FAILING)
 
 
+def test_sources_that_fail_come_first(failing: Console) -> None:
+    """On a phone, and below a high chart, only the first are seen without scrolling."""
+    failing.open(f"?time={DAY}")
+    names = failing.page.locator(".source-name a")
+    names.first.wait_for()
+    assert set(names.all_inner_texts()[: len(FAILING)]) == set(FAILING)
+
+
+def test_time_that_was_not_read_has_no_zeros(console: Console) -> None:
+    """A zero, and a check beside it, would be an all-clear."""
+    console.open("?time=2020-02-20T00:00:00.000Z~2020-02-20T01:00:00.000Z")
+    page = console.page
+    page.get_by_text("No failures that were read").wait_for()
+    assert page.locator(".numbers dd").all_inner_texts() == ["\N{EN DASH}"] * 4
+    page.locator(".source-card").get_by_text("None that was read").first.wait_for()
+
+
 def test_sources_come_back_with_try_again(console: Console) -> None:
     console.fail("codearts", kind="html")
     console.open("?view=deliveries&source=repo-cn&source=github")

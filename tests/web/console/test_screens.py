@@ -153,6 +153,65 @@ def test_filters_are_kept_as_a_view(console: Console) -> None:
     assert console.parameters["status"] == ["FAILED"]
 
 
+@pytest.mark.parametrize("utc", [False, True])
+def test_times_are_chosen_in_the_zone_that_is_shown(console: Console, *, utc: bool) -> None:
+    """Someone who reads 14:30 in the list, and asks for 14:30, means that."""
+    page = console.page
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Kolkata"})
+    console.open("?view=deliveries")
+    assert console.rows
+    if utc:
+        page.keyboard.press("z")
+    page.get_by_role("button", name="Time", exact=True).click()
+    page.get_by_label(f"From ({'UTC' if utc else 'GMT+5:30'})").fill("2026-03-04T08:30")
+    page.get_by_role("button", name="Apply").click()
+    page.get_by_label("Remove the filter Time: since 4 Mar 2026, 08:30:00").wait_for()
+    expected = "2026-03-04T08:30:00.000Z~" if utc else "2026-03-04T03:00:00.000Z~"
+    assert console.parameters["time"] == [expected]
+    page.get_by_role("button", name="Time").first.click()
+    assert page.get_by_label("From").input_value() == "2026-03-04T08:30"
+
+
+def test_filter_that_can_not_be_used_can_be_cleared(console: Console) -> None:
+    console.open("?view=deliveries&time=rubbish")
+    page = console.page
+    page.get_by_text("The deliveries could not be loaded").wait_for()
+    page.get_by_role("button", name="Clear the filters").click()
+    assert console.rows
+    assert list(console.parameters) == ["view"]
+
+
+def test_reversed_range_of_codes_is_refused_where_it_is_written(console: Console) -> None:
+    console.open("?view=deliveries")
+    page = console.page
+    page.get_by_role("button", name="Code", exact=True).click()
+    page.get_by_label("Code", exact=True).fill("504-500")
+    page.keyboard.press("Enter")
+    page.get_by_text("Write a code, a class or a range").wait_for()
+    assert "code" not in console.parameters
+
+
+def test_times_below_the_chart_are_round(console: Console) -> None:
+    console.open(f"?time={DAY}")
+    console.page.locator(".chart rect").first.wait_for()
+    texts = console.page.locator(".chart text[text-anchor=middle]").all_text_contents()
+    assert len(texts) > 3
+    assert all(text.endswith(":00") for text in texts)
+
+
+def test_comparison_of_headers_with_none_shows_no_empty_line(console: Console) -> None:
+    source = '{source: {eq: "github"}, failure: {in: [CONNECTION, HTTP_SERVER_ERROR]}}'
+    fields = "nodes { id correlationId failure { category } }"
+    logs = console.ask(f"{{ webhookLogs(first: 100, filter: {source}) {{ {fields} }} }}")
+    by_category = {log["failure"]["category"]: log for log in logs["webhookLogs"]["nodes"]}
+    one, other = by_category["CONNECTION"]["id"], by_category["HTTP_SERVER_ERROR"]["id"]
+    console.open(f"?view=deliveries&log={one}&compare=l{one}&compare=l{other}")
+    lines = console.drawer.get_by_role("region", name="Response headers, line by line")
+    lines.wait_for()
+    assert len(set(lines.locator(".sign").all_inner_texts())) == 1
+
+
 def test_nothing_matches_and_the_filters_can_be_cleared(console: Console) -> None:
     console.open("?view=deliveries&source=translations&event=no-such-event")
     console.page.get_by_text("Nothing matches").wait_for()
@@ -189,10 +248,29 @@ def test_list_that_can_not_be_loaded_says_why(console: Console) -> None:
 # A narrow window
 
 
+def test_phone_shows_why_an_action_was_refused(console: Console) -> None:
+    page = console.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    console.open("?view=deliveries&source=gitlab&status=FAILED")
+    page.locator(".grid-row").first.click()
+    assert console.drawer.is_visible()
+    console.fail("gitlab", kind="status", status=422)
+    page.keyboard.press("r")
+    page.locator(".message").get_by_text("422").wait_for()
+    page.get_by_role("link", name="Journal").click()
+    reason = page.get_by_role("row").get_by_text("UPSTREAM_REJECTED")
+    reason.wait_for()
+    box = reason.bounding_box()
+    assert box
+    assert 0 < box["x"] < box["x"] + box["width"] < 390
+
+
 @pytest.mark.parametrize("query", ["", "?view=deliveries", "?view=journal"])
 def test_phone_shows_no_wider_page(console: Console, query: str) -> None:
     page = console.page
     page.set_viewport_size({"width": 390, "height": 844})
     console.open(query)
     page.locator("h1").first.wait_for(state="attached")
+    if not query:
+        page.locator(".source-card").first.wait_for()
     assert page.evaluate("() => document.documentElement.scrollWidth") == 390
