@@ -231,12 +231,14 @@ class ActionRecorded(Event, frozen=True, kw_only=True):
 class ConfigurationReloaded(Event, frozen=True, kw_only=True):
     """The configuration was read anew, and TAKEN over, REFUSED or found UNCHANGED.
 
+    ``changed`` are the tables and sources that are others now, as "limits" or "sources.shop".
     ``problems`` are the reasons for a refusal. The changed settings in ``restart`` take effect at
     the next start only.
     """
 
     outcome: str
     seconds: float
+    changed: Sequence[str] = ()
     problems: Sequence[str] = ()
     restart: Sequence[str] = ()
 
