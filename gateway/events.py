@@ -190,13 +190,15 @@ class PageRefreshed(Event, frozen=True):
 class BreakerChanged(Event, frozen=True):
     """The circuit breaker of a source has another ``BreakerState``.
 
-    It is ``personal`` if it concerns the calls with one caller's own credential only.
+    It is ``personal`` if it concerns the calls with one caller's own credential only. ``code`` is
+    that of the failure that opened it.
     """
 
     source: str
     before: str
     after: str
     personal: bool = False
+    code: str | None = None
 
 
 class LimitMet(Event, frozen=True):

@@ -108,10 +108,13 @@ class Logs:
         write = self._log.info if is_probe or has_failed_again else self._log.warning
         write(
             "breaker",
-            source=event.source,
-            before=event.before,
-            after=event.after,
-            personal=event.personal,
+            **_without_none(
+                source=event.source,
+                before=event.before,
+                after=event.after,
+                error=event.code,
+                personal=event.personal,
+            ),
         )
 
     def limit(self, event: LimitMet) -> None:

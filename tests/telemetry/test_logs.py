@@ -197,6 +197,11 @@ def test_entry_of_a_reload(
     }
 
 
+def test_entry_of_an_outage_has_its_cause() -> None:
+    (entry,) = entries(BreakerChanged("shop", "CLOSED", "OPEN", code="UPSTREAM_TIMEOUT"))
+    assert (entry["level"], entry["error"]) == ("warning", "UPSTREAM_TIMEOUT")
+
+
 def test_reused_answers_are_not_even_heard_of_below_info() -> None:
     """They are the most frequent, and take the least time."""
     levels: tuple[tuple[Any, bool], ...] = (("warning", False), ("info", True))
