@@ -190,13 +190,15 @@ class PageRefreshed(Event, frozen=True):
 class BreakerChanged(Event, frozen=True):
     """The circuit breaker of a source has another ``BreakerState``.
 
-    It is ``personal`` if it concerns the calls with one caller's own credential only.
+    It is ``personal`` if it concerns the calls with one caller's own credential only. ``code`` is
+    that of the failure that opened it.
     """
 
     source: str
     before: str
     after: str
     personal: bool = False
+    code: str | None = None
 
 
 class LimitMet(Event, frozen=True):
@@ -231,12 +233,14 @@ class ActionRecorded(Event, frozen=True, kw_only=True):
 class ConfigurationReloaded(Event, frozen=True, kw_only=True):
     """The configuration was read anew, and TAKEN over, REFUSED or found UNCHANGED.
 
+    ``changed`` are the tables and sources that are others now, as "limits" or "sources.shop".
     ``problems`` are the reasons for a refusal. The changed settings in ``restart`` take effect at
     the next start only.
     """
 
     outcome: str
     seconds: float
+    changed: Sequence[str] = ()
     problems: Sequence[str] = ()
     restart: Sequence[str] = ()
 

@@ -48,6 +48,8 @@ class Configuration:
         """What was read last, whether it can be used or not."""
         self.restart: tuple[str, ...] = ()
         """Settings that were changed in the file, and are fixed."""
+        self.changed: tuple[str, ...] = ()
+        """Tables and sources that are others than those in force."""
         self._read = read
         self._check = check
         self._fixed: tuple[str, ...] = FIXED
@@ -65,6 +67,7 @@ class Configuration:
         self.restart = tuple(changed)
         # They are read now, since what changes from now on is the next change.
         self._digests_read = _digests(settings)
+        self.changed = tuple(self._changed(settings))
         self._check(settings, old)
         if settings == old and self._digests_read == self._digests:
             return None
@@ -77,6 +80,17 @@ class Configuration:
     def put_in_force(self, settings: Settings) -> None:
         """Note that the settings that were read last are in force now."""
         self.settings, self._digests = settings, self._digests_read
+
+    def _changed(self, settings: Settings) -> Iterator[str]:
+        old = self.settings
+        for table in type(settings).model_fields:
+            if table != "sources" and _get(settings, table) != _get(old, table):
+                yield table
+        there = _by_name(settings, self._digests_read)
+        before = _by_name(old, self._digests)
+        for name in sorted(there | before):
+            if there.get(name) != before.get(name):
+                yield f"sources.{name}"
 
     def _read_files(self) -> Settings:
         with files_noted() as files:
@@ -177,6 +191,7 @@ class Reloads:
             ConfigurationReloaded(
                 outcome=outcome,
                 seconds=time.perf_counter() - began,
+                changed=configuration.changed if outcome == TAKEN else (),
                 problems=problems,
                 restart=() if outcome == REFUSED else configuration.restart,
             )
@@ -194,6 +209,12 @@ def _problems(error: Exception) -> tuple[str, ...]:
 
 def _digests(settings: Settings) -> list[tuple[bytes, ...]]:
     return [identity_of(source, reuse_rows=True).files for source in settings.sources]
+
+
+def _by_name(settings: Settings, digests: list[tuple[bytes, ...]]) -> dict[str, object]:
+    """Return the sources by their names, with the digests of their files."""
+    pairs = zip(settings.sources, digests, strict=True)
+    return {source.name: (source, files) for source, files in pairs}
 
 
 def _get(settings: Settings, name: str) -> Any:

@@ -157,7 +157,13 @@ LAST_RELOAD = Instrument(
     (),
     "When the configuration in force was read, or was last found to be unchanged, in Unix time.",
 )
-OF_RELOADS = (RELOADS, LAST_RELOAD)
+RELOAD_SUCCEEDED = Instrument(
+    "webhook_gateway_config_last_reload_successful",
+    "gauge",
+    (),
+    "1, or 0 if the configuration was refused when it was last read.",
+)
+OF_RELOADS = (RELOADS, LAST_RELOAD, RELOAD_SUCCEEDED)
 """Metrics of the process that reads the configuration."""
 
 INSTRUMENTS = (*COUNTED, *OF_RELOADS, WORKERS, *PROCESSES)

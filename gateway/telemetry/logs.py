@@ -102,14 +102,19 @@ class Logs:
         )
 
     def breaker(self, event: BreakerChanged) -> None:
-        """Write a change of a circuit breaker; others follow, or the vendor works again."""
-        write = self._log.info if event.after == "HALF_OPEN" else self._log.warning
+        """Write a change of a circuit breaker; of an outage, its beginning and end are warnings."""
+        is_probe = event.after == "HALF_OPEN"
+        has_failed_again = (event.before, event.after) == ("HALF_OPEN", "OPEN")
+        write = self._log.info if is_probe or has_failed_again else self._log.warning
         write(
             "breaker",
-            source=event.source,
-            before=event.before,
-            after=event.after,
-            personal=event.personal,
+            **_without_none(
+                source=event.source,
+                before=event.before,
+                after=event.after,
+                error=event.code,
+                personal=event.personal,
+            ),
         )
 
     def limit(self, event: LimitMet) -> None:
@@ -135,6 +140,7 @@ class Logs:
             "configuration",
             **_without_none(
                 outcome=event.outcome,
+                changed=list(event.changed) or None,
                 problems=list(event.problems) or None,
                 restart=list(event.restart) or None,
                 duration_ms=_milliseconds(event.seconds),

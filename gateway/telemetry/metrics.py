@@ -227,6 +227,8 @@ class ReloadMetrics:
             self._reloads.labels(outcome)
         self._last = _made(instruments.LAST_RELOAD, registry)
         self._last.set_to_current_time()
+        self._succeeded = _made(instruments.RELOAD_SUCCEEDED, registry)
+        self._succeeded.set(1)
 
     def subscribe(self, events: Events) -> None:
         """Hear of reloads."""
@@ -234,6 +236,7 @@ class ReloadMetrics:
 
     def _reloaded(self, event: ConfigurationReloaded) -> None:
         self._reloads.labels(event.outcome).inc()
+        self._succeeded.set(event.outcome != REFUSED)
         if event.outcome != REFUSED:
             self._last.set_to_current_time()
 

@@ -57,11 +57,13 @@ class UpstreamGuard:
 
         def changed(before: BreakerState, after: BreakerState) -> None:
             if events.wants(BreakerChanged):
-                events.emit(BreakerChanged(source, before.name, after.name, personal))
+                code = self._last_code.name if after is BreakerState.OPEN else None
+                events.emit(BreakerChanged(source, before.name, after.name, personal, code))
 
         self.breaker = Breaker(clock, changed)
         self._source = source
         self._last_failure = ""
+        self._last_code = ErrorCode.UPSTREAM_TIMEOUT
         self._probed = asyncio.Event()
 
     async def wait_for_probe(self) -> None:
@@ -93,20 +95,21 @@ class UpstreamGuard:
 
         failed: bool | None = None
         why = f"Source {self._source} did not answer within {slow:.3g} seconds."
+        code = ErrorCode.UPSTREAM_TIMEOUT
         try:
             yield start
             failed = time() >= late_at
         except UpstreamError as error:
             if not is_refusal(error):
                 failed = error.code in FAILURES or time() >= late_at
-                why = str(error)
+                why, code = str(error), error.code
             raise
         except TimeoutError:
             failed = True if time() >= late_at else None
             raise
         finally:
             if failed:
-                self._last_failure = why
+                self._last_failure, self._last_code = why, code
             self.breaker.end(call, failed=failed)
             if not self.breaker.probing:
                 self._probed.set()

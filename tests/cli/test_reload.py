@@ -135,7 +135,8 @@ async def test_outcomes(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (await stage.outcome(signalled=False)).outcome == "UNCHANGED"
     assert stage.repeated == 1
     replaced(file, "deadline = 60.0", "deadline = 50.0")
-    assert (await stage.outcome(signalled=False)).outcome == "TAKEN"
+    taken = await stage.outcome(signalled=False)
+    assert (taken.outcome, taken.changed) == ("TAKEN", ("server",))
     assert [settings.server.deadline.max for settings in stage.taken] == [50.0]
     assert (await stage.outcome()).outcome == "UNCHANGED"
     replaced(file, "deadline = 50.0", 'deadline = "planted"')
@@ -143,7 +144,19 @@ async def test_outcomes(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert refused.outcome == "REFUSED"
     assert "server.deadline" in refused.problems[0]
     assert "planted" not in str(refused)
+    assert refused.changed == ()
     assert capsys.readouterr().out == "again\ntaken\nagain\n"
+
+
+async def test_changes_are_told(file: Path, tmp_path: Path) -> None:
+    """So that whoever has replaced a secret sees that it was taken."""
+    stage, vendor = Stage(made(file)), Vendor()
+    vendor.url = "http://127.0.0.1:1"
+    (tmp_path / "one.key").write_text("another")
+    assert (await stage.outcome()).changed == ("sources.one",)
+    configured(tmp_path, vendor, "one", "three", more="[limits]\ndepth = 7")
+    assert (await stage.outcome()).changed == ("limits", "sources.three", "sources.two")
+    assert (await stage.outcome()).changed == ()
 
 
 @pytest.mark.parametrize(
@@ -170,7 +183,8 @@ async def test_signal_during_the_start_is_heeded_after_it(file: Path) -> None:
     before = signal.getsignal(signal.SIGHUP)
     try:
         with hang_ups_held():
-            os.kill(os.getpid(), signal.SIGHUP)
+            # To this thread: xdist has others, where the signal would not wait but end the process.
+            signal.raise_signal(signal.SIGHUP)
             async with stage.reloads.heeded(lambda: None):
                 assert (await stage.told.get()).outcome == "UNCHANGED"
         assert stage.repeated == 1

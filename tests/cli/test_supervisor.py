@@ -195,7 +195,7 @@ def test_worker_that_never_serves_is_killed() -> None:
 
 
 def test_worker_that_keeps_ending_is_started_less_and_less_often(
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A tight loop would take the processor from the workers that serve."""
     stage = Stage(2, {}, *[{"lives": 1.0, "serves_after": 0.5}] * 9)
@@ -206,7 +206,7 @@ def test_worker_that_keeps_ending_is_started_less_and_less_often(
     assert pauses == pytest.approx([0, 1, 2, 4, 8, 16, 30, 30, 30])
     assert max(pauses) == MAX_PAUSE
     assert stage.workers[0].ended_at == 250.0
-    lines = capsys.readouterr().err.splitlines()
+    lines = caplog.messages
     assert lines[0] == "Worker 2 ended with exit code 1. Another takes its place."
     assert lines[2] == "Worker 4 ended with exit code 1. Another takes its place in 2 seconds."
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import certifi
@@ -12,6 +15,7 @@ from pydantic import SecretStr, ValidationError
 from gateway.config import Limit, LimitSettings, TimeLimit, is_loopback
 from gateway.errors import ConfigurationError
 from gateway.settings import ServerSettings, Settings
+from gateway.vendors import VENDORS
 from gateway.vendors.codearts.settings import CodeArtsIam, CodeArtsSettings, CodeArtsToken
 from gateway.vendors.elastic_path.settings import ElasticPathClientCredentials, ElasticPathSettings
 from gateway.vendors.language_weaver.settings import (
@@ -262,3 +266,10 @@ def test_settings_do_not_change() -> None:
         settings.server.port = 1
     with pytest.raises(ValidationError):
         settings.sources[0].name = "other"
+
+
+def test_workers_get_settings_of_all_vendors() -> None:
+    """A worker gets them by pickle, and some vendors have a class that is made at run time."""
+    pickled = pickle.dumps([vendor.settings for vendor in VENDORS.values()])
+    worker = [sys.executable, "-c", "import pickle, sys; pickle.load(sys.stdin.buffer)"]
+    subprocess.run(worker, input=pickled, check=True)  # noqa: S603 - its command is above

@@ -14,6 +14,7 @@ from gateway.telemetry.instruments import INSTRUMENTS
 from tests.docs.pages import PAGES, USER_PAGES
 from tests.docs.product import ENUMS, SETTINGS, SHIPPED, VENDORS
 from tests.docs.tables import (
+    TABLES,
     cells,
     commands,
     events,
@@ -49,6 +50,7 @@ def first_column(name: str) -> set[str]:
 
 
 def test_everything_has_its_table() -> None:
+    assert {name.split()[0] for name in written()} == TABLES.keys()
     assert first_column("error-codes") == {code.name for code in ErrorCode}
     assert first_column("user-errors") == ENUMS["UserErrorCode"].keys()
     assert first_column("roles") == {role.name.lower() for role in Role}

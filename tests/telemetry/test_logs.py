@@ -144,6 +144,8 @@ ALL = (
     action("UPSTREAM_REJECTED"),
     BreakerChanged("shop", "CLOSED", "OPEN"),
     BreakerChanged("shop", "OPEN", "HALF_OPEN"),
+    BreakerChanged("shop", "HALF_OPEN", "OPEN"),
+    BreakerChanged("shop", "HALF_OPEN", "CLOSED"),
     LimitMet("depth", 9, 8, "warn"),
     LimitMet("tokens", None, 8, "enforce"),
     call(),
@@ -154,14 +156,14 @@ ALL = (
     ("level", "kinds"),
     [
         ("error", []),
-        ("warning", ["operation", "action", "breaker", "limit"]),
+        ("warning", ["operation", "action", "breaker", "breaker", "limit"]),
         (
             "info",
-            [*["operation"] * 4, *["action"] * 2, *["breaker"] * 2, *["limit"] * 2],
+            [*["operation"] * 4, *["action"] * 2, *["breaker"] * 4, *["limit"] * 2],
         ),
         (
             "debug",
-            [*["operation"] * 4, *["action"] * 2, *["breaker"] * 2, *["limit"] * 2, "call"],
+            [*["operation"] * 4, *["action"] * 2, *["breaker"] * 4, *["limit"] * 2, "call"],
         ),
     ],
 )
@@ -193,6 +195,11 @@ def test_entry_of_a_reload(
         **({"restart": restart} if restart else {}),
         "duration_ms": 250.0,
     }
+
+
+def test_entry_of_an_outage_has_its_cause() -> None:
+    (entry,) = entries(BreakerChanged("shop", "CLOSED", "OPEN", code="UPSTREAM_TIMEOUT"))
+    assert (entry["level"], entry["error"]) == ("warning", "UPSTREAM_TIMEOUT")
 
 
 def test_reused_answers_are_not_even_heard_of_below_info() -> None:

@@ -39,7 +39,7 @@ from gateway.events import (
 )
 from gateway.journal import ActionKind, Outcome
 from gateway.model import CacheStatus, FailureCategory, WebhookLogStatus
-from gateway.telemetry.instruments import COUNTED, LAST_RELOAD, RELOADS
+from gateway.telemetry.instruments import COUNTED, LAST_RELOAD, RELOAD_SUCCEEDED, RELOADS
 from gateway.telemetry.metrics import METHODS, OTHER, STATES, Metrics, ReloadMetrics
 from gateway.telemetry.seen import BUCKETS, SeenDeliveries
 from gateway.upstream.breaker import BreakerState
@@ -242,9 +242,11 @@ def test_reloads_are_counted_and_a_refusal_is_no_success() -> None:
         patch.setattr(time, "time", lambda: 5.0)
         ReloadMetrics(registry).subscribe(events)
         assert registry.get_sample_value(LAST_RELOAD.name) == 5.0
+        assert registry.get_sample_value(RELOAD_SUCCEEDED.name) == 1
         for at, outcome in ((6.0, "TAKEN"), (7.0, "UNCHANGED"), (8.0, "REFUSED"), (9.0, "REFUSED")):
             patch.setattr(time, "time", lambda at=at: at)
             events.emit(ConfigurationReloaded(outcome=outcome, seconds=0.1))
+            assert registry.get_sample_value(RELOAD_SUCCEEDED.name) == (outcome != "REFUSED")
     assert registry.get_sample_value(LAST_RELOAD.name) == 7.0
     counts = {"TAKEN": 1, "UNCHANGED": 1, "REFUSED": 2}
     for outcome, count in counts.items():

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
+from gateway.errors import ErrorCode, UpstreamError
+from gateway.events import BreakerChanged, Events
 from gateway.upstream.breaker import MIN_CALLS, PROBE_INTERVAL, WINDOW, Breaker, BreakerState
+from gateway.upstream.guard import UpstreamGuard
 
 CLOSED, OPEN, HALF_OPEN = BreakerState
 
@@ -150,3 +155,32 @@ def test_waiting_call_is_refused_once_the_breaker_opens(tried: Tried) -> None:
     assert not tried.breaker.allows(waiting)
     tried.breaker.end(probe, failed=False)
     assert tried.breaker.allows(waiting)
+
+
+async def test_changes_say_which_failure_opened_it() -> None:
+    """Callers may get stale pages meanwhile, so no other entry of the log has the reason."""
+    now = 0.0
+    told: list[BreakerChanged] = []
+    events = Events()
+    events.subscribe(BreakerChanged, told.append)
+    guard = UpstreamGuard("shop", 1000.0, lambda: now, events=events)
+
+    def call(code: ErrorCode | None) -> None:
+        with contextlib.suppress(UpstreamError), guard.tracked(60.0) as start:
+            start()
+            if code is not None:
+                raise UpstreamError(code, "It failed.", source="shop")
+
+    for _ in range(10):
+        call(ErrorCode.UPSTREAM_UNREACHABLE)
+    now += PROBE_INTERVAL
+    call(ErrorCode.UPSTREAM_ERROR)
+    now += PROBE_INTERVAL
+    call(None)
+    assert [(event.after, event.code) for event in told] == [
+        ("OPEN", "UPSTREAM_UNREACHABLE"),
+        ("HALF_OPEN", None),
+        ("OPEN", "UPSTREAM_ERROR"),
+        ("HALF_OPEN", None),
+        ("CLOSED", None),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,5 +47,8 @@ def shipped() -> list[type[DescribedVendor]]:
     kits = []
     for file in sorted(SHIPPED.glob("*.toml")):
         description, provider = load(file), file.stem
-        kits.append(kit_of(description, provider, settings=settings_of(description, provider)))
+        settings = settings_of(description, provider)
+        # Workers get the configuration by pickle, which finds a class by its module and name.
+        setattr(sys.modules[settings.__module__], settings.__name__, settings)
+        kits.append(kit_of(description, provider, settings=settings))
     return kits
