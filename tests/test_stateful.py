@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from unittest.mock import patch
 
 import httpx
 import pytest
@@ -38,6 +39,7 @@ from gateway.journal import ActionKind
 from gateway.model import CacheStatus, WebhookLog, WebhookLogStatus
 from gateway.service import Gateway
 from gateway.settings import Settings
+from gateway.sources import caching
 from gateway.upstream.operation import Operation
 from tests.support.changing_vendor import (
     ACCOUNTS,
@@ -179,17 +181,19 @@ class Replicas(RuleBasedStateMachine):
         store: Store | None = None
         if url == MEMORY:
             store = MemoryStore(max_entries=10_000, max_bytes=2**26, clock=self.clock)
-        made = [
-            Gateway(
-                configured,
-                transport=self.vendor,
-                store=store,
-                clock=self.clock,
-                # Calls are far apart, so that no breaker opens and no rate limit applies.
-                monotonic=itertools.count(step=100.0).__next__,
-            )
-            for _ in range(2)
-        ]
+        # Both see the same entries of the store, as two gateways with one Redis do.
+        with patch.object(caching, "_numbers", itertools.repeat(1)):
+            made = [
+                Gateway(
+                    configured,
+                    transport=self.vendor,
+                    store=store,
+                    clock=self.clock,
+                    # Calls are far apart, so that no breaker opens and no rate limit applies.
+                    monotonic=itertools.count(step=100.0).__next__,
+                )
+                for _ in range(2)
+            ]
         for gateway in made:
             await gateway.open_journal()
             for name in ("begin", "complete", "handle_completed"):
