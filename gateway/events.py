@@ -34,6 +34,9 @@ KEPT, COLLAPSED, FAILED = "KEPT", "COLLAPSED", "FAILED"
 STORE_FAILURES = UNREACHABLE, REFUSED, INVALID = "UNREACHABLE", "REFUSED", "INVALID"
 """Why Redis did not do what the cache asked for; REFUSED is mostly for lack of memory."""
 
+TAKEN, REFUSED, UNCHANGED = "TAKEN", "REFUSED", "UNCHANGED"
+"""Outcomes of a reload."""
+
 
 class Event(msgspec.Struct, frozen=True):
     """Something that has happened."""
@@ -168,9 +171,9 @@ class SourceRead(Event, frozen=True, kw_only=True):
 
 
 class CacheStoreFailed(Event, frozen=True):
-    """The cache's Redis did not do what it was asked for; ``reason`` is in ``STORE_FAILURES``.
+    """The cache's Redis did not do what it was asked for.
 
-    It is ``INVALID`` if an entry can't be encoded or decoded.
+    ``reason`` is in ``STORE_FAILURES``. It is ``INVALID`` if an entry can't be encoded or decoded.
     """
 
     reason: str
@@ -223,6 +226,29 @@ class ActionRecorded(Event, frozen=True, kw_only=True):
     code: str | None
     seconds: float
     request_id: str | None
+
+
+class ConfigurationReloaded(Event, frozen=True, kw_only=True):
+    """The configuration was read anew, and TAKEN over, REFUSED or found UNCHANGED.
+
+    ``problems`` are the reasons for a refusal. The changed settings in ``restart`` take effect at
+    the next start only.
+    """
+
+    outcome: str
+    seconds: float
+    problems: Sequence[str] = ()
+    restart: Sequence[str] = ()
+
+
+class SourcesReplaced(Event, frozen=True):
+    """A new configuration is in force, for which the sources ``made`` were made anew.
+
+    Their circuit breakers are closed. Those ``dropped`` are in it no more.
+    """
+
+    made: Sequence[str]
+    dropped: Sequence[str]
 
 
 E = TypeVar("E", bound=Event)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import functools
 import operator
@@ -13,13 +12,11 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from gateway import ids
-from gateway.actions.actions import MARGIN, Actions
 from gateway.actions.invalidation import tags_to_evict
 from gateway.actions.outcomes import ActionResult
 from gateway.actions.permissions import denial, supporting_sources
 from gateway.actions.problems import AnyProblem
-from gateway.actions.watcher import ActionWatcher
-from gateway.cache import Cache, CacheState, Store, make_store
+from gateway.cache import CacheState, Store
 from gateway.callers import ANONYMOUS, Caller, Role
 from gateway.errors import ErrorCode, RequestError
 from gateway.events import Events
@@ -27,9 +24,10 @@ from gateway.feed import cursor, filters, paging
 from gateway.feed.feed import Feed
 from gateway.feed.filters import Document, Filter
 from gateway.feed.page import Page
-from gateway.journal import ActionFilter, ActionKind, ActionPage, Journal
+from gateway.journal import ActionFilter, ActionKind, ActionPage
 from gateway.model import Attempt, Hook, Timestamp, WebhookLog
-from gateway.sources import Source, make_source
+from gateway.resources import Resources
+from gateway.sources import Source
 from gateway.sources.source import not_found
 from gateway.stats import scan
 from gateway.upstream.operation import Operation
@@ -59,6 +57,9 @@ class Gateway:
     Tests replace the network by ``transport`` and the configured cache by ``store``. ``clock``
     returns Unix time in nanoseconds, ``monotonic`` seconds. ``evictions`` and ``call_counts``
     connect the workers of one server. ``events`` are told of what happens.
+
+    From an ``earlier`` gateway, what has the same settings in both is taken over as it is; until
+    ``take_over``, it belongs to the earlier one.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Gateway:
         events: Events | None = None,
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
+        earlier: Gateway | None = None,
     ) -> None:
         self.settings = settings
         self.caller = ANONYMOUS
@@ -82,38 +84,21 @@ class Gateway:
             for source in settings.sources
             if source.auth.type == "pass-through"
         }
-        caching = settings.cache
-        store = store or make_store(
-            caching.url.get_secret_value(),
-            max_entries=caching.max_entries,
-            max_bytes=caching.max_megabytes * 2**20,
-            clock=clock,
+        self._resources: Resources = Resources(
+            settings,
+            transport=transport,
+            store=store,
             evictions=evictions,
+            call_counts=call_counts,
             events=self.events,
+            clock=clock,
+            monotonic=monotonic,
+            earlier=earlier._resources if earlier is not None else None,  # noqa: SLF001 - its own class
         )
-        self._cache = Cache(store, clock)
-        self._actions = Actions(
-            Journal(
-                settings.journal.url.get_secret_value(),
-                retention_days=settings.journal.retention_days,
-                clock=clock,
-            ),
-            self.events,
-        )
-        self.sources: Mapping[str, Source] = {
-            source.name: make_source(
-                source.model_copy(update={"cache": source.cache.with_defaults(caching)}),
-                self._cache,
-                transport,
-                clock,
-                monotonic,
-                reuse_rows=caching.reuse_rows,
-                shared=call_counts.of(source.name) if call_counts is not None else None,
-                events=self.events,
-            )
-            for source in sorted(settings.sources, key=lambda source: source.name)
-        }
-        self._watcher = ActionWatcher(self._actions, self._cache, self.sources)
+        self.sources = self._resources.sources
+        self._cache = self._resources.cache
+        self._actions = self._resources.actions
+        self._watcher = self._resources.watcher
 
     async def __aenter__(self) -> Gateway:
         return self
@@ -122,11 +107,12 @@ class Gateway:
         """Open the journal before the first action; JournalError if an action could need it."""
         await self._actions.start(self.sources)
 
+    async def take_over(self) -> None:
+        """Own what was taken over from the earlier gateway, which no longer closes it."""
+        await self._resources.take_over()
+
     async def __aexit__(self, *_: object) -> None:
-        await self._watcher.close()
-        await self._actions.close(self.settings.server.deadline.max + MARGIN)
-        await self._cache.close()
-        await asyncio.gather(*(source.close() for source in self.sources.values()))
+        await self._resources.close()
 
     def seen_by(self, caller: Caller) -> Gateway:
         """Return the gateway as a caller sees it, without the sources that it has no role on."""

@@ -25,7 +25,7 @@ LAYERS = [
     {"settings"},
     {"sources"},
     {"feed", "actions"},
-    {"stats"},
+    {"stats", "resources"},
     {"service"},
     {"schema"},
     {"web"},
@@ -35,7 +35,7 @@ LAYERS = [
 """A package imports only from packages on a line above its own, and from itself."""
 
 ONLY_IMPORTERS = {
-    "httpx": {"upstream", "sources", "service", "web"},
+    "httpx": {"upstream", "sources", "resources", "service", "web"},
     "aiocache": {"cache"},
     "joserfc": {"callers", "config", "upstream"},
     "structlog": {"telemetry"},
@@ -48,8 +48,9 @@ ONLY_IMPORTERS = {
     "jmespath": {"vendors"},
     "typer": {"cli"},
     "rich": {"cli"},
+    "watchfiles": {"cli"},
 }
-RUN_TIME_ONLY = {("httpx", room) for room in ("sources", "service", "web")}
+RUN_TIME_ONLY = {("httpx", room) for room in ("sources", "resources", "service", "web")}
 """Packages that use types of a library in annotations only."""
 
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
@@ -120,8 +120,10 @@ class Actions:
         self._events = events or Events()
         self._recorder = OutcomeRecorder()
         self._opening: asyncio.Task[Journal] | None = None
-        # Start times in seconds of the event loop's clock.
-        self._in_progress: dict[asyncio.Task[tuple[Action, ActionResult | None]], float] = {}
+        # With start times in seconds of the event loop's clock.
+        self._in_progress: dict[
+            asyncio.Task[tuple[Action, ActionResult | None]], tuple[Source, float]
+        ] = {}
 
     async def start(self, sources: Mapping[str, Source]) -> None:
         """Open the journal when a server starts; JournalError if an action could need it.
@@ -207,7 +209,7 @@ class Actions:
             return sent, await self._send(sent, target, operation, evict, waiting.deadline)
 
         task = asyncio.create_task(run())
-        self._in_progress[task] = asyncio.get_running_loop().time()
+        self._in_progress[task] = target.source, asyncio.get_running_loop().time()
         task.add_done_callback(self._in_progress.pop)
         # The caller may disconnect or time out; the task continues regardless.
         until = waiting.deadline if waiting.deadline < operation.deadline else None
@@ -223,17 +225,25 @@ class Actions:
             return ActionResult(problem=_key_reused(action, sources))
         return answer or await self._await_earlier(action, target, waiting)
 
-    async def close(self, seconds: float) -> None:
-        """Wait for the actions in progress, then close the journal.
+    async def finish(self, sources: Collection[Source], seconds: float) -> None:
+        """Wait for the actions in progress on some sources.
 
         An action that is not completed ``seconds`` after its start is cancelled, and its outcome
         recorded.
         """
-        for task, began in list(self._in_progress.items()):
-            left = began + seconds - asyncio.get_running_loop().time()
-            await asyncio.wait([task], timeout=max(0.0, left))
-            task.cancel()
-        await asyncio.gather(*self._in_progress, return_exceptions=True)
+        tasks = []
+        for task, (source, began) in list(self._in_progress.items()):
+            if source in sources:
+                left = began + seconds - asyncio.get_running_loop().time()
+                await asyncio.wait([task], timeout=max(0.0, left))
+                task.cancel()
+                tasks.append(task)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def close(self, seconds: float) -> None:
+        """Wait for all actions in progress as ``finish`` does, then close the journal."""
+        while self._in_progress:
+            await self.finish([source for source, _ in self._in_progress.values()], seconds)
         await self._recorder.close()
         if self._opening is None:
             return

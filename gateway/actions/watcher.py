@@ -35,7 +35,7 @@ class ActionWatcher:
     def __init__(self, actions: Actions, cache: Cache, sources: Mapping[str, Source]) -> None:
         self._actions = actions
         self._cache = cache
-        self._sources = sources
+        self.sources = sources
         self._flights: SingleFlight[None] = SingleFlight()
 
     async def catch_up(self) -> None:
@@ -65,7 +65,7 @@ class ActionWatcher:
             {
                 tag
                 for action in actions
-                if (source := self._sources.get(action.source))
+                if (source := self.sources.get(action.source))
                 for tag in source.affected_tags(ids.decode(action.log_id, ids.Kind.LOG).place)
             },
             everywhere=False,

@@ -32,7 +32,8 @@ class Authenticator:
     """Authenticates callers by the configured methods.
 
     ``fetch`` returns the JSON Web Key Set at a URL. ``clock`` returns Unix time and ``monotonic`` a
-    monotonic time, both in seconds.
+    monotonic time, both in seconds. From an ``earlier`` one, failed attempts are remembered, and
+    the keys of the same issuer.
     """
 
     def __init__(
@@ -42,14 +43,18 @@ class Authenticator:
         fetch: Callable[[str], Awaitable[dict[str, Any]]] = jwks.fetch,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        earlier: Authenticator | None = None,
     ) -> None:
+        self.settings = settings
         self._open = "none" in settings.methods
-        self._attempts = Attempts(monotonic)
+        self.attempts: Attempts = earlier.attempts if earlier else Attempts(monotonic)
         self._keys = KeyRing(settings.keys) if settings.keys else None
-        self._tokens = None
-        if settings.jwt:
+        self.tokens: TokenVerifier | None = None
+        if settings.jwt and earlier and earlier.settings.jwt == settings.jwt:
+            self.tokens = earlier.tokens
+        elif settings.jwt:
             keys = IssuerKeys(functools.partial(_document, settings.jwt, fetch), monotonic)
-            self._tokens = TokenVerifier(settings.jwt, keys, clock)
+            self.tokens = TokenVerifier(settings.jwt, keys, clock)
 
     async def authenticate(self, headers: Mapping[str, str], address: str) -> Caller:
         """Return the caller of a request with these headers, sent from an IP address.
@@ -61,17 +66,17 @@ class Authenticator:
             return ANONYMOUS
         key, token = self._credentials(headers)
         if not (key or token):
-            raise missing_credential(keys=self._keys is not None, tokens=self._tokens is not None)
-        if wait := self._attempts.check(address):
+            raise missing_credential(keys=self._keys is not None, tokens=self.tokens is not None)
+        if wait := self.attempts.check(address):
             raise TooManyAttemptsError(wait)
         try:
             caller = await self._identify(key, token)
         except ExpiredTokenError:
             raise
         except UnauthenticatedError:
-            self._attempts.failed(address)
+            self.attempts.failed(address)
             raise
-        self._attempts.succeeded(address)
+        self.attempts.succeeded(address)
         return caller
 
     def welcomes(self, caller: Caller, address: str) -> bool:
@@ -81,9 +86,9 @@ class Authenticator:
         """
         if caller.method is Method.NONE:
             return True
-        if self._attempts.check(address):
+        if self.attempts.check(address):
             return False
-        self._attempts.succeeded(address)
+        self.attempts.succeeded(address)
         return True
 
     def _credentials(self, headers: Mapping[str, str]) -> tuple[str, str]:
@@ -97,8 +102,8 @@ class Authenticator:
         return (credential, "") if credential.startswith(PREFIX) else ("", credential)
 
     async def _identify(self, key: str, token: str) -> Caller:
-        if self._tokens and token:
-            return await self._tokens.verify(token)
+        if self.tokens and token:
+            return await self.tokens.verify(token)
         if self._keys and key.isascii() and (caller := self._keys.find(key)):
             return caller
         raise rejected_credential()

@@ -10,22 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway import __version__
-from gateway.cli import options, vendor_commands
-from gateway.cli.screen import LOG_FORMAT, print_error, sentence
-from gateway.errors import ConfigurationError, ErrorCode, JournalError, RequestError, UpstreamError
+from gateway.cli import config_commands, options, vendor_commands
+from gateway.cli.errors import errors_printed
+from gateway.cli.screen import LOG_FORMAT
 
 if TYPE_CHECKING:
     from gateway.service import Gateway
@@ -39,18 +37,10 @@ app = typer.Typer(
     help="One GraphQL endpoint for the webhook delivery logs of many systems.",
 )
 key_app = typer.Typer(no_args_is_help=True, help="API keys of callers.")
-config_app = typer.Typer(no_args_is_help=True, help="The configuration file.")
 app.add_typer(key_app, name="key")
-app.add_typer(config_app, name="config")
+app.add_typer(config_commands.app, name="config")
 app.add_typer(vendor_commands.app, name="vendor")
 
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        help="The configuration file.",
-        show_default="GATEWAY_CONFIG, or gateway.toml in this folder",
-    ),
-]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON with the names of the schema.")]
 
 
@@ -89,7 +79,7 @@ def _options(
 @app.command("serve")
 def _serve(
     *,
-    config: Config = None,
+    config: options.Config = None,
     host: Annotated[
         str | None, typer.Option(help="The address to listen on.", show_default="as configured")
     ] = None,
@@ -115,15 +105,21 @@ def _serve(
         bool,
         typer.Option("--insecure", help="Let other machines call without credentials."),
     ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch", help="Take the configuration over again when it or a file it names changes."
+        ),
+    ] = False,
 ) -> None:
     """Serve GraphQL over HTTP."""
     from gateway.cli.server import Options, run
     from gateway.settings import load
 
-    with _errors_printed():
+    with errors_printed():
         run(
             lambda: load(config, os.environ),
-            Options(host=host, port=port, workers=workers, insecure=insecure),
+            Options(host, port, workers, insecure=insecure, watch=watch),
         )
 
 
@@ -142,12 +138,12 @@ def _demo(
     """Serve simulated vendors and a gateway for them, to try it out."""
     from gateway.cli.demo import run_demo
 
-    with _errors_printed():
+    with errors_printed():
         run_demo(port, sandbox_port, seed)
 
 
 @app.command("check")
-def _check(*, config: Config = None) -> None:
+def _check(*, config: options.Config = None) -> None:
     """Try to read every source, and explain failures."""
     from gateway.cli.check import check_sources
 
@@ -157,7 +153,7 @@ def _check(*, config: Config = None) -> None:
 @app.command("logs")
 def _logs(
     *,
-    config: Config = None,
+    config: options.Config = None,
     source: Annotated[
         list[str] | None,
         typer.Option(
@@ -213,7 +209,7 @@ def _show(
         typer.Argument(metavar="ID", help="The log's id, as in piped or JSON output."),
     ],
     *,
-    config: Config = None,
+    config: options.Config = None,
     as_json: Json = False,
 ) -> None:
     """Show one webhook log with its headers and bodies."""
@@ -229,7 +225,7 @@ Ids = Annotated[
 
 
 @app.command("retry")
-def _retry(ids: Ids, *, config: Config = None, as_json: Json = False) -> None:
+def _retry(ids: Ids, *, config: options.Config = None, as_json: Json = False) -> None:
     """Retry deliveries: the vendor sends each of them once more."""
     from gateway.cli.actions import perform
     from gateway.journal import ActionKind
@@ -241,7 +237,7 @@ def _retry(ids: Ids, *, config: Config = None, as_json: Json = False) -> None:
 def _delete(
     ids: Ids,
     *,
-    config: Config = None,
+    config: options.Config = None,
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
 ) -> None:
     """Delete webhook logs at the vendor."""
@@ -257,7 +253,7 @@ def _delete(
 @app.command("actions")
 def _actions(
     *,
-    config: Config = None,
+    config: options.Config = None,
     first: Annotated[int, typer.Option(min=1, max=100, help="The number of actions.")] = 25,
     as_json: Json = False,
 ) -> None:
@@ -292,7 +288,7 @@ def _key_create(
     """Create an API key: print it, this one time, with its lines for the configuration file."""
     from gateway.callers.keys import create
 
-    with _errors_printed():
+    with errors_printed():
         key, lines = create(name, role, source or ())
         typer.echo("The key, which is not shown again:", err=True)
         typer.echo(key)
@@ -308,14 +304,6 @@ def _schema() -> None:
     typer.echo(build_schema().as_str())
 
 
-@config_app.command("schema")
-def _config_schema() -> None:
-    """Print the JSON schema of the configuration file, for editors."""
-    from gateway.settings import json_schema
-
-    typer.echo(json.dumps(json_schema(), indent=2))
-
-
 def _work(config: Path | None, work: Callable[[Gateway], Awaitable[int]]) -> None:
     """Run ``work`` with the configured gateway, and exit with the code that it returns."""
     from gateway.service import Gateway
@@ -325,26 +313,6 @@ def _work(config: Path | None, work: Callable[[Gateway], Awaitable[int]]) -> Non
         async with Gateway(settings) as gateway:
             return await work(gateway)
 
-    with _errors_printed():
+    with errors_printed():
         settings = load(config, os.environ)
         raise typer.Exit(asyncio.run(run()))
-
-
-@contextmanager
-def _errors_printed() -> Iterator[None]:
-    """Print errors that are not defects as sentences, and exit."""
-    try:
-        yield
-    except ConfigurationError as error:
-        for problem in error.problems:
-            print_error(problem)
-        raise typer.Exit(2) from None
-    except RequestError as error:
-        print_error(str(error))
-        raise typer.Exit(1 if error.code is ErrorCode.NOT_FOUND else 2) from None
-    except JournalError as error:
-        print_error(str(error))
-        raise typer.Exit(1) from None
-    except UpstreamError as error:
-        print_error(sentence(error))
-        raise typer.Exit(1) from None

@@ -50,13 +50,13 @@ def run_demo(port: int, sandbox_port: int, seed: int) -> None:
         with (
             listen(settings.server.host, port, "--port") as listener,
             serving(sandbox.app, sandbox_listener, grace=1.0),
-            telemetry_of(settings) as (events, _),
+            telemetry_of(settings) as telemetry,
         ):
             address = url(listener)
             serve(
-                create_app(settings, events=events),
+                create_app(settings, events=telemetry.events),
                 listener,
-                grace(settings),
+                lambda: grace(settings),
                 lambda: _print_banner(address, sandbox_address, file),
             )
 

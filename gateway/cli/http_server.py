@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import multiprocessing
 import signal
 import socket
@@ -271,15 +272,21 @@ class GracefulServer(uvicorn.Server):
     uvicorn closes listeners and idle connections at once, and so resets the connections that were
     not accepted yet, and those whose first request is on its way. ``started`` is called once
     requests are answered. After a SIGTERM, connections are accepted for ``drain`` seconds more, so
-    that a load balancer can find out.
+    that a load balancer can find out. ``grace`` returns the seconds that requests then have to end,
+    if these may have changed since the start.
 
     While the server stops, requests have ``stopping`` in the state of their scope.
     """
 
     def __init__(
-        self, config: uvicorn.Config, started: Callable[[], None], drain: float = 0.0
+        self,
+        config: uvicorn.Config,
+        started: Callable[[], None],
+        drain: float = 0.0,
+        grace: Callable[[], float] | None = None,
     ) -> None:
         super().__init__(config)
+        self._grace = grace
         self._inner: Any = config.app
         self._started = started
         self._drain = drain
@@ -317,6 +324,8 @@ class GracefulServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept waiting connections, stop listening, and let every request finish."""
+        if self._grace is not None:
+            self.config.timeout_graceful_shutdown = math.ceil(self._grace())
         loop = asyncio.get_running_loop()
         if multiprocessing.parent_process() is None:
             # Workers share their sockets, and a new one may go on to use them.

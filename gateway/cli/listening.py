@@ -118,28 +118,36 @@ def config_of(app: ASGIApp, grace: float) -> uvicorn.Config:
     )
 
 
+def tidy() -> None:
+    """Collect garbage now, and spare what is left from later collections.
+
+    The schema and the modules never become garbage. Scanning them in every collection took most of
+    the time of a large request.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
 def serve(
     app: ASGIApp,
     listener: socket.socket,
-    grace: float,
+    grace: Callable[[], float],
     started: Callable[[], None],
     drain: float = 0.0,
 ) -> None:
     """Serve until a signal stops it; ``started`` is called once requests are answered.
 
     After a SIGTERM, connections are accepted for ``drain`` seconds more. Requests in flight then
-    have ``grace`` seconds to end.
+    have ``grace()`` seconds to end.
     """
     allow_connections()
-    # The schema and the modules never become garbage. Scanning them in every collection took most
-    # of the time of a large request.
-    gc.collect()
-    gc.freeze()
+    tidy()
     # A collection takes about a millisecond, and a list leaves few objects to collect.
     gc.set_threshold(10_000, 20, 50)
     # uvicorn raises the signal again after the shutdown.
     with contextlib.suppress(KeyboardInterrupt):
-        GracefulServer(config_of(app, grace), started, drain).run([listener])
+        GracefulServer(config_of(app, grace()), started, drain, grace).run([listener])
 
 
 def allow_connections() -> None:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        help="The configuration file.",
+        show_default="GATEWAY_CONFIG, or gateway.toml in this folder",
+    ),
+]
+"""The option of all commands that read the configuration."""
 
 
 def one_of(*words: str) -> Callable[[str], str]:

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import logging
+import signal
 import socket
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import typer
 
 from gateway.actions.actions import MARGIN
 from gateway.actions.permissions import any_supported
-from gateway.cli.listening import check_host, listen, serve, url
-from gateway.cli.screen import print_error
+from gateway.cli.configuration import check
+from gateway.cli.listening import check_host, listen, serve, tidy, url
+from gateway.cli.reload import Configuration, Reloads, hang_ups_held
 from gateway.cli.shares import share, workers_of
 from gateway.cli.telemetry import telemetry_of, telemetry_of_worker, telemetry_of_workers
-from gateway.config import is_loopback
-from gateway.errors import ConfigurationError, JournalError
 from gateway.service import Gateway
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from gateway.cache.evictions import EvictionLog
-    from gateway.cli.telemetry import Counts, Slots
+    from gateway.cli.telemetry import Counts, Telemetry, WorkersTelemetry
+    from gateway.cli.worker import Link
     from gateway.settings import Settings
     from gateway.upstream.call_counts import CallCounts
 
@@ -38,68 +42,91 @@ class Options(NamedTuple):
     port: int | None = None
     workers: int | Literal["auto"] | None = None
     insecure: bool = False
+    watch: bool = False
 
 
 def run(read: Callable[[], Settings], options: Options) -> None:
-    """Serve the gateway with the settings that ``read`` returns.
+    """Serve the gateway with the settings that ``read`` returns, now and when they are changed.
 
-    With several workers they are read again for each restart.
+    Raises ConfigurationError or JournalError if it can't be started with them.
     """
-    settings = checked(read(), options)
+    with hang_ups_held():
+        _run(read, options)
+
+
+def _run(read: Callable[[], Settings], options: Options) -> None:
+    def optioned() -> Settings:
+        return with_options(read(), options)
+
+    configuration = Configuration(optioned, functools.partial(_check, options))
+    settings = configuration.settings
     with listen(settings.server.host, settings.server.port) as listener:
         if settings.server.workers == 1 or sys.platform == "win32":
-            # Not imported by a supervisor, which needs no schema.
-            from gateway.web.app import create_app  # noqa: PLC0415
-
-            with telemetry_of(settings) as (events, metrics):
-                told = f"Serving {url(listener)}/graphql{_and(metrics)}. Ctrl-C stops."
-                serve(
-                    create_app(settings, events=events),
-                    listener,
-                    grace(settings),
-                    lambda: typer.echo(told),
-                    settings.server.drain,
-                )
+            with telemetry_of(settings) as telemetry:
+                _serve_alone(configuration, options, listener, telemetry)
         else:
-            with telemetry_of_workers(settings) as (slots, metrics):
-                _supervise(settings, read, options, listener, slots, metrics)
+            with telemetry_of_workers(settings) as of_workers:
+                _supervise(configuration, options, listener, of_workers)
 
 
-def checked(settings: Settings, options: Options) -> Settings:
-    """Return the settings with the options in their place, and the journal tried.
+def _check(options: Options, settings: Settings, in_force: Settings | None) -> None:
+    """Raise ConfigurationError or JournalError if the gateway can't be started with settings."""
+    check_host(settings.server.host)
+    check(settings, insecure=options.insecure)
+    if in_force is None or in_force.journal != settings.journal:
+        asyncio.run(_try_journal(settings))
 
-    Raises ConfigurationError or JournalError if the gateway can't be started with them.
-    """
-    settings = with_options(settings, options)
-    host = settings.server.host
-    check_host(host)
-    if "none" in settings.auth.methods and not (options.insecure or is_loopback(host)):
-        print_error(
-            f"The gateway does not listen on {host}: it asks nobody for a credential, so whoever"
-            " reaches it from another machine could read and delete every webhook log. Make a key"
-            " with gateway key create and add it under [auth], listen on 127.0.0.1, or take the"
-            " risk with --insecure."
+
+def _serve_alone(
+    configuration: Configuration,
+    options: Options,
+    listener: socket.socket,
+    telemetry: Telemetry,
+) -> None:
+    # Not imported by a supervisor, which needs no schema.
+    from gateway.web.app import create_app  # noqa: PLC0415
+    from gateway.web.swap import CurrentApp  # noqa: PLC0415
+
+    configuration.fix("server.workers")
+    make = functools.partial(create_app, events=telemetry.events)
+
+    async def take_over(settings: Settings) -> str:
+        await current.replace(
+            await asyncio.to_thread(make, settings, earlier=current.app), closed=tidy
         )
-        raise typer.Exit(2)
-    workers_of(settings)
-    asyncio.run(_try_journal(settings))
-    return settings
+        return "The configuration was taken over."
+
+    async def again() -> str:
+        return "The configuration has not changed, so there is nothing to do."
+
+    def heeded() -> contextlib.AbstractAsyncContextManager[None]:
+        reloads = Reloads(configuration, telemetry.events, take_over, again, watched=options.watch)
+        return reloads.heeded(lambda: signal.raise_signal(signal.SIGTERM))
+
+    current = CurrentApp(make(configuration.settings), heeded)
+    told = f"Serving {url(listener)}/graphql{_and(telemetry.url)}. Ctrl-C stops."
+    serve(
+        current,
+        listener,
+        lambda: grace(configuration.settings),
+        lambda: typer.echo(told),
+        configuration.settings.server.drain,
+    )
 
 
 def _supervise(
-    settings: Settings,
-    read: Callable[[], Settings],
+    configuration: Configuration,
     options: Options,
     listener: socket.socket,
-    slots: Slots | None,
-    metrics: str | None,
+    telemetry: WorkersTelemetry,
 ) -> None:
     # These modules are not for Windows.
     from gateway.cache.evictions import EvictionLog  # noqa: PLC0415
-    from gateway.cli.supervisor import Plan, Supervisor, Worker  # noqa: PLC0415
+    from gateway.cli.supervisor import Plan, Supervisor  # noqa: PLC0415
+    from gateway.cli.worker import Worker  # noqa: PLC0415
     from gateway.upstream.call_counts import CallCounts  # noqa: PLC0415
 
-    evictions, calls = EvictionLog(), CallCounts()
+    evictions, calls, slots = EvictionLog(), CallCounts(), telemetry.slots
 
     def plan(settings: Settings) -> Plan:
         count = workers_of(settings)
@@ -112,65 +139,51 @@ def _supervise(
 
             return worker(None) if slots is None else slots.start(worker)
 
-        return Plan(count, start)
+        def message(index: int) -> Takeover:
+            return Takeover(share(settings, index, count), calls.names)
 
-    def reload() -> Plan | None:
-        # The socket stays as it is.
-        fixed = options._replace(host=settings.server.host, port=settings.server.port)
-        anew = _read_anew(read, fixed)
-        return None if anew is None else plan(anew)
+        # Actions that begin just before the end of the grace have as much time again.
+        seconds = settings.server.drain + 2 * grace(settings) + MARGIN
+        return Plan(count, start, message, seconds, drain=settings.server.drain > 0)
 
-    def restarted(count: int) -> None:
-        typer.echo(f"Restarted with {_count(count)}.")
-        log.info("The configuration was read anew, and all workers were restarted.")
+    async def take_over(settings: Settings) -> str:
+        new = plan(settings)
+        await supervisor.take_over(new)
+        return f"The configuration was taken over by {_count(new.workers)}."
 
-    first = plan(settings)
-    address = url(listener)
-    if _counts_apart(settings, first.workers):
+    async def again() -> str:
+        await supervisor.restart()
+        return f"Restarted with {_count(workers_of(configuration.settings))}."
+
+    def heeded() -> contextlib.AbstractAsyncContextManager[None]:
+        reloads = Reloads(configuration, telemetry.events, take_over, again, watched=options.watch)
+        return reloads.heeded(lambda: supervisor.stop(signal.SIGTERM))
+
+    first = plan(configuration.settings)
+    if _counts_apart(configuration.settings, first.workers):
         log.warning(
             "Each worker counts requests by itself, so a caller may send up to %d times as many"
             " as the limit rate says. With Redis under [cache] they count together.",
             first.workers,
         )
-    # Actions that begin just before the end of the grace have as much time again.
-    seconds = settings.server.drain + 2 * grace(settings) + MARGIN
-    drain = settings.server.drain > 0
-    supervisor = Supervisor(first, listener, reload, seconds=seconds, drain=drain)
-    served = asyncio.run(
-        supervisor.run(
-            lambda: typer.echo(
-                f"Serving {address}/graphql with {_count(first.workers)}{_and(metrics)}."
-                " Ctrl-C stops."
-            ),
-            restarted,
-        )
+    told = (
+        f"Serving {url(listener)}/graphql with {_count(first.workers)}{_and(telemetry.url)}."
+        " Ctrl-C stops."
     )
-    if not served:
+    supervisor = Supervisor(first, listener)
+    if not asyncio.run(supervisor.run(lambda: typer.echo(told), heeded)):
         raise typer.Exit(1)
 
 
-def _read_anew(read: Callable[[], Settings], options: Options) -> Settings | None:
-    """Return the configuration for a restart; None, having said why, if it can't be used."""
-    problems: Sequence[str] = ()
-    try:
-        return checked(read(), options)
-    except ConfigurationError as error:
-        problems = error.problems
-    except JournalError as error:
-        problems = (str(error),)
-    except typer.Exit:
-        pass
-    except Exception:
-        log.exception("Reading the configuration anew met a defect.")
-    for problem in problems:
-        print_error(problem)
-    print_error("The configuration can't be used, so the workers keep the one that they have.")
-    log.error("The configuration was read anew, but not taken over. %s", "; ".join(problems))
-    return None
+class Takeover(NamedTuple):
+    """What a worker is told of a new configuration: its settings, and the sources with a count."""
+
+    settings: Settings
+    counted: Sequence[str]
 
 
 def _work(
-    started: Callable[[], None],
+    link: Link,
     settings: Settings,
     listener: socket.socket,
     evictions: EvictionLog,
@@ -179,10 +192,22 @@ def _work(
 ) -> None:
     """Serve in the process of a worker."""
     from gateway.web.app import create_app  # noqa: PLC0415 - for the reason above
+    from gateway.web.swap import CurrentApp  # noqa: PLC0415
 
     with telemetry_of_worker(settings, counts) as events:
-        app = create_app(settings, evictions=evictions, call_counts=calls, events=events)
-        serve(app, listener, grace(settings), started, settings.server.drain)
+        seconds = grace(settings)
+        make = functools.partial(create_app, evictions=evictions, call_counts=calls, events=events)
+
+        async def take_over(told: Takeover) -> None:
+            nonlocal seconds
+            calls.add_sources(told.counted)
+            await current.replace(
+                await asyncio.to_thread(make, told.settings, earlier=current.app), closed=tidy
+            )
+            seconds = grace(told.settings)
+
+        current = CurrentApp(make(settings), lambda: link.obeyed(take_over))
+        serve(current, listener, lambda: seconds, link.started, settings.server.drain)
 
 
 def _and(metrics: str | None) -> str:

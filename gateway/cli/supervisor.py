@@ -5,19 +5,17 @@ restart, keeps the others when one worker can't be replaced, waits longer betwee
 worker that keeps ending, and leaves no workers behind when it is killed.
 
 - SIGTERM and SIGINT: workers finish their requests. A second SIGINT makes them stop at once.
-- SIGHUP: each worker is replaced by one with the configuration read anew, one after the other, and
-  the next one only after the new one serves and the old one has finished its requests.
+- A new configuration is taken over by the workers that there are; one that can't is replaced.
+- A restart replaces each worker, one after the other, and the next one only after the new one
+  serves and the old one has finished its requests.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import multiprocessing
-import os
 import signal
-import sys
-import threading
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway.cli.draining import ignore_new_connections
@@ -25,11 +23,10 @@ from gateway.cli.screen import print_error
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
-    from multiprocessing.connection import Connection
+    from contextlib import AbstractAsyncContextManager
 
-STARTUP_TIMEOUT = 120.0
-"""Seconds that a worker may take until it serves."""
+    from gateway.cli.worker import Worker
+
 STEADY = 60.0
 """Seconds after which the end of a worker is no longer put down to its start."""
 MAX_PAUSE = 30.0
@@ -37,188 +34,93 @@ MAX_PAUSE = 30.0
 LAST_WAIT = 5.0
 """Seconds that workers have to stop at once before they are killed."""
 
-_spawn = multiprocessing.get_context("spawn")
-
 
 class Plan(NamedTuple):
-    """The number of workers, and the function that starts the one with an index."""
+    """The number of workers, and a configuration for each of them by its index.
+
+    ``start`` starts a worker with it, and ``message`` is what tells it to one that serves. After a
+    stop, workers have ``seconds`` to end; if they ``drain``, they accept connections meanwhile.
+    """
 
     workers: int
     start: Callable[[int], Worker]
+    message: Callable[[int], object]
+    seconds: float
+    drain: bool = False
 
 
-class Worker:
-    """A process that runs ``target(started, *arguments)`` and calls ``started`` once it serves."""
-
-    def __init__(self, target: Callable[..., None], *arguments: object) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._heard = asyncio.Event()
-        self._receiver, sender = _spawn.Pipe(duplex=False)
-        self._process = _spawn.Process(target=_run, args=(target, sender, *arguments), daemon=True)
-        self.ended = asyncio.Event()
-        self.started_at = self._loop.time()
-        self.serves = False
-        self.fate = ""
-        with sender:
-            try:
-                with _interrupts_ignored():
-                    self._process.start()
-            except OSError as error:
-                self._end(f"can't be started: {os.strerror(error.errno or 0).lower()}")
-                return
-        self._loop.add_reader(self._receiver.fileno(), self._hear)
-        self._loop.add_reader(self._process.sentinel, self._reap)
-
-    @property
-    def pid(self) -> int | None:
-        """The process number."""
-        return self._process.pid
-
-    async def is_up(self) -> bool:
-        """Wait until it serves, and return True; return False if it ends, or is killed, before."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STARTUP_TIMEOUT):
-                await self._heard.wait()
-        if not self.serves and not self.ended.is_set():
-            self.signal(signal.SIGKILL)
-            await self.ended.wait()
-        return self.serves
-
-    def signal(self, number: int) -> None:
-        """Send a signal, unless it has ended."""
-        if not self.ended.is_set() and self.pid is not None:
-            os.kill(self.pid, number)
-
-    def _hear(self) -> None:
-        self._loop.remove_reader(self._receiver.fileno())
-        with contextlib.suppress(EOFError):
-            self._receiver.recv_bytes()
-            self.serves = True
-            self._heard.set()
-
-    def _reap(self) -> None:
-        self._loop.remove_reader(self._process.sentinel)
-        self._loop.remove_reader(self._receiver.fileno())
-        self._process.join()
-        code = self._process.exitcode or 0
-        self._end(
-            f"was ended by {signal.Signals(-code).name}"
-            if code < 0
-            else f"ended with exit code {code}"
-        )
-
-    def _end(self, fate: str) -> None:
-        self.fate = fate
-        self._receiver.close()
-        self.ended.set()
-        self._heard.set()
-
-
-def _run(target: Callable[..., None], sender: Connection, *arguments: object) -> None:
-    """Run a worker's target, in its process."""
-    # Ctrl-C and the end of a terminal are for the supervisor, which then tells its workers.
-    os.setpgid(0, 0)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    with contextlib.suppress(KeyboardInterrupt):
-        target(lambda: sender.send_bytes(b"started"), *arguments)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None  # noqa: S101 - it is a child
-    parent.join()
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-@contextlib.contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Let a process that is started now ignore Ctrl-C until it has a handler."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+class WorkerError(Exception):
+    """A worker can't serve with a new configuration."""
 
 
 class Supervisor:
-    """Keeps the workers of a plan running.
+    """Keeps the workers of a plan running."""
 
-    ``reload`` returns the plan for a restart, or None, having said why, if there is none. It is
-    called in a thread. After a stop, workers have ``seconds`` to end; if they ``drain``, they
-    accept connections meanwhile.
-    """
-
-    def __init__(
-        self,
-        plan: Plan,
-        listener: socket.socket,
-        reload: Callable[[], Plan | None],
-        *,
-        seconds: float,
-        drain: bool = False,
-    ) -> None:
-        self._drain = drain
+    def __init__(self, plan: Plan, listener: socket.socket) -> None:
         self._plan = plan
         self._listener = listener
-        self._reload = reload
-        self._seconds = seconds
         self._workers: dict[int, Worker] = {}
         self._living: set[Worker] = set()
         self._reapers: set[asyncio.Task[None]] = set()
+        self._keepers: set[asyncio.Task[None]] = set()
+        self._serves = asyncio.Event()
         self._stopping = asyncio.Event()
         self._hurried = asyncio.Event()
-        self._restart_wanted = asyncio.Event()
-        # Under nohup, the end of the terminal does not count.
-        self._terminal = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and _has_terminal()
 
-    async def run(self, started: Callable[[], None], restarted: Callable[[int], None]) -> bool:
+    async def run(
+        self,
+        started: Callable[[], None],
+        beside: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
+    ) -> bool:
         """Serve until a signal; return False if the workers could not be started.
 
-        ``started`` is called once all workers serve, ``restarted`` with their number after a
-        restart.
+        ``started`` is called once all workers serve. ``beside`` returns a context that is entered
+        until they are to end.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stop, number)
-        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+            loop.add_signal_handler(number, self.stop, number)
         stopping = asyncio.create_task(self._stopping.wait())
-        serving = asyncio.create_task(self._serve(started, restarted))
+        starting = asyncio.create_task(self._start_all(started))
         try:
-            await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
-            if serving.done():
-                return serving.result()
-            return True
+            async with beside():
+                await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+                if starting.done() and not starting.result():
+                    return False
+                await stopping
+                return True
         finally:
-            stopping.cancel()
-            serving.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
-            if not self._drain:
+            tasks = [stopping, starting, *self._keepers]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if not self._plan.drain:
                 ignore_new_connections(self._listener)
             # As long as it is open, connections arrive that nobody would answer.
             self._listener.close()
             await self._end_all()
 
-    async def _serve(self, started: Callable[[], None], restarted: Callable[[int], None]) -> bool:
+    async def _start_all(self, started: Callable[[], None]) -> bool:
         for index in range(self._plan.workers):
-            self._workers[index] = self._start(index, self._plan)
+            self._workers[index] = self._start(index)
         ups = [asyncio.create_task(worker.is_up()) for worker in self._workers.values()]
         for up in asyncio.as_completed(ups):
             if not await up:
                 fates = [worker.fate for worker in self._workers.values() if worker.fate]
                 print_error(f"A worker {fates[0]} before it could serve, so the gateway stops.")
                 return False
+        for index in self._workers:
+            self._keep(index)
         started()
-        async with asyncio.TaskGroup() as keepers:
-            for index in self._workers:
-                keepers.create_task(self._keep(index))
-            while True:
-                await self._restart_wanted.wait()
-                self._restart_wanted.clear()
-                for index in await self._restart(restarted):
-                    keepers.create_task(self._keep(index))
+        self._serves.set()
+        return True
 
-    async def _keep(self, index: int) -> None:
+    def _keep(self, index: int) -> None:
+        keeper = asyncio.create_task(self._keep_running(index))
+        self._keepers.add(keeper)
+        keeper.add_done_callback(self._keepers.discard)
+
+    async def _keep_running(self, index: int) -> None:
         """Replace the worker of an index whenever it ends by itself."""
         failures = 0
         while (worker := self._workers.get(index)) is not None:
@@ -232,30 +134,57 @@ class Supervisor:
             print_error(f"Worker {worker.pid} {worker.fate}. Another takes its place{when}.")
             await asyncio.sleep(pause)
             if self._workers.get(index) is worker:
-                self._workers[index] = self._start(index, self._plan)
+                self._workers[index] = self._start(index)
 
-    async def _restart(self, restarted: Callable[[int], None]) -> list[int]:
-        """Replace all workers, one after the other; return the indices that are new."""
-        plan = await asyncio.to_thread(self._reload)
-        if plan is None:
-            return []
-        new: list[int] = []
-        for index in range(plan.workers):
-            worker = self._start(index, plan)
+    async def take_over(self, plan: Plan) -> None:
+        """Put a plan in force, as far as possible without an end of workers.
+
+        Raises WorkerError if a worker can't serve with it; then the plan before stays in force.
+        """
+        await self._serves.wait()
+        # Whoever is started from now on has it.
+        before, self._plan = self._plan, plan
+        taken = await self._tell_all()
+        try:
+            await self._renew([index for index in range(plan.workers) if index not in taken])
+        except WorkerError:
+            self._plan = before
+            await self._tell_all()
+            await self._end_surplus()
+            raise
+        await self._end_surplus()
+
+    async def restart(self) -> None:
+        """Replace all workers, one after the other; WorkerError if one of the new can't serve."""
+        await self._serves.wait()
+        await self._renew(range(self._plan.workers))
+
+    async def _tell_all(self) -> set[int]:
+        """Pass the plan on to all workers; return the indices of those that have taken it over."""
+        told = {
+            index: worker.take_over(self._plan.message(index))
+            for index, worker in self._workers.items()
+            if index < self._plan.workers
+        }
+        answers = await asyncio.gather(*told.values())
+        return {index for index, taken in zip(told, answers, strict=True) if taken}
+
+    async def _renew(self, indices: Iterable[int]) -> None:
+        """Start workers, each in the place of the one with the same index, if there is one."""
+        for index in indices:
+            worker = self._start(index)
             if not await worker.is_up():
-                print_error(
-                    f"A worker {worker.fate} before it could serve, so the restart has ended."
-                    f" {index} of {plan.workers} workers have the new configuration."
+                raise WorkerError(
+                    f"A worker {worker.fate} before it could serve, so the others stay as they are."
                 )
-                return new
-            self._plan = plan
-            if index not in self._workers:
-                new.append(index)
+            is_new = index not in self._workers
             await self._replace(index, worker)
-        for index in [index for index in self._workers if index >= plan.workers]:
+            if is_new:
+                self._keep(index)
+
+    async def _end_surplus(self) -> None:
+        for index in [index for index in self._workers if index >= self._plan.workers]:
             await self._replace(index, None)
-        restarted(plan.workers)
-        return new
 
     async def _replace(self, index: int, new: Worker | None) -> None:
         old = self._workers.pop(index, None)
@@ -266,8 +195,8 @@ class Supervisor:
             old.signal(signal.SIGINT if old.serves else signal.SIGTERM)
             await old.ended.wait()
 
-    def _start(self, index: int, plan: Plan) -> Worker:
-        worker = plan.start(index)
+    def _start(self, index: int) -> Worker:
+        worker = self._plan.start(index)
         self._living.add(worker)
         reaper = asyncio.create_task(self._forget(worker))
         self._reapers.add(reaper)
@@ -278,22 +207,17 @@ class Supervisor:
         await worker.ended.wait()
         self._living.discard(worker)
 
-    def _stop(self, number: int) -> None:
+    def stop(self, number: int) -> None:
+        """Let the workers finish; at once, if it is the second SIGINT."""
         if number == signal.SIGINT and self._stopping.is_set():
             self._hurried.set()
         self._stopping.set()
-
-    def _hang_up(self) -> None:
-        if self._terminal and not _has_terminal():
-            self._stop(signal.SIGHUP)
-        else:
-            self._restart_wanted.set()
 
     async def _end_all(self) -> None:
         """Let all workers finish; then stop them at once, and kill what is left."""
         hurried = asyncio.create_task(self._hurried.wait())
         for number, seconds in (
-            (signal.SIGTERM, self._seconds),
+            (signal.SIGTERM, self._plan.seconds),
             (signal.SIGINT, LAST_WAIT),
             (signal.SIGKILL, None),
         ):
@@ -307,14 +231,3 @@ class Supervisor:
                 waits.append(hurried)
             await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         hurried.cancel()
-
-
-def _has_terminal() -> bool:
-    """Return whether the process has a terminal that can end it."""
-    if sys.platform == "win32":
-        return False
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True

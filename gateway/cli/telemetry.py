@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from gateway.cli.supervisor import Worker
+    from gateway.cli.worker import Worker
     from gateway.settings import Settings
     from gateway.telemetry.exemplars import Exemplars
     from gateway.telemetry.processes import Process
@@ -61,6 +61,14 @@ class Telemetry(NamedTuple):
     """The events of a server with one worker, and the URL of its metrics, if it has any."""
 
     events: Events
+    url: str | None
+
+
+class WorkersTelemetry(NamedTuple):
+    """The events of a supervisor, the slots for its workers' counts, and the URL of the metrics."""
+
+    events: Events
+    slots: Slots | None
     url: str | None
 
 
@@ -126,13 +134,14 @@ def telemetry_of(settings: Settings) -> Iterator[Telemetry]:
         if settings.metrics.port is None:
             yield Telemetry(events, None)
             return
-        from gateway.telemetry.metrics import Metrics
+        from gateway.telemetry.metrics import Metrics, ReloadMetrics
         from gateway.telemetry.processes import Process, ProcessMetrics
         from gateway.telemetry.seen import SeenDeliveries
 
         metrics = Metrics([source.name for source in settings.sources], SeenDeliveries())
         metrics.collect_also(ProcessMetrics(lambda: [Process("0", os.getpid(), serves=True)]))
         metrics.subscribe(events)
+        ReloadMetrics(metrics.registry).subscribe(events)
         with _served(settings, metrics.text) as url:
             yield Telemetry(events, url)
 
@@ -184,18 +193,15 @@ class Slots:
 
 
 @contextlib.contextmanager
-def telemetry_of_workers(settings: Settings) -> Iterator[tuple[Slots | None, str | None]]:
-    """Log in this process, the supervisor, and serve the metrics of all workers, if wanted.
-
-    Yields the slots for their counts, and the URL.
-    """
-    set_up(settings.log)
+def telemetry_of_workers(settings: Settings) -> Iterator[WorkersTelemetry]:
+    """Log in this process, the supervisor, and serve the metrics of all workers, if wanted."""
+    events = log_of(settings)
     wants_traces(settings)
     if settings.metrics.port is None:
-        yield None, None
+        yield WorkersTelemetry(events, None, None)
         return
     from gateway.telemetry.exemplars import Exemplars
-    from gateway.telemetry.metrics import added_up, text_of
+    from gateway.telemetry.metrics import ReloadMetrics, added_up, text_of
     from gateway.telemetry.processes import ProcessMetrics
     from gateway.telemetry.seen import SeenDeliveries
 
@@ -203,6 +209,7 @@ def telemetry_of_workers(settings: Settings) -> Iterator[tuple[Slots | None, str
     with tempfile.TemporaryDirectory(prefix="webhook-log-gateway-metrics-") as folder:
         slots = Slots(folder, SeenDeliveries(), exemplars)
         registry = added_up(folder, exemplars)
+        ReloadMetrics(registry).subscribe(events)
         registry.register(ProcessMetrics(slots.processes))
 
         def text(accept: str) -> tuple[bytes, str]:
@@ -210,7 +217,7 @@ def telemetry_of_workers(settings: Settings) -> Iterator[tuple[Slots | None, str
             return text_of(registry, accept)
 
         with _served(settings, text) as url:
-            yield slots, url
+            yield WorkersTelemetry(events, slots, url)
 
 
 @contextlib.contextmanager

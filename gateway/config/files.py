@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import errno
+import hashlib
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 BYTE_ORDER_MARK = "\ufeff"
@@ -28,6 +32,35 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
+
+
+_noted: ContextVar[dict[Path, bytes] | None] = ContextVar("noted", default=None)
+
+
+@contextlib.contextmanager
+def files_noted() -> Iterator[dict[Path, bytes]]:
+    """Note the files that are read until the context ends, with a digest of what they held.
+
+    A secret's file leaves no other trace in the settings than the secret.
+    """
+    noted: dict[Path, bytes] = {}
+    token = _noted.set(noted)
+    try:
+        yield noted
+    finally:
+        _noted.reset(token)
+
+
+def digest_of(path: Path) -> bytes:
+    """Return a digest of a file's content, which is empty if it can't be read."""
+    try:
+        return _digest(path.read_bytes())
+    except (OSError, ValueError):
+        return b""
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 class UnreadableFileError(ValueError):
@@ -61,6 +94,9 @@ def _is_folder(path: Path) -> bool:
 
 def read_bytes(path: Path) -> bytes:
     """Return the content of a file that is not UTF-16 or UTF-32 text; UnreadableFileError else."""
+    noted = _noted.get()
+    if noted is not None:
+        noted[path.absolute()] = b""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -70,6 +106,8 @@ def read_bytes(path: Path) -> bytes:
         raise UnreadableFileError(reason) from None
     except ValueError:
         raise UnreadableFileError("has a name that no file can have") from None
+    if noted is not None:
+        noted[path.absolute()] = _digest(content)
     for mark, encoding in _MARKS.items():
         if content.startswith(mark):
             raise UnreadableFileError(f"is {encoding} text: save it as UTF-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import hashlib
+import itertools
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from gateway.cache import (
     Lifetime,
     Loaded,
 )
+from gateway.config.files import digest_of
 from gateway.errors import UpstreamError
 from gateway.events import CANCELLED, Events
 from gateway.model import CacheStatus, Freshness, Timestamp
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
 
 _PROCESS_KEY = secrets.token_bytes(32)
 """Key of the digests of callers' credentials, so that a digest can't be guessed."""
+
+
+_numbers = itertools.count(1)
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,9 +78,12 @@ class SourceCache:
         self._cache = cache
         self._events = CacheEvents(settings.name, events or Events(), in_memory=not cache.shared)
         self._row_memo = RowMemo() if row_memo is None else row_memo
-        # A source of the same name in another gateway that shares the cache may see other data.
+        # A source of the same name may see other data: in another gateway that shares the cache, or
+        # with an earlier configuration of this one, by which requests in flight are still answered.
         self._partition = (
-            f"{settings.name}.{fingerprint(settings)}" if cache.shared else settings.name
+            f"{settings.name}.{fingerprint(settings)}"
+            if cache.shared
+            else f"{settings.name}#{next(_numbers)}"
         )
         self._digests: dict[str, tuple[Hooks, str]] = {}
         """The latest lists of hooks by name, with their digests."""
@@ -300,7 +308,7 @@ def tag(kind: str, name: str) -> str:
 
 
 def fingerprint(settings: SourceTable) -> str:
-    """Return a digest of the source's scopes, address and credentials.
+    """Return a digest of the source's scopes, address and credentials, its certificate included.
 
     It is slow to compute, so that a reader of the cache's keys can't try out passwords.
     """
@@ -309,4 +317,6 @@ def fingerprint(settings: SourceTable) -> str:
         value = getattr(settings.auth, name)
         if isinstance(value, SecretStr):
             secret += b"\0" + value.get_secret_value().encode()
+    if settings.client_certificate is not None:
+        secret += b"\0" + digest_of(settings.client_certificate)
     return hashlib.scrypt(secret, salt=settings.name.encode(), n=2**14, r=8, p=1, dklen=12).hex()

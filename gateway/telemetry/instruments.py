@@ -145,4 +145,19 @@ STARTED = Instrument("process_start_time_seconds", "gauge", ("process",), "Unix 
 PROCESSES = (MEMORY, CPU, DESCRIPTORS, MAX_DESCRIPTORS, STARTED)
 """Metrics of the processes, on Linux; the process is the number of a worker, or supervisor."""
 
-INSTRUMENTS = (*COUNTED, WORKERS, *PROCESSES)
+RELOADS = Instrument(
+    "webhook_gateway_config_reloads_total",
+    "counter",
+    ("outcome",),
+    "Times that the configuration was read anew: TAKEN over, REFUSED or UNCHANGED.",
+)
+LAST_RELOAD = Instrument(
+    "webhook_gateway_config_last_reload_success_timestamp_seconds",
+    "gauge",
+    (),
+    "When the configuration in force was read, or was last found to be unchanged, in Unix time.",
+)
+OF_RELOADS = (RELOADS, LAST_RELOAD)
+"""Metrics of the process that reads the configuration."""
+
+INSTRUMENTS = (*COUNTED, *OF_RELOADS, WORKERS, *PROCESSES)

@@ -1,4 +1,4 @@
-"""The entries of the log: one for each operation, action, limit and change of a breaker.
+"""The entries of the log: for each operation, action, limit, change of a breaker, and reload.
 
 An entry is ``info``, or ``warning`` if the gateway or a vendor is the cause of a failure, and not
 its caller. It holds no body, no header and no URL.
@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gateway.events import (
+    REFUSED,
     ActionRecorded,
     AnswerReused,
     BreakerChanged,
+    ConfigurationReloaded,
     LimitMet,
     OperationEnded,
     UpstreamCallEnded,
@@ -42,6 +44,7 @@ class Logs:
         events.subscribe(BreakerChanged, self.breaker)
         events.subscribe(LimitMet, self.limit)
         events.subscribe(ActionRecorded, self.action)
+        events.subscribe(ConfigurationReloaded, self.reload)
         if self._wants_info:
             # It has no errors.
             events.subscribe(AnswerReused, self.operation)
@@ -119,6 +122,22 @@ class Logs:
                 value=None if event.value is None else round(event.value, 3),
                 maximum=event.maximum,
                 mode=event.mode,
+            ),
+        )
+
+    def reload(self, event: ConfigurationReloaded) -> None:
+        """Write a reload: a refusal needs somebody, and so does what waits for the next start."""
+        if event.outcome == REFUSED:
+            write = self._log.error
+        else:
+            write = self._log.warning if event.restart else self._log.info
+        write(
+            "configuration",
+            **_without_none(
+                outcome=event.outcome,
+                problems=list(event.problems) or None,
+                restart=list(event.restart) or None,
+                duration_ms=_milliseconds(event.seconds),
             ),
         )
 

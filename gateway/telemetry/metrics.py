@@ -25,18 +25,23 @@ from prometheus_client.registry import Collector
 
 from gateway import __version__
 from gateway.events import (
+    REFUSED,
     STORE_FAILURES,
+    TAKEN,
+    UNCHANGED,
     ActionRecorded,
     AnswerReused,
     BreakerChanged,
     CacheLookedUp,
     CacheStoreFailed,
+    ConfigurationReloaded,
     LimitMet,
     OperationBegan,
     OperationEnded,
     PageRefreshed,
     RequestBegan,
     RequestEnded,
+    SourcesReplaced,
     UpstreamCallEnded,
 )
 from gateway.model import FailureCategory
@@ -71,8 +76,8 @@ class Metrics:
     ) -> None:
         self._seen = seen
         self._exemplars = exemplars
-        self._registry = CollectorRegistry()
-        self._made = {each: _made(each, self._registry) for each in COUNTED}
+        self.registry = CollectorRegistry()
+        self._made = {each: _made(each, self.registry) for each in COUNTED}
         self._of(instruments.BUILD, __version__).set(1)
         self._begin_at_zero(sources)
 
@@ -86,23 +91,26 @@ class Metrics:
         for kind in ("query", "mutation"):
             self._of(instruments.OPERATIONS, kind, "JOURNAL_UNAVAILABLE")
         for source in sources:
-            for state in STATES:
-                self._of(instruments.BREAKERS, source, state).set(state == "CLOSED")
-                self._of(instruments.TRANSITIONS, source, state)
-            for action in ACTIONS:
-                for outcome in OUTCOMES:
-                    self._of(instruments.ACTIONS, source, action, outcome)
-            self._of(instruments.DELIVERIES, source, "SUCCEEDED", "")
-            for failure in FailureCategory:
-                self._of(instruments.DELIVERIES, source, "FAILED", failure.name)
+            self._begin(source)
+
+    def _begin(self, source: str) -> None:
+        for state in STATES:
+            self._of(instruments.BREAKERS, source, state).set(state == "CLOSED")
+            self._of(instruments.TRANSITIONS, source, state)
+        for action in ACTIONS:
+            for outcome in OUTCOMES:
+                self._of(instruments.ACTIONS, source, action, outcome)
+        self._of(instruments.DELIVERIES, source, "SUCCEEDED", "")
+        for failure in FailureCategory:
+            self._of(instruments.DELIVERIES, source, "FAILED", failure.name)
 
     def collect_also(self, collector: Collector) -> None:
         """Show what another collector finds, too."""
-        self._registry.register(collector)
+        self.registry.register(collector)
 
     def text(self, accept: str) -> tuple[bytes, str]:
         """Return what this process has counted; see ``text_of``."""
-        return text_of(self._registry, accept)
+        return text_of(self.registry, accept)
 
     def _of(self, instrument: Instrument, *labels: str) -> Any:
         metric = self._made[instrument]
@@ -134,6 +142,7 @@ class Metrics:
         events.subscribe(BreakerChanged, self._breaker_changed)
         events.subscribe(LimitMet, self._limit_met)
         events.subscribe(ActionRecorded, self._action_recorded)
+        events.subscribe(SourcesReplaced, self._sources_replaced)
 
     def _request_began(self, _: RequestBegan) -> None:
         self._of(instruments.ACTIVE_REQUESTS).inc()
@@ -200,6 +209,33 @@ class Metrics:
 
     def _action_recorded(self, event: ActionRecorded) -> None:
         self._of(instruments.ACTIONS, event.source, event.kind, event.outcome).inc()
+
+    def _sources_replaced(self, event: SourcesReplaced) -> None:
+        for source in event.made:
+            self._begin(source)
+        for source in event.dropped:
+            for state in STATES:
+                self._of(instruments.BREAKERS, source, state).set(0)
+
+
+class ReloadMetrics:
+    """Counts reloads of the configuration, in the registry of the process that reads it."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._reloads = _made(instruments.RELOADS, registry)
+        for outcome in (TAKEN, REFUSED, UNCHANGED):
+            self._reloads.labels(outcome)
+        self._last = _made(instruments.LAST_RELOAD, registry)
+        self._last.set_to_current_time()
+
+    def subscribe(self, events: Events) -> None:
+        """Hear of reloads."""
+        events.subscribe(ConfigurationReloaded, self._reloaded)
+
+    def _reloaded(self, event: ConfigurationReloaded) -> None:
+        self._reloads.labels(event.outcome).inc()
+        if event.outcome != REFUSED:
+            self._last.set_to_current_time()
 
 
 def _made(instrument: Instrument, registry: CollectorRegistry) -> Any:

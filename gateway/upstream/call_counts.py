@@ -47,20 +47,20 @@ class CallCounts:
     """
 
     def __init__(self, names: Iterable[str] = (), memory: SharedMemory | None = None) -> None:
-        self._names = list(names)
+        self.names = list(names)
         self._memory = memory or SharedMemory(WIDTH * MAX_SOURCES)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return CallCounts, (self._names, self._memory)
+        return CallCounts, (self.names, self._memory)
 
     def add_sources(self, names: Iterable[str]) -> None:
         """Make room for sources; those that have a count keep it."""
-        self._names += [name for name in names if name not in self._names]
-        del self._names[MAX_SOURCES:]
+        self.names += [name for name in names if name not in self.names]
+        del self.names[MAX_SOURCES:]
 
     def of(self, name: str) -> CallCount | None:
         """Return the count of a source; None if there is no room for it."""
-        return CallCount(self, WIDTH * self._names.index(name)) if name in self._names else None
+        return CallCount(self, WIDTH * self.names.index(name)) if name in self.names else None
 
     def read(self, at: int) -> int:
         """Return the count at a position."""

@@ -11,12 +11,14 @@ import os
 import ssl
 import zlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import httpx
 
 from gateway import __version__
+from gateway.config.files import digest_of
 from gateway.config.network import environment_proxy
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.answer import Answer
@@ -26,8 +28,6 @@ from gateway.upstream.progress import Progress
 from gateway.upstream.transport import AiohttpTransport
 
 if TYPE_CHECKING:
-    import pathlib
-
     from gateway.config.network import Proxy
 
 MAX_BYTES = 16 * 2**20
@@ -51,10 +51,10 @@ def http_client(transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
 
 
 def network_transport(
-    ca_bundle: pathlib.Path | None,
+    ca_bundle: Path | None,
     concurrency: int,
     *,
-    client: tuple[pathlib.Path, pathlib.Path | None] | None = None,
+    client: tuple[Path, Path | None] | None = None,
     proxy: Proxy | None = None,
 ) -> httpx.AsyncBaseTransport:
     """Return the real transport, which verifies TLS, with the bundle alone if there is one.
@@ -63,7 +63,8 @@ def network_transport(
     own certificate with the file of the key. Servers are reached through ``proxy``; without one,
     the environment decides, as it does on the authorities to trust.
     """
-    trust = _usual_trust() if ca_bundle is None and client is None else _trust(ca_bundle)
+    usual = ca_bundle is None and client is None
+    trust = _usual_trust(usual_authorities()) if usual else _trust(ca_bundle)
     if client is not None:
         trust.load_cert_chain(*client)
 
@@ -73,12 +74,18 @@ def network_transport(
     return AiohttpTransport(trust, concurrency + 1, proxy_of)
 
 
-@functools.cache  # takes 17 ms, and most sources trust the same authorities
-def _usual_trust() -> ssl.SSLContext:
+def usual_authorities() -> bytes:
+    """Return a digest of the authorities that the environment names, which changes with them."""
+    return digest_of(Path(os.environ.get("SSL_CERT_FILE", "").strip()))
+
+
+@functools.lru_cache(1)  # takes 17 ms, and most sources trust the same authorities
+def _usual_trust(authorities: bytes) -> ssl.SSLContext:
+    del authorities
     return _trust(None)
 
 
-def _trust(ca_bundle: pathlib.Path | None) -> ssl.SSLContext:
+def _trust(ca_bundle: Path | None) -> ssl.SSLContext:
     if ca_bundle is None:
         context = httpx.create_ssl_context()  # heeds SSL_CERT_FILE and SSL_CERT_DIR
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,7 +18,7 @@ from gateway.config import is_loopback
 from gateway.errors import ErrorCode
 from gateway.events import Events, RequestEnded
 from gateway.limits import Limits
-from gateway.schema import build_schema
+from gateway.schema import Schema, build_schema
 from gateway.service import Gateway
 from gateway.web.answer import refusal_response
 from gateway.web.answers import KeptAnswers
@@ -30,6 +30,7 @@ from gateway.web.header_limit import HeaderLimit
 from gateway.web.host import LoopbackHost
 from gateway.web.observed import RequestEvents
 from gateway.web.prefix import PathPrefix
+from gateway.web.rates import MemoryStore
 from gateway.web.view import GraphQLView
 
 if TYPE_CHECKING:
@@ -44,6 +45,16 @@ if TYPE_CHECKING:
     from gateway.upstream.call_counts import CallCounts
 
 
+class Parts(NamedTuple):
+    """What an application is made of, as far as the next one may take it over."""
+
+    gateway: Gateway
+    authenticator: Authenticator
+    limits: Limits
+    schema: Schema
+    requests: MemoryStore
+
+
 def create_app(
     settings: Settings,
     *,
@@ -52,36 +63,52 @@ def create_app(
     evictions: EvictionLog | None = None,
     call_counts: CallCounts | None = None,
     events: Events | None = None,
+    earlier: Starlette | None = None,
 ) -> Starlette:
     """Return the application; ``transport`` replaces the network in tests.
 
     ``evictions`` and ``call_counts`` connect it with the other workers of the server. ``events``
-    are told of what happens; whoever wants to hear of requests has subscribed before.
+    are told of what happens; whoever wants to hear of requests has subscribed before. From an
+    ``earlier`` application of this process, the parts are taken over that have the same settings.
     """
     events = events or Events()
+    before: Parts | None = earlier.state.parts if earlier is not None else None
     gateway = Gateway(
         settings,
         transport=transport,
         evictions=evictions,
         call_counts=call_counts,
         events=events,
+        earlier=before.gateway if before else None,
     )
-    introspection = settings.server.introspection
-    graphiql = settings.server.graphiql and introspection and not settings.documents.trusted
+    graphiql = (
+        settings.server.graphiql
+        and settings.server.introspection
+        and not settings.documents.trusted
+    )
     prefix = settings.server.root_path
-    limits = Limits(settings.limits, settings.server.deadline, events)
-    view = GraphQLView(
-        build_schema(
+    if before and _schema_of(before.gateway.settings) == _schema_of(settings):
+        limits, schema = before.limits, before.schema
+    else:
+        limits = Limits(settings.limits, settings.server.deadline, events)
+        schema = build_schema(
             limits,
-            introspection=introspection,
+            introspection=settings.server.introspection,
             incremental=settings.server.incremental,
             compiled=settings.server.compiled,
-        ),
+        )
+    authenticator = authenticator or Authenticator(
+        settings.auth, earlier=before.authenticator if before else None
+    )
+    requests = before.requests if before else MemoryStore()
+    view = GraphQLView(
+        schema,
         gateway,
-        authenticator or Authenticator(settings.auth),
+        authenticator,
         limits,
         functools.partial(explorer_page, console=settings.server.console) if graphiql else None,
         console_documents() if settings.server.console else None,
+        requests,
     )
 
     async def healthz(_: Request) -> Response:
@@ -107,6 +134,7 @@ def create_app(
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with gateway:
             await gateway.open_journal()
+            await gateway.take_over()
             yield
 
     app = Starlette(
@@ -132,7 +160,20 @@ def create_app(
     )
     # Its redirects would send callers and their credentials to the host in Host, without TLS.
     app.router.redirect_slashes = False
+    app.state.parts = Parts(gateway, authenticator, limits, schema, requests)
     return app
+
+
+def _schema_of(settings: Settings) -> tuple[object, ...]:
+    """Return the settings that the schema depends on, with what is kept of the documents."""
+    server = settings.server
+    return (
+        settings.limits,
+        server.deadline,
+        server.introspection,
+        server.incremental,
+        server.compiled,
+    )
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

@@ -69,11 +69,15 @@ class MemoryStore:
 
 
 class SharedStore:
-    """Counts together with other replicas, or in memory where there are none."""
+    """Counts together with other replicas, or in ``memory`` where there are none."""
 
-    def __init__(self, take: Callable[[str, int, int], Awaitable[float | None]]) -> None:
+    def __init__(
+        self,
+        take: Callable[[str, int, int], Awaitable[float | None]],
+        memory: MemoryStore | None = None,
+    ) -> None:
         self._take = take
-        self._memory = MemoryStore()
+        self._memory = memory or MemoryStore()
 
     async def take(self, caller: str, limit: int) -> float:
         """Count a request of a caller."""

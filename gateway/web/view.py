@@ -36,7 +36,7 @@ from gateway.web.media_types import GRAPHQL, JSON, accepts_page, parse_list, pre
 from gateway.web.observed import note_span
 from gateway.web.origin import is_cross_origin, is_simple
 from gateway.web.persisted import PersistedDocuments
-from gateway.web.rates import RateLimitedError, RateLimiter, SharedStore
+from gateway.web.rates import MemoryStore, RateLimitedError, RateLimiter, SharedStore
 from gateway.web.request import GraphQLRequest, Refusal, read, request_id, timeout
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class GraphQLView:
 
     ``explorer`` returns the page for browsers. Anyone may load it, since its queries are
     authenticated like those of any other caller. ``built_in`` are documents of the gateway's own
-    pages by their ids, which are always trusted.
+    pages by their ids, which are always trusted. ``requests`` counts those of each caller.
     """
 
     def __init__(
@@ -71,13 +71,14 @@ class GraphQLView:
         limits: Limits,
         explorer: Callable[[], Response] | None = None,
         built_in: Mapping[str, str] | None = None,
+        requests: MemoryStore | None = None,
     ) -> None:
         self._schema = schema
         self._gateway = gateway
         self.events = gateway.events
         self._authenticator = authenticator
         self._limits = limits
-        self._rates = RateLimiter(limits, SharedStore(gateway.take))
+        self._rates = RateLimiter(limits, SharedStore(gateway.take, requests))
         documents = PersistedDocuments(gateway.settings.documents, schema.documents, built_in)
         self._execution = Execution(schema, limits, documents, gateway.events)
         self._explorer = explorer

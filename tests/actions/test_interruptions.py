@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway import service
+from gateway import resources
 from gateway.actions.problems import OutcomeUnknown
 from gateway.journal import ActionKind
 from gateway.service import Gateway
@@ -130,7 +130,7 @@ async def test_shutdown_ends_an_action_after_its_time_and_records_it(
 
     vendor = Controller(wait)
     gateway = gateway_over(tmp_path, vendor)
-    monkeypatch.setattr(service, "MARGIN", -gateway.settings.server.deadline.max)
+    monkeypatch.setattr(resources, "MARGIN", -gateway.settings.server.deadline.max)
     limit = gateway.sources["translations"].client._guard.limit
     async with gateway:
         if not sent:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway import service
+from gateway import resources
 from gateway.actions.actions import Actions
 from gateway.actions.problems import Problem
 from gateway.journal import ActionKind
@@ -168,7 +168,7 @@ async def test_shutdown_while_a_new_log_is_awaited_records_success(
 
     monkeypatch.setattr(retries, "_repeat", pause)
     gateway, vendor = retrying_gateway(tmp_path)
-    monkeypatch.setattr(service, "MARGIN", -gateway.settings.server.deadline.max)
+    monkeypatch.setattr(resources, "MARGIN", -gateway.settings.server.deadline.max)
     async with gateway:
         vendor.add(1)
         asked = asyncio.create_task(retry(Schema(gateway)))

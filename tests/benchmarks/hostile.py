@@ -79,7 +79,7 @@ def serve() -> None:
     from gateway.cli.listening import serve as run  # noqa: PLC0415
 
     with listen("127.0.0.1", 0) as listener:
-        run(made_app(), listener, 1.0, lambda: print(url(listener), flush=True))
+        run(made_app(), listener, lambda: 1.0, lambda: print(url(listener), flush=True))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import math
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
@@ -17,15 +17,12 @@ from tests.support.virtual_time import now, run
 if sys.platform == "win32":
     pytest.skip("workers are not for Windows", allow_module_level=True)
 
-from gateway.cli.supervisor import (
-    LAST_WAIT,
-    MAX_PAUSE,
-    STARTUP_TIMEOUT,
-    STEADY,
-    Plan,
-    Supervisor,
-    Worker,
-)
+from gateway.cli import reload
+from gateway.cli.reload import Configuration, Reloads
+from gateway.cli.supervisor import LAST_WAIT, MAX_PAUSE, STEADY, Plan, Supervisor, WorkerError
+from gateway.cli.worker import STARTUP_TIMEOUT, Worker
+from gateway.events import Events
+from gateway.settings import Settings
 
 ALL = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGKILL})
 
@@ -40,8 +37,11 @@ class Fake(Worker):
         serves_after: float = 1.0,
         lives: float = math.inf,
         obeys: frozenset[signal.Signals] = ALL,
+        takes: bool = True,
     ) -> None:
         self.number = number
+        self.told: list[object] = []
+        self._takes = takes
         self.signals: list[int] = []
         self.started_at = now()
         self.ended_at = math.inf
@@ -65,6 +65,13 @@ class Fake(Worker):
             await asyncio.sleep(lives)
             self._end("ended with exit code 1")
 
+    async def take_over(self, message: object) -> bool:
+        if not await self.is_up():
+            return False
+        await asyncio.sleep(1.0)
+        self.told.append(message)
+        return self._takes and not self.ended.is_set()
+
     def signal(self, number: int) -> None:
         self.signals.append(number)
         if number in self._obeys:
@@ -83,13 +90,29 @@ class Stage:
 
     def __init__(self, workers: int, *lives: dict[str, Any]) -> None:
         self.workers: list[Fake] = []
-        self.restarts: list[int] = []
+        self.failures: list[str] = []
         self.started_at = math.inf
-        self.plan: Plan | None = Plan(workers, self._start)
         self._lives = iter(lives)
-        self.supervisor = Supervisor(
-            Plan(workers, self._start), socket.socket(), lambda: self.plan, seconds=10.0
-        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self.supervisor = Supervisor(self.plan(workers, "first"), socket.socket())
+
+    def plan(self, workers: int, name: str = "second") -> Plan:
+        return Plan(workers, self._start, lambda index: (name, index), seconds=10.0)
+
+    def reload(self, workers: int) -> Callable[[], None]:
+        return lambda: self._do(self.supervisor.take_over(self.plan(workers)))
+
+    def restart(self) -> None:
+        self._do(self.supervisor.restart())
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        async def done() -> None:
+            try:
+                await work
+            except WorkerError as error:
+                self.failures.append(str(error))
+
+        self._tasks.append(asyncio.create_task(done()))
 
     def _start(self, index: int) -> Fake:
         del index
@@ -103,7 +126,11 @@ class Stage:
         async def main() -> tuple[bool, float]:
             for at, act in acts:
                 asyncio.get_running_loop().call_at(at, act)
-            return await self.supervisor.run(self._started, self.restarts.append), now()
+            try:
+                return await self.supervisor.run(self._started), now()
+            finally:
+                for task in self._tasks:
+                    task.cancel()
 
         return run(main())
 
@@ -111,7 +138,21 @@ class Stage:
         self.started_at = now()
 
     def stop(self, number: int = signal.SIGTERM) -> Callable[[], None]:
-        return lambda: self.supervisor._stop(number)
+        return lambda: self.supervisor.stop(number)
+
+
+class Unchanged(Configuration):
+    """A configuration that is found unchanged."""
+
+    def __init__(self) -> None:
+        self.restart = ()
+
+    def read_anew(self) -> None:
+        return None
+
+
+async def never(_: Settings) -> str:
+    raise AssertionError
 
 
 @pytest.fixture(autouse=True)
@@ -178,48 +219,78 @@ def test_worker_that_lived_long_is_replaced_at_once() -> None:
 
 def test_restart_replaces_one_after_the_other() -> None:
     stage = Stage(2)
-    stage.play((10.0, stage.supervisor._hang_up), (20.0, stage.stop()))
+    stage.play((10.0, stage.restart), (20.0, stage.stop()))
     first, second, third, fourth = stage.workers
     assert first.ended_at == pytest.approx(11.0)
     assert second.ended_at == pytest.approx(12.0)
     assert fourth.started_at >= first.ended_at
     assert third.ended_at == fourth.ended_at == 20.0
-    assert stage.restarts == [2]
+
+
+def test_restart_ends_with_the_first_worker_that_does_not_serve() -> None:
+    stage = Stage(2, {}, {}, {"lives": 0.5})
+    stage.play((10.0, stage.restart), (20.0, stage.stop()))
+    assert [worker.ended_at for worker in stage.workers] == pytest.approx([20.0, 20.0, 10.5])
+    assert stage.failures == [
+        "A worker ended with exit code 1 before it could serve, so the others stay as they are."
+    ]
+
+
+def test_workers_take_a_configuration_over_and_live_on() -> None:
+    stage = Stage(2)
+    stage.play((10.0, stage.reload(2)), (20.0, stage.stop()))
+    assert [worker.told for worker in stage.workers] == [[("second", 0)], [("second", 1)]]
+    assert [worker.ended_at for worker in stage.workers] == [20.0, 20.0]
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1), (2, 4)])
-def test_restart_changes_the_number(before: int, after: int) -> None:
+def test_configuration_changes_the_number(before: int, after: int) -> None:
     stage = Stage(before)
-    stage.plan = Plan(after, stage._start)
-    stage.play((10.0, stage.supervisor._hang_up), (30.0, stage.stop()))
+    stage.play((10.0, stage.reload(after)), (30.0, stage.stop()))
     assert len([worker for worker in stage.workers if worker.ended_at == 30.0]) == after
-    assert stage.restarts == [after]
+    assert len(stage.workers) == max(before, after)
 
 
-def test_worker_that_a_restart_added_is_replaced() -> None:
-    stage = Stage(1, {}, {}, {"lives": 10.0})
-    stage.plan = Plan(2, stage._start)
-    stage.play((10.0, stage.supervisor._hang_up), (60.0, stage.stop()))
+def test_worker_that_a_configuration_added_is_replaced() -> None:
+    stage = Stage(1, {}, {"lives": 10.0})
+    stage.play((10.0, stage.reload(2)), (60.0, stage.stop()))
     assert len([worker for worker in stage.workers if worker.ended_at == 60.0]) == 2
 
 
-def test_restart_ends_with_the_first_worker_that_does_not_serve(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    stage = Stage(2, {}, {}, {"lives": 0.5})
-    stage.play((10.0, stage.supervisor._hang_up), (20.0, stage.stop()))
-    assert [worker.ended_at for worker in stage.workers] == pytest.approx([20.0, 20.0, 10.5])
-    assert stage.restarts == []
-    assert capsys.readouterr().err.endswith("0 of 2 workers have the new configuration.\n")
+def test_worker_that_can_not_take_over_is_replaced() -> None:
+    stage = Stage(2, {}, {"takes": False})
+    stage.play((10.0, stage.reload(2)), (20.0, stage.stop()))
+    assert [worker.ended_at for worker in stage.workers] == pytest.approx([20.0, 12.0, 20.0])
+    assert stage.failures == []
+
+
+def test_worker_that_starts_meanwhile_takes_over_once_it_serves() -> None:
+    stage = Stage(1, {"lives": 9.5}, {"serves_after": 5.0})
+    stage.play((12.0, stage.reload(1)), (30.0, stage.stop()))
+    assert stage.workers[1].told == [("second", 0)]
+    assert stage.workers[1].ended_at == 30.0
+
+
+def test_worker_that_ends_meanwhile_is_replaced() -> None:
+    stage = Stage(2, {}, {"lives": 9.5})
+    stage.play((10.0, stage.reload(2)), (30.0, stage.stop()))
+    assert len([worker for worker in stage.workers if worker.ended_at == 30.0]) == 2
+
+
+def test_configuration_that_no_worker_can_serve_with_is_taken_back() -> None:
+    """Callers must not get now the one answer and now the other."""
+    stage = Stage(2, {}, {"takes": False}, {"lives": 0.5})
+    stage.play((10.0, stage.reload(3)), (20.0, stage.stop()))
+    first, second, third = stage.workers
+    assert first.told == [("second", 0), ("first", 0)]
+    assert [first.ended_at, second.ended_at, third.ended_at] == pytest.approx([20, 20, 11.5])
+    assert len(stage.failures) == 1
 
 
 def test_replaced_worker_does_not_drain() -> None:
     """Its successor has the connections; one that does not serve yet would ignore SIGINT."""
     stage = Stage(2, {}, {}, {}, {"serves_after": 50.0}, {})
-    stage.play(
-        (10.0, stage.supervisor._hang_up),
-        (200.0, stage.stop()),
-    )
+    stage.play((10.0, stage.restart), (200.0, stage.stop()))
     assert [worker.signals for worker in stage.workers] == [
         [signal.SIGINT],
         [signal.SIGINT],
@@ -228,16 +299,9 @@ def test_replaced_worker_does_not_drain() -> None:
     ]
 
 
-def test_restart_without_a_plan_changes_nothing() -> None:
-    stage = Stage(2)
-    stage.plan = None
-    stage.play((10.0, stage.supervisor._hang_up), (20.0, stage.stop()))
-    assert len(stage.workers) == 2
-
-
 def test_stop_during_a_restart_ends_all() -> None:
     stage = Stage(2, {}, {}, {"serves_after": 50.0})
-    assert stage.play((10.0, stage.supervisor._hang_up), (20.0, stage.stop())) == (True, 20.0)
+    assert stage.play((10.0, stage.restart), (20.0, stage.stop())) == (True, 20.0)
     assert [worker.ended_at for worker in stage.workers] == [20.0] * 3
 
 
@@ -257,11 +321,29 @@ def test_second_ctrl_c_ends_workers_at_once_and_a_second_sigterm_does_not() -> N
 
 
 def test_end_of_the_terminal_is_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes as the same signal as the wish for a reload."""
     for ignored in (False, True):
         if ignored:  # as under nohup
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        monkeypatch.setattr("gateway.cli.supervisor._has_terminal", lambda: True)
-        stage = Stage(1)
-        monkeypatch.setattr("gateway.cli.supervisor._has_terminal", lambda: False)
-        _, ended_at = stage.play((10.0, stage.supervisor._hang_up), (20.0, stage.stop()))
-        assert ended_at == (20.0 if ignored else 10.0)
+        told: list[str] = []
+
+        async def hang_up(told: list[str]) -> None:
+            async def again() -> str:
+                told.append("reload")
+                done.set()
+                return ""
+
+            def stop() -> None:
+                told.append("stop")
+                done.set()
+
+            done = asyncio.Event()
+            monkeypatch.setattr(reload, "has_terminal", lambda: True)
+            reloads = Reloads(Unchanged(), Events(), never, again)
+            async with reloads.heeded(stop):
+                monkeypatch.setattr(reload, "has_terminal", lambda: False)
+                signal.raise_signal(signal.SIGHUP)
+                await done.wait()
+
+        asyncio.run(hang_up(told))
+        assert told == (["reload"] if ignored else ["stop"])

@@ -7,6 +7,7 @@ tests.docs`` rewrites all tables.
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +18,7 @@ import yaml
 
 from gateway.callers import Role
 from gateway.errors import ErrorCode
+from gateway.events import Event
 from gateway.telemetry.instruments import INSTRUMENTS
 from gateway.vendors.described.description import json_schema
 from tests.docs.pages import ROOT
@@ -159,6 +161,27 @@ def _metrics(_: str) -> Table:
         for each in INSTRUMENTS
     ]
     return Table(("Metric", "Kind", "Labels", "Meaning"), rows)
+
+
+def events() -> list[type[Event]]:
+    """Return the kinds of events, in the order of their module."""
+    found, todo = [], [Event]
+    while todo:
+        todo += (inner := todo.pop(0).__subclasses__())
+        found += inner
+    return sorted(found, key=lambda kind: inspect.getsourcelines(kind)[1])
+
+
+def _events(_: str) -> Table:
+    rows = [
+        (
+            _code(kind.__name__),
+            ", ".join(map(_code, kind.__struct_fields__)) or NONE,
+            _plain((kind.__doc__ or "").split("\n\n")[0]).replace("``", "`"),
+        )
+        for kind in events()
+    ]
+    return Table(("Event", "Fields", "When"), rows)
 
 
 def _alerts(_: str) -> Table:
@@ -374,6 +397,7 @@ TABLES: dict[str, Callable[[str], Table]] = {
     "enum": _enum,
     "description": _description,
     "error-codes": _codes,
+    "events": _events,
     "faults": _faults,
     "metrics": _metrics,
     "paging": _paging,

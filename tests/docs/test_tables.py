@@ -16,6 +16,7 @@ from tests.docs.product import ENUMS, SETTINGS, SHIPPED, VENDORS
 from tests.docs.tables import (
     cells,
     commands,
+    events,
     keys,
     rewritten,
     source_schemas,
@@ -54,6 +55,7 @@ def test_everything_has_its_table() -> None:
     assert first_column("settings limits") == LimitSettings.model_fields.keys()
     assert {row[1].strip("`") for row in written()["vendors"]} == VENDORS.keys()
     assert first_column("metrics") == {each.name for each in INSTRUMENTS}
+    assert first_column("events") == {kind.__name__ for kind in events()}
     named = {" ".join(name.split()[1:]) for name in first_column("commands")}
     assert all(any(name.startswith(command) for name in named) for command in commands())
 

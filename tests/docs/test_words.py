@@ -21,7 +21,7 @@ import tests.test_layers as layers
 from gateway.telemetry.instruments import INSTRUMENTS
 from tests.docs.pages import PAGES, ROOT, USER_PAGES, Page
 from tests.docs.product import ENUMS, SETTINGS, TYPES, VENDOR_METHODS
-from tests.docs.tables import DESCRIPTION, commands, options
+from tests.docs.tables import DESCRIPTION, commands, events, options, table
 
 
 def arguments(field: FieldDefinitionNode | InputValueDefinitionNode) -> Sequence[Any]:
@@ -62,6 +62,9 @@ OUTSIDE = {
     "OTEL_RESOURCE_ATTRIBUTES",
     "OTEL_SERVICE_NAME",
     "PATH",
+    "PersistedQueryLink",
+    "PrometheusRule",
+    "RateLimit",
     "POST",
     "PUT",
     "SSL_CERT_FILE",
@@ -73,6 +76,8 @@ OUTSIDE = {
 }
 """Names of protocols, token issuers, tools and the sandbox."""
 METRICS = {name for each in INSTRUMENTS for name in (each.name, *each.labels)}
+CLASSES = {*TYPES, *(row[0].strip("`") for row in table("alerts").rows)}
+EVENTS = {name for kind in events() for name in (kind.__name__, *kind.__struct_fields__)}
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -106,12 +111,14 @@ def test_readme_is_short() -> None:
 def unknown(page: Page) -> list[str]:
     """Return the inline code in a page that names nothing known."""
     shown = {word for block in page.blocks for word in re.findall(r"\w+", block.text)}
-    known = VALUES | FIELDS | KEYS | OUTSIDE | METRICS | shown
+    known = VALUES | FIELDS | KEYS | OUTSIDE | METRICS | EVENTS | CLASSES | shown
     found = []
     for code in page.code:
         if re.fullmatch(r"GATEWAY_\w+", code):
             found += [] if is_variable(code) else [code]
-        elif re.fullmatch(r"[A-Z]{2,}(_[A-Z]+)*|[a-z]+(_[a-z]+)+|[a-z]+([A-Z][a-z]+)+", code):
+        elif re.fullmatch(
+            r"[A-Z]{2,}(_[A-Z]+)*|[a-z]+(_[a-z]+)+|[a-zA-Z][a-z]+([A-Z][a-z]+)+", code
+        ):
             found += [] if code in known else [code]
         elif code.startswith(("gateway ", "--")):
             found += [] if code in OUTSIDE or is_command(code) else [code]
@@ -154,6 +161,7 @@ def test_names_exist_in_the_code(path: str) -> None:
     "word",
     [
         "UPSTREAM_TIRED",
+        "OperationForgotten",
         "scan_limits",
         "sourceReport",
         "GATEWAY_SERVER__PORTS",

@@ -11,7 +11,7 @@ from tests.observability.files import DASHBOARD, FOLDER, panels
 
 NOT_SHOWN = {"process_start_time_seconds"}
 """Metrics without a panel."""
-UNITS = {"bytes", "cpm", "cps", "ops", "percentunit", "reqps", "s", "short"}
+UNITS = {"dateTimeAsIso", "bytes", "cpm", "cps", "ops", "percentunit", "reqps", "s", "short"}
 
 
 def test_file_is_as_it_would_be_written_again() -> None:

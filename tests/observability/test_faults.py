@@ -46,7 +46,11 @@ LASTING = {
     *(("WebhookGatewayDeliveriesFail", source) for source in SEEN),
 }
 DOWN = "WebhookGatewayDown"
-ELSEWHERE = {"WebhookGatewayNoWorkers", "WebhookGatewayDeliveriesStopped"}
+ELSEWHERE = {
+    "WebhookGatewayConfigurationRefused",
+    "WebhookGatewayDeliveriesStopped",
+    "WebhookGatewayNoWorkers",
+}
 """Alerts that no fault of the sandbox causes; alerts.test.yml shows when they fire."""
 QUIET = {"Answers used again"}
 """Panels with nothing to show: with the cache in Redis, no answer is used again."""

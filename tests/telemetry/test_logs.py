@@ -16,6 +16,7 @@ from gateway.events import (
     ActionRecorded,
     AnswerReused,
     BreakerChanged,
+    ConfigurationReloaded,
     Event,
     Events,
     LimitMet,
@@ -166,6 +167,32 @@ ALL = (
 )
 def test_level_decides_what_is_written(level: Any, kinds: list[str]) -> None:
     assert [entry["event"] for entry in entries(*ALL, level=level)] == kinds
+
+
+@pytest.mark.parametrize(
+    ("outcome", "problems", "restart", "level"),
+    [
+        ("TAKEN", [], [], "info"),
+        ("UNCHANGED", [], [], "info"),
+        ("TAKEN", [], ["server.port"], "warning"),
+        ("REFUSED", ["sources is missing"], [], "error"),
+    ],
+)
+def test_entry_of_a_reload(
+    outcome: str, problems: list[str], restart: list[str], level: str
+) -> None:
+    (entry,) = entries(
+        ConfigurationReloaded(outcome=outcome, seconds=0.25, problems=problems, restart=restart),
+        level="info",
+    )
+    assert entry == {
+        "level": level,
+        "event": "configuration",
+        "outcome": outcome,
+        **({"problems": problems} if problems else {}),
+        **({"restart": restart} if restart else {}),
+        "duration_ms": 250.0,
+    }
 
 
 def test_reused_answers_are_not_even_heard_of_below_info() -> None:

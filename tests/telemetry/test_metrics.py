@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.config import LimitSettings
 from gateway.errors import ErrorCode
 from gateway.events import (
     CANCELLED,
+    REFUSED,
     STORE_FAILURES,
+    TAKEN,
+    UNCHANGED,
     ActionRecorded,
     AnswerReused,
     BreakerChanged,
     CacheLookedUp,
     CacheStoreFailed,
+    ConfigurationReloaded,
     Event,
     Events,
     LimitMet,
@@ -28,12 +34,13 @@ from gateway.events import (
     PageRefreshed,
     RequestBegan,
     RequestEnded,
+    SourcesReplaced,
     UpstreamCallEnded,
 )
 from gateway.journal import ActionKind, Outcome
 from gateway.model import CacheStatus, FailureCategory, WebhookLogStatus
-from gateway.telemetry.instruments import COUNTED
-from gateway.telemetry.metrics import METHODS, OTHER, STATES, Metrics
+from gateway.telemetry.instruments import COUNTED, LAST_RELOAD, RELOADS
+from gateway.telemetry.metrics import METHODS, OTHER, STATES, Metrics, ReloadMetrics
 from gateway.telemetry.seen import BUCKETS, SeenDeliveries
 from gateway.upstream.breaker import BreakerState
 from gateway.web.observed import ROUTES
@@ -48,7 +55,7 @@ VALUES: dict[str, Any] = {
     "graphql_operation_type": {"query", "mutation", ""},
     "error_type": CODES,
     "url_template": re.compile(r"token|(\{scope\})?(/(v[0-9]|[a-z_]+|\{[a-z_]+\}))*"),
-    "outcome": CACHE | {"KEPT"} | {outcome.name for outcome in Outcome},
+    "outcome": CACHE | {"KEPT", TAKEN, REFUSED, UNCHANGED} | {outcome.name for outcome in Outcome},
     "state": {state.name for state in BreakerState},
     "action": {kind.name for kind in ActionKind},
     "limit": {*LimitSettings.model_fields, "deadline"},
@@ -214,6 +221,34 @@ def test_deliveries_are_counted_once_for_each_status() -> None:
         ("webhook_gateway_deliveries_total", "shop", "FAILED", "DNS"): 1,
         ("webhook_gateway_deliveries_total", "shop", "FAILED", "TLS"): 1,
     }
+
+
+def test_new_sources_begin_with_closed_breakers() -> None:
+    """One that was made anew has no failures, and one that was dropped has no breaker."""
+    assert counted(
+        BreakerChanged("shop", "CLOSED", "OPEN"), SourcesReplaced(["shop", "new"], ["old"])
+    ) == {
+        ("webhook_gateway_breaker_transitions_total", "shop", "OPEN"): 1,
+        ("webhook_gateway_breaker_state", "new", "CLOSED"): 1,
+    }
+    assert counted(SourcesReplaced([], ["shop"])) == {
+        ("webhook_gateway_breaker_state", "shop", "CLOSED"): 0
+    }
+
+
+def test_reloads_are_counted_and_a_refusal_is_no_success() -> None:
+    registry, events = CollectorRegistry(), Events()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", lambda: 5.0)
+        ReloadMetrics(registry).subscribe(events)
+        assert registry.get_sample_value(LAST_RELOAD.name) == 5.0
+        for at, outcome in ((6.0, "TAKEN"), (7.0, "UNCHANGED"), (8.0, "REFUSED"), (9.0, "REFUSED")):
+            patch.setattr(time, "time", lambda at=at: at)
+            events.emit(ConfigurationReloaded(outcome=outcome, seconds=0.1))
+    assert registry.get_sample_value(LAST_RELOAD.name) == 7.0
+    counts = {"TAKEN": 1, "UNCHANGED": 1, "REFUSED": 2}
+    for outcome, count in counts.items():
+        assert registry.get_sample_value(RELOADS.name, {"outcome": outcome}) == count
 
 
 def test_counters_that_alerts_look_at_begin_at_zero() -> None:
