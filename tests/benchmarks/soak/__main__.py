@@ -23,7 +23,7 @@ import httpx
 
 from tests.benchmarks.soak.client import TIMEOUT, Client
 from tests.benchmarks.soak.load import Load
-from tests.benchmarks.soak.plan import Plan
+from tests.benchmarks.soak.plan import Plan, StuckError
 from tests.benchmarks.soak.report import Outcome, report
 from tests.benchmarks.soak.requests import Requests
 from tests.benchmarks.soak.site import MissingError, Site, started
@@ -48,16 +48,20 @@ async def soak(
         attempts = await requests.attempts()
         client.measured.clear()
         load = Load(requests, plan, random.Random(seed), rate)
+        broken: list[str] = []
         begun, cycle = time.monotonic(), 0
-        while not cycle or time.monotonic() < begun + minutes * 60:
-            cycle += 1
-            async with load.running():
-                await plan.run(cycle, everything=cycle == 1 and minutes > 1)
-            await asyncio.sleep(rest)
-            await watch.measure()
-        broken = check_actions(
-            requests.retries, await requests.recorded(), await requests.attempts() - attempts
-        )
+        try:
+            while not cycle or time.monotonic() < begun + minutes * 60:
+                cycle += 1
+                async with load.running():
+                    await plan.run(cycle, everything=cycle == 1 and minutes > 1)
+                await asyncio.sleep(rest)
+                await watch.measure()
+        except StuckError as error:
+            broken.append(str(error))
+        else:
+            done = await requests.attempts() - attempts
+            broken += check_actions(requests.retries, await requests.recorded(), done)
     for number, replica in enumerate(site.replicas, 1):
         for line in replica.log:
             if any(it in line for it in COMPLAINTS) and EXPECTED not in line:

@@ -9,6 +9,7 @@ import itertools
 import os
 import random
 import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import NamedTuple
@@ -31,8 +32,14 @@ VENDOR = ("UPSTREAM_*", "ALL_SOURCES_FAILED", "OUTCOME_UNKNOWN")
 """Codes that a failing vendor may cause, of its own source only."""
 RECOVERY = 10.0
 """Seconds after a vendor is well again until breakers have noticed: they try every five."""
+LONG = 3 * PATIENCE
+"""Seconds until a changed configuration must be in force."""
 KILLED = ("connection: *", "status: 502", "*: OUTCOME_UNKNOWN")
 """What may come of a request that a killed worker was executing."""
+
+
+class StuckError(Exception):
+    """A phase did not come to its end."""
 
 
 class Phase(NamedTuple):
@@ -92,9 +99,16 @@ class Plan:
         phases = list(self._phases(everything))
         self._chance.shuffle(phases)
         for phase in phases:
-            self.spans.append(Span(phase, cycle, time.monotonic()))
+            now = time.monotonic()
+            self.spans.append(Span(phase, cycle, now))
+            print(
+                f"{now - self.spans[0].start:.0f} s, cycle {cycle}: {phase.name}", file=sys.stderr
+            )
             try:
                 await phase.act()
+            except (AssertionError, TimeoutError) as error:
+                said = [line for replica in self._site.replicas for line in replica.log[-5:]]
+                raise StuckError(f"{phase.name}: {error!r}; {said}") from error
             finally:
                 self.spans[-1] = self.spans[-1]._replace(end=time.monotonic())
 
@@ -162,7 +176,7 @@ class Plan:
         """Wait until each worker, as far as chance tells, has the new configuration."""
         headers = {"Authorization": f"Bearer {self._site.marker}"}
         url, seen = f"http://127.0.0.1:{replica.port}/graphql", 0
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(LONG):
             while seen < 5 * len(replica.workers()):
                 async with httpx.AsyncClient(headers=headers) as http:
                     answer = await http.post(url, json={"query": "{ viewer { name } }"})
@@ -177,8 +191,11 @@ class Plan:
             for replica in self._site.replicas:
                 workers, said = replica.workers(), len(replica.log)
                 replica.send_signal(signal.SIGHUP)
-                await asyncio.to_thread(until, lambda: len(replica.log) > said)  # noqa: B023
-                assert replica.workers() == workers, replica.log[said:]
+                await asyncio.to_thread(
+                    until,
+                    lambda: any("first_page" in line for line in replica.log[said:]),  # noqa: B023
+                )
+                assert replica.workers() == workers, "workers have ended"
         finally:
             self._site.file.write_text(text)
 
