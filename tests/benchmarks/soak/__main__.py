@@ -59,7 +59,8 @@ async def soak(
                 await watch.measure()
         except StuckError as error:
             broken.append(str(error))
-        else:
+        measured = client.measured.copy()
+        if not broken:
             done = await requests.attempts() - attempts
             broken += check_actions(requests.retries, await requests.recorded(), done)
     for number, replica in enumerate(site.replicas, 1):
@@ -67,7 +68,7 @@ async def soak(
             if any(it in line for it in COMPLAINTS) and EXPECTED not in line:
                 broken.append(f"replica {number} logged: {line.strip()}")
     series = watch.series(begun + WARMING * (time.monotonic() - begun) if cycle > 1 else 0)
-    outcome = Outcome(client.measured, load.failed, series, broken)
+    outcome = Outcome(measured, load.failed, series, broken)
     head = f"{cycle} cycles, {load.started} requests in {time.monotonic() - begun:.0f} s,"
     head += f" started at most {load.lag * 1000:.0f} ms late.\n\n"
     return outcome, head + report(outcome, plan, begun)

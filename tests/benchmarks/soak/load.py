@@ -9,12 +9,12 @@ import time
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
-from tests.benchmarks.soak.client import WrongError
+from tests.benchmarks.soak.client import TIMEOUT, WrongError
 from tests.benchmarks.soak.plan import Plan
 from tests.benchmarks.soak.requests import KINDS, Kind, Requests
 
-PATIENCE = 60.0
-"""Seconds until the requests in flight must have been answered when the load rests."""
+PATIENCE = 5 * TIMEOUT
+"""Seconds until what is in flight must have ended when the load rests: up to four requests."""
 
 
 class Failed(NamedTuple):
