@@ -38,9 +38,10 @@ def test_cycle_costs_no_request_that_the_plan_does_not_cost(
         ("tasks", [9, 9, 9, 9, 9], True),
         ("tasks", [9, 10, 11, 12, 13], False),
         ("tasks", [9, 9, 40, 9, 9], True),
-        ("PSS MiB", [100, 100.4, 100.2, 100.5, 100.4], True),
-        ("PSS MiB", [100, 101, 102, 103, 104], False),
-        ("PSS MiB", [100, 110, 120], True),
+        ("RSS MiB", [100, 100.4, 100.2, 100.5, 100.4], True),
+        ("RSS MiB", [100, 101, 102, 103, 104], False),
+        ("RSS MiB", [100, 110, 120], True),
+        ("PSS MiB", [100, 101, 102, 103, 104], True),
     ],
 )
 def test_growth_of_each_cycle_is_found_and_one_odd_value_is_not(
@@ -62,6 +63,7 @@ async def _nothing() -> None:
         ("shop: UPSTREAM_ERROR", 10 + RECOVERY + 1, None),
         ("tracker: UPSTREAM_ERROR", 5, None),
         ("shop: UPSTREAM_ERROR; tracker: UPSTREAM_ERROR", 5, None),
+        ("shop: not complete", 5, "vendor"),
         ("wrong rows", 5, None),
         ("shop: INTERNAL_ERROR", 5, None),
         ("status: 502", 5, None),
@@ -73,7 +75,12 @@ def test_failure_counts_unless_a_phase_may_cause_it(
 ) -> None:
     plan = Plan.__new__(Plan)
     plan.spans = [
-        Span(Phase("vendor", _nothing, ("shop: UPSTREAM_*",), RECOVERY), 1, 0, 10),
+        Span(
+            Phase("vendor", _nothing, ("shop: UPSTREAM_*", "shop: not complete"), RECOVERY),
+            1,
+            0,
+            10,
+        ),
         Span(Phase("kill", _nothing, KILLED), 1, 30),
     ]
     assert plan.causes(what, since, since + 1) == cause

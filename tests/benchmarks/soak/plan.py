@@ -28,10 +28,14 @@ FAULTS: dict[str, dict[str, object]] = {
     "vendor cuts connections": {"kind": "reset"},
 }
 """Faults of the simulated vendors, by the name of the phase."""
-VENDOR = ("UPSTREAM_*", "ALL_SOURCES_FAILED", "OUTCOME_UNKNOWN")
-"""Codes that a failing vendor may cause, of its own source only."""
+VENDOR = (
+    *("UPSTREAM_*", "ALL_SOURCES_FAILED", "OUTCOME_UNKNOWN"),
+    *("not complete", "no request"),
+)
+"""What a failing vendor may cause, for its own source only."""
 RECOVERY = 10.0
-"""Seconds after a vendor is well again until breakers have noticed: they try every five."""
+"""Seconds after a vendor is well again until breakers have noticed, which try every five, and what
+was cached meanwhile has expired."""
 LONG = 3 * PATIENCE
 """Seconds until a changed configuration must be in force."""
 KILLED = ("connection: *", "status: 502", "*: OUTCOME_UNKNOWN")

@@ -144,6 +144,9 @@ class Requests:
         if caller == "viewer":
             if node["request"] and node["request"]["body"] is not None:
                 raise WrongError("wrong: a body for a viewer", answer)
+        elif node["request"] is None:
+            # Its URL is that of its hook; they can't be listed while the vendor fails.
+            raise WrongError(f"{source}: no request", answer)
         else:
             self._as_first(("details", row["id"]), node, answer)
 
@@ -269,7 +272,7 @@ class Requests:
         counted = answer.data[field]
         answer.expect_reports(counted["sourceReports"])
         if not counted["complete"]:
-            raise WrongError("wrong: not complete", answer)
+            raise WrongError("shop: not complete", answer)
         self._as_first(kind, counted, answer)
 
     def _as_first(self, key: object, value: object, answer: Response) -> None:

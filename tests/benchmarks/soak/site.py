@@ -70,7 +70,8 @@ class Site:
     def configure(self, marker: str) -> None:
         """Write the configuration; ``marker`` is the name of a caller."""
         tables = [
-            f'[cache]\nurl = "{self.redis.url}"\nfirst_page = 2.0\npage = 5.0\ndetail = 20.0',
+            f'[cache]\nurl = "{self.redis.url}"\nfirst_page = 2.0\npage = 5.0\ndetail = 5.0',
+            "stale_while_revalidate = 2.0",
             '[journal]\nurl = { file = "journal" }',
             "[limits]\nrate = 1000000",
             '[auth]\nmethods = ["api-keys"]',
