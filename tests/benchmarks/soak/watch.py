@@ -20,8 +20,8 @@ from tests.benchmarks.soak.site import Site
 MEASURES = ("PSS MiB", "RSS MiB", "descriptors", "threads", "tasks")
 """What is measured of a process."""
 BOUNDS = {"PSS MiB": math.inf, "RSS MiB": 2.0, "Redis MiB": 2.0}
-"""The growth over the whole run that is still flat. PSS is only shown: it changes with the number of
-other processes that have the same pages."""
+"""The growth over the whole run that is still flat. PSS is only shown: it changes with the number
+of processes that have the same pages."""
 COUNT = 2.0
 """The same for what is counted: fewer than one more in every second cycle of five."""
 SHARE = 0.02
