@@ -1,7 +1,7 @@
 """An occasionally failing vendor under many callers, in virtual time.
 
 Processor time does not count here, so any wait that the failures cause to other sources shows to
-the microsecond. ``tests.benchmarks.soak`` measures their cost in processor time.
+the microsecond. ``tests.benchmarks.failing_vendor`` measures their cost in processor time.
 """
 
 from __future__ import annotations

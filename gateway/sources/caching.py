@@ -238,6 +238,9 @@ class SourceCache:
                 # What was made of the value, and is kept with it, goes on being of use.
                 value = entry.value
         seconds, tags = wanted.classify(value)
+        if not detached.is_lasting:
+            # It lacks something, such as its hook, that the vendor may be able to list by then.
+            seconds = min(seconds, self.lifetimes.first_page)
         lifetime = Lifetime(
             seconds, self.lifetimes.stale_while_revalidate, self.lifetimes.stale_if_error
         )

@@ -20,7 +20,7 @@ from gateway.sandbox import Sandbox
 @contextlib.contextmanager
 def vendors(fastest: float = 0.0, slowest: float = 0.0, arrivals: float = 0.0) -> Iterator[str]:
     """Start the simulated vendors and return their URL."""
-    process = subprocess.Popen(  # noqa: S603 - no user input
+    with subprocess.Popen(  # noqa: S603 - no user input
         [
             sys.executable,
             "-m",
@@ -29,19 +29,18 @@ def vendors(fastest: float = 0.0, slowest: float = 0.0, arrivals: float = 0.0) -
         ],
         stdout=subprocess.PIPE,
         text=True,
-    )
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-    finally:
-        process.terminate()
-        process.wait()
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
 
 
 def serve(fastest: float, slowest: float, arrivals: float) -> None:
     """Serve the simulated vendors on a free port, and print the URL."""
     sandbox = Sandbox(latency=(fastest, slowest), arrivals_per_second=arrivals)
-    config = uvicorn.Config(sandbox.app, port=0, log_level="error")
+    config = uvicorn.Config(sandbox.app, port=0, log_level="critical")
     with config.bind_socket() as socket:
         print(f"http://127.0.0.1:{socket.getsockname()[1]}", flush=True)
         uvicorn.Server(config).run([socket])

@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +108,12 @@ class Process:
 class Replica:
     """A gateway with workers on a port that it keeps; ``log`` has what it says."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(
+        self, file: Path, count: int = WORKERS, environment: Mapping[str, str] | None = None
+    ) -> None:
         self._file = file
+        self._count = count
+        self._environment = environment or {}
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.log: list[str] = []
@@ -119,7 +123,7 @@ class Replica:
         """Start the processes; ``wait`` waits until they serve."""
         words = ("serve", "--config", str(self._file), "--port", str(self.port))
         self._process, self._output, errors = self._stack.enter_context(
-            started(*words, "--workers", str(WORKERS))
+            started(*words, "--workers", str(self._count), **self._environment)
         )
         # A pipe that nobody reads would stop them in the end.
         reader = threading.Thread(target=lambda: self.log.extend(errors), daemon=True)
@@ -128,7 +132,7 @@ class Replica:
         self._stack.callback(self._process.kill)
 
     def wait(self) -> None:
-        assert f"with {WORKERS} workers" in self._output.readline(), self.log
+        assert f"with {self._count} workers" in self._output.readline(), self.log
 
     def stop(self) -> None:
         """Stop the processes with SIGTERM, and wait until they have ended."""
@@ -140,17 +144,25 @@ class Replica:
         """Kill what still runs."""
         self._stack.close()
 
+    @property
+    def pid(self) -> int:
+        """The number of the process that supervises the workers."""
+        return self._process.pid
+
+    def send_signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
     def workers(self) -> list[int]:
         """Return the numbers of its workers."""
-        pid = self._process.pid
+        pid = self.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return [int(child) for child in children if is_worker(int(child))]
 
     def hang_up(self) -> None:
         """Replace the workers by SIGHUP, and wait until all are new."""
         old = set(self.workers())
-        self._process.send_signal(signal.SIGHUP)
-        until(lambda: len(self.workers()) == WORKERS and not old & set(self.workers()))
+        self.send_signal(signal.SIGHUP)
+        until(lambda: len(self.workers()) == self._count and not old & set(self.workers()))
 
     @contextlib.contextmanager
     def connected(self, worker: int) -> Iterator[Process]:
@@ -193,11 +205,13 @@ class Cluster:
 def write_nginx(folder: Path, port: int, replicas: Sequence[Replica]) -> Path:
     """Write the configuration of the deployment, with these addresses and without TLS."""
     text = NGINX.read_text(encoding="utf-8")
-    addresses = iter(replicas)
+    servers = [f"server 127.0.0.1:{replica.port}" for replica in replicas]
     text, count = re.subn(
-        r"(?<=server )10\.\S+:8000", lambda _: f"127.0.0.1:{next(addresses).port}", text
+        r"server 10\.\S+:8000( .*;)\n *server 10\.\S+:8000\1",
+        lambda found: "\n".join(f"{server}{found[1]}" for server in servers),
+        text,
     )
-    assert count == len(replicas)
+    assert count == 1
     text = re.sub(r"(?m)^ *ssl_certificate.*\n", "", text)
     site = folder / "site.conf"
     site.write_text(text.replace("listen 443 ssl;", f"listen 127.0.0.1:{port};"))

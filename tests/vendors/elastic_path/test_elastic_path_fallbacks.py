@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway import ids
 from gateway.errors import ErrorCode, UpstreamError
 from gateway.sources.source import Source
 from gateway.upstream.operation import Operation
@@ -170,6 +171,27 @@ async def test_elastic_path_logs_are_served_where_integrations_are_forbidden() -
     assert (log.event, log.request) == (None, None)
     with pytest.raises(UpstreamError):
         await source.hooks(Operation(5))
+
+
+async def test_elastic_path_log_without_its_integration_is_not_kept_for_long() -> None:
+    """Otherwise it would lack its URL for minutes after an outage, without an error."""
+    fails = True
+
+    def respond(request: httpx.Request) -> Any:
+        if "logs" in request.url.path:
+            return sample("elastic-path/logs")
+        return 503 if fails else sample("elastic-path/integrations")
+
+    source, _ = shop(respond, cache={"first_page": 0, "stale_while_revalidate": 0})
+    (listed,) = (await read(source, CASE.stream)).logs
+    place = ids.decode(listed.id).place
+    log = (await source.log(place, Operation(5))).value
+    assert log is not None
+    assert log.request is None
+    fails = False
+    log = (await source.log(place, Operation(5))).value
+    assert log is not None
+    assert log.request is not None
 
 
 @pytest.mark.parametrize("id", ["../jobs", "a/b", "..", "x" * 65, "é"])

@@ -1,4 +1,6 @@
-"""Stability of the gateway while a vendor fails: run ``python -m tests.benchmarks.soak SECONDS``.
+"""Stability of the gateway while a vendor fails.
+
+Run ``python -m tests.benchmarks.failing_vendor SECONDS``.
 
 Two gateways run at the same time, each in its own process, with 50 callers and its own simulated
 vendors, over HTTP on loopback. In one of them, a share of the calls to one vendor fails at random;

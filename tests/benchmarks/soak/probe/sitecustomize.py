@@ -1,0 +1,28 @@
+"""Lets each process of the gateway write, on SIGUSR2, how many asyncio tasks it has.
+
+Python imports this module at the start of a process if its folder is in PYTHONPATH. The file is
+named after the process, and is there once the process knows the signal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from pathlib import Path
+
+if (_folder := os.environ.get("SOAK_TASKS")) and (
+    threading.current_thread() is threading.main_thread()
+):
+    _file = Path(_folder, str(os.getpid()))
+
+    def _write(*_: object) -> None:
+        loop = asyncio._get_running_loop()
+        if loop is not None:
+            part = _file.with_suffix(".part")
+            part.write_text(str(len(asyncio.all_tasks(loop))))
+            part.replace(_file)
+
+    signal.signal(signal.SIGUSR2, _write)
+    _file.touch()

@@ -1,0 +1,151 @@
+"""What processes and stores take, and whether that grows."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import os
+import signal
+import statistics
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+import asyncpg  # type: ignore[import-untyped]
+
+from tests.benchmarks.soak.site import Site
+
+MEASURES = ("PSS MiB", "RSS MiB", "descriptors", "threads", "tasks")
+"""What is measured of a process."""
+BOUNDS = {"PSS MiB": math.inf, "RSS MiB": 2.0, "Redis MiB": 2.0}
+"""The growth over the whole run that is still flat. PSS is only shown: it changes with the number
+of processes that have the same pages."""
+COUNT = 2.0
+"""The same for what is counted: fewer than one more in every second cycle of five."""
+SHARE = 0.02
+"""Memory that grows by less than this part of it in an hour is flat, too."""
+FEWEST = 4
+"""Points that a slope is computed from."""
+ANSWERED = 2.0
+"""Seconds that a process has to count its tasks."""
+
+
+class Point(NamedTuple):
+    """A measurement, at a time in seconds."""
+
+    at: float
+    value: float
+
+
+class Series(NamedTuple):
+    """The measurements of one thing at rest, one a cycle; a process has its number as ``pid``."""
+
+    name: str
+    pid: int
+    measure: str
+    points: list[Point]
+
+    @property
+    def slope(self) -> float:
+        """Growth by the hour: the median of the slopes between any two points (Theil-Sen)."""
+        slopes = [
+            (later.value - earlier.value) / (later.at - earlier.at)
+            for index, earlier in enumerate(self.points)
+            for later in self.points[index + 1 :]
+        ]
+        return statistics.median(slopes) * 3600 if slopes else 0.0
+
+    @property
+    def growth(self) -> float:
+        """What it grew by within the time that it was measured, by the slope."""
+        return self.slope * (self.points[-1].at - self.points[0].at) / 3600
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it does not grow, as far as the points tell."""
+        if len(self.points) < FEWEST or self.growth < BOUNDS.get(self.measure, COUNT):
+            return True
+        middle = statistics.median(point.value for point in self.points)
+        return "MiB" in self.measure and self.slope < SHARE * middle
+
+
+class Watch:
+    """Measures everything when the load rests."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._points: defaultdict[tuple[str, int, str], list[Point]] = defaultdict(list)
+
+    def series(self, skipped: float = 0.0) -> list[Series]:
+        """Return what was measured after a moment."""
+        return [
+            Series(*key, kept)
+            for key, points in self._points.items()
+            if (kept := [point for point in points if point.at >= skipped])
+        ]
+
+    async def measure(self) -> None:
+        """Add one point to each series."""
+        now = time.monotonic()
+        for name, pid in self._processes():
+            values = {**_of_process(pid), "tasks": await self._tasks(pid)}
+            for measure in MEASURES:
+                if (value := values.get(measure)) is not None:
+                    self._points[name, pid, measure].append(Point(now, value))
+        with self._site.redis.client() as client:
+            memory = client.info("memory")["used_memory"] / 2**20
+            self._points["Redis", 0, "Redis MiB"].append(Point(now, memory))
+            self._points["Redis", 0, "keys"].append(Point(now, client.dbsize()))
+        connection = await asyncpg.connect(self._site.database)
+        try:
+            count = await connection.fetchval(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        finally:
+            await connection.close()
+        self._points["PostgreSQL", 0, "connections"].append(Point(now, count))
+
+    def _processes(self) -> list[tuple[str, int]]:
+        found = []
+        for number, replica in enumerate(self._site.replicas, 1):
+            found.append((f"replica {number}, supervisor", replica.pid))
+            found += [(f"replica {number}, worker", pid) for pid in replica.workers()]
+        return found
+
+    async def _tasks(self, pid: int) -> float | None:
+        """Return how many asyncio tasks a process has; see ``probe/sitecustomize.py``."""
+        file = self._site.tasks / str(pid)
+        if not file.exists():
+            return None
+        file.write_text("")
+        os.kill(pid, signal.SIGUSR2)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ANSWERED):
+                while not (text := file.read_text()):  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(0.01)
+                return float(text)
+        return None
+
+
+def _of_process(pid: int) -> dict[str, float]:
+    """Return what Linux knows of a process; nothing if it has ended."""
+    folder = Path(f"/proc/{pid}")
+    with contextlib.suppress(OSError):
+        sizes = {
+            name: float(rest.split()[0]) / 1024
+            for name, _, rest in (
+                line.partition(":") for line in (folder / "smaps_rollup").read_text().splitlines()
+            )
+            if name in {"Pss", "Rss"}
+        }
+        threads = (folder / "status").read_text().partition("\nThreads:")[2].split()[0]
+        return {
+            "PSS MiB": sizes["Pss"],
+            "RSS MiB": sizes["Rss"],
+            "descriptors": float(len(list((folder / "fd").iterdir()))),
+            "threads": float(threads),
+        }
+    return {}
