@@ -264,6 +264,25 @@ async def test_failed_attempts_and_rates_are_remembered(tmp_path: Path, vendor: 
         assert app.current.app.state.parts.authenticator.attempts is before
 
 
+async def test_operations_of_both_configurations_are_limited_together(
+    tmp_path: Path, vendor: Vendor
+) -> None:
+    """Otherwise each reload of an overloaded gateway would double its load."""
+    file = configured(tmp_path, vendor, "one", "two", more="[limits]\noperations = 1")
+    async with running(file) as app:
+        slow = await asked(app, vendor, "one")
+        (tmp_path / "two.key").write_text("another")
+        await app.reload()
+        vendor.asked.clear()
+        waiting = asyncio.create_task(app.read("two"))
+        queue = app.current.app.state.parts.concurrency
+        while not (queue.is_full or vendor.asked.is_set()):  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0)
+        assert queue.is_full
+        vendor.told.set()
+        assert [await slow, await waiting] == [["one"], ["two"]]
+
+
 async def test_application_that_can_not_start_changes_nothing(
     app: Reloaded, vendor: Vendor, tmp_path: Path
 ) -> None:
