@@ -123,6 +123,8 @@ class Resources:
         earlier.owner = self
         self.watcher.sources = self.sources
         changed = [name for name, source in earlier.sources.items() if not self.has(source)]
+        for name in changed:
+            earlier.sources[name].retire()
         if changed:
             await self.cache.evict([tag("source", name) for name in changed], everywhere=False)
         if self._events.wants(SourcesReplaced):

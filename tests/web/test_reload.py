@@ -16,9 +16,10 @@ from starlette.types import ASGIApp
 
 from gateway.callers.keys import create
 from gateway.errors import JournalError
-from gateway.events import SourcesReplaced
+from gateway.events import BreakerChanged, SourcesReplaced
 from gateway.settings import load
 from gateway.sources.caching import fingerprint
+from gateway.upstream.breaker import MIN_CALLS
 from tests.support.actions import ACTIONS, RETRY
 from tests.web.reloaded import HERE, LIST, SOURCES, Reloaded, Vendor, configured, running
 
@@ -107,6 +108,20 @@ def test_certificate_counts_as_a_credential(tmp_path: Path) -> None:
         file.write_text(text)
         found |= {fingerprint(settings), fingerprint(settings)}
     assert len(found) == 3
+
+
+async def test_only_the_breaker_in_force_is_told_of(app: Reloaded, tmp_path: Path) -> None:
+    """A call that began before a reload would leave a breaker open that nobody has."""
+    told: list[BreakerChanged] = []
+    app.events.subscribe(BreakerChanged, told.append)
+    old = app.gateway.sources
+    (tmp_path / "two.key").write_text("another")
+    await app.reload()
+    for source in (old["one"], old["two"], app.gateway.sources["two"]):
+        breaker = source.client._guard.breaker
+        for _ in range(MIN_CALLS):
+            breaker.end(breaker.begin(), failed=True)
+    assert [(event.source, event.after) for event in told] == [("one", "OPEN"), ("two", "OPEN")]
 
 
 async def test_sources_come_and_go(app: Reloaded, vendor: Vendor, tmp_path: Path) -> None:
