@@ -128,7 +128,11 @@ class Resources:
         if changed:
             await self.cache.evict([tag("source", name) for name in changed], everywhere=False)
         if self._events.wants(SourcesReplaced):
-            made = [name for name, source in self.sources.items() if not earlier.has(source)]
+            made = {
+                name: source.client.base_url
+                for name, source in self.sources.items()
+                if not earlier.has(source)
+            }
             dropped = [name for name in earlier.sources if name not in self.sources]
             self._events.emit(SourcesReplaced(made, dropped))
 

@@ -133,7 +133,7 @@ async def test_sources_come_and_go(app: Reloaded, vendor: Vendor, tmp_path: Path
     assert await app.data(SOURCES) == {"sources": [{"name": "three"}, {"name": "two"}]}
     assert await app.read("two", "three") == ["two", "three"]
     assert "one" in str(await app.answer('{ source(name: "one") { name } }'))
-    assert told == [SourcesReplaced(["three"], ["one"])]
+    assert told == [SourcesReplaced({"three": f"{vendor.url}/three"}, ["one"])]
     configured(tmp_path, vendor, "one", "two")
     vendor.taken()
     await app.reload()
