@@ -14,18 +14,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway.cli.draining import ignore_new_connections
-from gateway.cli.screen import print_error
 
 if TYPE_CHECKING:
     import socket
     from contextlib import AbstractAsyncContextManager
 
     from gateway.cli.worker import Worker
+
+log = logging.getLogger(__name__)
 
 STEADY = 60.0
 """Seconds after which the end of a worker is no longer put down to its start."""
@@ -107,7 +109,7 @@ class Supervisor:
         for up in asyncio.as_completed(ups):
             if not await up:
                 fates = [worker.fate for worker in self._workers.values() if worker.fate]
-                print_error(f"A worker {fates[0]} before it could serve, so the gateway stops.")
+                log.error("A worker %s before it could serve, so the gateway stops.", fates[0])
                 return False
         for index in self._workers:
             self._keep(index)
@@ -131,7 +133,7 @@ class Supervisor:
             failures = 1 if lived >= STEADY else failures + 1
             pause = min(MAX_PAUSE, 2.0 ** (failures - 2)) if failures > 1 else 0.0
             when = f" in {pause:.0f} seconds" if pause else ""
-            print_error(f"Worker {worker.pid} {worker.fate}. Another takes its place{when}.")
+            log.error("Worker %s %s. Another takes its place%s.", worker.pid, worker.fate, when)
             await asyncio.sleep(pause)
             if self._workers.get(index) is worker:
                 self._workers[index] = self._start(index)

@@ -175,7 +175,7 @@ def test_start_is_told_once_all_serve(capsys: pytest.CaptureFixture[str]) -> Non
 
 @pytest.mark.parametrize("fault", [{"lives": 0.5}, {"lives": 0.5, "obeys": frozenset()}])
 def test_start_fails_with_its_first_worker(
-    fault: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    fault: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A worker that can't serve would not be able to the next time, either."""
     stage = Stage(3, {}, fault, {"serves_after": 100.0})
@@ -183,9 +183,9 @@ def test_start_fails_with_its_first_worker(
     assert (served, ended_at) == (False, 0.5)
     assert stage.started_at == math.inf
     assert len(stage.workers) == 3
-    assert capsys.readouterr().err == (
-        "A worker ended with exit code 1 before it could serve, so the gateway stops.\n"
-    )
+    assert caplog.messages == [
+        "A worker ended with exit code 1 before it could serve, so the gateway stops."
+    ]
 
 
 def test_worker_that_never_serves_is_killed() -> None:
@@ -195,7 +195,7 @@ def test_worker_that_never_serves_is_killed() -> None:
 
 
 def test_worker_that_keeps_ending_is_started_less_and_less_often(
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A tight loop would take the processor from the workers that serve."""
     stage = Stage(2, {}, *[{"lives": 1.0, "serves_after": 0.5}] * 9)
@@ -206,7 +206,7 @@ def test_worker_that_keeps_ending_is_started_less_and_less_often(
     assert pauses == pytest.approx([0, 1, 2, 4, 8, 16, 30, 30, 30])
     assert max(pauses) == MAX_PAUSE
     assert stage.workers[0].ended_at == 250.0
-    lines = capsys.readouterr().err.splitlines()
+    lines = caplog.messages
     assert lines[0] == "Worker 2 ended with exit code 1. Another takes its place."
     assert lines[2] == "Worker 4 ended with exit code 1. Another takes its place in 2 seconds."
 

@@ -277,7 +277,9 @@ async def test_killed_worker_is_replaced(server: Server) -> None:
     os.kill(first, signal.SIGKILL)
     assert await server.data(SOURCES)
     line = await asyncio.to_thread(server.complaints.readline)
-    assert line == f"Worker {first} was ended by SIGKILL. Another takes its place.\n"
+    entry = json.loads(line)
+    assert entry["level"] == "error"
+    assert entry["event"] == f"Worker {first} was ended by SIGKILL. Another takes its place."
     await asyncio.to_thread(until, lambda: len(server.workers()) == 2)
     (new,) = set(server.workers()) - {second}
     with server.caller(new) as caller:
