@@ -31,7 +31,7 @@ from gateway.events import (
     Span,
     UpstreamCallEnded,
 )
-from gateway.telemetry.logs import DEFECT, is_outage
+from gateway.telemetry.logs import DEFECT, MAX_NAME, is_outage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 
 OWN = "webhook_gateway"
 """Prefix of the attributes that no convention has."""
-MAX_NAME = 100
-"""Characters of an operation's name, which its caller has chosen."""
 
 _FLAGS = TraceFlags(TraceFlags.SAMPLED)
 _SCOPE = InstrumentationScope("webhook-log-gateway", __version__)

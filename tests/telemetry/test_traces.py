@@ -16,7 +16,8 @@ from gateway.events import CacheLookedUp, Events, SourcesReplaced
 from gateway.model import CacheStatus, Freshness, Timestamp
 from gateway.sandbox import Sandbox
 from gateway.sources.observed import CacheEvents
-from gateway.telemetry.traces import MAX_NAME, OWN
+from gateway.telemetry.logs import MAX_NAME
+from gateway.telemetry.traces import OWN
 from gateway.upstream import retry, trace
 from gateway.upstream.operation import Operation
 from tests.support.moment import stopped
