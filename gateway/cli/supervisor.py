@@ -195,7 +195,13 @@ class Supervisor:
         if old is not None:
             # It need not drain, since another has its place. Before it serves, it ignores SIGINT.
             old.signal(signal.SIGINT if old.serves else signal.SIGTERM)
-            await old.ended.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._plan.seconds):
+                    await old.ended.wait()
+            if not old.ended.is_set():
+                # It hangs, and whoever waits for it would, too.
+                old.signal(signal.SIGKILL)
+                await old.ended.wait()
 
     def _start(self, index: int) -> Worker:
         worker = self._plan.start(index)

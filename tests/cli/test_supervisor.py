@@ -299,6 +299,14 @@ def test_replaced_worker_does_not_drain() -> None:
     ]
 
 
+def test_replaced_worker_that_does_not_end_is_killed() -> None:
+    """Otherwise the reload would never end, and no other could begin."""
+    stage = Stage(2, {"obeys": frozenset({signal.SIGKILL})})
+    stage.play((10.0, stage.restart), (60.0, stage.stop()))
+    assert [worker.ended_at for worker in stage.workers[:2]] == pytest.approx([21.0, 22.0])
+    assert stage.workers[0].signals == [signal.SIGINT, signal.SIGKILL]
+
+
 def test_stop_during_a_restart_ends_all() -> None:
     stage = Stage(2, {}, {}, {"serves_after": 50.0})
     assert stage.play((10.0, stage.restart), (20.0, stage.stop())) == (True, 20.0)
