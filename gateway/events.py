@@ -202,13 +202,15 @@ class BreakerChanged(Event, frozen=True):
 class LimitMet(Event, frozen=True):
     """A request exceeds a limit: it is refused, or only counted if the mode is "warn".
 
-    ``value`` is None if counting stopped at the limit.
+    ``value`` is None if counting stopped at the limit. The ``caller`` is known where the limit is
+    one of its own.
     """
 
     name: str
     value: float | None
     maximum: float
     mode: str
+    caller: str | None = None
 
 
 class ActionRecorded(Event, frozen=True, kw_only=True):

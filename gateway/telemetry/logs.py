@@ -124,6 +124,7 @@ class Logs:
                 value=None if event.value is None else round(event.value, 3),
                 maximum=event.maximum,
                 mode=event.mode,
+                caller=event.caller,
             ),
         )
 

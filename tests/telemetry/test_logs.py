@@ -245,6 +245,12 @@ def test_texts_in_lists_and_exceptions_are_written_whatever_they_hold(form: Any)
         assert [json.loads(line)["level"] for line in text.splitlines()] == ["error", "error"]
 
 
+def test_entry_of_a_limit_of_a_caller() -> None:
+    met = LimitMet("rate", 61, 60, "enforce", "api-keys:shop")
+    (entry,) = map(json.loads, written(met, level="info").splitlines())
+    assert (entry["limit"], entry["caller"]) == ("rate", "api-keys:shop")
+
+
 def test_name_of_an_operation_is_cut() -> None:
     """A caller could otherwise fill the log with names as long as a body may be."""
     (entry,) = map(json.loads, written(operation(name="A" * 200), level="info").splitlines())
