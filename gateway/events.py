@@ -17,7 +17,7 @@ they are emitted at once when it ends.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -204,13 +204,15 @@ class BreakerChanged(Event, frozen=True):
 class LimitMet(Event, frozen=True):
     """A request exceeds a limit: it is refused, or only counted if the mode is "warn".
 
-    ``value`` is None if counting stopped at the limit.
+    ``value`` is None if counting stopped at the limit. The ``caller`` is known where the limit is
+    one of its own.
     """
 
     name: str
     value: float | None
     maximum: float
     mode: str
+    caller: str | None = None
 
 
 class ActionRecorded(Event, frozen=True, kw_only=True):
@@ -248,10 +250,11 @@ class ConfigurationReloaded(Event, frozen=True, kw_only=True):
 class SourcesReplaced(Event, frozen=True):
     """A new configuration is in force, for which the sources ``made`` were made anew.
 
-    Their circuit breakers are closed. Those ``dropped`` are in it no more.
+    They have the base URLs of their vendors; their circuit breakers are closed. Those ``dropped``
+    are in it no more.
     """
 
-    made: Sequence[str]
+    made: Mapping[str, str]
     dropped: Sequence[str]
 
 

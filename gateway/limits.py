@@ -83,12 +83,15 @@ class Limits:
         limit = self.of(name)
         return value <= limit.max or limit.mode == "off"
 
-    def refuses(self, name: str, value: float) -> bool:
-        """Compare a value with a limit, and count an excess; return True to refuse it."""
+    def refuses(self, name: str, value: float, caller: str | None = None) -> bool:
+        """Compare a value with a limit, and count an excess; return True to refuse it.
+
+        ``caller`` is whose limit it is, if it is one of a caller.
+        """
         limit = self._deadline if name == "deadline" else self.of(name)
         if value <= limit.max or limit.mode == "off":
             return False
-        self._count(name, value, limit)
+        self._count(name, value, limit, caller)
         return limit.mode == "enforce"
 
     def check(self, name: str, value: int) -> None:
@@ -101,7 +104,13 @@ class Limits:
         self._count(name, None, self.of(name))
         return LimitError(name, None, self.of(name).max)
 
-    def _count(self, name: str, value: float | None, limit: Limit | TimeLimit) -> None:
+    def _count(
+        self,
+        name: str,
+        value: float | None,
+        limit: Limit | TimeLimit,
+        caller: str | None = None,
+    ) -> None:
         self.exceeded[name] += 1
         if self._events.wants(LimitMet):
-            self._events.emit(LimitMet(name, value, limit.max, limit.mode))
+            self._events.emit(LimitMet(name, value, limit.max, limit.mode, caller))

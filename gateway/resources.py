@@ -123,10 +123,16 @@ class Resources:
         earlier.owner = self
         self.watcher.sources = self.sources
         changed = [name for name, source in earlier.sources.items() if not self.has(source)]
+        for name in changed:
+            earlier.sources[name].retire()
         if changed:
             await self.cache.evict([tag("source", name) for name in changed], everywhere=False)
         if self._events.wants(SourcesReplaced):
-            made = [name for name, source in self.sources.items() if not earlier.has(source)]
+            made = {
+                name: source.client.base_url
+                for name, source in self.sources.items()
+                if not earlier.has(source)
+            }
             dropped = [name for name in earlier.sources if name not in self.sources]
             self._events.emit(SourcesReplaced(made, dropped))
 

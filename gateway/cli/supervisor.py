@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway.cli.draining import ignore_new_connections
-from gateway.cli.screen import print_error
 
 if TYPE_CHECKING:
     import socket
@@ -110,7 +109,7 @@ class Supervisor:
         for up in asyncio.as_completed(ups):
             if not await up:
                 fates = [worker.fate for worker in self._workers.values() if worker.fate]
-                print_error(f"A worker {fates[0]} before it could serve, so the gateway stops.")
+                log.error("A worker %s before it could serve, so the gateway stops.", fates[0])
                 return False
         for index in self._workers:
             self._keep(index)
@@ -196,7 +195,13 @@ class Supervisor:
         if old is not None:
             # It need not drain, since another has its place. Before it serves, it ignores SIGINT.
             old.signal(signal.SIGINT if old.serves else signal.SIGTERM)
-            await old.ended.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._plan.seconds):
+                    await old.ended.wait()
+            if not old.ended.is_set():
+                # It hangs, and whoever waits for it would, too.
+                old.signal(signal.SIGKILL)
+                await old.ended.wait()
 
     def _start(self, index: int) -> Worker:
         worker = self._plan.start(index)

@@ -14,7 +14,6 @@ import os
 import tempfile
 import threading
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -116,10 +115,9 @@ def _traced(settings: Settings, events: Events) -> Iterator[None]:
     from gateway.telemetry.span_export import Export, resource
     from gateway.telemetry.traces import Traces
 
-    addresses = {source.name: urlsplit(source.base_url) for source in settings.sources}
-    servers = {name: (each.hostname or "", each.port) for name, each in addresses.items()}
+    addresses = {source.name: source.base_url for source in settings.sources}
     export = Export(settings.traces.endpoint)
-    Traces(export.processor, resource(), settings.traces.sample, servers).subscribe(events)
+    Traces(export.processor, resource(), settings.traces.sample, addresses).subscribe(events)
     try:
         yield
     finally:

@@ -8,6 +8,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -167,8 +168,14 @@ def _run(target: Callable[..., None], connection: Connection, *arguments: object
     os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with contextlib.suppress(KeyboardInterrupt):
+    try:
         target(Link(connection), *arguments)
+    except KeyboardInterrupt:
+        pass
+    except Exception:
+        # What Python writes of it has not the form of the log.
+        log.exception("This worker has a defect, or can't be made with its settings.")
+        sys.exit(1)
 
 
 def _end_with_parent() -> None:

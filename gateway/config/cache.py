@@ -14,7 +14,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from gateway.config.secret import Secret, without_password
+from gateway.config.secret import Secret, is_splittable, without_password
 from gateway.config.values import Table
 
 _MEMORY = "memory://"
@@ -22,6 +22,10 @@ _LAST_PORT = 65535
 _FORM = (
     'must be "memory://", an address such as "redis://host:6379/0" or "rediss://host:6380/0", or'
     ' { env = "NAME" } or { file = "/path" } that holds one'
+)
+_ENCODED = (
+    "has a special character in its user name or password that must be written as % and two digits:"
+    " [ as %5B"
 )
 _REDIS = re.compile(
     r"rediss?://((?P<user>[^/?#@]*)@)?(\[[0-9A-Fa-f:.]+\]|[^/?#@:]+)(:(?P<port>\d{1,5}))?(/\d*)?"
@@ -36,8 +40,12 @@ def _has_password(address: str) -> bool:
 def _address(secret: SecretStr) -> SecretStr:
     address = secret.get_secret_value()
     parts = _REDIS.fullmatch(address)
-    if address != _MEMORY and (parts is None or int(parts["port"] or 0) > _LAST_PORT):
+    if address == _MEMORY:
+        return secret
+    if parts is None or int(parts["port"] or 0) > _LAST_PORT:
         raise ValueError(_FORM)
+    if not is_splittable(parts["user"] or ""):
+        raise ValueError(_ENCODED)
     return secret
 
 

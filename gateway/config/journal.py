@@ -18,7 +18,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from gateway.config.secret import Secret, without_password
+from gateway.config.secret import Secret, is_splittable, without_password
 from gateway.config.values import Table
 
 _SQLITE = "sqlite:///"
@@ -34,7 +34,7 @@ _POSTGRES = re.compile(
 )
 _POSTGRES_FORM = (
     'must be an address such as "postgresql://user@host:5432/database", with special characters of'
-    " its parts written as % and two digits: / as %2F, @ as %40"
+    " its parts written as % and two digits: / as %2F, @ as %40, [ as %5B"
 )
 
 
@@ -49,7 +49,8 @@ def _address(secret: SecretStr, info: ValidationInfo) -> SecretStr:
     """Check an address; make the path of a file absolute."""
     address = secret.get_secret_value()
     if re.match(r"postgres(ql)?://", address):
-        if not _POSTGRES.fullmatch(address):
+        parts = _POSTGRES.fullmatch(address)
+        if parts is None or not is_splittable(parts["user"] or ""):
             raise ValueError(_POSTGRES_FORM)
         return secret
     path = address.removeprefix(_SQLITE)

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationInfo, WithJsonSchema
 
@@ -118,6 +119,18 @@ Secret = Annotated[Reference, AfterValidator(_check_text)]
 
 HeaderSecret = Annotated[Secret, AfterValidator(_check_header)]
 """A secret that is sent in a header: visible ASCII characters, no spaces."""
+
+
+def is_splittable(user: str) -> bool:
+    """Return whether drivers find the user and the password, as given, in an address.
+
+    What they raise otherwise repeats a part of the password.
+    """
+    try:
+        urlsplit(f"//{user}@host")
+    except ValueError:
+        return False
+    return "[" not in user and "]" not in user
 
 
 def without_password(

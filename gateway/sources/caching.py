@@ -313,9 +313,11 @@ def tag(kind: str, name: str) -> str:
 def fingerprint(settings: SourceTable) -> str:
     """Return a digest of the source's scopes, address and credentials, its certificate included.
 
-    It is slow to compute, so that a reader of the cache's keys can't try out passwords.
+    It is slow to compute, so that a reader of the cache's keys can't try out passwords. How fast
+    the vendor may be called does not count, which differs between the workers of one source.
     """
-    secret = settings.model_dump_json(exclude={"cache"}).encode()
+    pace = {"timeout", "concurrency", "rate_limit"}
+    secret = settings.model_dump_json(exclude={"cache", *pace}).encode()
     for name in type(settings.auth).model_fields:
         value = getattr(settings.auth, name)
         if isinstance(value, SecretStr):

@@ -79,6 +79,10 @@ class Source:
         """Return the freshness of a cached value; None if it is no longer current and fresh."""
         return self._cache.freshness_of(used)
 
+    def retire(self) -> None:
+        """Tell no more of the circuit breaker; another source may have the name from now on."""
+        self.client.retire()
+
     async def close(self) -> None:
         """Close the connections."""
         await self.client.close()

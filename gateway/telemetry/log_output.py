@@ -7,6 +7,7 @@ they send, such as the parameters of SQL. Tracebacks have no local variables, fo
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -49,7 +50,7 @@ def set_up(settings: LogSettings, stream: TextIO | None = None) -> Any:
 
 
 def _formatter(stream: TextIO, *, in_json: bool) -> logging.Formatter:
-    exceptions: list[Processor] = [structlog.processors.format_exc_info] if in_json else []
+    exceptions: list[Processor] = [structlog.processors.format_exc_info, _printable]
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,
@@ -59,7 +60,7 @@ def _formatter(stream: TextIO, *, in_json: bool) -> logging.Formatter:
         ],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            *exceptions,
+            *(exceptions if in_json else ()),
             _json if in_json else _lines(stream),
         ],
     )
@@ -71,12 +72,28 @@ def _json(_: object, __: str, entry: Entry) -> str:
 
 
 def _lines(stream: TextIO) -> Processor:
-    return ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain_traceback)
+    return ConsoleRenderer(colors=stream.isatty(), exception_formatter=_traceback)
 
 
 def _printable(_: object, __: str, entry: Entry) -> Entry:
     """Escape texts with control characters, which a terminal would obey."""
     for name, value in entry.items():
         if isinstance(value, str) and not value.isprintable():
-            entry[name] = value.encode("unicode_escape").decode()
+            entry[name] = _escaped(value) if name != "exception" else _escaped_lines(value)
+        elif isinstance(value, list):
+            entry[name] = [_escaped(one) if isinstance(one, str) else one for one in value]
     return entry
+
+
+def _traceback(stream: TextIO, exception: Any) -> None:
+    text = io.StringIO()
+    plain_traceback(text, exception)
+    stream.write(_escaped_lines(text.getvalue()))
+
+
+def _escaped_lines(text: str) -> str:
+    return "\n".join(map(_escaped, text.split("\n")))
+
+
+def _escaped(text: str) -> str:
+    return text if text.isprintable() else text.encode("unicode_escape").decode()

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 OUTAGES = frozenset({"ALL_SOURCES_FAILED", "JOURNAL_UNAVAILABLE", "KEYS_UNAVAILABLE", "OVERLOADED"})
 """Codes that are not for a mistake of the caller, besides those of vendors."""
 DEFECT = "INTERNAL_ERROR"
+MAX_NAME = 100
+"""Characters of an operation's name, which its caller has chosen."""
 
 
 class Logs:
@@ -65,7 +67,7 @@ class Logs:
         write(
             "operation",
             **_without_none(
-                name=event.name,
+                name=event.name and event.name[:MAX_NAME],
                 type=event.kind,
                 document=event.document,
                 caller=event.caller,
@@ -127,6 +129,7 @@ class Logs:
                 value=None if event.value is None else round(event.value, 3),
                 maximum=event.maximum,
                 mode=event.mode,
+                caller=event.caller,
             ),
         )
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import random
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import ReadableSpan
@@ -26,10 +27,11 @@ from gateway.events import (
     CacheLookedUp,
     OperationEnded,
     SourceRead,
+    SourcesReplaced,
     Span,
     UpstreamCallEnded,
 )
-from gateway.telemetry.logs import DEFECT, is_outage
+from gateway.telemetry.logs import DEFECT, MAX_NAME, is_outage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,8 +45,6 @@ if TYPE_CHECKING:
 
 OWN = "webhook_gateway"
 """Prefix of the attributes that no convention has."""
-MAX_NAME = 100
-"""Characters of an operation's name, which its caller has chosen."""
 
 _FLAGS = TraceFlags(TraceFlags.SAMPLED)
 _SCOPE = InstrumentationScope("webhook-log-gateway", __version__)
@@ -54,7 +54,7 @@ class Traces:
     """Makes spans of events, and passes them to a processor.
 
     ``sample`` is the share of the operations without a caller's trace that are recorded.
-    ``servers`` are the host and port of each source.
+    ``addresses`` are the base URLs of the sources that there are at first.
     """
 
     def __init__(
@@ -62,16 +62,17 @@ class Traces:
         processor: SpanProcessor,
         resource: Resource,
         sample: float,
-        servers: Mapping[str, tuple[str, int | None]],
+        addresses: Mapping[str, str],
     ) -> None:
         self._processor = processor
         self._resource = resource
         self._sample = sample
-        self._servers = servers
+        self._servers = {name: _server(url) for name, url in addresses.items()}
 
     def subscribe(self, events: Events) -> None:
         """Hear of all that ends and is recorded."""
         events.samples = self.samples
+        events.subscribe(SourcesReplaced, self._sources_replaced)
         events.record(OperationEnded, self._operation)
         events.record(AnswerReused, self._reused)
         events.record(CacheLookedUp, self._looked_up)
@@ -81,6 +82,9 @@ class Traces:
     def samples(self) -> bool:
         """Return whether to record an operation whose caller sends no trace."""
         return random.random() < self._sample  # noqa: S311 - no secret
+
+    def _sources_replaced(self, event: SourcesReplaced) -> None:
+        self._servers |= {name: _server(url) for name, url in event.made.items()}
 
     def _operation(self, event: OperationEnded, by: Span | None = None) -> None:
         kind, code = event.kind, event.codes[0] if event.codes else None
@@ -188,6 +192,11 @@ class Traces:
                 instrumentation_scope=_SCOPE,
             )
         )
+
+
+def _server(base_url: str) -> tuple[str, int | None]:
+    parts = urlsplit(base_url)
+    return parts.hostname or "", parts.port
 
 
 def _context(trace_id: str, span_id: str, *, is_remote: bool = False) -> SpanContext:

@@ -39,10 +39,10 @@ class Breaker:
     def __init__(
         self,
         clock: Callable[[], float],
-        changed: Callable[[BreakerState, BreakerState], None] = lambda _before, _after: None,
+        changed: Callable[[BreakerState, BreakerState], None] | None = None,
     ) -> None:
         self._clock = clock
-        self._changed = changed
+        self._changed = changed or _ignore
         self._told = BreakerState.CLOSED
         self._calls: deque[tuple[float, bool]] = deque()
         self._failures = 0
@@ -75,6 +75,10 @@ class Breaker:
             self._probing = True
             self._tell(BreakerState.HALF_OPEN)
         return self._generation
+
+    def silence(self) -> None:
+        """Tell of no further change."""
+        self._changed = _ignore
 
     def allows(self, call: int) -> bool:
         """Return whether a begun call may still be sent after a wait."""
@@ -116,3 +120,7 @@ class Breaker:
         if state is not self._told:
             before, self._told = self._told, state
             self._changed(before, state)
+
+
+def _ignore(_before: BreakerState, _after: BreakerState) -> None:
+    """Tell nobody of a change."""

@@ -127,6 +127,10 @@ class UpstreamClient:
             recent=self._sample.recent(),
         )
 
+    def retire(self) -> None:
+        """Tell no more of the circuit breaker, although calls may be in flight."""
+        self._guard.breaker.silence()
+
     async def close(self) -> None:
         """Close the connections."""
         await self._credential.close()

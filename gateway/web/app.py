@@ -22,6 +22,7 @@ from gateway.schema import Schema, build_schema
 from gateway.service import Gateway
 from gateway.web.answer import refusal_response
 from gateway.web.answers import KeptAnswers
+from gateway.web.concurrency import ConcurrencyLimit
 from gateway.web.console import console_documents, console_routes
 from gateway.web.cors import cors
 from gateway.web.door import Door
@@ -53,6 +54,7 @@ class Parts(NamedTuple):
     limits: Limits
     schema: Schema
     requests: MemoryStore
+    concurrency: ConcurrencyLimit
 
 
 def create_app(
@@ -88,9 +90,11 @@ def create_app(
     )
     prefix = settings.server.root_path
     if before and _schema_of(before.gateway.settings) == _schema_of(settings):
-        limits, schema = before.limits, before.schema
+        # Operations of both applications are within the limit together.
+        limits, schema, concurrency = before.limits, before.schema, before.concurrency
     else:
         limits = Limits(settings.limits, settings.server.deadline, events)
+        concurrency = ConcurrencyLimit(limits)
         schema = build_schema(
             limits,
             introspection=settings.server.introspection,
@@ -109,6 +113,7 @@ def create_app(
         functools.partial(explorer_page, console=settings.server.console) if graphiql else None,
         console_documents() if settings.server.console else None,
         requests,
+        concurrency,
     )
 
     async def healthz(_: Request) -> Response:
@@ -160,7 +165,7 @@ def create_app(
     )
     # Its redirects would send callers and their credentials to the host in Host, without TLS.
     app.router.redirect_slashes = False
-    app.state.parts = Parts(gateway, authenticator, limits, schema, requests)
+    app.state.parts = Parts(gateway, authenticator, limits, schema, requests, concurrency)
     return app
 
 

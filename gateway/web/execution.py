@@ -19,7 +19,7 @@ from gateway.schema.context import Context
 from gateway.schema.incremental import InitialResult
 from gateway.web.answer import error_body, size
 from gateway.web.body import depth
-from gateway.web.concurrency import ConcurrencyLimit, OverloadedError
+from gateway.web.concurrency import OverloadedError
 from gateway.web.observed import ended, refused
 from gateway.web.persisted import PersistedDocuments
 from gateway.web.request import Refusal
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gateway.schema import Schema
     from gateway.service import Gateway
     from gateway.upstream.operation import Operation
+    from gateway.web.concurrency import ConcurrencyLimit
     from gateway.web.request import GraphQLRequest
 
 
@@ -40,13 +41,18 @@ class Execution:
     """Executes operations, as many at a time as the limits allow."""
 
     def __init__(
-        self, schema: Schema, limits: Limits, persisted: PersistedDocuments, events: Events
+        self,
+        schema: Schema,
+        limits: Limits,
+        persisted: PersistedDocuments,
+        events: Events,
+        concurrency: ConcurrencyLimit,
     ) -> None:
         self._schema = schema
         self._limits = limits
         self._persisted = persisted
         self._events = events
-        self._concurrency = ConcurrencyLimit(limits)
+        self._concurrency = concurrency
 
     @property
     def is_full(self) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gateway.callers import Caller, Method
 from gateway.callers.attempts import network_of
+from gateway.web.observed import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -108,7 +109,7 @@ class RateLimiter:
             "RateLimit": f'"requests";r={max(0, int(left))};'
             f"t={math.ceil(min(WINDOW, (limit.max - left) / per_second))}",
         }
-        if left < 0 and self._limits.refuses("rate", limit.max + 1):
+        if left < 0 and self._limits.refuses("rate", limit.max + 1, name_of(caller)):
             wait = str(math.ceil(-left / per_second))
             raise RateLimitedError({**headers, "Retry-After": wait})
         return headers

@@ -29,6 +29,7 @@ from gateway.schema.incremental import InitialResult
 from gateway.upstream import trace
 from gateway.web import caching
 from gateway.web.answer import error_body, json_response, refusal_response, result_body
+from gateway.web.concurrency import ConcurrencyLimit
 from gateway.web.disconnect import cancel_on_disconnect
 from gateway.web.execution import Execution
 from gateway.web.incremental import IncrementalResponse, accepts_parts
@@ -60,7 +61,8 @@ class GraphQLView:
 
     ``explorer`` returns the page for browsers. Anyone may load it, since its queries are
     authenticated like those of any other caller. ``built_in`` are documents of the gateway's own
-    pages by their ids, which are always trusted. ``requests`` counts those of each caller.
+    pages by their ids, which are always trusted. ``requests`` counts those of each caller, and
+    ``concurrency`` the operations that are executed.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class GraphQLView:
         explorer: Callable[[], Response] | None = None,
         built_in: Mapping[str, str] | None = None,
         requests: MemoryStore | None = None,
+        concurrency: ConcurrencyLimit | None = None,
     ) -> None:
         self._schema = schema
         self._gateway = gateway
@@ -80,7 +83,9 @@ class GraphQLView:
         self._limits = limits
         self._rates = RateLimiter(limits, SharedStore(gateway.take, requests))
         documents = PersistedDocuments(gateway.settings.documents, schema.documents, built_in)
-        self._execution = Execution(schema, limits, documents, gateway.events)
+        self._execution = Execution(
+            schema, limits, documents, gateway.events, concurrency or ConcurrencyLimit(limits)
+        )
         self._explorer = explorer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

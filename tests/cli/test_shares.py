@@ -14,6 +14,7 @@ from gateway.cli import shares
 from gateway.cli.shares import share, usable_cores, workers_of
 from gateway.errors import ConfigurationError
 from gateway.settings import Settings, load
+from gateway.sources.caching import fingerprint
 from tests.cli.command import run
 
 
@@ -51,6 +52,15 @@ def test_rate_limits_of_callers_own_credentials_are_divided() -> None:
     whole = settings(3, 10, passed=True)
     parts = [share(whole, index, 3).sources[0] for index in range(3)]
     assert sum(part.rate_limit for part in parts) == pytest.approx(50.0)
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_workers_find_each_others_entries_in_redis(passed: bool) -> None:
+    """Even if their shares of a source differ, as do those of replicas with more workers."""
+    whole = settings(4, 10, passed=passed)
+    parts = [share(whole, index, workers) for workers in (1, 4) for index in range(workers)]
+    assert len({part.sources[0].concurrency for part in parts}) == 3
+    assert len({fingerprint(part.sources[0]) for part in parts}) == 1
 
 
 def test_each_worker_needs_a_call_to_each_source() -> None:

@@ -175,7 +175,7 @@ def test_start_is_told_once_all_serve(capsys: pytest.CaptureFixture[str]) -> Non
 
 @pytest.mark.parametrize("fault", [{"lives": 0.5}, {"lives": 0.5, "obeys": frozenset()}])
 def test_start_fails_with_its_first_worker(
-    fault: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    fault: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A worker that can't serve would not be able to the next time, either."""
     stage = Stage(3, {}, fault, {"serves_after": 100.0})
@@ -183,9 +183,9 @@ def test_start_fails_with_its_first_worker(
     assert (served, ended_at) == (False, 0.5)
     assert stage.started_at == math.inf
     assert len(stage.workers) == 3
-    assert capsys.readouterr().err == (
-        "A worker ended with exit code 1 before it could serve, so the gateway stops.\n"
-    )
+    assert caplog.messages == [
+        "A worker ended with exit code 1 before it could serve, so the gateway stops."
+    ]
 
 
 def test_worker_that_never_serves_is_killed() -> None:
@@ -297,6 +297,14 @@ def test_replaced_worker_does_not_drain() -> None:
         [signal.SIGTERM],
         [signal.SIGTERM],
     ]
+
+
+def test_replaced_worker_that_does_not_end_is_killed() -> None:
+    """Otherwise the reload would never end, and no other could begin."""
+    stage = Stage(2, {"obeys": frozenset({signal.SIGKILL})})
+    stage.play((10.0, stage.restart), (60.0, stage.stop()))
+    assert [worker.ended_at for worker in stage.workers[:2]] == pytest.approx([21.0, 22.0])
+    assert stage.workers[0].signals == [signal.SIGINT, signal.SIGKILL]
 
 
 def test_stop_during_a_restart_ends_all() -> None:

@@ -69,6 +69,22 @@ def test_reference_in_variables(tmp_path: Path) -> None:
     assert url.get_secret_value() == "redis://:s3cret@cache.example"
 
 
+@pytest.mark.parametrize("password", ["1[s3cret]2", "s3cret[", "s3cret\N{FULLWIDTH SOLIDUS}"])
+def test_password_that_the_driver_could_not_read(tmp_path: Path, password: str) -> None:
+    """It would raise an error with a part of it, which no refusal may show."""
+    (tmp_path / "gateway.toml").write_text(SOURCE)
+    environ = {
+        "KEY": "key",
+        "REDIS": f"redis://:{password}@cache.example",
+        "GATEWAY_CACHE__URL__ENV": "REDIS",
+    }
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path / "gateway.toml", environ)
+    (problem,) = caught.value.problems
+    assert "cache.url has a special character in its user name or password" in problem
+    assert "s3cret" not in problem
+
+
 @pytest.mark.parametrize(
     ("environ", "complaint"),
     [

@@ -17,6 +17,9 @@ SECRETS = {
     "DATABASE": "postgresql://gateway:pla1nted@db.example/audit?sslmode=require",
     "ELSEWHERE": "mysql://gateway:pla1nted@db.example/audit",
     "UNESCAPED": "postgresql://gateway:pla1nted#1@db.example/audit",
+    "BRACKETS": "postgresql://gateway:1[pla1nted]2@db.example/audit",
+    "BRACKET": "postgresql://gateway:pla1nted[@db.example/audit",
+    "FOLDED": "postgresql://gateway:pla1nted\N{FULLWIDTH COMMERCIAL AT}@db.example/audit",
     "UNESCAPED_DIGITS": "postgresql://gateway:12/34@db.example/audit",
 }
 FORM = (
@@ -25,7 +28,7 @@ FORM = (
 )
 POSTGRES = (
     'url must be an address such as "postgresql://user@host:5432/database", with special characters'
-    " of its parts written as % and two digits: / as %2F, @ as %40"
+    " of its parts written as % and two digits: / as %2F, @ as %40, [ as %5B"
 )
 PASSWORD = (
     "url must not show a password: keep the whole address in an environment variable or a file of"
@@ -112,6 +115,9 @@ def test_settings_made_in_code() -> None:
         ("postgresql://db.example:port/audit", POSTGRES),
         ({"env": "UNESCAPED"}, POSTGRES),
         ({"env": "UNESCAPED_DIGITS"}, POSTGRES),
+        ({"env": "BRACKETS"}, POSTGRES),
+        ({"env": "BRACKET"}, POSTGRES),
+        ({"env": "FOLDED"}, POSTGRES),
         ({"env": "ELSEWHERE"}, FORM),
         ({"env": "ABSENT"}, "url names an environment variable ABSENT that is not set"),
         ("postgresql://gateway:pla1nted@db.example/audit", PASSWORD),

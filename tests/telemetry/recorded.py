@@ -33,8 +33,8 @@ class Recorded:
     def __init__(self, events: Events, sample: float = 1.0) -> None:
         self._exporter = InMemorySpanExporter()
         processor = SimpleSpanProcessor(self._exporter)
-        servers = {"translations": ("vendor.example", 8443)}
-        traces = Traces(processor, Resource({}), sample, servers)
+        addresses = {"translations": "https://vendor.example:8443/api"}
+        traces = Traces(processor, Resource({}), sample, addresses)
         traces.subscribe(events)
         self.samples = traces.samples
 

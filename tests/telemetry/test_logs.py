@@ -24,7 +24,7 @@ from gateway.events import (
     UpstreamCallEnded,
 )
 from gateway.telemetry.log_output import set_up
-from gateway.telemetry.logs import OUTAGES, Logs
+from gateway.telemetry.logs import MAX_NAME, OUTAGES, Logs
 from tests.telemetry.test_metrics import call, operation
 
 Write = Callable[..., list[Any]]
@@ -231,6 +231,37 @@ def test_texts_of_callers_forge_nothing(form: str) -> None:
     assert text.isascii()
     assert text.count("\n") == 1
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_texts_in_lists_and_exceptions_are_written_whatever_they_hold(form: Any) -> None:
+    """Among them are bytes of a path that are no text, which no encoding has."""
+    foreign = "\x1b[2J\u202e\udc80"
+    reload = ConfigurationReloaded(outcome="REFUSED", seconds=0.1, problems=[foreign])
+    stream = io.StringIO()
+    written(reload, format=form, stream=stream)
+    try:
+        raise ValueError(foreign)
+    except ValueError:
+        logging.getLogger("gateway.actions").exception("It failed.")
+    text = stream.getvalue()
+    assert text.isascii()
+    assert "\x1b" not in text
+    assert text.count("udc80") == 2
+    if form == "json":
+        assert [json.loads(line)["level"] for line in text.splitlines()] == ["error", "error"]
+
+
+def test_entry_of_a_limit_of_a_caller() -> None:
+    met = LimitMet("rate", 61, 60, "enforce", "api-keys:shop")
+    (entry,) = map(json.loads, written(met, level="info").splitlines())
+    assert (entry["limit"], entry["caller"]) == ("rate", "api-keys:shop")
+
+
+def test_name_of_an_operation_is_cut() -> None:
+    """A caller could otherwise fill the log with names as long as a body may be."""
+    (entry,) = map(json.loads, written(operation(name="A" * 200), level="info").splitlines())
+    assert entry["name"] == "A" * MAX_NAME
 
 
 @pytest.mark.parametrize("form", ["json", "console"])

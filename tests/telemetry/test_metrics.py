@@ -225,13 +225,12 @@ def test_deliveries_are_counted_once_for_each_status() -> None:
 
 def test_new_sources_begin_with_closed_breakers() -> None:
     """One that was made anew has no failures, and one that was dropped has no breaker."""
-    assert counted(
-        BreakerChanged("shop", "CLOSED", "OPEN"), SourcesReplaced(["shop", "new"], ["old"])
-    ) == {
+    made = dict.fromkeys(["shop", "new"], "https://vendor.example")
+    assert counted(BreakerChanged("shop", "CLOSED", "OPEN"), SourcesReplaced(made, ["old"])) == {
         ("webhook_gateway_breaker_transitions_total", "shop", "OPEN"): 1,
         ("webhook_gateway_breaker_state", "new", "CLOSED"): 1,
     }
-    assert counted(SourcesReplaced([], ["shop"])) == {
+    assert counted(SourcesReplaced({}, ["shop"])) == {
         ("webhook_gateway_breaker_state", "shop", "CLOSED"): 0
     }
 

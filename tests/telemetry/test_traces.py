@@ -12,11 +12,12 @@ import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 
 from gateway.cache import cache
-from gateway.events import CacheLookedUp, Events
+from gateway.events import CacheLookedUp, Events, SourcesReplaced
 from gateway.model import CacheStatus, Freshness, Timestamp
 from gateway.sandbox import Sandbox
 from gateway.sources.observed import CacheEvents
-from gateway.telemetry.traces import MAX_NAME, OWN
+from gateway.telemetry.logs import MAX_NAME
+from gateway.telemetry.traces import OWN
 from gateway.upstream import retry, trace
 from gateway.upstream.operation import Operation
 from tests.support.moment import stopped
@@ -143,6 +144,15 @@ async def test_read_that_is_not_recorded_has_no_link(app: Direct, recorded: Reco
     await asyncio.gather(*requests)
     assert recorded.tree() == ["query One MISS", "  look up translations COLLAPSED"]
     assert [linked(span) for span in recorded.spans] == [[], []]
+
+
+async def test_address_of_a_vendor_that_has_moved(app: Direct, recorded: Recorded) -> None:
+    """A reload replaces sources, and the traces go on."""
+    moved = {"translations": "http://10.0.0.7:81", "new": "https://new.example"}
+    app.gateway.events.emit(SourcesReplaced(moved, []))
+    await app.post(ONE, key=KEY)
+    (call,) = map(attributes, recorded.named("GET /api/v2/audit/webhooks"))
+    assert (call["server.address"], call["server.port"]) == ("10.0.0.7", 81)
 
 
 async def test_failing_vendor(

@@ -11,6 +11,7 @@ import pytest
 from gateway.callers import ANONYMOUS, Caller, Method
 from gateway.cli.demo_configuration import write_configuration
 from gateway.config import Limit, LimitSettings
+from gateway.events import Events, LimitMet
 from gateway.limits import Limits
 from gateway.sandbox import Sandbox
 from gateway.settings import load
@@ -43,6 +44,20 @@ class Clock:
 
 
 # Rate limit
+
+
+async def test_event_names_the_caller_of_too_many_requests() -> None:
+    """Whoever watches the limit wants to talk to somebody."""
+    told: list[LimitMet] = []
+    events = Events()
+    events.subscribe(LimitMet, told.append)
+    held = Limits(LimitSettings(rate=Limit(1, "warn")), events=events)
+    limiter = RateLimiter(held, MemoryStore(Clock()))
+    for caller in (ALICE, ANONYMOUS):
+        await limiter.headers(caller, "192.0.2.1")
+        assert told == []
+        await limiter.headers(caller, "192.0.2.1")
+        assert told.pop().caller == f"{caller.method.value}:{caller.name}"
 
 
 async def test_bucket_refills_evenly() -> None:

@@ -16,9 +16,10 @@ from starlette.types import ASGIApp
 
 from gateway.callers.keys import create
 from gateway.errors import JournalError
-from gateway.events import SourcesReplaced
+from gateway.events import BreakerChanged, SourcesReplaced
 from gateway.settings import load
 from gateway.sources.caching import fingerprint
+from gateway.upstream.breaker import MIN_CALLS
 from tests.support.actions import ACTIONS, RETRY
 from tests.web.reloaded import HERE, LIST, SOURCES, Reloaded, Vendor, configured, running
 
@@ -109,6 +110,20 @@ def test_certificate_counts_as_a_credential(tmp_path: Path) -> None:
     assert len(found) == 3
 
 
+async def test_only_the_breaker_in_force_is_told_of(app: Reloaded, tmp_path: Path) -> None:
+    """A call that began before a reload would leave a breaker open that nobody has."""
+    told: list[BreakerChanged] = []
+    app.events.subscribe(BreakerChanged, told.append)
+    old = app.gateway.sources
+    (tmp_path / "two.key").write_text("another")
+    await app.reload()
+    for source in (old["one"], old["two"], app.gateway.sources["two"]):
+        breaker = source.client._guard.breaker
+        for _ in range(MIN_CALLS):
+            breaker.end(breaker.begin(), failed=True)
+    assert [(event.source, event.after) for event in told] == [("one", "OPEN"), ("two", "OPEN")]
+
+
 async def test_sources_come_and_go(app: Reloaded, vendor: Vendor, tmp_path: Path) -> None:
     told: list[SourcesReplaced] = []
     app.events.subscribe(SourcesReplaced, told.append)
@@ -118,7 +133,7 @@ async def test_sources_come_and_go(app: Reloaded, vendor: Vendor, tmp_path: Path
     assert await app.data(SOURCES) == {"sources": [{"name": "three"}, {"name": "two"}]}
     assert await app.read("two", "three") == ["two", "three"]
     assert "one" in str(await app.answer('{ source(name: "one") { name } }'))
-    assert told == [SourcesReplaced(["three"], ["one"])]
+    assert told == [SourcesReplaced({"three": f"{vendor.url}/three"}, ["one"])]
     configured(tmp_path, vendor, "one", "two")
     vendor.taken()
     await app.reload()
@@ -262,6 +277,25 @@ async def test_failed_attempts_and_rates_are_remembered(tmp_path: Path, vendor: 
         before = app.current.app.state.parts.authenticator.attempts
         await app.reload()
         assert app.current.app.state.parts.authenticator.attempts is before
+
+
+async def test_operations_of_both_configurations_are_limited_together(
+    tmp_path: Path, vendor: Vendor
+) -> None:
+    """Otherwise each reload of an overloaded gateway would double its load."""
+    file = configured(tmp_path, vendor, "one", "two", more="[limits]\noperations = 1")
+    async with running(file) as app:
+        slow = await asked(app, vendor, "one")
+        (tmp_path / "two.key").write_text("another")
+        await app.reload()
+        vendor.asked.clear()
+        waiting = asyncio.create_task(app.read("two"))
+        queue = app.current.app.state.parts.concurrency
+        while not (queue.is_full or vendor.asked.is_set()):  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0)
+        assert queue.is_full
+        vendor.told.set()
+        assert [await slow, await waiting] == [["one"], ["two"]]
 
 
 async def test_application_that_can_not_start_changes_nothing(

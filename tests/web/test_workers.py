@@ -27,6 +27,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from gateway.cli.shares import usable_cores
+from gateway.cli.worker import Link, Worker
+from gateway.config import LogSettings
+from gateway.telemetry.log_output import set_up
 from tests.support.actions import ACTIONS, RETRY, Controller
 from tests.support.processes import started
 
@@ -270,6 +273,22 @@ def test_each_worker_answers(server: Server) -> None:
     for worker in workers:
         with server.caller(worker) as caller:
             assert caller.data(SOURCES) == {"sources": [{"name": "translations"}]}
+
+
+def failing(_: Link) -> None:
+    """Fail as a worker does that can't be made with its settings."""
+    set_up(LogSettings(format="json"))
+    raise RuntimeError("planted")
+
+
+async def test_failure_of_a_worker_is_in_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    """A traceback as it is would be many entries to whatever collects the log."""
+    worker = Worker(failing)
+    assert not await worker.is_up()
+    assert worker.fate == "ended with exit code 1"
+    (entry,) = map(json.loads, capfd.readouterr().err.splitlines())
+    assert entry["level"] == "error"
+    assert "RuntimeError: planted" in entry["exception"]
 
 
 async def test_killed_worker_is_replaced(server: Server) -> None:
