@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 import uvicorn
@@ -48,9 +48,18 @@ def check_host(host: str) -> None:
 
 
 def listen(host: str, port: int, option: str = "--port") -> socket.socket:
-    """Listen on a port, or on any free one if it is 0; exit with the reason if that fails.
+    """Listen on a port as ``bind`` takes it; exit with the reason if that fails."""
+    listener = bind(host, port, option)
+    listener.listen()
+    return listener
 
-    ``::`` accepts IPv4 too. ``option`` is the command line's option for another port.
+
+def bind(host: str, port: int, option: str = "--port") -> socket.socket:
+    """Take a port, or any free one if it is 0; exit with the reason if that fails.
+
+    Connections are refused until a server listens, so that a proxy tries another gateway instead
+    of waiting for this one to start. ``::`` accepts IPv4 too. ``option`` is the command line's
+    option for another port.
     """
     host = host.strip().strip("[]").removesuffix(".")
     with contextlib.suppress(ValueError):
@@ -58,12 +67,24 @@ def listen(host: str, port: int, option: str = "--port") -> socket.socket:
         host = str(getattr(ipaddress.ip_address(host), "ipv4_mapped", None) or host)
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(
-            address, family=family, dualstack_ipv6=_is_dual_stack(host, family)
-        )
+        return _bound(address, family, is_dual_stack=_is_dual_stack(host, family))
     except OSError as error:
         print_error(f"Can't listen on port {port} of {host}: {_reason(error, option)}.")
         raise typer.Exit(1) from None
+
+
+def _bound(address: Any, family: int, *, is_dual_stack: bool) -> socket.socket:
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":  # there, it would take the port from another process
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not is_dual_stack)
+        bound.bind(address)
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def _is_dual_stack(host: str, family: int) -> bool:
@@ -146,8 +167,21 @@ def serve(
     # A collection takes about a millisecond, and a list leaves few objects to collect.
     gc.set_threshold(10_000, 20, 50)
     # uvicorn raises the signal again after the shutdown.
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt), taken_reported(listener):
         GracefulServer(config_of(app, grace()), started, drain, grace).run([listener])
+
+
+@contextlib.contextmanager
+def taken_reported(listener: socket.socket) -> Iterator[None]:
+    """Exit with the reason if another process has begun to listen on the port since ``bind``."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        host, port = listener.getsockname()[:2]
+        print_error(f"Can't listen on port {port} of {host}: {_reason(error, '--port')}.")
+        raise typer.Exit(1) from None
 
 
 def allow_connections() -> None:

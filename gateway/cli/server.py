@@ -17,7 +17,7 @@ import typer
 from gateway.actions.actions import MARGIN
 from gateway.actions.permissions import any_supported
 from gateway.cli.configuration import check
-from gateway.cli.listening import check_host, listen, serve, tidy, url
+from gateway.cli.listening import bind, check_host, serve, tidy, url
 from gateway.cli.reload import Configuration, Reloads, hang_ups_held
 from gateway.cli.shares import share, workers_of
 from gateway.cli.telemetry import telemetry_of, telemetry_of_worker, telemetry_of_workers
@@ -60,7 +60,7 @@ def _run(read: Callable[[], Settings], options: Options) -> None:
 
     configuration = Configuration(optioned, functools.partial(_check, options))
     settings = configuration.settings
-    with listen(settings.server.host, settings.server.port) as listener:
+    with bind(settings.server.host, settings.server.port) as listener:
         if settings.server.workers == 1 or sys.platform == "win32":
             with telemetry_of(settings) as telemetry:
                 _serve_alone(configuration, options, listener, telemetry)

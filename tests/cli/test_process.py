@@ -7,7 +7,9 @@ import socket
 
 import httpx
 import pytest
+import typer
 
+from gateway.cli.listening import bind, taken_reported
 from tests.cli.command import run
 from tests.support.processes import started
 from tests.support.sources import SOURCES
@@ -42,6 +44,26 @@ def test_serve_answers_until_a_signal() -> None:
         process.terminate()
         assert complaints.read() == ""
         assert process.wait() == 0
+
+
+def test_serve_refuses_connections_until_it_can_answer() -> None:
+    """A proxy then tries another gateway, instead of waiting for this one."""
+    with bind("127.0.0.1", 0) as listener:
+        address = listener.getsockname()
+        with pytest.raises(ConnectionRefusedError), socket.create_connection(address):
+            pass
+
+
+def test_port_that_two_gateways_have_taken_is_reported_by_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with bind("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        with bind("127.0.0.1", port) as second:
+            first.listen()
+            with pytest.raises(typer.Exit), taken_reported(second):
+                second.listen()
+    assert f"Can't listen on port {port} of 127.0.0.1: it is in use." in capsys.readouterr().err
 
 
 def test_serve_reports_a_port_in_use() -> None:

@@ -64,6 +64,7 @@ def running(file: Path, host: str | None = None, port: int | None = None) -> Ite
         patch.setattr(server, "serve", keep)
         server.run(lambda: load(file, {}), server.Options(host, port, insecure=True))
     [(app, listener)] = served
+    listener.listen()
     with listener, listening.serving(app, listener, 1.0):
         yield listener.getsockname()[1]
 
@@ -204,7 +205,7 @@ def test_listening_fails_with_the_actual_reason(
     if isinstance(error, socket.gaierror):
         monkeypatch.setattr(socket, "getaddrinfo", fail)
     else:
-        monkeypatch.setattr(socket, "create_server", fail)
+        monkeypatch.setattr(socket.socket, "bind", fail)
     with pytest.raises(typer.Exit):
         listening.listen("127.0.0.1", 8000)
     message = " ".join(capsys.readouterr().err.split())
