@@ -71,6 +71,8 @@ class StreamPages:
         self.top = 0
         """Number of rows on the first page of the list."""
         self.loss: UpstreamError | None = None
+        self.is_lacking = False
+        """Whether logs lack values that the vendor could not be asked for."""
         self.is_short = False
         """Whether the list ended before as many rows as the vendor counts."""
         self.notes: list[str] = []
@@ -208,6 +210,9 @@ class StreamPages:
         page = cached.value
         self.reads.append(cached.freshness)
         self.unreadable.extend(page.unreadable)
+        if page.lacking is not None:
+            self.is_lacking = True
+            self.note(page.lacking)
         if self.total is None and self.whole and window.until is None and window.token is None:
             self.total, self.top = page.total, self.end(page, window)
         if self.watched:

@@ -241,6 +241,8 @@ class SourceCache:
         if not detached.is_lasting:
             # It lacks something, such as its hook, that the vendor may be able to list by then.
             seconds = min(seconds, self.lifetimes.first_page)
+            # That the rest is unchanged would then say nothing.
+            etags = {}
         lifetime = Lifetime(
             seconds, self.lifetimes.stale_while_revalidate, self.lifetimes.stale_if_error
         )

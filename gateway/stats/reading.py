@@ -97,9 +97,9 @@ class ListReading:
         return min((read.fetched_at for read in reads), default=LATEST)
 
     @property
-    def is_stale(self) -> bool:
-        """Whether older data was read in place of a failure."""
-        return any(read.failure for read in self.reader.reads)
+    def is_doubtful(self) -> bool:
+        """Whether older data was read in place of a failure, or logs lack values."""
+        return self.reader.pages.is_lacking or any(read.failure for read in self.reader.reads)
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -202,7 +202,7 @@ class Reading(msgspec.Struct, frozen=True, dict=True):
             newest=max([until for _, until in known], default=self.now),
             asked=self.wanted.bounds("triggered_at"),
             is_whole=is_whole,
-            is_complete=is_whole and since == UNDATED and not any(one.is_stale for one in lists),
+            is_complete=is_whole and since == UNDATED and not any(one.is_doubtful for one in lists),
         )
 
     def _is_broken(

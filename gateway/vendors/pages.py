@@ -110,6 +110,7 @@ class Page(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True, dict=True, 
     ``unreadable`` has the reason for each of those. ``more`` is False only if this is certainly the
     last page; a short page may not be. ``next_token`` is the token of the next page of a stream
     ``by_token``, and None on the last one, whatever ``more`` is; an empty page may have one, too.
+    ``lacking`` says what its logs lack because the vendor could not be asked for it.
 
     The cache adds ``since``, when a page with the same end was first read if that was earlier, and
     ``pushed_off``, logs that were on the page before a refresh.
@@ -122,6 +123,7 @@ class Page(msgspec.Struct, Generic[D_co], frozen=True, kw_only=True, dict=True, 
     read: int = 0
     next_token: str | None = None
     unreadable: Sequence[str] = ()
+    lacking: str | None = None
     since: Timestamp | None = None
     pushed_off: Sequence[PushedOff[D_co]] = ()
 

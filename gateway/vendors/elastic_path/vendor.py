@@ -131,6 +131,7 @@ class ElasticPath(Vendor[ElasticPathSettings]):
             offset=window.offset if taken else 0,
             total=total,
             more=bool(taken) and read > 0,
+            lacking=_lacking(integrations),
         )
 
     async def _list(self, path: str, window: Window, operation: Operation) -> tuple[Any, Params]:
@@ -238,6 +239,15 @@ class ElasticPath(Vendor[ElasticPathSettings]):
             and (not job or ID.fullmatch(job) is not None)
             and (not self._chosen or integration in self._chosen)
         )
+
+
+def _lacking(integrations: Hooks | UpstreamError) -> str | None:
+    if not isinstance(integrations, UpstreamError):
+        return None
+    return (
+        "Events and URLs are missing where the integrations could not be read, so filters by them"
+        f" may leave logs out: {integrations}"
+    )
 
 
 def _by_id(integrations: Hooks | UpstreamError) -> Mapping[str, Hook]:

@@ -10,9 +10,12 @@ import pytest
 
 from gateway import ids
 from gateway.errors import ErrorCode, UpstreamError
+from gateway.feed import filters
 from gateway.sources.source import Source
+from gateway.stats import scan
 from gateway.upstream.operation import Operation
 from gateway.vendors.pages import Criteria, StreamsChanged, Window
+from tests.feed.test_filters import NOW
 from tests.feed.vendor_lists import List, document, newest_first, read_all, respond, said
 from tests.vendors.documents import hook_source
 from tests.vendors.elastic_path.case import CASE, INTEGRATION
@@ -192,6 +195,25 @@ async def test_elastic_path_log_without_its_integration_is_not_kept_for_long() -
     log = (await source.log(place, Operation(5))).value
     assert log is not None
     assert log.request is not None
+
+
+@pytest.mark.parametrize("refusal", [None, 403, 503])
+async def test_elastic_path_says_that_events_are_missing(refusal: int | None) -> None:
+    """Otherwise a filter by event would leave logs out in silence, and numbers seem complete."""
+
+    handle = respond("elastic-path", List(rows=newest_first(3)))
+
+    def handle_or_refuse(request: httpx.Request) -> httpx.Response:
+        if refusal and request.url.path.endswith("/integrations"):
+            return answer({}, refusal)
+        return handle(request)
+
+    source = make("elastic-path", Vendor(handle_or_refuse))
+    wanted = filters.prepare({"event": {"eq": "order.created"}}, NOW, [source.name])
+    reading = await scan.read([source], wanted, Operation(5), scan_limit=100, now=NOW)
+    (report,) = reading.reports
+    assert any("may leave logs out" in note for note in report.notes) == (refusal is not None)
+    assert reading.span().is_complete == (refusal is None)
 
 
 @pytest.mark.parametrize("id", ["../jobs", "a/b", "..", "x" * 65, "é"])
