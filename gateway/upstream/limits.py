@@ -14,6 +14,10 @@ Take = Callable[[str, float, float], Awaitable[float | None]]
 are left, negative if there was none, and None if replicas can't count together now."""
 LEAST_WAIT = 0.001
 """Seconds between two attempts to take a token."""
+SHARE = 0.05
+"""Seconds of calls that are taken across replicas at once, so that this is not asked for each."""
+KEPT = 1.0
+"""Seconds after which those that were not needed are given up."""
 
 if TYPE_CHECKING:
     from gateway.upstream.call_counts import CallCount
@@ -24,7 +28,8 @@ class RateLimit:
 
     ``clock`` is monotonic and in seconds, as are the waits of ``sleep``. Waiting calls queue
     without holding a slot. ``shared`` counts the calls of all workers, which share the bucket.
-    With ``take``, calls also need a token of a bucket that replicas share, while there is one.
+    With ``take``, calls also need a token of a bucket that replicas share, while there is one. For
+    a high rate several are taken at once, by which each replica may exceed it for a moment.
     """
 
     def __init__(
@@ -39,6 +44,9 @@ class RateLimit:
     ) -> None:
         self._source = source
         self._take_together = take
+        self._at_once = max(1, int(rate * SHARE))
+        self._taken = 0
+        self._taken_at = 0.0
         self._rate = rate
         self._most = max(1.0, rate)
         self._clock = clock
@@ -127,12 +135,19 @@ class RateLimit:
 
     async def _turn_of_all(self, until: float) -> None:
         """Take a token of the bucket that replicas share."""
+        if self._taken and self._clock() - self._taken_at < KEPT:
+            self._taken -= 1
+            return
         while self._take_together is not None:
-            window = self._most / self._rate
-            left = await self._take_together(f"calls:{self._source}", self._most, window)
-            if left is None or left >= 0:
+            # One use of the name stands for as many calls.
+            window, uses = self._most / self._rate, self._most / self._at_once
+            left = await self._take_together(f"calls:{self._source}", uses, window)
+            if left is None:
                 return
-            seconds = max(-left / self._rate, LEAST_WAIT)
+            if left >= 0:
+                self._taken, self._taken_at = self._at_once - 1, self._clock()
+                return
+            seconds = max(-left * self._at_once / self._rate, LEAST_WAIT)
             self._check(seconds, until)
             await self._sleep(seconds)
 

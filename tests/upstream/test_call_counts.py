@@ -49,9 +49,11 @@ class Bucket:
 
     def __init__(self) -> None:
         self.works = True
+        self.asked = 0
         self._full_at = 0.0
 
     async def take(self, name: str, limit: float, seconds: float) -> float | None:
+        self.asked += 1
         if not self.works:
             return None
         assert name == "calls:shop"
@@ -74,6 +76,17 @@ async def test_replicas_keep_to_the_limit_together(rate: float) -> None:
     # Nothing of the limit is lost to the waits for it.
     assert times[-1] == pytest.approx((len(times) - burst) / rate, rel=0.1)
     assert max(await begin(limits[0], 10)) == pytest.approx(10 / rate, rel=0.1)
+
+
+async def test_replicas_with_a_high_limit_do_not_ask_for_each_call() -> None:
+    bucket = Bucket()
+    limits = [RateLimit("shop", 200, clock=now, take=bucket.take) for _ in range(2)]
+    begun = await asyncio.gather(*(begin(one, 400) for one in limits))
+    times = sorted(time for each in begun for time in each)
+    for index, time in enumerate(times):
+        assert index + 1 <= 200 + 200 * time + 2 * 10
+    assert times[-1] == pytest.approx(3.0, rel=0.1)
+    assert bucket.asked < len(times) / 3
 
 
 async def test_each_replica_keeps_to_the_limit_when_they_can_not_count_together() -> None:
