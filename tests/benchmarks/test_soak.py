@@ -10,7 +10,7 @@ from typing import NoReturn
 import pytest
 
 from tests.benchmarks.soak.__main__ import check_actions, soak
-from tests.benchmarks.soak.plan import KILLED, RECOVERY, VENDOR, Phase, Plan, Span
+from tests.benchmarks.soak.plan import KILLED, RECOVERY, Phase, Plan, Span
 from tests.benchmarks.soak.site import MissingError, started
 from tests.benchmarks.soak.watch import Point, Series
 
@@ -25,11 +25,7 @@ def test_cycle_costs_no_request_that_the_plan_does_not_cost(
             outcome, text = asyncio.run(soak(site, minutes=0, rate=15, seed=7, seconds=0.5, rest=0))
     except MissingError as error:
         absent(str(error))
-    assert not outcome.broken, text
-    # How soon a vendor counts as well again depends on the machine; that is for the benchmark.
-    late = Plan(site, seed=7, seconds=0.5)
-    late.spans.append(Span(Phase("a vendor fails", _nothing, VENDOR), 1, 0.0))
-    assert all(one.cause or late.causes(one.what, one.at, one.at) for one in outcome.failed), text
+    assert outcome.is_good, text
     kinds = {one.kind for one in outcome.measured}
     assert {"hot", "warm", "details", "retry", "mistake", "GET"} <= kinds
     measures = {series.measure for series in outcome.series}
