@@ -96,8 +96,14 @@ class Breaker:
                 self._change(None)
         elif failed is not None:
             self._count(failed)
-            if len(self._calls) >= MIN_CALLS and self._failures >= FAILURE_SHARE * len(self._calls):
+            # A success may complete the minimum, but shows that the vendor has recovered.
+            if failed and self._fails:
                 self._open()
+
+    @property
+    def _fails(self) -> bool:
+        calls = len(self._calls)
+        return calls >= MIN_CALLS and self._failures >= FAILURE_SHARE * calls
 
     def _count(self, failed: bool) -> None:  # noqa: FBT001
         now = self._clock()

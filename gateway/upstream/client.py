@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import math
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,6 +50,9 @@ if TYPE_CHECKING:
 
 SLOW = 0.75
 """Share of the timeout after which a call counts as failed for the breaker."""
+PROBE_PATIENCE = 0.5
+"""Seconds that a caller waits for the probe of the breaker: a vendor that has recovered answers it,
+and without this the first page with several calls would fail. A hanging one costs no more."""
 MAX_URLS = 256
 """Maximum number of URLs that are kept for the next call."""
 MAX_SLOWDOWN = 30.0
@@ -270,11 +274,11 @@ class UpstreamClient:
         call_timeout: float | None = None
         progress = Progress()
         try:
-            if operation.background:
+            if guard.breaker.probing:
                 # If the vendor has recovered, everything stale is refreshed at once, not at the
                 # second try.
-                async with asyncio.timeout_at(operation.deadline):
-                    await guard.wait_for_probe()
+                patience = math.inf if operation.background else PROBE_PATIENCE
+                await guard.wait_for_probe(operation.deadline, patience)
             with guard.tracked(SLOW * seconds) as start:
                 if loop.time() >= operation.deadline:
                     raise TimeoutError

@@ -65,6 +65,14 @@ def test_nine_calls_are_too_few_to_open_the_breaker(tried: Tried) -> None:
     assert tried.state is CLOSED
 
 
+def test_success_does_not_open_the_breaker(tried: Tried) -> None:
+    for failed in (True,) * 9 + (False,):
+        tried.call(failed=failed)
+    assert tried.state is CLOSED
+    tried.call(failed=True)
+    assert tried.state is OPEN
+
+
 def test_calls_before_the_window_are_forgotten(tried: Tried) -> None:
     for _ in range(9):
         tried.call(failed=True)

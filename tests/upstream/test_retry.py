@@ -290,6 +290,45 @@ async def test_breaker_opens_and_one_probe_closes_it() -> None:
 
 
 @pytest.mark.parametrize("recovered", [True, False])
+async def test_callers_wait_half_a_second_for_the_probe(recovered: bool) -> None:
+    """Otherwise the first page after an outage would fail if it needs several calls."""
+    vendor = Vendor(answered(500))
+    client = made(vendor)
+    for _ in range(10):
+        await failure_of(call(client))
+    await asyncio.sleep(5)
+    vendor.steps = [lambda: document({}, 200 if recovered else 500)]
+    vendor.pause = 0.4
+    results = await many(client, 5)
+    if recovered:
+        assert results == [{}] * 5
+        assert now() == pytest.approx(5.8)
+    else:
+        codes = [result.code for result in results]
+        assert codes == [ErrorCode.UPSTREAM_ERROR] + [ErrorCode.UPSTREAM_CIRCUIT_OPEN] * 4
+        assert len(vendor.requests) == 11
+        assert now() == pytest.approx(5.4)
+
+
+async def test_callers_do_not_wait_for_a_probe_that_hangs() -> None:
+    vendor = Vendor(answered(500))
+    client = made(vendor)
+    for _ in range(10):
+        await failure_of(call(client))
+    await asyncio.sleep(5)
+    vendor.steps = [4.0]
+    probe = asyncio.create_task(call(client))
+    await asyncio.sleep(0.1)
+    error = await failure_of(call(client))
+    assert error.code is ErrorCode.UPSTREAM_CIRCUIT_OPEN
+    assert now() == pytest.approx(5.6)
+    error = await failure_of(call(client, seconds=0.3))
+    assert error.code is ErrorCode.UPSTREAM_TIMEOUT
+    assert now() == pytest.approx(5.9)
+    assert await probe == {}
+
+
+@pytest.mark.parametrize("recovered", [True, False])
 async def test_background_refresh_waits_for_the_probe(recovered: bool) -> None:
     vendor = Vendor(answered(500))
     client = made(vendor)
