@@ -52,6 +52,8 @@ class SingleFlight(Generic[T]):
                 # A later caller must not join the task that is being cancelled.
                 del self._flights[key]
                 flight.task.cancel()
+            # A failure keeps this frame, and would keep itself by way of the task.
+            del flight
 
     def start(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
         """Run ``work`` in the background, whether or not anyone waits for it."""

@@ -293,25 +293,12 @@ class RedisStore(Store):
 
     async def _wait_for(self, command: Callable[[], Awaitable[Any]]) -> Any:
         """Wait while the budget of slow ticks lasts; each response returns one tick to it."""
-        loop = asyncio.get_running_loop()
-        ticks = self._ticks
-        timer: asyncio.TimerHandle
-
-        def tick() -> None:
-            nonlocal ticks, timer
-            ticks += 1
-            if ticks * TICK > WAIT_BUDGET:
-                budget.reschedule(loop.time())
-            else:
-                timer = loop.call_later(TICK, tick)
-
         async with asyncio.timeout(None) as budget:
-            timer = loop.call_later(TICK, tick)
+            ticks = _Ticks(self._ticks, budget)
             try:
                 return await command()
             finally:
-                timer.cancel()
-                self._ticks = max(0, ticks - 1)
+                self._ticks = max(0, ticks.stop() - 1)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -322,6 +309,30 @@ class RedisStore(Store):
             await asyncio.wait([self._catching_up])
         await self._redis.aclose()
         await self._redis.connection_pool.disconnect()
+
+
+class _Ticks:
+    """Counts the ticks of a wait, which ends when the budget is used up."""
+
+    def __init__(self, count: int, budget: asyncio.Timeout) -> None:
+        self._count = count
+        self._budget = budget
+        self._start()
+
+    def _start(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
+
+    def _tick(self) -> None:
+        self._count += 1
+        if self._count * TICK > WAIT_BUDGET:
+            self._budget.reschedule(asyncio.get_running_loop().time())
+        else:
+            self._start()
+
+    def stop(self) -> int:
+        """Return the count at the end."""
+        self._timer.cancel()
+        return self._count
 
 
 class _RedisLease(Lease):
@@ -346,4 +357,6 @@ class _RedisLease(Lease):
         if self._extending is not None:
             self._extending.cancel()
             await asyncio.wait([self._extending])
+            # It refers to this lease.
+            self._extending = None
         await self._store.release(self._key, self._token)

@@ -33,7 +33,7 @@ async def fill(reader: Reader) -> None:
     try:
         await reader.fill()
     except UpstreamError as error:
-        reader.end(error)
+        reader.end(error.with_traceback(None))
     except StreamsChanged:
         raise
     except Exception:

@@ -136,7 +136,7 @@ class StreamOpener:
                 return await self._open_streams(source, after, down_to)
             return await self._open_streams(source, after, down_to)
         except UpstreamError as error:
-            report.error = error
+            report.error = error.with_traceback(None)
         except StreamsChanged as change:
             report.error = change.refusal
         except Exception:
@@ -222,7 +222,7 @@ class StreamOpener:
         try:
             found = await source.find_streams(operation)
         except UpstreamError as error:
-            found = Found([], [error])
+            found = Found([], [error.with_traceback(None)])
         if not found.errors:
             return found
         known = {stream.key: stream for stream in found.streams}

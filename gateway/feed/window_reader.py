@@ -12,8 +12,7 @@ within the same window.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -94,8 +93,9 @@ class WindowReader(ListReader):
         self._dated = self._odd = 0
         self._context: Sequence[Timestamp] = ()
         """Times of the rows in order on the last page."""
-        self._choose_later: Callable[[], None] = lambda: None
-        """Chooses the next window when it is needed."""
+        self._page: tuple[Page, Times, Sequence[bool], bool] | None = None
+        """The page read last, by which the next window is chosen when it is needed. A bound method
+        would make a cycle, which keeps the page until the collector runs."""
 
     @property
     def reads_by_time(self) -> bool:
@@ -104,7 +104,7 @@ class WindowReader(ListReader):
 
     async def read(self) -> Sequence[ListedRow]:
         """Read the next window."""
-        self._choose_later()
+        self._choose_window()
         window = Window(
             limit=self.pages.source.page_size,
             offset=self._offset,
@@ -155,9 +155,7 @@ class WindowReader(ListReader):
             await self._check_size(page)
             self._switch_to_offsets(page, times, flags, end)
         if self.successor is None:
-            self._choose_later = functools.partial(
-                self._choose_window, page, times, flags, is_repeated=is_repeated
-            )
+            self._page = (page, times, flags, is_repeated)
         else:
             indices = {mark: index for index, mark in enumerate(page.marks)}
             begin = end - page.read
@@ -258,10 +256,11 @@ class WindowReader(ListReader):
                 unordered=self.unordered,
             )
 
-    def _choose_window(
-        self, page: Page, times: Times, flags: Sequence[bool], *, is_repeated: bool
-    ) -> None:
-        """Choose the next window."""
+    def _choose_window(self) -> None:
+        """Choose the next window, unless it is the first."""
+        if self._page is None:
+            return
+        page, times, flags, is_repeated = self._page
         # Overlapping by a few more rows costs little, but rows above the window would be lost.
         end_of_run = count_settled(times, flags, max(TAIL, len(times) // 4), self._context)
         moments = [time for time, flag in zip(times, flags, strict=True) if flag]

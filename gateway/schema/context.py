@@ -94,13 +94,21 @@ class Context:
             self._batches.discard(batch)
 
     async def close(self) -> None:
-        """Cancel the reads that are still in flight."""
+        """Cancel the reads that are still in flight, and forget what was read.
+
+        graphql-core's execution refers to itself and to this context, so that what was read would
+        stay in memory until the collector runs.
+        """
         for task in (*self._batches, *self._readings.values()):
             task.cancel()
-        for read in self.read_ahead.values():
-            read.cancel()
+        for ahead in self.read_ahead.values():
+            ahead.cancel()
         for end in self.endings:
             await end()
+        for read in (self._readings, self.read_ahead, self.endings):
+            read.clear()
+        for name in ("_logs", "_hooks", "_attempts"):
+            self.__dict__.pop(name, None)
 
 
 async def _shared(loading: Awaitable[T]) -> T:

@@ -351,14 +351,20 @@ class UpstreamClient:
             if request.rows is None or answer.with_raw_rows(request.rows) is None:
                 check_document(answer, self.source, action=request.is_action)
             return answer
+        raise self._refusal(answer, vendor_error, call, now)
+
+    def _refusal(
+        self, answer: Answer, vendor_error: VendorError | None, call: Call, now: int
+    ) -> UpstreamError:
+        """Return the error for a response; calls pause if it asks for that."""
         error = refusal(
             answer,
             self._read_error,
             source=self.source,
             now=now,
-            url=request.url,
+            url=call.request.url,
             vendor=vendor_error,
         )
         if error.code is ErrorCode.UPSTREAM_RATE_LIMITED and error.retry_after is not None:
-            limit.pause(error.retry_after)
-        raise error
+            call.guard.limit.pause(error.retry_after)
+        return error

@@ -133,6 +133,8 @@ async def exchange(
             content = await _read(response.aiter_raw() if packing else response.aiter_bytes())
         finally:
             await response.aclose()
+            # The stream refers to the response: without this, only the collector would free both.
+            response.stream = _CLOSED
         if packing or content.startswith(GZIP):
             content, packing = unpack(content, packing, MAX_BYTES)
     except TooLargeError:
@@ -175,3 +177,4 @@ class _Client(httpx.AsyncClient):
 
 
 _NO_COOKIES = _NoCookies()
+_CLOSED = httpx.ByteStream(b"")

@@ -30,11 +30,15 @@ P = ParamSpec("P")
 async def result_or_error(
     call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
 ) -> T | UpstreamError:
-    """Call, and return a vendor's failure instead of raising it, so that other calls continue."""
+    """Call, and return a vendor's failure instead of raising it, so that other calls continue.
+
+    It is returned without its traceback: the frames in it, with all that they read, would stay in
+    memory as long as the failure, and often until the collector runs.
+    """
     try:
         return await call(*args, **kwargs)
     except UpstreamError as error:
-        return error
+        return error.with_traceback(None)
 
 
 async def both(
@@ -46,7 +50,9 @@ async def both(
     """
     results = await asyncio.gather(first, second, return_exceptions=True)
     for result in results:
-        if isinstance(result, BaseException) and not isinstance(result, UpstreamError):
+        if isinstance(result, UpstreamError):
+            result.with_traceback(None)
+        elif isinstance(result, BaseException):
             raise result
     return cast("tuple[T | UpstreamError, U | UpstreamError]", results)
 

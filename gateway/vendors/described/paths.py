@@ -24,6 +24,7 @@ from typing import Any
 import jmespath
 import jmespath.exceptions
 import jmespath.functions
+from jmespath.visitor import TreeInterpreter
 
 from gateway.normalise.fields import Fields
 
@@ -56,7 +57,8 @@ class _Functions(jmespath.functions.Functions):
         return [name for name, value in members.items() if name.endswith(end) and value is True]
 
 
-_OPTIONS = jmespath.Options(custom_functions=_Functions())
+_INTERPRETER = TreeInterpreter(jmespath.Options(custom_functions=_Functions()))
+"""It keeps nothing of a document. ``search`` would make one for each, for the collector to free."""
 
 
 def plain_steps(path: str) -> tuple[str, ...] | None:
@@ -111,11 +113,11 @@ def value_at(path: str) -> Callable[[Any], Any]:
 
 
 def _search(path: str) -> Callable[[Any], Any]:
-    expression = jmespath.compile(path)
+    expression = jmespath.compile(path).parsed
 
     def search(document: Any) -> Any:
         try:
-            return expression.search(document, _OPTIONS)
+            return _INTERPRETER.visit(expression, document)
         except jmespath.exceptions.JMESPathError:
             # A function was applied to a value of another type than it takes.
             return None
