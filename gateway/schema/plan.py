@@ -291,13 +291,15 @@ def _retrieve(read: asyncio.Future[Page]) -> None:
 
 async def _complete(output: Output) -> None:
     """Fill in the parts that have to be awaited."""
-    writes = [write for write, _ in output.later.values()]
+    # Its functions refer to the output: without this, only the collector would free them.
+    later, output.later = output.later, {}
+    writes = [write for write, _ in later.values()]
     results: Sequence[bytes | BaseException]
     if len(writes) < 2:
         results = [await write() for write in writes]
     else:
         results = await asyncio.gather(*(write() for write in writes), return_exceptions=True)
-    for result, (_, indices) in zip(results, output.later.values(), strict=True):
+    for result, (_, indices) in zip(results, later.values(), strict=True):
         if isinstance(result, BaseException):
             raise SurpriseError
         output.reserve(len(result) * (len(indices) - 1))

@@ -17,6 +17,7 @@ import pytest
 from gateway.feed.reader import Reader
 from gateway.feed.stream_pages import StreamPages
 from gateway.model import WebhookLog
+from gateway.schema.rows import Output
 from gateway.stats.reading import ListReading
 from gateway.upstream.answer import Answer
 from gateway.vendors.pages import Page
@@ -24,7 +25,7 @@ from gateway.vendors.pages import Page
 if TYPE_CHECKING:
     from tests.schema.conftest import Demo
 
-READ = (Answer, ListReading, Page, Reader, StreamPages, WebhookLog, httpx.Response)
+READ = (Answer, ListReading, Output, Page, Reader, StreamPages, WebhookLog, httpx.Response)
 LIST = """
 query($first: Int) {
   webhookLogs(first: $first) {
