@@ -47,7 +47,7 @@ class Attempts:
         self._failures.pop(network_of(address), None)
 
 
-@functools.lru_cache(ADDRESSES)  # parsing takes a tenth of the time of an answer that is kept
+@functools.lru_cache(256)  # parsing takes a tenth of the time of an answer that is kept
 def network_of(address: str) -> str:
     """Return an IPv4 address unchanged, or the /64 network of an IPv6 address."""
     try:
