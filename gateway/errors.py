@@ -17,12 +17,14 @@ exception text, no path of this machine and no secret.
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.model import Hook
+
+E = TypeVar("E", bound=BaseException)
 
 
 class ErrorCode(enum.Enum):
@@ -126,6 +128,16 @@ class UpstreamError(GatewayError):
         self.sent = sent
         self.hooks: Sequence[Hook] = ()
         super().__init__(message)
+
+
+def without_frames(error: E) -> E:
+    """Drop the traceback and context of an error that is kept as a value from now on.
+
+    Their frames, with all that they have read, would stay in memory as long as the error. Some of
+    them refer to it, so that only the collector would free them all.
+    """
+    error.__context__ = None
+    return error.with_traceback(None)
 
 
 def internal_error(source: str, *, sent: bool = True) -> UpstreamError:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from gateway.errors import GatewayError, without_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Hashable
@@ -73,9 +76,15 @@ class SingleFlight(Generic[T]):
         flight = self._flights.get(key)
         if flight is not None and flight.task is task:
             del self._flights[key]
-        if not task.cancelled():
-            # Mark the exception as retrieved: without waiters, asyncio would log it.
-            task.exception()
+        if task.cancelled():
+            return
+        # This marks a failure as retrieved, too: without waiters, asyncio would log it.
+        with contextlib.suppress(Exception):
+            try:
+                task.result()
+            except GatewayError as error:
+                # The task keeps it, and is in its frames. Those of a defect are for the log.
+                without_frames(error)
 
     async def cancel(self) -> None:
         """Cancel all tasks, and with them their waiters, on shutdown."""

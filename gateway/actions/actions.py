@@ -36,7 +36,14 @@ from gateway.actions.problems import (
     Problem,
 )
 from gateway.actions.recorder import OutcomeRecorder
-from gateway.errors import ErrorCode, JournalError, RequestError, UpstreamError, internal_error
+from gateway.errors import (
+    ErrorCode,
+    JournalError,
+    RequestError,
+    UpstreamError,
+    internal_error,
+    without_frames,
+)
 from gateway.events import ActionRecorded, Events
 from gateway.journal import Action, ActionFilter, ActionKind, ActionPage, Journal, Outcome
 from gateway.sources.retries import Retry
@@ -291,7 +298,7 @@ class Actions:
         try:
             answer = await target.act(action.kind, operation, evict, deadline)
         except UpstreamError as failure:
-            error = failure
+            error = without_frames(failure)
         except asyncio.CancelledError:
             error = UpstreamError(
                 ErrorCode.UPSTREAM_TIMEOUT,

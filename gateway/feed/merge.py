@@ -9,7 +9,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from gateway.errors import UpstreamError, internal_error
+from gateway.errors import UpstreamError, internal_error, without_frames
 from gateway.vendors.pages import StreamsChanged
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ async def fill(reader: Reader) -> None:
     try:
         await reader.fill()
     except UpstreamError as error:
-        reader.end(error.with_traceback(None))
+        reader.end(without_frames(error))
     except StreamsChanged:
         raise
     except Exception:

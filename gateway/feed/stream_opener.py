@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gateway.errors import ErrorCode, UpstreamError, internal_error
+from gateway.errors import ErrorCode, UpstreamError, internal_error, without_frames
 from gateway.feed.cursor import layout, source_key, stream_key, unpack_hints
 from gateway.feed.filter_tests import Partial
 from gateway.feed.merge import Turn, fill
@@ -136,7 +136,7 @@ class StreamOpener:
                 return await self._open_streams(source, after, down_to)
             return await self._open_streams(source, after, down_to)
         except UpstreamError as error:
-            report.error = error.with_traceback(None)
+            report.error = without_frames(error)
         except StreamsChanged as change:
             report.error = change.refusal
         except Exception:
@@ -222,7 +222,7 @@ class StreamOpener:
         try:
             found = await source.find_streams(operation)
         except UpstreamError as error:
-            found = Found([], [error.with_traceback(None)])
+            found = Found([], [without_frames(error)])
         if not found.errors:
             return found
         known = {stream.key: stream for stream in found.streams}

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from gateway.errors import UpstreamError
+from gateway.errors import UpstreamError, without_frames
 from gateway.feed.cursor import MAX_TOKEN, Anchor
 from gateway.feed.list_reader import ListReader
 from gateway.feed.order import in_order, is_unordered, positions
@@ -120,7 +120,7 @@ class TokenReader(ListReader):
 
     def _return(self, token: str, error: UpstreamError | None) -> None:
         """Look for the place again, as a page is gone: on the last row's page, or from the top."""
-        self._gone[token] = error
+        self._gone[token] = None if error is None else without_frames(error)
         self._returns += 1
         if self._returns > MAX_RETURNS:
             if error is not None:

@@ -19,6 +19,8 @@ from gateway.stats.reading import Reading
 from gateway.upstream.operation import Operation
 
 T = TypeVar("T")
+LOADERS = ("_logs", "_hooks", "_attempts")
+"""The loaders of a context, each made when it is needed."""
 
 
 class Context:
@@ -101,14 +103,16 @@ class Context:
         """
         for task in (*self._batches, *self._readings.values()):
             task.cancel()
-        for ahead in self.read_ahead.values():
-            ahead.cancel()
-        for end in self.endings:
-            await end()
-        for read in (self._readings, self.read_ahead, self.endings):
-            read.clear()
-        for name in ("_logs", "_hooks", "_attempts"):
-            self.__dict__.pop(name, None)
+        for read in self.read_ahead.values():
+            read.cancel()
+        try:
+            for end in self.endings:
+                await end()
+        finally:
+            for kept in (self._readings, self.read_ahead, self.endings):
+                kept.clear()
+            for loader in LOADERS:
+                self.__dict__.pop(loader, None)
 
 
 async def _shared(loading: Awaitable[T]) -> T:
@@ -120,7 +124,11 @@ async def _shared(loading: Awaitable[T]) -> T:
     result = asyncio.ensure_future(loading)
     # Mark a failure as retrieved: if all waiters were cancelled, asyncio would log it.
     result.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return await asyncio.shield(result)
+    try:
+        return await asyncio.shield(result)
+    finally:
+        # Their failure would have this frame in its traceback.
+        del loading, result
 
 
 Info = StrawberryInfo[Context, None]

@@ -13,6 +13,7 @@ from gateway.errors import (
     JournalError,
     RequestError,
     UpstreamError,
+    without_frames,
 )
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,10 @@ def explain(error: GraphQLError) -> GraphQLError:
     Strawberry's MaskErrors is not used: it masks validation errors too.
     """
     message, extensions = _message_and_extensions(error)
+    # graphql-core's execution keeps its errors, and itself.
+    for kept in (error, error.original_error):
+        if kept is not None:
+            without_frames(kept)
     return GraphQLError(
         message,
         nodes=error.nodes,

@@ -235,6 +235,7 @@ class Plan:
         except Exception:  # noqa: BLE001 - as above
             for each, page in zip(self._lists, pages, strict=True):
                 context.read_ahead[each.name] = _done(page)
+            output.later.clear()
             return None
         return output.parts
 

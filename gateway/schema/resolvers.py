@@ -45,7 +45,11 @@ async def webhook_logs(
     cache: CacheArgument = UNSET,
 ) -> Page:
     if page := info.context.read_ahead.pop(info.path.key, None):
-        return await page
+        try:
+            return await page
+        finally:
+            # Its failure would have this frame in its traceback.
+            del page
     arguments = {"first": first, "after": after, "last": last, "before": before}
     return await _logs(info, document(filter), cache, arguments)
 

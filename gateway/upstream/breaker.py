@@ -25,7 +25,10 @@ class BreakerState(enum.Enum):
 
     CLOSED = "Calls are sent."
     OPEN = "The source failed too often: calls are refused at once, without being sent."
-    HALF_OPEN = "One call is sent to try the source; until it is answered, others are refused."
+    HALF_OPEN = (
+        "One call is sent to try the source; others wait for its answer for half a second, and are"
+        " then refused."
+    )
 
 
 class Breaker:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import math
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -50,8 +49,8 @@ if TYPE_CHECKING:
 
 SLOW = 0.75
 """Share of the timeout after which a call counts as failed for the breaker."""
-PROBE_PATIENCE = 0.5
-"""Seconds that a caller waits for the probe of the breaker: a vendor that has recovered answers it,
+PROBE_TIMEOUT = 0.5
+"""Seconds that a call waits for the probe of the breaker: a vendor that has recovered answers it,
 and without this the first page with several calls would fail. A hanging one costs no more."""
 MAX_URLS = 256
 """Maximum number of URLs that are kept for the next call."""
@@ -275,10 +274,7 @@ class UpstreamClient:
         progress = Progress()
         try:
             if guard.breaker.probing:
-                # If the vendor has recovered, everything stale is refreshed at once, not at the
-                # second try.
-                patience = math.inf if operation.background else PROBE_PATIENCE
-                await guard.wait_for_probe(operation.deadline, patience)
+                await _wait_for_probe(guard, operation)
             with guard.tracked(SLOW * seconds) as start:
                 if loop.time() >= operation.deadline:
                     raise TimeoutError
@@ -356,7 +352,10 @@ class UpstreamClient:
     def _refusal(
         self, answer: Answer, vendor_error: VendorError | None, call: Call, now: int
     ) -> UpstreamError:
-        """Return the error for a response; calls pause if it asks for that."""
+        """Return the error for a response; calls pause if it asks for that.
+
+        The frame that raises the error must not have it in a variable, which would keep both.
+        """
         error = refusal(
             answer,
             self._read_error,
@@ -368,3 +367,14 @@ class UpstreamClient:
         if error.code is ErrorCode.UPSTREAM_RATE_LIMITED and error.retry_after is not None:
             call.guard.limit.pause(error.retry_after)
         return error
+
+
+async def _wait_for_probe(guard: UpstreamGuard, operation: Operation) -> None:
+    """Wait for a probe in flight; in the background, TimeoutError at the operation's deadline."""
+    if operation.background:
+        # If the vendor has recovered, everything stale is refreshed at once, not at the second try.
+        await guard.wait_for_probe(operation.deadline)
+        return
+    until = asyncio.get_running_loop().time() + PROBE_TIMEOUT
+    with contextlib.suppress(TimeoutError):
+        await guard.wait_for_probe(min(until, operation.deadline))

@@ -66,19 +66,14 @@ class UpstreamGuard:
         self._last_code = ErrorCode.UPSTREAM_TIMEOUT
         self._probed = asyncio.Event()
 
-    async def wait_for_probe(self, deadline: float, patience: float) -> None:
-        """Wait for the probe in flight, if any, at most ``patience`` seconds.
+    async def wait_for_probe(self, until: float) -> None:
+        """Wait for the probe in flight, if any.
 
-        Raises TimeoutError at the deadline, on the clock of the event loop.
+        Raises TimeoutError at a time on the clock of the event loop.
         """
-        until = asyncio.get_running_loop().time() + patience
-        try:
-            async with asyncio.timeout_at(min(until, deadline)):
-                while self.breaker.probing:
-                    await self._probed.wait()
-        except TimeoutError:
-            if deadline <= until:
-                raise
+        async with asyncio.timeout_at(until):
+            while self.breaker.probing:
+                await self._probed.wait()
 
     @contextlib.contextmanager
     def tracked(self, slow: float) -> Iterator[Callable[[], None]]:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from urllib.parse import parse_qs, urlsplit
 
-from gateway.errors import ErrorCode, UpstreamError
+from gateway.errors import ErrorCode, UpstreamError, without_frames
 
 if TYPE_CHECKING:
     from gateway.upstream.operation import Operation
@@ -30,15 +30,11 @@ P = ParamSpec("P")
 async def result_or_error(
     call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
 ) -> T | UpstreamError:
-    """Call, and return a vendor's failure instead of raising it, so that other calls continue.
-
-    It is returned without its traceback: the frames in it, with all that they read, would stay in
-    memory as long as the failure, and often until the collector runs.
-    """
+    """Call, and return a vendor's failure instead of raising it, so that other calls continue."""
     try:
         return await call(*args, **kwargs)
     except UpstreamError as error:
-        return error.with_traceback(None)
+        return without_frames(error)
 
 
 async def both(
@@ -51,9 +47,13 @@ async def both(
     results = await asyncio.gather(first, second, return_exceptions=True)
     for result in results:
         if isinstance(result, UpstreamError):
-            result.with_traceback(None)
+            without_frames(result)
         elif isinstance(result, BaseException):
-            raise result
+            try:
+                raise result
+            finally:
+                # This frame is in its traceback.
+                del result, results
     return cast("tuple[T | UpstreamError, U | UpstreamError]", results)
 
 

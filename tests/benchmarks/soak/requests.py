@@ -119,7 +119,16 @@ class Requests:
         rows = [row for row in rows if row["source"]["name"] == source]
         wanted = {"source": {"eq": source}, "event": {"eq": event}}
         wanted |= {"triggeredAt": {"gte": self._timed("admin")[-1]["triggeredAt"]}}
-        await self._list("filtered", "reader", SHORT, rows=rows, wanted=wanted, sources=[source])
+        send = self._client.send
+        answer = await send("filtered", "reader", LIST, first=SHORT, filter=wanted)
+        logs = self._logs(answer, "reader", [source])
+        got, right = ([seen(row) for row in found] for found in (logs["nodes"], rows))
+        notes = [note for report in logs["sourceReports"] for note in report["notes"]]
+        if got != right[:SHORT] and any("may leave logs out" in note for note in notes):
+            rest = iter(right)
+            if all(row in rest for row in got):
+                raise WrongError(f"{source}: logs left out", answer)
+        self._check(answer, "reader", rows[:SHORT], [source])
 
     async def paged(self) -> None:
         """Read four pages on end."""
@@ -253,9 +262,6 @@ class Requests:
         logs = self._logs(answer, caller, sources)
         got, right = ([seen(row) for row in rows] for rows in (logs["nodes"], expected))
         if got != right:
-            for report in logs["sourceReports"]:
-                if any("may leave logs out" in note for note in report["notes"]):
-                    raise WrongError(f"{report['source']['name']}: logs left out", answer)
             missing, more = set(right) - set(got), set(got) - set(right)
             raise WrongError(f"wrong rows: {missing} missing, {more} not expected", answer)
         return logs
