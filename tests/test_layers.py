@@ -17,9 +17,9 @@ from gateway.web.assets import STATIC
 ROOT = Path(gateway.__file__).parent
 
 LAYERS = [
-    {"model", "sandbox", "single_flight", "row_memo", "shared_memory", "__init__"},
+    {"model", "sandbox", "row_memo", "shared_memory", "__init__"},
     {"errors", "normalise"},
-    {"ids", "config", "events"},
+    {"ids", "config", "events", "single_flight"},
     {"limits", "upstream", "cache", "telemetry"},
     {"callers", "journal", "vendors"},
     {"settings"},

@@ -93,7 +93,7 @@ async def test_collector_has_nothing_to_free(warm: Demo, garbage: list[object], 
 async def test_failures_leave_little(
     warm: Demo, garbage: list[object], fault: dict[str, object]
 ) -> None:
-    """Little: the frame that raises a failure may refer to it, with one answer of the vendor."""
+    """Little: the frame that raises a failure may refer to it, with an answer of the vendor."""
     found = await warm.data("{ webhookLogs(first: 50) { nodes { id source { provider } } } }")
     nodes = found["webhookLogs"]["nodes"]
     id = next(node["id"] for node in nodes if node["source"]["provider"] == "ELASTIC_PATH")
@@ -101,5 +101,5 @@ async def test_failures_leave_little(
     await warm.fault("elastic-path", **fault)
     for query in (LIST, DETAILS % id):
         left = await left_by(warm, query, garbage)
-        assert left[Answer] <= 5
+        assert left[Answer] <= 10
         assert not left[Reader] + left[StreamPages] + left[ListReading]
