@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import tomllib
@@ -177,6 +178,7 @@ def _leaked_headers(settings: Settings) -> Iterator[Problem]:
             )
 
 
+@functools.cache  # making it leaves much to the collector, and a supervisor seldom runs it
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of the file, draft 2020-12, for editors."""
     schema = Settings.model_json_schema(schema_generator=FileForm)

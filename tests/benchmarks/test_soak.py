@@ -10,7 +10,7 @@ from typing import NoReturn
 import pytest
 
 from tests.benchmarks.soak.__main__ import check_actions, soak
-from tests.benchmarks.soak.plan import KILLED, RECOVERY, Phase, Plan, Span
+from tests.benchmarks.soak.plan import KILLED, RECOVERY, RUSHES, Phase, Plan, Span
 from tests.benchmarks.soak.site import MissingError, started
 from tests.benchmarks.soak.watch import Point, Series
 
@@ -68,6 +68,8 @@ async def _nothing() -> None:
         ("shop: INTERNAL_ERROR", 5, None),
         ("status: 502", 5, None),
         ("status: 502", 31, "kill"),
+        ("shop: OVERLOADED", 5, "vendor"),
+        ("shop: OVERLOADED", 51, None),
     ],
 )
 def test_failure_counts_unless_a_phase_may_cause_it(
@@ -81,7 +83,8 @@ def test_failure_counts_unless_a_phase_may_cause_it(
             0,
             10,
         ),
-        Span(Phase("kill", _nothing, KILLED), 1, 30),
+        Span(Phase("kill", _nothing, KILLED), 1, 30, 40),
+        Span(Phase("later", _nothing), RUSHES + 1, 50),
     ]
     assert plan.causes(what, since, since + 1) == cause
 

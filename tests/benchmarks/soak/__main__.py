@@ -23,12 +23,14 @@ import httpx
 
 from tests.benchmarks.soak.client import TIMEOUT, Client
 from tests.benchmarks.soak.load import Load
-from tests.benchmarks.soak.plan import Plan, StuckError
+from tests.benchmarks.soak.plan import RUSHES, Plan, StuckError
 from tests.benchmarks.soak.report import Outcome, report
 from tests.benchmarks.soak.requests import Requests
 from tests.benchmarks.soak.site import MissingError, Site, started
 from tests.benchmarks.soak.watch import Watch
 
+RUSH = 1.6
+"""The load of the first cycles, as a multiple of the later ones'."""
 WARMING = 0.3
 """The part of the time whose measurements don't count for growth: until then, caches and pools of
 threads and connections fill."""
@@ -54,7 +56,7 @@ async def soak(
         try:
             while not cycle or time.monotonic() < begun + minutes * 60:
                 cycle += 1
-                async with load.running():
+                async with load.running(RUSH if cycle <= RUSHES and minutes > 1 else 1):
                     await plan.run(cycle, everything=cycle == 1 and minutes > 1)
                 await asyncio.sleep(rest)
                 await watch.measure()

@@ -40,13 +40,16 @@ class Load:
         self._requests = requests
         self._plan = plan
         self._chance = chance
-        self._pause = 1 / rate
+        self._rate = rate
         self._running: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Send requests within the context, and wait at its end until all are answered."""
-        sender = asyncio.create_task(self._send())
+    async def running(self, factor: float = 1.0) -> AsyncIterator[None]:
+        """Send requests within the context, and wait at its end until all are answered.
+
+        ``factor`` multiplies the rate.
+        """
+        sender = asyncio.create_task(self._send(self._rate * factor))
         try:
             yield
         finally:
@@ -56,11 +59,11 @@ class Load:
             async with asyncio.timeout(PATIENCE):
                 await asyncio.gather(*self._running)
 
-    async def _send(self) -> None:
+    async def _send(self, rate: float) -> None:
         weights = [kind.weight for kind in KINDS]
         planned = time.monotonic()
         while True:
-            planned += self._chance.expovariate(1 / self._pause)
+            planned += self._chance.expovariate(rate)
             await asyncio.sleep(planned - time.monotonic())
             self.lag = max(self.lag, time.monotonic() - planned)
             [kind] = self._chance.choices(KINDS, weights)

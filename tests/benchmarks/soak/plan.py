@@ -36,6 +36,11 @@ VENDOR = (
 RECOVERY = 10.0
 """Seconds after a vendor is well again until breakers have noticed, which try every five, and what
 was cached meanwhile has expired."""
+RUSHES = 2
+"""Cycles that begin a soak with more load than later ones, so that no process needs more memory,
+threads or connections later than it already has."""
+RUSHED = ("*: OVERLOADED",)
+"""What the greater load may cause."""
 LONG = 3 * PATIENCE
 """Seconds until a changed configuration must be in force."""
 KILLED = ("connection: *", "status: 502", "*: OUTCOME_UNKNOWN")
@@ -84,9 +89,9 @@ class Plan:
         for span in reversed(self.spans):
             if span.start > until or span.end + span.phase.grace < since:
                 continue
+            allowed = span.phase.may_cause + (RUSHED if span.cycle <= RUSHES else ())
             if all(
-                any(fnmatch.fnmatchcase(part, one) for one in span.phase.may_cause)
-                for part in what.split("; ")
+                any(fnmatch.fnmatchcase(part, one) for one in allowed) for part in what.split("; ")
             ):
                 return span.phase.name
         return None
