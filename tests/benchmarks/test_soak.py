@@ -68,6 +68,10 @@ async def _nothing() -> None:
         ("shop: INTERNAL_ERROR", 5, None),
         ("status: 502", 5, None),
         ("status: 502", 31, "kill"),
+        ("shop: UPSTREAM_ERROR; tracker: UPSTREAM_TIMEOUT", 45, None),
+        ("shop: UPSTREAM_ERROR; tracker: UPSTREAM_TIMEOUT", 15, "next"),
+        ("shop+tracker: UPSTREAM_ERROR", 15, "next"),
+        ("shop+tracker: UPSTREAM_ERROR", 5, None),
         ("shop: OVERLOADED", 5, "vendor"),
         ("shop: OVERLOADED", 51, None),
     ],
@@ -83,6 +87,7 @@ def test_failure_counts_unless_a_phase_may_cause_it(
             0,
             10,
         ),
+        Span(Phase("next", _nothing, ("tracker: UPSTREAM_*",), RECOVERY), 1, 10, 20),
         Span(Phase("kill", _nothing, KILLED), 1, 30, 40),
         Span(Phase("later", _nothing), RUSHES + 1, 50),
     ]

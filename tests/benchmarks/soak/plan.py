@@ -85,14 +85,25 @@ class Plan:
         self._reloads_in_place = False
 
     def causes(self, what: str, since: float, until: float) -> str | None:
-        """Return the phase that may cause a failure of a request that was sent and failed then."""
+        """Return the phase that may cause a failure of a request that was sent and failed then.
+
+        Sources may fail for different phases, of which it is the one of the last source.
+        """
+        cause = None
+        for part in what.split("; "):
+            sources, _, code = part.partition(": ")
+            for source in sources.split("+"):
+                failure = f"{source}: {code}" if code else part
+                if (cause := self._cause(failure, since, until)) is None:
+                    return None
+        return cause
+
+    def _cause(self, failure: str, since: float, until: float) -> str | None:
         for span in reversed(self.spans):
             if span.start > until or span.end + span.phase.grace < since:
                 continue
             allowed = span.phase.may_cause + (RUSHED if span.cycle <= RUSHES else ())
-            if all(
-                any(fnmatch.fnmatchcase(part, one) for one in allowed) for part in what.split("; ")
-            ):
+            if any(fnmatch.fnmatchcase(failure, one) for one in allowed):
                 return span.phase.name
         return None
 
