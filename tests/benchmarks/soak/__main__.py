@@ -23,14 +23,15 @@ import httpx
 
 from tests.benchmarks.soak.client import TIMEOUT, Client
 from tests.benchmarks.soak.load import Load
-from tests.benchmarks.soak.plan import RUSHES, Plan, StuckError
+from tests.benchmarks.soak.plan import Plan, StuckError
 from tests.benchmarks.soak.report import Outcome, report
 from tests.benchmarks.soak.requests import Requests
 from tests.benchmarks.soak.site import MissingError, Site, started
 from tests.benchmarks.soak.watch import Watch
 
-RUSH = 1.6
-"""The load of the first cycles, as a multiple of the later ones'."""
+RUSH, RUSH_SECONDS = 1.6, 20.0
+"""The load after the first cycle, as a multiple of the usual one, and how long it lasts: no process
+shall need more memory or connections later than it then has."""
 WARMING = 0.3
 """The part of the time whose measurements don't count for growth: until then, caches and pools of
 threads and connections fill."""
@@ -56,8 +57,11 @@ async def soak(
         try:
             while not cycle or time.monotonic() < begun + minutes * 60:
                 cycle += 1
-                async with load.running(RUSH if cycle <= RUSHES and minutes > 1 else 1):
+                async with load.running():
                     await plan.run(cycle, everything=cycle == 1 and minutes > 1)
+                if cycle == 1 and minutes > 1:
+                    async with load.running(RUSH):
+                        await asyncio.sleep(RUSH_SECONDS)
                 await asyncio.sleep(rest)
                 await watch.measure()
         except StuckError as error:

@@ -36,11 +36,6 @@ VENDOR = (
 RECOVERY = 10.0
 """Seconds after a vendor is well again until breakers have noticed, which try every five, and what
 was cached meanwhile has expired."""
-RUSHES = 2
-"""Cycles that begin a soak with more load than later ones, so that no process needs more memory,
-threads or connections later than it already has."""
-RUSHED = ("*: OVERLOADED",)
-"""What the greater load may cause."""
 LONG = 3 * PATIENCE
 """Seconds until a changed configuration must be in force."""
 KILLED = ("connection: *", "status: 502", "*: OUTCOME_UNKNOWN")
@@ -102,8 +97,7 @@ class Plan:
         for span in reversed(self.spans):
             if span.start > until or span.end + span.phase.grace < since:
                 continue
-            allowed = span.phase.may_cause + (RUSHED if span.cycle <= RUSHES else ())
-            if any(fnmatch.fnmatchcase(failure, one) for one in allowed):
+            if any(fnmatch.fnmatchcase(failure, one) for one in span.phase.may_cause):
                 return span.phase.name
         return None
 
