@@ -289,14 +289,20 @@ async def test_breaker_opens_and_one_probe_closes_it() -> None:
     assert client.health.breaker is BreakerState.CLOSED
 
 
-@pytest.mark.parametrize("recovered", [True, False])
-async def test_callers_wait_half_a_second_for_the_probe(recovered: bool) -> None:
-    """Otherwise the first page after an outage would fail if it needs several calls."""
+async def due_for_a_probe() -> tuple[Vendor, UpstreamClient]:
+    """Return a client whose breaker has opened at 0 s; it is 5 s, and its next call is a probe."""
     vendor = Vendor(answered(500))
     client = made(vendor)
     for _ in range(10):
         await failure_of(call(client))
     await asyncio.sleep(5)
+    return vendor, client
+
+
+@pytest.mark.parametrize("recovered", [True, False])
+async def test_callers_wait_half_a_second_for_the_probe(recovered: bool) -> None:
+    """Otherwise the first page after an outage would fail if it needs several calls."""
+    vendor, client = await due_for_a_probe()
     vendor.steps = [lambda: document({}, 200 if recovered else 500)]
     vendor.pause = 0.4
     results = await many(client, 5)
@@ -311,11 +317,7 @@ async def test_callers_wait_half_a_second_for_the_probe(recovered: bool) -> None
 
 
 async def test_callers_do_not_wait_longer_for_a_probe_that_hangs() -> None:
-    vendor = Vendor(answered(500))
-    client = made(vendor)
-    for _ in range(10):
-        await failure_of(call(client))
-    await asyncio.sleep(5)
+    vendor, client = await due_for_a_probe()
     vendor.steps = [4.0]
     probe = asyncio.create_task(call(client))
     await asyncio.sleep(0.1)
@@ -330,11 +332,7 @@ async def test_callers_do_not_wait_longer_for_a_probe_that_hangs() -> None:
 
 @pytest.mark.parametrize("recovered", [True, False])
 async def test_background_refresh_waits_for_the_probe(recovered: bool) -> None:
-    vendor = Vendor(answered(500))
-    client = made(vendor)
-    for _ in range(10):
-        await failure_of(call(client))
-    await asyncio.sleep(5)
+    vendor, client = await due_for_a_probe()
 
     async def renew() -> Any:
         return await client.json("/logs", operation=Operation(5).detached({}, background=True))
@@ -352,11 +350,7 @@ async def test_background_refresh_waits_for_the_probe(recovered: bool) -> None:
 
 
 async def test_background_refresh_waits_for_the_probe_within_its_deadline() -> None:
-    vendor = Vendor(answered(500))
-    client = made(vendor)
-    for _ in range(10):
-        await failure_of(call(client))
-    await asyncio.sleep(5)
+    vendor, client = await due_for_a_probe()
     vendor.steps = [4.0]
     probe = asyncio.create_task(call(client))
     await asyncio.sleep(0.5)

@@ -32,9 +32,8 @@ from tests.benchmarks.soak.watch import Watch
 RUSH, RUSH_SECONDS = 1.6, 20.0
 """The load after the first cycle, as a multiple of the usual one, and how long it lasts: no process
 shall need more memory or connections later than it then has."""
-WARMING = 0.3
-"""The part of the time whose measurements don't count for growth: until then, caches and pools of
-threads and connections fill."""
+WARMING = 0.2
+"""The part of the time whose measurements don't count for growth."""
 COMPLAINTS = ("Traceback", "was destroyed but it is pending", "was never")
 """What the log of a gateway without defects never has, but for what ``EXPECTED`` says."""
 EXPECTED = ("The journal can't be opened, read or written.", "can't be recorded yet.")
