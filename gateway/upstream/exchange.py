@@ -20,7 +20,7 @@ import httpx
 from gateway import __version__
 from gateway.config.files import digest_of
 from gateway.config.network import environment_proxy
-from gateway.errors import ErrorCode, UpstreamError, without_frames
+from gateway.errors import ErrorCode, UpstreamError
 from gateway.upstream.answer import Answer
 from gateway.upstream.network_errors import Peer, unreachable
 from gateway.upstream.packing import GZIP, TooLargeError, unpack
@@ -146,8 +146,8 @@ async def exchange(
         ) from None
     # Errors for host names that IDNA can't encode are not those of httpx.
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, zlib.error) as error:
-        # Its frames have the response, and what was read of it.
-        raise unreachable(without_frames(error), peer, request.url) from None
+        # Its frames have the response, and what was read of it; its context may be the reason.
+        raise unreachable(error.with_traceback(None), peer, request.url) from None
     return Answer(response.status_code, response.headers, content, packing)
 
 
