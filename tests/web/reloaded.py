@@ -44,17 +44,21 @@ class Vendor:
         self.retries: list[tuple[str, str]] = []
         self.told = threading.Event()
         self.told.set()
+        self.prompt: set[str] = set()
+        """The sources that are answered before ``told`` is set."""
         self.asked = threading.Event()
         self.told_to_retry = threading.Event()
         path = "/{source}/{path:path}"
         self.app = Starlette(routes=[Route(path, self._answer, methods=["GET", "PUT"])])
 
     async def _answer(self, request: Request) -> Response:
+        source = request.path_params["source"]
         user = base64.b64decode(request.headers["authorization"].split()[1]).decode()
         calls = self.retries if request.method == "PUT" else self.calls
-        calls.append((request.path_params["source"], user.rstrip(":")))
+        calls.append((source, user.rstrip(":")))
         (self.told_to_retry if request.method == "PUT" else self.asked).set()
-        await asyncio.to_thread(self.told.wait, PATIENCE)
+        if source not in self.prompt:
+            await asyncio.to_thread(self.told.wait, PATIENCE)
         entry = Controller.entry(42, 0)
         if request.method == "PUT":
             return JSONResponse(entry)

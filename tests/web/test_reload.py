@@ -189,10 +189,11 @@ async def test_old_application_reads_nothing_into_the_cache_of_the_new_one(
     slow, old = await asked(app, vendor, "one"), app.current.app
     (tmp_path / "two.key").write_text("another")
     await app.reload()
-    vendor.told.set()
+    vendor.prompt.add("two")
     async with app.client_of(old) as client:
         body = {"query": LIST, "variables": {"sources": ["two"]}}
         assert (await client.post("/graphql", json=body)).json()["data"]
+    vendor.told.set()  # the request before it keeps the old application open until then
     await slow
     assert vendor.taken()[-1] == ("two", "key-of-two")
     await app.read("two")
