@@ -85,6 +85,7 @@ class RedisStore(Store):
         self._quiet_until = 0
         self._pending: set[str] = set()
         self._catching_up: asyncio.Task[None] | None = None
+        self._dropping: asyncio.Task[None] | None = None
         self._slots = asyncio.Semaphore(CONNECTIONS)
         self._batch: _Batch | None = None
         self._decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
@@ -268,10 +269,10 @@ class RedisStore(Store):
             self._ticks = 0
             self._back_at = self._clock() + round(RETRY_DELAY * SECOND)
             # The other pooled connections are dead too; drop them instead of failing on each in
-            # turn.
-            with contextlib.suppress(RedisError, OSError):
-                async with asyncio.timeout(TICK):
-                    await self._redis.connection_pool.disconnect(inuse_connections=False)
+            # turn. One task does so for all calls that fail: those that wait for the same
+            # connection to close would be cancelled by the first that gives up.
+            if self._dropping is None or self._dropping.done():
+                self._dropping = asyncio.create_task(self._drop_idle())
             if self.available:
                 self.available = False
                 log.warning(
@@ -291,6 +292,10 @@ class RedisStore(Store):
                 log.warning("The cache's Redis is back.")
         return answer
 
+    async def _drop_idle(self) -> None:
+        with contextlib.suppress(RedisError, OSError):
+            await self._redis.connection_pool.disconnect(inuse_connections=False)
+
     async def _wait_for(self, command: Callable[[], Awaitable[Any]]) -> Any:
         """Wait while the budget of slow ticks lasts; each response returns one tick to it."""
         async with asyncio.timeout(None) as budget:
@@ -307,6 +312,8 @@ class RedisStore(Store):
             self._pending.clear()
             self._catching_up.cancel()
             await asyncio.wait([self._catching_up])
+        if self._dropping is not None:
+            await asyncio.wait([self._dropping])
         await self._redis.aclose()
         await self._redis.connection_pool.disconnect()
 

@@ -11,7 +11,7 @@ from redis.asyncio.connection import parse_url
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.cache import Cache, FreshnessRequirement, make_store
-from gateway.cache.redis import RedisStore
+from gateway.cache.redis import TICK, RedisStore
 from gateway.cache.scripts import ENTRY, LEASE, RATE, TAG, TAKEN
 from gateway.cache.store import Lease
 from gateway.errors import ConfigurationError, ErrorCode
@@ -288,6 +288,27 @@ async def test_slow_redis_is_bypassed(server: Redis, replicas: list[Cache], vend
         for asked in range(2, 30):
             assert await ask(cache, vendor) == (asked, MISS)
     assert (await cache.state()).store_failures >= 28
+
+
+@pytest.mark.slow
+async def test_calls_that_fail_together_do_not_cancel_one_another(
+    server: Redis, clock: Clock[int]
+) -> None:
+    """They drop the same idle connections, which here can't be closed before they are flushed."""
+    store = RedisStore(server.url, clock=clock)
+    await asyncio.gather(*(store.lease(f"key {number}") for number in range(3)))
+    idle = store._redis.connection_pool._available_connections
+    assert len(idle) == 3
+    with server.paused():
+        for connection in idle:
+            connection._writer.write(b" " * 10_000_000)
+        calls = [asyncio.create_task(store.lease("another key"))]
+        await asyncio.sleep(TICK / 2)
+        calls.append(asyncio.create_task(store.lease("and another")))
+        leases = await asyncio.gather(*calls, return_exceptions=True)
+        assert all(isinstance(lease, Lease) for lease in leases), leases
+    assert not store.available
+    await store.close()
 
 
 async def test_one_call_probes_redis_and_the_others_do_not_wait(
