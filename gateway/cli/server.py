@@ -244,7 +244,7 @@ def grace(settings: Settings) -> float:
 
 
 async def _try_journal(settings: Settings) -> None:
-    """Open the journal once: here a JournalError becomes a sentence, in the server a traceback."""
+    """Open the journal once: here a JournalError ends the command, in a worker only the worker."""
     async with Gateway(settings) as gateway:
         if any_supported(gateway.sources):
             await gateway.open_journal()

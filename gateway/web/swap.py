@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Router
 
+from gateway.errors import GatewayError
+
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from starlette.applications import Starlette
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ class CurrentApp:
         self._current = _Life(app)
         self._living = {self._current}
         self._beside = beside
+        self._failure = ""
         self._lifespan = Router(lifespan=self._serving)
 
     @property
@@ -47,7 +50,7 @@ class CurrentApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or start and stop with the server."""
         if scope["type"] == "lifespan":
-            await self._lifespan(scope, receive, send)
+            await self._lifespan(scope, receive, self._telling(send))
         else:
             await self._current.answer(scope, receive, send)
 
@@ -72,9 +75,23 @@ class CurrentApp:
 
         old.ended.add_done_callback(forget)
 
+    def _telling(self, send: Send) -> Send:
+        """Report a failed start by its sentence, where Starlette sends a traceback."""
+
+        async def tell(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed" and self._failure:
+                message = {**message, "message": self._failure}
+            await send(message)
+
+        return tell
+
     @contextlib.asynccontextmanager
     async def _serving(self, _: Starlette) -> AsyncIterator[None]:
-        await self._current.start()
+        try:
+            await self._current.start()
+        except GatewayError as error:
+            self._failure = str(error)
+            raise
         try:
             async with self._beside():
                 yield

@@ -13,13 +13,17 @@ from typing import Any
 import certifi
 import pytest
 from starlette.types import ASGIApp
+from uvicorn.lifespan.on import LifespanOn
 
 from gateway.callers.keys import create
+from gateway.cli.listening import config_of
 from gateway.errors import JournalError
 from gateway.events import BreakerChanged, SourcesReplaced
 from gateway.settings import load
 from gateway.sources.caching import fingerprint
 from gateway.upstream.breaker import MIN_CALLS
+from gateway.web.app import create_app
+from gateway.web.swap import CurrentApp
 from tests.support.actions import ACTIONS, RETRY
 from tests.web.reloaded import HERE, LIST, SOURCES, Reloaded, Vendor, configured, running
 
@@ -316,6 +320,21 @@ async def test_application_that_can_not_start_changes_nothing(
     await app.reload()
     assert await app.read("one", "three") == ["one", "three"]
     assert vendor.taken() == [("three", "key-of-three")]
+
+
+async def test_failed_start_is_logged_as_a_sentence(
+    tmp_path: Path, vendor: Vendor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker may start when the journal's server is down, though it once was there."""
+    file = configured(tmp_path, vendor, "one")
+    file.write_text(file.read_text().replace("sqlite:///journal", "sqlite:////proc/no/journal"))
+    lifespan = LifespanOn(config_of(CurrentApp(create_app(load(file, {}))), 1.0))
+    await lifespan.startup()
+    assert lifespan.should_exit
+    sentence, end = (record.getMessage() for record in caplog.records)
+    assert sentence.startswith("The journal of actions at /proc/no/journal.sqlite3 can't be opened")
+    assert sentence.count("\n") == 0
+    assert end == "Application startup failed. Exiting."
 
 
 def descriptors() -> int:
