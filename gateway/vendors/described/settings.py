@@ -115,7 +115,8 @@ def settings_of(description: Description, provider: str) -> type[SourceTable]:
 
 
 def _titled(title: str) -> type[SourceTable]:
-    class Titled(SourceTable, title=title):
+    # The fields of a made class have no docstrings, for which pydantic would search long.
+    class Titled(SourceTable, title=title, use_attribute_docstrings=False):
         pass
 
     return Titled
