@@ -25,9 +25,9 @@ from gateway.upstream.call import Call, Headers, Request, encoded
 from gateway.upstream.checks import NO_CONTENT, check_document, error_in
 from gateway.upstream.errors import (
     ReadError,
+    copy_without_traceback,
     is_rate_limited,
     refusal,
-    without_traceback,
 )
 from gateway.upstream.exchange import exchange, request_url
 from gateway.upstream.guard import FAILURES, PrivateGuards, UpstreamGuard, is_refusal
@@ -228,7 +228,9 @@ class UpstreamClient:
         except UpstreamError as error:
             if not self._private and not is_refusal(error):
                 self._health = msgspec.structs.replace(
-                    self._health, last_failure_at=self._clock(), last_error=without_traceback(error)
+                    self._health,
+                    last_failure_at=self._clock(),
+                    last_error=copy_without_traceback(error),
                 )
             raise
         self._health = msgspec.structs.replace(self._health, last_success_at=self._clock())

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 __all__ = [
     "ReadError",
     "VendorError",
+    "copy_without_traceback",
     "is_rate_limited",
     "not_json",
     "plain_text",
     "refusal",
-    "without_traceback",
 ]
 
 _WANTS_TLS = "Its port wants TLS; begin base_url with https://."
@@ -259,7 +259,7 @@ def _shown(text: str | None) -> str | None:
     return redact_text(line)[:300]
 
 
-def without_traceback(error: UpstreamError) -> UpstreamError:
+def copy_without_traceback(error: UpstreamError) -> UpstreamError:
     """Copy an error without its traceback, which would keep the whole response alive."""
     copy = UpstreamError.__new__(UpstreamError, *error.args)
     vars(copy).update(vars(error))
