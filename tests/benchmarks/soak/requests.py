@@ -92,12 +92,16 @@ class Requests:
             self.known += logs["nodes"]
             after = logs["pageInfo"]["endCursor"]
         for source, vendor in SOURCES.items():
-            listed = [row["upstreamId"] for row in self.known if row["source"]["name"] == source]
-            there = [entry for entry in inventory if entry["vendor"] == vendor and entry["time"]]
-            there.sort(key=lambda entry: precise(entry["time"]), reverse=True)
-            newest = [entry["id"] for entry in there]
-            listed = [id for id in listed if id in newest]
-            assert set(newest[: len(listed)]) == set(listed) != set(), source
+            times = {
+                entry["id"]: precise(entry["time"])
+                for entry in inventory
+                if entry["vendor"] == vendor and entry["time"]
+            }
+            listed = {row["upstreamId"] for row in self.known if row["source"]["name"] == source}
+            listed &= times.keys()
+            # Of several logs of the last moment, some may be on the next page.
+            last = min(times[id] for id in listed)
+            assert {id for id, time in times.items() if time > last} <= listed, source
 
     async def hot(self) -> None:
         caller = self._chance.choice(list(CALLERS))
