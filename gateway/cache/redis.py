@@ -74,6 +74,9 @@ class RedisStore(Store):
             connection_pool_kwargs={
                 "username": address.get("username"),
                 "retry": Retry(NoBackoff(), 0),
+                # Each wait has a budget here. redis-py would limit a send with asyncio.wait_for,
+                # which in Python 3.11 may swallow the cancellation of an operation.
+                "socket_timeout": None,
             },
         )
         self._redis = self._cache.client
@@ -314,8 +317,9 @@ class RedisStore(Store):
             await asyncio.wait([self._catching_up])
         if self._dropping is not None:
             await asyncio.wait([self._dropping])
-        await self._redis.aclose()
-        await self._redis.connection_pool.disconnect()
+        for close in (self._redis.aclose, self._redis.connection_pool.disconnect):
+            with contextlib.suppress(RedisError, OSError):
+                await close()
 
 
 class _Ticks:

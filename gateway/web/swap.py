@@ -87,9 +87,11 @@ class CurrentApp:
 
     @contextlib.asynccontextmanager
     async def _serving(self, _: Starlette) -> AsyncIterator[None]:
+        self._failure = ""
         try:
             await self._current.start()
         except GatewayError as error:
+            log.debug("The start failed.", exc_info=True)
             self._failure = str(error)
             raise
         try:

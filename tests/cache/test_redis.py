@@ -311,6 +311,39 @@ async def test_calls_that_fail_together_do_not_cancel_one_another(
     await store.close()
 
 
+@pytest.mark.slow
+async def test_redis_that_hangs_does_not_hinder_a_close(server: Redis, clock: Clock[int]) -> None:
+    store = RedisStore(server.url, clock=clock)
+    await store.lease("key")
+    (idle,) = store._redis.connection_pool._available_connections
+    writer = idle._writer
+    with server.paused():
+        writer.write(b" " * 10_000_000)
+        await store.close()
+    writer.transport.abort()
+    await settle()
+
+
+async def test_call_that_is_cancelled_while_it_is_sent_ends(
+    server: Redis, clock: Clock[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If it went on, the deadline of its operation would have no effect."""
+    store = RedisStore(server.url, clock=clock)
+    await store.take("name", 1, 1)
+    drain = asyncio.StreamWriter.drain
+
+    async def drain_late(writer: asyncio.StreamWriter) -> None:
+        await drain(writer)
+        call.cancel()
+
+    with monkeypatch.context() as late:
+        late.setattr(asyncio.StreamWriter, "drain", drain_late)
+        call = asyncio.create_task(store.take("name", 1, 1))
+        with pytest.raises(asyncio.CancelledError):
+            await call
+    await store.close()
+
+
 async def test_one_call_probes_redis_and_the_others_do_not_wait(
     server: Redis, clock: Clock[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,6 +99,7 @@ class Requests:
             }
             listed = {row["upstreamId"] for row in self.known if row["source"]["name"] == source}
             listed &= times.keys()
+            assert listed, source
             # Of several logs of the last moment, some may be on the next page.
             last = min(times[id] for id in listed)
             assert {id for id, time in times.items() if time > last} <= listed, source
