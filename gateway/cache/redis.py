@@ -25,6 +25,7 @@ from gateway.cache import scripts
 from gateway.cache.entry import SECOND, SKEW, Entry
 from gateway.cache.scripts import BOUNDS, ENTRY, FIRST_NUMBERS, LAST, LEASE, ORDER, RATE, TAKEN
 from gateway.cache.store import Generation, Lease, Store
+from gateway.cache.wait_budget import WAIT_BUDGET, WaitBudget
 from gateway.events import INVALID, REFUSED, UNREACHABLE, CacheStoreFailed, Events
 
 if TYPE_CHECKING:
@@ -34,12 +35,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WAIT_BUDGET = 0.5
-"""Total seconds that consecutive responses may take, beyond one ``TICK`` each, before Redis counts
-as unreachable. This bounds the time that an operation spends waiting for Redis."""
-TICK = 0.03
-"""Unit in seconds for counting waits. A period in which this process was busy, and could not
-receive a response, counts as a single tick."""
 CLOSE_TIMEOUT = 1.0
 """Seconds that closing a connection may take: TLS waits for the other side."""
 RETRY_DELAY = 1.0
@@ -83,7 +78,7 @@ class RedisStore(Store):
         self._scripts: dict[str, AsyncScript] = {}
         self._clock = clock
         self._events = events or Events()
-        self._ticks = 0
+        self._budget = WaitBudget()
         self._back_at = 0
         self._quiet_until = 0
         self._pending: set[str] = set()
@@ -260,7 +255,7 @@ class RedisStore(Store):
             self._back_at = began + _LONGEST_WAIT
         answer = None
         try:
-            answer = await self._wait_for(command)
+            answer = await self._budget.wait_for(command)
         except ResponseError as error:
             # Redis works but refuses the command, mostly for lack of memory.
             self._fail(REFUSED)
@@ -269,7 +264,7 @@ class RedisStore(Store):
             self._quiet_until = began + round(WARNING_INTERVAL * SECOND)
         except (RedisError, OSError) as error:
             self._fail(UNREACHABLE)
-            self._ticks = 0
+            self._budget.refill()
             self._back_at = self._clock() + round(RETRY_DELAY * SECOND)
             # The other pooled connections are dead too; drop them instead of failing on each in
             # turn. One task does so for all calls that fail: those that wait for the same
@@ -286,9 +281,9 @@ class RedisStore(Store):
             return None
         # A call that was in flight when Redis failed does not show that it is back.
         if probing and not self.available:
-            if self._ticks:
+            if not self._budget.is_full:
                 # Redis is still as slow as before.
-                self._ticks = 0
+                self._budget.refill()
                 self._back_at = self._clock() + round(RETRY_DELAY * SECOND)
             else:
                 self.available, self._back_at = True, began
@@ -298,15 +293,6 @@ class RedisStore(Store):
     async def _drop_idle(self) -> None:
         with contextlib.suppress(RedisError, OSError):
             await self._redis.connection_pool.disconnect(inuse_connections=False)
-
-    async def _wait_for(self, command: Callable[[], Awaitable[Any]]) -> Any:
-        """Wait while the budget of slow ticks lasts; each response returns one tick to it."""
-        async with asyncio.timeout(None) as budget:
-            ticks = _Ticks(self._ticks, budget)
-            try:
-                return await command()
-            finally:
-                self._ticks = max(0, ticks.stop() - 1)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -320,30 +306,6 @@ class RedisStore(Store):
         for close in (self._redis.aclose, self._redis.connection_pool.disconnect):
             with contextlib.suppress(RedisError, OSError):
                 await close()
-
-
-class _Ticks:
-    """Counts the ticks of a wait, which ends when the budget is used up."""
-
-    def __init__(self, count: int, budget: asyncio.Timeout) -> None:
-        self._count = count
-        self._budget = budget
-        self._start()
-
-    def _start(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
-
-    def _tick(self) -> None:
-        self._count += 1
-        if self._count * TICK > WAIT_BUDGET:
-            self._budget.reschedule(asyncio.get_running_loop().time())
-        else:
-            self._start()
-
-    def stop(self) -> int:
-        """Return the count at the end."""
-        self._timer.cancel()
-        return self._count
 
 
 class _RedisLease(Lease):

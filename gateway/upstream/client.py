@@ -49,9 +49,6 @@ if TYPE_CHECKING:
 
 SLOW = 0.75
 """Share of the timeout after which a call counts as failed for the breaker."""
-PROBE_TIMEOUT = 0.5
-"""Seconds that a call waits for the probe of the breaker: a vendor that has recovered answers it,
-and without this the first page with several calls would fail. A hanging one costs no more."""
 MAX_URLS = 256
 """Maximum number of URLs that are kept for the next call."""
 MAX_SLOWDOWN = 30.0
@@ -276,7 +273,7 @@ class UpstreamClient:
         progress = Progress()
         try:
             if guard.breaker.probing:
-                await _wait_for_probe(guard, operation)
+                await guard.wait_for_probe(operation.deadline, background=operation.background)
             with guard.tracked(SLOW * seconds) as start:
                 if loop.time() >= operation.deadline:
                     raise TimeoutError
@@ -369,14 +366,3 @@ class UpstreamClient:
         if error.code is ErrorCode.UPSTREAM_RATE_LIMITED and error.retry_after is not None:
             call.guard.limit.pause(error.retry_after)
         return error
-
-
-async def _wait_for_probe(guard: UpstreamGuard, operation: Operation) -> None:
-    """Wait for a probe in flight; in the background, TimeoutError at the operation's deadline."""
-    if operation.background:
-        # If the vendor has recovered, everything stale is refreshed at once, not at the second try.
-        await guard.wait_for_probe(operation.deadline)
-        return
-    until = asyncio.get_running_loop().time() + PROBE_TIMEOUT
-    with contextlib.suppress(TimeoutError):
-        await guard.wait_for_probe(min(until, operation.deadline))

@@ -29,7 +29,9 @@ FAILURES = frozenset(
 )
 """Failures that open the breaker. Refusals do not count: the vendor is working."""
 
-
+PROBE_TIMEOUT = 0.5
+"""Seconds that a call waits for the probe of the breaker: a vendor that has recovered answers it,
+and without this the first page with several calls would fail. A hanging one costs no more."""
 MAX_GUARDS = 1000
 """Maximum number of callers' credentials whose rate limits and breakers are remembered."""
 
@@ -66,14 +68,21 @@ class UpstreamGuard:
         self._last_code = ErrorCode.UPSTREAM_TIMEOUT
         self._probed = asyncio.Event()
 
-    async def wait_for_probe(self, until: float) -> None:
-        """Wait for the probe in flight, if any.
+    async def wait_for_probe(self, deadline: float, *, background: bool) -> None:
+        """Wait for the probe in flight, if any, for ``PROBE_TIMEOUT`` seconds at most.
 
-        Raises TimeoutError at a time on the clock of the event loop.
+        In the background, wait until the deadline, on the clock of the event loop, and raise
+        TimeoutError then: if the vendor has recovered, everything stale is refreshed at once, not
+        at the second try.
         """
-        async with asyncio.timeout_at(until):
-            while self.breaker.probing:
-                await self._probed.wait()
+        soon = asyncio.get_running_loop().time() + PROBE_TIMEOUT
+        try:
+            async with asyncio.timeout_at(deadline if background else min(soon, deadline)):
+                while self.breaker.probing:
+                    await self._probed.wait()
+        except TimeoutError:
+            if background:
+                raise
 
     @contextlib.contextmanager
     def tracked(self, slow: float) -> Iterator[Callable[[], None]]:

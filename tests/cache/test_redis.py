@@ -11,9 +11,10 @@ from redis.asyncio.connection import parse_url
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.cache import Cache, FreshnessRequirement, make_store
-from gateway.cache.redis import TICK, RedisStore
+from gateway.cache.redis import RedisStore
 from gateway.cache.scripts import ENTRY, LEASE, RATE, TAG, TAKEN
 from gateway.cache.store import Lease
+from gateway.cache.wait_budget import TICK
 from gateway.errors import ConfigurationError, ErrorCode
 from gateway.model import CacheStatus, Timestamp
 from tests.cache.vendor import SECOND, Clock, Vendor, settle

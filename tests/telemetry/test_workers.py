@@ -77,7 +77,7 @@ def test_counts_of_workers_are_added_up(configuration: Path, tmp_path: Path) -> 
         ask(server, 1)
         assert metrics.value(OPERATIONS) == 2 * 5 + 2 * 2
 
-        for number in range(2):
+        for number in range(3):
             server.signal(signal.SIGHUP)
             assert server.output.readline() == "Restarted with 2 workers.\n"
             ask(server, 1)

@@ -273,7 +273,7 @@ async def run(folder: Path, monkeypatch: pytest.MonkeyPatch, steps: int, seed: i
 
 
 @pytest.mark.parametrize(
-    ("steps", "seed"), [(40, 1), (40, 5), pytest.param(600, 2, marks=pytest.mark.slow)]
+    ("steps", "seed"), [(40, 1), (40, 5), pytest.param(1000, 2, marks=pytest.mark.slow)]
 )
 async def test_each_caller_gets_what_graphql_core_gives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int, seed: int

@@ -333,7 +333,7 @@ async def test_failed_start_is_logged_as_a_sentence(
     assert lifespan.should_exit
     sentence, end = (record.getMessage() for record in caplog.records)
     assert sentence.startswith("The journal of actions at /proc/no/journal.sqlite3 can't be opened")
-    assert sentence.count("\n") == 0
+    assert "\n" not in sentence
     assert end == "Application startup failed. Exiting."
 
 

@@ -115,7 +115,7 @@ def settings_of(description: Description, provider: str) -> type[SourceTable]:
 
 
 def _titled(title: str) -> type[SourceTable]:
-    # The fields of a made class have no docstrings, for which pydantic would search long.
+    # Made classes have no docstrings of fields; pydantic would take long to look for them.
     class Titled(SourceTable, title=title, use_attribute_docstrings=False):
         pass
 
