@@ -12,7 +12,7 @@ import pytest
 from tests.benchmarks.soak.__main__ import check_actions, soak
 from tests.benchmarks.soak.plan import KILLED, RECOVERY, Phase, Plan, Span
 from tests.benchmarks.soak.site import MissingError, started
-from tests.benchmarks.soak.watch import Point, Series
+from tests.benchmarks.soak.watch import MEASURES, Point, Series
 
 
 @pytest.mark.slow
@@ -29,7 +29,7 @@ def test_cycle_costs_no_request_that_the_plan_does_not_cost(
     kinds = {one.kind for one in outcome.measured}
     assert {"hot", "warm", "details", "retry", "mistake", "GET"} <= kinds
     measures = {series.measure for series in outcome.series}
-    assert {"PSS MiB", "descriptors", "threads", "tasks", "keys", "connections"} <= measures
+    assert {*MEASURES, "Redis MiB", "keys", "connections"} <= measures
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,8 @@ def test_cycle_costs_no_request_that_the_plan_does_not_cost(
         ("RSS MiB", [100, 101, 102, 103, 104], False),
         ("RSS MiB", [100, 110, 120], True),
         ("PSS MiB", [100, 101, 102, 103, 104], True),
+        ("kiloblocks", [880, 890, 884, 886, 881], True),
+        ("kiloblocks", [880, 881, 882, 883, 884], False),
     ],
 )
 def test_growth_of_each_cycle_is_found_and_one_odd_value_is_not(

@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx
@@ -56,12 +57,16 @@ class Phase(NamedTuple):
 
 
 class Span(NamedTuple):
-    """When a phase was, on the clock of ``time.monotonic``."""
+    """When a phase was, on the clock of ``time.monotonic``.
+
+    ``busy`` is the part of all processors' time that was used meanwhile, by whichever process.
+    """
 
     phase: Phase
     cycle: int
     start: float
     end: float = float("inf")
+    busy: float = 0.0
 
 
 class Plan:
@@ -113,18 +118,34 @@ class Plan:
         phases = list(self._phases(cycle, everything))
         self._chance.shuffle(phases)
         for phase in phases:
-            now = time.monotonic()
-            self.spans.append(Span(phase, cycle, now))
-            print(
-                f"{now - self.spans[0].start:.0f} s, cycle {cycle}: {phase.name}", file=sys.stderr
-            )
-            try:
-                await phase.act()
-            except (AssertionError, TimeoutError, httpx.TransportError) as error:
-                said = [line for replica in self._site.replicas for line in replica.log[-5:]]
-                raise StuckError(f"{phase.name}: {error!r}; {said}") from error
-            finally:
-                self.spans[-1] = self.spans[-1]._replace(end=time.monotonic())
+            await self._run(phase, cycle)
+
+    async def rush(self, cycle: int, seconds: float) -> None:
+        """Let all vendors be slow without a cache, so that as much as possible is in flight."""
+
+        async def act() -> None:
+            self._site.redis.kill()
+            async with asyncio.TaskGroup() as group:
+                for source in SOURCES:
+                    group.create_task(self._fault(source, FAULTS["slow vendor"], seconds))
+            await asyncio.to_thread(self._site.redis.restart)
+
+        patterns = tuple(f"*: {code}" for code in (*VENDOR, "OVERLOADED"))
+        await self._run(Phase("rush", act, patterns, RECOVERY), cycle)
+
+    async def _run(self, phase: Phase, cycle: int) -> None:
+        now, before = time.monotonic(), _processors()
+        self.spans.append(Span(phase, cycle, now))
+        print(f"{now - self.spans[0].start:.0f} s, cycle {cycle}: {phase.name}", file=sys.stderr)
+        try:
+            await phase.act()
+        except (AssertionError, TimeoutError, httpx.TransportError) as error:
+            said = [line for replica in self._site.replicas for line in replica.log[-5:]]
+            raise StuckError(f"{phase.name}: {error!r}; {said}") from error
+        finally:
+            used, whole = (late - early for late, early in zip(_processors(), before, strict=True))
+            busy = used / whole if whole else 0.0
+            self.spans[-1] = self.spans[-1]._replace(end=time.monotonic(), busy=busy)
 
     def _phases(self, cycle: int, everything: bool) -> Iterator[Phase]:
         yield Phase("nothing", self._wait)
@@ -149,11 +170,13 @@ class Plan:
     async def _wait(self) -> None:
         await asyncio.sleep(self._seconds)
 
-    async def _fault(self, source: str, fault: dict[str, object]) -> None:
+    async def _fault(
+        self, source: str, fault: dict[str, object], seconds: float | None = None
+    ) -> None:
         url = f"{self._site.vendor}/control/faults/{SOURCES[source]}"
         async with httpx.AsyncClient() as http:
             (await http.put(url, json=fault)).raise_for_status()
-            await self._wait()
+            await asyncio.sleep(self._seconds if seconds is None else seconds)
             (await http.delete(url)).raise_for_status()
 
     async def _kill_redis(self) -> None:
@@ -225,3 +248,10 @@ class Plan:
             until, lambda: victim not in replica.workers() and len(replica.workers()) == len(old)
         )
         await self._wait()
+
+
+def _processors() -> tuple[float, float]:
+    """Return the time that all processors were busy, and that there was, in ticks; see proc(5)."""
+    first, _, _ = Path("/proc/stat").read_text().partition("\n")
+    times = [float(time) for time in first.split()[1:9]]
+    return sum(times) - sum(times[3:5]), sum(times)

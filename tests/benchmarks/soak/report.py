@@ -42,6 +42,8 @@ def report(outcome: Outcome, plan: Plan, begun: float) -> str:
         "\nMilliseconds: the medians of the cycles, with their coefficient of variation.",
         "\n## Responses by phase\n",
         latencies("phase", _by_phase(outcome.measured, plan), plan),
+        "\n## Use of all processors by phase\n",
+        _busy(plan),
         "\n## Failures that the plan caused\n",
         _planned(outcome.failed),
         "\n## Memory, descriptors and tasks, when the load rests\n",
@@ -88,6 +90,18 @@ def growth(found: Iterable[Series]) -> str:
             head = [series.name, str(series.pid or ""), series.measure, str(len(series.points))]
             figures = [*(f"{value:.1f}" for value in values), f"{series.slope:+.1f}"]
             lines.append([*head, *figures, "yes" if series.is_flat else "**no**"])
+    return table(lines)
+
+
+def _busy(plan: Plan) -> str:
+    """Return a line for each phase, with the mean of its spans and the busiest of them."""
+    shares = defaultdict(list)
+    for span in plan.spans:
+        shares[span.phase.name].append(span.busy)
+    lines = [["phase", "times", "mean", "highest"]]
+    for name, values in sorted(shares.items()):
+        figures = (f"{statistics.fmean(values):.0%}", f"{max(values):.0%}")
+        lines.append([name, str(len(values)), *figures])
     return table(lines)
 
 

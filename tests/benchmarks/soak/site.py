@@ -51,8 +51,8 @@ class Site:
         self.database = journal.make_database()
         self.replicas: list[Replica] = []
         self.url = ""
-        self.tasks = folder / "tasks"
-        self.tasks.mkdir()
+        self.told = folder / "told"
+        self.told.mkdir()
         self.file = folder / "gateway.toml"
         made = {name: create(name, caller.role, caller.sources) for name, caller in CALLERS.items()}
         self.keys = {name: key for name, (key, _) in made.items()}
@@ -99,7 +99,7 @@ def started(replicas: int, workers: int) -> Iterator[Site]:
         site = Site(folder, vendor, cache, stack.enter_context(postgres.running(programs)))
         site.configure("marker-0")
         path = os.pathsep.join(filter(None, [str(PROBE), os.environ.get("PYTHONPATH")]))
-        environment = {"PYTHONPATH": path, "SOAK_TASKS": str(site.tasks)}
+        environment = {"PYTHONPATH": path, "SOAK_FOLDER": str(site.told)}
         for _ in range(replicas):
             site.replicas.append(Replica(site.file, workers, environment))
             stack.callback(site.replicas[-1].close)

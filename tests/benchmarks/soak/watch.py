@@ -17,19 +17,21 @@ import asyncpg  # type: ignore[import-untyped]
 
 from tests.benchmarks.soak.site import Site
 
-MEASURES = ("PSS MiB", "RSS MiB", "descriptors", "threads", "tasks")
-"""What is measured of a process."""
-BOUNDS = {"PSS MiB": math.inf, "RSS MiB": 2.0, "Redis MiB": 2.0}
+MEASURES = ("PSS MiB", "RSS MiB", "peak MiB", "kiloblocks", "descriptors", "threads", "tasks")
+"""What is measured of a process. The peak is that of the RSS since the measurement before, and the
+blocks are the pieces of memory that Python's objects take, by the thousand."""
+BOUNDS = {"PSS MiB": math.inf, "peak MiB": math.inf, "RSS MiB": 2.0, "Redis MiB": 2.0}
 """The growth over the whole run that is still flat. PSS is only shown: it changes with the number
-of processes that have the same pages."""
+of processes that have the same pages. So are peaks, which are what the load of a cycle makes."""
 COUNT = 2.0
 """The same for what is counted: fewer than one more in every second cycle of five."""
+MEMORY = {"RSS MiB", "kiloblocks", "Redis MiB"}
 SHARE = 0.02
 """Memory that grows by less than this part of it in an hour is flat, too."""
 FEWEST = 4
 """Points that a slope is computed from."""
 ANSWERED = 2.0
-"""Seconds that a process has to count its tasks."""
+"""Seconds that a process has to tell what it has."""
 
 
 class Point(NamedTuple):
@@ -68,7 +70,7 @@ class Series(NamedTuple):
         if len(self.points) < FEWEST or self.growth < BOUNDS.get(self.measure, COUNT):
             return True
         middle = statistics.median(point.value for point in self.points)
-        return "MiB" in self.measure and self.slope < SHARE * middle
+        return self.measure in MEMORY and self.slope < SHARE * middle
 
 
 class Watch:
@@ -90,7 +92,7 @@ class Watch:
         """Add one point to each series."""
         now = time.monotonic()
         for name, pid in self._processes():
-            values = {**_of_process(pid), "tasks": await self._tasks(pid)}
+            values = _of_process(pid) | await self._told(pid)
             for measure in MEASURES:
                 if (value := values.get(measure)) is not None:
                     self._points[name, pid, measure].append(Point(now, value))
@@ -115,19 +117,20 @@ class Watch:
             found += [(f"replica {number}, worker", pid) for pid in replica.workers()]
         return found
 
-    async def _tasks(self, pid: int) -> float | None:
-        """Return how many asyncio tasks a process has; see ``probe/sitecustomize.py``."""
-        file = self._site.tasks / str(pid)
+    async def _told(self, pid: int) -> dict[str, float]:
+        """Return what only the process itself knows; see ``probe/sitecustomize.py``."""
+        file = self._site.told / str(pid)
         if not file.exists():
-            return None
+            return {}
         file.write_text("")
         os.kill(pid, signal.SIGUSR2)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ANSWERED):
                 while not (text := file.read_text()):  # noqa: ASYNC110 - another process
                     await asyncio.sleep(0.01)
-                return float(text)
-        return None
+                tasks, blocks = map(float, text.split())
+                return {"tasks": tasks, "kiloblocks": blocks / 1000}
+        return {}
 
 
 def _of_process(pid: int) -> dict[str, float]:
@@ -141,11 +144,16 @@ def _of_process(pid: int) -> dict[str, float]:
             )
             if name in {"Pss", "Rss"}
         }
-        threads = (folder / "status").read_text().partition("\nThreads:")[2].split()[0]
+        status = (folder / "status").read_text()
+        threads, peak = (
+            float(status.partition(f"\n{name}:")[2].split()[0]) for name in ("Threads", "VmHWM")
+        )
+        (folder / "clear_refs").write_text("5")  # begins a new peak, see proc(5)
         return {
             "PSS MiB": sizes["Pss"],
             "RSS MiB": sizes["Rss"],
+            "peak MiB": peak / 1024,
             "descriptors": float(len(list((folder / "fd").iterdir()))),
-            "threads": float(threads),
+            "threads": threads,
         }
     return {}

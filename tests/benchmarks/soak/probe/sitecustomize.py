@@ -1,4 +1,4 @@
-"""Lets each process of the gateway write, on SIGUSR2, how many asyncio tasks it has.
+"""Lets each process of the gateway write, on SIGUSR2, how many asyncio tasks and blocks it has.
 
 Python imports this module at the start of a process if its folder is in PYTHONPATH. The file is
 named after the process, and is there once the process knows the signal.
@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import threading
 from pathlib import Path
 
-if (_folder := os.environ.get("SOAK_TASKS")) and (
+if (_folder := os.environ.get("SOAK_FOLDER")) and (
     threading.current_thread() is threading.main_thread()
 ):
     _file = Path(_folder, str(os.getpid()))
@@ -21,7 +22,7 @@ if (_folder := os.environ.get("SOAK_TASKS")) and (
         loop = asyncio._get_running_loop()
         if loop is not None:
             part = _file.with_suffix(".part")
-            part.write_text(str(len(asyncio.all_tasks(loop))))
+            part.write_text(f"{len(asyncio.all_tasks(loop))} {sys.getallocatedblocks()}")
             part.replace(_file)
 
     signal.signal(signal.SIGUSR2, _write)
