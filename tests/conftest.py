@@ -72,8 +72,17 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("edit-loop")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one process more than there are cores, since many tests wait for other processes."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need a program beside Python, and the cases beyond a sample, as slow."""
+    """Mark the tests that need a program beside Python, and the cases beyond a sample, as slow.
+
+    Those run first: at the end, processes that have nothing left to do can then take many short
+    tests from one another, instead of waiting for a long one.
+    """
     cases: Counter[str] = Counter()
     for item in items:
         if sampled := item.get_closest_marker("sampled"):
@@ -84,6 +93,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture in getattr(item, "fixturenames", ()):
             for mark in PROGRAMS.get(fixture, ()):
                 item.add_marker(mark)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_collection_finish() -> None:
