@@ -83,13 +83,15 @@ def latencies(head: str, groups: Mapping[str, Sequence[Measured]], plan: Plan) -
 
 def growth(found: Iterable[Series]) -> str:
     """Return a line for each thing that was measured more than once."""
-    lines = [["", "pid", "", "points", "first", "last", "per hour", "flat"]]
+    lines = [["", "pid", "", "points", "some, first to last", "per hour", "flat"]]
     for series in found:
         if len(series.points) > 1:
-            values = [series.points[0].value, series.points[-1].value]
-            head = [series.name, str(series.pid or ""), series.measure, str(len(series.points))]
-            figures = [*(f"{value:.1f}" for value in values), f"{series.slope:+.1f}"]
-            lines.append([*head, *figures, "yes" if series.is_flat else "**no**"])
+            count = len(series.points)
+            head = [series.name, str(series.pid or ""), series.measure, str(count)]
+            some = sorted({round(part * (count - 1) / 7) for part in range(8)})
+            values = " ".join(f"{series.points[index].value:.1f}" for index in some)
+            flat = "yes" if series.is_flat else "**no**"
+            lines.append([*head, values, f"{series.slope:+.1f}", flat])
     return table(lines)
 
 
