@@ -3,7 +3,8 @@
 It is in a record's ``__dict__["written"]``, by *marks*, and ends with the record. The cache does
 not count it, so that it has bounds of its own: ``MAX_KEPT`` marks of one record, and ``ROOM`` bytes
 of all. Rows of more than ``LARGE`` bytes, which are those with bodies, have ``ROOM`` bytes of their
-own, so that they don't push out the small ones. What was written first is dropped first.
+own, so that they don't push out the small ones. What was written first is dropped first. What is no
+longer kept, mostly because its record has ended, is forgotten once it is half of all.
 
 So large rows take at most 16 MiB, as much as the largest answer by default: one that was written
 before is put together from them. What their bodies were parsed into is freed in exchange, so that
@@ -25,6 +26,8 @@ LARGE = 2**14
 ROOM = 2**24
 """Bytes of the small rows that are kept, and of the large ones, with ``OVERHEAD`` for each row."""
 OVERHEAD = 400
+FEWEST = 1024
+"""Rows up to which those that are no longer kept are not looked for."""
 
 
 class Kept:
@@ -61,16 +64,31 @@ class _Bounded:
         self.size = 0
         self._room = room
         self._written: deque[tuple[weakref.ref[WebhookLog], object, int]] = deque()
+        self._enough = FEWEST
 
     def add(self, record: WebhookLog, mark: object, size: int) -> None:
         """Count a row that is kept, and drop what has no room."""
         self._written.append((weakref.ref(record), mark, size + OVERHEAD))
         self.size += size + OVERHEAD
+        if len(self._written) > self._enough:
+            self._forget()
         while self.size > self._room:
             old, old_mark, freed = self._written.popleft()
             self.size -= freed
             if (dropped := old()) is not None:
                 dropped.__dict__["written"].pop(old_mark, None)
+
+    def _forget(self) -> None:
+        """Forget the rows that are no longer kept."""
+        self._written = deque(
+            [
+                one
+                for one in self._written
+                if (record := one[0]()) is not None and one[1] in record.__dict__["written"]
+            ]
+        )
+        self.size = sum([size for _, _, size in self._written])
+        self._enough = max(FEWEST, 2 * len(self._written))
 
 
 KEPT = Kept()

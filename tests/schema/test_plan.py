@@ -210,6 +210,22 @@ def test_oldest_rows_are_dropped_when_there_is_no_room() -> None:
     assert store.size == 3 * (kept.OVERHEAD + 100)
 
 
+def test_rows_of_records_that_have_ended_leave_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages are refreshed for years, each time with other records."""
+    monkeypatch.setattr(kept, "FEWEST", 8)
+    store = Kept()
+    living = [log("shop", number, number) for number in range(5)]
+    for record in living:
+        store.keep(record, "mark", b"x" * 100, 100)
+    for number in range(1000):
+        store.keep(log("shop", number, number), "mark", b"x" * 100, 100)
+        for record in living[:2]:
+            store.keep(record, number, b"x" * 100, 100)
+        kept_now = 5 + 2 * (kept.MAX_KEPT - 1)
+        assert store.size <= (2 * kept_now + 1) * (kept.OVERHEAD + 100)
+    assert [list(record.__dict__["written"]) for record in living[2:]] == [["mark"]] * 3
+
+
 async def test_few_plans_are_kept_for_combinations_of_variables(side: Side) -> None:
     text = """query (%s) { webhookLogs(first: 1) { nodes {
         id @skip(if: $a) event @include(if: $b) status @skip(if: $c) attempt @skip(if: $d)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import sys
 import time
 from collections.abc import AsyncIterator
 from typing import NamedTuple
@@ -80,4 +81,7 @@ class Load:
             answer, now = error.answer, time.monotonic()
             cause, phase = self._plan.causes(error.what, at, now), self._plan.at(now)
             text = f"{answer.status} {answer.text[:600]}"
-            self.failed.append(Failed(at, phase, cause, answer.kind, answer.id, error.what, text))
+            failed = Failed(at, phase, cause, answer.kind, answer.id, error.what, text)
+            self.failed.append(failed)
+            if cause is None:
+                print(f"{phase}: {answer.kind} {answer.id}: {error.what}", file=sys.stderr)

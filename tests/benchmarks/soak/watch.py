@@ -123,8 +123,8 @@ class Watch:
         if not file.exists():
             return {}
         file.write_text("")
-        os.kill(pid, signal.SIGUSR2)
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, ProcessLookupError):
+            os.kill(pid, signal.SIGUSR2)
             async with asyncio.timeout(ANSWERED):
                 while not (text := file.read_text()):  # noqa: ASYNC110 - another process
                     await asyncio.sleep(0.01)
