@@ -34,7 +34,7 @@ RUSH, RUSH_SECONDS, RELOADS = 3.0, 20.0, 50
 vendors and without a cache, and then for so many reloads: no process shall need more memory or
 connections later than it then has. The memory that Python keeps grows with the first few dozen
 reloads, in each of which the old application and the new one are there."""
-WARMING = 0.2
+WARMING = 0.5
 """The part of the time whose measurements don't count for growth."""
 COMPLAINTS = ("Traceback", "was destroyed but it is pending", "was never")
 """What the log of a gateway without defects never has, but for what ``EXPECTED`` says."""

@@ -11,7 +11,7 @@ from tests.benchmarks.figures import Figure, number, table
 from tests.benchmarks.soak.client import Measured
 from tests.benchmarks.soak.load import Failed
 from tests.benchmarks.soak.plan import Plan
-from tests.benchmarks.soak.watch import COUNT, SHARE, Series
+from tests.benchmarks.soak.watch import BOUNDS, COUNT, SHARE, Series
 
 SHOWN = 20
 """Failures that are printed in full."""
@@ -48,8 +48,11 @@ def report(outcome: Outcome, plan: Plan, begun: float) -> str:
         _planned(outcome.failed),
         "\n## Memory, descriptors and tasks, when the load rests\n",
         growth(outcome.series),
-        f"\nFlat is what grows by less than 2 MiB or {COUNT:.0f}, or memory by less than"
-        f" {SHARE:.0%} an hour, by the Theil-Sen slope of one measurement a cycle.",
+        "\nFlat is what grows by less than"
+        f" {BOUNDS['RSS MiB']:.0f} MiB of RSS, {BOUNDS['heap MiB']:.0f} MiB of other memory,"
+        f" {BOUNDS['kiloblocks']:.0f} thousand blocks, or {COUNT:.0f} of what is counted, by the"
+        " Theil-Sen slope of one measurement a cycle; and memory in use that is not sure (95 %) to"
+        f" grow by more than {SHARE:.0%} an hour.",
     ]
     unplanned = [failed for failed in outcome.failed if failed.cause is None]
     if unplanned or outcome.broken:

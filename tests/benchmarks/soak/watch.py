@@ -17,17 +17,31 @@ import asyncpg  # type: ignore[import-untyped]
 
 from tests.benchmarks.soak.site import Site
 
-MEASURES = ("PSS MiB", "RSS MiB", "peak MiB", "kiloblocks", "descriptors", "threads", "tasks")
-"""What is measured of a process. The peak is that of the RSS since the measurement before, and the
-blocks are the pieces of memory that Python's objects take, by the thousand."""
-BOUNDS = {"PSS MiB": math.inf, "peak MiB": math.inf, "RSS MiB": 2.0, "Redis MiB": 2.0}
+MEASURES = (
+    *("PSS MiB", "RSS MiB", "peak MiB", "heap MiB", "kiloblocks"),
+    *("descriptors", "threads", "tasks"),
+)
+"""What is measured of a process. The peak is that of the RSS since the measurement before. The
+memory in use is the heap, which is what malloc has for C, and the blocks by the thousand, which are
+what Python has for objects: of those, the RSS keeps about the highest number that there ever was,
+because Python gives back a MiB only when nothing is left in it."""
+BOUNDS = {
+    "PSS MiB": math.inf,
+    "peak MiB": math.inf,
+    "RSS MiB": 10.0,
+    "heap MiB": 2.0,
+    "Redis MiB": 2.0,
+    "kiloblocks": 10.0,
+}
 """The growth over the whole run that is still flat. PSS is only shown: it changes with the number
 of processes that have the same pages. So are peaks, which are what the load of a cycle makes."""
 COUNT = 2.0
 """The same for what is counted: fewer than one more in every second cycle of five."""
-MEMORY = {"RSS MiB", "kiloblocks", "Redis MiB"}
+IN_USE = {"heap MiB", "kiloblocks", "Redis MiB"}
 SHARE = 0.02
-"""Memory that grows by less than this part of it in an hour is flat, too."""
+"""Memory in use that is not sure to grow by more than this part of it in an hour is flat, too."""
+SURE = 1.96
+"""Standard deviations: of runs without growth, one in forty seems to have some."""
 FEWEST = 4
 """Points that a slope is computed from."""
 ANSWERED = 2.0
@@ -52,12 +66,21 @@ class Series(NamedTuple):
     @property
     def slope(self) -> float:
         """Growth by the hour: the median of the slopes between any two points (Theil-Sen)."""
-        slopes = [
-            (later.value - earlier.value) / (later.at - earlier.at)
+        return statistics.median(self._slopes()) if len(self.points) > 1 else 0.0
+
+    @property
+    def sure_slope(self) -> float:
+        """The lower confidence limit of the slope (Sen, JASA 63, 1968)."""
+        slopes, count = sorted(self._slopes()), len(self.points)
+        deviation = math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
+        return slopes[max(0, math.floor((len(slopes) - SURE * deviation) / 2))]
+
+    def _slopes(self) -> list[float]:
+        return [
+            (later.value - earlier.value) / (later.at - earlier.at) * 3600
             for index, earlier in enumerate(self.points)
             for later in self.points[index + 1 :]
         ]
-        return statistics.median(slopes) * 3600 if slopes else 0.0
 
     @property
     def growth(self) -> float:
@@ -70,7 +93,7 @@ class Series(NamedTuple):
         if len(self.points) < FEWEST or self.growth < BOUNDS.get(self.measure, COUNT):
             return True
         middle = statistics.median(point.value for point in self.points)
-        return self.measure in MEMORY and self.slope < SHARE * middle
+        return self.measure in IN_USE and self.sure_slope < SHARE * middle
 
 
 class Watch:
@@ -144,6 +167,8 @@ def _of_process(pid: int) -> dict[str, float]:
             )
             if name in {"Pss", "Rss"}
         }
+        _, _, heap = (folder / "smaps").read_text().partition("[heap]")
+        heap = heap.partition("\nRss:")[2].partition("kB")[0]
         status = (folder / "status").read_text()
         threads, peak = (
             float(status.partition(f"\n{name}:")[2].split()[0]) for name in ("Threads", "VmHWM")
@@ -153,6 +178,7 @@ def _of_process(pid: int) -> dict[str, float]:
             "PSS MiB": sizes["Pss"],
             "RSS MiB": sizes["Rss"],
             "peak MiB": peak / 1024,
+            "heap MiB": float(heap or 0) / 1024,
             "descriptors": float(len(list((folder / "fd").iterdir()))),
             "threads": threads,
         }
