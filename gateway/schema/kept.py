@@ -3,8 +3,8 @@
 It is in a record's ``__dict__["written"]``, by *marks*, and ends with the record. The cache does
 not count it, so that it has bounds of its own: ``MAX_KEPT`` marks of one record, and ``ROOM`` bytes
 of all. Rows of more than ``LARGE`` bytes, which are those with bodies, have ``ROOM`` bytes of their
-own, so that they don't push out the small ones. What was written first is dropped first. What is no
-longer kept, mostly because its record has ended, is forgotten once it is half of all.
+own, so that they don't push out the small ones. The record of which something was kept first is the
+first to lose what is kept of it.
 
 So large rows take at most 16 MiB, as much as the largest answer by default: one that was written
 before is put together from them. What their bodies were parsed into is freed in exchange, so that
@@ -14,7 +14,8 @@ a list with bodies takes no more memory for being kept.
 from __future__ import annotations
 
 import weakref
-from collections import deque
+from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any
 
 from gateway.model import WebhookLog
@@ -24,14 +25,15 @@ MAX_KEPT = 4
 LARGE = 2**14
 """Bytes above which a row is large."""
 ROOM = 2**24
-"""Bytes of the small rows that are kept, and of the large ones, with ``OVERHEAD`` for each row."""
-OVERHEAD = 400
-FEWEST = 1024
-"""Rows up to which those that are no longer kept are not looked for."""
+"""Bytes of the small rows that are kept, and of the large ones, with those of ``taken``."""
+OVERHEAD = 600
+"""Bytes that a row takes beside its text."""
+RUN = 48
+"""Bytes that each run of a row takes beside its text, if it has several."""
 
 
 class Kept:
-    """What is kept of all records, in the order in which it was written."""
+    """What is kept of all records."""
 
     def __init__(self, room: int = ROOM) -> None:
         self._small = _Bounded(room)
@@ -46,49 +48,70 @@ class Kept:
         """Keep what was written of a record, and drop what has no room."""
         own = record.__dict__.setdefault("written", {})
         if len(own) >= MAX_KEPT:
-            del own[next(iter(own))]
+            oldest = next(iter(own))
+            del own[oldest]
+            self._small.forget(record, oldest)
+            self._large.forget(record, oldest)
         own[mark] = written
+        taken = size + OVERHEAD + (RUN * len(written) if isinstance(written, tuple) else 0)
         if size <= LARGE:
-            self._small.add(record, mark, size)
+            self._small.add(record, mark, taken)
             return
-        self._large.add(record, mark, size)
+        self._large.add(record, mark, taken)
         for part in (record.request, record.response):
             if part is not None:
                 part.__dict__.pop("body_json", None)
 
 
+class _Rows(weakref.ref[WebhookLog]):
+    """A record, and the bytes that its rows take, by their marks."""
+
+    __slots__ = ("key", "taken")
+
+    key: int
+    taken: dict[object, int]
+
+
 class _Bounded:
-    """Rows within ``room`` bytes."""
+    """Rows within ``room`` bytes, by the identity of their records while these live."""
 
     def __init__(self, room: int) -> None:
         self.size = 0
         self._room = room
-        self._written: deque[tuple[weakref.ref[WebhookLog], object, int]] = deque()
-        self._enough = FEWEST
+        self._rows: OrderedDict[int, _Rows] = OrderedDict()
 
-    def add(self, record: WebhookLog, mark: object, size: int) -> None:
+    def add(self, record: WebhookLog, mark: object, taken: int) -> None:
         """Count a row that is kept, and drop what has no room."""
-        self._written.append((weakref.ref(record), mark, size + OVERHEAD))
-        self.size += size + OVERHEAD
-        if len(self._written) > self._enough:
-            self._forget()
+        key = id(record)
+        rows = self._rows.get(key)
+        if rows is None:
+            rows = self._rows[key] = _Rows(record, self._ended)
+            rows.key, rows.taken = key, {}
+        rows.taken[mark] = taken
+        self.size += taken
         while self.size > self._room:
-            old, old_mark, freed = self._written.popleft()
-            self.size -= freed
-            if (dropped := old()) is not None:
-                dropped.__dict__["written"].pop(old_mark, None)
+            _, oldest = self._rows.popitem(last=False)
+            self._free(oldest.taken.values())
+            if (dropped := oldest()) is not None:
+                for one in oldest.taken:
+                    del dropped.__dict__["written"][one]
 
-    def _forget(self) -> None:
-        """Forget the rows that are no longer kept."""
-        self._written = deque(
-            [
-                one
-                for one in self._written
-                if (record := one[0]()) is not None and one[1] in record.__dict__["written"]
-            ]
-        )
-        self.size = sum([size for _, _, size in self._written])
-        self._enough = max(FEWEST, 2 * len(self._written))
+    def forget(self, record: WebhookLog, mark: object) -> None:
+        """No longer count a row, if it is counted here."""
+        rows = self._rows.get(id(record))
+        if rows is not None:
+            self._free([rows.taken.pop(mark, 0)])
+
+    def _ended(self, rows: weakref.ref[WebhookLog]) -> None:
+        assert isinstance(rows, _Rows)  # noqa: S101 - no other ref has this callback
+        # A record that is dropped may end at that moment.
+        if self._rows.pop(rows.key, None) is not None:
+            self._free(rows.taken.values())
+
+    def _free(self, taken: Iterable[int]) -> None:
+        freed = sum(taken)
+        # Garbage collection, which ends other records, must not come between reading and writing.
+        self.size -= freed
 
 
 KEPT = Kept()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import random
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -203,27 +204,37 @@ def test_oldest_rows_are_dropped_when_there_is_no_room() -> None:
     for row in rows:
         store.keep(row, "mark", b"x" * 100, 100)
     assert [len(row.__dict__["written"]) for row in rows] == [0, 0, 1, 1, 1]
-    del rows[2:]
-    for _ in range(9):
-        store.keep(rows[0], object(), b"x" * 100, 100)
-    assert len(rows[0].__dict__["written"]) <= kept.MAX_KEPT
     assert store.size == 3 * (kept.OVERHEAD + 100)
+    for number in range(9):
+        store.keep(rows[0], number, b"x" * 100, 100)
+    assert sum(len(row.__dict__["written"]) for row in rows) <= 3
+    assert store.size <= 3 * (kept.OVERHEAD + 100)
 
 
-def test_rows_of_records_that_have_ended_leave_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages are refreshed for years, each time with other records."""
-    monkeypatch.setattr(kept, "FEWEST", 8)
+def test_what_is_kept_is_what_is_counted() -> None:
+    """Whatever is written, dropped, written again or ends."""
+    chance = random.Random(3)
+    store = Kept(room=40 * (kept.LARGE + kept.OVERHEAD))
+    sizes = {b"s": 100, b"l": kept.LARGE + 1}
+    records = [log("shop", number, number) for number in range(60)]
+    for step in range(2000):
+        place, mark = chance.randrange(60), chance.randrange(6)
+        text = chance.choice(list(sizes))
+        if chance.random() < 0.1:
+            records[place] = log("shop", step, step)
+        if mark not in records[place].__dict__.get("written", {}):
+            store.keep(records[place], mark, text, sizes[text])
+        texts = [text for each in records for text in each.__dict__.get("written", {}).values()]
+        assert store.size == sum(sizes[text] + kept.OVERHEAD for text in texts)
+    records.clear()
+    assert store.size == 0
+
+
+def test_row_of_many_runs_takes_more() -> None:
     store = Kept()
-    living = [log("shop", number, number) for number in range(5)]
-    for record in living:
-        store.keep(record, "mark", b"x" * 100, 100)
-    for number in range(1000):
-        store.keep(log("shop", number, number), "mark", b"x" * 100, 100)
-        for record in living[:2]:
-            store.keep(record, number, b"x" * 100, 100)
-        kept_now = 5 + 2 * (kept.MAX_KEPT - 1)
-        assert store.size <= (2 * kept_now + 1) * (kept.OVERHEAD + 100)
-    assert [list(record.__dict__["written"]) for record in living[2:]] == [["mark"]] * 3
+    record = log("shop", 1, 1)
+    store.keep(record, "mark", (b"x",) * 60, 60)
+    assert store.size == 60 + kept.OVERHEAD + 60 * kept.RUN
 
 
 async def test_few_plans_are_kept_for_combinations_of_variables(side: Side) -> None:
