@@ -41,7 +41,8 @@ IN_USE = {"heap MiB", "kiloblocks", "Redis MiB"}
 SHARE = 0.02
 """Memory in use that is not sure to grow by more than this part of it in an hour is flat, too."""
 SURE = 1.96
-"""Standard deviations: of runs without growth, one in forty seems to have some."""
+"""Standard deviations: of series without growth whose points are independent, one in forty seems
+to have some. An hour shows a growth of a tenth in it nearly always, ten minutes hardly."""
 FEWEST = 4
 """Points that a slope is computed from."""
 ANSWERED = 2.0
@@ -73,7 +74,8 @@ class Series(NamedTuple):
         """The lower confidence limit of the slope (Sen, JASA 63, 1968)."""
         slopes, count = sorted(self._slopes()), len(self.points)
         deviation = math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
-        return slopes[max(0, math.floor((len(slopes) - SURE * deviation) / 2))]
+        rank = math.floor((len(slopes) - SURE * deviation) / 2)
+        return slopes[max(1, rank) - 1]
 
     def _slopes(self) -> list[float]:
         return [

@@ -1,5 +1,6 @@
 """Lets each process of the gateway write, on SIGUSR2, how many asyncio tasks and blocks it has.
 
+It collects garbage before, as in each reload.
 Python imports this module at the start of a process if its folder is in PYTHONPATH. The file is
 named after the process, and is there once the process knows the signal.
 """
@@ -7,6 +8,7 @@ named after the process, and is there once the process knows the signal.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -21,6 +23,7 @@ if (_folder := os.environ.get("SOAK_FOLDER")) and (
     def _write(*_: object) -> None:
         loop = asyncio._get_running_loop()
         if loop is not None:
+            gc.collect()
             part = _file.with_suffix(".part")
             part.write_text(f"{len(asyncio.all_tasks(loop))} {sys.getallocatedblocks()}")
             part.replace(_file)
