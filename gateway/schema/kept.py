@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterable
 from typing import Any
 
 from gateway.model import WebhookLog
@@ -26,7 +25,9 @@ LARGE = 2**14
 """Bytes above which a row is large."""
 ROOM = 2**24
 """Bytes of the small rows that are kept, and of the large ones, with those of ``taken``."""
-OVERHEAD = 600
+RECORD = 700
+"""Bytes that a record takes beside its rows, as soon as one is kept."""
+OVERHEAD = 120
 """Bytes that a row takes beside its text."""
 RUN = 48
 """Bytes that each run of a row takes beside its text, if it has several."""
@@ -47,11 +48,11 @@ class Kept:
     def keep(self, record: WebhookLog, mark: object, written: Any, size: int) -> None:
         """Keep what was written of a record, and drop what has no room."""
         own = record.__dict__.setdefault("written", {})
-        if len(own) >= MAX_KEPT:
-            oldest = next(iter(own))
-            del own[oldest]
-            self._small.forget(record, oldest)
-            self._large.forget(record, oldest)
+        if mark in own or len(own) >= MAX_KEPT:
+            replaced = mark if mark in own else next(iter(own))
+            del own[replaced]
+            self._small.forget(record, replaced)
+            self._large.forget(record, replaced)
         own[mark] = written
         taken = size + OVERHEAD + (RUN * len(written) if isinstance(written, tuple) else 0)
         if size <= LARGE:
@@ -64,12 +65,13 @@ class Kept:
 
 
 class _Rows(weakref.ref[WebhookLog]):
-    """A record, and the bytes that its rows take, by their marks."""
+    """A record, and the bytes that its rows take, by their marks and in ``total``."""
 
-    __slots__ = ("key", "taken")
+    __slots__ = ("key", "taken", "total")
 
     key: int
     taken: dict[object, int]
+    total: int
 
 
 class _Bounded:
@@ -82,36 +84,45 @@ class _Bounded:
 
     def add(self, record: WebhookLog, mark: object, taken: int) -> None:
         """Count a row that is kept, and drop what has no room."""
-        key = id(record)
-        rows = self._rows.get(key)
+        rows = self._rows_of(record)
         if rows is None:
-            rows = self._rows[key] = _Rows(record, self._ended)
-            rows.key, rows.taken = key, {}
+            rows = self._rows[id(record)] = _Rows(record, self._ended)
+            rows.key, rows.taken, rows.total = id(record), {}, RECORD
+            self.size += RECORD
         rows.taken[mark] = taken
+        rows.total += taken
         self.size += taken
         while self.size > self._room:
             _, oldest = self._rows.popitem(last=False)
-            self._free(oldest.taken.values())
+            self.size -= oldest.total
             if (dropped := oldest()) is not None:
                 for one in oldest.taken:
                     del dropped.__dict__["written"][one]
 
     def forget(self, record: WebhookLog, mark: object) -> None:
         """No longer count a row, if it is counted here."""
+        rows = self._rows_of(record)
+        if rows is None or mark not in rows.taken:
+            return
+        taken = rows.taken.pop(mark)
+        if not rows.taken:
+            del self._rows[rows.key]
+            taken += RECORD
+        rows.total -= taken
+        self.size -= taken
+
+    def _rows_of(self, record: WebhookLog) -> _Rows | None:
         rows = self._rows.get(id(record))
-        if rows is not None:
-            self._free([rows.taken.pop(mark, 0)])
+        if rows is not None and rows() is not record:
+            # One that ended, without room on the stack to say so, was in the same place.
+            self._ended(rows)
+            return None
+        return rows
 
-    def _ended(self, rows: weakref.ref[WebhookLog]) -> None:
-        assert isinstance(rows, _Rows)  # noqa: S101 - no other ref has this callback
-        # A record that is dropped may end at that moment.
+    def _ended(self, rows: _Rows) -> None:
+        # Nothing may be called after the pop: at the limit of recursion, it would not be executed.
         if self._rows.pop(rows.key, None) is not None:
-            self._free(rows.taken.values())
-
-    def _free(self, taken: Iterable[int]) -> None:
-        freed = sum(taken)
-        # Garbage collection, which ends other records, must not come between reading and writing.
-        self.size -= freed
+            self.size -= rows.total
 
 
 KEPT = Kept()

@@ -157,14 +157,15 @@ async def test_row_that_cannot_be_written_in_its_turn_is_left_to_graphql_core(
 def test_large_rows_have_room_of_their_own() -> None:
     """They are few, and would push out all others."""
     size = kept.LARGE + 1
-    store = Kept(room=3 * (size + kept.OVERHEAD))
+    room = 3 * (kept.RECORD + size + kept.OVERHEAD)
+    store = Kept(room)
     small, *large = (log("shop", number, number) for number in range(6))
     store.keep(small, "mark", b"", 1)
     for record in large:
         store.keep(record, "mark", b"", size)
     assert [len(each.__dict__["written"]) for each in large] == [0, 0, 1, 1, 1]
     assert len(small.__dict__["written"]) == 1
-    assert store.size == 3 * (size + kept.OVERHEAD) + 1 + kept.OVERHEAD
+    assert store.size == room + kept.RECORD + 1 + kept.OVERHEAD
 
 
 def test_answer_of_the_largest_size_is_kept() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import random
+import sys
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -199,16 +201,17 @@ async def test_few_selections_are_kept_beside_a_record(side: Side) -> None:
 
 def test_oldest_rows_are_dropped_when_there_is_no_room() -> None:
     """A caller must not be able to fill the memory by asking for ever other selections."""
-    store = Kept(room=3 * (kept.OVERHEAD + 100))
+    room = 3 * (kept.RECORD + kept.OVERHEAD + 100)
+    store = Kept(room)
     rows = [log("shop", number, number) for number in range(5)]
     for row in rows:
         store.keep(row, "mark", b"x" * 100, 100)
     assert [len(row.__dict__["written"]) for row in rows] == [0, 0, 1, 1, 1]
-    assert store.size == 3 * (kept.OVERHEAD + 100)
+    assert store.size == room
     for number in range(9):
         store.keep(rows[0], number, b"x" * 100, 100)
-    assert sum(len(row.__dict__["written"]) for row in rows) <= 3
-    assert store.size <= 3 * (kept.OVERHEAD + 100)
+    assert len(rows[0].__dict__["written"]) <= kept.MAX_KEPT
+    assert store.size <= room
 
 
 def test_what_is_kept_is_what_is_counted() -> None:
@@ -218,23 +221,57 @@ def test_what_is_kept_is_what_is_counted() -> None:
     sizes = {b"s": 100, b"l": kept.LARGE + 1}
     records = [log("shop", number, number) for number in range(60)]
     for step in range(2000):
-        place, mark = chance.randrange(60), chance.randrange(6)
-        text = chance.choice(list(sizes))
+        place, text = chance.randrange(60), chance.choice(list(sizes))
         if chance.random() < 0.1:
             records[place] = log("shop", step, step)
-        if mark not in records[place].__dict__.get("written", {}):
-            store.keep(records[place], mark, text, sizes[text])
-        texts = [text for each in records for text in each.__dict__.get("written", {}).values()]
-        assert store.size == sum(sizes[text] + kept.OVERHEAD for text in texts)
+        store.keep(records[place], chance.randrange(6), text, sizes[text])
+        texts = [list(each.__dict__.get("written", {}).values()) for each in records]
+        counted = [sizes[text] + kept.OVERHEAD for each in texts for text in each]
+        assert store.size == sum(counted) + sum(len(set(each)) for each in texts) * kept.RECORD
     records.clear()
     assert store.size == 0
+
+
+def test_record_that_ends_at_the_limit_of_recursion_is_uncounted_later() -> None:
+    """Python then can't call what would uncount it."""
+    store = Kept(room=40 * (kept.RECORD + kept.OVERHEAD + 100))
+
+    def end(depth: int) -> None:
+        records = [log("shop", number, number) for number in range(10)]
+        for record in records:
+            store.keep(record, "mark", b"x" * 100, 100)
+        del record
+
+        def deeper(left: int) -> None:
+            if left:
+                deeper(left - 1)
+            else:
+                records.clear()
+
+        with contextlib.suppress(RecursionError):
+            deeper(depth)
+
+    limit = sys.getrecursionlimit()
+    for depth in range(limit - 200, limit):
+        end(depth)
+        if store.size:
+            break
+    ended = set(store._small._rows)
+    assert ended
+    records = [log("shop", number, number) for number in range(60)]
+    assert ended & {id(record) for record in records}
+    for record in records:
+        store.keep(record, "mark", b"x" * 100, 100)
+    texts = [text for each in records for text in each.__dict__["written"].values()]
+    assert store.size == len(texts) * (kept.RECORD + kept.OVERHEAD + 100)
+    assert len(texts) == 40
 
 
 def test_row_of_many_runs_takes_more() -> None:
     store = Kept()
     record = log("shop", 1, 1)
     store.keep(record, "mark", (b"x",) * 60, 60)
-    assert store.size == 60 + kept.OVERHEAD + 60 * kept.RUN
+    assert store.size == kept.RECORD + kept.OVERHEAD + 60 + 60 * kept.RUN
 
 
 async def test_few_plans_are_kept_for_combinations_of_variables(side: Side) -> None:
