@@ -259,7 +259,10 @@ async def test_no_query_fails_while_redis_is_killed_and_restarted(
                 assert state["available"]
                 assert state["storeFailures"] > 0
     for server in servers:
-        assert transitions(server) == [OUT_OF_REACH, BACK]
+        # On a busy machine, Redis may be out of reach for a moment although it runs.
+        told = transitions(server)
+        assert told
+        assert told == [OUT_OF_REACH, BACK] * (len(told) // 2)
 
 
 async def test_no_query_fails_while_redis_is_slow_or_full(
