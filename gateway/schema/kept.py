@@ -24,7 +24,7 @@ MAX_KEPT = 4
 LARGE = 2**14
 """Bytes above which a row is large."""
 ROOM = 2**24
-"""Bytes of the small rows that are kept, and of the large ones, with those of ``taken``."""
+"""Bytes of the small rows that are kept, and of the large ones, with what they take beside."""
 RECORD = 700
 """Bytes that a record takes beside its rows, as soon as one is kept."""
 OVERHEAD = 120
