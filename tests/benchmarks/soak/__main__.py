@@ -29,12 +29,11 @@ from tests.benchmarks.soak.requests import Requests
 from tests.benchmarks.soak.site import MissingError, Site, started
 from tests.benchmarks.soak.watch import Watch
 
-RUSH, RUSH_SECONDS, RELOADS = 3.0, 20.0, 50
-"""The load after the first cycle, as a multiple of the usual one, for so many seconds with slow
-vendors and without a cache, and then for so many reloads: no process shall need more memory or
-connections later than it then has. The memory that Python keeps grows with the first few dozen
-reloads, in each of which the old application and the new one are there."""
-WARMING = 0.5
+RUSH, RUSH_SECONDS, FILLING_SECONDS = 3.0, 20.0, 60.0
+"""The load after the first cycle, as a multiple of the usual one, and how long it lasts with slow
+vendors and no cache, and then without a fault: no process shall need more memory or connections
+later than it then has."""
+WARMING = 0.2
 """The part of the time whose measurements don't count for growth."""
 COMPLAINTS = ("Traceback", "was destroyed but it is pending", "was never")
 """What the log of a gateway without defects never has, but for what ``EXPECTED`` says."""
@@ -63,7 +62,7 @@ async def soak(
                 if cycle == 1 and minutes > 1:
                     async with load.running(RUSH):
                         await plan.rush(cycle, RUSH_SECONDS)
-                        await plan.reload(cycle, RELOADS)
+                        await asyncio.sleep(FILLING_SECONDS)
                 await asyncio.sleep(rest)
                 await watch.measure()
         except StuckError as error:

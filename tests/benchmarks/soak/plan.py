@@ -130,14 +130,8 @@ class Plan:
                     group.create_task(self._fault(source, FAULTS["slow vendor"], seconds))
             await asyncio.to_thread(self._site.redis.restart)
 
-        patterns = tuple(f"*: {code}" for code in (*VENDOR, "OVERLOADED"))
+        patterns = tuple(f"*: {code}" for code in VENDOR)
         await self._run(Phase("rush", act, patterns, RECOVERY), cycle)
-
-    async def reload(self, cycle: int, times: int) -> None:
-        """Let all workers take over another configuration, one after the other."""
-        act = functools.partial(self._change, everything=False)
-        for _ in range(times):
-            await self._run(Phase("SIGHUP, configuration changed", act), cycle)
 
     async def _run(self, phase: Phase, cycle: int) -> None:
         now, before = time.monotonic(), _processors()

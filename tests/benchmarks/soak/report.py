@@ -49,10 +49,9 @@ def report(outcome: Outcome, plan: Plan, begun: float) -> str:
         "\n## Memory, descriptors and tasks, when the load rests\n",
         growth(outcome.series),
         "\nFlat is what grows by less than"
-        f" {BOUNDS['RSS MiB']:.0f} MiB of RSS, {BOUNDS['heap MiB']:.0f} MiB of other memory,"
-        f" {BOUNDS['kiloblocks']:.0f} thousand blocks, or {COUNT:.0f} of what is counted, by the"
-        " Theil-Sen slope of one measurement a cycle; and memory in use that is not sure (95 %) to"
-        f" grow by more than {SHARE:.0%} an hour.",
+        f" {BOUNDS['RSS MiB']:.0f} MiB, {BOUNDS['kiloblocks']:.0f} thousand blocks or {COUNT:.0f}"
+        f" of what is counted, or memory by less than {SHARE:.0%} an hour, by the Theil-Sen slope"
+        " of one measurement a cycle; heap and blocks by its lower confidence limit (95 %).",
     ]
     unplanned = [failed for failed in outcome.failed if failed.cause is None]
     if unplanned or outcome.broken:

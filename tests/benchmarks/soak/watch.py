@@ -28,7 +28,7 @@ because Python gives back a MiB only when nothing is left in it."""
 BOUNDS = {
     "PSS MiB": math.inf,
     "peak MiB": math.inf,
-    "RSS MiB": 10.0,
+    "RSS MiB": 2.0,
     "heap MiB": 2.0,
     "Redis MiB": 2.0,
     "kiloblocks": 10.0,
@@ -37,9 +37,10 @@ BOUNDS = {
 of processes that have the same pages. So are peaks, which are what the load of a cycle makes."""
 COUNT = 2.0
 """The same for what is counted: fewer than one more in every second cycle of five."""
-IN_USE = {"heap MiB", "kiloblocks", "Redis MiB"}
 SHARE = 0.02
-"""Memory in use that is not sure to grow by more than this part of it in an hour is flat, too."""
+"""Memory that grows by less than this part of it in an hour is flat, too."""
+NOISY = {"heap MiB", "kiloblocks"}
+"""What the load that has just ended still changes: only a slope that is sure counts."""
 SURE = 1.96
 """Standard deviations: of series without growth whose points are independent, one in forty seems
 to have some. An hour shows a growth of a tenth in it nearly always, ten minutes hardly."""
@@ -95,7 +96,8 @@ class Series(NamedTuple):
         if len(self.points) < FEWEST or self.growth < BOUNDS.get(self.measure, COUNT):
             return True
         middle = statistics.median(point.value for point in self.points)
-        return self.measure in IN_USE and self.sure_slope < SHARE * middle
+        slope = self.sure_slope if self.measure in NOISY else self.slope
+        return ("MiB" in self.measure or self.measure in NOISY) and slope < SHARE * middle
 
 
 class Watch:
