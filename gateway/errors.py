@@ -166,7 +166,11 @@ class JournalError(GatewayError):
     """The journal can't be opened, read or written.
 
     While it is opened, the message is for the operator and names the database; later it is for the
-    caller and names nothing. The cause is always chained, for the log.
+    caller and names nothing. ``reason`` is one line for the log.
     """
 
     code = ErrorCode.JOURNAL_UNAVAILABLE
+
+    def __init__(self, message: str, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason or message

@@ -265,8 +265,8 @@ class Actions:
         if action.outcome is Outcome.PENDING:
             try:
                 action = await (await self.journal()).wait(action.id, operation.deadline)
-            except JournalError:
-                log.exception("The outcome of action %s can't be read.", action.id)
+            except JournalError as error:
+                log.warning("The outcome of action %s can't be read: %s", action.id, error.reason)
                 return ActionResult(
                     problem=OutcomeUnknown(
                         message="The action was begun, but the journal can't be read now. Ask again"

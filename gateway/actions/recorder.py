@@ -35,8 +35,8 @@ class OutcomeRecorder:
         """
         try:
             await journal.complete(id, outcome, **parts)
-        except JournalError:
-            log.exception("The outcome of action %s can't be recorded yet.", id)
+        except JournalError as error:
+            log.warning("The outcome of action %s can't be recorded yet: %s", id, error.reason)
             task = asyncio.create_task(self._record_late(journal, id, outcome, parts))
             self._late.add(task)
             task.add_done_callback(self._late.discard)

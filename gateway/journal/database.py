@@ -102,9 +102,11 @@ def connection_errors(url: str) -> Iterator[None]:
     try:
         yield
     except (*DATABASE_ERRORS, sqlite3.Error, CommandError, ModuleNotFoundError) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name != "asyncpg":
+            raise
         shown = str(_path(url)) if url.startswith(_SQLITE) else _without_user(url)
         raise JournalError(
-            f"The journal of actions at {shown} can't be opened: {_reason(error)}."
+            f"The journal of actions at {shown} can't be opened: {reason(error)}."
             f" {_advice(error, url)}"
         ) from error
 
@@ -113,10 +115,11 @@ def _without_user(url: str) -> str:
     return "postgresql://" + url.partition("://")[2].rpartition("@")[2].partition("?")[0]
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Return in one line why a database can't be used. In further ones drivers may tell of rows."""
     match error:
         case DBAPIError():
-            return str(error.orig)
+            return str(error.orig).partition("\n")[0]
         case CommandError():
             return "a newer version of the gateway has changed its tables"
         case ModuleNotFoundError():
@@ -124,7 +127,7 @@ def _reason(error: Exception) -> str:
         case OSError():
             return _network_reason(error) or _file_reason(error)
         case _:
-            return str(error)
+            return str(error).partition("\n")[0]
 
 
 def _network_reason(error: OSError) -> str | None:

@@ -253,7 +253,9 @@ class Journal:
                 rows = await connection.execute(statement)
                 return [Action(**row) for row in rows.mappings()]
         except database.DATABASE_ERRORS as error:
-            raise JournalError("The journal of actions can't be read or written now.") from error
+            raise JournalError(
+                "The journal of actions can't be read or written now.", database.reason(error)
+            ) from error
 
     def _read_counter(self) -> bytes | None:
         return None if self._file is None else self._file.change_counter()

@@ -53,7 +53,7 @@ def _message_and_extensions(error: GraphQLError) -> tuple[str, dict[str, Any]]:
             sources = [_vendor_extensions(failure) for failure in original.errors]
             return str(original), {"code": original.code.name, "sources": sources}
         case JournalError() as original:
-            log.error("The journal can't be opened, read or written.", exc_info=original)
+            log.error("The journal can't be opened, read or written: %s", original.reason)
             return _NO_JOURNAL, {"code": original.code.name}
         case RequestError() as original:
             return str(original), {"code": original.code.name}

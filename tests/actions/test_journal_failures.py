@@ -54,7 +54,8 @@ async def test_unrecorded_outcome_is_still_returned_to_the_caller(
         payload = await Schema(gateway).retry(LOG_ID)
     assert payload["webhookLog"]["attempt"] == 2
     assert payload["userErrors"] == []
-    assert "can't be recorded" in caplog.text
+    assert "can't be recorded yet: no such table: gateway_actions" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 @pytest.mark.parametrize("repaired", ["while it runs", "before its end", "never"])
@@ -129,10 +130,13 @@ async def test_waiting_call_gets_unknown_when_the_journal_fails(
         assert (await first)["userErrors"] == []
     assert (problem["__typename"], problem["actionId"]) == ("OutcomeUnknown", entry["id"])
     assert problem["message"].startswith("The action was begun, but the journal can't be read")
-    assert f"The outcome of action {entry['id']} can't be read." in caplog.text
+    assert f"The outcome of action {entry['id']} can't be read: no such table" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
-async def test_failing_journal_makes_no_claim_about_an_earlier_call(tmp_path: Path) -> None:
+async def test_failing_journal_makes_no_claim_about_an_earlier_call(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with gateway_over(tmp_path, Controller(answering(200))) as gateway:
         schema = Schema(gateway)
         assert (await schema.retry(LOG_ID, "key"))["userErrors"] == []
@@ -143,3 +147,5 @@ async def test_failing_journal_makes_no_claim_about_an_earlier_call(tmp_path: Pa
         " deletion. Try again later. If the error persists, the gateway's log has the cause.",
         "code": "JOURNAL_UNAVAILABLE",
     }
+    assert "can't be opened, read or written: no such table: gateway_actions\n" in caplog.text
+    assert "Traceback" not in caplog.text

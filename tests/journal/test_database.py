@@ -102,6 +102,8 @@ async def test_later_failure_reveals_nothing_about_the_database(url: str) -> Non
         with pytest.raises(JournalError) as caught:
             await journal.page(1, None, ActionFilter())
     assert str(caught.value) == "The journal of actions can't be read or written now."
+    assert "gateway_actions" in caught.value.reason
+    assert "\n" not in caught.value.reason
 
 
 # SQLite's file
@@ -233,6 +235,15 @@ async def test_missing_driver(monkeypatch: pytest.MonkeyPatch) -> None:
         "the driver of PostgreSQL is not installed. Install the extra postgres, as in"
         " webhook-log-gateway[postgres]."
     )
+
+
+async def test_other_missing_package_is_a_defect(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "aiosqlite", None)
+    with pytest.raises(ModuleNotFoundError):
+        async with journal_at(f"sqlite:///{tmp_path / 'journal'}"):
+            pass
 
 
 async def test_lost_connection_is_replaced(postgres: Postgres) -> None:
