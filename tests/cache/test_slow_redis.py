@@ -132,17 +132,34 @@ async def test_recovery_is_logged_once(store: RedisStore, caplog: pytest.LogCapt
     ]
 
 
-async def test_busy_event_loop_does_not_count_as_slow_redis(store: RedisStore) -> None:
+@pytest.mark.parametrize("seconds", [0.05, 60.0])
+async def test_busy_event_loop_does_not_count_as_slow_redis(
+    store: RedisStore, seconds: float
+) -> None:
+    """After a restart, each call opens a connection and loads a script: seven answers in turn."""
     loop = asyncio.get_running_loop()
 
     async def answer(*_: Any, **__: Any) -> Any:
-        for _turn in range(5):
+        for _turn in range(20):
             await asyncio.sleep(0)
             # As if other work had blocked the loop for that long.
-            loop._timer.now += 60  # type: ignore[attr-defined]
+            loop._timer.now += seconds  # type: ignore[attr-defined]
         return [1, 0]
 
     store._redis.execute_command = answer
-    for _ in range(2):
+    for _ in range(4):
         await store.lease("key")
     assert store.available
+
+
+async def test_hanging_redis_is_noticed_in_a_busy_event_loop(store: RedisStore) -> None:
+    redis = Slow(store, math.inf)
+    loop, call = asyncio.get_running_loop(), asyncio.create_task(store.lease("key"))
+    turns = 0
+    while not call.done():
+        await asyncio.sleep(0)
+        loop._timer.now += TURN + TURN / 2  # type: ignore[attr-defined]
+        turns += 1
+    assert not store.available
+    assert redis.asked == 1
+    assert turns < 3 * 5 * PATIENCE / TURN
