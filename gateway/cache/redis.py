@@ -22,6 +22,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from gateway.cache import scripts
+from gateway.cache.decoded import Decoded, DecodedEntries
 from gateway.cache.entry import SECOND, SKEW, Entry
 from gateway.cache.scripts import BOUNDS, ENTRY, FIRST_NUMBERS, LAST, LEASE, ORDER, RATE, TAKEN
 from gateway.cache.store import Generation, Lease, Store
@@ -87,6 +88,7 @@ class RedisStore(Store):
         self._slots = asyncio.Semaphore(CONNECTIONS)
         self._batch: _Batch | None = None
         self._decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
+        self._known = DecodedEntries()
 
     async def read(self, key: str, kind: type[Any]) -> tuple[Entry[Any] | None, Generation]:
         """Return the entry under a key; one that can't be decoded counts as none.
@@ -117,42 +119,50 @@ class RedisStore(Store):
             return {}, await self._run(scripts.BEGIN)
         entries, older = {}, {}
         for (key, kind), text in zip(wanted.items(), texts, strict=True):
-            if text is not None and (found := self._decoded(text, kind)) is not None:
-                generation, entry = found
-                if generation == int(last):
-                    entries[key] = entry
-                else:
-                    older[key] = found
+            found = self._decoded(key, text, kind)
+            if found is None:
+                self._known.forget(key)
+            elif found.generation == int(last):
+                entries[key] = found.entry
+            else:
+                older[key] = found
         if older:
             entries |= await self._not_evicted(older)
         return entries, int(last)
 
-    async def _not_evicted(self, found: dict[str, tuple[int, Entry[Any]]]) -> dict[str, Entry[Any]]:
+    async def _not_evicted(self, found: dict[str, Decoded]) -> dict[str, Entry[Any]]:
         """Return the entries without a tag that was evicted since they were loaded."""
-        tags = sorted({tag for _, entry in found.values() for tag in entry.tags})
+        tags = sorted({tag for each in found.values() for tag in each.entry.tags})
         scores = await self._call(lambda: self._redis.zmscore(ORDER, [*BOUNDS, *tags]))
         if scores is None or None in scores[:2]:
             return {}
         first, last, *drops = scores
         dropped = dict(zip(tags, drops, strict=True))
         return {
-            key: entry
-            for key, (generation, entry) in found.items()
-            if first <= generation <= last
-            and all((dropped[tag] or 0) <= generation for tag in entry.tags)
+            key: each.entry
+            for key, each in found.items()
+            if first <= each.generation <= last
+            and all((dropped[tag] or 0) <= each.generation for tag in each.entry.tags)
         }
 
-    def _decoded(self, text: bytes, kind: type[Any]) -> tuple[int, Entry[Any]] | None:
-        decoder = self._decoders.get(kind)
-        if decoder is None:
-            decoder = self._decoders[kind] = msgspec.json.Decoder(Entry[kind])  # type: ignore[valid-type]
-        try:
-            generation = int(text[HEADER_LENGTH // 2 : HEADER_LENGTH])
-            entry: Entry[Any] = decoder.decode(text[HEADER_LENGTH:])
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            self._fail(INVALID)
+    def _decoded(self, key: str, text: bytes | None, kind: type[Any]) -> Decoded | None:
+        """Return the entry with a text; None if it has none, or none that is of use."""
+        if text is None:
             return None
-        return None if entry.stored_at > self._clock() + SKEW else (generation, entry)
+        found = self._known.find(key, text, kind)
+        if found is None:
+            decoder = self._decoders.get(kind)
+            if decoder is None:
+                decoder = self._decoders[kind] = msgspec.json.Decoder(Entry[kind])  # type: ignore[valid-type]
+            try:
+                generation = int(text[HEADER_LENGTH // 2 : HEADER_LENGTH])
+                entry = decoder.decode(memoryview(text)[HEADER_LENGTH:])
+            except (msgspec.MsgspecError, ValueError, RecursionError):
+                self._fail(INVALID)
+                return None
+            found = Decoded(text, kind, generation, entry)
+            self._known.keep(key, found)
+        return None if found.entry.stored_at > self._clock() + SKEW else found
 
     async def write(self, key: str, entry: Entry[Any], generation: Generation) -> None:
         """Store an entry until it expires; an expired entry still replaces the stored one."""
