@@ -16,15 +16,16 @@ from gateway.feed.order import Order
 from gateway.feed.ready import Row, Run, ready
 from gateway.feed.stream_pages import StreamPages
 from gateway.feed.window_reader import WindowReader, is_ignored
-from gateway.model import Freshness, Timestamp
+from gateway.model import CacheStatus, Freshness, Timestamp
 from gateway.sources.windows import rounded, widest
 from gateway.vendors.pages import Window
 
 if TYPE_CHECKING:
+    from gateway.cache import Cached
     from gateway.errors import UpstreamError
     from gateway.feed.list_reader import ListReader
     from gateway.feed.order import PositionedRow
-    from gateway.vendors.pages import Stream
+    from gateway.vendors.pages import Page, Stream
 
 NOT_READ = Timestamp(2**63 - 1)
 """The time of a row that is not read yet and may have any time, so the merge must read it first."""
@@ -120,7 +121,16 @@ class Reader:
         return self._passes_over
 
     def begin(self) -> bool:
-        """Take the first rows at once; False where they have to be read one by one."""
+        """Take the first rows at once, if their page is in the cache and that takes no wait.
+
+        False where they have to be read one by one.
+        """
+        window = self._first_window()
+        kept = None if window is None else self.pages.peek(window)
+        return window is not None and kept is not None and self._begin_with(kept, window)
+
+    def _first_window(self) -> Window | None:
+        """Return the window of the page whose rows may be taken at once."""
         bound = self._bound
         if (
             self._again
@@ -128,14 +138,13 @@ class Reader:
             or not (bound is None or self.stream.windowed)
             or self.exhausted
         ):
-            return False
-        step = self.stream.granularity
-        until = None if bound is None else rounded(bound, step)
-        window = Window(limit=self.source.page_size, until=until)
-        kept = self.pages.peek(window)
-        if kept is None:
-            return False
-        page = kept.value
+            return None
+        until = None if bound is None else rounded(bound, self.stream.granularity)
+        return Window(limit=self.source.page_size, until=until)
+
+    def _begin_with(self, kept: Cached[Page], window: Window) -> bool:
+        """Take the rows of the first page at once, unless they have to be read one by one."""
+        page, until, bound = kept.value, window.until, self._bound
         facts = self.pages.facts
         positioned = ready(page, by_offset=not self.stream.windowed)
         # Lists with windows may turn out to need offsets.
@@ -149,7 +158,9 @@ class Reader:
             return False
         if self._after is None or bound is None or until is None:
             run: Run | None = positioned.from_top()
-        elif is_ignored(positioned.newer_than(widest(until, step)), len(page.logs)):
+        elif is_ignored(
+            positioned.newer_than(widest(until, self.stream.granularity)), len(page.logs)
+        ):
             return False
         else:
             run = positioned.below(bound, self._after.returned_marks)
@@ -259,8 +270,22 @@ class Reader:
         self.waits_at = None
         if self._run is not None and not self.rows and not self.exhausted:
             await self._repeat()
+        elif not self.rows and "_list" not in self.__dict__:
+            await self._begin_later()
         while not self.rows and not self.exhausted:
             await self._read()
+
+    async def _begin_later(self) -> None:
+        """Take the first rows at once, if their page is in the cache.
+
+        One that was not may never be read again, so that nothing is kept with it.
+        """
+        window = self._first_window()
+        if window is None:
+            return
+        kept = await self.pages.look(window)
+        if kept.freshness.status is CacheStatus.HIT:
+            self._begin_with(kept, window)
 
     async def _repeat(self) -> None:
         """Read the page that the list began with row by row, to continue after it."""

@@ -104,6 +104,14 @@ class StreamPages:
         self._peeked = None if cached is None else (window, cached)
         return cached
 
+    async def look(self, window: Window) -> Cached[Page]:
+        """Return the first page of the list; UpstreamError if it can't be read."""
+        cached = await self.source.page(
+            self.stream, window, self._criteria, self.operation, max_age=self.max_age
+        )
+        self._peeked = window, cached
+        return cached
+
     def begin(self, cached: Cached[Page], window: Window) -> None:
         """Begin with a page, all rows of which are taken at once."""
         self._peeked = None
