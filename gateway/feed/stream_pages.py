@@ -105,12 +105,16 @@ class StreamPages:
         return cached
 
     async def look(self, window: Window) -> Cached[Page]:
-        """Return the first page of the list; UpstreamError if it can't be read."""
-        cached = await self.source.page(
-            self.stream, window, self._criteria, self.operation, max_age=self.max_age
-        )
-        self._peeked = window, cached
-        return cached
+        """Return the first page of the list; UpstreamError if it can't be read.
+
+        The next read of the same window returns it, too.
+        """
+        if self._peeked is None or self._peeked[0] != window:
+            cached = await self.source.page(
+                self.stream, window, self._criteria, self.operation, max_age=self.max_age
+            )
+            self._peeked = window, cached
+        return self._peeked[1]
 
     def begin(self, cached: Cached[Page], window: Window) -> None:
         """Begin with a page, all rows of which are taken at once."""

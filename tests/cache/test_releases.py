@@ -48,8 +48,9 @@ def kind_of(provider: str, kind: str) -> Any:
 
 def decoded(entry: Any, kind: Any) -> Entry[Any] | None:
     store = RedisStore("redis://127.0.0.1:1/0", clock=lambda: entry["stored_at"])
-    found = store._decoded(b"0" * redis.HEADER_LENGTH + json.dumps(entry).encode(), kind)
-    return found[1] if found else None
+    text = b"0" * redis.HEADER_LENGTH + json.dumps(entry).encode()
+    found = store._decoded("key", text, kind)
+    return found.entry if found else None
 
 
 def assert_contains(new: Any, old: Any) -> None:
