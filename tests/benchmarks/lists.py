@@ -46,6 +46,7 @@ QUERY = (
 )
 CONFIGURATION = """
 [cache]
+url = "{cache}"
 first_page = 3600
 page = 3600
 hooks = 3600
@@ -98,11 +99,13 @@ class Lists(httpx.AsyncBaseTransport):
 
 
 @contextlib.asynccontextmanager
-async def opened(transport: httpx.AsyncBaseTransport) -> AsyncIterator[Gateway]:
-    """Open a gateway over a vendor's lists, with its journal."""
+async def opened(
+    transport: httpx.AsyncBaseTransport, cache: str = "memory://"
+) -> AsyncIterator[Gateway]:
+    """Open a gateway over a vendor's lists, with its journal and the URL of its cache."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "gateway.toml"
-        path.write_text(CONFIGURATION.format(folder=folder, project=PROJECT))
+        path.write_text(CONFIGURATION.format(folder=folder, project=PROJECT, cache=cache))
         async with Gateway(load(path, {"TOKEN": "t"}), transport=transport) as gateway:
             await gateway.open_journal()
             yield gateway

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gateway.cache.decoded import DecodedEntries
 from gateway.feed import cursor, filters, ready
 from gateway.feed.window_reader import WindowReader
 from tests.benchmarks.lists import Lists, opened
 
+if TYPE_CHECKING:
+    from tests.support.redis import Redis
 
-async def test_cached_pages_are_placed_once_and_need_no_task(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Tasks for each list and rows for each request were most of what a cached list cost."""
-    counts = {"placed": 0, "tasks": 0, "read": 0, "compiled": 0}
+
+Count = Callable[[Any, str, str], None]
+
+
+@pytest.fixture
+def counts() -> dict[str, int]:
+    return {"placed": 0, "tasks": 0, "read": 0, "compiled": 0, "decoded": 0}
+
+
+@pytest.fixture
+def count(monkeypatch: pytest.MonkeyPatch, counts: dict[str, int]) -> Count:
+    """Return a function that lets the calls of a function be counted under a name."""
 
     def count(owner: Any, name: str, what: str) -> None:
         real = getattr(owner, name)
@@ -27,6 +38,13 @@ async def test_cached_pages_are_placed_once_and_need_no_task(
 
         monkeypatch.setattr(owner, name, counted)
 
+    return count
+
+
+async def test_cached_pages_are_placed_once_and_need_no_task(
+    counts: dict[str, int], count: Count
+) -> None:
+    """Tasks for each list and rows for each request were most of what a cached list cost."""
     count(ready, "ReadyPage", "placed")
     count(WindowReader, "read", "read")
     count(filters, "_compile", "compiled")
@@ -36,7 +54,7 @@ async def test_cached_pages_are_placed_once_and_need_no_task(
         # Pages are placed when they are first taken from the cache.
         for place in (after, None, after):
             await gateway.logs(gateway.operation(), first=25, after=place)
-        counts.update(placed=0, read=0, compiled=0)
+        counts.update(dict.fromkeys(counts, 0))
         loop = asyncio.get_running_loop()
 
         def make(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:
@@ -50,4 +68,22 @@ async def test_cached_pages_are_placed_once_and_need_no_task(
     assert [entry.record.id for entry in again.slice.entries] == [
         entry.record.id for entry in page.slice.entries
     ]
-    assert counts == {"placed": 0, "tasks": 0, "read": 0, "compiled": 0}
+    assert not any(counts.values()), counts
+
+
+async def test_pages_from_redis_are_decoded_and_placed_once(
+    counts: dict[str, int], count: Count, redis: Redis
+) -> None:
+    redis.flush()
+    count(ready, "ReadyPage", "placed")
+    count(WindowReader, "read", "read")
+    count(DecodedEntries, "keep", "decoded")
+    async with opened(Lists(20, 100), redis.url) as gateway:
+        first = await gateway.logs(gateway.operation(), first=25)
+        await gateway.logs(gateway.operation(), first=25)
+        counts.update(dict.fromkeys(counts, 0))
+        again = await gateway.logs(gateway.operation(), first=25)
+    assert [entry.record.id for entry in again.slice.entries] == [
+        entry.record.id for entry in first.slice.entries
+    ]
+    assert not any(counts.values()), counts
