@@ -147,14 +147,14 @@ class Reader:
         page, until, bound = kept.value, window.until, self._bound
         facts = self.pages.facts
         positioned = ready(page, by_offset=not self.stream.windowed)
+        if positioned is None:
+            return False
+        is_small = self.stream.windowed and facts.are_too_small(window.limit)
         # Lists with windows may turn out to need offsets.
-        is_unclear = (
-            positioned is not None
-            and self.stream.windowed
-            and (positioned.is_of_one_moment or facts.are_too_small(window.limit))
-        )
+        is_unclear = is_small or (self.stream.windowed and positioned.is_of_one_moment)
         needs_offsets = page.offset is not None and (until is not None or is_unclear)
-        if positioned is None or needs_offsets:
+        # Where there are none, it may have to be reported that logs are passed over.
+        if needs_offsets or (is_small and until is not None):
             return False
         if self._after is None or bound is None or until is None:
             run: Run | None = positioned.from_top()

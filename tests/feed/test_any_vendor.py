@@ -257,15 +257,18 @@ async def test_list_is_the_same_from_memory_from_redis_and_from_its_vendor(
 ) -> None:
     """Only memory can be looked into at once, and what was not cached is read row by row."""
     rows = spoil(random.Random(seed), dated(count), odd) if count else []
-    found, told = [], []
+    found, told, calls = [], [], []
     for waits, status in ((False, HIT), (True, HIT), (True, MISS)):
         habits = Habits(paging=paging, cap=cap, total=total)
         source = OddSource("odd", rows, habits, waits=waits, status=status)
         given, pages = await read_all([source, plain()], first)
         found.append(given)
-        told.append((said(pages), source.calls))
+        told.append(said(pages))
+        calls.append(source.calls)
     assert found == [found[0]] * 3
-    assert told[0] == told[1]
+    assert told == [told[0]] * 3
+    # Row by row, a list may have to be read once more, to find the place where it was left.
+    assert calls[0] == calls[1]
 
 
 ORDERS: dict[str, Callable[[list[WebhookLog]], list[WebhookLog]]] = {
