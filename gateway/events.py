@@ -107,6 +107,13 @@ class OperationEnded(Event, frozen=True, kw_only=True):
     span: Span | None = None
 
 
+class OperationFailed(OperationEnded, frozen=True, kw_only=True):
+    """An operation has ended with ``codes`` or ``lost``; its ``OperationEnded`` came before.
+
+    It is for those who need not hear of the others.
+    """
+
+
 class AnswerReused(OperationEnded, frozen=True, kw_only=True):
     """An operation got the answer of an equal one, and was not executed itself.
 

@@ -16,6 +16,7 @@ from gateway.events import (
     ConfigurationReloaded,
     LimitMet,
     OperationEnded,
+    OperationFailed,
     UpstreamCallEnded,
 )
 
@@ -42,7 +43,8 @@ class Logs:
 
     def subscribe(self, events: Events) -> None:
         """Hear of all that may be written."""
-        events.subscribe(OperationEnded, self.operation)
+        # Of those that succeed, nothing is written above info, and each event takes its time.
+        events.subscribe(OperationEnded if self._wants_info else OperationFailed, self.operation)
         events.subscribe(BreakerChanged, self.breaker)
         events.subscribe(LimitMet, self.limit)
         events.subscribe(ActionRecorded, self.action)

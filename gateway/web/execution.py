@@ -13,7 +13,7 @@ from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from gateway.errors import ErrorCode
-from gateway.events import CANCELLED, Events, OperationBegan, OperationEnded
+from gateway.events import CANCELLED, Events, OperationBegan, OperationEnded, OperationFailed
 from gateway.limits import LimitError, Limits
 from gateway.schema.context import Context
 from gateway.schema.incremental import InitialResult
@@ -72,8 +72,9 @@ class Execution:
         refusal = _overloaded(self._concurrency.refusal())
         if self._events.wants(OperationBegan):
             self._events.emit(OperationBegan(request_id))
-        if self._events.wants(OperationEnded):
-            self._events.emit(refused(caller, refusal.code.name, request_id))
+        for kind in (OperationEnded, OperationFailed):
+            if self._events.wants(kind):
+                self._events.emit(refused(kind, caller, refusal.code.name, request_id))
         return refusal
 
     async def run(
@@ -161,12 +162,15 @@ class Execution:
         try:
             await context.close()
         finally:
-            trace = context.operation.trace
-            is_recorded = trace is not None and trace.span is not None
+            operation, caller = context.operation, context.gateway.caller
+            seconds = time.perf_counter() - context.began
+            is_recorded = operation.trace is not None and operation.trace.span is not None
             if is_recorded or self._events.wants(OperationEnded):
-                seconds = time.perf_counter() - context.began
-                self._events.emit(ended(context.gateway.caller, context.operation, seconds))
-            taken = asyncio.get_running_loop().time() - context.operation.began
+                self._events.emit(ended(OperationEnded, caller, operation, seconds))
+            has_failed = operation.codes or operation.lost
+            if has_failed and self._events.wants(OperationFailed):
+                self._events.emit(ended(OperationFailed, caller, operation, seconds))
+            taken = asyncio.get_running_loop().time() - operation.began
             self._limits.refuses("deadline", math.nextafter(taken, math.inf))
 
     async def _written(

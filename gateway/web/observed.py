@@ -62,11 +62,13 @@ def note_span(scope: Scope, trace: Trace | None) -> None:
         scope.setdefault("state", {})["span"] = trace.span
 
 
-def ended(caller: Caller, operation: Operation, seconds: float) -> OperationEnded:
-    """Return the event for an operation that ends now."""
+def ended(
+    kind: type[OperationEnded], caller: Caller, operation: Operation, seconds: float
+) -> OperationEnded:
+    """Return the event of a kind for an operation that ends now."""
     executed = operation.executed
     statuses = {read.status for of_source in operation.reads.values() for read in of_source}
-    return OperationEnded(
+    return kind(
         name=executed and executed.name,
         kind=executed and executed.kind,
         document=executed and executed.document,
@@ -87,9 +89,11 @@ def ended(caller: Caller, operation: Operation, seconds: float) -> OperationEnde
     )
 
 
-def refused(caller: Caller, code: str, request_id: str) -> OperationEnded:
-    """Return the event for an operation that was refused before it was read."""
-    return OperationEnded(
+def refused(
+    kind: type[OperationEnded], caller: Caller, code: str, request_id: str
+) -> OperationEnded:
+    """Return the event of a kind for an operation that was refused before it was read."""
+    return kind(
         name=None,
         kind=None,
         document=None,

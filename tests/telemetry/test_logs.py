@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.config import LogSettings
@@ -21,6 +23,7 @@ from gateway.events import (
     Events,
     LimitMet,
     OperationEnded,
+    OperationFailed,
     UpstreamCallEnded,
 )
 from gateway.telemetry.log_output import set_up
@@ -53,11 +56,18 @@ def written(*told: Event, **settings: Any) -> str:
     stream, events = settings.pop("stream", io.StringIO()), Events()
     chosen = LogSettings(**{"format": "json", **settings})
     Logs(set_up(chosen, stream), chosen).subscribe(events)
-    for event in told:
+    for event in itertools.chain.from_iterable((each, *failures(each)) for each in told):
         if events.wants(type(event)):
             events.emit(event)
     text: str = stream.getvalue()
     return text
+
+
+def failures(event: Event) -> list[Event]:
+    """Return what the execution tells of after an operation."""
+    if type(event) is OperationEnded and (event.codes or event.lost):
+        return [OperationFailed(**msgspec.structs.asdict(event))]
+    return []
 
 
 def entries(*told: Event, **settings: Any) -> list[dict[str, Any]]:
@@ -202,14 +212,15 @@ def test_entry_of_an_outage_has_its_cause() -> None:
     assert (entry["level"], entry["error"]) == ("warning", "UPSTREAM_TIMEOUT")
 
 
-def test_reused_answers_are_not_even_heard_of_below_info() -> None:
-    """They are the most frequent, and take the least time."""
+def test_operations_that_succeed_are_not_even_heard_of_above_info() -> None:
+    """They are the most frequent, and events take time."""
     levels: tuple[tuple[Any, bool], ...] = (("warning", False), ("info", True))
     for level, wanted in levels:
         events, settings = Events(), LogSettings(level=level)
         Logs(set_up(settings, io.StringIO()), settings).subscribe(events)
         assert events.wants(AnswerReused) is wanted
-        assert events.wants(OperationEnded)
+        assert events.wants(OperationEnded) is wanted
+        assert events.wants(OperationFailed) is not wanted
         assert not events.wants(UpstreamCallEnded)
 
 

@@ -7,6 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import asdict
 
 from gateway.events import (
     AnswerReused,
@@ -14,6 +15,7 @@ from gateway.events import (
     Event,
     OperationBegan,
     OperationEnded,
+    OperationFailed,
     PageRefreshed,
     UpstreamCallEnded,
 )
@@ -30,6 +32,7 @@ QUERY = "query Three { webhookLogs(first: 3) { nodes { id } } }"
 KINDS = (
     OperationBegan,
     OperationEnded,
+    OperationFailed,
     AnswerReused,
     CacheLookedUp,
     PageRefreshed,
@@ -78,6 +81,7 @@ async def test_every_way_is_told_of(app: Direct, told: list[Any]) -> None:
     kept = [reply.way == "kept" for reply in replies]
     assert [type(event) is AnswerReused for event in ended] == kept
     assert len(of(told, OperationBegan)) == kept.count(False)
+    assert not of(told, OperationFailed)
 
 
 async def test_operation_that_waits_for_another_is_told_of(app: Direct, told: list[Any]) -> None:
@@ -135,6 +139,8 @@ async def test_errors_are_told_of(
         (event,) = of(told, OperationEnded)
         expected = ("INVALID_ID", "INVALID_ID") if codes is None else codes
         assert (event.kind, tuple(event.codes)) == (kind, expected)
+        failed = [asdict(event)] if expected else []
+        assert list(map(asdict, of(told, OperationFailed))) == failed
 
 
 async def test_client_that_disconnects_is_told_of(app: Direct, told: list[Any]) -> None:

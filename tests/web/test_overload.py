@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from msgspec.structs import asdict
 from pydantic import SecretStr
 
 from gateway.cli.listening import allow_connections, listen, serving, url
 from gateway.cli.telemetry import _served
 from gateway.config import Limit, MetricsSettings
-from gateway.events import Events, LimitMet, OperationBegan, OperationEnded
+from gateway.events import Events, LimitMet, OperationBegan, OperationEnded, OperationFailed
 from gateway.sandbox import Sandbox
 from gateway.settings import Settings
 from gateway.telemetry.metrics import Metrics
@@ -161,11 +162,12 @@ async def test_client_that_leaves_the_queue_makes_room(app: Direct) -> None:
 async def test_refusal_is_told_of_like_an_operation(app: Direct, more: Any) -> None:
     await repeat(app)
     told: list[Any] = []
-    for kind in (OperationBegan, OperationEnded, LimitMet):
+    for kind in (OperationBegan, OperationEnded, OperationFailed, LimitMet):
         app.gateway.events.subscribe(kind, told.append)
     async with full(app):
         reply = await app.post(OTHER, *more, key=KEY)
-    met, began, ended = told
+    met, began, ended, failed = told
+    assert asdict(failed) == asdict(ended)
     assert met == LimitMet("operations", 2, 1, "enforce")
     assert began.request_id == ended.request_id == reply.headers["x-request-id"]
     assert (ended.codes, ended.role, ended.name) == (("OVERLOADED",), "admin", None)
