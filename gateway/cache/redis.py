@@ -297,6 +297,7 @@ class RedisStore(Store):
                 self._back_at = self._clock() + round(RETRY_DELAY * SECOND)
             else:
                 self.available, self._back_at = True, began
+                self._budget.reopen()
                 log.warning("The cache's Redis is back.")
         return answer
 

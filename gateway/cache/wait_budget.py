@@ -14,9 +14,12 @@ as unreachable. This bounds the time that an operation spends waiting for Redis.
 TICK = 0.03
 """Seconds after which a wait is looked at."""
 BUSY_PART = 0.2
-"""The part of a tick that counts if this process was busy, and looked at it late. It could receive
-no response then, and a command on a new connection needs about ten turns of the event loop. Were it
-nothing, waits would have no bound where every turn takes long."""
+"""The part of a tick that counts while connections are opened, if this process was busy and looked
+at it late."""
+OPENING = 2.0
+"""Seconds after the first call, and after Redis was out of reach, in which connections are opened
+and scripts are loaded. That takes about ten responses in turn for each call, none of which can be
+received in the same turn of the event loop as another."""
 
 
 class WaitBudget:
@@ -24,6 +27,7 @@ class WaitBudget:
 
     def __init__(self) -> None:
         self._ticks = 0.0
+        self._opened_at: float | None = None
 
     @property
     def is_full(self) -> bool:
@@ -34,10 +38,16 @@ class WaitBudget:
         """Forget the waits so far."""
         self._ticks = 0.0
 
+    def reopen(self) -> None:
+        """Take into account that connections are opened from now on."""
+        self._opened_at = asyncio.get_running_loop().time() + OPENING
+
     async def wait_for(self, command: Callable[[], Awaitable[Any]]) -> Any:
         """Return the result of a call; TimeoutError once the budget is used up."""
+        if self._opened_at is None:
+            self.reopen()
         async with asyncio.timeout(None) as limit:
-            ticks = _Ticks(self._ticks, limit)
+            ticks = _Ticks(self._ticks, limit, self._opened_at or 0.0)
             try:
                 return await command()
             finally:
@@ -47,9 +57,10 @@ class WaitBudget:
 class _Ticks:
     """Counts the ticks of a wait, which ends when the budget is used up."""
 
-    def __init__(self, count: float, limit: asyncio.Timeout) -> None:
+    def __init__(self, count: float, limit: asyncio.Timeout, opened_at: float) -> None:
         self._count = count
         self._limit = limit
+        self._opened_at = opened_at
         self._loop = asyncio.get_running_loop()
         self._start()
 
@@ -58,7 +69,8 @@ class _Ticks:
 
     def _tick(self) -> None:
         now = self._loop.time()
-        self._count += BUSY_PART if now - self._timer.when() > TICK / 3 else 1
+        is_late = now - self._timer.when() > TICK / 3
+        self._count += BUSY_PART if is_late and now < self._opened_at else 1
         if self._count * TICK > WAIT_BUDGET:
             self._limit.reschedule(now)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from gateway.cache.wait_budget import OPENING
 from gateway.cli.demo_configuration import write_configuration
 from gateway.sandbox import Sandbox
 from gateway.service import Gateway
@@ -132,22 +133,39 @@ async def test_recovery_is_logged_once(store: RedisStore, caplog: pytest.LogCapt
     ]
 
 
-@pytest.mark.parametrize("seconds", [0.05, 60.0])
-async def test_busy_event_loop_does_not_count_as_slow_redis(
-    store: RedisStore, seconds: float
-) -> None:
-    """After a restart, each call opens a connection and loads a script: seven answers in turn."""
+def busy(seconds: float, turns: int) -> Callable[..., Awaitable[Any]]:
+    """Return a Redis that needs some turns of an event loop in which each takes so long."""
     loop = asyncio.get_running_loop()
 
     async def answer(*_: Any, **__: Any) -> Any:
-        for _turn in range(20):
+        for _turn in range(turns):
             await asyncio.sleep(0)
-            # As if other work had blocked the loop for that long.
             loop._timer.now += seconds  # type: ignore[attr-defined]
         return [1, 0]
 
-    store._redis.execute_command = answer
-    for _ in range(4):
+    return answer
+
+
+async def test_busy_event_loop_does_not_count_as_slow_redis(store: RedisStore) -> None:
+    store._redis.execute_command = busy(60, turns=5)
+    for _ in range(2):
+        await store.lease("key")
+    assert store.available
+
+
+@pytest.mark.parametrize("when", ["at first", "after an outage"])
+async def test_connections_may_be_opened_in_a_busy_event_loop(store: RedisStore, when: str) -> None:
+    """Each call then takes about ten answers in turn, and waits for as many turns of the loop."""
+    if when == "after an outage":
+        Slow(store, math.inf)
+        await store.lease("key")
+        assert not store.available
+        await asyncio.sleep(PAUSE)
+        Slow(store, 0)
+        await store.lease("key")
+        assert store.available
+    store._redis.execute_command = busy(0.05, turns=18)
+    for _ in range(2):
         await store.lease("key")
     assert store.available
 
@@ -155,11 +173,20 @@ async def test_busy_event_loop_does_not_count_as_slow_redis(
 async def test_hanging_redis_is_noticed_in_a_busy_event_loop(store: RedisStore) -> None:
     redis = Slow(store, math.inf)
     loop, call = asyncio.get_running_loop(), asyncio.create_task(store.lease("key"))
-    turns = 0
+    began = now()
     while not call.done():
         await asyncio.sleep(0)
-        loop._timer.now += TURN + TURN / 2  # type: ignore[attr-defined]
-        turns += 1
+        loop._timer.now += 1.5 * TURN  # type: ignore[attr-defined]
     assert not store.available
     assert redis.asked == 1
-    assert turns < 3 * 5 * PATIENCE / TURN
+    assert now() - began < OPENING + 3 * PATIENCE
+
+
+async def test_slow_redis_is_noticed_in_a_busy_event_loop(store: RedisStore) -> None:
+    Slow(store, 0)
+    await store.lease("key")
+    await asyncio.sleep(OPENING)
+    store._redis.execute_command = busy(0.7 * TURN, turns=12)
+    for _ in range(8):
+        await store.lease("key")
+    assert not store.available
