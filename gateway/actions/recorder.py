@@ -49,17 +49,23 @@ class OutcomeRecorder:
     async def _record_late(
         self, journal: Journal, id: str, outcome: Outcome, parts: dict[str, Any]
     ) -> None:
-        pause, last = FIRST_PAUSE, False
+        pause, last, reason = FIRST_PAUSE, False, ""
         while not last:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._closing.wait()
             # An attempt that is in progress at the end is not the last one.
             pause, last = min(2 * pause, MAX_PAUSE), self._closing.is_set()
-            with contextlib.suppress(JournalError):
+            try:
                 action = await journal.get(id)
                 # The first attempt may have succeeded, although its confirmation was lost.
                 if action is not None and action.completed_at is None:
                     await journal.complete(id, outcome, **parts)
+            except JournalError as error:
+                reason = error.reason
+            else:
+                log.warning("The outcome of action %s is recorded now.", id)
                 return
-        log.error("The outcome of action %s was not recorded; the journal shows UNKNOWN.", id)
+        log.error(
+            "The outcome of action %s was not recorded; the journal shows UNKNOWN: %s", id, reason
+        )

@@ -104,19 +104,27 @@ def connection_errors(url: str) -> Iterator[None]:
     except (*DATABASE_ERRORS, sqlite3.Error, CommandError, ModuleNotFoundError) as error:
         if isinstance(error, ModuleNotFoundError) and error.name != "asyncpg":
             raise
-        shown = str(_path(url)) if url.startswith(_SQLITE) else _without_user(url)
         raise JournalError(
-            f"The journal of actions at {shown} can't be opened: {reason(error)}."
+            f"The journal of actions at {_shown(url)} can't be opened: {_reason(error)}."
             f" {_advice(error, url)}"
         ) from error
+
+
+def reason(error: Exception, url: str) -> str:
+    """Return in one line, with its address, why a database can't be used."""
+    return f"{_shown(url)}: {_reason(error)}"
+
+
+def _shown(url: str) -> str:
+    return str(_path(url)) if url.startswith(_SQLITE) else _without_user(url)
 
 
 def _without_user(url: str) -> str:
     return "postgresql://" + url.partition("://")[2].rpartition("@")[2].partition("?")[0]
 
 
-def reason(error: Exception) -> str:
-    """Return in one line why a database can't be used. In further ones drivers may tell of rows."""
+def _reason(error: Exception) -> str:
+    """Return a single line: in further ones drivers may tell of rows."""
     match error:
         case DBAPIError():
             return str(error.orig).partition("\n")[0]

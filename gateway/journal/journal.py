@@ -254,7 +254,8 @@ class Journal:
                 return [Action(**row) for row in rows.mappings()]
         except database.DATABASE_ERRORS as error:
             raise JournalError(
-                "The journal of actions can't be read or written now.", database.reason(error)
+                "The journal of actions can't be read or written now.",
+                database.reason(error, self._url),
             ) from error
 
     def _read_counter(self) -> bytes | None:

@@ -54,7 +54,7 @@ async def test_unrecorded_outcome_is_still_returned_to_the_caller(
         payload = await Schema(gateway).retry(LOG_ID)
     assert payload["webhookLog"]["attempt"] == 2
     assert payload["userErrors"] == []
-    assert "can't be recorded yet: no such table: gateway_actions" in caplog.text
+    assert f"can't be recorded yet: {tmp_path / 'journal.sqlite3'}: no such table" in caplog.text
     assert "Traceback" not in caplog.text
 
 
@@ -82,7 +82,8 @@ async def test_outcome_is_recorded_once_the_journal_works_again(
     async with gateway_over(tmp_path, Controller(act)) as gateway:
         (entry,) = await Schema(gateway).journal()
     assert entry["outcome"] == ("PENDING" if repaired == "never" else "SUCCEEDED")
-    assert ("the journal shows UNKNOWN" in caplog.text) is (repaired == "never")
+    assert ("shows UNKNOWN: " + str(tmp_path) in caplog.text) is (repaired == "never")
+    assert ("is recorded now." in caplog.text) is (repaired != "never")
 
 
 async def test_outcome_whose_confirmation_was_lost_is_recorded_once(
@@ -130,7 +131,7 @@ async def test_waiting_call_gets_unknown_when_the_journal_fails(
         assert (await first)["userErrors"] == []
     assert (problem["__typename"], problem["actionId"]) == ("OutcomeUnknown", entry["id"])
     assert problem["message"].startswith("The action was begun, but the journal can't be read")
-    assert f"The outcome of action {entry['id']} can't be read: no such table" in caplog.text
+    assert f"The outcome of action {entry['id']} can't be read: {tmp_path}" in caplog.text
     assert "Traceback" not in caplog.text
 
 
@@ -147,5 +148,7 @@ async def test_failing_journal_makes_no_claim_about_an_earlier_call(
         " deletion. Try again later. If the error persists, the gateway's log has the cause.",
         "code": "JOURNAL_UNAVAILABLE",
     }
-    assert "can't be opened, read or written: no such table: gateway_actions\n" in caplog.text
+    place = tmp_path / "journal.sqlite3"
+    said = f"can't be opened, read or written: {place}: no such table: gateway_actions\n"
+    assert said in caplog.text
     assert "Traceback" not in caplog.text
