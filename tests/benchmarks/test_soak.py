@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -10,7 +11,9 @@ from typing import NoReturn
 import pytest
 
 from tests.benchmarks.soak.__main__ import check_actions, soak
+from tests.benchmarks.soak.load import Load
 from tests.benchmarks.soak.plan import KILLED, RECOVERY, Phase, Plan, Span
+from tests.benchmarks.soak.requests import Kind, Requests
 from tests.benchmarks.soak.site import MissingError, started
 from tests.benchmarks.soak.watch import MEASURES, Point, Series
 
@@ -44,6 +47,10 @@ def test_cycle_costs_no_request_that_the_plan_does_not_cost(
         ("heap MiB", [50, 50.4, 50.2, 50.5, 50.4], True),
         ("heap MiB", [50, 51, 52, 53, 54], False),
         ("PSS MiB", [100, 101, 102, 103, 104], True),
+        ("RSS MiB", [190] * 40 + [230] * 17, False),
+        ("RSS MiB", [190] * 41 + [190 + 3 * late for late in range(16)], False),
+        ("tasks", [3] * 41 + [3 + late for late in range(16)], False),
+        ("descriptors", [30, 33, 31, 30, 32, 31, 33, 30, 32], True),
         ("kiloblocks", [800, 825, 805, 840, 810, 830], True),
         ("kiloblocks", [800, 804, 809, 811, 817, 820], False),
         ("kiloblocks", [800, 830, 805, 835, 850, 845, 870, 865], False),
@@ -105,9 +112,25 @@ def test_failure_counts_unless_a_phase_may_cause_it(
         ({"a": "SUCCEEDED", "b": "FAILED"}, 2, False),
         ({"a": "SUCCEEDED", "b": "SUCCEEDED"}, 1, False),
         ({"a": "SUCCEEDED", "nobody's": "FAILED"}, 1, False),
+        ({"a": "UNKNOWN", "b": "SUCCEEDED"}, 2, False),
+        ({"b": "SUCCEEDED"}, 1, False),
     ],
 )
 def test_retry_that_is_lost_or_done_twice_breaks_a_promise(
     outcomes: dict[str, str], done: int, good: bool
 ) -> None:
-    assert (not check_actions({"a": "1", "b": "2"}, outcomes, done)) is good
+    """The caller of a was told that it succeeded."""
+    assert (not check_actions({"a": "1", "b": "2"}, {"a"}, outcomes, done)) is good
+
+
+async def test_response_of_another_form_is_a_failure() -> None:
+    async def ask(_: object) -> None:
+        await asyncio.sleep(0)
+        raise TypeError("'NoneType' object is not subscriptable")
+
+    plan = Plan.__new__(Plan)
+    plan.spans = []
+    load = Load(Requests.__new__(Requests), plan, random.Random(7), rate=1.0)
+    await load._ask(Kind(1, ask))
+    (failed,) = load.failed
+    assert failed.what.startswith("wrong form: TypeError")

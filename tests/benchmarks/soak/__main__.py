@@ -53,12 +53,15 @@ async def soak(
         client.measured.clear()
         load = Load(requests, plan, random.Random(seed), rate)
         broken: list[str] = []
+        lasting: list[int] = []
         begun, cycle = time.monotonic(), 0
         try:
             while not cycle or time.monotonic() < begun + minutes * 60:
                 cycle += 1
                 async with load.running():
                     await plan.run(cycle, everything=cycle == 1 and minutes > 1)
+                if cycle == 1:
+                    lasting = site.replicas[0].workers()
                 if cycle == RUSH_CYCLE and minutes > 1:
                     async with load.running(RUSH):
                         await plan.rush(cycle, RUSH_SECONDS)
@@ -70,7 +73,10 @@ async def soak(
         measured = client.measured.copy()
         if not broken:
             done = await requests.attempts() - attempts
-            broken += check_actions(requests.retries, await requests.recorded(), done)
+            outcomes = await requests.recorded()
+            broken += check_actions(requests.retries, requests.succeeded, outcomes, done)
+    if site.replicas[0].workers() != lasting:
+        broken.append("The workers that were left to run were replaced.")
     for number, replica in enumerate(site.replicas, 1):
         for line in replica.log:
             if any(it in line for it in COMPLAINTS):
@@ -82,9 +88,19 @@ async def soak(
     return outcome, head + report(outcome, plan, begun)
 
 
-def check_actions(asked: dict[str, str], outcomes: dict[str, str], done: int) -> list[str]:
-    """Compare the actions that callers asked for, the journal, and what the vendor did."""
+def check_actions(
+    asked: dict[str, str], succeeded: set[str], outcomes: dict[str, str], done: int
+) -> list[str]:
+    """Compare what callers asked for and were told, the journal, and what the vendor did.
+
+    How many of the actions of unknown outcome the vendor did can't be known.
+    """
     broken = [f"The journal has {key}, which nobody asked for" for key in outcomes.keys() - asked]
+    broken += [
+        f"A caller was told that {key} succeeded, and the journal says {outcomes.get(key)}"
+        for key in sorted(succeeded)
+        if outcomes.get(key) != "SUCCEEDED"
+    ]
     counts = Counter(outcomes.values())
     least = counts["SUCCEEDED"]
     if not least <= done <= least + counts["UNKNOWN"] + counts["PENDING"]:

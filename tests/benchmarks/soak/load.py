@@ -7,6 +7,7 @@ import contextlib
 import random
 import sys
 import time
+import traceback
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
@@ -16,6 +17,9 @@ from tests.benchmarks.soak.requests import KINDS, Kind, Requests
 
 PATIENCE = 5 * TIMEOUT
 """Seconds until what is in flight must have ended when the load rests: up to four requests."""
+
+MOST = 600
+"""Characters of a response that are shown."""
 
 
 class Failed(NamedTuple):
@@ -78,10 +82,18 @@ class Load:
         try:
             await kind.ask(self._requests)
         except WrongError as error:
-            answer, now = error.answer, time.monotonic()
-            cause, phase = self._plan.causes(error.what, at, now), self._plan.at(now)
-            text = f"{answer.status} {answer.text[:600]}"
-            failed = Failed(at, phase, cause, answer.kind, answer.id, error.what, text)
-            self.failed.append(failed)
-            if cause is None:
-                print(f"{phase}: {answer.kind} {answer.id}: {error.what}", file=sys.stderr)
+            answer = error.answer
+            self._fail(
+                at, answer.kind, answer.id, error.what, f"{answer.status} {answer.text[:MOST]}"
+            )
+        except Exception as error:  # noqa: BLE001 - a response of another form than was expected
+            self._fail(
+                at, kind.ask.__name__, "", f"wrong form: {error!r}", traceback.format_exc()[-MOST:]
+            )
+
+    def _fail(self, at: float, kind: str, id: str, what: str, text: str) -> None:
+        now = time.monotonic()
+        cause, phase = self._plan.causes(what, at, now), self._plan.at(now)
+        self.failed.append(Failed(at, phase, cause, kind, id, what, text))
+        if cause is None:
+            print(f"{phase}: {kind} {id}: {what}", file=sys.stderr)

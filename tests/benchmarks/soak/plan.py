@@ -127,12 +127,10 @@ class Plan:
         memory.
         """
 
-        async def act() -> None:
-            for source in SOURCES:
-                await self._fault(source, FAULTS["slow vendor"], seconds)
-
-        patterns = tuple(f"*: {code}" for code in VENDOR)
-        await self._run(Phase("rush", act, patterns, RECOVERY), cycle)
+        for source in SOURCES:
+            act = functools.partial(self._fault, source, FAULTS["slow vendor"], seconds)
+            patterns = tuple(f"{source}: {code}" for code in VENDOR)
+            await self._run(Phase("rush", act, patterns, RECOVERY), cycle)
 
     async def _run(self, phase: Phase, cycle: int) -> None:
         now, before = time.monotonic(), _processors()

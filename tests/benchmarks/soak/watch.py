@@ -37,6 +37,10 @@ BOUNDS = {
 of processes that have the same pages. So are peaks, which are what the load of a cycle makes."""
 COUNT = 2.0
 """The same for what is counted: fewer than one more in every second cycle of five."""
+STEP = 5.0
+"""The same for the difference between the first and the last third; it changes with the load."""
+RESTARTED = {"Redis MiB", "keys", "connections"}
+"""What begins anew in each cycle."""
 SHARE = 0.02
 """Memory that grows by less than this part of it in an hour is flat, too."""
 NOISY = {"heap MiB", "kiloblocks"}
@@ -91,9 +95,23 @@ class Series(NamedTuple):
         return self.slope * (self.points[-1].at - self.points[0].at) / 3600
 
     @property
+    def step(self) -> float:
+        """How much higher the last third is than the first, by their medians.
+
+        A slope does not show what grows late, or once.
+        """
+        values = [point.value for point in self.points]
+        third = max(1, len(values) // 3)
+        return statistics.median(values[-third:]) - statistics.median(values[:third])
+
+    @property
     def is_flat(self) -> bool:
         """Whether it does not grow, as far as the points tell."""
-        if len(self.points) < FEWEST or self.growth < BOUNDS.get(self.measure, COUNT):
+        if len(self.points) < FEWEST:
+            return True
+        if self.measure not in RESTARTED and self.step >= BOUNDS.get(self.measure, STEP):
+            return False
+        if self.growth < BOUNDS.get(self.measure, COUNT):
             return True
         middle = statistics.median(point.value for point in self.points)
         slope = self.sure_slope if self.measure in NOISY else self.slope
