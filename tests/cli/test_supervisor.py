@@ -331,8 +331,8 @@ def test_second_ctrl_c_ends_workers_at_once_and_a_second_sigterm_does_not() -> N
 def test_end_of_the_terminal_is_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     """It comes as the same signal as the wish for a reload."""
     for ignored in (False, True):
-        if ignored:  # as under nohup
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        # It is ignored under nohup, also where the tests are started so.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
         told: list[str] = []
 
         async def hang_up(told: list[str]) -> None:
