@@ -50,7 +50,7 @@ def test_cycle_costs_no_request_that_the_plan_does_not_cost(
         ("RSS MiB", [190] * 40 + [230] * 17, False),
         ("RSS MiB", [190] * 41 + [190 + 3 * late for late in range(16)], False),
         ("tasks", [3] * 41 + [3 + late for late in range(16)], False),
-        ("descriptors", [30, 33, 31, 30, 32, 31, 33, 30, 32], True),
+        ("descriptors", [30, 33, 31, 30, 32, 31, 33, 30, 32] * 4, True),
         ("kiloblocks", [800, 825, 805, 840, 810, 830], True),
         ("kiloblocks", [800, 804, 809, 811, 817, 820], False),
         ("kiloblocks", [800, 830, 805, 835, 850, 845, 870, 865], False),

@@ -31,7 +31,7 @@ FAULTS: dict[str, dict[str, object]] = {
 """Faults of the simulated vendors, by the name of the phase."""
 VENDOR = (
     *("UPSTREAM_*", "ALL_SOURCES_FAILED", "OUTCOME_UNKNOWN"),
-    *("not complete", "no request", "logs left out"),
+    *("not complete", "no request", "no event", "logs left out"),
 )
 """What a failing vendor may cause, for its own source only."""
 RECOVERY = 10.0

@@ -39,8 +39,8 @@ COUNT = 2.0
 """The same for what is counted: fewer than one more in every second cycle of five."""
 STEP = 5.0
 """The same for the difference between the first and the last third; it changes with the load."""
-RESTARTED = {"Redis MiB", "keys", "connections"}
-"""What begins anew in each cycle."""
+UNSTEADY = {"Redis MiB", "keys", "connections", "kiloblocks"}
+"""What begins anew in each cycle, or depends on what was cached at the end of it."""
 SHARE = 0.02
 """Memory that grows by less than this part of it in an hour is flat, too."""
 NOISY = {"heap MiB", "kiloblocks"}
@@ -50,6 +50,8 @@ SURE = 1.96
 to have some. An hour shows a growth of a tenth in it nearly always, ten minutes hardly."""
 FEWEST = 4
 """Points that a slope is computed from."""
+FEWEST_THIRDS = 20
+"""Points of which the first and the last third are compared; ten minutes are too short for it."""
 ANSWERED = 2.0
 """Seconds that a process has to tell what it has."""
 
@@ -109,7 +111,8 @@ class Series(NamedTuple):
         """Whether it does not grow, as far as the points tell."""
         if len(self.points) < FEWEST:
             return True
-        if self.measure not in RESTARTED and self.step >= BOUNDS.get(self.measure, STEP):
+        is_stepwise = len(self.points) >= FEWEST_THIRDS and self.measure not in UNSTEADY
+        if is_stepwise and self.step >= BOUNDS.get(self.measure, STEP):
             return False
         if self.growth < BOUNDS.get(self.measure, COUNT):
             return True
