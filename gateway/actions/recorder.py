@@ -64,7 +64,10 @@ class OutcomeRecorder:
             except JournalError as error:
                 reason = error.reason
             else:
-                log.warning("The outcome of action %s is recorded now.", id)
+                if action is None:
+                    log.error("Action %s is gone from the journal, without its outcome.", id)
+                else:
+                    log.warning("The outcome of action %s is recorded now.", id)
                 return
         log.error(
             "The outcome of action %s was not recorded; the journal shows UNKNOWN: %s", id, reason

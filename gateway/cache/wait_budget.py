@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 WAIT_BUDGET = 0.5
 """Total seconds that consecutive responses may take, beyond one ``TICK`` each, before Redis counts
-as unreachable. This bounds the time that an operation spends waiting for Redis."""
+as unreachable. This bounds the time that an operation spends waiting for Redis, except for
+``OPENING`` while this process is busy."""
 TICK = 0.03
 """Seconds after which a wait is looked at."""
 BUSY_PART = 0.2
@@ -27,7 +28,7 @@ class WaitBudget:
 
     def __init__(self) -> None:
         self._ticks = 0.0
-        self._opened_at: float | None = None
+        self._opening_until: float | None = None
 
     @property
     def is_full(self) -> bool:
@@ -39,15 +40,15 @@ class WaitBudget:
         self._ticks = 0.0
 
     def reopen(self) -> None:
-        """Take into account that connections are opened from now on."""
-        self._opened_at = asyncio.get_running_loop().time() + OPENING
+        """Take into account that connections are opened from the next call on."""
+        self._opening_until = None
 
     async def wait_for(self, command: Callable[[], Awaitable[Any]]) -> Any:
         """Return the result of a call; TimeoutError once the budget is used up."""
-        if self._opened_at is None:
-            self.reopen()
+        if self._opening_until is None:
+            self._opening_until = asyncio.get_running_loop().time() + OPENING
         async with asyncio.timeout(None) as limit:
-            ticks = _Ticks(self._ticks, limit, self._opened_at or 0.0)
+            ticks = _Ticks(self._ticks, limit, self._opening_until)
             try:
                 return await command()
             finally:
@@ -57,10 +58,10 @@ class WaitBudget:
 class _Ticks:
     """Counts the ticks of a wait, which ends when the budget is used up."""
 
-    def __init__(self, count: float, limit: asyncio.Timeout, opened_at: float) -> None:
+    def __init__(self, count: float, limit: asyncio.Timeout, opening_until: float) -> None:
         self._count = count
         self._limit = limit
-        self._opened_at = opened_at
+        self._opening_until = opening_until
         self._loop = asyncio.get_running_loop()
         self._start()
 
@@ -70,7 +71,7 @@ class _Ticks:
     def _tick(self) -> None:
         now = self._loop.time()
         is_late = now - self._timer.when() > TICK / 3
-        self._count += BUSY_PART if is_late and now < self._opened_at else 1
+        self._count += BUSY_PART if is_late and now < self._opening_until else 1
         if self._count * TICK > WAIT_BUDGET:
             self._limit.reschedule(now)
         else:

@@ -126,8 +126,10 @@ class Reader:
         False where they have to be read one by one.
         """
         window = self._first_window()
-        kept = None if window is None else self.pages.peek(window)
-        return window is not None and kept is not None and self._begin_with(kept, window)
+        if window is None:
+            return False
+        kept = self.pages.peek(window)
+        return kept is not None and self._begin_with(kept, window)
 
     def _first_window(self) -> Window | None:
         """Return the window of the page whose rows may be taken at once."""
@@ -270,7 +272,7 @@ class Reader:
         self.waits_at = None
         if self._run is not None and not self.rows and not self.exhausted:
             await self._repeat()
-        elif not self.rows and "_list" not in self.__dict__:
+        elif not self.rows and "_list" not in self.__dict__ and not self.pages.has_peeked:
             await self._begin_later()
         while not self.rows and not self.exhausted:
             await self._read()

@@ -104,17 +104,21 @@ class StreamPages:
         self._peeked = None if cached is None else (window, cached)
         return cached
 
+    @property
+    def has_peeked(self) -> bool:
+        """Whether the first page was found at a first look, and was not taken."""
+        return self._peeked is not None
+
     async def look(self, window: Window) -> Cached[Page]:
         """Return the first page of the list; UpstreamError if it can't be read.
 
         The next read of the same window returns it, too.
         """
-        if self._peeked is None or self._peeked[0] != window:
-            cached = await self.source.page(
-                self.stream, window, self._criteria, self.operation, max_age=self.max_age
-            )
-            self._peeked = window, cached
-        return self._peeked[1]
+        cached = await self.source.page(
+            self.stream, window, self._criteria, self.operation, max_age=self.max_age
+        )
+        self._peeked = window, cached
+        return cached
 
     def begin(self, cached: Cached[Page], window: Window) -> None:
         """Begin with a page, all rows of which are taken at once."""

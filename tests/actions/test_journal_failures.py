@@ -86,6 +86,23 @@ async def test_outcome_is_recorded_once_the_journal_works_again(
     assert ("is recorded now." in caplog.text) is (repaired != "never")
 
 
+async def test_action_that_is_gone_is_not_said_to_be_recorded(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def act(_: httpx.Request) -> httpx.Response:
+        rename(tmp_path, "gateway_actions", "gone")
+        return httpx.Response(200)
+
+    async with gateway_over(tmp_path, Controller(act)) as gateway:
+        assert (await Schema(gateway).retry(LOG_ID, "key"))["userErrors"] == []
+        with sqlite3.connect(tmp_path / "journal.sqlite3") as connection:
+            connection.execute("DELETE FROM gone")
+        connection.close()
+        rename(tmp_path, "gone", "gateway_actions")
+    assert "is gone from the journal" in caplog.text
+    assert "is recorded now" not in caplog.text
+
+
 async def test_outcome_whose_confirmation_was_lost_is_recorded_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,9 +11,10 @@ from typing import NoReturn
 import pytest
 
 from tests.benchmarks.soak.__main__ import check_actions, soak
+from tests.benchmarks.soak.client import Response, WrongError
 from tests.benchmarks.soak.load import Load
 from tests.benchmarks.soak.plan import KILLED, RECOVERY, Phase, Plan, Span
-from tests.benchmarks.soak.requests import Kind, Requests
+from tests.benchmarks.soak.requests import Kind, Requests, Row
 from tests.benchmarks.soak.site import MissingError, started
 from tests.benchmarks.soak.watch import MEASURES, Point, Series
 
@@ -121,6 +122,34 @@ def test_retry_that_is_lost_or_done_twice_breaks_a_promise(
 ) -> None:
     """The caller of a was told that it succeeded."""
     assert (not check_actions({"a": "1", "b": "2"}, {"a"}, outcomes, done)) is good
+
+
+@pytest.mark.parametrize(
+    ("source", "changed", "what"),
+    [
+        ("shop", {}, None),
+        ("shop", {"status": "FAILED"}, "wrong row"),
+        ("shop", {"triggeredAt": None}, "wrong row"),
+        ("shop", {"event": "other"}, "wrong row"),
+        ("shop", {"event": None}, "shop: no event"),
+        ("translations", {"status": "FAILED", "attempt": 2}, None),
+        ("translations", {"triggeredAt": None}, "wrong row"),
+    ],
+)
+def test_values_of_rows_are_compared(source: str, changed: Row, what: str | None) -> None:
+    row: Row = {"id": "1", "upstreamId": "1", "source": {"name": source}, "event": "push"}
+    row |= {"status": "SUCCEEDED", "triggeredAt": "2026-01-01T00:00:00Z", "attempt": 1}
+    requests = Requests.__new__(Requests)
+    requests.known = [row]
+    data = {"webhookLogs": {"nodes": [row | changed], "sourceReports": []}}
+    answer = Response("hot", "1", 200, "", document={"data": data})
+    found = None
+    try:
+        requests._check(answer, "admin", [row])
+    except WrongError as error:
+        found = error.what
+    assert (found or "").startswith(what or "")
+    assert (found is None) is (what is None)
 
 
 async def test_response_of_another_form_is_a_failure() -> None:

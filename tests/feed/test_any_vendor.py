@@ -192,6 +192,16 @@ def plain() -> OddSource:
 HIT, MISS = CacheStatus.HIT, CacheStatus.MISS
 PAGINGS = st.sampled_from(["window", "moment", "offset", "number", "token"])
 TOTALS = st.sampled_from(["none", "right", "zero", "40", "so far", "late", "more"])
+ODD_LISTS = given(
+    paging=PAGINGS,
+    cap=st.sampled_from([3, 5, 10, 100]),
+    total=TOTALS,
+    count=st.integers(0, 60),
+    odd=st.lists(st.sampled_from(["old", "ahead", "undated"]), max_size=2),
+    first=st.integers(1, 40),
+    seed=st.integers(0, 2**32),
+)
+"""Lists of vendors with habits of their own, some of whose rows have odd times."""
 
 
 def spoil(chance: random.Random, rows: list[WebhookLog], odd: Sequence[str]) -> list[WebhookLog]:
@@ -208,15 +218,7 @@ def spoil(chance: random.Random, rows: list[WebhookLog], odd: Sequence[str]) -> 
 
 
 @examples(250)
-@given(
-    paging=PAGINGS,
-    cap=st.sampled_from([3, 5, 10, 100]),
-    total=TOTALS,
-    count=st.integers(0, 60),
-    odd=st.lists(st.sampled_from(["old", "ahead", "undated"]), max_size=2),
-    first=st.integers(1, 40),
-    seed=st.integers(0, 2**32),
-)
+@ODD_LISTS
 async def test_each_row_is_returned_once_despite_odd_caps_totals_and_times(
     paging: str, cap: int, total: str, count: int, odd: list[str], first: int, seed: int
 ) -> None:
@@ -243,15 +245,7 @@ async def test_each_row_is_returned_once_despite_odd_caps_totals_and_times(
 
 
 @examples(150)
-@given(
-    paging=PAGINGS,
-    cap=st.sampled_from([3, 5, 10, 100]),
-    total=TOTALS,
-    count=st.integers(0, 60),
-    odd=st.lists(st.sampled_from(["old", "ahead", "undated"]), max_size=2),
-    first=st.integers(1, 40),
-    seed=st.integers(0, 2**32),
-)
+@ODD_LISTS
 async def test_list_is_the_same_from_memory_from_redis_and_from_its_vendor(
     paging: str, cap: int, total: str, count: int, odd: list[str], first: int, seed: int
 ) -> None:

@@ -75,7 +75,7 @@ async def soak(
             done = await requests.attempts() - attempts
             outcomes = await requests.recorded()
             broken += check_actions(requests.retries, requests.succeeded, outcomes, done)
-    if site.replicas[0].workers() != lasting:
+    if lasting and site.replicas[0].workers() != lasting:
         broken.append("The workers that were left to run were replaced.")
     for number, replica in enumerate(site.replicas, 1):
         for line in replica.log:

@@ -11,7 +11,7 @@ from tests.benchmarks.figures import Figure, number, table
 from tests.benchmarks.soak.client import Measured
 from tests.benchmarks.soak.load import Failed
 from tests.benchmarks.soak.plan import Plan
-from tests.benchmarks.soak.watch import BOUNDS, COUNT, SHARE, STEP, Series
+from tests.benchmarks.soak.watch import BOUNDS, COUNT, FEWEST_THIRDS, SHARE, STEP, Series
 
 SHOWN = 20
 """Failures that are printed in full."""
@@ -51,8 +51,9 @@ def report(outcome: Outcome, plan: Plan, begun: float) -> str:
         "\nFlat is what grows by less than"
         f" {BOUNDS['RSS MiB']:.0f} MiB, {BOUNDS['kiloblocks']:.0f} thousand blocks or {COUNT:.0f}"
         f" of what is counted, or memory by less than {SHARE:.0%} an hour, by the Theil-Sen slope"
-        " of one measurement a cycle; heap and blocks by its lower confidence limit (95 %). Nor is"
-        f" the last third higher than the first by so much, or by {STEP:.0f} of what is counted.",
+        " of one measurement a cycle; heap and blocks by its lower confidence limit (95 %). From"
+        f" {FEWEST_THIRDS} measurements on, the last third of memory is not higher than the first"
+        f" by so much, either, or by {STEP:.0f} of what is counted; blocks and stores apart.",
     ]
     unplanned = [failed for failed in outcome.failed if failed.cause is None]
     if unplanned or outcome.broken:
