@@ -11,7 +11,8 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -27,9 +28,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 FIXED = ("server.host", "server.port", "server.drain", "metrics", "traces", "log")
 """Settings that a running server keeps."""
 DEFECT = "Reading the configuration anew met a defect, which the log has."
+
+_thread = ThreadPoolExecutor(1, "reload")
 
 
 class Configuration:
@@ -176,7 +181,7 @@ class Reloads:
         outcome, said = TAKEN, ""
         problems: tuple[str, ...] = ()
         try:
-            settings = await asyncio.to_thread(configuration.read_anew)
+            settings = await in_reload_thread(configuration.read_anew)
             if settings is not None:
                 said = await self._take_over(settings)
                 configuration.put_in_force(settings)
@@ -196,6 +201,15 @@ class Reloads:
                 restart=() if outcome == REFUSED else configuration.restart,
             )
         )
+
+
+async def in_reload_thread(call: Callable[[], T]) -> T:
+    """Return what ``call`` returns in the thread for reloads, the only one of the process.
+
+    glibc keeps memory that was freed in a thread for that thread. In a pool, each thread would come
+    to hold what a reload takes at its most.
+    """
+    return await asyncio.get_running_loop().run_in_executor(_thread, call)
 
 
 def _problems(error: Exception) -> tuple[str, ...]:

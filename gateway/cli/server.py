@@ -18,7 +18,7 @@ from gateway.actions.actions import MARGIN
 from gateway.actions.permissions import any_supported
 from gateway.cli.configuration import check
 from gateway.cli.listening import bind, check_host, serve, tidy, url
-from gateway.cli.reload import Configuration, Reloads, hang_ups_held
+from gateway.cli.reload import Configuration, Reloads, hang_ups_held, in_reload_thread
 from gateway.cli.shares import share, workers_of
 from gateway.cli.telemetry import telemetry_of, telemetry_of_worker, telemetry_of_workers
 from gateway.service import Gateway
@@ -92,7 +92,7 @@ def _serve_alone(
 
     async def take_over(settings: Settings) -> str:
         await current.replace(
-            await asyncio.to_thread(make, settings, earlier=current.app), closed=tidy
+            await in_reload_thread(lambda: make(settings, earlier=current.app)), closed=tidy
         )
         return "The configuration was taken over."
 
@@ -202,7 +202,8 @@ def _work(
             nonlocal seconds
             calls.add_sources(told.counted)
             await current.replace(
-                await asyncio.to_thread(make, told.settings, earlier=current.app), closed=tidy
+                await in_reload_thread(lambda: make(told.settings, earlier=current.app)),
+                closed=tidy,
             )
             seconds = grace(told.settings)
 
