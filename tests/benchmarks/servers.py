@@ -1,4 +1,4 @@
-"""The servers that are compared: the gateway, plain Strawberry, Tailcall and Hive Gateway.
+"""The servers that are compared: the gateway, others, and the floor under those in Python.
 
 Tailcall is the executable ``tailcall``, or the one that the variable TAILCALL names. Hive Gateway
 is in the ``node_modules`` of the folder that the variable HIVE names. Both are also found in
@@ -41,6 +41,7 @@ TITLES = {
     "tailcall": "Tailcall",
     "hive": "Hive Gateway",
     "strawberry": "Plain Strawberry",
+    "bare": "Bare uvicorn",
 }
 
 
@@ -80,12 +81,22 @@ def gateway(setting: Setting) -> Command:
 
 def strawberry(setting: Setting) -> Command:
     """Return the command; a page is kept for as long as the gateway keeps it."""
+    return _uvicorn("plain_strawberry", setting)
+
+
+def bare(setting: Setting) -> Command:
+    """Return the command."""
+    return _uvicorn("bare", setting)
+
+
+def _uvicorn(module: str, setting: Setting) -> Command:
     environment = {
         "UPSTREAM_URL": setting.base,
         "CACHE_SECONDS": "5" if setting.workload.is_cached else "0",
+        "ROWS": str(setting.rows),
     }
-    words = ["-m", "uvicorn", "tests.benchmarks.plain_strawberry:app", "--no-access-log"]
-    words += ["--log-level", "warning", "--port", str(setting.port)]
+    words = ["-m", "uvicorn", f"tests.benchmarks.{module}:app", "--no-access-log"]
+    words += ["--log-level", "warning", "--port", str(setting.port), "--lifespan", "off"]
     return [sys.executable, *words, "--workers", str(setting.workers)], environment, ROOT
 
 
@@ -129,6 +140,7 @@ COMMANDS: dict[str, Callable[[Setting], Command]] = {
     "tailcall": tailcall,
     "hive": hive,
     "strawberry": strawberry,
+    "bare": bare,
 }
 
 
@@ -165,7 +177,7 @@ def start(name: str, setting: Setting, body: str, headers: dict[str, str]) -> Se
 
 
 def _path(name: str) -> str:
-    return "" if name == "strawberry" else "graphql"
+    return "" if name in {"strawberry", "bare"} else "graphql"
 
 
 def _tailcall() -> Path | None:
@@ -192,6 +204,7 @@ def versions() -> dict[str, str]:
         package = home / "node_modules/@graphql-hive/gateway/package.json"
         found["hive"] = json.loads(package.read_text())["version"]
     found["strawberry"] = importlib.metadata.version("strawberry-graphql")
+    found["bare"] = importlib.metadata.version("uvicorn")
     return found
 
 
