@@ -246,7 +246,7 @@ class Gateway:
             max_age=max_age,
         )
         if max_age is not None or ready.depends_on_now:
-            operation.is_lasting = False
+            operation.result.is_lasting = False
         if before is not None:
             size = paging.PAGE_SIZE if last is None else last
             return Page(await feed.backward(size, cursor.decode(before, ready)), feed)
@@ -270,7 +270,7 @@ class Gateway:
             await self._watcher.catch_up()
         ready, now = self.prepared(wanted)
         if max_age is not None or ready.depends_on_now:
-            operation.is_lasting = False
+            operation.result.is_lasting = False
         return await scan.read(
             list(self.sources.values()),
             ready,

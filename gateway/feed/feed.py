@@ -258,7 +258,7 @@ class Feed:
             return False
         late = asyncio.get_running_loop().time() > self._operation.deadline
         if late:
-            self._operation.is_lasting = False
+            self._operation.result.is_lasting = False
         return late
 
     async def count(self, page: Slice) -> int | None:

@@ -75,6 +75,6 @@ def complete_all(
         operation.scanned += report.scanned
         operation.returned += report.returned
         if report.error is not None:
-            operation.incomplete = True
+            operation.result.is_incomplete = True
             operation.lost += (report.error.code.name,)
     return list(reports.values())

@@ -97,12 +97,14 @@ class Plans:
         coerced = outline.variables.coerce(variables)
         if coerced is None or (plan := outline.plan(coerced)) is None:
             return None
+        found = extensions(asked, cost, self._limits)
+        end = b',"extensions":%b}' % encode(found) if found else b"}"
         most = self._limits.maximum("answer")
+        if most is not None:
+            most -= len(end)
         if (parts := await plan.write(context, coerced, most)) is None:
             return None
-        if found := extensions(asked, cost, self._limits):
-            parts += (b',"extensions":', encode(found))
-        parts.append(b"}")
+        parts.append(end)
         return b"".join(parts)
 
     def _outline_of(self, text: str, operation_name: str | None) -> _Outline | None:
@@ -225,8 +227,8 @@ class Plan:
         if pages is None:
             return None
         if not self._is_lasting:
-            context.operation.is_lasting = False
-        context.operation.is_shareable = self._is_shareable
+            context.operation.result.is_lasting = False
+        context.operation.result.is_shareable = self._is_shareable
         output = Output(Info(context), most)
         try:
             self._write(pages, output)

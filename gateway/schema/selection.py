@@ -72,7 +72,8 @@ LASTING = {
     source_resolvers.unreadable,
     source_resolvers.unreadable_reasons,
 }
-"""Resolvers whose results do not depend on the time, nor on what happens elsewhere."""
+"""Resolvers whose results do not depend on the time, nor on what happens elsewhere. In a page's
+info, an older start cursor is as good: it only looks further back for logs that came late."""
 
 encode = msgspec.json.Encoder().encode
 

@@ -132,12 +132,12 @@ class SourceCache:
             )
         except TimeoutError:
             self._events.failed(lookup)
-            operation.is_lasting = False
+            operation.result.is_lasting = False
             raise await self._client.deadline_error(operation) from None
         except UpstreamError:
             self._events.failed(lookup)
             # The next operation may succeed, even where this failure leaves no error behind.
-            operation.is_lasting = False
+            operation.result.is_lasting = False
             raise
         except asyncio.CancelledError:
             self._events.failed(lookup, CANCELLED)
@@ -184,12 +184,12 @@ class SourceCache:
         freshness = cached.freshness
         operation.reads[self._source].append(freshness)
         if not_before is not None:
-            operation.is_chained = True
+            operation.result.is_chained = True
         # A failed refresh is told in the reports of the list.
         if freshness.status is CacheStatus.HIT and not freshness.failure:
             operation.used.append(Used(self._source, key, cached.value, freshness.fetched_at))
         else:
-            operation.is_cached = False
+            operation.result.is_cached = False
 
     def _requirement(
         self, operation: Operation, max_age: float | None, not_before: Timestamp | None
@@ -238,7 +238,7 @@ class SourceCache:
                 # What was made of the value, and is kept with it, goes on being of use.
                 value = entry.value
         seconds, tags = wanted.classify(value)
-        if not detached.is_lasting:
+        if not detached.result.is_lasting:
             # It lacks something, such as its hook, that the vendor may be able to list by then.
             seconds = min(seconds, self.lifetimes.first_page)
             # That the rest is unchanged would then say nothing.
@@ -292,7 +292,7 @@ class SourceCache:
         freshness = replace(cached.freshness, failure=error.code.name)
         self._events.found(lookup, freshness)
         operation.reads[self._source].append(freshness)
-        operation.is_cached = False
+        operation.result.is_cached = False
         return Cached(cached.value, freshness)
 
     async def hooks(self, name: str, read: ReadHooks, operation: Operation) -> Hooks:

@@ -16,7 +16,7 @@ from gateway.sources.caching import Read, SourceCache, tag
 from gateway.sources.list_facts import ListFacts
 from gateway.sources.log_search import LogSearch
 from gateway.sources.stale_pages import with_pushed_off, with_same_next
-from gateway.vendors.pages import Criteria, Found, Page, Stream, StreamsChanged, Window
+from gateway.vendors.pages import Attempts, Criteria, Found, Page, Stream, StreamsChanged, Window
 
 if TYPE_CHECKING:
     from gateway.cache import Cached
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 PAGE_READS = 4096
 """Pages whose names are remembered."""
-_ATTEMPTS: Any = tuple[Attempt, ...] | None
+_ATTEMPTS: Any = Attempts | None
 
 
 class Source:
@@ -231,17 +231,18 @@ class Source:
         id, hook_id = self.vendor.ids.log(*place), self.vendor.hook_of(place)
         tags = (tag("log", id), *((tag("hook", hook_id),) if hook_id else ()))
 
-        async def read(detached: Operation) -> tuple[Attempt, ...] | None:
+        async def read(detached: Operation) -> Attempts | None:
             found = await self.vendor.read_attempts(place, detached)
-            return None if found is None else tuple(found)
+            return None if found is None else Attempts(tuple(found))
 
-        def classify(found: tuple[Attempt, ...] | None) -> tuple[float, tuple[str, ...]]:
-            latest = found[-1].status if found else WebhookLogStatus.UNKNOWN
+        def classify(found: Attempts | None) -> tuple[float, tuple[str, ...]]:
+            latest = found.read[-1].status if found and found.read else WebhookLogStatus.UNKNOWN
             return self._detail_lifetime(latest), tags
 
-        wanted = Read(name=f"attempts/{id}", kind=_ATTEMPTS, read=read, classify=classify)
-        attempts: tuple[Attempt, ...] | None = (await self._cache.get(wanted, operation)).value
-        return attempts
+        # Under attempts/ earlier releases stored them in another form.
+        wanted = Read(name=f"tries/{id}", kind=_ATTEMPTS, read=read, classify=classify)
+        attempts: Attempts | None = (await self._cache.get(wanted, operation)).value
+        return None if attempts is None else attempts.read
 
     async def hooks(self, operation: Operation) -> Sequence[Hook]:
         """Return the hooks that the configuration covers."""

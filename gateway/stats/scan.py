@@ -151,7 +151,7 @@ class _Scan:
         """Return whether the deadline will have passed in so many seconds."""
         late = asyncio.get_running_loop().time() + ahead >= self._operation.deadline
         if late:
-            self._operation.is_lasting = False
+            self._operation.result.is_lasting = False
         return late
 
 

@@ -239,7 +239,7 @@ async def tally(
         _, until = reading.wanted.bounds("triggered_at")
         if until is None or until > reading.now:
             # The buckets go on until now.
-            reading.operation.is_lasting = False
+            reading.operation.result.is_lasting = False
     total = Series(Key(), reading, layout, countable=True)
     groups: dict[tuple[Any, ...], Series] = {}
     values = [_VALUES[one] for one in by]

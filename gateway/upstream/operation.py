@@ -48,6 +48,22 @@ class Calls(Counter[str]):
     seconds = 0.0
 
 
+class Result:
+    """What is known of an operation's result so far."""
+
+    def __init__(self) -> None:
+        self.is_cached = True
+        """Whether all that was read was in the cache and fresh, and is therefore in ``used``."""
+        self.is_chained = False
+        """Whether something that was read must not be older than something else."""
+        self.is_lasting = True
+        """Whether it depends on nothing but the cache, the arguments and the grants."""
+        self.is_shareable = False
+        """Whether it is known to say nothing about the calls made for this operation."""
+        self.is_incomplete = False
+        """Whether something could not be read although the response is not an error."""
+
+
 class Operation:
     """One caller's operation: its deadline, and the calls made for it so far, by source.
 
@@ -97,8 +113,6 @@ class Operation:
         """Whether what actions of other processes have made obsolete has been evicted."""
         self.background = False
         """Whether it is a background refresh, after the caller has got a response."""
-        self.incomplete = False
-        """Whether something could not be read although the response is not an error."""
         self.on_hooks: Callable[[Sequence[Hook]], None] | None = None
         """Called with each page of a source's hooks while others are still being read."""
         self.etags: Mapping[str, str] = {}
@@ -109,14 +123,8 @@ class Operation:
         has changed."""
         self.used: list[Used] = []
         """What was read from the cache while it was fresh."""
-        self.is_cached = True
-        """Whether all that was read was in the cache and fresh, and is therefore in ``used``."""
-        self.is_chained = False
-        """Whether something that was read must not be older than something else."""
-        self.is_lasting = True
-        """Whether the result depends on nothing but the cache, the arguments and the grants."""
-        self.is_shareable = False
-        """Whether the result is known to say nothing about the calls made for this operation."""
+        self.result = Result()
+        """What is known of the result; a copy of the operation has the same."""
         self.made_of: Freshness | None = None
         """The freshness of the cache entries that the result was built from, if any."""
         self.memo: Callable[..., RowsMemo] = _NO_MEMO.within

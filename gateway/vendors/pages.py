@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from gateway import ids
 from gateway.errors import UpstreamError
-from gateway.model import D_co, Hook, Timestamp, WebhookLog, WebhookLogStatus
+from gateway.model import Attempt, D_co, Hook, Timestamp, WebhookLog, WebhookLogStatus
 
 MAX_STATUS_CODE = 999
 """The greatest number that an HTTP status can be; an upper bound that is none."""
@@ -174,6 +174,12 @@ class Hooks(msgspec.Struct, frozen=True, weakref=True):
 
     readable: Sequence[Hook]
     unreadable: Sequence[str] = ()
+
+
+class Attempts(msgspec.Struct, frozen=True, weakref=True):
+    """The attempts of a delivery, the first one first."""
+
+    read: tuple[Attempt, ...]
 
 
 class StreamsChanged(Exception):  # noqa: N818 - not a failure

@@ -7,7 +7,7 @@
 - It is used while every cached value that it was made of is still the current and fresh one. So an
   action, an eviction or a refresh that brought something new ends it.
 - Answers that depend on the time, or that a vendor was called for, are not kept
-  (``Operation.is_lasting``, ``Operation.is_cached``).
+  (``Result.is_lasting``, ``Result.is_cached``).
 - The values are held weakly, so that answers do not keep pages alive that the cache has evicted.
 """
 
@@ -108,16 +108,16 @@ class KeptAnswers:
 
     def keep(self, key: Key, body: bytes, operation: Operation) -> None:
         """Keep an answer without errors, unless it may not be true for long or is the first."""
-        if not operation.is_lasting or operation.incomplete:
+        result = operation.result
+        if not result.is_lasting or result.is_incomplete:
             return
-        if self._is_first(key, operation) or not operation.is_cached:
+        if self._is_first(key, operation) or not result.is_cached:
             return
         if any(used.value is None for used in operation.used):
             return
         size = len(body) + len(key[1]) + OVERHEAD * (len(operation.used) + 4)
         if size <= self._memory:
-            chained = operation.is_chained
-            values = tuple([_held(used, chained=chained) for used in operation.used])
+            values = tuple([_held(used, chained=result.is_chained) for used in operation.used])
             self._kept[key] = Answer(
                 body,
                 values,
@@ -130,7 +130,7 @@ class KeptAnswers:
     def _is_first(self, key: Key, operation: Operation) -> bool:
         mark = hash(key)
         is_first = mark not in self._seen
-        self._seen[mark] = operation.is_shareable
+        self._seen[mark] = operation.result.is_shareable
         if len(self._seen) > SEEN:
             self._seen.popitem(last=False)
         return is_first

@@ -38,7 +38,7 @@ def described(
     if request.method != "GET" or has_errors:
         return response
     tag = entity_tag(response)
-    reads = {} if operation.incomplete else operation.reads
+    reads = {} if operation.result.is_incomplete else operation.reads
     response.headers["Cache-Control"] = cache_control(reads, now)
     response.headers["ETag"] = tag
     response.headers["Vary"] = ", ".join((*VARY, *operation.passed))

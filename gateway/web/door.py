@@ -286,9 +286,9 @@ class Door:
         before = self._view.excesses
         result = await self._view.run_posted(gateway, operation, asked)
         exceeds = self._view.excesses != before
-        if exceeds or operation.incomplete or not isinstance(result, bytes):
+        if exceeds or operation.result.is_incomplete or not isinstance(result, bytes):
             return Outcome(result, operation, exceeds)
-        shared = operation.is_shareable and operation.is_lasting
+        shared = operation.result.is_shareable and operation.result.is_lasting
         return Outcome(result, operation, exceeds, shared)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tests.benchmarks.audit_list import CHANGING, Row
@@ -61,7 +61,10 @@ GATEWAY = Form(
         "retryAttempts": "details.retryAttempts",
     },
 )
-NO_BODIES = GATEWAY._replace(query=GATEWAY.query.replace(" bodyJson", ""))
+NO_BODIES = GATEWAY._replace(
+    query=GATEWAY.query.replace(" bodyJson", ""),
+    fields={field: path for field, path in GATEWAY.fields.items() if field != "data"},
+)
 
 
 def follow(value: Any, path: str) -> Any:
@@ -92,8 +95,8 @@ def comparable(field: str, value: Any) -> Any:
 def check(answer: bytes, form: Form, expected: Sequence[Row], *, bodies: bool = True) -> None:
     """Raise WrongAnswerError unless the answer has exactly the expected rows, in their order.
 
-    Without ``bodies`` the caller may not see them: none may be there, with an error for each row
-    if the operation asks for them.
+    Nothing else may be in a row. Without ``bodies`` the caller may not see them: none may be there,
+    with an error for each row if the operation asks for them.
     """
     try:
         document = json.loads(answer)
@@ -101,7 +104,7 @@ def check(answer: bytes, form: Form, expected: Sequence[Row], *, bodies: bool = 
         errors = document.get("errors", [])
     except (ValueError, KeyError, TypeError):
         raise WrongAnswerError(f"no rows in {answer[:400]!r}") from None
-    asked = form.query != NO_BODIES.query
+    asked = "data" in form.fields
     codes = [error.get("extensions", {}).get("code") for error in errors]
     if codes != ([] if bodies or not asked else ["FORBIDDEN"] * len(expected)):
         raise WrongAnswerError(f"{len(errors)} errors: {json.dumps(errors)[:400]}")
@@ -109,13 +112,23 @@ def check(answer: bytes, form: Form, expected: Sequence[Row], *, bodies: bool = 
         count = len(rows) if isinstance(rows, list) else "no"
         raise WrongAnswerError(f"{count} rows instead of {len(expected)}")
     for row, right in zip(rows, expected, strict=True):
-        _check_row(row, form, right, bodies=bodies, asked=asked)
+        _check_row(row, form, right, bodies=bodies)
 
 
-def _check_row(row: Any, form: Form, right: Row, *, bodies: bool, asked: bool) -> None:
+def _others(value: Any, paths: Collection[str], at: str = "") -> list[str]:
+    """Return the paths at which there is a value, none of ``paths``."""
+    if at in paths or value is None:
+        return []
+    if not isinstance(value, dict):
+        return [at]
+    inner = {f"{at}.{name}".removeprefix("."): value[name] for name in value}
+    return [path for name in inner for path in _others(inner[name], paths, name)]
+
+
+def _check_row(row: Any, form: Form, right: Row, *, bodies: bool) -> None:
+    if others := _others(row, set(form.fields.values())):
+        raise WrongAnswerError(f"{', '.join(others)} in a row was not asked for")
     for field, path in form.fields.items():
-        if field == "data" and not asked:
-            continue
         try:
             value = comparable(field, follow(row, path))
         except (KeyError, TypeError, ValueError):

@@ -32,6 +32,7 @@ FAULTS: dict[str, Callable[[list[Any]], object]] = {
     "time cut off": lambda rows: rows[3].update(timeTriggered=rows[3]["timeTriggered"][:-4] + "Z"),
     "field missing": lambda rows: rows[9].pop("errorMessage"),
     "row null": lambda rows: rows.__setitem__(0, None),
+    "field not asked for": lambda rows: rows[5].update(secret="a"),
 }
 
 
@@ -84,6 +85,8 @@ def test_wrong_rows_are_refused(fault: str) -> None:
         (own(ROWS, bodies=True), GATEWAY, False),
         (own(ROWS, bodies=False, errors=9), GATEWAY, False),
         (own(ROWS, bodies=False, errors=10), GATEWAY, True),
+        (own(ROWS, bodies=True), NO_BODIES, False),
+        (own(ROWS, bodies=True), NO_BODIES, True),
     ],
 )
 def test_wrong_answers_are_refused(answer: bytes, form: Form, bodies: bool) -> None:

@@ -164,7 +164,7 @@ async def test_reading_ends_before_the_deadline() -> None:
     )
     assert len(made.calls) <= 1
     assert not reading.span().is_complete
-    assert not operation.is_lasting
+    assert not operation.result.is_lasting
 
 
 async def test_source_that_hangs_does_not_take_the_time_of_the_others() -> None:

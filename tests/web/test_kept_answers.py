@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import weakref
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.cache.evictions import EvictionLog
+from gateway.config import Limit
 from gateway.journal import ActionKind
 from gateway.sandbox import Sandbox
 from gateway.service import Gateway
+from gateway.upstream.operation import Result
 from gateway.web.answers import MEMORY, KeptAnswers
 from tests.support.moment import stopped
 from tests.web.direct import KEY, LONG_WAY, Direct, Reply, direct, watch_ways
@@ -69,6 +72,51 @@ async def test_action_ends_an_answer(app: Direct, action: str) -> None:
     assert (id in ids) == (action == "retry")
     assert (await ask(app, OTHER)).comparable == other.comparable
     assert (await ask(app, OTHER)).way == "kept"
+
+
+@pytest.mark.parametrize("field", ["attempts { number status }", "request { body }"])
+async def test_whatever_was_read_can_be_kept(app: Direct, field: str) -> None:
+    query = f"{{ webhookLogs(first: 60) {{ nodes {{ id {field} }} }} }}"
+    replies = [await ask(app, query) for _ in range(6)]
+    assert {reply.status for reply in replies} == {200}
+    assert replies[-1].way == "kept"
+    assert replies[-1].data == replies[0].data
+
+
+async def test_answer_of_stale_hooks_is_not_kept(
+    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would hide the lists of new hooks for as long as its pages are fresh."""
+    watch_ways(monkeypatch)
+    lifetimes = {"first_page": 5.0, "hooks": 60.0, "stale_while_revalidate": 2.0}
+    query = '{ webhookLogs(filter: { source: { eq: "github" } }) { nodes { id } } }'
+    async with direct(tmp_path, sandbox, monkeypatch, cache=lifetimes) as app:
+        await kept(app, query)
+        app.clock.advance(58)
+        await kept(app, query)
+        # Now the hooks are stale, and the pages fresh.
+        app.clock.advance(3)
+        app.vendors.gate = asyncio.Event()
+        assert [(await ask(app, query)).way for _ in range(3)] == ["door"] * 3
+        app.vendors.gate.set()
+        app.clock.advance(5)
+        await kept(app, query)
+
+
+async def test_extensions_count_for_the_limit_of_an_answer(
+    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch_ways(monkeypatch)
+    query = {"query": ONE, "extensions": {"cost": True}}
+    async with direct(tmp_path, sandbox, monkeypatch) as app:
+        whole = await kept(app, query)
+        settings = app.gateway.settings
+    assert '"cost"' in whole.text
+    limit = {"answer": Limit(len(whole.text) - 20, "enforce")}
+    async with direct(tmp_path, sandbox, monkeypatch, settings=settings, limits=limit) as app:
+        for count in range(1, 5):
+            assert "the limit answer is" in (await ask(app, query)).text
+            assert app.view._limits.exceeded["answer"] == count
 
 
 async def test_invalidation_ends_an_answer(app: Direct) -> None:
@@ -230,8 +278,7 @@ async def test_kept_answers_do_not_keep_pages(app: Direct) -> None:
 def test_kept_answers_are_bounded() -> None:
     class Operation:
         used: tuple[Any, ...] = ()
-        is_lasting = is_cached = True
-        is_chained = is_shareable = incomplete = False
+        result = Result()
         executed, returned = None, 0
 
     class Facts:
