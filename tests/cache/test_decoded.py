@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from gateway.cache import Cache
@@ -47,7 +50,7 @@ def test_entry_is_found_by_its_key_text_and_kind() -> None:
 
 def test_least_recently_read_entries_are_forgotten() -> None:
     entries = DecodedEntries()
-    half = bytes(MEMORY // 2)
+    half = bytes(MEMORY // 4 - 1024)
     for key in ("one", "two"):
         entries.keep(key, decoded(half))
     assert entries.find("one", half, list)
@@ -62,6 +65,35 @@ def test_large_entry_replaces_a_smaller_one_and_is_not_kept() -> None:
     entries.keep("key", decoded(bytes(MEMORY // 2 + 1)))
     assert entries.find("key", b"text", list) is None
     assert entries.find("key", bytes(MEMORY // 2 + 1), list) is None
+
+
+VALUES = {
+    "small": 1,
+    "rows": [{"id": f"{n:012}", "event": "translation.created", "url": None} for n in range(100)],
+    "empty lists": [[[]] * 20 for _ in range(500)],
+    "body": [{"body": json.dumps([{"sku": f"A-{n}", "opts": []} for n in range(300)])}] * 9,
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_memory_is_bounded_whatever_the_values_are(name: str) -> None:
+    entries = DecodedEntries()
+    tracemalloc.start()
+    try:
+        for number in range(10**6):
+            text = msgspec.json.encode([number, VALUES[name]])
+            found = msgspec.json.decode(text)
+            # What was asked for of a row is kept beside it.
+            bodies = [json.loads(row["body"]) for row in found[1]] if name == "body" else ()
+            value: Any = msgspec.structs.replace(ENTRY, value=(found, bodies))
+            entries.keep(f"key-{number}", Decoded(text, list, 0, value))
+            if len(entries._kept) <= number:
+                break
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(entries._kept) > 10
+    assert MEMORY / 4 < taken <= MEMORY
 
 
 @pytest.mark.parametrize("end", ["eviction", "expiry"])
