@@ -225,10 +225,11 @@ class Door:
                             trace=operation.trace,
                             by=made_by.trace,
                         )
-                # An excess that is only warned of has to be counted each time.
-                elif self._answers is not None and not exceeds:
-                    self._answers.keep(request.key, result, operation)
                 await request.send_body(result, reads, headers)
+                # The caller need not wait for that. An excess that is only warned of has to be
+                # counted each time.
+                if made_by is operation and self._answers is not None and not exceeds:
+                    self._answers.keep(request.key, result, operation)
                 return
             response = view.response_to(
                 request.http, gateway, operation, result, request.verdict.media_type
