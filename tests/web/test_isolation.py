@@ -54,6 +54,7 @@ FIELDS = (
     "hook { name url }",
     "details { __typename }",
     "triggeredAt correlationId warnings",
+    "attempts { number status responseBody }",
 )
 FILTERS: tuple[Any, ...] = (
     {},
@@ -238,6 +239,8 @@ class Steps:
                 for part in (log.get("request") or {}, log.get("response") or {}):
                     assert part.get("body") is part.get("bodyJson") is None
                     assert {each["value"] for each in part.get("headers") or ()} <= {None}
+                for attempt in log.get("attempts") or ():
+                    assert attempt["responseBody"] is None
 
 
 def normal(text: str, request_id: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import random
 import weakref
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,10 +16,13 @@ from gateway.cache.evictions import EvictionLog
 from gateway.config import Limit
 from gateway.journal import ActionKind
 from gateway.sandbox import Sandbox
+from gateway.schema import build_schema
 from gateway.service import Gateway
 from gateway.upstream.operation import Result
 from gateway.web.answers import MEMORY, KeptAnswers
+from tests.schema.test_written import TIMES, valid
 from tests.support.moment import stopped
+from tests.support.operations import Operations
 from tests.web.direct import KEY, LONG_WAY, Direct, Reply, direct, watch_ways
 
 if TYPE_CHECKING:
@@ -81,6 +86,38 @@ async def test_whatever_was_read_can_be_kept(app: Direct, field: str) -> None:
     assert {reply.status for reply in replies} == {200}
     assert replies[-1].way == "kept"
     assert replies[-1].data == replies[0].data
+
+
+@pytest.mark.parametrize(("seed", "count"), [(1, 15), pytest.param(2, 300, marks=pytest.mark.slow)])
+async def test_random_operations_have_one_result_on_all_ways(
+    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, seed: int, count: int
+) -> None:
+    watch_ways(monkeypatch)
+    off = {"rate": Limit(1, "off")}
+    schema = build_schema()
+    operations = Operations(schema._schema, random.Random(seed), [])
+    ways = Counter[str]()
+    async with direct(tmp_path, sandbox, monkeypatch, limits=off) as app:
+        for _ in range(count):
+            asked = valid(operations, schema)
+            query = {"query": asked.text, "variables": asked.variables}
+            results = []
+            for more in [LONG_WAY], [LONG_WAY], [], [], [], []:
+                reply = await app.post(query, *more, key=KEY)
+                ways[reply.way] += 1
+                results.append((reply.status, shown(reply)))
+            # The first has filled the cache.
+            assert results[2:] == results[1:2] * 4, asked
+    assert ways["kept"] > count / 4
+
+
+def shown(reply: Reply) -> dict[str, Any]:
+    """Return what is the same in equal responses."""
+    text = reply.text.replace(reply.headers["x-request-id"], "ID")
+    document: dict[str, Any] = json.loads(TIMES.sub(b'"time":0', text.encode()))
+    # Fields of several lists fail in any order.
+    document.get("errors", []).sort(key=json.dumps)
+    return document
 
 
 async def test_answer_of_stale_hooks_is_not_kept(
