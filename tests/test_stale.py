@@ -193,6 +193,19 @@ async def test_page_is_fresh_again_after_the_first_successful_refresh(desk: Desk
     assert {node["freshness"]["failure"] for node in after.nodes} == {None}
 
 
+async def test_vendor_is_asked_first_when_nobody_has_asked_since_its_failure(desk: Desk) -> None:
+    before = await desk.read()
+    await desk.fault("language-weaver", kind="status", status=500)
+    desk.clock.advance(FRESH + REFRESHABLE)
+    assert (await desk.read()).cache == "STALE"
+    await desk.heal()
+    await desk.arrive(60)
+    desk.clock.advance(RETRY + REFRESHABLE)
+    after = await desk.read()
+    assert (after.cache, after.report["age"], after.report["notes"]) == ("MISS", 0.0, [])
+    assert after.ids != before.ids
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("vendor", "source"),

@@ -125,7 +125,7 @@ class Cache:
         if entry is not None and requirement.accepts(entry, now):
             if now < entry.fresh_until:
                 return self._hit(entry)
-            if entry.failed or now < entry.revalidate_until:
+            if now < _asked_first_from(entry):
                 # A wait above the maximum means that the clock was set back.
                 if not now < entry.retry_at <= now + MAX_RETRY_DELAY * SECOND:
                     self._flights.start(self._flight(request), lambda: self._refresh_later(request))
@@ -323,6 +323,18 @@ class Cache:
 
     def _now(self) -> Timestamp:
         return Timestamp(self._clock())
+
+
+def _asked_first_from(entry: Entry[Any]) -> Timestamp:
+    """Return when an entry is no longer returned before the vendor was asked again.
+
+    A failure is believed for as long as a stale value, from when it may be tried again: nobody
+    may have asked since, and the vendor be well.
+    """
+    if not entry.failed:
+        return entry.revalidate_until
+    stale_while_revalidate = entry.revalidate_until - entry.fresh_until
+    return Timestamp(max(entry.revalidate_until, entry.retry_at + stale_while_revalidate))
 
 
 def _cached(entry: Entry[T], status: CacheStatus, *, collapsed: bool = False) -> Cached[T]:

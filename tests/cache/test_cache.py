@@ -217,6 +217,19 @@ async def test_clock_set_back_does_not_extend_freshness(
     assert await ask(cache, vendor) == (3, HIT)
 
 
+@pytest.mark.parametrize(("seconds", "expected"), [(51, (1, STALE)), (54, (3, MISS))])
+async def test_failure_is_believed_for_as_long_as_a_stale_value(
+    cache: Cache, vendor: Vendor, clock: Clock[int], seconds: float, expected: object
+) -> None:
+    await ask(cache, vendor)
+    clock.seconds = 31
+    vendor.code = ErrorCode.UPSTREAM_ERROR
+    assert await ask(cache, vendor) == (1, STALE)
+    vendor.code = None
+    clock.seconds = seconds
+    assert await ask(cache, vendor) == expected
+
+
 async def test_clock_set_back_does_not_postpone_retries(
     cache: Cache, vendor: Vendor, clock: Clock[int]
 ) -> None:
