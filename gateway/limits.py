@@ -52,8 +52,9 @@ class LimitError(RequestError):
 
 
 class Limits:
-    """The configured limits; ``exceeded`` counts how often each was exceeded.
+    """The configured limits.
 
+    ``exceeded`` counts how often each was exceeded, and ``excesses`` all together.
     ``deadline``, in seconds, is only counted here; the calls that an operation waits for
     enforce it. ``events`` are told of each excess.
     """
@@ -68,6 +69,7 @@ class Limits:
         self._deadline = deadline or TimeLimit()
         self._events = events or Events()
         self.exceeded: Counter[str] = Counter()
+        self.excesses = 0
 
     def of(self, name: str) -> Limit:
         """Return the setting of a limit."""
@@ -112,5 +114,6 @@ class Limits:
         caller: str | None = None,
     ) -> None:
         self.exceeded[name] += 1
+        self.excesses += 1
         if self._events.wants(LimitMet):
             self._events.emit(LimitMet(name, value, limit.max, limit.mode, caller))

@@ -36,7 +36,7 @@ class Method(enum.Enum):
     JWT = "jwt"
 
 
-class Grant(msgspec.Struct, frozen=True):
+class Grant(msgspec.Struct, frozen=True, cache_hash=True):
     """A role on the named sources, or on all sources if None."""
 
     role: Role

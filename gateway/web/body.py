@@ -101,7 +101,7 @@ def decode_json(content: bytes, charset: str = "utf-8") -> Any:
 
 
 def _check_keys(pairs: list[tuple[str, Any]]) -> None:
-    if len({key for key, _ in pairs}) < len(pairs):
+    if len(dict(pairs)) < len(pairs):
         raise RepeatedKeyError
 
 

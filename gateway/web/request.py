@@ -70,6 +70,12 @@ def request_id(scope: Scope) -> str:
     return state["request_id"]
 
 
+def address_of(scope: Scope) -> str:
+    """Return the address that a request came from; empty if the server does not say."""
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
 def timeout(request: Request) -> float | None:
     """Return the seconds that the caller waits, by X-Request-Timeout; None if it is not given."""
     lines = request.headers.getlist("x-request-timeout")

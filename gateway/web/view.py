@@ -38,7 +38,7 @@ from gateway.web.observed import note_span
 from gateway.web.origin import is_cross_origin, is_simple
 from gateway.web.persisted import PersistedDocuments
 from gateway.web.rates import MemoryStore, RateLimitedError, RateLimiter, SharedStore
-from gateway.web.request import GraphQLRequest, Refusal, read, request_id, timeout
+from gateway.web.request import GraphQLRequest, Refusal, address_of, read, request_id, timeout
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -150,9 +150,10 @@ class GraphQLView:
         return response
 
     async def _caller(self, request: Request) -> Caller:
-        address = request.client.host if request.client else ""
         try:
-            return await self._authenticator.authenticate(request.headers, address)
+            return await self._authenticator.authenticate(
+                request.headers, address_of(request.scope)
+            )
         except UnauthenticatedError as error:
             challenge = {"WWW-Authenticate": error.www_authenticate}
             raise Refusal(401, str(error), code=error.code, **challenge) from None
@@ -164,13 +165,12 @@ class GraphQLView:
 
     def welcomes(self, caller: Caller, scope: Scope) -> bool:
         """Return whether a caller that was authenticated before may call from an address."""
-        client = scope.get("client")
-        return self._authenticator.welcomes(caller, client[0] if client else "")
+        return self._authenticator.welcomes(caller, address_of(scope))
 
     @property
     def excesses(self) -> int:
         """How often any limit was exceeded so far."""
-        return self._limits.exceeded.total()
+        return self._limits.excesses
 
     def fits(self, body: bytes) -> bool:
         """Return whether the body is within its limit."""
@@ -180,7 +180,7 @@ class GraphQLView:
     async def count(self, caller: Caller, request: Request) -> dict[str, str]:
         """Count a request of a caller, and return the headers of the rate limit."""
         try:
-            return await self._rates.headers(caller, request.client.host if request.client else "")
+            return await self._rates.headers(caller, address_of(request.scope))
         except RateLimitedError as error:
             raise Refusal(429, str(error), code=ErrorCode.RATE_LIMITED, **error.headers) from None
 
