@@ -125,7 +125,7 @@ class Cache:
         if entry is not None and requirement.accepts(entry, now):
             if now < entry.fresh_until:
                 return self._hit(entry)
-            if now < _asked_first_from(entry):
+            if now < _returned_at_once_until(entry):
                 # A wait above the maximum means that the clock was set back.
                 if not now < entry.retry_at <= now + MAX_RETRY_DELAY * SECOND:
                     self._flights.start(self._flight(request), lambda: self._refresh_later(request))
@@ -325,11 +325,11 @@ class Cache:
         return Timestamp(self._clock())
 
 
-def _asked_first_from(entry: Entry[Any]) -> Timestamp:
-    """Return when an entry is no longer returned before the vendor was asked again.
+def _returned_at_once_until(entry: Entry[Any]) -> Timestamp:
+    """Return until when a stale entry is returned without a wait for its vendor.
 
-    A failure is believed for as long as a stale value, from when it may be tried again: nobody
-    may have asked since, and the vendor be well.
+    After a failure, that is as long as without one, from when the vendor may be tried again: if
+    nobody has asked since, it may be well.
     """
     if not entry.failed:
         return entry.revalidate_until

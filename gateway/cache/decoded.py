@@ -26,21 +26,23 @@ VALUE = 80
 
 
 class Decoded(NamedTuple):
-    """An entry that was decoded from a text as one with a value of that kind."""
+    """An entry that was decoded from a text as one with a value of that kind.
+
+    ``size`` is by ``size_of``, which is too slow to be called twice.
+    """
 
     text: bytes
     kind: type[Any]
     generation: int
     entry: Entry[Any]
+    size: int
 
 
 class DecodedEntries:
     """The entries that were decoded last, by their keys."""
 
     def __init__(self) -> None:
-        self._kept: LRUCache[str, Decoded] = LRUCache(
-            MEMORY, getsizeof=lambda one: size_of(one.text)
-        )
+        self._kept: LRUCache[str, Decoded] = LRUCache(MEMORY, getsizeof=lambda one: one.size)
 
     def find(self, key: str, text: bytes, kind: type[Any]) -> Decoded | None:
         """Return what was decoded from the same text under a key, if it is kept."""
@@ -49,7 +51,7 @@ class DecodedEntries:
 
     def keep(self, key: str, decoded: Decoded) -> None:
         """Keep an entry in place of the one before."""
-        if size_of(decoded.text) <= MEMORY // 2:
+        if decoded.size <= MEMORY // 2:
             self._kept[key] = decoded
         else:
             self.forget(key)

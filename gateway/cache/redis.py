@@ -22,7 +22,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from gateway.cache import scripts
-from gateway.cache.decoded import Decoded, DecodedEntries
+from gateway.cache.decoded import Decoded, DecodedEntries, size_of
 from gateway.cache.entry import SECOND, SKEW, Entry
 from gateway.cache.scripts import BOUNDS, ENTRY, FIRST_NUMBERS, LAST, LEASE, ORDER, RATE, TAKEN
 from gateway.cache.store import Generation, Lease, Store
@@ -160,7 +160,7 @@ class RedisStore(Store):
             except (msgspec.MsgspecError, ValueError, RecursionError):
                 self._fail(INVALID)
                 return None
-            found = Decoded(text, kind, generation, entry)
+            found = Decoded(text, kind, generation, entry, size_of(text))
             self._known.keep(key, found)
         return None if found.entry.stored_at > self._clock() + SKEW else found
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from gateway.cache import Cache
-from gateway.cache.decoded import MEMORY, Decoded, DecodedEntries
+from gateway.cache.decoded import MEMORY, Decoded, DecodedEntries, size_of
 from gateway.cache.entry import Entry
 from gateway.cache.redis import RedisStore
 from gateway.model import Timestamp
@@ -31,7 +31,7 @@ ENTRY: Entry[Any] = Entry(
 
 
 def decoded(text: bytes, kind: type[Any] = list) -> Decoded:
-    return Decoded(text, kind, 0, ENTRY)
+    return Decoded(text, kind, 0, ENTRY, size_of(text))
 
 
 def test_entry_is_found_by_its_key_text_and_kind() -> None:
@@ -86,7 +86,7 @@ def test_memory_is_bounded_whatever_the_values_are(name: str) -> None:
             # What was asked for of a row is kept beside it.
             bodies = [json.loads(row["body"]) for row in found[1]] if name == "body" else ()
             value: Any = msgspec.structs.replace(ENTRY, value=(found, bodies))
-            entries.keep(f"key-{number}", Decoded(text, list, 0, value))
+            entries.keep(f"key-{number}", Decoded(text, list, 0, value, size_of(text)))
             if len(entries._kept) <= number:
                 break
         taken, _ = tracemalloc.get_traced_memory()

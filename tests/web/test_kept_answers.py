@@ -19,6 +19,7 @@ from gateway.sandbox import Sandbox
 from gateway.schema import build_schema
 from gateway.service import Gateway
 from gateway.upstream.operation import Result
+from gateway.web import door
 from gateway.web.answers import MEMORY, KeptAnswers
 from tests.schema.test_written import TIMES, valid
 from tests.support.moment import stopped
@@ -118,6 +119,28 @@ def shown(reply: Reply) -> dict[str, Any]:
     # Fields of several lists fail in any order.
     document.get("errors", []).sort(key=json.dumps)
     return document
+
+
+async def test_answer_is_sent_before_it_is_kept(
+    app: Direct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its caller gets it at once, even if it can't be kept."""
+    done = []
+    send, keep = door._Request.send_body, KeptAnswers.keep
+
+    async def sent(*given: Any) -> None:
+        await send(*given)
+        done.append("sent")
+
+    def kept_then(*given: Any) -> None:
+        keep(*given)
+        done.append("kept")
+
+    await ask(app)
+    monkeypatch.setattr(door._Request, "send_body", sent)
+    monkeypatch.setattr(KeptAnswers, "keep", kept_then)
+    assert (await ask(app)).way == "door"
+    assert done == ["sent", "kept"]
 
 
 async def test_answer_of_stale_hooks_is_not_kept(
