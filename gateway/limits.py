@@ -77,12 +77,12 @@ class Limits:
 
     def maximum(self, name: str) -> int | None:
         """Return the maximum of a limit; None if it is not enforced."""
-        limit = self.of(name)
+        limit = self._limits[name]
         return limit.max if limit.refuses else None
 
     def allows(self, name: str, value: int) -> bool:
         """Return whether a value needs neither counting nor refusing."""
-        limit = self.of(name)
+        limit = self._limits[name]
         return value <= limit.max or limit.mode == "off"
 
     def refuses(self, name: str, value: float, caller: str | None = None) -> bool:
@@ -90,7 +90,7 @@ class Limits:
 
         ``caller`` is whose limit it is, if it is one of a caller.
         """
-        limit = self._deadline if name == "deadline" else self.of(name)
+        limit = self._deadline if name == "deadline" else self._limits[name]
         if value <= limit.max or limit.mode == "off":
             return False
         self._count(name, value, limit, caller)

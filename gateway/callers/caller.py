@@ -21,11 +21,11 @@ class Role(enum.Enum):
     OPERATOR = "Retry deliveries, too."
     ADMIN = "Delete webhook logs, and see the journal and the vendors' raw documents, too."
 
+    def __init__(self, _: str) -> None:
+        self.rank = len(type(self).__members__)
+
     def __lt__(self, other: Role) -> bool:
-        return _RANKS[self] < _RANKS[other]
-
-
-_RANKS = {role: rank for rank, role in enumerate(Role)}
+        return self.rank < other.rank
 
 
 class Method(enum.Enum):
@@ -73,7 +73,7 @@ class Caller(msgspec.Struct, frozen=True):
     def may(self, role: Role, source: str) -> bool:
         """Return whether the caller has at least a role on a source."""
         held = self.role_on(source)
-        return held is not None and _RANKS[held] >= _RANKS[role]
+        return held is not None and held.rank >= role.rank
 
     def may_everywhere(self, role: Role) -> bool:
         """Return whether the caller has a role on all sources, including removed ones."""

@@ -256,7 +256,7 @@ class Feed:
         """
         if scanned % CLOCK_INTERVAL >= more:
             return False
-        late = asyncio.get_running_loop().time() > self._operation.deadline
+        late = self._operation.is_late
         if late:
             self._operation.result.is_lasting = False
         return late
@@ -296,12 +296,14 @@ def choose(
     """
     chosen = read = sources
     if not wanted.matches_all:
+        read = [source for source in sources if wanted.may_match(partial_of(source))]
         chosen = [
             source
             for source in sources
-            if wanted.may_match(Partial(source=source.name, provider=source.provider))
+            # Where more is known, nothing is possible that was not possible before.
+            if source in read
+            or wanted.may_match(Partial(source=source.name, provider=source.provider))
         ]
-        read = [source for source in chosen if wanted.may_match(partial_of(source))]
     return read, {
         source.name: Report(source=source.name, notes=[] if source in read else [UNREAD], now=now)
         for source in chosen

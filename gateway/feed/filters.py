@@ -22,7 +22,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from cachetools import LRUCache
 
 from gateway import ids
 from gateway.errors import ErrorCode, RequestError
@@ -89,8 +88,8 @@ class Filter(msgspec.Struct, frozen=True, dict=True):
         """Return the indices of the first rows that match, at most so many."""
         if self.matches_all:
             return range(min(len(rows), most))
-        if self.window:
-            first, last = self.window
+        if window := self.window:
+            first, last = window
             found = [
                 index
                 for index, row in enumerate(rows)
@@ -106,7 +105,7 @@ class Filter(msgspec.Struct, frozen=True, dict=True):
         """The same for equal filters; computed on access, as only cursors need it."""
         return ids.mark(json.dumps(self.given, sort_keys=True, default=_name))
 
-    @functools.cached_property
+    @property
     def window(self) -> tuple[int, int] | None:
         """The first and the last moment of matches; None if they depend on more than that."""
         given = self.given
@@ -148,7 +147,8 @@ class Filter(msgspec.Struct, frozen=True, dict=True):
         return values
 
 
-_compiled: LRUCache[tuple[str, frozenset[str], frozenset[str]], Filter] = LRUCache(MAX_KEPT)
+_compiled: dict[tuple[str, frozenset[str], frozenset[str]], Filter] = {}
+"""The filters compiled last; one that is used all the time is compiled again now and then."""
 
 
 def prepare(
@@ -171,6 +171,8 @@ def prepare(
         builder = _Builder(now, known, open_ones)
         found = _compile(_given(document or {}), builder)
         if not found.depends_on_now and len(key[0]) <= MAX_KEPT_LENGTH:
+            if len(_compiled) >= MAX_KEPT:
+                del _compiled[next(iter(_compiled))]
             _compiled[key] = found
     return found
 

@@ -18,6 +18,8 @@ MAX_PAGE_SIZE = 100
 
 def check(first: int | None, after: str | None, last: int | None, before: str | None) -> None:
     """Raise RequestError for invalid arguments."""
+    if last is None and before is None and (first is None or 0 <= first <= MAX_PAGE_SIZE):
+        return
     # Do not mention arguments that the caller did not send: the schema may be hidden.
     forward, backward = (
         " and ".join(name for name, value in pair.items() if value is not None)

@@ -316,7 +316,7 @@ class Entries(Sequence[Entry]):
         self._positions = positions
         self._indices = indices
 
-    @functools.cached_property
+    @property
     def records(self) -> Sequence[WebhookLog]:
         """The logs as they are cached."""
         rows = self._positions.rows

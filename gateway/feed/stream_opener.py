@@ -197,7 +197,12 @@ class StreamOpener:
         if self._filter.matches_all:
             return list(streams)
         matches = self._filter.may_match
-        return [stream for stream in streams if matches(partial_of(source, stream))]
+        return [
+            stream
+            for stream in streams
+            # Of a list of several hooks nothing is known but what its source was chosen by.
+            if stream.hook_id is None or matches(partial_of(source, stream))
+        ]
 
     def _report(self, source: Source, errors: Sequence[UpstreamError], *, is_cut: bool) -> None:
         """Report lists that were not found, and whether there are more than are read."""

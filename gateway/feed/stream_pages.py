@@ -186,7 +186,7 @@ class StreamPages:
     async def take_turn(self) -> None:
         """Let others run, as cached pages come without waiting; UpstreamError when it is late."""
         await asyncio.sleep(0)
-        if asyncio.get_running_loop().time() > self.operation.deadline:
+        if self.operation.is_late:
             raise UpstreamError(
                 ErrorCode.UPSTREAM_TIMEOUT,
                 f"The list of source {self.source.name} could not be read on before the operation's"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import hashlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -42,10 +42,13 @@ class Executed(NamedTuple):
     document: str
 
 
-class Calls(Counter[str]):
+class Calls(dict[str, int]):
     """The calls made so far, by source, and the ``seconds`` that they took, added up."""
 
     seconds = 0.0
+
+    def __missing__(self, source: str) -> int:
+        return 0
 
 
 class Result:
@@ -104,7 +107,9 @@ class Operation:
         self.request_id = request_id
         self.trace = trace
         self.seconds = seconds
-        self.began = asyncio.get_running_loop().time()
+        # Finding the running loop is a system call each time (getpid, in Python 3.11).
+        self._clock = asyncio.get_running_loop().time
+        self.began = self._clock()
         self.deadline = self.began + seconds
         self.began_at = began_at
         self.calls = Calls()
@@ -133,6 +138,16 @@ class Operation:
         self._longest = seconds if longest is None else longest
         self._max_age = max_age
         self._least_age = least_age or {}
+
+    @property
+    def elapsed(self) -> float:
+        """The seconds since it began."""
+        return self._clock() - self.began
+
+    @property
+    def is_late(self) -> bool:
+        """Whether its deadline has passed."""
+        return self._clock() > self.deadline
 
     def max_age(self, source: str, wanted: float | None = None) -> float | None:
         """Return the maximum age in seconds of a source's cache entries, or None."""

@@ -96,7 +96,8 @@ def decode_json(content: bytes, charset: str = "utf-8") -> Any:
     if text[:1].isspace():
         # White space may stand before the mark.
         text = text.lstrip(" \t\r\n").removeprefix("\ufeff")
-    _WITH_KEYS_CHECKED.decode(text)
+    # What follows the value is left to the decoder below, which takes no constants such as NaN.
+    _WITH_KEYS_CHECKED.raw_decode(text.lstrip(" \t\r\n"))
     return msgspec.json.decode(text)
 
 
@@ -110,15 +111,15 @@ _WITH_KEYS_CHECKED = json.JSONDecoder(object_pairs_hook=_check_keys)
 
 def depth(value: Any) -> int:
     """Return the depth of a JSON value; 1 for a scalar."""
-    deepest, todo = 1, [(value, 1)]
-    while todo:
-        inner, level = todo.pop()
-        deepest = max(deepest, level)
-        if isinstance(inner, dict):
-            todo += [(item, level + 1) for item in inner.values()]
-        elif isinstance(inner, list):
-            todo += [(item, level + 1) for item in inner]
-    return deepest
+    reached, level = 0, [value]
+    while level:
+        reached, outer, level = reached + 1, level, []
+        for inner in outer:
+            if isinstance(inner, dict):
+                level += inner.values()
+            elif isinstance(inner, list):
+                level += inner
+    return reached
 
 
 async def too_late() -> Message:

@@ -43,6 +43,7 @@ class ConcurrencyLimit:
         self._waiting: dict[object, float] = {}
         self._filled = False
         self._moved_at = 0.0
+        self._clock: Callable[[], float] | None = None
 
     @property
     def is_full(self) -> bool:
@@ -51,7 +52,7 @@ class ConcurrencyLimit:
             return False
         if len(self._waiting) >= self._limit.max:
             return True
-        return _now() - next(iter(self._waiting.values())) > MAX_DELAY
+        return self._now() - next(iter(self._waiting.values())) > MAX_DELAY
 
     @property
     def is_overloaded(self) -> bool:
@@ -70,7 +71,7 @@ class ConcurrencyLimit:
         if not self._free.locked():
             await self._free.acquire()  # at once
             self._filled = False
-            self._moved_at = _now()
+            self._moved_at = self._now()
             return self._release
         if not self._limit.refuses:
             self._limits.refuses("operations", self._limit.max + 1)
@@ -80,7 +81,7 @@ class ConcurrencyLimit:
         return self._release
 
     async def _wait(self, deadline: float) -> bool:
-        place, now = object(), _now()
+        place, now = object(), self._now()
         self._waiting[place] = now
         self._note()
         try:
@@ -99,18 +100,22 @@ class ConcurrencyLimit:
         """
         self._note()
         self._limits.refuses("operations", self._limit.max + 1)
-        return OverloadedError(min(max(1, math.ceil(_now() - self._moved_at)), MAX_RETRY_AFTER))
+        return OverloadedError(
+            min(max(1, math.ceil(self._now() - self._moved_at)), MAX_RETRY_AFTER)
+        )
 
     def _note(self) -> None:
         self._filled = self._filled or self.is_full
 
     def _release(self) -> None:
-        self._moved_at = _now()
+        self._moved_at = self._now()
         self._free.release()
 
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+    def _now(self) -> float:
+        if self._clock is None:
+            # Once: finding the running loop is a system call (getpid, in Python 3.11).
+            self._clock = asyncio.get_running_loop().time
+        return self._clock()
 
 
 def _nothing() -> None:

@@ -163,7 +163,7 @@ class Door:
             return False
         answer, reads = kept
         try:
-            headers = await self._view.count(gateway.caller, request.http)
+            headers = await self._view.count(gateway.caller, request.scope)
         except Refusal as refusal:
             await request.refuse(refusal, self._view)
         else:
@@ -203,7 +203,7 @@ class Door:
             return
         headers: dict[str, str] = {}
         try:
-            headers = await view.count(gateway.caller, request.http)
+            headers = await view.count(gateway.caller, request.scope)
             if asked is None:
                 raise view.overload(gateway.caller, request.scope)
             operation = gateway.operation(request_id=request_id(request.scope))
@@ -304,7 +304,11 @@ class _Request:
         self.scope = scope
         self.receive = receive
         self.send = send
-        self.http = Request(scope, receive)
+
+    @property
+    def http(self) -> Request:
+        """The request as Starlette has it."""
+        return Request(self.scope, self.receive)
 
     @property
     def key(self) -> Key:

@@ -170,8 +170,7 @@ class Execution:
             has_failed = operation.codes or operation.lost
             if has_failed and self._events.wants(OperationFailed):
                 self._events.emit(ended(OperationFailed, caller, operation, seconds))
-            taken = asyncio.get_running_loop().time() - operation.began
-            self._limits.refuses("deadline", math.nextafter(taken, math.inf))
+            self._limits.refuses("deadline", math.nextafter(operation.elapsed, math.inf))
 
     async def _written(
         self, text: str | None, asked: GraphQLRequest, context: Context
@@ -210,6 +209,10 @@ class Execution:
             self._limits.check("variables_depth", depth(asked.variables or {}) - 1)
         except LimitError as error:
             raise Refusal(400, str(error), code=error.code) from None
+        except RecursionError:
+            # There were fewer frames below them when they were decoded.
+            message = "The variables hold lists or objects too deep in one another."
+            raise Refusal(400, message) from None
 
 
 def _overloaded(error: OverloadedError) -> Refusal:

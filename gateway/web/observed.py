@@ -75,7 +75,7 @@ def ended(
         caller=name_of(caller),
         role=_role_of(caller),
         seconds=seconds,
-        calls=operation.calls.total(),
+        calls=sum(operation.calls.values()),
         upstream_seconds=operation.calls.seconds,
         cache=max(statuses, key=BEST_FIRST.index).name if statuses else None,
         lookups=sum(map(len, operation.reads.values())),

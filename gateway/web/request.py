@@ -61,13 +61,13 @@ def request_id(scope: Scope) -> str:
     It stays the same for the scope.
     """
     state: dict[str, str] = scope.setdefault("state", {})
-    if "request_id" not in state:
+    known = state.get("request_id")
+    if known is None:
         lines = [value for name, value in scope["headers"] if name == b"x-request-id"]
-        given = b",".join(lines).decode("latin-1")
-        state["request_id"] = (
-            given if _REQUEST_ID.fullmatch(given) else f"{_random.getrandbits(128):032x}"
-        )
-    return state["request_id"]
+        given = b",".join(lines).decode("latin-1") if lines else ""
+        is_safe = given and _REQUEST_ID.fullmatch(given)
+        known = state["request_id"] = given if is_safe else f"{_random.getrandbits(128):032x}"
+    return known
 
 
 def address_of(scope: Scope) -> str:

@@ -127,7 +127,7 @@ class GraphQLView:
                     "A page of any site could have sent this. Add the header Content-Type:"
                     f" {JSON} to a query by GET, or send it by POST.",
                 )
-            headers = await self.count(caller, request)
+            headers = await self.count(caller, request.scope)
             if self.is_full:
                 raise self.overload(caller, request.scope)
             gateway = self._gateway.seen_by(caller)
@@ -177,10 +177,10 @@ class GraphQLView:
         limit = self._limits.of("body")
         return limit.mode == "off" or len(body) <= limit.max
 
-    async def count(self, caller: Caller, request: Request) -> dict[str, str]:
+    async def count(self, caller: Caller, scope: Scope) -> dict[str, str]:
         """Count a request of a caller, and return the headers of the rate limit."""
         try:
-            return await self._rates.headers(caller, address_of(request.scope))
+            return await self._rates.headers(caller, address_of(scope))
         except RateLimitedError as error:
             raise Refusal(429, str(error), code=ErrorCode.RATE_LIMITED, **error.headers) from None
 
@@ -277,7 +277,7 @@ class GraphQLView:
         async def execute(index: int) -> dict[str, Any]:
             try:
                 if index:
-                    headers.update(await self.count(gateway.caller, request))
+                    headers.update(await self.count(gateway.caller, request.scope))
                 result = await self._execution.run(
                     gateway, operations[index], batch[index], ALLOWED[request.method]
                 )

@@ -223,6 +223,23 @@ async def test_server_may_leave_out_an_empty_body(app: Direct) -> None:
     assert reply.status == 400
 
 
+@pytest.mark.parametrize(("begin", "end"), [(b'{"a":', b"}"), (b"[", b"]")])
+async def test_variables_of_any_depth_are_refused_on_both_ways(
+    app: Direct, begin: bytes, end: bytes
+) -> None:
+    await repeat(app)
+    for more in ((), (LONG_WAY,)):
+        said = set()
+        for depth in range(800, 1000):
+            nested = begin * depth + b"1" + end * depth
+            body = b'{"query":"{ __typename }","variables":{"x":%b}}' % nested
+            reply = await app.post(body, *more, key=KEY)
+            assert reply.status == 400
+            said.add("too deep in one another" in reply.text)
+        # The last ones are too deep for Python, whichever step meets them.
+        assert said == {False, True}
+
+
 async def test_defect_is_reported_in_the_same_way(
     app: Direct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
