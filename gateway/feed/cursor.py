@@ -138,8 +138,9 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
 
     ``returned`` are the marks of the logs with exactly the time ``time`` before the position; the
     last one is the log that the cursor belongs to. ``known`` are the marks of those that were read
-    after it. A log with that time in neither is new. A cursor above all logs has no ``returned``
-    and the time ``LATEST``.
+    after it. A log with that time in neither is new. With a ``memory``, ``known`` has those before
+    it, too, that were given to the polling client; others before it are new. A cursor above all
+    logs has no ``returned`` and the time ``LATEST``.
 
     ``positions`` are by the mark of source and list. ``horizon`` is the time down to which the next
     page of the same size will reach, as far as known: lists that continue below it need not be

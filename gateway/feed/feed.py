@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections import deque
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from gateway.errors import AllSourcesFailedError, ErrorCode, RequestError
 from gateway.feed.counting import count_all
-from gateway.feed.cursor import Cursor
+from gateway.feed.cursor import LATEST, UNDATED, Cursor
 from gateway.feed.filter_tests import Partial
 from gateway.feed.filters import Filter
-from gateway.feed.memory import remember
+from gateway.feed.memory import remember, time_of
 from gateway.feed.merge import ROWS_PER_TURN, Merge, Turn, merge
 from gateway.feed.new_rows import NewRows
 from gateway.feed.positions import Entries, Positions
@@ -162,9 +161,9 @@ class Feed:
         self._readers = await self._opener.open(None, new_rows.floor_of)
         new_rows.open(self._opener.passed(self._readers, before))
         positions = Positions(self._filter, self._readers, None, last)
-        chosen: deque[int] = deque(maxlen=last)
+        new: list[int] = []
         remembered: list[int] = []
-        found = scanned = 0
+        scanned = 0
         async for reader, row in merge(self._readers, self._scan_limit + new_rows.remembered + 1):
             positions.add(reader, row)
             if new_rows.is_remembered(reader, row):
@@ -173,28 +172,29 @@ class Feed:
             scanned += 1
             self._check_scanned(scanned)
             if new_rows.is_new(reader, row) and self._matches(row.log):
-                chosen.append(len(positions.rows) - 1)
-                found += 1
+                new.append(len(positions.rows) - 1)
             else:
-                await self._give_turn(scanned - found)
+                await self._give_turn(scanned - len(new))
+        later = max(0, len(new) - last)
+        unseen, chosen = new[:later], new[later:]
         for owner in positions.owners:
             self._note(owner, 1, 0)
         for index in chosen:
             self._note(positions.owners[index], 0, 1)
-        entries = Entries(positions, list(chosen))
+        entries = Entries(positions, chosen)
         reports = self._finish()
         if entries:
             begin = entries[0].index
             above = [index for index in remembered if index < begin]
             indices = [*above, *range(begin, len(positions.rows))]
-            positions.top = begin
-            positions.memory = self._memory(indices, before.memory)
+            positions.top, positions.seen_above = begin, above
+            positions.memory = self._memory(indices, before.memory, unseen)
         return Slice(
             entries=entries,
             find_start=entries[0].cursor if entries else lambda: before,
             find_end=entries[-1].cursor if entries else lambda: before,
             has_next=True,
-            has_previous=found > len(entries),
+            has_previous=bool(unseen),
             reports=reports,
         )
 
@@ -221,11 +221,11 @@ class Feed:
         return self._filter.test(log) is True
 
     def _memory(
-        self, indices: Sequence[int], before: Memory | None
+        self, indices: Sequence[int], before: Memory | None, unseen: Sequence[int] = ()
     ) -> Callable[[Positions], Memory]:
         """Return a function that builds the memory for polling when it is first needed.
 
-        The rows of the indices count as seen.
+        The rows of the indices count as seen; the ``unseen`` ones are left for later pages.
         """
         built: list[Memory] = []
 
@@ -234,8 +234,12 @@ class Feed:
             if not built:
                 seen = [(positions.owners[index], positions.rows[index]) for index in indices]
                 incomplete = self._opener.incomplete
+                times = (time_of(positions.rows[index]) for index in unseen)
+                most = min((time for time in times if time != UNDATED), default=LATEST)
                 built.append(
-                    remember(self._readers, seen, self._matches, before, incomplete, self._now)
+                    remember(
+                        self._readers, seen, self._matches, before, incomplete, self._now, most
+                    )
                 )
             return built[0]
 

@@ -99,17 +99,19 @@ def remember(
     before: Memory | None,
     failed: Iterable[str],
     now: Timestamp,
+    most: Timestamp = LATEST,
 ) -> Memory:
     """Make the memory of a newest page.
 
     ``rows`` are those that count as seen, beside those that wait in the readers, and ``before`` is
     the memory that the page was polled with. ``failed`` are the sources whose lists were not all
-    found.
+    found. No floor is above ``most``, the time of the oldest new log that is left for later pages,
+    if all that is above it can be remembered.
     """
     lost = set(failed)
     seen = Seen(readers, rows, matches)
     fresh = [reader for reader in readers if _is_fresh(reader, now)]
-    floor = _floor(seen, fresh, now)
+    floor = min(most, _floor(seen, fresh, now))
     floors: dict[bytes, Timestamp] = {}
     failing: list[bytes] = []
     kept: dict[bytes, Timestamp] = {}

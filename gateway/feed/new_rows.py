@@ -32,8 +32,12 @@ class NewRows:
     def __init__(self, before: Cursor) -> None:
         self._before = before
         self._memory = before.memory
-        self._at_cursor = {*before.returned, *before.known}
+        # Of those above a page in its moment, some may not have been given yet.
+        returned = before.returned[-1:] if self._memory else before.returned
+        self._at_cursor = {*returned, *before.known}
         self._passed: set[bytes] = set()
+        self._is_below = False
+        """Whether the log of the cursor was met."""
         self._seen = self._memory.marks if self._memory else frozenset()
         self.remembered = len(self._seen)
         self._given_all: frozenset[bytes] = frozenset()
@@ -45,6 +49,11 @@ class NewRows:
 
     def floor_of(self, key: bytes, source: str) -> Timestamp:
         """Return the time down to which a list has to be read."""
+        floor = self._floor_of(key, source)
+        # Where a moment has more logs than are remembered, the cursor stands among them.
+        return self._before.time if self._before.time == floor - 1 else floor
+
+    def _floor_of(self, key: bytes, source: str) -> Timestamp:
         if self._memory is None:
             return self._before.time
         return self._memory.floor_of(key, source_key(source))
@@ -56,6 +65,7 @@ class NewRows:
         found = row.mark[: self._memory.width] in self._seen or row.mark in self._at_cursor
         if found:
             self._passed.add(reader.key)
+        self._is_below = self._is_below or row.mark in self._before.returned[-1:]
         return found
 
     def is_new(self, reader: Reader, row: Row) -> bool:
@@ -63,13 +73,13 @@ class NewRows:
         before = self._before
         if self._memory is None:
             return self._is_above(reader, row)
-        if time_of(row) >= self.floor_of(reader.key, reader.source.name):
+        if time_of(row) >= self._floor_of(reader.key, reader.source.name):
             return True
         if row.time == UNDATED:
             # Of these only the order tells where they stand.
             return self._is_undated(reader) and reader.key not in self._passed
-        # A cursor that names few logs of its time can't tell the others.
-        return row.time == before.time and not self._is_reduced
+        # A cursor that names few logs of its time can't tell the others but by where they stand.
+        return row.time == before.time and not (self._is_reduced and self._is_below)
 
     def _is_undated(self, reader: Reader) -> bool:
         undated = self._memory.undated if self._memory else ()

@@ -54,6 +54,8 @@ class Positions:
         self.rows: list[Row] = []
         self.owners: list[Reader] = []
         self.top: int | None = None
+        self.seen_above: Sequence[int] = ()
+        """The indices of rows above the top that were given before."""
         self.memory: Callable[[Positions], Memory | None] = lambda _: None
         self._filter = wanted
         self._readers = readers
@@ -107,6 +109,9 @@ class Positions:
             if self._after is not None and self._after.time == row.time:
                 returned = [*self._after.returned, *returned]
             known = self._same_time(index, 1)
+            if index == self.top:
+                above = (self.rows[other] for other in self.seen_above)
+                known += [other.mark for other in above if other.time == row.time]
             if row.time <= self._waiting_top:
                 for reader in self._readers:
                     if reader.rows and reader.rows[0].time >= row.time:
